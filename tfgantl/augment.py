@@ -1,0 +1,95 @@
+"""Differentiable augmentation of everything that the discriminator sees, as a Keras layer."""
+
+import keras
+import tensorflow as tf
+
+from tfgantl.errors import ConfigError
+
+
+def _uniform(images, seed, stream, shape, low=0.0, high=1.0):
+    """Stateless uniform numbers; `stream` separates the draws that share one seed."""
+    seed = tf.random.experimental.stateless_fold_in(seed, stream)
+    return tf.random.stateless_uniform((tf.shape(images)[0], *shape), seed, low, high)
+
+
+def translation(images, seed, ratio=0.125):
+    """Shifts each image by up to `ratio` of its side, filling with the value of black."""
+    height, width = images.shape[1], images.shape[2]
+    pad_y, pad_x = max(1, round(height * ratio)), max(1, round(width * ratio))
+    shift = _uniform(images, seed, 1, (2,))
+    top = tf.cast(shift[:, 0] * (2 * pad_y + 1), tf.int32)  # 0 .. 2 pad, uniform
+    left = tf.cast(shift[:, 1] * (2 * pad_x + 1), tf.int32)
+    padded = tf.pad(images, [[0, 0], [pad_y, pad_y], [pad_x, pad_x], [0, 0]], constant_values=-1.0)
+    rows = tf.gather(padded, top[:, None] + tf.range(height), axis=1, batch_dims=1)
+    columns = tf.gather(tf.transpose(rows, [0, 2, 1, 3]), left[:, None] + tf.range(width), axis=1, batch_dims=1)
+    return tf.transpose(columns, [0, 2, 1, 3])
+
+
+def cutout(images, seed, ratio=0.5):
+    """Blanks a rectangle of `ratio` of each side, whose centre lies anywhere in the image, to mid gray."""
+    height, width = images.shape[1], images.shape[2]
+    centre = _uniform(images, seed, 2, (2,))
+
+    def outside(position, size):
+        half = size * ratio / 2.0
+        return tf.abs(tf.range(size, dtype=tf.float32) + 0.5 - position[:, None] * size) > half
+
+    keep = outside(centre[:, 0], height)[:, :, None] | outside(centre[:, 1], width)[:, None, :]
+    return images * tf.cast(keep[..., None], images.dtype)
+
+
+def color(images, seed):
+    """Changes brightness, saturation and contrast of each image; gray images are returned as they are.
+
+    On one channel saturation does nothing, and brightness moves the background of line drawings, which the
+    generator would then have to imitate.
+    """
+    if images.shape[-1] == 1:
+        return images
+    images = images + _uniform(images, seed, 3, (1, 1, 1), -0.5, 0.5)
+    gray = tf.reduce_mean(images, axis=3, keepdims=True)
+    images = gray + (images - gray) * _uniform(images, seed, 4, (1, 1, 1), 0.0, 2.0)
+    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    return mean + (images - mean) * _uniform(images, seed, 5, (1, 1, 1), 0.5, 1.5)
+
+
+POLICIES = {"translation": translation, "cutout": cutout, "color": color}
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class DiffAugment(keras.layers.Layer):
+    """Applies the same kinds of random, differentiable change to real and generated images.
+
+    Args:
+        policy: Comma-separated names out of `translation`, `cutout` and `color`; empty for none.
+
+    Call arguments:
+        images: float32 (batch, height, width, channels) in [-1, 1].
+        seed: int (2,), the randomness of this call; equal seeds give equal results.
+
+    Example:
+        >>> augment = DiffAugment("translation,cutout")
+        >>> changed = augment(images, seed=(0, step))
+
+    Raises:
+        ConfigError: If a name in `policy` is unknown.
+
+    Reference:
+        Zhao et al., 2020, https://arxiv.org/abs/2006.10738
+    """
+
+    def __init__(self, policy: str = "translation,cutout,color", **kwargs):
+        super().__init__(**kwargs)
+        self.policy = policy
+        self.names = [name.strip() for name in policy.split(",") if name.strip()]
+        for name in self.names:
+            if name not in POLICIES:
+                raise ConfigError(f"`augment` must name {', '.join(POLICIES)}, with commas. Received: {policy}")
+
+    def call(self, images, seed):
+        for name in self.names:
+            images = POLICIES[name](images, seed)
+        return images
+
+    def get_config(self):
+        return {**super().get_config(), "policy": self.policy}

@@ -1,0 +1,129 @@
+"""From the command line to a configuration object, before anything heavy is imported; and errors as single lines."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TypeVar
+
+from jsonargparse import ArgumentParser, set_parsing_settings
+
+from tfgantl.errors import TfgantlError
+
+Config = TypeVar("Config")
+
+PIPELINES = {
+    "adapt": "adapt a GAN to your images, judge it, and export it",
+    "pretrain": "train a source GAN on any data source",
+    "evaluate": "measure any generator on held-out images",
+    "extractor": "train features to measure with, once for many runs",
+    "benchmark": "regenerate the tables of docs/benchmarks.md",
+}
+
+
+class _Parser(ArgumentParser):
+    """Reports a mistake in one line, with exit code 2."""
+
+    def error(self, message, ex=None):
+        reason = " ".join(line.strip() for line in str(message).splitlines())
+        self.exit(2, f"{self.prog}: error: {reason}\n")
+
+
+def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list[str] | None) -> tuple[Config, str]:
+    """Reads the command line, and YAML recipes named with `--config`, into a configuration.
+
+    Args:
+        config_class: Dataclass of the pipeline. Its field `json`, if any, becomes a flag.
+        verb: Name of the pipeline.
+        defaults: Field name → default, as in YAML, for fields that hold an object of a class to choose.
+        arguments: Command line, or `None` for that of the process.
+
+    Returns:
+        The configuration, and the same as YAML that can be fed back with `--config`.
+    """
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb].capitalize() + ".")
+    parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
+    flags = {"json"} & set(config_class.__dataclass_fields__)
+    parser.add_class_arguments(config_class, skip=flags)
+    for flag in flags:
+        parser.add_argument(f"--{flag}", action="store_true", help="print the result as the last line, one JSON object")
+    parser.set_defaults(defaults)
+    namespace = parser.parse_args(arguments)
+    try:
+        values = parser.instantiate(namespace)
+        config = config_class(**{name: values[name] for name in config_class.__dataclass_fields__})
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+    namespace.pop("config", None)
+    return config, parser.dump(namespace, skip_unset=False)
+
+
+def run(
+    config_class: type[Config], verb: str, work: Callable[[Config, str], dict], defaults: dict, arguments=None
+) -> int:
+    """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
+
+    Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory or disk;
+    6 diverged; 130 interrupted.
+
+    Args:
+        config_class: Dataclass of the pipeline.
+        verb: Name of the pipeline.
+        work: Takes the configuration and its YAML, and returns the result for `--json`.
+        defaults: As for `parse`.
+        arguments: Command line, or `None` for that of the process.
+    """
+    config, text = parse(config_class, verb, defaults, arguments)
+    quiet_tensorflow()
+    try:
+        with redirect_stdout(sys.stderr) if config.json else _as_is():
+            result = work(config, text)
+    except TfgantlError as error:
+        return _fail(verb, str(error), error.exit_code)
+    except OSError as error:
+        return _fail(verb, f"file system: {error}", 5)
+    except KeyboardInterrupt:
+        return _fail(verb, "interrupted", 130)
+    if config.json:
+        print(json.dumps(result))
+    return 0
+
+
+def _fail(verb, message, code):
+    print(f"tfgantl {verb}: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _as_is():
+    return redirect_stdout(sys.stdout)
+
+
+def quiet_tensorflow() -> None:
+    """Chooses the backend, and keeps TensorFlow's start-up remarks off the screen."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main() -> None:
+    """The console script: `tfgantl VERB …` is `python -m tfgantl.pipelines.VERB …`."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in ("-h", "--help"):
+        print("usage: tfgantl VERB [options]\n\nverbs:")
+        for name, purpose in PIPELINES.items():
+            print(f"  {name:10} {purpose}")
+        print("\ntfgantl VERB --help shows the options of one.")
+        sys.exit(0)
+    if verb not in PIPELINES:
+        print(f"tfgantl: error: VERB must be one of {', '.join(PIPELINES)}. Received: {verb}", file=sys.stderr)
+        sys.exit(2)
+    from importlib import import_module
+
+    sys.exit(import_module(f"tfgantl.pipelines.{verb}").main(sys.argv[2:]))
+
+
+def default_run_directory(name: str) -> Path:
+    """Where runs lie if `--run_dir` does not say."""
+    return Path("runs") / name

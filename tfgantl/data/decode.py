@@ -1,0 +1,35 @@
+"""One picture, of whatever kind, to a square uint8 array."""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+
+def fit_picture(picture: Image.Image, image_size: int, channels: int) -> np.ndarray:
+    """Cuts the largest centred square out of a picture, and resizes it with antialiasing.
+
+    Orientation marks (EXIF) are obeyed, 16-bit grays are scaled to 8 bits, palettes and CMYK are converted,
+    transparent parts become white, and of an animation the first frame is taken.
+
+    Args:
+        picture: The opened picture.
+        image_size: Height and width of the result.
+        channels: 1 for gray, 3 for RGB.
+
+    Returns:
+        uint8 (image_size, image_size, channels).
+    """
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        picture = Image.fromarray(_to_8_bits(np.asarray(picture)))
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    if picture.size != (image_size, image_size):
+        picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BICUBIC)
+    return np.asarray(picture, np.uint8).reshape(image_size, image_size, channels)
+
+
+def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    top = 1.0 if np.issubdtype(pixels.dtype, np.floating) and pixels.max() <= 1.0 else 65535.0
+    return np.clip(pixels.astype(np.float64) * (255.0 / top), 0, 255).round().astype(np.uint8)

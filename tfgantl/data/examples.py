@@ -1,0 +1,131 @@
+"""Examples: what every data source gives for a split, finite or without end; and the checks all of them share."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfgantl.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Random access to the uint8 images, and integer labels, of one split.
+
+    Args:
+        read: Maps an int64 array of indices (n,) to images uint8 (n, height, width, channels) and labels int32
+            (n,), or `None` in place of labels.
+        size: Number of examples; `None` if there is no end to them.
+        image_size: Height and width in pixels.
+        channels: 1 for gray, 3 for RGB.
+        num_classes: Number of classes, or `None` without labels.
+        fingerprint: Hash of the content.
+        notes: Remarks for the report, such as files that were left out.
+    """
+
+    read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
+    size: int | None
+    image_size: int
+    channels: int
+    num_classes: int | None
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_arrays(cls, images, labels, num_classes=None, notes=()) -> "Examples":
+        """Wraps arrays that lie in memory.
+
+        Args:
+            images: uint8 (n, height, width, channels), height = width.
+            labels: int (n,), or `None`.
+            num_classes: Number of classes, or `None` without labels.
+            notes: Remarks for the report.
+        """
+        labels = None if labels is None else labels.astype(np.int32)
+
+        def read(indices):
+            return images[indices], None if labels is None else labels[indices]
+
+        return cls(read, len(images), *images.shape[2:], num_classes, _digest(images, labels), tuple(notes))
+
+    @classmethod
+    def endless(cls, read, num_classes=None, notes=()) -> "Examples":
+        """Wraps a function of the index; the fingerprint is that of its first 100 examples."""
+        images, labels = read(np.arange(100))
+        return cls(read, None, *images.shape[2:], num_classes, _digest(images, labels), tuple(notes))
+
+    def take(self, count: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """The first `count` examples, or all of them, in order.
+
+        Raises:
+            DataError: If `count` is more than there are, or `None` although there is no end.
+        """
+        count = self.size if count is None else count
+        if count is None:
+            raise DataError("`count` must be a number for a data source without end. Received: None")
+        if self.size is not None and count > self.size:
+            raise DataError(f"`count` must be at most {self.size}, the number of examples. Received: {count}")
+        return self.read(np.arange(count))
+
+    def some(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """All examples, or `limit` of them: always the same, from all over the split."""
+        if self.size is None or self.size <= limit:
+            return self.take(limit if self.size is None else None)
+        return self.read(np.sort(np.random.default_rng(0).permutation(self.size)[:limit]))
+
+
+def _digest(images, labels) -> str:
+    digest = hashlib.sha256(repr(images.shape).encode())
+    digest.update(np.ascontiguousarray(images))
+    if labels is not None:
+        digest.update(np.ascontiguousarray(labels))
+    return digest.hexdigest()[:16]
+
+
+def check_images(images: np.ndarray, where: str) -> None:
+    """Refuses image arrays that are not what a source promises.
+
+    Args:
+        images: Should be uint8 (n, side, side, 1 or 3), using the range [0, 255].
+        where: Name of the source for the message.
+
+    Raises:
+        DataError: For another shape or dtype, no images, values that look like [0, 1], or constant images.
+    """
+    if images.dtype != np.uint8:
+        raise DataError(f"{where}: images must be uint8 in [0, 255]. Received: {images.dtype}")
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise DataError(f"{where}: images must have shape (n, height, width, 1 or 3). Received: {images.shape}")
+    if not len(images):
+        raise DataError(f"{where}: there must be at least one image. Received: 0")
+    if images.min() != images.max() <= 1:
+        raise DataError(f"{where}: pixels must use the range [0, 255]. Received: [0, 1] in every image")
+    flat = images.reshape(len(images), -1)
+    constant = np.flatnonzero(flat.min(1) == flat.max(1))
+    if len(constant):
+        raise DataError(
+            f"{where}: an image must show more than one colour. Received: {len(constant)} of {len(images)} images "
+            f"without, the first at index {constant[0]} (every pixel is {flat[constant[0], 0]})"
+        )
+
+
+def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where: str) -> None:
+    """Refuses labels that are not integers in [0, num_classes).
+
+    Raises:
+        DataError: For another length, dtype or range.
+    """
+    if labels.shape != (count,):
+        raise DataError(f"{where}: labels must have shape ({count},), one for each image. Received: {labels.shape}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{where}: labels must be integers. Received: {labels.dtype}")
+    top = num_classes or np.iinfo(np.int32).max
+    bad = np.flatnonzero((labels < 0) | (labels >= top))
+    if len(bad):
+        raise DataError(
+            f"{where}: labels must be in [0, {top - 1}]. Received: {labels[bad[0]]} at index {bad[0]} "
+            f"({len(bad)} of {count} labels)"
+        )

@@ -1,0 +1,68 @@
+"""The one way from examples to batches. Batch t depends on (seed, t) only, so a run can start anywhere."""
+
+from functools import lru_cache
+
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.data.examples import Examples
+from tfgantl.errors import DataError
+from tfgantl.images import to_unit
+
+
+def batches(
+    examples: Examples, batch_size: int, seed: int, start: int = 0, stop: int | None = None, mirror: bool = False
+) -> tf.data.Dataset:
+    """Endless shuffled batches for training.
+
+    Sources keep decoded and resized images in memory as uint8, a quarter of the size of what networks see; each epoch
+    takes every image once, in an order of its own; a batch may reach over the end of an epoch.
+
+    Args:
+        examples: Where images come from.
+        batch_size: Images a batch; at most the number of examples.
+        seed: Chooses the order and the flips.
+        start: Number of the first batch.
+        stop: Number of the batch before which to end; `None` for no end.
+        mirror: Flips half of the images left to right.
+
+    Returns:
+        A dataset of images float32 (batch_size, side, side, channels) in [-1, 1], with labels int32 (batch_size,)
+        beside them if there are any.
+
+    Raises:
+        DataError: If there are fewer examples than a batch holds.
+
+    Example:
+        >>> for images, labels in batches(HandwrittenDigits().load("train"), 32, seed=0).take(2): ...
+    """
+    if examples.size is not None and batch_size > examples.size:
+        raise DataError(f"`batch_size` must be at most {examples.size}, the number of images. Received: {batch_size}")
+
+    @lru_cache(maxsize=2)
+    def order(epoch):
+        return np.random.default_rng([seed, epoch]).permutation(examples.size)
+
+    def draw(t):
+        position = int(t) * batch_size + np.arange(batch_size, dtype=np.int64)
+        if examples.size is None:
+            index = position
+        else:
+            epochs = position // examples.size
+            index = np.concatenate([order(int(e))[position[epochs == e] % examples.size] for e in np.unique(epochs)])
+        images, labels = examples.read(index)
+        if mirror:
+            flip = np.random.default_rng([seed, int(t), 1]).random(batch_size) < 0.5
+            images = np.where(flip[:, None, None, None], images[:, :, ::-1], images)
+        return (images,) if labels is None else (images, labels)
+
+    shape = (batch_size, examples.image_size, examples.image_size, examples.channels)
+    types = (tf.uint8,) if examples.num_classes is None else (tf.uint8, tf.int32)
+
+    def to_batch(t):
+        images, *labels = tf.numpy_function(draw, [t], types)
+        images = to_unit(tf.ensure_shape(images, shape))
+        return (images, *(tf.ensure_shape(y, shape[:1]) for y in labels))
+
+    numbers = tf.data.Dataset.range(start, np.iinfo(np.int64).max if stop is None else stop)
+    return numbers.map(to_batch, num_parallel_calls=1, deterministic=True).prefetch(tf.data.AUTOTUNE)

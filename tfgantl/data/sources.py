@@ -1,0 +1,279 @@
+"""Where images come from. Each source is a frozen dataclass whose `load(split)` gives `Examples`."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from tfgantl.data.decode import fit_picture
+from tfgantl.data.examples import SPLITS, Examples, check_images, check_labels
+from tfgantl.data.glyphs import render_digits
+from tfgantl.data.splits import split_by_content
+from tfgantl.errors import ConfigError, DataError
+
+
+class Source(ABC):
+    """A collection of images, with integer labels or without, in three splits that share nothing.
+
+    Attributes:
+        extractor: Handle of an extractor whose features suit these images, or `None`: one is trained in the run.
+    """
+
+    extractor: ClassVar[str | None] = None
+
+    @abstractmethod
+    def load(self, split: str) -> Examples:
+        """Gives `train`, `validation` or `test`.
+
+        Raises:
+            ConfigError: If there is no such split.
+            DataError: If the images or labels cannot be used.
+        """
+
+    @property
+    def name(self) -> str:
+        """Short name, for run and export directories."""
+        letters = (f"-{c.lower()}" if c.isupper() else c for c in type(self).__name__)
+        return "".join(letters).lstrip("-")
+
+    def sized(self, image_size: int, channels: int) -> "Source":
+        """The same source, with an open image size or number of channels (`None`) filled in."""
+        wanted = {"image_size": image_size, "channels": channels}
+        fields = {f.name for f in dataclasses.fields(self)}
+        return dataclasses.replace(
+            self, **{k: v for k, v in wanted.items() if k in fields and getattr(self, k) is None}
+        )
+
+
+class FiniteSource(Source):
+    """A source that holds all its images in memory, and cuts them into splits by their content."""
+
+    shots: int | None
+    seed: int
+
+    @abstractmethod
+    def read(self) -> tuple[np.ndarray, np.ndarray | None, int | None, tuple[str, ...]]:
+        """Gives images uint8 (n, side, side, channels), labels int (n,) or `None`, the number of classes, and notes."""
+
+    def shares(self) -> dict[str, float]:
+        """Share of each class that is set aside for `validation` and `test`."""
+        return {"validation": self.validation, "test": self.test}
+
+    def load(self, split):
+        if split not in SPLITS:
+            raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
+        return _splits(self)[split]
+
+
+@lru_cache(maxsize=2)
+def _splits(source: FiniteSource) -> dict[str, Examples]:
+    images, labels, num_classes, notes = source.read()
+    where = type(source).__name__
+    check_images(images, where)
+    if labels is not None:
+        check_labels(labels, len(images), num_classes, where)
+    shots = {"train": source.shots, "validation": getattr(source, "validation_shots", None)}
+    chosen = split_by_content(images, labels, source.shares(), shots, source.seed, where)
+    return {
+        split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes)
+        for split, at in chosen.items()
+    }
+
+
+@dataclass(frozen=True)
+class RenderedDigits(Source):
+    """Digits 0–9 drawn with the fonts that matplotlib ships, under random affine maps, strokes and sizes.
+
+    There is no end to them: image i of a split depends on (seed, split, i) only. White on black.
+
+    Args:
+        image_size: Height and width in pixels.
+        rotation: Largest rotation, in degrees.
+        shear: Largest shear.
+        stroke: Largest width that is added to the strokes, as a share of the digit's height.
+        min_size: Smallest height of a digit, as a share of the image size.
+        max_size: Largest height of a digit, as a share of the image size.
+        warp: Strength of a smooth random bending, as a share of the image size; 0 for none.
+        seed: Chooses the images.
+    """
+
+    image_size: int = 28
+    rotation: float = 15.0
+    shear: float = 0.3
+    stroke: float = 0.06
+    min_size: float = 0.6
+    max_size: float = 0.9
+    warp: float = 0.0
+    seed: int = 0
+
+    extractor: ClassVar[str | None] = "digits"
+
+    def load(self, split):
+        if split not in SPLITS:
+            raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
+        key = (self.seed, SPLITS.index(split))
+        looks = {"rotation": self.rotation, "shear": self.shear, "stroke": self.stroke}
+        looks |= {"sizes": (self.min_size, self.max_size), "warp": self.warp}
+        return Examples.endless(lambda indices: render_digits(indices, key, self.image_size, **looks), num_classes=10)
+
+
+@dataclass(frozen=True)
+class HandwrittenDigits(FiniteSource):
+    """The 1,797 handwritten digits of scikit-learn (8 x 8 pixels, 16 grays), enlarged. White on black.
+
+    A fifth is for validation, two fifths for the test; of the rest, `shots` a class are given for training.
+
+    Args:
+        shots: Training images a class; `None` for all.
+        validation_shots: Validation images a class, which choose the best checkpoint; `None` for all.
+        image_size: Height and width in pixels.
+        seed: Chooses which images are the shots.
+
+    Reference:
+        Alpaydin and Kaynak, 1998, Optical Recognition of Handwritten Digits, https://doi.org/10.24432/C50P49
+    """
+
+    shots: int | None = 10
+    validation_shots: int | None = 10
+    image_size: int = 28
+    seed: int = 0
+
+    extractor: ClassVar[str | None] = "digits"
+
+    def shares(self):
+        return {"validation": 0.2, "test": 0.4}
+
+    def read(self):
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        small = (digits.images * (255 / 16)).round().astype(np.uint8)
+        images = np.stack([fit_picture(Image.fromarray(image), self.image_size, 1) for image in small])
+        return images, digits.target, 10, ()
+
+
+@dataclass(frozen=True)
+class Arrays(FiniteSource):
+    """Images, and labels if there are any, in a NumPy `.npz` archive.
+
+    Args:
+        path: The archive.
+        images: Name of the image array: uint8 (n, height, width[, 1 or 3]) in [0, 255].
+        labels: Name of the label array, int (n,) in [0, classes); an archive without it has no labels.
+        image_size: Height and width in pixels that images are brought to; `None` for the size of the source model.
+        channels: 1 for gray, 3 for RGB; `None` for those of the source model.
+        classes: Number of classes; `None` for one more than the largest label.
+        shots: Training images a class; `None` for all.
+        validation: Share of each class for validation.
+        test: Share of each class for the test.
+        seed: Chooses which images are the shots.
+        max_bytes: Largest size of an array in the archive when it is unpacked.
+    """
+
+    path: str
+    images: str = "x"
+    labels: str = "y"
+    image_size: int | None = None
+    channels: int | None = None
+    classes: int | None = None
+    shots: int | None = None
+    validation: float = 0.1
+    test: float = 0.3
+    seed: int = 0
+    max_bytes: int = 4 * 2**30
+
+    @property
+    def name(self):
+        return Path(self.path).stem
+
+    def read(self):
+        from tfgantl.data.archives import read_npz
+
+        found = read_npz(Path(self.path), (self.images, self.labels), self.max_bytes)
+        if found.get(self.images) is None:
+            raise DataError(f"Arrays: {self.path} must hold an array `{self.images}`. Received: {', '.join(found)}")
+        images, labels = found[self.images], found.get(self.labels)
+        images = images[..., None] if images.ndim == 3 else images
+        check_images(images, f"Arrays: {self.path}")
+        size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
+        if images.shape[1:] != (size, size, channels):
+            images = np.stack([fit_picture(Image.fromarray(x.squeeze()), size, channels) for x in images])
+        if labels is None:
+            return images, None, None, ()
+        check_labels(labels, len(images), self.classes, f"Arrays: {self.path}")
+        return images, labels, self.classes or int(labels.max()) + 1, ()
+
+
+@dataclass(frozen=True)
+class Tfds(FiniteSource):
+    """Any image data set of tensorflow-datasets (`pip install 'tfgantl[tfds]'`), by name.
+
+    Args:
+        dataset: Name, such as `mnist` or `oxford_flowers102:2.1.1`.
+        data_dir: Where prepared data sets lie; `None` for `~/tensorflow_datasets`.
+        split: What training and validation are cut from.
+        test_split: What is used for the test; `None` to cut it from `split`, too.
+        image_key: Name of the image feature.
+        label_key: Name of the label feature; a data set without it has no labels.
+        image_size: Height and width in pixels that images are brought to; `None` for the size of the source model.
+        channels: 1 for gray, 3 for RGB; `None` for those of the source model.
+        shots: Training images a class; `None` for all.
+        validation: Share of each class of `split` for validation.
+        test: Share of each class of `split` for the test, if `test_split` is `None`.
+        seed: Chooses which images are the shots.
+        download: Whether a data set that is not prepared is downloaded.
+        max_bytes: Largest size of all images together when they are decoded.
+    """
+
+    dataset: str
+    data_dir: str | None = None
+    split: str = "train"
+    test_split: str | None = "test"
+    image_key: str = "image"
+    label_key: str = "label"
+    image_size: int | None = None
+    channels: int | None = None
+    shots: int | None = None
+    validation: float = 0.1
+    test: float = 0.3
+    seed: int = 0
+    download: bool = True
+    max_bytes: int = 4 * 2**30
+
+    @property
+    def name(self):
+        return self.dataset.split(":")[0].replace("/", "-")
+
+    def shares(self):
+        return {"validation": self.validation, "test": self.test if self.test_split is None else 0.0}
+
+    def read(self):
+        from tfgantl.data.catalogue import read_tfds
+
+        images, labels, num_classes, notes = read_tfds(self, self.split)
+        if self.test_split is None:
+            return images, labels, num_classes, notes
+        # Copies of test images are taken out of the rest, which alone is cut into training and validation.
+        test = {image.tobytes() for image in self.load("test").take()[0]}
+        new = np.array([image.tobytes() not in test for image in images])
+        if not new.any():
+            raise DataError(f"Tfds: `split` and `test_split` must differ. Received: {self.split}, {self.test_split}")
+        notes += (f"{np.sum(~new)} copies of test images left out",) if not new.all() else ()
+        return images[new], None if labels is None else labels[new], num_classes, notes
+
+    def load(self, split):
+        return _tfds_test(self) if split == "test" and self.test_split is not None else super().load(split)
+
+
+@lru_cache(maxsize=2)
+def _tfds_test(source: Tfds) -> Examples:
+    from tfgantl.data.catalogue import read_tfds
+
+    images, labels, num_classes, notes = read_tfds(source, source.test_split)
+    check_images(images, "Tfds")
+    return Examples.from_arrays(images, labels, num_classes, notes)

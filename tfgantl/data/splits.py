@@ -1,0 +1,74 @@
+"""How a finite data set is cut into train, validation and test."""
+
+import hashlib
+
+import numpy as np
+
+from tfgantl.data.examples import SPLITS
+from tfgantl.errors import ConfigError, DataError
+
+
+def split_by_content(
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    shares: dict[str, float],
+    shots: dict[str, int | None],
+    seed: int,
+    where: str,
+) -> dict[str, np.ndarray]:
+    """Cuts a data set into splits that never share an image, not even two copies of one.
+
+    The cut depends on the images alone: within each class they are put in the order of their hashes, and copies stay
+    together. `seed` chooses only which images of a part are kept as shots.
+
+    Args:
+        images: uint8 (n, height, width, channels).
+        labels: int (n,), or `None` to treat all as one class.
+        shares: The share of each class for `test` and `validation`; the rest is for `train`.
+        shots: Split name → images a class that are kept; `None`, or no entry, for all.
+        seed: Chooses the shots.
+        where: Name of the source for messages.
+
+    Returns:
+        Split name → sorted int64 indices.
+
+    Raises:
+        ConfigError: If the shares are not possible.
+        DataError: If a class has too few images for its shots, or a split is left without images.
+
+    Example:
+        >>> split_by_content(images, labels, {"test": 0.2, "validation": 0.1}, {"train": 10}, 0, "mine")["train"]
+    """
+    test, validation = shares.get("test", 0.0), shares.get("validation", 0.0)
+    if test < 0 or validation < 0 or test + validation >= 1:
+        raise ConfigError(
+            f"{where}: `validation` and `test` must be shares from 0 with a sum below 1. "
+            f"Received: {validation} and {test}"
+        )
+    digests = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images])
+    classes = np.zeros(len(images), int) if labels is None else labels
+    rng = np.random.default_rng([seed, 7])
+    side_of: dict[str, str] = {}  # copies stay on one side, also those under two labels
+    chosen = {split: [] for split in SPLITS}
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
+        members = members[np.argsort(digests[members], kind="stable")]
+        n_test, n_validation = round(len(members) * test), round(len(members) * validation)
+        parts = {split: [] for split in SPLITS}
+        for rank, index in enumerate(members):
+            side = "test" if rank < n_test else "validation" if rank < n_test + n_validation else "train"
+            parts[side_of.setdefault(digests[index], side)].append(index)
+        for split, part in parts.items():
+            limit = shots.get(split)
+            if limit is not None:
+                if not 0 < limit <= len(part):
+                    raise DataError(
+                        f"{where}: the number of {split} images of class {label} must be in [1, {len(part)}]. "
+                        f"Received: {limit}"
+                    )
+                part = rng.permutation(part)[:limit]
+            chosen[split].extend(part)
+    for split in SPLITS:
+        if not chosen[split] and shares.get(split, 1.0) > 0:
+            raise DataError(f"{where}: at least one image is needed for {split}. Received: {len(images)} images in all")
+    return {split: np.sort(np.array(part, np.int64)) for split, part in chosen.items()}

@@ -1,0 +1,1 @@
+"""From trained models to SavedModels that TensorFlow Serving can load."""

@@ -1,0 +1,244 @@
+"""The GAN: a generator and a discriminator, the step that trains them, and the averaged generator that is kept.
+
+Reference:
+    Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgantl import losses
+from tfgantl.models.copies import float32_copy
+
+# Streams of random numbers within one step; equal (seed, stream, step) give equal numbers.
+D_LATENTS, D_REAL, D_FAKE, D_MIX, G_LATENTS, G_FAKE = range(6)
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class GAN(keras.Model):
+    """Trains a generator against a discriminator with `compile` and `fit`.
+
+    Freezing works at any time: set `trainable` on a network or a layer, and the next `fit` obeys. Each freezing
+    pattern is traced once, and optimizer moments stay.
+
+    Args:
+        generator: Latents (batch, latent_dim) [, labels (batch,)] → images (batch, height, width, channels) in
+            [-1, 1].
+        discriminator: Images [, labels] → logits (batch, 1).
+        ema_decay: Share of the old average that a step keeps in `ema_generator`.
+        seed: All random numbers of a step follow from it and from `step`.
+
+    Attributes:
+        ema_generator: Float32 generator with averaged weights: the one to evaluate and to export.
+        step: Number of training steps taken.
+
+    Example:
+        >>> gan = GAN(*DCGAN().build(image_size=28, channels=1))
+        >>> gan.compile(keras.optimizers.Adam(1e-4, beta_1=0.5), keras.optimizers.Adam(1e-4, beta_1=0.5))
+        >>> gan.fit(batches(source.load("train"), 64, seed=0), steps_per_epoch=100)
+        >>> images = gan.generate(gan.latents(10))
+    """
+
+    def __init__(self, generator, discriminator, ema_decay: float = 0.995, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.ema_decay = ema_decay
+        self.seed = seed
+        self.ema_generator = float32_copy(generator)
+        self.ema_generator.trainable = False
+        self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.built = True
+
+    def compile(
+        self,
+        g_optimizer,
+        d_optimizer,
+        loss: str = "non_saturating",
+        augment=None,
+        r1: float = 0.0,
+        r1_every: int = 16,
+        gradient_penalty: float = 0.0,
+        transfer=None,
+    ):
+        """Sets how to train.
+
+        Args:
+            g_optimizer: Keras optimizer of the generator.
+            d_optimizer: Keras optimizer of the discriminator.
+            loss: Name of a pair in `tfgantl.losses.LOSSES`.
+            augment: `DiffAugment`, or any callable of (images, seed), on all that the discriminator sees.
+            r1: Weight gamma of the R1 penalty; 0 for none.
+            r1_every: Steps between two R1 penalties, which are scaled up to make up for the others.
+            gradient_penalty: Weight of the penalty of WGAN-GP; 0 for none.
+            transfer: A `Transfer` that may add to the losses.
+        """
+        super().compile(optimizer=g_optimizer, jit_compile=False)  # XLA is slower than the plain graph on a CPU
+        self.d_optimizer = d_optimizer
+        self.adversarial = losses.get(loss)
+        self.loss_name = loss
+        self.augment = augment
+        self.r1, self.r1_every = r1, r1_every
+        self.gradient_penalty = gradient_penalty
+        self.transfer = transfer
+        self.traces = {}
+        # Built on all weights, frozen or not, so that stages can change what is trained.
+        for optimizer, network in ((g_optimizer, self.generator), (d_optimizer, self.discriminator)):
+            if not optimizer.built:
+                optimizer.build([v for layer in network._flatten_layers() for v in layer._trainable_variables])
+
+    def train_step(self, batch):
+        images, labels = batch if len(batch) == 2 else (*batch, None)
+        batch_size = tf.shape(images)[0]
+
+        # Train the discriminator to tell real images from generated ones, each in a pass of its own.
+        fakes = self.generator(self.inputs(self.noise(batch_size, D_LATENTS), labels), training=True)
+        with tf.GradientTape() as tape:
+            real_logits = self.judge(self.augmented(images, D_REAL), labels)
+            fake_logits = self.judge(self.augmented(fakes, D_FAKE), labels)
+            d_loss = self.adversarial.discriminator(real_logits, fake_logits)
+            d_total = d_loss + self.discriminator_penalty(images, fakes, labels)
+        self.apply(self.d_optimizer, self.discriminator, d_total, tape)
+
+        # Train the generator so that the discriminator takes its images for real.
+        with tf.GradientTape() as tape:
+            latents = self.noise(batch_size, G_LATENTS)
+            fakes = self.generator(self.inputs(latents, labels), training=True)
+            g_loss = self.adversarial.generator(self.judge(self.augmented(fakes, G_FAKE), labels))
+            g_total = g_loss
+            if self.transfer is not None:
+                g_total += self.transfer.generator_penalty(self, latents, labels, fakes)
+        self.apply(self.optimizer, self.generator, g_total, tape)
+
+        # Keep the averaged generator up to date.
+        self.update_ema()
+        self.step.assign_add(1)
+        return {
+            "g_loss": g_loss,
+            "d_loss": d_loss,
+            "d_real": tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
+            "d_fake": tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+        }
+
+    def inputs(self, first, labels):
+        """What a network is called with: images or latents alone, or together with labels."""
+        return first if labels is None else [first, labels]
+
+    def judge(self, images, labels):
+        """Float32 logits of images that are already augmented."""
+        return self.discriminator(self.inputs(images, labels), training=True)
+
+    def seeds(self, stream: int):
+        """Seed (2,) of one stream of this step."""
+        return tf.stack([self.seed * 100 + stream, tf.convert_to_tensor(self.step)])
+
+    def noise(self, batch_size, stream):
+        return tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream))
+
+    def augmented(self, images, stream):
+        return images if self.augment is None else self.augment(images, self.seeds(stream))
+
+    @property
+    def latent_dim(self) -> int:
+        latents = self.generator.inputs[0]
+        return latents.shape[-1]
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes of a conditional pair, else `None`."""
+        return getattr(self.generator, "num_classes", None)
+
+    def discriminator_penalty(self, images, fakes, labels):
+        """Sum of all that is added to the adversarial loss of the discriminator."""
+        total = 0.0
+        if self.r1:
+            # Lazily: only some steps pay for second derivatives.
+            augmented = self.augmented(images, D_REAL)
+            total += tf.cond(
+                self.step % self.r1_every == 0,
+                lambda: self.r1 * self.r1_every * losses.r1_penalty(lambda x: self.judge(x, labels), augmented),
+                lambda: 0.0,
+            )
+        if self.gradient_penalty:
+            mix = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), self.seeds(D_MIX))
+            real, fake = self.augmented(images, D_REAL), self.augmented(fakes, D_FAKE)
+            total += self.gradient_penalty * losses.gradient_penalty(lambda x: self.judge(x, labels), real, fake, mix)
+        if self.transfer is not None:
+            total += self.transfer.discriminator_penalty(self, images, labels)
+        return total
+
+    def apply(self, optimizer, network, loss, tape):
+        """Updates what is trainable in a network, if anything is."""
+        weights = network.trainable_variables
+        if weights:
+            optimizer.apply(tape.gradient(loss, [w.value for w in weights]), weights)
+
+    def update_ema(self):
+        step = tf.cast(self.step, tf.float32)
+        decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))  # follows closely at first
+        for average, live in zip(self.ema_generator.variables, self.generator.variables, strict=True):
+            if live.dtype == "float32":
+                average.assign(average * decay + live * (1.0 - decay))
+
+    def make_train_function(self, force=False):
+        # A trace remembers what was trainable when it was made, so there is one for each pattern of freezing.
+        pattern = tuple(layer.trainable for layer in self._flatten_layers())
+        if force or pattern not in self.traces:
+            super().make_train_function(force=True)
+            self.traces[pattern] = self.train_function
+        self.train_function = self.traces[pattern]
+
+    def latents(self, count: int, seed: int = 0) -> np.ndarray:
+        """Standard normal noise (count, latent_dim), float32; row i depends on (seed, i) only."""
+        rng = np.random.default_rng([seed, 11])
+        return rng.standard_normal((count, self.latent_dim), np.float32)
+
+    def generate(self, latents, labels=None, batch_size: int = 256) -> np.ndarray:
+        """Images of the averaged generator.
+
+        Args:
+            latents: float32 (n, latent_dim).
+            labels: int (n,) for a conditional generator.
+            batch_size: Images at a time; does not change the result.
+
+        Returns:
+            float32 (n, height, width, channels) in [-1, 1].
+        """
+        inputs = self.inputs(latents, labels)
+        return self.ema_generator.predict(inputs, batch_size=batch_size, verbose=0)
+
+    def settle(self, batches: int = 16, batch_size: int = 128):
+        """Measures the BatchNorm statistics of the averaged generator anew.
+
+        Averaged weights make other activations than the live ones, so the statistics of the live generator do not fit
+        them. "Standing statistics" of Brock et al., 2019, https://arxiv.org/abs/1809.11096, appendix.
+        """
+        norms = [x for x in self.ema_generator._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+        if not norms:
+            return
+        kept = [norm.momentum for norm in norms]
+        latents = self.latents(batches * batch_size, seed=self.seed + 1).reshape(batches, batch_size, -1)
+        self.ema_generator.trainable = True
+        for i in range(batches):
+            for norm in norms:
+                norm.momentum = i / (i + 1.0)  # makes the moving average the mean over all batches
+            labels = None if self.num_classes is None else tf.range(batch_size) % self.num_classes
+            self.ema_generator(self.inputs(tf.constant(latents[i]), labels), training=True)
+        self.ema_generator.trainable = False
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "ema_decay": self.ema_decay,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        networks = {k: keras.saving.deserialize_keras_object(config.pop(k)) for k in ("generator", "discriminator")}
+        return cls(**networks, **config)

@@ -1,0 +1,140 @@
+"""Distances between two sets of features, all in float64.
+
+The features come from a named extractor, not from the Inception network of the FID of 2017: the numbers are called cKID
+and cFID ("c" for classifier), and compare only with numbers of the same extractor.
+"""
+
+import numpy as np
+from scipy import linalg
+from sklearn.neighbors import NearestNeighbors
+
+
+def _polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a @ b.T / a.shape[1] + 1.0) ** 3
+
+
+def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_labels=None) -> float:
+    """Squared maximum mean discrepancy under the cubic polynomial kernel: unbiased, so it may be below 0.
+
+    Test sets usually hold a fixed number of images of each class. Two of their images are then less often of one
+    class than two images of the domain, which would bias the distance by about 1/n; with labels, pairs are weighted
+    so that every class has the share that it has among the real images, and the distance is unbiased again.
+
+    Args:
+        real: float (n, d).
+        fake: float (m, d).
+        real_labels: int (n,), or `None`; each class needs two images.
+        fake_labels: int (m,) with the same classes, or `None`.
+
+    Reference:
+        Binkowski et al., 2018, https://arxiv.org/abs/1801.01401
+    """
+    real, fake = real.astype(np.float64), fake.astype(np.float64)
+    if real_labels is None or fake_labels is None:
+        real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fake), int)
+    classes, counts = np.unique(real_labels, return_counts=True)
+    shares = dict(zip(classes, counts / len(real), strict=True))
+
+    def weights(labels):
+        each = np.zeros(len(labels))
+        for label, share in shares.items():
+            each[labels == label] = share / np.sum(labels == label)
+        return each
+
+    def within(points, labels):
+        kernel, weight = _polynomial_kernel(points, points), weights(labels)
+        total = weight @ kernel @ weight
+        for label, share in shares.items():
+            block = kernel[np.ix_(labels == label, labels == label)]
+            n = len(block)
+            total += share**2 * ((block.sum() - np.trace(block)) / (n * (n - 1)) - block.mean())  # no image with itself
+        return total
+
+    across = weights(real_labels) @ _polynomial_kernel(real, fake) @ weights(fake_labels)
+    return float(within(real, real_labels) + within(fake, fake_labels) - 2.0 * across)
+
+
+def subset_kernel_distances(
+    real: np.ndarray, fakes: list[np.ndarray], subsets: int, seed: int, real_labels=None, fake_labels=None
+) -> np.ndarray:
+    """Kernel distances over random halves, paired: all sets of fakes meet the same draws.
+
+    Args:
+        real: float (n, d).
+        fakes: Arrays float (m, d); row i of each was made from the same latents and label.
+        subsets: Number of draws, each of half of every class but at most 1,000 images.
+        seed: Chooses the draws.
+        real_labels: int (n,), or `None`.
+        fake_labels: int (m,), or `None`.
+
+    Returns:
+        float64 (len(fakes), subsets).
+    """
+    if real_labels is None or fake_labels is None or min(np.unique(real_labels, return_counts=True)[1]) < 4:
+        real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
+    rng = np.random.default_rng([seed, 23])
+
+    def half(labels):
+        share = min(0.5, 1000 / len(labels))
+        members = [np.flatnonzero(labels == label) for label in np.unique(real_labels)]
+        return np.concatenate([rng.permutation(m)[: max(2, round(len(m) * share))] for m in members])
+
+    values = np.empty((len(fakes), subsets))
+    for j in range(subsets):
+        r, f = half(real_labels), half(fake_labels)
+        for i, fake in enumerate(fakes):
+            values[i, j] = kernel_distance(real[r], fake[f], real_labels[r], fake_labels[f])
+    return values
+
+
+def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
+    """Fréchet distance of the Gaussians with the means and covariances of two sets; grows as sets get smaller.
+
+    Args:
+        real: float (n, d).
+        fake: float (m, d).
+
+    Reference:
+        Heusel et al., 2017, https://arxiv.org/abs/1706.08500
+    """
+    real, fake = real.astype(np.float64), fake.astype(np.float64)
+    cov_real, cov_fake = np.cov(real, rowvar=False), np.cov(fake, rowvar=False)
+    # tr((AB)^1/2) is the sum of the square roots of the eigenvalues of AB, which are real and not below 0.
+    eigenvalues = linalg.eigvals(np.atleast_2d(cov_real) @ np.atleast_2d(cov_fake)).real
+    cross = np.sqrt(np.clip(eigenvalues, 0.0, None)).sum()
+    offset = real.mean(0) - fake.mean(0)
+    return float(offset @ offset + np.trace(np.atleast_2d(cov_real)) + np.trace(np.atleast_2d(cov_fake)) - 2.0 * cross)
+
+
+def neighbourhoods(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:
+    """Precision, recall, density and coverage from balls around each point that reach its k-th neighbour.
+
+    Args:
+        real: float (n, d), n above k.
+        fake: float (m, d), m above k.
+        k: Which neighbour sets the radius.
+
+    Returns:
+        `precision`: share of fakes in some real ball; `recall`: share of reals in some fake ball; `density`: mean
+        number of real balls around a fake, over k, may exceed 1; `coverage`: share of real balls with a fake inside.
+
+    Reference:
+        Kynkäänniemi et al., 2019, https://arxiv.org/abs/1904.06991 (precision, recall);
+        Naeem et al., 2020, https://arxiv.org/abs/2002.09797 (density, coverage)
+    """
+
+    def radii(points):
+        distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(points).kneighbors(points)
+        return distances[:, k]  # the first neighbour is the point itself
+
+    real, fake = real.astype(np.float64), fake.astype(np.float64)
+    squared = (real**2).sum(1)[:, None] + (fake**2).sum(1)[None] - 2.0 * real @ fake.T
+    distances = np.sqrt(np.clip(squared, 0.0, None))
+    real_radii, fake_radii = radii(real), radii(fake)
+    in_real_ball = distances < real_radii[:, None]
+    return {
+        "precision": float(in_real_ball.any(0).mean()),
+        "recall": float((distances < fake_radii[None]).any(1).mean()),
+        "density": float(in_real_ball.sum(0).mean() / k),
+        "coverage": float((distances.min(1) < real_radii).mean()),
+    }

@@ -1,0 +1,173 @@
+"""Extractors: the small, named and hashed networks on whose features images are compared.
+
+An extractor lies in a directory with `classifier.keras`, of whose layer `features` it takes the output, and
+`metadata.json`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfgantl.data.examples import Examples
+from tfgantl.errors import ArtifactError
+from tfgantl.images import to_unit
+from tfgantl.metrics.classification import affine_augmentation, train_classifier
+
+EXTRACTORS = Path(__file__).parent.parent / "presets" / "extractors"
+
+
+class Extractor:
+    """Maps images to features, and to class probabilities if it was trained on classes.
+
+    Features are divided by their root mean square over the images that the extractor was trained on, so that kernel
+    and Fréchet distances have about the same size for all extractors.
+
+    Args:
+        classifier: Images in [-1, 1] → logits, with a layer `features`.
+        name: How the numbers made with it are labelled.
+        scale: What features are divided by.
+        judges: Whether its logits stand for the classes of the data, so that it can judge labels.
+    """
+
+    def __init__(self, classifier: keras.Model, name: str, scale: float, judges: bool):
+        self.classifier = classifier
+        self.name = name
+        self.scale = scale
+        self.judges = judges
+        outputs = [classifier.get_layer("features").output, classifier.outputs[0]]
+        self._both = keras.Model(classifier.inputs, outputs)
+
+    @property
+    def hash(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of all weights."""
+        digest = hashlib.sha256()
+        for weight in self.classifier.weights:
+            digest.update(np.ascontiguousarray(weight.numpy()))
+        return digest.hexdigest()[:12]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return tuple(self.classifier.input_shape[1:])
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Looks at images.
+
+        Args:
+            images: uint8 (n, height, width, channels) of the size the extractor was made for.
+
+        Returns:
+            Features float32 (n, d) and predicted classes int64 (n,).
+
+        Raises:
+            ArtifactError: If the images have another size.
+        """
+        if images.shape[1:] != self.input_shape:
+            raise ArtifactError(
+                f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"
+            )
+        features, logits = self._both.predict(to_unit(images), batch_size=256, verbose=0)
+        return features / self.scale, logits.argmax(1)
+
+    @property
+    def id(self) -> str:
+        """Name and hash, for tables."""
+        return f"{self.name}@{self.hash}"
+
+    def save(self, directory: str | Path) -> None:
+        """Writes the extractor into a new directory."""
+        directory = Path(directory)
+        directory.mkdir(parents=True)
+        plain = keras.Model(self.classifier.inputs[0], self.classifier.outputs[0])  # without the optimizer
+        plain.save(directory / "classifier.keras")
+        metadata = {"scale": self.scale, "judges": self.judges, "hash": self.hash}
+        (directory / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, handle: str) -> "Extractor":
+        """Loads a shipped extractor by name, or one from a directory, and compares its hash.
+
+        Raises:
+            ArtifactError: If there is none, or its weights are not those that its hash was made of.
+        """
+        directory = EXTRACTORS / handle if (EXTRACTORS / handle).is_dir() else Path(handle)
+        known = sorted(path.name for path in EXTRACTORS.iterdir() if path.is_dir()) if EXTRACTORS.is_dir() else []
+        if not (directory / "metadata.json").is_file():
+            raise ArtifactError(
+                f"`extractor` must be auto, {', '.join(known)}, or a directory with metadata.json. Received: {handle}"
+            )
+        metadata = json.loads((directory / "metadata.json").read_text())
+        try:
+            classifier = keras.models.load_model(directory / "classifier.keras", compile=False)
+        except (ValueError, OSError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise ArtifactError(f"{directory}: classifier.keras must be a Keras model. Received: {reason}") from error
+        extractor = cls(classifier, directory.name, metadata["scale"], metadata["judges"])
+        if extractor.hash != metadata["hash"]:
+            raise ArtifactError(
+                f"{directory}: the weights must have the hash {metadata['hash']}. Received: {extractor.hash}"
+            )
+        return extractor
+
+
+def _root_mean_square(classifier: keras.Model, images: np.ndarray) -> float:
+    features = keras.Model(classifier.inputs, classifier.get_layer("features").output)
+    return float(np.sqrt(np.mean(np.square(features.predict(to_unit(images), batch_size=256, verbose=0)))))
+
+
+def train_extractor(
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    num_classes: int | None,
+    seed: int = 0,
+    steps: int = 1000,
+    name: str = "run",
+) -> Extractor:
+    """Trains an extractor on images of the domain, never on test images.
+
+    With labels it learns to tell the classes. Without, it learns to tell by how many quarters an image was turned
+    (RotNet; Gidaris et al., 2018, https://arxiv.org/abs/1803.07728), and does not judge labels.
+
+    Args:
+        images: uint8 (n, side, side, channels).
+        labels: int (n,), or `None`.
+        num_classes: Number of classes, or `None`.
+        seed: Makes the training repeatable.
+        steps: Number of batches.
+        name: How the numbers made with it are labelled.
+    """
+    judges = labels is not None
+    if not judges:
+        turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
+        labels, num_classes = np.repeat(np.arange(4), len(images)), 4
+        images = np.concatenate(turned)
+    classifier = train_classifier(
+        images, labels, num_classes, steps, seed, 128, affine_augmentation(seed), title="extractor"
+    )
+    return Extractor(classifier, name, _root_mean_square(classifier, images[:2000]), judges)
+
+
+def choose_extractor(handle: str, suggested: str | None, train: Examples, source=None, seed: int = 0) -> Extractor:
+    """The extractor for a target: the named one, the one that suits its data, or one trained on the spot.
+
+    Args:
+        handle: `auto`, or what `Extractor.load` takes.
+        suggested: Name of the shipped extractor that suits the data source, or `None`.
+        train: Training images of the target; nothing else of the target is looked at.
+        source: Generated images uint8 and labels of the source model, which widen a small training set.
+        seed: Makes the training repeatable.
+    """
+    if handle != "auto":
+        return Extractor.load(handle)
+    shape = (train.image_size, train.image_size, train.channels)
+    if suggested is not None:
+        extractor = Extractor.load(suggested)
+        if extractor.input_shape == shape:
+            return extractor
+    images, labels = train.some(10_000)
+    if source is not None and source[0].shape[1:] == shape:
+        images = np.concatenate([images, source[0]])
+        labels = None if labels is None or source[1] is None else np.concatenate([labels, source[1]])
+    return train_extractor(images, labels, train.num_classes, seed)

@@ -1,0 +1,119 @@
+"""All numbers of one generator, on held-out images, in one place."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfgantl.metrics.classification import accuracy, affine_augmentation, train_classifier
+from tfgantl.metrics.distances import frechet_distance, neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.extractors import Extractor
+from tfgantl.metrics.memorisation import nearest, neighbour_ratio
+
+SUBSETS = 50
+NEIGHBOURS = 5
+CLASSIFIER_STEPS = 600
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Numbers, and the images and features they were made from.
+
+    Args:
+        metrics: Name → value, or `None` where labels would be needed.
+        protocol: Name → all parameters of the number, in words.
+        images: uint8 (n, side, side, channels), the generated images.
+        labels: int (n,) they were asked for with, or `None`.
+        features: float (n, d).
+        nearest_train: Index (n,) of the training image nearest to each.
+    """
+
+    metrics: dict[str, float | None]
+    protocol: dict[str, str]
+    images: np.ndarray
+    labels: np.ndarray | None
+    features: np.ndarray
+    nearest_train: np.ndarray
+
+
+class Judge:
+    """Measures generators of one target domain.
+
+    Args:
+        extractor: Where features and predicted classes come from.
+        train: Images uint8 and labels of the training shots.
+        test: Images uint8 and labels that no training and no selection saw.
+        num_classes: Number of classes, or `None`.
+        seed: Chooses subsets and the initial weights of classifiers.
+    """
+
+    def __init__(self, extractor: Extractor, train, test, num_classes: int | None, seed: int = 0):
+        self.extractor, self.num_classes, self.seed = extractor, num_classes, seed
+        self.train_images, self.train_labels = train
+        self.test_images, self.test_labels = test
+        self.train_features, _ = extractor(self.train_images)
+        self.test_features, _ = extractor(self.test_images)
+
+    def classifier_accuracy(self, images, labels, title: str, augment=None) -> float:
+        """Accuracy on the test images of the small CNN, trained on the given ones."""
+        steps = CLASSIFIER_STEPS
+        model = train_classifier(images, labels, self.num_classes, steps, self.seed, augment=augment, title=title)
+        return accuracy(model, self.test_images, self.test_labels)
+
+    def usefulness(self, generated: Judged) -> dict[str, float]:
+        """Do generated images help a classifier of the target?
+
+        Returns:
+            Test accuracy after training on the training images alone, and on these and the generated images, half of
+            each batch from either; each without and with random shifts, turns and zooms.
+        """
+        count = len(generated.images)
+        repeated = np.resize(np.arange(len(self.train_images)), count)
+        both = np.concatenate([self.train_images[repeated], generated.images])
+        both_labels = np.concatenate([self.train_labels[repeated], generated.labels])
+        result = {}
+        for suffix, augment in (("", None), (" augmented", affine_augmentation(self.seed))):
+            real = (self.train_images, self.train_labels)
+            result[f"real{suffix}"] = self.classifier_accuracy(*real, f"classifier: real{suffix}", augment)
+            title = f"classifier: real + generated{suffix}"
+            result[f"real + generated{suffix}"] = self.classifier_accuracy(both, both_labels, title, augment)
+        return result
+
+    def __call__(self, images: np.ndarray, labels: np.ndarray | None, title: str = "generated") -> Judged:
+        """Measures generated images.
+
+        Args:
+            images: uint8 (n, side, side, channels), at least as many as test images.
+            labels: int (n,) they were asked for with, or `None`.
+            title: What the images are, for progress.
+        """
+        features, predicted = self.extractor(images)
+        real, n = self.test_features, len(self.test_features)
+        known = None if labels is None else self.test_labels
+        distances = subset_kernel_distances(real, [features], SUBSETS, self.seed, known, labels)[0]
+        near = neighbourhoods(real, features[:n], min(NEIGHBOURS, n - 1))
+        judged = labels is not None and self.extractor.judges
+        metrics = {
+            "ckid": float(distances.mean()),
+            "ckid_sd": float(distances.std()),
+            "cfid": frechet_distance(real, features),
+            **near,
+            "gan_train": self.classifier_accuracy(images, labels, f"classifier: {title}")
+            if labels is not None
+            else None,
+            "gan_test": float((predicted == labels).mean()) if judged else None,
+            "nn_ratio": neighbour_ratio(features, self.train_features, real),
+        }
+        who = f"extractor {self.extractor.id}"
+        sets = f"{len(images)} generated, {n} test images"
+        neighbours = f"k = {min(NEIGHBOURS, n - 1)}, {min(n, len(images))} generated, {n} test images, {who}"
+        protocol = {
+            "ckid": f"mean of {SUBSETS} random halves, unbiased, cubic kernel; {sets}, {who}",
+            "ckid_sd": f"standard deviation over the {SUBSETS} halves",
+            "cfid": f"{sets}, {who}",
+            **dict.fromkeys(near, neighbours),
+            "gan_train": f"small CNN, {CLASSIFIER_STEPS} steps of 64 on {len(images)} generated, tested on {n} real",
+            "gan_test": f"share of {len(images)} generated images that {who} takes for their label",
+            "nn_ratio": f"median distance to the {len(self.train_features)} training images, generated over test; {who}",
+        }
+        _, nearest_train = nearest(features, self.train_features)
+        return Judged(metrics, protocol, images, labels, features, nearest_train)

@@ -1,0 +1,65 @@
+"""Whether transfer helped: a paired comparison with the same budget without transfer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfgantl.metrics.distances import subset_kernel_distances
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome of the comparison.
+
+    Args:
+        outcome: `positive`, `neutral` or `negative` transfer.
+        difference: cKID of the adapted generator minus that of the baseline; below 0 is better.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end of it.
+        resamples: Number of paired resamples.
+    """
+
+    outcome: str
+    difference: float
+    low: float
+    high: float
+    resamples: int
+
+    def __str__(self):
+        return (
+            f"{self.outcome} transfer: cKID {self.difference:+.4f} against the baseline, "
+            f"95 % interval [{self.low:+.4f}, {self.high:+.4f}] over {self.resamples} paired resamples"
+        )
+
+
+def judge_transfer(
+    real: np.ndarray,
+    adapted: np.ndarray,
+    baseline: np.ndarray,
+    real_labels: np.ndarray | None = None,
+    fake_labels: np.ndarray | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Verdict:
+    """Compares two generators on the same test images, latents and labels.
+
+    Both sets of fakes meet the same random subsets, so that what is easy or hard about a subset cancels out. The
+    interval speaks of these two generators on other images, not of other training seeds.
+
+    Args:
+        real: Features of test images, float (n, d).
+        adapted: Features of images of the adapted generator, float (m, d).
+        baseline: Features of images of the baseline, for the same latents and labels, float (m, d).
+        real_labels: int (n,), or `None`.
+        fake_labels: int (m,), or `None`.
+        resamples: Number of paired random halves.
+        seed: Chooses the subsets.
+
+    Returns:
+        `positive` if the interval lies below 0, `negative` if it lies above 0, otherwise `neutral`.
+    """
+    values = subset_kernel_distances(real, [adapted, baseline], resamples, seed, real_labels, fake_labels)
+    differences = values[0] - values[1]
+    low, high = np.percentile(differences, [2.5, 97.5])
+    outcome = "positive" if high < 0 else "negative" if low > 0 else "neutral"
+    return Verdict(outcome, float(differences.mean()), float(low), float(high), resamples)

@@ -1,0 +1,169 @@
+"""DCGAN at any size that the strides divide, unconditional or class-conditional."""
+
+from math import prod
+
+import keras
+from keras import layers
+
+from tfgantl.models.conditional import discriminator_outputs, generator_inputs
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class DCGANGenerator(keras.Model):
+    """Noise [and labels] → images, by transposed convolutions.
+
+    Blocks are named `block0` (dense) to `blockN`, and `to_images`; each holds a kernel, a batch normalisation and a
+    leaky ReLU, and the last one a tanh.
+
+    Args:
+        image_size: Height and width in pixels.
+        channels: 1 or 3.
+        latent_dim: Length of the noise.
+        filters: Channels of the first feature map and of each block after it.
+        strides: Growth at each transposed convolution; the last one makes the image.
+        kernel_size: Side of the kernels.
+        num_classes: Number of classes, or `None` for an unconditional generator.
+        label_dim: Length of the label embedding.
+        negative_slope: Slope of the leaky ReLUs.
+        dtype: Keras dtype policy of the hidden layers.
+
+    Example:
+        >>> generator = DCGANGenerator(28, 1, 100, (256, 128, 64), (1, 2, 2))
+        >>> generator(keras.random.normal((4, 100))).shape
+        TensorShape([4, 28, 28, 1])
+
+    Reference:
+        Radford et al., 2016, https://arxiv.org/abs/1511.06434
+    """
+
+    def __init__(
+        self,
+        image_size,
+        channels,
+        latent_dim,
+        filters,
+        strides,
+        kernel_size=5,
+        num_classes=None,
+        label_dim=16,
+        negative_slope=0.3,
+        dtype="float32",
+        name="generator",
+        **kwargs,
+    ):
+        # === Functional Model ===
+        base = image_size // prod(strides)
+        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype)
+        x = layers.Dense(base * base * filters[0], use_bias=False, name="block0_dense", dtype=dtype)(x)
+        x = layers.BatchNormalization(name="block0_bn", dtype=dtype)(x)
+        x = layers.LeakyReLU(negative_slope, name="block0_relu", dtype=dtype)(x)
+        x = layers.Reshape((base, base, filters[0]), name="block0_reshape", dtype=dtype)(x)
+        for i, (width, stride) in enumerate(zip(filters[1:], strides[:-1], strict=True), start=1):
+            x = layers.Conv2DTranspose(
+                width, kernel_size, stride, padding="same", use_bias=False, name=f"block{i}_conv", dtype=dtype
+            )(x)
+            x = layers.BatchNormalization(name=f"block{i}_bn", dtype=dtype)(x)
+            x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
+        x = layers.Conv2DTranspose(
+            channels, kernel_size, strides[-1], padding="same", use_bias=False, name="to_images_conv", dtype=dtype
+        )(x)
+        images = layers.Activation("tanh", name="to_images", dtype="float32")(x)
+        super().__init__(inputs=inputs, outputs=images, name=name, **kwargs)
+
+        # === Config ===
+        self.image_size = image_size
+        self.channels = channels
+        self.latent_dim = latent_dim
+        self.filters = tuple(filters)
+        self.strides = tuple(strides)
+        self.kernel_size = kernel_size
+        self.num_classes = num_classes
+        self.label_dim = label_dim
+        self.negative_slope = negative_slope
+        self.hidden_dtype = dtype
+
+    def get_config(self):
+        return {
+            "image_size": self.image_size,
+            "channels": self.channels,
+            "latent_dim": self.latent_dim,
+            "filters": list(self.filters),
+            "strides": list(self.strides),
+            "kernel_size": self.kernel_size,
+            "num_classes": self.num_classes,
+            "label_dim": self.label_dim,
+            "negative_slope": self.negative_slope,
+            "dtype": self.hidden_dtype,
+            "name": self.name,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class DCGANDiscriminator(keras.Model):
+    """Images [and labels] → logits, by strided convolutions.
+
+    Blocks are named `block1` (next to the image) to `blockN`, then `logits` and, if conditional, `label_projection`.
+
+    Args:
+        image_size: Height and width in pixels.
+        channels: 1 or 3.
+        filters: Channels of each block, which halves the image.
+        kernel_size: Side of the kernels.
+        num_classes: Number of classes, or `None` for an unconditional discriminator.
+        dropout: Share dropped after each block.
+        negative_slope: Slope of the leaky ReLUs.
+        dtype: Keras dtype policy of the hidden layers.
+
+    Example:
+        >>> discriminator = DCGANDiscriminator(28, 1, (64, 128))
+        >>> discriminator(keras.random.normal((4, 28, 28, 1))).shape
+        TensorShape([4, 1])
+    """
+
+    def __init__(
+        self,
+        image_size,
+        channels,
+        filters,
+        kernel_size=5,
+        num_classes=None,
+        dropout=0.3,
+        negative_slope=0.3,
+        dtype="float32",
+        name="discriminator",
+        **kwargs,
+    ):
+        # === Functional Model ===
+        images = keras.Input((image_size, image_size, channels), name="images")
+        x = images
+        for i, width in enumerate(filters, start=1):
+            x = layers.Conv2D(width, kernel_size, 2, padding="same", name=f"block{i}_conv", dtype=dtype)(x)
+            x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
+            if dropout:
+                x = layers.Dropout(dropout, seed=i, name=f"block{i}_dropout", dtype=dtype)(x)
+        features = layers.Flatten(name="features", dtype=dtype)(x)
+        inputs, logits = discriminator_outputs(images, features, num_classes)
+        super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
+
+        # === Config ===
+        self.image_size = image_size
+        self.channels = channels
+        self.filters = tuple(filters)
+        self.kernel_size = kernel_size
+        self.num_classes = num_classes
+        self.dropout = dropout
+        self.negative_slope = negative_slope
+        self.hidden_dtype = dtype
+
+    def get_config(self):
+        return {
+            "image_size": self.image_size,
+            "channels": self.channels,
+            "filters": list(self.filters),
+            "kernel_size": self.kernel_size,
+            "num_classes": self.num_classes,
+            "dropout": self.dropout,
+            "negative_slope": self.negative_slope,
+            "dtype": self.hidden_dtype,
+            "name": self.name,
+        }

@@ -1,0 +1,122 @@
+"""Specifications of generator/discriminator pairs: what a recipe says, and what `build` makes of it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from math import prod
+
+from tfgantl.errors import ConfigError
+
+
+class Networks(ABC):
+    """A generator and a discriminator that fit each other.
+
+    Image size, channels and number of classes come from the data; the rest is the architecture.
+    """
+
+    latent_dim: int
+
+    @abstractmethod
+    def build(self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"):
+        """Makes the pair with fresh weights.
+
+        Args:
+            image_size: Height and width in pixels.
+            channels: 1 for gray, 3 for RGB.
+            num_classes: Makes the pair class-conditional; `None` for unconditional.
+            dtype: Keras dtype policy of the hidden layers; images and logits are always float32.
+
+        Returns:
+            `(generator, discriminator)`: latents (batch, latent_dim) [, labels (batch,)] → images
+            (batch, image_size, image_size, channels) in [-1, 1], and images [, labels] → logits (batch, 1).
+
+        Raises:
+            ConfigError: If the architecture cannot make images of that size.
+        """
+
+
+@dataclass(frozen=True)
+class DCGAN(Networks):
+    """Deep convolutional GAN (Radford et al., 2016, https://arxiv.org/abs/1511.06434).
+
+    The default values are the classic tutorial network at 28 px: Dense 7·7·256, transposed convolutions 128, 64 and
+    the image, 5 x 5 kernels; discriminator convolutions 64 and 128. For 32 px take strides (2, 2, 2); for 64 px
+    one filter and one stride more.
+
+    Args:
+        latent_dim: Length of the noise vector.
+        filters: Channels of the first feature map and of each block after it.
+        strides: Growth at each transposed convolution, the last of which makes the image. Its product must divide
+            the image size.
+        kernel_size: Side of all kernels in pixels.
+        label_dim: Length of the label embedding that a conditional generator sees beside the noise.
+        dropout: Share dropped after each discriminator block.
+        negative_slope: Slope of the leaky ReLUs.
+    """
+
+    latent_dim: int = 100
+    filters: tuple[int, ...] = (256, 128, 64)
+    strides: tuple[int, ...] = (1, 2, 2)
+    kernel_size: int = 5
+    label_dim: int = 16
+    dropout: float = 0.3
+    negative_slope: float = 0.3
+
+    def __post_init__(self):
+        object.__setattr__(self, "filters", tuple(self.filters))
+        object.__setattr__(self, "strides", tuple(self.strides))
+        if len(self.filters) != len(self.strides) or len(self.filters) < 2:
+            raise ConfigError(
+                "`filters` and `strides` must have the same length, of at least 2. "
+                f"Received: {list(self.filters)} and {list(self.strides)}"
+            )
+
+    @classmethod
+    def classic(cls) -> "DCGAN":
+        """The network of the classic tutorial, exactly; it was trained with Adam at 1e-4 and the minimax loss."""
+        return cls()
+
+    def build(self, image_size, channels, num_classes=None, dtype="float32"):
+        from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
+
+        if image_size % prod(self.strides):
+            raise ConfigError(
+                f"`strides` must have a product that divides the image size {image_size}. "
+                f"Received: {list(self.strides)} (product {prod(self.strides)})"
+            )
+        common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
+        arguments = asdict(self)
+        dropout = arguments.pop("dropout")
+        generator = DCGANGenerator(**common, **arguments)
+        discriminator = DCGANDiscriminator(
+            **common,
+            filters=self.filters[:0:-1],
+            kernel_size=self.kernel_size,
+            dropout=dropout,
+            negative_slope=self.negative_slope,
+        )
+        return generator, discriminator
+
+
+@dataclass(frozen=True)
+class MLP(Networks):
+    """The dense GAN: noise → Dense 128 → leaky ReLU → Dense → tanh → image, and the mirror image of it.
+
+    Args:
+        latent_dim: Length of the noise vector.
+        units: Width of the hidden layers.
+        label_dim: Length of the label embedding that a conditional generator sees beside the noise.
+        negative_slope: Slope of the leaky ReLUs.
+    """
+
+    latent_dim: int = 100
+    units: int = 128
+    label_dim: int = 16
+    negative_slope: float = 0.01
+
+    def build(self, image_size, channels, num_classes=None, dtype="float32"):
+        from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
+
+        common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
+        generator = MLPGenerator(**common, **asdict(self))
+        discriminator = MLPDiscriminator(**common, units=self.units, negative_slope=self.negative_slope)
+        return generator, discriminator

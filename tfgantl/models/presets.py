@@ -1,0 +1,68 @@
+"""Shipped pairs: `presets/<name>/` holds `config.json`, `weights.npz` in half precision, and how it was made."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfgantl.errors import ArtifactError
+from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
+
+PRESETS = Path(__file__).parent.parent / "presets"
+
+
+def names() -> list[str]:
+    """Names of all shipped pairs."""
+    return sorted(path.parent.name for path in PRESETS.glob("*/weights.npz"))
+
+
+def save_preset(directory: Path, generator: keras.Model, discriminator: keras.Model, metadata: dict) -> None:
+    """Writes a pair into a new directory, its weights in half precision: a hundredth of a gray level for images."""
+    directory.mkdir(parents=True)
+    config = {
+        "generator": keras.saving.serialize_keras_object(generator),
+        "discriminator": keras.saving.serialize_keras_object(discriminator),
+        "metadata": metadata,
+    }
+    (directory / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    weights = {}
+    for network in (generator, discriminator):
+        for variable in _weights(network):
+            value = variable.numpy()
+            half = value.astype(np.float16)
+            weights[f"{network.name}/{variable.path}"] = half if np.isfinite(half).all() else value
+    np.savez_compressed(directory / "weights.npz", **weights)
+
+
+def load_preset(directory: Path) -> tuple[keras.Model, keras.Model]:
+    """Reads a pair, by name and shape.
+
+    Raises:
+        ArtifactError: If the files are damaged, or weights are missing, superfluous or of another shape.
+    """
+    try:
+        config = json.loads((directory / "config.json").read_text())
+        pair = [keras.saving.deserialize_keras_object(config[part]) for part in ("generator", "discriminator")]
+        with np.load(directory / "weights.npz", allow_pickle=False) as archive:
+            stored = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArtifactError(
+            f"{directory}: must hold config.json and weights.npz of a preset. Received: {reason}"
+        ) from error
+    wanted = {f"{network.name}/{v.path}": v for network in pair for v in _weights(network)}
+    if set(wanted) != set(stored):
+        raise ArtifactError(
+            f"{directory}: weights.npz must hold the weights of config.json. Received: "
+            f"missing {sorted(set(wanted) - set(stored))[:3]}, superfluous {sorted(set(stored) - set(wanted))[:3]}"
+        )
+    for name, variable in wanted.items():
+        if stored[name].shape != tuple(variable.shape):
+            raise ArtifactError(f"{directory}: {name} must have shape {variable.shape}. Received: {stored[name].shape}")
+        variable.assign(stored[name].astype(np.float32))
+    return tuple(pair)
+
+
+def _weights(network):
+    return [v for v in network.variables if v.dtype == "float32"]  # seed generators are not weights

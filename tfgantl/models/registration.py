@@ -1,0 +1,10 @@
+"""Importing this module registers all networks with Keras, so that `keras.models.load_model` knows them."""
+
+from tfgantl.models import dcgan, mlp
+
+NETWORKS = (
+    dcgan.DCGANGenerator,
+    dcgan.DCGANDiscriminator,
+    mlp.MLPGenerator,
+    mlp.MLPDiscriminator,
+)

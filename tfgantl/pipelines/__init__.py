@@ -1,0 +1,1 @@
+"""One module a verb; each parses its options before it imports TensorFlow."""

@@ -1,0 +1,91 @@
+"""Measures any generator on the held-out images of a target.
+
+`python -m tfgantl.pipelines.evaluate --model HANDLE`, or `tfgantl evaluate`.
+"""
+
+import sys
+from dataclasses import dataclass, field
+
+from tfgantl.cli import run as run_cli
+from tfgantl.data import HandwrittenDigits, Source
+from tfgantl.errors import ConfigError, DataError
+
+DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}}
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Settings of an evaluation.
+
+    Args:
+        model: Handle of the generator: a preset name, a run directory, or a .keras file.
+        target: Images it should look like; the training part only serves to find copies.
+        extractor: Features for the metrics: auto, a shipped name, or a directory.
+        samples: Generated images that are measured.
+        seed: Chooses latents and subsets.
+        json: Print the result as the last line, one JSON object.
+    """
+
+    model: str = "rendered-digits"
+    target: Source = field(default_factory=HandwrittenDigits)
+    extractor: str = "auto"
+    samples: int = 4000
+    seed: int = 0
+    json: bool = False
+
+    def __post_init__(self):
+        if self.samples < 10:
+            raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
+
+
+def evaluate(config: EvaluateConfig, text: str) -> dict:
+    """Runs an evaluation, and prints a table.
+
+    Args:
+        config: The settings.
+        text: The same as YAML; not used.
+
+    Returns:
+        What `--json` prints.
+    """
+    import numpy as np
+
+    from tfgantl.images import to_uint8
+    from tfgantl.metrics.extractors import choose_extractor
+    from tfgantl.metrics.judging import Judge
+    from tfgantl.transfer.weights import load_generator
+
+    generator = load_generator(config.model)
+    _, size, _, channels = generator.output_shape
+    target = config.target.sized(size, channels)
+    train, test = target.load("train"), target.load("test")
+    if (train.image_size, train.channels) != (size, channels):
+        raise DataError(
+            f"`target` must have images of the size that the model makes, {(size, size, channels)}. "
+            f"Received: {(train.image_size, train.image_size, train.channels)}"
+        )
+    num_classes = generator.num_classes if len(generator.inputs) == 2 else None
+    if num_classes is not None and train.num_classes != num_classes:
+        raise DataError(f"`target` must have the {num_classes} classes of the model. Received: {train.num_classes}")
+    test_images, test_labels = test.some(10_000)
+    inputs = np.random.default_rng([config.seed, 11]).standard_normal(
+        (config.samples, generator.inputs[0].shape[-1]), np.float32
+    )
+    labels = None if num_classes is None else np.resize(test_labels, config.samples)
+    inputs = inputs if labels is None else [inputs, labels]
+    images = to_uint8(generator.predict(inputs, batch_size=256, verbose=0))
+    extractor = choose_extractor(config.extractor, target.extractor, train, (images, labels), config.seed)
+    judge = Judge(extractor, train.some(10_000), (test_images, test_labels), train.num_classes, config.seed)
+    judged = judge(images, labels)
+    for name, value in judged.metrics.items():
+        print(f"{name:10} {'–' if value is None else f'{value:.4f}':>10}   {judged.protocol[name]}")
+    return {"model": config.model, "metrics": judged.metrics, "protocol": judged.protocol}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(EvaluateConfig, "evaluate", evaluate, DEFAULTS, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""One way to show progress: a bar on the error stream, so that standard output stays free for results."""
+
+import sys
+
+import keras
+from tqdm import tqdm
+
+
+def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
+    """A progress bar with rate and time left; on anything but a terminal it is renewed every ten seconds.
+
+    Args:
+        total: Number of units, or `None` if unknown.
+        title: What is going on.
+        unit: Name of one unit.
+    """
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    return tqdm(total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr)
+
+
+class StepBar(keras.callbacks.Callback):
+    """Shows the steps of a `fit` of one epoch.
+
+    Args:
+        title: What is trained.
+    """
+
+    def __init__(self, title: str):
+        super().__init__()
+        self.title = title
+
+    def on_train_begin(self, logs=None):
+        self._bar = bar(self.params["steps"], self.title)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.update()
+
+    def on_train_end(self, logs=None):
+        self._bar.close()

@@ -1,0 +1,110 @@
+"""The report of a run: one HTML file with all pictures inside, which opens from disk and needs no network."""
+
+import base64
+import io
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+
+from tfgantl.images import encode_png, grid
+
+TITLES = {
+    "ckid": "cKID ↓", "ckid_sd": "± sd", "cfid": "cFID ↓", "precision": "precision ↑", "recall": "recall ↑",
+    "density": "density ↑", "coverage": "coverage ↑", "gan_train": "GAN-train ↑", "gan_test": "GAN-test ↑",
+    "nn_ratio": "NN ratio (1 = new, < 1 = copies)",
+}  # fmt: skip
+
+
+@dataclass
+class Report:
+    """What goes into a report; sections that are empty are left out.
+
+    Args:
+        title: Heading.
+        summary: Sentences below it, the verdict first.
+        pictures: Caption → PNG.
+        columns: Heading of each column of the metrics table → its numbers.
+        protocol: Metric → its parameters, in words.
+        tables: Caption → rows of two or more cells.
+        config: The configuration as YAML.
+    """
+
+    title: str
+    summary: list[str] = field(default_factory=list)
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    columns: dict[str, dict] = field(default_factory=dict)
+    protocol: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, list[tuple]] = field(default_factory=dict)
+    config: str = ""
+
+    def html(self) -> str:
+        """Renders the report."""
+        environment = Environment(loader=PackageLoader("tfgantl", "templates"), autoescape=True)
+        pictures = {caption: base64.b64encode(png).decode() for caption, png in self.pictures.items()}
+        rows = [
+            (title, [_number(column.get(name)) for column in self.columns.values()], self.protocol.get(name, ""))
+            for name, title in TITLES.items()
+        ]
+        return environment.get_template("report.html.j2").render(
+            report=self, pictures=pictures, rows=rows, versions=versions(), machine=platform.platform()
+        )
+
+
+def _number(value) -> str:
+    return "–" if value is None else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("tfgantl", "tensorflow", "keras", "numpy", "scipy", "scikit-learn"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def sheet(images: np.ndarray, columns: int = 10, scale: int = 2) -> bytes:
+    """A grid of uint8 images (n, side, side, channels) as PNG."""
+    return encode_png(grid(images, columns), scale)
+
+
+def memorisation_sheet(fakes: np.ndarray, shots: np.ndarray, pairs: int = 30) -> bytes:
+    """Generated images, each beside the training image nearest to it, as PNG; both uint8 (n, side, side, channels)."""
+    together = np.stack([fakes[:pairs], shots[:pairs]], axis=1).reshape(-1, *fakes.shape[1:])
+    return sheet(together, 12)
+
+
+def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
+    """Validation cKID and losses over the steps, as PNG.
+
+    Args:
+        histories: Name of a training → its validation records.
+        best: Name of a training → step that was kept.
+    """
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, history in histories.items():
+        steps = [record["step"] for record in history]
+        line = left.plot(steps, [record["val_ckid"] for record in history], marker=".", label=name)[0]
+        left.axvline(best[name], color=line.get_color(), linestyle=":", linewidth=1)
+        for loss, style in (("g_loss", "-"), ("d_loss", "--")):
+            known = [record for record in history if loss in record]
+            right.plot(
+                [record["step"] for record in known], [record[loss] for record in known],
+                style, color=line.get_color(), label=f"{name} {loss}",
+            )  # fmt: skip
+    left.set(title="validation cKID (dotted: kept)", xlabel="step")
+    left.set_yscale("symlog", linthresh=0.01)
+    right.set(title="losses", xlabel="step")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Running a schedule: callbacks, checkpoints and the run directory."""

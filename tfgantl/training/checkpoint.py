@@ -1,0 +1,38 @@
+"""Checkpoints of everything that training changes, on TensorFlow's own format with its checksums."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfgantl.training.callbacks import all_finite
+
+
+class Checkpoints:
+    """Keeps the last two states of a GAN and its optimizers whose values are all finite.
+
+    Args:
+        gan: Compiled GAN.
+        directory: Where checkpoints lie.
+
+    Attributes:
+        last: Path of the newest checkpoint, or `none`.
+    """
+
+    def __init__(self, gan, directory: Path):
+        self.gan = gan
+        state = tf.train.Checkpoint(gan=gan, g_optimizer=gan.optimizer, d_optimizer=gan.d_optimizer)
+        self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=2, checkpoint_name="step")
+        self._state = state
+
+    @property
+    def last(self) -> str:
+        return self._manager.latest_checkpoint or "none"
+
+    def save(self, step: int) -> None:
+        """Writes a checkpoint, unless a weight is not finite."""
+        if all_finite(self.gan):
+            self._manager.save(checkpoint_number=step)
+
+    def restore_last(self) -> None:
+        """Reads the newest checkpoint back."""
+        self._state.restore(self._manager.latest_checkpoint).assert_consumed()

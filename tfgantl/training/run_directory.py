@@ -1,0 +1,117 @@
+"""The directory that holds everything one run wrote, and that only one run at a time may use."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tfgantl.errors import ConfigError, RunError
+from tfgantl.images import encode_png
+
+
+class RunDirectory:
+    """A new, locked directory; a context manager.
+
+    Every file is written under a temporary name and then renamed, so that none is ever half there.
+
+    Args:
+        path: The directory to make; must not exist, or be empty.
+
+    Raises:
+        RunError: If it is not empty, in use by another run, or cannot be written.
+
+    Example:
+        >>> with RunDirectory(Path("runs/digits/1")) as run:
+        ...     run.log({"step": 100, "ckid": 0.5})
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self.path / ".lock")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(f"`run_dir` must not be in use. Received: {path}, which another run is writing") from error
+        except OSError as error:
+            raise RunError(f"`run_dir` must be a directory that can be written. Received: {path} ({error})") from error
+        found = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
+        if found:
+            self._lock.release()
+            raise RunError(f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}")
+
+    @classmethod
+    def next(cls, parent: Path) -> "RunDirectory":
+        """Makes the directory with the next free number in `parent`."""
+        taken = [int(p.name) for p in parent.glob("*") if p.name.isdecimal()]
+        number = max(taken, default=0) + 1
+        while True:
+            try:
+                (parent / str(number)).mkdir(parents=True)
+                return cls(parent / str(number))
+            except FileExistsError:  # another run was faster
+                number += 1
+            except OSError as error:
+                raise RunError(
+                    f"`run_dir` must be a directory that can be written. Received: {parent} ({error})"
+                ) from error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._lock.release()
+        (self.path / ".lock").unlink(missing_ok=True)
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        """Writes one file as a whole, or not at all."""
+        with self.replacing(name) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.path / name
+
+    def write_png(self, name: str, image, scale: int = 2) -> Path:
+        """Writes a uint8 (height, width, channels) image, enlarged `scale` times."""
+        return self.write(name, encode_png(image, scale))
+
+    def replacing(self, name: str) -> "Replacing":
+        """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""
+        return Replacing(self.path / name)
+
+    def log(self, record: dict) -> None:
+        """Appends one line to `metrics.jsonl`."""
+        with open(self.path / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+class Replacing:
+    """Context manager around writing one file: temporary name, flush to disk, rename."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            self.temporary.unlink(missing_ok=True)
+            return
+        with open(self.temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(self.temporary, self.path)
+
+
+def check_name(name: str) -> str:
+    """Refuses names that could lead out of a directory or confuse TensorFlow Serving.
+
+    Raises:
+        ConfigError: Unless `name` has only letters, digits, `.`, `_` and `-`, and starts with a letter or digit.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ConfigError(
+            f"`name` must start with a letter or digit and hold only these, `.`, `_` and `-`. Received: {name}"
+        )
+    return name

@@ -1,0 +1,57 @@
+"""Follows the stages of a transfer method, and returns the networks in their best state."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfgantl.gan import GAN
+from tfgantl.training.callbacks import Progress, StopOnNonFinite, Validate
+from tfgantl.training.stages import Outcome
+
+
+def follow(
+    gan: GAN,
+    schedule,
+    batches_from: Callable[[int], tf.data.Dataset],
+    validate: Validate,
+    progress: Progress,
+    last_good=lambda: "none",
+) -> list[str]:
+    """Trains a compiled GAN stage by stage.
+
+    Args:
+        gan: The GAN, prepared and compiled.
+        schedule: What `Transfer.schedule` gives.
+        batches_from: Gives the batches from a number on.
+        validate: Measures every few steps and at the end of each stage; its best state is restored at the end.
+        progress: Shows where the run is.
+        last_good: Gives the name of the last good checkpoint, for the message if training diverges.
+
+    Returns:
+        One line for each stage: its name, steps and what was measured at its end.
+    """
+    lines = []
+    outcome = None
+    while True:
+        try:
+            stage = schedule.send(outcome)
+        except StopIteration:
+            break
+        stage.apply(gan)
+        progress.stage = stage.name
+        gan.fit(
+            batches_from(int(gan.step)),
+            steps_per_epoch=stage.steps,
+            verbose=0,
+            shuffle=False,
+            callbacks=[progress, StopOnNonFinite(last_good), validate],
+        )
+        if not validate.history or validate.history[-1]["step"] != int(gan.step):
+            validate.measure()
+        outcome = Outcome(validate.history[-1]["val_ckid"], validate.best_ckid, validate.balance())
+        lines.append(
+            f"{stage.name}: {stage.steps} steps, validation cKID {outcome.ckid:.4f} (best {outcome.best_ckid:.4f}), "
+            f"discriminator accuracy {outcome.balance:.2f}"
+        )
+    validate.restore_best()
+    return lines

@@ -1,0 +1,68 @@
+"""The parts of a run, and what is learnt at the end of each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tfgantl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run during which the same weights are trained.
+
+    Patterns are regular expressions that must match a layer's whole name; each must match at least one layer.
+
+    Args:
+        name: Shown in progress and report.
+        steps: Number of training steps.
+        freeze_generator: Patterns of generator layers that keep their weights.
+        freeze_discriminator: Patterns of discriminator layers that keep their weights.
+    """
+
+    name: str
+    steps: int
+    freeze_generator: tuple[str, ...] = ()
+    freeze_discriminator: tuple[str, ...] = ()
+
+    def apply(self, gan: GAN) -> None:
+        """Sets `trainable` on every layer; frozen batch normalisation also keeps, and uses, its moving statistics.
+
+        Raises:
+            ConfigError: If a pattern matches no layer.
+        """
+        gan.generator.trainable = True
+        gan.discriminator.trainable = True
+        _freeze(gan.generator, self.freeze_generator)
+        _freeze(gan.discriminator, self.freeze_discriminator)
+
+
+def _freeze(network, patterns):
+    for pattern in patterns:
+        matched = [layer for layer in network.layers if re.fullmatch(pattern, layer.name)]
+        if not matched:
+            names = ", ".join(layer.name for layer in network.layers if layer.weights)
+            raise ConfigError(f"a pattern of layers to freeze must match one of {names}. Received: {pattern}")
+        for layer in matched:
+            layer.trainable = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a schedule learns at the end of a stage, measured on validation images.
+
+    Args:
+        ckid: cKID of the averaged generator.
+        best_ckid: Lowest cKID so far.
+        balance: Accuracy of the discriminator in telling validation images from generated ones: 1.0 if it always
+            can, 0.5 if it cannot.
+    """
+
+    ckid: float
+    best_ckid: float
+    balance: float

@@ -1,0 +1,23 @@
+"""Fine-tuning with a part of the discriminator frozen."""
+
+from dataclasses import dataclass
+
+from tfgantl.training.stages import Stage
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class FreezeD(FineTune):
+    """Fine-tunes, but keeps the first blocks of the discriminator: what they see is the same in both domains.
+
+    Args:
+        layers: Number of blocks, counted from the image, that keep their weights.
+
+    Reference:
+        Mo et al., 2020, https://arxiv.org/abs/2002.10964
+    """
+
+    layers: int = 1
+
+    def schedule(self, steps):
+        yield Stage("adapt", steps, freeze_discriminator=tuple(f"block{i}_.*" for i in range(1, self.layers + 1)))
