@@ -5,9 +5,11 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from tfgantl.errors import TfgantlError
@@ -26,9 +28,15 @@ PIPELINES = {
 class _Parser(ArgumentParser):
     """Reports a mistake in one line, with exit code 2."""
 
+    title = "tfgantl"  # jsonargparse makes parsers of its own for classes; they report under the same name
+    choices: dict[str, list[str]] = {}  # option → names of the classes to choose from
+
     def error(self, message, ex=None):
         reason = " ".join(line.strip() for line in str(message).splitlines())
-        self.exit(2, f"{self.prog}: error: {reason}\n")
+        for option, names in self.choices.items():
+            if f'"{option}"' in reason and "import path" in reason:
+                reason = f"`{option}` must be one of {', '.join(names)}, or a full import path. {reason}"
+        self.exit(2, f"{self.title}: error: {reason}\n")
 
 
 def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list[str] | None) -> tuple[Config, str]:
@@ -43,14 +51,20 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     Returns:
         The configuration, and the same as YAML that can be fed back with `--config`.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb].capitalize() + ".")
+    parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb][0].upper() + PIPELINES[verb][1:] + ".")
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
     flags = {"json"} & set(config_class.__dataclass_fields__)
     parser.add_class_arguments(config_class, skip=flags)
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help="print the result as the last line, one JSON object")
-    parser.set_defaults(defaults)
+    _Parser.title = parser.prog
+    for option, default in defaults.items():
+        # A default class that is not wanted must be gone before parsing, or its settings go over to the chosen class.
+        parser.set_defaults({option: None if _is_chosen(option, arguments) else default})
+        base = config_class.__dataclass_fields__[option].type
+        _Parser.choices[option] = sorted(c.__name__ for c in _subclasses(base) if is_dataclass(c))
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)
@@ -59,6 +73,26 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         parser.error(str(error))
     namespace.pop("config", None)
     return config, parser.dump(namespace, skip_unset=False)
+
+
+def _is_chosen(option: str, arguments: list[str]) -> bool:
+    """Whether the command line, or a recipe that it names, chooses a class for an option."""
+    for i, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name == f"--{option}":
+            return True
+        recipe = Path(value or " ".join(arguments[i + 1 : i + 2]))
+        if name == "--config" and recipe.is_file():
+            try:
+                if option in (yaml.safe_load(recipe.read_text()) or {}):
+                    return True
+            except (yaml.YAMLError, UnicodeDecodeError, TypeError):
+                return False  # the parser will say what is wrong with it
+    return False
+
+
+def _subclasses(base: type) -> set[type]:
+    return {base}.union(*(_subclasses(child) for child in base.__subclasses__()))
 
 
 def run(
@@ -122,8 +156,3 @@ def main() -> None:
     from importlib import import_module
 
     sys.exit(import_module(f"tfgantl.pipelines.{verb}").main(sys.argv[2:]))
-
-
-def default_run_directory(name: str) -> Path:
-    """Where runs lie if `--run_dir` does not say."""
-    return Path("runs") / name

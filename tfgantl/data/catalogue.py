@@ -56,8 +56,8 @@ def read_tfds(source, split: str):
             labels.append(int(example[source.label_key]))
         if len(images) * size * size * channels > source.max_bytes:
             raise DataError(
-                f"Tfds: all images together must fit `max_bytes` = {source.max_bytes}. Received: more than {len(images)} "
-                f"images of {size * size * channels} bytes"
+                f"Tfds: all images together must fit `max_bytes` = {source.max_bytes}. "
+                f"Received: more than {len(images) - 1} images of {size * size * channels} bytes"
             )
     if not images:
         raise DataError(f"Tfds: {source.dataset}: split {split} must hold images. Received: none")

@@ -74,7 +74,8 @@ def compare(generator: keras.Model, directory: Path, count: int = 8) -> float:
     difference = float(np.abs(served - expected).max())
     if not difference <= TOLERANCE:
         raise ArtifactError(
-            f"{directory}: the SavedModel must give the images of the Keras model to {TOLERANCE}. Received: {difference}"
+            f"{directory}: the SavedModel must give the images of the Keras model to {TOLERANCE}. "
+            f"Received: {difference}"
         )
     return difference
 

@@ -1,11 +1,15 @@
 """Extractors: the small, named and hashed networks on whose features images are compared.
 
-An extractor lies in a directory with `classifier.keras`, of whose layer `features` it takes the output, and
-`metadata.json`.
+Features are the spatial means of all convolution blocks of a classifier, as the features of the usual FID are the
+spatial means of Inception's last block. The dense layer behind them would be a poor choice: it is trained to ignore
+whatever does not tell classes apart, and hardly notices noise, ghosts, or missing styles (docs/architecture.md).
+
+An extractor lies in a directory with `classifier.keras` and `metadata.json`.
 """
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -26,7 +30,7 @@ class Extractor:
     and Fréchet distances have about the same size for all extractors.
 
     Args:
-        classifier: Images in [-1, 1] → logits, with a layer `features`.
+        classifier: Images in [-1, 1] → logits, with convolution blocks that end in `block1_relu`, `block2_relu` ….
         name: How the numbers made with it are labelled.
         scale: What features are divided by.
         judges: Whether its logits stand for the classes of the data, so that it can judge labels.
@@ -37,8 +41,7 @@ class Extractor:
         self.name = name
         self.scale = scale
         self.judges = judges
-        outputs = [classifier.get_layer("features").output, classifier.outputs[0]]
-        self._both = keras.Model(classifier.inputs, outputs)
+        self._both = keras.Model(classifier.inputs, [_pooled(classifier), classifier.outputs[0]])
 
     @property
     def hash(self) -> str:
@@ -112,8 +115,15 @@ class Extractor:
         return extractor
 
 
+def _pooled(classifier: keras.Model):
+    blocks = [layer.output for layer in classifier.layers if re.fullmatch(r"block\d+_relu", layer.name)]
+    if not blocks:
+        raise ArtifactError("the classifier of an extractor must have a layer `block1_relu`. Received: none")
+    return keras.layers.Concatenate(name="pooled")([keras.layers.GlobalAveragePooling2D()(x) for x in blocks])
+
+
 def _root_mean_square(classifier: keras.Model, images: np.ndarray) -> float:
-    features = keras.Model(classifier.inputs, classifier.get_layer("features").output)
+    features = keras.Model(classifier.inputs, _pooled(classifier))
     return float(np.sqrt(np.mean(np.square(features.predict(to_unit(images), batch_size=256, verbose=0)))))
 
 

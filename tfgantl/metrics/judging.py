@@ -11,7 +11,6 @@ from tfgantl.metrics.memorisation import nearest, neighbour_ratio
 
 SUBSETS = 50
 NEIGHBOURS = 5
-CLASSIFIER_STEPS = 600
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,14 @@ class Judge:
         test: Images uint8 and labels that no training and no selection saw.
         num_classes: Number of classes, or `None`.
         seed: Chooses subsets and the initial weights of classifiers.
+        classifier_steps: Steps of 64 images that each classifier is trained for.
     """
 
-    def __init__(self, extractor: Extractor, train, test, num_classes: int | None, seed: int = 0):
+    def __init__(
+        self, extractor: Extractor, train, test, num_classes: int | None, seed: int = 0, classifier_steps: int = 500
+    ):
         self.extractor, self.num_classes, self.seed = extractor, num_classes, seed
+        self.classifier_steps = classifier_steps
         self.train_images, self.train_labels = train
         self.test_images, self.test_labels = test
         self.train_features, _ = extractor(self.train_images)
@@ -55,7 +58,7 @@ class Judge:
 
     def classifier_accuracy(self, images, labels, title: str, augment=None) -> float:
         """Accuracy on the test images of the small CNN, trained on the given ones."""
-        steps = CLASSIFIER_STEPS
+        steps = self.classifier_steps
         model = train_classifier(images, labels, self.num_classes, steps, self.seed, augment=augment, title=title)
         return accuracy(model, self.test_images, self.test_labels)
 
@@ -111,9 +114,9 @@ class Judge:
             "ckid_sd": f"standard deviation over the {SUBSETS} halves",
             "cfid": f"{sets}, {who}",
             **dict.fromkeys(near, neighbours),
-            "gan_train": f"small CNN, {CLASSIFIER_STEPS} steps of 64 on {len(images)} generated, tested on {n} real",
+            "gan_train": f"small CNN, {self.classifier_steps} steps of 64 on {len(images)} generated; {n} test images",
             "gan_test": f"share of {len(images)} generated images that {who} takes for their label",
-            "nn_ratio": f"median distance to the {len(self.train_features)} training images, generated over test; {who}",
+            "nn_ratio": f"median distance to {len(self.train_features)} training images, generated over test; {who}",
         }
         _, nearest_train = nearest(features, self.train_features)
         return Judged(metrics, protocol, images, labels, features, nearest_train)

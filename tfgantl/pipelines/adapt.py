@@ -15,6 +15,7 @@ from tfgantl.training.optimization import Optimization, Precision, dtype_policy
 from tfgantl.training.run_directory import RunDirectory, check_name
 from tfgantl.transfer import FreezeD, Scratch, Transfer
 
+MOST_IMAGES = 10_000  # of a split, for judging
 DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}, "transfer": {"class_path": "FreezeD"}}
 
 
@@ -36,6 +37,7 @@ class AdaptConfig:
         baseline: Whether the same networks are trained from scratch with the same budget, for the verdict.
         extractor: Features for the metrics: auto, a shipped name, or a directory.
         samples: Generated images that are measured.
+        classifier_steps: Training steps of each classifier that judges generated images by their use.
         validate_every: Steps between validations, which choose the best state.
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
@@ -55,13 +57,14 @@ class AdaptConfig:
     baseline: bool = True
     extractor: str = "auto"
     samples: int = 4000
+    classifier_steps: int = 500
     validate_every: int = 250
     mirror: bool = False
     optimization: Optimization = field(default_factory=Optimization)
     json: bool = False
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "samples", "validate_every"):
+        for name in ("steps", "batch_size", "samples", "classifier_steps", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
         if self.seed < 0:
@@ -78,23 +81,24 @@ def adapt(config: AdaptConfig, text: str) -> dict:
 
     Returns:
         What `--json` prints.
+
+    Raises:
+        TfgantlError: If the source, the target or the run directory cannot be used, or training diverges.
     """
     import keras
     import numpy as np
 
-    from tfgantl import report as reports
     from tfgantl.export.publish import publish
     from tfgantl.gan import GAN
     from tfgantl.images import grid, to_uint8
     from tfgantl.metrics.extractors import choose_extractor
     from tfgantl.metrics.judging import Judge
     from tfgantl.metrics.verdict import judge_transfer
-    from tfgantl.models.copies import fresh_copy
+    from tfgantl.models.copies import float32_copy, fresh_copy
     from tfgantl.training.run import train
     from tfgantl.transfer.weights import load_source
 
     start = time.perf_counter()
-    say = lambda message: print(message, file=sys.stderr)  # noqa: E731
     name = check_name(config.name or config.target.name)
     source = load_source(config.source)
     _, size, _, channels = source.generator.output_shape
@@ -102,34 +106,25 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     examples = {split: target.load(split) for split in SPLITS}
     check_fit(source, examples["train"], config.batch_size)
 
-    path = Path(config.run_dir) if config.run_dir else None
-    with RunDirectory(path) if path else RunDirectory.next(Path("runs") / name) as run:
+    with RunDirectory(Path(config.run_dir)) if config.run_dir else RunDirectory.next(Path("runs") / name) as run:
         run.write("config.yaml", text)
-        say(f"{name}: {examples['train'].size or 'endless'} training images, run directory {run.path}")
-        for split, part in examples.items():
-            for note in part.notes if split == "train" else ():
-                say(note)
+        notes = examples["train"].notes
+        say(f"{name}: {examples['train'].size or 'endless'} training images, run directory {run.path}", *notes)
 
-        # Look before anything is trained.
-        train_images, train_labels = examples["train"].some(10_000)
-        test_images, test_labels = examples["test"].some(10_000)
-        order = np.argsort(train_labels, kind="stable") if train_labels is not None else np.arange(len(train_images))
-        shown = order[np.linspace(0, len(order) - 1, min(100, len(order))).astype(int)]
-        run.write_png("reals.png", grid(train_images[shown], 10))
-        sheet_labels = None if source.num_classes is None else np.repeat(np.arange(10), 10) % source.num_classes
-        sheet_latents = source.latents(100, seed=config.seed)
-        before = to_uint8(source.generate(sheet_latents, sheet_labels))
-        run.write_png("fakes_source.png", grid(before, 10))
-
-        # All candidates are measured on the same latents, with the labels of the test images.
+        # Candidates are compared on the same latents, with the labels of the test images.
+        train_images, train_labels = examples["train"].some(MOST_IMAGES)
+        test_images, test_labels = examples["test"].some(MOST_IMAGES)
         latents = source.latents(config.samples, seed=config.seed + 1000)
         labels = None if source.num_classes is None else np.resize(test_labels, config.samples)
-        source_images = to_uint8(source.generate(latents, labels))
+        fakes = {"source": to_uint8(source.generate(latents, labels))}
+        sheet_latents = source.latents(100, seed=config.seed)
+        sheet_labels = None if source.num_classes is None else np.repeat(np.arange(10), 10) % source.num_classes
+        sheets = {"real": in_class_order(train_images, train_labels, 100)}
+        sheets["source"] = to_uint8(source.generate(sheet_latents, sheet_labels))
+        run.write_png("reals.png", grid(sheets["real"], 10))
+        run.write_png("fakes_source.png", grid(sheets["source"], 10))
         extractor = choose_extractor(
-            config.extractor, target.extractor, examples["train"], (source_images, labels), config.seed
-        )
-        judge = Judge(
-            extractor, (train_images, train_labels), (test_images, test_labels), source.num_classes, config.seed
+            config.extractor, target.extractor, examples["train"], (fakes["source"], labels), config.seed
         )
 
         def train_one(transfer, title):
@@ -137,91 +132,113 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             dtype = dtype_policy(config.precision)
             pair = fresh_copy(source.generator, dtype), fresh_copy(source.discriminator, dtype)
             gan = GAN(*pair, ema_decay=config.optimization.ema_decay, seed=config.seed)
-            return train(
+            result = train(
                 gan, transfer, source, examples["train"], examples["validation"], extractor, config.optimization,
                 config.steps, config.batch_size, config.seed, config.validate_every, config.mirror, run, title,
             )  # fmt: skip
+            fakes[title] = to_uint8(gan.generate(latents, labels))
+            sheets[title] = to_uint8(gan.generate(sheet_latents, sheet_labels))
+            run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))
+            return result
 
-        adapted = train_one(config.transfer, "adapted")
-        trained = {"adapted": adapted}
+        trained = {"adapted": train_one(config.transfer, "adapted")}
+        gan = trained["adapted"].gan
+        for network in (gan.ema_generator, float32_copy(gan.discriminator)):
+            with run.replacing(f"{network.name}.keras") as temporary:
+                network.save(temporary)
         if config.baseline:
             trained["baseline"] = train_one(Scratch(), "baseline")
-        judged = {"source, as it is": judge(source_images, labels, "source")}
-        for title, result in trained.items():
-            judged[title] = judge(to_uint8(result.gan.generate(latents, labels)), labels, title)
-        useful = judge.usefulness(judged["adapted"]) if labels is not None else {}
 
+        # Judge, on images that neither training nor selection saw.
+        judge = Judge(
+            extractor, (train_images, train_labels), (test_images, test_labels), source.num_classes, config.seed,
+            config.classifier_steps,
+        )  # fmt: skip
+        judged = {title: judge(images, labels, title) for title, images in fakes.items()}
+        useful = judge.usefulness(judged["adapted"]) if labels is not None else {}
         verdict = None
         if config.baseline:
             known = None if labels is None else test_labels
-            features = judged["adapted"].features, judged["baseline"].features
-            verdict = judge_transfer(judge.test_features, *features, known, labels, seed=config.seed)
+            pair = judged["adapted"].features, judged["baseline"].features
+            verdict = judge_transfer(judge.test_features, *pair, known, labels, seed=config.seed)
 
-        # Keep the result.
-        generator, discriminator = adapted.gan.ema_generator, fresh_copy(adapted.gan.discriminator, "float32")
-        discriminator.set_weights(adapted.gan.discriminator.get_weights())
-        for network in (generator, discriminator):
-            with run.replacing(f"{network.name}.keras") as temporary:
-                network.save(temporary)
-        after = {title: to_uint8(r.gan.generate(sheet_latents, sheet_labels)) for title, r in trained.items()}
-        for title, images in after.items():
-            run.write_png(f"fakes_{title}.png", grid(images, 10))
-        export_dir = publish(generator, Path(config.export_dir or Path("exported") / name))
-
-        seconds = time.perf_counter() - start
+        export_dir = publish(gan.ema_generator, Path(config.export_dir or Path("exported") / name))
         result = {
             "run_dir": str(run.path),
             "export_dir": str(export_dir),
-            "steps": adapted.steps,
-            "seconds": round(seconds, 1),
-            "images_per_second": round(adapted.images_per_second, 1),
+            "steps": trained["adapted"].steps,
+            "seconds": round(time.perf_counter() - start, 1),
+            "images_per_second": round(trained["adapted"].images_per_second, 1),
             "metrics": judged["adapted"].metrics,
             "baseline": judged["baseline"].metrics if config.baseline else None,
-            "verdict": None if verdict is None else verdict.outcome,
+            "verdict": verdict.outcome if verdict else None,
             "classifiers": useful,
         }
-        pictures = {
-            "Before: the source, one class a row": reports.sheet(before),
-            "After: adapted, for the same latents and labels": reports.sheet(after["adapted"]),
-            "Real training images": reports.sheet(train_images[shown]),
-        }
-        if config.baseline:
-            pictures["Baseline: trained from scratch, same budget, same latents"] = reports.sheet(after["baseline"])
-        near = judged["adapted"].nearest_train
-        pictures["Memorisation: each generated image (left) beside the nearest training image (right)"] = (
-            reports.memorisation_sheet(judged["adapted"].images, train_images[near])
-        )
-        pictures["Learning curves"] = reports.curves(
-            {title: r.history for title, r in trained.items()}, {title: r.best_step for title, r in trained.items()}
-        )
-        page = reports.Report(
-            title=f"{name}: {config.source} adapted with {type(config.transfer).__name__}",
-            summary=[
-                str(verdict) if verdict else "No baseline was trained, so there is no verdict.",
-                f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
-                f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was kept.",
-                "The interval covers the choice of images, not of the training seed.",
-            ],
-            pictures=pictures,
-            columns={title: entry.metrics for title, entry in judged.items()},
-            protocol=judged["adapted"].protocol,
-            tables={
-                "Does it help a classifier? Accuracy on held-out images": [
-                    (f"trained on {what}", f"{value:.4f}") for what, value in useful.items()
-                ],
-                "Schedule": [(title, line) for title, r in trained.items() for line in r.stages],
-                "Data": [
-                    (split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
-                    for split, part in examples.items()
-                ],
-            },
-            config=text,
-        )
+        page = make_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples)
         run.write("report.html", page.html())
-        run.log({"run": "result", **result, "verdict_detail": asdict(verdict) if verdict else None})
-        say(str(verdict) if verdict else "no baseline, no verdict")
-        say(f"report {run.path / 'report.html'}, SavedModel {export_dir}, {seconds:.0f} s")
+        run.log({"run": "result", **result, "verdict": asdict(verdict) if verdict else None})
+        say(
+            str(verdict or "no baseline, no verdict"),
+            f"report: {run.path / 'report.html'}",
+            f"SavedModel: {export_dir}",
+        )
     return result
+
+
+def say(*lines: str) -> None:
+    """Prints beside the progress bars, away from the result."""
+    print(*lines, sep="\n", file=sys.stderr)
+
+
+def in_class_order(images, labels, count: int):
+    """At most `count` images from all over the array, sorted by class."""
+    import numpy as np
+
+    order = np.arange(len(images)) if labels is None else np.argsort(labels, kind="stable")
+    return images[order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]]
+
+
+def make_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples):
+    """Puts together the report of an adaptation."""
+    from tfgantl import report as reports
+
+    adapted = trained["adapted"]
+    captions = {
+        "source": "Before: the source, one class a row",
+        "adapted": "After: adapted, the same latents and labels",
+        "real": "Real training images",
+        "baseline": "Baseline: from scratch, same budget, same latents and labels",
+    }
+    pictures = {captions[title]: reports.sheet(sheets[title]) for title in captions if title in sheets}
+    nearest = train_images[judged["adapted"].nearest_train]
+    pictures["Memorisation: each generated image (left) beside the nearest training image (right)"] = (
+        reports.memorisation_sheet(judged["adapted"].images, nearest)
+    )
+    histories = {title: result.history for title, result in trained.items()}
+    pictures["Learning curves"] = reports.curves(histories, {title: r.best_step for title, r in trained.items()})
+    return reports.Report(
+        title=f"{name}: {config.source} adapted with {type(config.transfer).__name__}",
+        summary=[
+            str(verdict or "No baseline was trained, so there is no verdict."),
+            f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
+            f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was kept.",
+            "The interval of the verdict covers the choice of images, not that of the training seed.",
+        ],
+        pictures=pictures,
+        columns={title: entry.metrics for title, entry in judged.items()},
+        protocol=judged["adapted"].protocol,
+        tables={
+            "Do generated images help a classifier? Accuracy on held-out images": [
+                (f"trained on {what}", f"{value:.4f}") for what, value in useful.items()
+            ],
+            "Schedule": [(title, line) for title, result in trained.items() for line in result.stages],
+            "Data": [
+                (split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
+                for split, part in examples.items()
+            ],
+        },
+        config=text,
+    )
 
 
 def check_fit(source, train, batch_size: int) -> None:

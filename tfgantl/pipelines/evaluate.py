@@ -22,6 +22,7 @@ class EvaluateConfig:
         target: Images it should look like; the training part only serves to find copies.
         extractor: Features for the metrics: auto, a shipped name, or a directory.
         samples: Generated images that are measured.
+        classifier_steps: Training steps of each classifier that judges generated images by their use.
         seed: Chooses latents and subsets.
         json: Print the result as the last line, one JSON object.
     """
@@ -30,6 +31,7 @@ class EvaluateConfig:
     target: Source = field(default_factory=HandwrittenDigits)
     extractor: str = "auto"
     samples: int = 4000
+    classifier_steps: int = 500
     seed: int = 0
     json: bool = False
 
@@ -75,7 +77,14 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
     inputs = inputs if labels is None else [inputs, labels]
     images = to_uint8(generator.predict(inputs, batch_size=256, verbose=0))
     extractor = choose_extractor(config.extractor, target.extractor, train, (images, labels), config.seed)
-    judge = Judge(extractor, train.some(10_000), (test_images, test_labels), train.num_classes, config.seed)
+    judge = Judge(
+        extractor,
+        train.some(10_000),
+        (test_images, test_labels),
+        train.num_classes,
+        config.seed,
+        config.classifier_steps,
+    )
     judged = judge(images, labels)
     for name, value in judged.metrics.items():
         print(f"{name:10} {'–' if value is None else f'{value:.4f}':>10}   {judged.protocol[name]}")

@@ -36,6 +36,7 @@ class PretrainConfig:
         preset_dir: New directory for a preset of the result in half precision; none if not given.
         extractor: Features for the validation: auto, a shipped name, or a directory.
         samples: Generated images that are measured.
+        classifier_steps: Training steps of each classifier that judges generated images by their use.
         validate_every: Steps between validations, which choose the best state.
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
@@ -54,13 +55,14 @@ class PretrainConfig:
     preset_dir: str | None = None
     extractor: str = "auto"
     samples: int = 4000
+    classifier_steps: int = 500
     validate_every: int = 1000
     mirror: bool = False
     optimization: Optimization = field(default_factory=Optimization)
     json: bool = False
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "samples", "validate_every"):
+        for name in ("steps", "batch_size", "samples", "classifier_steps", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
         if self.preset_dir and Path(self.preset_dir).exists():
@@ -116,7 +118,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
 
         test = examples["test"].some(4000)
         labels = None if num_classes is None else np.resize(test[1], config.samples)
-        judge = Judge(extractor, part.some(4000), test, num_classes, config.seed)
+        judge = Judge(extractor, part.some(4000), test, num_classes, config.seed, config.classifier_steps)
         judged = judge(to_uint8(gan.generate(gan.latents(config.samples, config.seed + 1000), labels)), labels)
         for network in (gan.ema_generator, float32_copy(gan.discriminator)):
             with run.replacing(f"{network.name}.keras") as temporary:

@@ -39,7 +39,7 @@ class RunDirectory:
             raise RunError(f"`run_dir` must be a directory that can be written. Received: {path} ({error})") from error
         found = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
         if found:
-            self._lock.release()
+            self.__exit__()
             raise RunError(f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}")
 
     @classmethod

@@ -1,0 +1,61 @@
+"""Shared tiny things: everything here takes milliseconds, and is the same on every run."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import keras
+import numpy as np
+import pytest
+
+from tfgantl.data import Examples
+from tfgantl.gan import GAN
+from tfgantl.models import DCGAN, MLP
+
+TINY_DCGAN = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
+TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
+
+
+def tiny_images(count=24, size=8, channels=1, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+
+
+@pytest.fixture
+def examples():
+    """24 random 8 x 8 images in 3 classes."""
+    return Examples.from_arrays(tiny_images(), np.arange(24) % 3, num_classes=3)
+
+
+@pytest.fixture
+def make_gan():
+    """Builds a tiny GAN; the same seed gives the same weights."""
+
+    def make(networks=TINY_DCGAN, num_classes=3, seed=0, dtype="float32", channels=1, **options):
+        keras.utils.set_random_seed(seed)
+        return GAN(*networks.build(8, channels, num_classes, dtype), seed=seed, **options)
+
+    return make
+
+
+@pytest.fixture
+def compiled(make_gan):
+    """Builds and compiles a tiny GAN."""
+
+    def make(gan=None, rate=1e-2, **options):
+        gan = gan or make_gan()
+        gan.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(rate), **options)
+        return gan
+
+    return make
+
+
+@pytest.fixture
+def tiny_extractor():
+    """An untrained extractor for 8 x 8 gray images in 3 classes."""
+    from tfgantl.metrics.extractors import Extractor
+    from tfgantl.models.classifier import small_cnn
+
+    keras.utils.set_random_seed(3)
+    return Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, judges=True)

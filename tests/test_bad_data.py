@@ -1,0 +1,228 @@
+"""Every kind of bad image, archive and label: handled, or refused in one line that names it."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import tiny_images
+from PIL import Image
+
+from tfgantl.data import Arrays, Folder
+from tfgantl.data.decode import fit_picture
+from tfgantl.data.files import read_picture
+from tfgantl.errors import DataError
+
+
+def picture(size=(20, 20), seed=0):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+
+
+@pytest.fixture
+def good(tmp_path):
+    """A folder with twelve good pictures."""
+    for i in range(12):
+        picture(seed=i).save(tmp_path / f"good{i:02}.png")
+    return tmp_path
+
+
+def load(path, **options):
+    return Folder(str(path), image_size=8, channels=1, validation=0.2, test=0.2, **options).load("train")
+
+
+def truncated(path):
+    picture((64, 64)).save(path)
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def lying_header(path):
+    picture().save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = (100_000).to_bytes(4, "big") * 2  # width and height in the PNG header
+    path.write_bytes(bytes(data))
+
+
+BAD = {
+    "corrupt.png": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50), "cannot be decoded"),
+    "truncated.jpg": (truncated, "cannot be decoded"),
+    "empty.png": (lambda path: path.write_bytes(b""), r"is empty \(0 bytes\)"),
+    "text.png": (lambda path: path.write_text("not a picture"), "cannot be decoded"),
+    "bomb.png": (lambda path: Image.new("1", (3000, 3000)).save(path), "decodes to 3000 x 3000 pixels, more than"),
+    "header.png": (lying_header, "decodes to 100000 x 100000 pixels|cannot be decoded"),
+    "black.png": (lambda path: Image.new("RGB", (20, 20)).save(path), r"shows one colour only \(value 0\)"),
+    "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "cannot be decoded"),
+    "new\nline ü.png": (lambda path: path.write_bytes(b"x"), "cannot be decoded"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_are_named_or_skipped(good, name):
+    make, reason = BAD[name]
+    make(good / name)
+    with pytest.raises(DataError, match=f"(?s)Received: .*{name}: .*({reason})"):
+        load(good, max_pixels=1_000_000)
+    part = load(good, max_pixels=1_000_000, on_bad="skip")
+    assert len(part.notes) == 1 and name in part.notes[0]
+
+
+def test_several_bad_files_are_counted(good):
+    for i in range(3):
+        (good / f"bad{i}.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"bad0.png: is empty \(0 bytes\) \(and 2 more files\)"):
+        load(good)
+
+
+def half_transparent():
+    image = np.zeros((20, 20, 4), np.uint8)
+    image[:10, :, 3] = 255  # the lower half is transparent, so white
+    return Image.fromarray(image)
+
+
+def turned():
+    dark_left = Image.new("L", (20, 20), 255)
+    dark_left.paste(0, (0, 0, 10, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    return dark_left, exif
+
+
+def animated():
+    frames = [Image.new("L", (20, 20), 255), Image.new("L", (20, 20), 0)]
+    frames[0].paste(0, (0, 0, 20, 10))
+    return frames
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "16 bit", "palette", "CMYK", "EXIF", "animation", "transparent palette"])
+def test_unusual_pictures_are_shown_as_a_viewer_would(tmp_path, kind):
+    """Each of these shows black above and white below."""
+    top_black = Image.new("L", (20, 20), 255)
+    top_black.paste(0, (0, 0, 20, 10))
+    path = tmp_path / "picture.png"
+    if kind == "RGBA":
+        half_transparent().save(path)
+    elif kind == "16 bit":
+        Image.fromarray(np.repeat(np.array([[0], [65535]], np.uint16), 10, 0).repeat(20, 1)).save(path)
+    elif kind == "palette":
+        top_black.convert("P").save(path)
+    elif kind == "transparent palette":
+        top_black.point(lambda v: 1 if v else 0).convert("P").save(path, transparency=1)
+    elif kind == "CMYK":
+        path = tmp_path / "picture.jpg"
+        top_black.convert("RGB").convert("CMYK").save(path)
+    elif kind == "EXIF":
+        path = tmp_path / "picture.jpg"
+        image, exif = turned()
+        image.save(path, exif=exif)
+    else:
+        path = tmp_path / "picture.gif"
+        first, *others = animated()
+        first.save(path, save_all=True, append_images=others)
+    for channels in (1, 3):
+        image = read_picture(path, 10, channels, 10**6)
+        assert not isinstance(image, str), image
+        assert image.shape == (10, 10, channels)
+        assert image[:4].max() < 60 and image[6:].min() > 195
+
+
+def test_wide_pictures_are_cut_in_the_middle():
+    wide = Image.new("L", (30, 10), 0)
+    wide.paste(200, (10, 0, 20, 10))
+    assert (fit_picture(wide, 10, 1) == 200).all()
+
+
+def test_folder_layouts(good):
+    with pytest.raises(DataError, match="`path` must be a directory. Received: .*missing"):
+        load(good / "missing")
+    (good / "empty").mkdir()
+    with pytest.raises(DataError, match="must hold pictures .* Received: none"):
+        load(good / "empty")
+    (good / "class").mkdir()
+    picture().save(good / "class" / "a.png")
+    with pytest.raises(
+        DataError, match="either beside each other or in class folders. Received: both, such as good00.png"
+    ):
+        load(good)
+
+
+def test_empty_class_folder_is_named(tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+    for i in range(9):
+        picture(seed=i).save(tmp_path / "cats" / f"{i}.webp")
+    with pytest.raises(DataError, match="every class folder must hold a picture. Received: none in dogs"):
+        load(tmp_path)
+
+
+def test_one_picture_under_two_labels_is_refused(tmp_path):
+    for name, seeds in (("cats", range(9)), ("dogs", range(8, 17))):
+        (tmp_path / name).mkdir()
+        for i in seeds:
+            picture(seed=i).save(tmp_path / name / f"{i}.png")
+    with pytest.raises(DataError, match="dogs/8.png: shows the same as .*cats/8.png, which has another label"):
+        load(tmp_path)
+
+
+def test_folder_too_large_for_memory_is_refused(good):
+    with pytest.raises(DataError, match="must fit `max_bytes` = 100. Received: 12 files, 768 bytes"):
+        load(good, max_bytes=100)
+
+
+def hidden_objects(path):
+    np.savez(path, x=np.array([{"a": 1}], dtype=object))
+
+
+ARRAYS = {
+    "float pixels": (dict(x=tiny_images(9) / 255.0), r"must be uint8 in \[0, 255\]. Received: float64"),
+    "range 0 to 1": (dict(x=tiny_images(9) // 128), r"must use the range \[0, 255\]. Received: \[0, 1\]"),
+    "constant": (dict(x=np.full((9, 8, 8, 1), 7, np.uint8)), "9 of 9 images without.*every pixel is 7"),
+    "shape": (dict(x=tiny_images(9)[:, 0, 0, 0]), r"must have shape \(n, height, width, 1 or 3\). Received: \(9,\)"),
+    "no images": (dict(x=tiny_images(9)[:0]), "at least one image. Received: 0"),
+    "missing": (dict(other=tiny_images(9)), "must hold an array `x`. Received: other"),
+    "negative label": (dict(x=tiny_images(9), y=np.arange(9) - 1), r"in \[0, .* Received: -1 at index 0 \(1 of 9"),
+    "float label": (dict(x=tiny_images(9), y=np.arange(9) / 2), "must be integers. Received: float64"),
+    "too few labels": (dict(x=tiny_images(9), y=np.arange(8)), r"must have shape \(9,\), .* Received: \(8,\)"),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_bad_arrays_are_refused(tmp_path, name):
+    arrays, message = ARRAYS[name]
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        Arrays(str(tmp_path / "set.npz")).load("train")
+
+
+def test_labels_outside_the_given_classes_are_refused(tmp_path):
+    np.savez(tmp_path / "set.npz", x=tiny_images(9), y=np.arange(9))
+    with pytest.raises(DataError, match=r"labels must be in \[0, 4\]. Received: 5 at index 5 \(4 of 9 labels\)"):
+        Arrays(str(tmp_path / "set.npz"), classes=5).load("train")
+
+
+def test_bad_archives_are_refused_before_they_are_unpacked(tmp_path):
+    path = tmp_path / "set.npz"
+    with pytest.raises(DataError, match="must be an .npz file. Received: .* does not exist"):
+        Arrays(str(path)).load("train")
+    path.write_bytes(b"no archive")
+    with pytest.raises(DataError, match="must be an intact .npz archive. Received: File is not a zip file"):
+        Arrays(str(path)).load("train")
+    hidden_objects(path)
+    with pytest.raises(DataError, match="must hold numbers. Received: Python objects"):
+        Arrays(str(path)).load("train")
+    np.savez_compressed(path, x=np.zeros((4000, 28, 28, 1), np.uint8))
+    with pytest.raises(DataError, match="must unpack to at most `max_bytes` = 1000. Received: 3136000"):
+        Arrays(str(path), max_bytes=1000).load("train")
+    np.savez(path, x=tiny_images(9))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError, match="must be an intact .npz archive"):
+        Arrays(str(path)).load("train")
+
+
+def test_bit_flips_in_an_archive_are_noticed(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, x=tiny_images(60))
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo("x.npy").header_offset + 600
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="intact .npz archive. Received: Bad CRC-32"):
+        Arrays(str(path)).load("train")

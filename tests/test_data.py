@@ -1,0 +1,226 @@
+from functools import cache
+
+import numpy as np
+import pytest
+from conftest import tiny_images
+from PIL import Image
+
+from tfgantl.data import SPLITS, Arrays, Examples, Folder, HandwrittenDigits, RenderedDigits, Tfds
+from tfgantl.data.pipeline import batches
+from tfgantl.data.splits import split_by_content
+from tfgantl.errors import ConfigError, DataError
+
+
+def folder(path, count=20, classes=2):
+    for i, image in enumerate(tiny_images(count * classes, 12, 3)):
+        where = path / "pictures" / (f"class{i % classes}" if classes > 1 else "")
+        where.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(where / f"{i}.png")
+    return Folder(str(path / "pictures"), image_size=8, channels=3)
+
+
+def archive(path, labels=True):
+    np.savez(path / "set.npz", x=tiny_images(60), **({"y": np.arange(60) % 3} if labels else {}))
+    return Arrays(str(path / "set.npz"))
+
+
+@cache  # tensorflow-datasets registers a class once
+def shapes_builder():
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    class Shapes(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = {"image": tfds.features.Image(shape=(8, 8, 1)), "label": tfds.features.ClassLabel(num_classes=3)}
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, manager):
+            return {"train": self._generate_examples(0, 40), "test": self._generate_examples(30, 60)}
+
+        def _generate_examples(self, start, stop):  # the last ten of train are the first ten of test
+            for i in range(start, stop):
+                yield i, {"image": tiny_images(60)[i], "label": i % 3}
+
+    return Shapes
+
+
+def catalogue(path, **options):
+    """A data set in the layout that tensorflow-datasets leaves on disk."""
+    shapes_builder()(data_dir=str(path)).download_and_prepare()
+    return Tfds("shapes", data_dir=str(path), download=False, **options)
+
+
+SOURCES = {
+    "rendered": lambda path: RenderedDigits(image_size=16),
+    "handwritten": lambda path: HandwrittenDigits(shots=3, validation_shots=2, image_size=16),
+    "arrays": archive,
+    "arrays without labels": lambda path: archive(path, labels=False),
+    "folder": folder,
+    "folder without classes": lambda path: folder(path, classes=1),
+    "tfds": catalogue,
+    "tfds, one split": lambda path: catalogue(path, test_split=None),
+}
+
+
+@pytest.fixture(params=SOURCES)
+def source(request, tmp_path):
+    return SOURCES[request.param](tmp_path)
+
+
+def test_splits_share_no_image_and_keep_their_promise(source):
+    seen = {}
+    for split in SPLITS:
+        part = source.load(split)
+        images, labels = part.some(50)
+        assert images.dtype == np.uint8 and images.shape[1:] == (part.image_size, part.image_size, part.channels)
+        assert images.max() > 1 and len(part.fingerprint) == 16
+        if part.num_classes is None:
+            assert labels is None
+        else:
+            assert labels.dtype == np.int32 and labels.min() >= 0 and labels.max() < part.num_classes
+        for image in images:
+            assert seen.setdefault(image.tobytes(), split) == split
+    assert len({source.load(split).fingerprint for split in SPLITS}) == 3
+    with pytest.raises(ConfigError, match="must be one of train, validation, test. Received: dev"):
+        source.load("dev")
+
+
+def test_loading_again_gives_the_same(source):
+    first, again = source.load("train"), type(source)(**vars(source)).load("train")
+    assert first.fingerprint == again.fingerprint
+    np.testing.assert_array_equal(first.some(9)[0], again.some(9)[0])
+    assert source.name == source.name.lower()
+
+
+def test_batch_t_depends_on_seed_and_t_only(source):
+    part = source.load("train")
+    straight = [batch[0].numpy() for batch in batches(part, 4, seed=1).take(8)]
+    resumed = [batch[0].numpy() for batch in batches(part, 4, seed=1, start=5).take(3)]
+    np.testing.assert_array_equal(straight[5:], resumed)
+    assert straight[0].min() >= -1 and straight[0].max() <= 1 and straight[0].dtype == np.float32
+    assert len(next(iter(batches(part, 4, seed=1)))) == (1 if part.num_classes is None else 2)
+    if part.size is not None:  # a source without end has no order to choose
+        other = [batch[0].numpy() for batch in batches(part, 4, seed=2).take(8)]
+        assert not np.array_equal(straight, other)
+
+
+def test_an_epoch_takes_every_image_once(examples):
+    both = np.concatenate([x.numpy() for x, _ in batches(examples, 10, seed=0).take(12)])  # 5 epochs of 24
+    for epoch in both.reshape(5, 24, -1):
+        assert len(np.unique(epoch, axis=0)) == 24
+    assert not np.array_equal(both[:24], both[24:48])
+
+
+def test_labels_stay_with_their_images(examples):
+    label_of = {image.tobytes(): label for image, label in zip(*examples.take(), strict=True)}
+    for images, labels in batches(examples, 8, seed=0).take(3):
+        for image, label in zip(np.rint((images + 1) * 127.5).astype(np.uint8), labels.numpy(), strict=True):
+            assert label_of[image.tobytes()] == label
+
+
+def test_mirror_flips_about_half(examples):
+    plain = np.concatenate([x for x, _ in batches(examples, 24, seed=0).take(4)])
+    mirrored = np.concatenate([x for x, _ in batches(examples, 24, seed=0, mirror=True).take(4)])
+    flipped = (mirrored != plain).any((1, 2, 3))
+    assert 0.3 < flipped.mean() < 0.7
+    np.testing.assert_array_equal(mirrored[flipped], plain[flipped][:, :, ::-1])
+
+
+def test_a_batch_larger_than_the_data_is_refused(examples):
+    with pytest.raises(DataError, match="`batch_size` must be at most 24, the number of images. Received: 25"):
+        batches(examples, 25, seed=0)
+
+
+def test_rendered_digits_are_a_function_of_seed_split_and_index():
+    train = RenderedDigits().load("train")
+    images, labels = train.read(np.array([5, 900, 5]))
+    np.testing.assert_array_equal(images[0], images[2])
+    np.testing.assert_array_equal(images[1], train.read(np.array([900]))[0][0])
+    assert set(train.take(200)[1]) == set(range(10))
+    for other in (
+        RenderedDigits(seed=1).load("train"),
+        RenderedDigits().load("test"),
+        RenderedDigits(warp=0.05).load("train"),
+    ):
+        assert other.fingerprint != train.fingerprint
+    with pytest.raises(DataError, match="`count` must be a number"):
+        train.take()
+
+
+def test_every_font_draws_every_digit_differently():
+    from tfgantl.data.glyphs import FONTS, _glyph
+
+    for font in FONTS:
+        glyphs = [_glyph(font, digit, 0) for digit in range(10)]
+        assert len({(g.size, g.tobytes()) for g in glyphs}) == 10
+        assert all(20 < g.height < 80 for g in glyphs), font
+
+
+def test_seed_chooses_the_shots_but_never_moves_the_test_set():
+    first, other = HandwrittenDigits(seed=0), HandwrittenDigits(seed=1)
+    assert first.load("test").fingerprint == other.load("test").fingerprint
+    assert first.load("train").fingerprint != other.load("train").fingerprint
+    assert np.bincount(first.load("train").take()[1]).tolist() == [10] * 10
+
+
+def test_copies_of_one_image_stay_on_one_side():
+    images = np.repeat(tiny_images(30), 4, axis=0)
+    chosen = split_by_content(images, None, {"test": 0.3, "validation": 0.2}, {}, 0, "x")
+    sides = [{images[i].tobytes() for i in part} for part in chosen.values()]
+    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+    assert sum(len(part) for part in chosen.values()) == 120
+
+
+@pytest.mark.parametrize(
+    ("shares", "shots", "message"),
+    [
+        ({"test": 0.6, "validation": 0.4}, {}, "sum below 1. Received: 0.4 and 0.6"),
+        ({"test": 0.2, "validation": 0.1}, {"train": 99}, r"train images of class 0 must be in \[1, 7\]. Received: 99"),
+        ({"test": 0.2, "validation": 0.01}, {}, "needed for validation. Received: 10 images in all"),
+    ],
+)
+def test_impossible_splits_are_refused(shares, shots, message):
+    with pytest.raises((ConfigError, DataError), match=message):
+        split_by_content(tiny_images(10), None, shares, shots, 0, "x")
+
+
+def test_tfds_takes_copies_of_test_images_out_of_training(tmp_path):
+    source = catalogue(tmp_path)
+    assert source.load("test").size == 30
+    assert source.load("train").size + source.load("validation").size == 30
+    assert source.load("train").notes == ("10 copies of test images left out",)
+
+
+def test_tfds_mistakes_are_one_line(tmp_path):
+    pytest.importorskip("tensorflow_datasets")
+    with pytest.raises(DataError, match="must be prepared in .* Received: nope, split train"):
+        Tfds("nope", data_dir=str(tmp_path), download=False).load("train")
+
+
+def test_open_sizes_are_filled_in():
+    assert Arrays("a.npz").sized(32, 3) == Arrays("a.npz", image_size=32, channels=3)
+    assert Arrays("a.npz", image_size=8).sized(32, 3).image_size == 8
+    assert RenderedDigits().sized(32, 3) == RenderedDigits()
+
+
+def test_arrays_are_resized_and_change_channels(tmp_path):
+    np.savez(tmp_path / "set.npz", x=tiny_images(40, 12, 3))
+    images, _ = Arrays(str(tmp_path / "set.npz"), image_size=8, channels=1).load("train").take()
+    assert images.shape[1:] == (8, 8, 1)
+
+
+def test_some_is_all_or_a_fixed_choice(examples):
+    assert len(examples.some(100)[0]) == 24
+    np.testing.assert_array_equal(examples.some(5)[0], examples.some(5)[0])
+    assert len(set(examples.some(12)[1])) == 3
+    with pytest.raises(DataError, match="at most 24"):
+        examples.take(25)
+
+
+def test_fingerprint_sees_images_and_labels():
+    images, labels = tiny_images(), np.arange(24)
+    prints = {
+        Examples.from_arrays(i, y).fingerprint for i in (images, images[::-1]) for y in (labels, labels[::-1], None)
+    }
+    assert len(prints) == 6

@@ -1,0 +1,187 @@
+import numpy as np
+import pytest
+from conftest import tiny_images
+
+from tfgantl.errors import ArtifactError
+from tfgantl.metrics.classification import accuracy, train_classifier
+from tfgantl.metrics.distances import frechet_distance, kernel_distance, neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.extractors import Extractor, choose_extractor, train_extractor
+from tfgantl.metrics.judging import Judge
+from tfgantl.metrics.memorisation import neighbour_ratio
+from tfgantl.metrics.verdict import judge_transfer
+
+
+def gauss(n, shift=0.0, scale=1.0, d=4, seed=0):
+    return np.random.default_rng(seed).normal(shift, scale, (n, d))
+
+
+def test_kernel_distance_is_the_textbook_sum():
+    x, y = gauss(5), gauss(7, 1.0, seed=1)
+
+    def k(a, b):
+        return (a @ b / 4 + 1) ** 3
+
+    within_x = np.mean([k(x[i], x[j]) for i in range(5) for j in range(5) if i != j])
+    within_y = np.mean([k(y[i], y[j]) for i in range(7) for j in range(7) if i != j])
+    across = np.mean([k(a, b) for a in x for b in y])
+    np.testing.assert_allclose(kernel_distance(x, y), within_x + within_y - 2 * across)
+
+
+def test_kernel_distance_is_unbiased():
+    draws = [kernel_distance(gauss(20, seed=i), gauss(30, seed=1000 + i)) for i in range(400)]
+    assert abs(np.mean(draws)) < 3 * np.std(draws) / 20 and np.std(draws) > 0
+
+
+def test_labels_take_the_bias_of_balanced_sets_away():
+    """Sets with exactly so many images a class look too spread to the plain estimate."""
+
+    def balanced(n, seed):
+        labels = np.arange(n) % 5
+        return gauss(n, 0, 0.1, seed=seed) + 2 * np.eye(5)[labels][:, :4], labels
+
+    plain, weighted = [], []
+    for i in range(200):
+        (real, real_labels), (fake, fake_labels) = balanced(20, i), balanced(100, 500 + i)
+        plain.append(kernel_distance(real, fake))
+        weighted.append(kernel_distance(real, fake, real_labels, fake_labels))
+    assert np.mean(plain) < -10 * abs(np.mean(weighted))
+    assert abs(np.mean(weighted)) < 4 * np.std(weighted) / np.sqrt(200)
+
+
+def test_labels_make_the_share_of_classes_among_the_fakes_irrelevant():
+    real, labels = gauss(40) + np.repeat([0, 3], 20)[:, None], np.repeat([0, 1], 20)
+    fake, fake_labels = gauss(4000, seed=1) + np.repeat([0, 3], [3500, 500])[:, None], np.repeat([0, 1], [3500, 500])
+    assert kernel_distance(real, fake) > 5 * abs(kernel_distance(real, fake, labels, fake_labels))
+
+
+def test_frechet_distance_of_known_sets():
+    x = gauss(50)
+    assert abs(frechet_distance(x, x)) < 1e-6
+    np.testing.assert_allclose(frechet_distance(x, x + 2.0), 4 * 4.0, rtol=1e-6)  # means only
+    covariance = np.cov(x, rowvar=False)
+    np.testing.assert_allclose(frechet_distance(x, 3 * x - 2 * x.mean(0)), 4 * np.trace(covariance), rtol=1e-6)
+
+
+def test_frechet_distance_of_fewer_points_than_dimensions_is_finite():
+    assert np.isfinite(frechet_distance(gauss(5, d=20), gauss(6, 1, d=20)))
+
+
+def test_neighbourhoods_of_equal_far_and_collapsed_sets():
+    real = gauss(200)
+    same = neighbourhoods(real, gauss(200, seed=1))
+    assert min(same.values()) > 0.8
+    assert set(neighbourhoods(real, real + 100).values()) == {0.0}
+    collapsed = neighbourhoods(real, real[:1] + 1e-3 * gauss(200, seed=2))
+    assert collapsed["precision"] > 0.9 and collapsed["recall"] < 0.1 and collapsed["coverage"] < 0.1
+
+
+def test_density_and_precision_by_hand():
+    real = np.array([[0.0], [1.0], [2.0]])
+    fake = np.array([[0.5], [5.0], [1.5]])
+    found = neighbourhoods(real, fake, k=1)  # balls of radius 1 around 0, 1 and 2
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert found["density"] == pytest.approx(4 / 3)
+    assert found["coverage"] == 1.0
+
+
+def test_neighbour_ratio_tells_copies_from_new_images():
+    train, test = gauss(50), gauss(50, seed=1)
+    assert neighbour_ratio(gauss(50, seed=2), train, test) == pytest.approx(1.0, abs=0.3)
+    assert neighbour_ratio(train + 1e-4, train, test) < 0.01
+
+
+def test_subsets_are_paired_and_repeatable():
+    real, fake = gauss(60), gauss(80, 0.1, seed=1)
+    values = subset_kernel_distances(real, [fake, fake], 7, seed=3)
+    assert values.shape == (2, 7)
+    np.testing.assert_array_equal(values[0], values[1])
+    np.testing.assert_array_equal(values, subset_kernel_distances(real, [fake, fake], 7, seed=3))
+    assert len(np.unique(values[0])) == 7
+
+
+@pytest.mark.parametrize(
+    ("adapted", "baseline", "outcome"), [(0.1, 1.0, "positive"), (1.0, 0.1, "negative"), (0.5, 0.5, "neutral")]
+)
+def test_verdicts(adapted, baseline, outcome):
+    verdict = judge_transfer(gauss(100), gauss(200, adapted, seed=1), gauss(200, baseline, seed=2), resamples=50)
+    assert verdict.outcome == outcome and outcome in str(verdict)
+    assert verdict.low <= verdict.difference <= verdict.high
+
+
+def test_extractor_round_trip_and_its_hash(tiny_extractor, tmp_path):
+    tiny_extractor.scale = 2.5
+    tiny_extractor.save(tmp_path / "mine")
+    again = Extractor.load(str(tmp_path / "mine"))
+    assert again.hash == tiny_extractor.hash and again.name == "mine" and again.judges
+    for ours, theirs in zip(again(tiny_images()), tiny_extractor(tiny_images()), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    metadata = tmp_path / "mine" / "metadata.json"
+    metadata.write_text(metadata.read_text().replace(again.hash, "0" * 12))
+    with pytest.raises(ArtifactError, match=f"must have the hash 000000000000. Received: {again.hash}"):
+        Extractor.load(str(tmp_path / "mine"))
+    (tmp_path / "mine" / "classifier.keras").write_bytes(b"")
+    with pytest.raises(ArtifactError, match="classifier.keras must be a Keras model"):
+        Extractor.load(str(tmp_path / "mine"))
+
+
+def test_extractor_refuses_other_sizes_and_names(tiny_extractor):
+    with pytest.raises(ArtifactError, match=r"takes images of \(8, 8, 1\). Received: \(12, 12, 1\)"):
+        tiny_extractor(tiny_images(2, 12))
+    with pytest.raises(ArtifactError, match="must be auto, digits, or a directory .* Received: nope"):
+        Extractor.load("nope")
+
+
+def test_the_shipped_extractor_knows_handwriting():
+    from tfgantl.data import HandwrittenDigits
+
+    extractor = choose_extractor("auto", "digits", HandwrittenDigits().load("train"))
+    images, labels = HandwrittenDigits().load("test").take()
+    features, predicted = extractor(images)
+    assert (predicted == labels).mean() > 0.97
+    assert features.shape == (len(images), 96) and 0.3 < np.sqrt(np.mean(features**2)) < 3
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_without_a_suitable_extractor_one_is_trained(examples, labelled, monkeypatch):
+    import dataclasses
+
+    from tfgantl.metrics import extractors
+
+    monkeypatch.setattr(extractors, "train_extractor", lambda *a: train_extractor(*a, steps=3))
+    part = (
+        examples
+        if labelled
+        else dataclasses.replace(examples, num_classes=None, read=lambda i: (examples.read(i)[0], None))
+    )
+    made = choose_extractor("auto", "digits", part)  # `digits` is for 28 pixels
+    assert made.judges == labelled and made.input_shape == (8, 8, 1)
+    assert made(tiny_images())[0].shape == (24, 32)
+
+
+def separable(count=60):
+    """Images whose class shows as the row that is bright."""
+    labels = np.arange(count) % 3
+    images = tiny_images(count, seed=2) // 4
+    images[np.arange(count), labels * 2] = 255
+    return images, labels
+
+
+def test_classifier_learns_and_repeats():
+    images, labels = separable()
+    models = [train_classifier(images, labels, 3, 40, seed=1, batch_size=16) for _ in range(2)]
+    assert accuracy(models[0], images, labels) > 0.95
+    np.testing.assert_array_equal(models[0].get_weights()[0], models[1].get_weights()[0])
+
+
+def test_judge_gives_every_number_with_its_parameters(tiny_extractor):
+    images, labels = separable()
+    judge = Judge(tiny_extractor, (images[:20], labels[:20]), (images[20:], labels[20:]), 3, classifier_steps=3)
+    judged = judge(images, labels)
+    names = "ckid ckid_sd cfid precision recall density coverage gan_train gan_test nn_ratio".split()
+    assert list(judged.metrics) == names and list(judged.protocol) == names
+    assert all(np.isfinite(value) for value in judged.metrics.values())
+    assert tiny_extractor.hash in judged.protocol["ckid"] and "40 test images" in judged.protocol["cfid"]
+    without = judge(images, None).metrics
+    assert without["gan_train"] is None and without["gan_test"] is None and without["ckid"] is not None
+    useful = judge.usefulness(judged)
+    assert list(useful) == ["real", "real + generated", "real augmented", "real + generated augmented"]

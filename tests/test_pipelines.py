@@ -1,0 +1,128 @@
+"""The main job end to end, small, as a user runs it: in processes of their own, on what is shipped."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from PIL import Image
+
+SMALL = [
+    "--steps",
+    "4",
+    "--validate_every",
+    "2",
+    "--samples",
+    "720",
+    "--classifier_steps",
+    "10",
+    "--precision",
+    "float32",
+]
+METRICS = "ckid ckid_sd cfid precision recall density coverage gan_train gan_test nn_ratio".split()
+
+
+def run(verb, directory, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", f"tfgantl.pipelines.{verb}", *arguments, "--json"],
+        cwd=directory, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == 1, "only the result is on standard output"
+    return json.loads(done.stdout), done.stderr
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("adapt")
+    return directory, *run("adapt", directory, *SMALL)
+
+
+def test_result_has_what_is_promised(adapted):
+    _, result, progress = adapted
+    keys = "run_dir export_dir steps seconds images_per_second metrics baseline verdict classifiers"
+    assert list(result) == keys.split()
+    for part in ("metrics", "baseline"):
+        assert list(result[part]) == METRICS and all(np.isfinite(v) for v in result[part].values())
+    assert result["steps"] == 4 and result["verdict"] in ("positive", "neutral", "negative")
+    for shown in ("adapted [adapt]", "baseline", "g_loss", "d_loss", "img/s", "step=4"):
+        assert shown in progress, shown
+
+
+def test_run_directory_explains_itself(adapted):
+    directory, result, _ = adapted
+    run_dir = directory / result["run_dir"]
+    names = {p.name for p in run_dir.iterdir()}
+    assert {
+        "config.yaml", "metrics.jsonl", "reals.png", "fakes_source.png", "fakes_adapted.png", "fakes_baseline.png",
+        "fakes_adapted_000002.png", "generator.keras", "discriminator.keras", "report.html", "checkpoints",
+    } <= names  # fmt: skip
+    assert not any(name.startswith(".") for name in names)
+    assert yaml.safe_load((run_dir / "config.yaml").read_text())["steps"] == 4
+    assert Image.open(run_dir / "reals.png").size == Image.open(run_dir / "fakes_adapted.png").size
+    records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    assert [r["run"] for r in records] == ["adapted", "adapted", "baseline", "baseline", "result"]
+
+
+def test_report_is_self_contained_and_complete(adapted):
+    directory, result, _ = adapted
+    page = (directory / result["run_dir"] / "report.html").read_text()
+    assert "http://" not in page and "https://" not in page and "<script" not in page
+    assert page.count("data:image/png;base64,") == 6
+    for part in ("Before", "After", "Baseline", "Memorisation", "Learning curves", "cKID", "Schedule", "Configuration",
+                 "fingerprint", "tensorflow", "digits@", "95 % interval"):  # fmt: skip
+        assert part in page, part
+
+
+def test_export_equals_the_keras_generator(adapted):
+    directory, result, _ = adapted
+    from tfgantl.transfer.weights import load_generator
+
+    served = tf.saved_model.load(str(directory / result["export_dir"])).signatures["serving_default"]
+    generator = load_generator(str(directory / result["run_dir"]))
+    latents, labels = np.random.default_rng(0).standard_normal((5, 48), np.float32), np.arange(5, dtype=np.int32)
+    images = served(latents=tf.constant(latents), labels=tf.constant(labels))["images"].numpy()
+    np.testing.assert_allclose(images, generator.predict([latents, labels], verbose=0), atol=1e-5)
+    assert result["export_dir"].endswith("exported/handwritten-digits/1")
+
+
+def test_the_saved_configuration_repeats_the_run(adapted):
+    """Same seed, same machine: the same images, without the baseline."""
+    directory, result, _ = adapted
+    config = directory / result["run_dir"] / "config.yaml"
+    again, _ = run("adapt", directory, "--config", str(config), "--baseline", "false", "--name", "again")
+    assert again["baseline"] is None and again["verdict"] is None
+    assert again["metrics"]["ckid"] == pytest.approx(result["metrics"]["ckid"], abs=1e-9)
+    assert again["export_dir"].endswith("exported/again/1") and again["run_dir"] == "runs/again/1"
+
+
+def test_a_run_is_a_model_to_evaluate_and_a_source_to_adapt_from(adapted):
+    directory, result, _ = adapted
+    measured, _ = run(
+        "evaluate", directory, "--model", result["run_dir"], "--samples", "720", "--classifier_steps", "10"
+    )
+    assert list(measured["metrics"]) == METRICS
+    assert measured["metrics"]["cfid"] == pytest.approx(result["metrics"]["cfid"], rel=0.2)  # other latents
+    again, _ = run("adapt", directory, "--source", result["run_dir"], "--transfer", "Alternating",
+                   "--transfer.rounds", "1", "--baseline", "false", *SMALL)  # fmt: skip
+    assert again["steps"] == 4
+
+
+def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for i in range(60):
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(tmp_path / "pictures" / f"{i}.png")
+    data = ["--target", "Folder", "--target.path", "pictures", "--batch_size", "8"]
+    pair = ["--networks", "DCGAN", "--networks.latent_dim", "8", "--networks.filters", "[8,6,4]",
+            "--networks.strides", "[1,2,2]"]  # fmt: skip
+    size = ["--target.image_size", "16", "--target.channels", "3"]
+    small = ["--steps", "4", "--validate_every", "2", "--samples", "40", "--classifier_steps", "5"]
+    made, _ = run("pretrain", tmp_path, *data, *size, *pair, *small, "--preset_dir", "preset")
+    assert made["metrics"]["gan_train"] is None and np.isfinite(made["metrics"]["ckid"])
+    assert {p.name for p in (tmp_path / "preset").iterdir()} == {"config.json", "weights.npz"}
+    adapted, _ = run("adapt", tmp_path, "--source", made["run_dir"], *data, *small)  # the size is that of the source
+    assert adapted["verdict"] in ("positive", "neutral", "negative") and adapted["classifiers"] == {}

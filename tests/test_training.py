@@ -1,0 +1,171 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import tiny_images
+
+from tfgantl.data import Examples
+from tfgantl.errors import ConfigError, DivergedError, RunError
+from tfgantl.metrics.distances import kernel_distance
+from tfgantl.training.checkpoint import Checkpoints
+from tfgantl.training.optimization import Optimization, dtype_policy
+from tfgantl.training.run import train
+from tfgantl.training.run_directory import RunDirectory, check_name
+from tfgantl.transfer import Alternating, FineTune, Scratch
+
+
+@pytest.fixture
+def run_tiny(make_gan, examples, tiny_extractor, tmp_path):
+    """Trains a tiny GAN for eight steps, with a validation every two."""
+
+    def run(transfer=None, directory=None, optimization=None, steps=8):
+        transfer = transfer or FineTune()
+        validation = Examples.from_arrays(tiny_images(24, seed=5), np.arange(24) % 3, 3)
+        optimization = optimization or Optimization(g_learning_rate=1e-2, d_learning_rate=1e-2)
+        return train(
+            make_gan(), transfer, make_gan(seed=9), examples, validation, tiny_extractor, optimization,
+            steps, 8, 0, 2, run=directory,
+        )  # fmt: skip
+
+    return run
+
+
+def weights(gan):
+    return np.concatenate([w.ravel() for w in gan.get_weights()])
+
+
+def test_the_best_state_by_validation_is_kept(run_tiny, tiny_extractor):
+    trained = run_tiny()
+    scores = {record["step"]: record["val_ckid"] for record in trained.history}
+    assert list(scores) == [2, 4, 6, 8] and trained.steps == 8
+    assert trained.best_step == min(scores, key=scores.get)
+    latents, labels = trained.gan.latents(1000, seed=1), np.arange(1000) % 3
+    from tfgantl.images import to_uint8
+
+    features, _ = tiny_extractor(to_uint8(trained.gan.generate(latents, labels)))
+    real, _ = tiny_extractor(tiny_images(24, seed=5))
+    assert kernel_distance(real, features, np.arange(24) % 3, labels) == pytest.approx(min(scores.values()), rel=1e-3)
+    assert trained.images_per_second > 0 and trained.seconds > 0
+
+
+def test_runs_repeat_bit_for_bit(run_tiny):
+    np.testing.assert_array_equal(weights(run_tiny().gan), weights(run_tiny().gan))
+
+
+def test_stages_are_told_in_order(run_tiny):
+    lines = run_tiny(Alternating(rounds=2, patience=5, tolerance=0.0)).stages
+    assert [line.split(":")[0] for line in lines] == ["1 train D", "1 train both", "2 train D", "2 train both"]
+    assert all("validation cKID" in line and "discriminator accuracy" in line for line in lines)
+
+
+def test_a_run_directory_holds_log_grids_and_checkpoints(run_tiny, tmp_path):
+    with RunDirectory(tmp_path / "run") as run:
+        run_tiny(directory=run)
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [2, 4, 6, 8]
+    assert {"run", "step", "val_ckid", "g_loss", "d_loss", "d_real", "d_fake"} == set(records[0])
+    names = {p.name for p in (tmp_path / "run").iterdir()}
+    assert names == {"metrics.jsonl", "checkpoints", *(f"fakes_adapt_{step:06d}.png" for step in (2, 4, 6, 8))}
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_loss_and_last_good_checkpoint(run_tiny, tmp_path):
+    wild = Optimization(loss="wasserstein", g_learning_rate=1e18, d_learning_rate=1e18, augment="")
+    with RunDirectory(tmp_path / "run") as run:
+        with pytest.raises(
+            DivergedError, match=r"diverged at step \d+: every loss .* Received: [gd]_loss = .*; last good checkpoint: "
+        ):
+            run_tiny(Scratch(), run, optimization=wild, steps=40)
+
+
+def test_checkpoints_never_hold_values_that_are_not_finite(compiled, tmp_path):
+    gan = compiled()
+    checkpoints = Checkpoints(gan, tmp_path)
+    assert checkpoints.last == "none"
+    checkpoints.save(1)
+    good = weights(gan)
+    gan.generator.weights[0].assign(gan.generator.weights[0] * np.nan)
+    checkpoints.save(2)
+    assert checkpoints.last.endswith("step-1")
+    checkpoints.restore_last()
+    np.testing.assert_array_equal(weights(gan), good)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"g_learning_rate": 0}, "`g_learning_rate` must be above 0. Received: 0"),
+        ({"r1": -1}, "`r1` must be at least 0. Received: -1"),
+        ({"beta_1": 1.0}, r"`beta_1` must be in \[0, 1\). Received: 1.0"),
+        ({"r1_every": 0}, "`r1_every` must be at least 1. Received: 0"),
+    ],
+)
+def test_impossible_settings_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Optimization(**options)
+
+
+def test_settings_reach_the_optimizers(make_gan):
+    gan = make_gan()
+    Optimization(g_learning_rate=1e-3, d_learning_rate=2e-3, beta_1=0.1, decay=True).compile(gan, 100)
+    rates = [float(o.learning_rate) for o in (gan.optimizer, gan.d_optimizer)]
+    np.testing.assert_allclose(rates, [1e-3, 2e-3])
+    gan.optimizer.iterations.assign(100)
+    assert float(gan.optimizer.learning_rate) == pytest.approx(1e-4) and gan.optimizer.beta_1 == 0.1
+    assert isinstance(gan.d_optimizer, keras.optimizers.Adam)
+
+
+def test_precision(monkeypatch):
+    assert dtype_policy("float32") == "float32" and dtype_policy("mixed_bfloat16") == "mixed_bfloat16"
+    from pathlib import Path
+
+    for flags, expected in (("avx2 avx512_bf16", "mixed_bfloat16"), ("avx2", "float32")):
+        monkeypatch.setattr(Path, "read_text", lambda self, flags=flags: flags)
+        assert dtype_policy("auto") == expected
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path):
+    with RunDirectory(tmp_path / "run") as run:
+        run.write("a.txt", "first")
+        with pytest.raises(RuntimeError, match="stop"), run.replacing("a.txt") as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("stop")
+        assert (run.path / "a.txt").read_text() == "first"
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"a.txt"}
+
+
+def test_run_directories_are_numbered_and_never_shared(tmp_path):
+    with RunDirectory.next(tmp_path / "runs") as first, RunDirectory.next(tmp_path / "runs") as second:
+        assert (first.path.name, second.path.name) == ("1", "2")
+        with pytest.raises(RunError, match="must not be in use. Received: .*which another run is writing"):
+            RunDirectory(first.path)
+        first.write("config.yaml", "x")
+    with pytest.raises(RunError, match="must be new or empty. Received: .*which holds config.yaml"):
+        RunDirectory(tmp_path / "runs" / "1")
+
+
+def test_the_lock_of_a_killed_run_is_free(tmp_path):
+    make = f"r = RunDirectory({str(tmp_path / 'run')!r})"
+    code = f"from tfgantl.training.run_directory import *; {make}; print(1, flush=True); input()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"1\n"
+    with pytest.raises(RunError, match="must not be in use"):
+        RunDirectory(tmp_path / "run")
+    process.kill()
+    process.communicate()
+    with RunDirectory(tmp_path / "run"):
+        pass
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="must be a directory that can be written. Received: .*file"):
+        RunDirectory(tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b", "ü"])
+def test_names_that_lead_elsewhere_are_refused(name):
+    with pytest.raises(ConfigError, match="`name` must start with a letter or digit"):
+        check_name(name)
