@@ -50,7 +50,8 @@ def test_the_console_script_lists_the_verbs(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tfgantl"])
     with pytest.raises(SystemExit, match="0"):
         cli.main()
-    assert all(verb in capsys.readouterr().out for verb in PIPELINES)
+    printed = capsys.readouterr().out
+    assert all(f"  {verb} " in printed for verb in cli.PIPELINES) and set(PIPELINES) <= set(cli.PIPELINES)
     monkeypatch.setattr(sys, "argv", ["tfgantl", "adopt"])
     with pytest.raises(SystemExit, match="2"):
         cli.main()

@@ -1,0 +1,169 @@
+"""Regenerates the tables of docs/benchmarks.md.
+
+`python -m tfgantl.pipelines.benchmark`, or `tfgantl benchmark`. It can be stopped and started again: finished jobs are
+read from `work_dir`.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfgantl.cli import run as run_cli
+from tfgantl.errors import ConfigError, RunError
+
+COLUMNS = {
+    "cKID × 1000": ("ckid", 1000.0), "cFID": ("cfid", 1.0), "precision": ("precision", 1.0),
+    "recall": ("recall", 1.0), "density": ("density", 1.0), "coverage": ("coverage", 1.0),
+    "GAN-train": ("gan_train", 1.0), "GAN-test": ("gan_test", 1.0), "NN ratio": ("nn_ratio", 1.0),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Settings of the benchmark of the default adaptation.
+
+    Args:
+        seeds: Each trains, chooses its shots, and is judged with its own seed.
+        methods: Transfer methods, each a row.
+        steps: Training steps; that of the default job if not given.
+        work_dir: Where the result of each job is kept.
+        report: The page to write the tables to.
+        json: Print the result as the last line, one JSON object.
+    """
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    methods: tuple[str, ...] = ("FreezeD", "FineTune", "Alternating")
+    steps: int | None = None
+    work_dir: str = "runs/benchmark"
+    report: str = "docs/benchmarks.md"
+    json: bool = False
+
+    def __post_init__(self):
+        if not self.seeds or not self.methods:
+            raise ConfigError("`seeds` and `methods` must not be empty. Received: nothing")
+
+
+def benchmark(config: BenchmarkConfig, text: str) -> dict:
+    """Runs all jobs that are not done yet, and writes the tables.
+
+    Args:
+        config: The settings.
+        text: The same as YAML; not used.
+
+    Returns:
+        What `--json` prints: the mean of each number for each row.
+
+    Raises:
+        RunError: If a job fails.
+    """
+    jobs = {}
+    for method in config.methods:
+        for seed in config.seeds:
+            # The first method's runs train the baseline for all.
+            jobs[method, seed] = _job(config, method, seed, baseline=method == config.methods[0])
+    first = [jobs[config.methods[0], seed] for seed in config.seeds]
+    rows = {method: [jobs[method, seed]["metrics"] for seed in config.seeds] for method in config.methods}
+    rows["Scratch, same budget"] = [job["baseline"] for job in first]
+    page = Path(config.report)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(_page(config, rows, jobs, first))
+    print(f"tables: {page}", file=sys.stderr)
+    return {name: {c: _mean(values, key) for c, (key, _) in COLUMNS.items()} for name, values in rows.items()}
+
+
+def _job(config, method, seed, baseline) -> dict:
+    directory = Path(config.work_dir)
+    result = directory / f"{method}-{seed}.json"
+    if result.is_file():
+        return json.loads(result.read_text())
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "tfgantl.pipelines.adapt", "--transfer", method, "--seed", str(seed), "--json"]
+    command += ["--target.seed", str(seed), "--baseline", str(baseline).lower(), "--name", f"benchmark-{method}-{seed}"]
+    command += ["--export_dir", str(directory / "exported")]
+    command += ["--steps", str(config.steps)] if config.steps else []
+    print(" ".join(command[1:]), file=sys.stderr)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RunError(f"every job must end with exit code 0. Received: {done.returncode} from {' '.join(command[1:])}")
+    line = done.stdout.splitlines()[-1]
+    temporary = result.with_suffix(".tmp")
+    temporary.write_text(line)
+    temporary.rename(result)
+    return json.loads(line)
+
+
+def _mean(rows, key):
+    return sum(row[key] for row in rows) / len(rows)
+
+
+def _cell(values, scale=1.0, digits=3):
+    mean = sum(values) / len(values)
+    sd = (sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1)) ** 0.5
+    return f"{mean * scale:.{digits}f} ± {sd * scale:.{digits}f}"
+
+
+def _page(config, rows, jobs, first) -> str:
+    from tfgantl.report import versions
+
+    count = len(config.seeds)
+    lines = [
+        "# Benchmarks",
+        "",
+        "## The default job: rendered → handwritten digits, 10 shots a class",
+        "",
+        f"Mean ± sample standard deviation over seeds {', '.join(map(str, config.seeds))}; each seed also draws its own",
+        "shots. All numbers are on the 719 test images, which neither training nor selection sees; 4,000 generated",
+        "images; the extractor is the shipped `digits`. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
+        "",
+        "| method | " + " | ".join(COLUMNS) + " |",
+        "|---|" + "---|" * len(COLUMNS),
+    ]
+    for name, values in rows.items():
+        cells = [_cell([row[key] for row in values], scale, 2 if scale > 1 else 3) for key, scale in COLUMNS.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    ratio = _mean(rows[config.methods[0]], "ckid") / _mean(rows["Scratch, same budget"], "ckid")
+    verdicts = ", ".join(job["verdict"] for job in first)
+    lines += [
+        "",
+        f"cKID of {config.methods[0]} over that of scratch: **{ratio:.2f}** (ratio of the means). "
+        f"Verdicts of the {count} runs: {verdicts}.",
+        "",
+        "## Do the generated images help a classifier?",
+        "",
+        f"Accuracy on the test images of the small CNN, same number of steps in every row ({config.methods[0]}).",
+        "",
+        "| trained on | accuracy |",
+        "|---|---|",
+    ]
+    for name in first[0]["classifiers"]:
+        lines.append(f"| {name} | {_cell([job['classifiers'][name] for job in first], digits=4)} |")
+    lines += [
+        "",
+        "`augmented` means random shifts, turns and zooms of every training image.",
+        "",
+        "## Time",
+        "",
+        "| method | steps | images/s in training steps | whole job, seconds |",
+        "|---|---|---|---|",
+    ]
+    for method in config.methods:
+        mine = [jobs[method, seed] for seed in config.seeds]
+        whole = "with baseline" if mine[0]["baseline"] else "without baseline"
+        lines.append(
+            f"| {method} | {_cell([j['steps'] for j in mine], digits=0)} | "
+            f"{_cell([j['images_per_second'] for j in mine], digits=0)} | "
+            f"{_cell([j['seconds'] for j in mine], digits=0)} {whole} |"
+        )
+    found = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return "\n".join([*lines, "", f"Two cores of an x86-64 server processor with AVX-512 bfloat16; {found}.", ""])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(BenchmarkConfig, "benchmark", benchmark, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
