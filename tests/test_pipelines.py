@@ -58,7 +58,8 @@ def test_run_directory_explains_itself(adapted):
     names = {p.name for p in run_dir.iterdir()}
     assert {
         "config.yaml", "metrics.jsonl", "reals.png", "fakes_source.png", "fakes_adapted.png", "fakes_baseline.png",
-        "fakes_adapted_000002.png", "generator.keras", "discriminator.keras", "report.html", "checkpoints",
+        "fakes_adapted_000002.png", "before_after.png", "generator.keras", "discriminator.keras", "report.html",
+        "checkpoints",
     } <= names  # fmt: skip
     assert not any(name.startswith(".") for name in names)
     assert yaml.safe_load((run_dir / "config.yaml").read_text())["steps"] == 4
@@ -126,3 +127,16 @@ def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path):
     assert {p.name for p in (tmp_path / "preset").iterdir()} == {"config.json", "weights.npz"}
     adapted, _ = run("adapt", tmp_path, "--source", made["run_dir"], *data, *small)  # the size is that of the source
     assert adapted["verdict"] in ("positive", "neutral", "negative") and adapted["classifiers"] == {}
+
+
+def test_a_disk_that_is_full_is_one_line_and_leaves_no_version(tmp_path):
+    """No file may grow beyond 100 kB, as if the disk were full: the first checkpoint fails."""
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "from tfgantl.pipelines.adapt import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *SMALL, "--baseline", "false"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 5 and last.startswith("tfgantl adapt: error: "), done.stderr[-2000:]
+    assert "Traceback" not in done.stderr and not (tmp_path / "exported").exists()

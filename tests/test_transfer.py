@@ -5,6 +5,7 @@ import pytest
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.gan import GAN
 from tfgantl.models import DCGAN
 from tfgantl.models.presets import load_preset, save_preset
 from tfgantl.training.stages import Outcome, Stage
@@ -149,7 +150,7 @@ def test_presets_keep_half_precision_weights_by_name(make_gan, tmp_path):
 
 
 def test_the_shipped_preset_is_small_and_loads():
-    source = load_source("rendered-digits")
+    source = GAN.from_preset("rendered-digits")
     assert source.generator.output_shape == (None, 28, 28, 1) and source.num_classes == 10
     from tfgantl.models.presets import PRESETS
 
@@ -209,3 +210,5 @@ def test_models_that_hold_code_are_refused(tmp_path):
 def test_unknown_handles_list_what_there_is():
     with pytest.raises(ArtifactError, match=r"must be a preset \(.*rendered-digits.* Received: nowhere"):
         load_source("nowhere")
+    with pytest.raises(ArtifactError, match="must be one of .*rendered-digits.* Received: nowhere"):
+        GAN.from_preset("nowhere")

@@ -136,9 +136,23 @@ def _as_is():
 
 
 def quiet_tensorflow() -> None:
-    """Chooses the backend, and keeps TensorFlow's start-up remarks off the screen."""
+    """Imports TensorFlow as the backend, and keeps its start-up remarks off the screen.
+
+    They are written to the file descriptor itself, whatever the log level, and look like errors where there is no GPU.
+    """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def main() -> None:

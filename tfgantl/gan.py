@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl import losses
+from tfgantl.models import presets
 from tfgantl.models.copies import float32_copy
 
 # Streams of random numbers within one step; equal (seed, stream, step) give equal numbers.
@@ -50,6 +51,15 @@ class GAN(keras.Model):
         self.ema_generator.trainable = False
         self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
         self.built = True
+
+    @classmethod
+    def from_preset(cls, name: str) -> "GAN":
+        """Loads a shipped pair, such as `rendered-digits`.
+
+        Raises:
+            ArtifactError: If there is no such preset.
+        """
+        return cls(*presets.load_preset(name))
 
     def compile(
         self,

@@ -66,6 +66,13 @@ def grid(images: np.ndarray, columns: int = 10, padding: int = 1) -> np.ndarray:
     return sheet
 
 
+def side_by_side(sheets: list[np.ndarray], gap: int = 12) -> np.ndarray:
+    """Puts uint8 (height, width, channels) sheets beside each other, white between and below them."""
+    height = max(len(sheet) for sheet in sheets)
+    padded = [np.pad(s, ((0, height - len(s)), (0, gap), (0, 0)), constant_values=255) for s in sheets]
+    return np.concatenate(padded, axis=1)[:, :-gap]
+
+
 def encode_png(image: np.ndarray, scale: int = 1) -> bytes:
     """Encodes one uint8 (height, width, 1 or 3) image as PNG, enlarged `scale` times without smoothing."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

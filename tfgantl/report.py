@@ -100,7 +100,10 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
                 style, color=line.get_color(), label=f"{name} {loss}",
             )  # fmt: skip
     left.set(title="validation cKID (dotted: kept)", xlabel="step")
-    left.set_yscale("symlog", linthresh=0.01)
+    left.set_yscale("symlog", linthresh=1e-3, subs=[2, 3, 4, 5, 6, 7, 8, 9])
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter("{x:g}")
+    left.tick_params(axis="y", which="minor", labelsize=6)
     right.set(title="losses", xlabel="step")
     for axis in (left, right):
         axis.grid(alpha=0.3)
@@ -108,3 +111,59 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
+
+
+def adaptation_report(
+    config, text: str, name: str, verdict, trained, judged, useful, sheets, train_images: np.ndarray, examples
+) -> Report:
+    """Puts together the report of an adaptation.
+
+    Args:
+        config: The `AdaptConfig`.
+        text: The same as YAML.
+        name: Name of the target.
+        verdict: The `Verdict`, or `None` without a baseline.
+        trained: `adapted`, and `baseline` if there is one → `Trained`.
+        judged: The same, and `source` → `Judged`.
+        useful: What a classifier was trained on → accuracy; may be empty.
+        sheets: `source`, `adapted`, `baseline`, `real` → uint8 images to show.
+        train_images: uint8 images that training saw.
+        examples: Split → `Examples`.
+    """
+    adapted = trained["adapted"]
+    captions = {
+        "source": "Before: the source, one class a row",
+        "adapted": "After: adapted, the same latents and labels",
+        "real": "Real training images",
+        "baseline": "Baseline: from scratch, same budget, same latents and labels",
+    }
+    pictures = {captions[title]: sheet(sheets[title]) for title in captions if title in sheets}
+    nearest = train_images[judged["adapted"].nearest_train]
+    pictures["Memorisation: each generated image (left) beside the nearest training image (right)"] = (
+        memorisation_sheet(judged["adapted"].images, nearest)
+    )
+    histories = {title: result.history for title, result in trained.items()}
+    pictures["Learning curves"] = curves(histories, {title: r.best_step for title, r in trained.items()})
+    return Report(
+        title=f"{name}: {config.source} adapted with {type(config.transfer).__name__}",
+        summary=[
+            str(verdict or "No baseline was trained, so there is no verdict."),
+            f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
+            f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was kept.",
+            "The interval of the verdict covers the choice of images, not that of the training seed.",
+        ],
+        pictures=pictures,
+        columns={title: entry.metrics for title, entry in judged.items()},
+        protocol=judged["adapted"].protocol,
+        tables={
+            "Do generated images help a classifier? Accuracy on held-out images": [
+                (f"trained on {what}", f"{value:.4f}") for what, value in useful.items()
+            ],
+            "Schedule": [(title, line) for title, result in trained.items() for line in result.stages],
+            "Data": [
+                (split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
+                for split, part in examples.items()
+            ],
+        },
+        config=text,
+    )

@@ -41,6 +41,8 @@ def publish(generator: keras.Model, directory: Path) -> Path:
         write_saved_model(generator, temporary)
         compare(generator, temporary)
         return _rename_to_next(temporary, directory)
+    except tf.errors.OpError as error:
+        raise RunError(f"{directory}: the SavedModel must fit on the disk. Received: {error.message}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

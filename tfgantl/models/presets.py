@@ -35,12 +35,18 @@ def save_preset(directory: Path, generator: keras.Model, discriminator: keras.Mo
     np.savez_compressed(directory / "weights.npz", **weights)
 
 
-def load_preset(directory: Path) -> tuple[keras.Model, keras.Model]:
+def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
     """Reads a pair, by name and shape.
 
+    Args:
+        handle: Name of a shipped preset, or the directory of one.
+
     Raises:
-        ArtifactError: If the files are damaged, or weights are missing, superfluous or of another shape.
+        ArtifactError: If there is none, the files are damaged, or weights are missing, superfluous or of another shape.
     """
+    directory = PRESETS / handle if handle in names() else Path(handle)
+    if not (directory / "config.json").is_file():
+        raise ArtifactError(f"a preset must be one of {', '.join(names())}, or a directory. Received: {handle}")
     try:
         config = json.loads((directory / "config.json").read_text())
         pair = [keras.saving.deserialize_keras_object(config[part]) for part in ("generator", "discriminator")]

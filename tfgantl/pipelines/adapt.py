@@ -16,6 +16,8 @@ from tfgantl.training.run_directory import RunDirectory, check_name
 from tfgantl.transfer import FreezeD, Scratch, Transfer
 
 MOST_IMAGES = 10_000  # of a split, for judging
+# On a hundred images a fast discriminator keeps the generator diverse; chosen on validation images (docs/methods.md).
+ADAPTATION = Optimization(g_learning_rate=2e-4, d_learning_rate=2e-3, decay=True, ema_decay=0.99)
 DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}, "transfer": {"class_path": "FreezeD"}}
 
 
@@ -47,7 +49,7 @@ class AdaptConfig:
     source: str = "rendered-digits"
     target: Source = field(default_factory=HandwrittenDigits)
     transfer: Transfer = field(default_factory=FreezeD)
-    steps: int = 2000
+    steps: int = 1500
     batch_size: int = 64
     seed: int = 0
     precision: Precision = "auto"
@@ -60,7 +62,7 @@ class AdaptConfig:
     classifier_steps: int = 500
     validate_every: int = 250
     mirror: bool = False
-    optimization: Optimization = field(default_factory=Optimization)
+    optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     json: bool = False
 
     def __post_init__(self):
@@ -90,11 +92,12 @@ def adapt(config: AdaptConfig, text: str) -> dict:
 
     from tfgantl.export.publish import publish
     from tfgantl.gan import GAN
-    from tfgantl.images import grid, to_uint8
+    from tfgantl.images import grid, side_by_side, to_uint8
     from tfgantl.metrics.extractors import choose_extractor
     from tfgantl.metrics.judging import Judge
     from tfgantl.metrics.verdict import judge_transfer
     from tfgantl.models.copies import float32_copy, fresh_copy
+    from tfgantl.report import adaptation_report
     from tfgantl.training.run import train
     from tfgantl.transfer.weights import load_source
 
@@ -146,6 +149,9 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         for network in (gan.ema_generator, float32_copy(gan.discriminator)):
             with run.replacing(f"{network.name}.keras") as temporary:
                 network.save(temporary)
+        run.write_png(
+            "before_after.png", side_by_side([grid(sheets[title], 10) for title in ("source", "adapted", "real")])
+        )
         if config.baseline:
             trained["baseline"] = train_one(Scratch(), "baseline")
 
@@ -174,7 +180,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "verdict": verdict.outcome if verdict else None,
             "classifiers": useful,
         }
-        page = make_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples)
+        page = adaptation_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples)
         run.write("report.html", page.html())
         run.log({"run": "result", **result, "verdict": asdict(verdict) if verdict else None})
         say(
@@ -196,49 +202,6 @@ def in_class_order(images, labels, count: int):
 
     order = np.arange(len(images)) if labels is None else np.argsort(labels, kind="stable")
     return images[order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]]
-
-
-def make_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples):
-    """Puts together the report of an adaptation."""
-    from tfgantl import report as reports
-
-    adapted = trained["adapted"]
-    captions = {
-        "source": "Before: the source, one class a row",
-        "adapted": "After: adapted, the same latents and labels",
-        "real": "Real training images",
-        "baseline": "Baseline: from scratch, same budget, same latents and labels",
-    }
-    pictures = {captions[title]: reports.sheet(sheets[title]) for title in captions if title in sheets}
-    nearest = train_images[judged["adapted"].nearest_train]
-    pictures["Memorisation: each generated image (left) beside the nearest training image (right)"] = (
-        reports.memorisation_sheet(judged["adapted"].images, nearest)
-    )
-    histories = {title: result.history for title, result in trained.items()}
-    pictures["Learning curves"] = reports.curves(histories, {title: r.best_step for title, r in trained.items()})
-    return reports.Report(
-        title=f"{name}: {config.source} adapted with {type(config.transfer).__name__}",
-        summary=[
-            str(verdict or "No baseline was trained, so there is no verdict."),
-            f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
-            f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was kept.",
-            "The interval of the verdict covers the choice of images, not that of the training seed.",
-        ],
-        pictures=pictures,
-        columns={title: entry.metrics for title, entry in judged.items()},
-        protocol=judged["adapted"].protocol,
-        tables={
-            "Do generated images help a classifier? Accuracy on held-out images": [
-                (f"trained on {what}", f"{value:.4f}") for what, value in useful.items()
-            ],
-            "Schedule": [(title, line) for title, result in trained.items() for line in result.stages],
-            "Data": [
-                (split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
-                for split, part in examples.items()
-            ],
-        },
-        config=text,
-    )
 
 
 def check_fit(source, train, batch_size: int) -> None:

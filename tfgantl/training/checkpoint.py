@@ -4,6 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tfgantl.errors import RunError
 from tfgantl.training.callbacks import all_finite
 
 
@@ -29,9 +30,19 @@ class Checkpoints:
         return self._manager.latest_checkpoint or "none"
 
     def save(self, step: int) -> None:
-        """Writes a checkpoint, unless a weight is not finite."""
-        if all_finite(self.gan):
+        """Writes a checkpoint, unless a weight is not finite.
+
+        Raises:
+            RunError: If the disk is full or cannot be written.
+        """
+        if not all_finite(self.gan):
+            return
+        try:
             self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            raise RunError(
+                f"{self._manager.directory}: checkpoints must fit on the disk. Received: {error.message}"
+            ) from error
 
     def restore_last(self) -> None:
         """Reads the newest checkpoint back."""

@@ -14,7 +14,8 @@ def load_source(handle: str) -> GAN:
     """Loads a trained pair.
 
     Args:
-        handle: Name of a preset, or a run directory: one with `generator.keras` and `discriminator.keras`.
+        handle: Name of a preset, the directory of one, or a run directory: one with `generator.keras` and
+            `discriminator.keras`.
 
     Returns:
         A GAN that computes in float32; the averaged generator equals the generator.
@@ -22,18 +23,18 @@ def load_source(handle: str) -> GAN:
     Raises:
         ArtifactError: If there is nothing behind the handle, it is damaged, or a weight is not finite.
     """
-    if handle in presets.names():
-        pair = presets.load_preset(presets.PRESETS / handle)
+    if handle in presets.names() or (Path(handle) / "config.json").is_file():
+        gan = GAN.from_preset(handle)
     elif (Path(handle) / "generator.keras").is_file():
-        pair = load_network(Path(handle) / "generator.keras"), load_network(Path(handle) / "discriminator.keras")
+        gan = GAN(load_network(Path(handle) / "generator.keras"), load_network(Path(handle) / "discriminator.keras"))
     else:
         raise ArtifactError(
-            f"`source` must be a preset ({', '.join(presets.names())}) or a run directory with generator.keras and "
-            f"discriminator.keras. Received: {handle}"
+            f"`source` must be a preset ({', '.join(presets.names())}), the directory of one, or a run directory with "
+            f"generator.keras and discriminator.keras. Received: {handle}"
         )
-    for network in pair:
+    for network in (gan.generator, gan.discriminator):
         check_finite(network, handle)
-    return GAN(*pair)
+    return gan
 
 
 def load_generator(handle: str) -> keras.Model:
