@@ -79,15 +79,16 @@ def _is_chosen(option: str, arguments: list[str]) -> bool:
     """Whether the command line, or a recipe that it names, chooses a class for an option."""
     for i, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
-        if name == f"--{option}":
+        if name in (f"--{option}", f"--{option}.class_path"):
             return True
         recipe = Path(value or " ".join(arguments[i + 1 : i + 2]))
         if name == "--config" and recipe.is_file():
             try:
-                if option in (yaml.safe_load(recipe.read_text()) or {}):
-                    return True
-            except (yaml.YAMLError, UnicodeDecodeError, TypeError):
+                found = (yaml.safe_load(recipe.read_text()) or {}).get(option)
+            except (yaml.YAMLError, UnicodeDecodeError, AttributeError):
                 return False  # the parser will say what is wrong with it
+            if isinstance(found, str) or (isinstance(found, dict) and "class_path" in found):
+                return True
     return False
 
 

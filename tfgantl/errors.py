@@ -17,6 +17,12 @@ class ConfigError(TfgantlError, ValueError):
     exit_code = 2
 
 
+def check_seed(name: str, value: int) -> None:
+    """Raises `ConfigError` unless `value` is a seed that all generators of random numbers take."""
+    if not 0 <= value < 2**32:
+        raise ConfigError(f"`{name}` must be in [0, {2**32 - 1}]. Received: {value}")
+
+
 class DataError(TfgantlError, ValueError):
     """The images or labels cannot be used."""
 

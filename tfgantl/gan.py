@@ -99,7 +99,8 @@ class GAN(keras.Model):
                 optimizer.build([v for layer in network._flatten_layers() for v in layer._trainable_variables])
 
     def train_step(self, batch):
-        images, labels = batch if len(batch) == 2 else (*batch, None)
+        images = batch[0]
+        labels = batch[1] if self.num_classes is not None else None
         batch_size = tf.shape(images)[0]
 
         # Train the discriminator to tell real images from generated ones, each in a pass of its own.
@@ -141,7 +142,7 @@ class GAN(keras.Model):
 
     def seeds(self, stream: int):
         """Seed (2,) of one stream of this step."""
-        return tf.stack([self.seed * 100 + stream, tf.convert_to_tensor(self.step)])
+        return tf.stack([tf.constant(self.seed * 100 + stream, tf.int64), tf.cast(self.step, tf.int64)])
 
     def noise(self, batch_size, stream):
         return tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream))

@@ -112,6 +112,18 @@ def check_images(images: np.ndarray, where: str) -> None:
         )
 
 
+def check_splits(examples: dict[str, Examples], smallest: int = 6) -> None:
+    """Refuses validation or test splits that are too small to measure anything on.
+
+    Raises:
+        DataError: If one has less than `smallest` images.
+    """
+    for split in ("validation", "test"):
+        size = examples[split].size
+        if size is not None and size < smallest:
+            raise DataError(f"the {split} split must have at least {smallest} images. Received: {size}")
+
+
 def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where: str) -> None:
     """Refuses labels that are not integers in [0, num_classes).
 

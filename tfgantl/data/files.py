@@ -1,7 +1,6 @@
 """A folder of pictures as a data source: every file is checked, and a bad one is named."""
 
 import hashlib
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from tfgantl.data.decode import fit_picture
 from tfgantl.data.sources import FiniteSource
 from tfgantl.errors import ConfigError, DataError
 
+Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the source is the limit, checked on the header
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -135,14 +135,10 @@ def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) ->
     try:
         if not file.stat().st_size:
             return "is empty (0 bytes)"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours
-            with Image.open(file) as picture:
-                if picture.width * picture.height > max_pixels:
-                    return (
-                        f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
-                    )
-                image = fit_picture(picture, image_size, channels)
+        with Image.open(file) as picture:
+            if picture.width * picture.height > max_pixels:
+                return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
+            image = fit_picture(picture, image_size, channels)
     except Exception as error:  # decoders of damaged files raise whatever they meet first
         return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
     if image.min() == image.max():

@@ -14,7 +14,7 @@ from tfgantl.data.decode import fit_picture
 from tfgantl.data.examples import SPLITS, Examples, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
 from tfgantl.data.splits import split_by_content
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.errors import ConfigError, DataError, check_seed
 
 
 class Source(ABC):
@@ -72,6 +72,11 @@ class FiniteSource(Source):
 
 @lru_cache(maxsize=2)
 def _splits(source: FiniteSource) -> dict[str, Examples]:
+    if getattr(source, "channels", None) not in (None, 1, 3):
+        raise ConfigError(f"`channels` must be 1 or 3. Received: {source.channels}")
+    if source.image_size is not None and source.image_size < 1:
+        raise ConfigError(f"`image_size` must be at least 1. Received: {source.image_size}")
+    check_seed("seed", source.seed)
     images, labels, num_classes, notes = source.read()
     where = type(source).__name__
     check_images(images, where)
@@ -116,6 +121,7 @@ class RenderedDigits(Source):
     def load(self, split):
         if split not in SPLITS:
             raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
+        check_seed("seed", self.seed)
         key = (self.seed, SPLITS.index(split))
         looks = {"rotation": self.rotation, "shear": self.shear, "stroke": self.stroke}
         looks |= {"sizes": (self.min_size, self.max_size), "warp": self.warp}
@@ -276,4 +282,6 @@ def _tfds_test(source: Tfds) -> Examples:
 
     images, labels, num_classes, notes = read_tfds(source, source.test_split)
     check_images(images, "Tfds")
+    if labels is not None:
+        check_labels(labels, len(images), num_classes, "Tfds")
     return Examples.from_arrays(images, labels, num_classes, notes)

@@ -47,6 +47,13 @@ def publish(generator: keras.Model, directory: Path) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_export_dir(directory: Path) -> None:
+    """Raises `RunError` if a model directory could not be made or written, without making it."""
+    parent = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise RunError(f"`export_dir` must be a directory that can be written. Received: {directory}")
+
+
 def write_saved_model(generator: keras.Model, directory: Path) -> None:
     """Writes the SavedModel of a generator into an existing, empty directory."""
     archive = keras.export.ExportArchive()

@@ -13,6 +13,14 @@ def _polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a @ b.T / a.shape[1] + 1.0) ** 3
 
 
+def _enough(real_labels, fake_labels, count: int) -> bool:
+    """Whether every class of the real images has `count` images on both sides."""
+    if real_labels is None or fake_labels is None:
+        return False
+    classes, counts = np.unique(real_labels, return_counts=True)
+    return min(counts) >= count and all(np.sum(fake_labels == label) >= count for label in classes)
+
+
 def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_labels=None) -> float:
     """Squared maximum mean discrepancy under the cubic polynomial kernel: unbiased, so it may be below 0.
 
@@ -23,14 +31,14 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_l
     Args:
         real: float (n, d).
         fake: float (m, d).
-        real_labels: int (n,), or `None`; each class needs two images.
-        fake_labels: int (m,) with the same classes, or `None`.
+        real_labels: int (n,), or `None`. If a class has less than two images on either side, labels are not used.
+        fake_labels: int (m,), or `None`.
 
     Reference:
         Binkowski et al., 2018, https://arxiv.org/abs/1801.01401
     """
     real, fake = real.astype(np.float64), fake.astype(np.float64)
-    if real_labels is None or fake_labels is None:
+    if not _enough(real_labels, fake_labels, 2):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fake), int)
     classes, counts = np.unique(real_labels, return_counts=True)
     shares = dict(zip(classes, counts / len(real), strict=True))
@@ -62,7 +70,7 @@ def subset_kernel_distances(
     Args:
         real: float (n, d).
         fakes: Arrays float (m, d); row i of each was made from the same latents and label.
-        subsets: Number of draws, each of half of every class but at most 1,000 images.
+        subsets: Number of draws, each of half of every class, or a smaller share so that it has about 1,000 images.
         seed: Chooses the draws.
         real_labels: int (n,), or `None`.
         fake_labels: int (m,), or `None`.
@@ -70,7 +78,7 @@ def subset_kernel_distances(
     Returns:
         float64 (len(fakes), subsets).
     """
-    if real_labels is None or fake_labels is None or min(np.unique(real_labels, return_counts=True)[1]) < 4:
+    if not _enough(real_labels, fake_labels, 4):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
     rng = np.random.default_rng([seed, 23])
 

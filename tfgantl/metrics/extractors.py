@@ -9,6 +9,7 @@ An extractor lies in a directory with `classifier.keras` and `metadata.json`.
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -80,13 +81,15 @@ class Extractor:
         return f"{self.name}@{self.hash}"
 
     def save(self, directory: str | Path) -> None:
-        """Writes the extractor into a new directory."""
-        directory = Path(directory)
+        """Writes the extractor into a new directory, which appears as a whole."""
+        final = Path(directory)
+        directory = final.with_name(f".{final.name}.{os.getpid()}")
         directory.mkdir(parents=True)
         plain = keras.Model(self.classifier.inputs[0], self.classifier.outputs[0])  # without the optimizer
         plain.save(directory / "classifier.keras")
         metadata = {"scale": self.scale, "judges": self.judges, "hash": self.hash}
         (directory / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
+        directory.rename(final)
 
     @classmethod
     def load(cls, handle: str) -> "Extractor":
@@ -101,14 +104,17 @@ class Extractor:
             raise ArtifactError(
                 f"`extractor` must be auto, {', '.join(known)}, or a directory with metadata.json. Received: {handle}"
             )
-        metadata = json.loads((directory / "metadata.json").read_text())
         try:
+            metadata = json.loads((directory / "metadata.json").read_text())
             classifier = keras.models.load_model(directory / "classifier.keras", compile=False)
-        except (ValueError, OSError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise ArtifactError(f"{directory}: classifier.keras must be a Keras model. Received: {reason}") from error
-        extractor = cls(classifier, directory.name, metadata["scale"], metadata["judges"])
-        if extractor.hash != metadata["hash"]:
+            extractor = cls(classifier, directory.name, float(metadata["scale"]), bool(metadata["judges"]))
+            expected = metadata["hash"]
+        except Exception as error:  # damaged files raise whatever their parser meets first
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise ArtifactError(
+                f"{directory}: must hold metadata.json and a Keras model classifier.keras. Received: {reason}"
+            ) from error
+        if extractor.hash != expected:
             raise ArtifactError(
                 f"{directory}: the weights must have the hash {metadata['hash']}. Received: {extractor.hash}"
             )
@@ -159,14 +165,14 @@ def train_extractor(
     return Extractor(classifier, name, _root_mean_square(classifier, images[:2000]), judges)
 
 
-def choose_extractor(handle: str, suggested: str | None, train: Examples, source=None, seed: int = 0) -> Extractor:
+def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: int = 0) -> Extractor:
     """The extractor for a target: the named one, the one that suits its data, or one trained on the spot.
 
     Args:
         handle: `auto`, or what `Extractor.load` takes.
         suggested: Name of the shipped extractor that suits the data source, or `None`.
-        train: Training images of the target; nothing else of the target is looked at.
-        source: Generated images uint8 and labels of the source model, which widen a small training set.
+        train: Training images of the target. Nothing else is looked at: an extractor that knew images of the models
+            that it compares would favour them.
         seed: Makes the training repeatable.
     """
     if handle != "auto":
@@ -177,7 +183,4 @@ def choose_extractor(handle: str, suggested: str | None, train: Examples, source
         if extractor.input_shape == shape:
             return extractor
     images, labels = train.some(10_000)
-    if source is not None and source[0].shape[1:] == shape:
-        images = np.concatenate([images, source[0]])
-        labels = None if labels is None or source[1] is None else np.concatenate([labels, source[1]])
     return train_extractor(images, labels, train.num_classes, seed)

@@ -34,6 +34,13 @@ class Judged:
     nearest_train: np.ndarray
 
 
+def labels_like(test_labels: np.ndarray | None, count: int, seed: int) -> np.ndarray | None:
+    """Labels (count,) to generate images for, with the shares that classes have among the test images, mixed."""
+    if test_labels is None:
+        return None
+    return np.resize(np.random.default_rng([seed, 13]).permutation(test_labels), count)
+
+
 class Judge:
     """Measures generators of one target domain.
 
@@ -66,17 +73,17 @@ class Judge:
         """Do generated images help a classifier of the target?
 
         Returns:
-            Test accuracy after training on the training images alone, and on these and the generated images, half of
-            each batch from either; each without and with random shifts, turns and zooms.
+            Test accuracy after training on the training images alone, and on these and the generated images, about
+            half of each batch from either; each without and with random shifts, turns and zooms.
         """
-        count = len(generated.images)
-        repeated = np.resize(np.arange(len(self.train_images)), count)
-        both = np.concatenate([self.train_images[repeated], generated.images])
-        both_labels = np.concatenate([self.train_labels[repeated], generated.labels])
+        count = max(len(generated.images), len(self.train_images))
+        real, fake = (np.resize(np.arange(len(x)), count) for x in (self.train_images, generated.images))
+        both = np.concatenate([self.train_images[real], generated.images[fake]])
+        both_labels = np.concatenate([self.train_labels[real], generated.labels[fake]])
         result = {}
         for suffix, augment in (("", None), (" augmented", affine_augmentation(self.seed))):
-            real = (self.train_images, self.train_labels)
-            result[f"real{suffix}"] = self.classifier_accuracy(*real, f"classifier: real{suffix}", augment)
+            alone = (self.train_images, self.train_labels)
+            result[f"real{suffix}"] = self.classifier_accuracy(*alone, f"classifier: real{suffix}", augment)
             title = f"classifier: real + generated{suffix}"
             result[f"real + generated{suffix}"] = self.classifier_accuracy(both, both_labels, title, augment)
         return result
@@ -109,12 +116,15 @@ class Judge:
         who = f"extractor {self.extractor.id}"
         sets = f"{len(images)} generated, {n} test images"
         neighbours = f"k = {min(NEIGHBOURS, n - 1)}, {min(n, len(images))} generated, {n} test images, {who}"
+        weighted = "classes weighted by their share, " if labels is not None else ""
         protocol = {
-            "ckid": f"mean of {SUBSETS} random halves, unbiased, cubic kernel; {sets}, {who}",
-            "ckid_sd": f"standard deviation over the {SUBSETS} halves",
+            "ckid": f"mean of {SUBSETS} random subsets (half of each class, at most 1,000 images), {weighted}"
+            f"unbiased, cubic kernel; {sets}, {who}",
+            "ckid_sd": f"standard deviation over the {SUBSETS} subsets",
             "cfid": f"{sets}, {who}",
             **dict.fromkeys(near, neighbours),
-            "gan_train": f"small CNN, {self.classifier_steps} steps of 64 on {len(images)} generated; {n} test images",
+            "gan_train": f"small CNN, {self.classifier_steps} steps of 64 on {len(images)} generated, "
+            f"not augmented, seed {self.seed}; {n} test images",
             "gan_test": f"share of {len(images)} generated images that {who} takes for their label",
             "nn_ratio": f"median distance to {len(self.train_features)} training images, generated over test; {who}",
         }

@@ -72,7 +72,7 @@ class DCGAN(Networks):
 
     @classmethod
     def classic(cls) -> "DCGAN":
-        """The network of the classic tutorial, exactly; it was trained with Adam at 1e-4 and the minimax loss."""
+        """The network of the classic tutorial, exactly; trained with Adam at 1e-4, non-saturating."""
         return cls()
 
     def build(self, image_size, channels, num_classes=None, dtype="float32"):

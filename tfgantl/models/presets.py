@@ -1,6 +1,7 @@
 """Shipped pairs: `presets/<name>/` holds `config.json`, `weights.npz` in half precision, and how it was made."""
 
 import json
+import os
 from pathlib import Path
 
 import keras
@@ -18,21 +19,23 @@ def names() -> list[str]:
 
 
 def save_preset(directory: Path, generator: keras.Model, discriminator: keras.Model, metadata: dict) -> None:
-    """Writes a pair into a new directory, its weights in half precision: a hundredth of a gray level for images."""
-    directory.mkdir(parents=True)
+    """Writes a pair into a new directory, which appears as a whole; its weights are kept in half precision."""
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
+    temporary.mkdir(parents=True)
     config = {
         "generator": keras.saving.serialize_keras_object(generator),
         "discriminator": keras.saving.serialize_keras_object(discriminator),
         "metadata": metadata,
     }
-    (directory / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     weights = {}
     for network in (generator, discriminator):
         for variable in _weights(network):
             value = variable.numpy()
             half = value.astype(np.float16)
             weights[f"{network.name}/{variable.path}"] = half if np.isfinite(half).all() else value
-    np.savez_compressed(directory / "weights.npz", **weights)
+    np.savez_compressed(temporary / "weights.npz", **weights)
+    temporary.rename(directory)
 
 
 def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
@@ -52,7 +55,7 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
         pair = [keras.saving.deserialize_keras_object(config[part]) for part in ("generator", "discriminator")]
         with np.load(directory / "weights.npz", allow_pickle=False) as archive:
             stored = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged files raise whatever their parser meets first
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(
             f"{directory}: must hold config.json and weights.npz of a preset. Received: {reason}"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, HandwrittenDigits, Source
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.data.examples import check_splits
+from tfgantl.errors import ConfigError, DataError, check_seed
 from tfgantl.training.optimization import Optimization, Precision, dtype_policy
 from tfgantl.training.run_directory import RunDirectory, check_name
 from tfgantl.transfer import FreezeD, Scratch, Transfer
@@ -69,8 +70,9 @@ class AdaptConfig:
         for name in ("steps", "batch_size", "samples", "classifier_steps", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
-        if self.seed < 0:
-            raise ConfigError(f"`seed` must be at least 0. Received: {self.seed}")
+        if self.samples < 10:
+            raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
+        check_seed("seed", self.seed)
         check_name(self.name or self.target.name)
 
 
@@ -90,11 +92,11 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     import keras
     import numpy as np
 
-    from tfgantl.export.publish import publish
+    from tfgantl.export.publish import check_export_dir, publish
     from tfgantl.gan import GAN
     from tfgantl.images import grid, side_by_side, to_uint8
     from tfgantl.metrics.extractors import choose_extractor
-    from tfgantl.metrics.judging import Judge
+    from tfgantl.metrics.judging import Judge, labels_like
     from tfgantl.metrics.verdict import judge_transfer
     from tfgantl.models.copies import float32_copy, fresh_copy
     from tfgantl.report import adaptation_report
@@ -108,6 +110,10 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
     check_fit(source, examples["train"], config.batch_size)
+    check_splits(examples)
+    next(config.transfer.schedule(config.steps)).apply(source)  # a stage that does not fit is told before the run
+    check_export_dir(Path(config.export_dir or Path("exported") / name))
+    extractor = choose_extractor(config.extractor, target.extractor, examples["train"], config.seed)
 
     with RunDirectory(Path(config.run_dir)) if config.run_dir else RunDirectory.next(Path("runs") / name) as run:
         run.write("config.yaml", text)
@@ -118,7 +124,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         train_images, train_labels = examples["train"].some(MOST_IMAGES)
         test_images, test_labels = examples["test"].some(MOST_IMAGES)
         latents = source.latents(config.samples, seed=config.seed + 1000)
-        labels = None if source.num_classes is None else np.resize(test_labels, config.samples)
+        labels = None if source.num_classes is None else labels_like(test_labels, config.samples, config.seed)
         fakes = {"source": to_uint8(source.generate(latents, labels))}
         sheet_latents = source.latents(100, seed=config.seed)
         sheet_labels = None if source.num_classes is None else np.repeat(np.arange(10), 10) % source.num_classes
@@ -126,25 +132,22 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         sheets["source"] = to_uint8(source.generate(sheet_latents, sheet_labels))
         run.write_png("reals.png", grid(sheets["real"], 10))
         run.write_png("fakes_source.png", grid(sheets["source"], 10))
-        extractor = choose_extractor(
-            config.extractor, target.extractor, examples["train"], (fakes["source"], labels), config.seed
-        )
 
-        def train_one(transfer, title):
+        def train_one(transfer, title, steps):
             keras.utils.set_random_seed(config.seed)
             dtype = dtype_policy(config.precision)
             pair = fresh_copy(source.generator, dtype), fresh_copy(source.discriminator, dtype)
             gan = GAN(*pair, ema_decay=config.optimization.ema_decay, seed=config.seed)
             result = train(
                 gan, transfer, source, examples["train"], examples["validation"], extractor, config.optimization,
-                config.steps, config.batch_size, config.seed, config.validate_every, config.mirror, run, title,
+                steps, config.batch_size, config.seed, config.validate_every, config.mirror, run, title,
             )  # fmt: skip
             fakes[title] = to_uint8(gan.generate(latents, labels))
             sheets[title] = to_uint8(gan.generate(sheet_latents, sheet_labels))
             run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))
             return result
 
-        trained = {"adapted": train_one(config.transfer, "adapted")}
+        trained = {"adapted": train_one(config.transfer, "adapted", config.steps)}
         gan = trained["adapted"].gan
         for network in (gan.ema_generator, float32_copy(gan.discriminator)):
             with run.replacing(f"{network.name}.keras") as temporary:
@@ -153,7 +156,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "before_after.png", side_by_side([grid(sheets[title], 10) for title in ("source", "adapted", "real")])
         )
         if config.baseline:
-            trained["baseline"] = train_one(Scratch(), "baseline")
+            trained["baseline"] = train_one(Scratch(), "baseline", trained["adapted"].steps)
 
         # Judge, on images that neither training nor selection saw.
         judge = Judge(
@@ -168,6 +171,8 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             pair = judged["adapted"].features, judged["baseline"].features
             verdict = judge_transfer(judge.test_features, *pair, known, labels, seed=config.seed)
 
+        page = adaptation_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples)
+        run.write("report.html", page.html())
         export_dir = publish(gan.ema_generator, Path(config.export_dir or Path("exported") / name))
         result = {
             "run_dir": str(run.path),
@@ -179,9 +184,8 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "baseline": judged["baseline"].metrics if config.baseline else None,
             "verdict": verdict.outcome if verdict else None,
             "classifiers": useful,
+            "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},
         }
-        page = adaptation_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples)
-        run.write("report.html", page.html())
         run.log({"run": "result", **result, "verdict": asdict(verdict) if verdict else None})
         say(
             str(verdict or "no baseline, no verdict"),
@@ -208,7 +212,8 @@ def check_fit(source, train, batch_size: int) -> None:
     """Refuses a target whose images or classes the source cannot make.
 
     Raises:
-        DataError: If size, channels or classes differ, or there are fewer images than a batch.
+        DataError: If size, channels or classes differ, or there are fewer images than a batch. An unconditional source
+            takes any target; labels are then not used.
     """
     made = tuple(source.generator.output_shape[1:])
     if (train.image_size, train.image_size, train.channels) != made:
@@ -216,9 +221,9 @@ def check_fit(source, train, batch_size: int) -> None:
             f"`target` must have images of the size of the source, {made}. "
             f"Received: {(train.image_size, train.image_size, train.channels)}"
         )
-    if train.num_classes != source.num_classes:
+    if source.num_classes is not None and train.num_classes != source.num_classes:
         raise DataError(
-            f"`target` must have the classes of the source, {source.num_classes or 'none'}. "
+            f"`target` must have the classes of the source, {source.num_classes}. "
             f"Received: {train.num_classes or 'no labels'}"
         )
     if train.size is not None and batch_size > train.size:

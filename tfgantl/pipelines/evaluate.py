@@ -7,8 +7,9 @@ import sys
 from dataclasses import dataclass, field
 
 from tfgantl.cli import run as run_cli
-from tfgantl.data import HandwrittenDigits, Source
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.data import SPLITS, HandwrittenDigits, Source
+from tfgantl.data.examples import check_splits
+from tfgantl.errors import ConfigError, DataError, check_seed
 
 DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}}
 
@@ -38,6 +39,9 @@ class EvaluateConfig:
     def __post_init__(self):
         if self.samples < 10:
             raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
+        if self.classifier_steps < 1:
+            raise ConfigError(f"`classifier_steps` must be at least 1. Received: {self.classifier_steps}")
+        check_seed("seed", self.seed)
 
 
 def evaluate(config: EvaluateConfig, text: str) -> dict:
@@ -54,13 +58,14 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
 
     from tfgantl.images import to_uint8
     from tfgantl.metrics.extractors import choose_extractor
-    from tfgantl.metrics.judging import Judge
+    from tfgantl.metrics.judging import Judge, labels_like
     from tfgantl.transfer.weights import load_generator
 
     generator = load_generator(config.model)
     _, size, _, channels = generator.output_shape
     target = config.target.sized(size, channels)
     train, test = target.load("train"), target.load("test")
+    check_splits({split: target.load(split) for split in SPLITS})
     if (train.image_size, train.channels) != (size, channels):
         raise DataError(
             f"`target` must have images of the size that the model makes, {(size, size, channels)}. "
@@ -73,10 +78,10 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
     inputs = np.random.default_rng([config.seed, 11]).standard_normal(
         (config.samples, generator.inputs[0].shape[-1]), np.float32
     )
-    labels = None if num_classes is None else np.resize(test_labels, config.samples)
+    labels = None if num_classes is None else labels_like(test_labels, config.samples, config.seed)
     inputs = inputs if labels is None else [inputs, labels]
     images = to_uint8(generator.predict(inputs, batch_size=256, verbose=0))
-    extractor = choose_extractor(config.extractor, target.extractor, train, (images, labels), config.seed)
+    extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
     judge = Judge(
         extractor,
         train.some(10_000),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, RenderedDigits, Source
-from tfgantl.errors import ConfigError
+from tfgantl.data.examples import check_splits
+from tfgantl.errors import ConfigError, check_seed
 from tfgantl.models import DCGAN, Networks
 from tfgantl.training.optimization import Optimization, Precision, dtype_policy
 from tfgantl.training.run_directory import RunDirectory, check_name
@@ -65,6 +66,9 @@ class PretrainConfig:
         for name in ("steps", "batch_size", "samples", "classifier_steps", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+        if self.samples < 10:
+            raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
+        check_seed("seed", self.seed)
         if self.preset_dir and Path(self.preset_dir).exists():
             raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")
         check_name(self.name or self.target.name)
@@ -87,7 +91,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     from tfgantl.gan import GAN
     from tfgantl.images import grid, to_uint8
     from tfgantl.metrics.extractors import choose_extractor
-    from tfgantl.metrics.judging import Judge
+    from tfgantl.metrics.judging import Judge, labels_like
     from tfgantl.models.copies import float32_copy
     from tfgantl.models.presets import save_preset
     from tfgantl.training.run import train
@@ -96,6 +100,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     name = check_name(config.name or config.target.name)
     target = config.target.sized(28, 1)
     examples = {split: target.load(split) for split in SPLITS}
+    check_splits(examples)
     part = examples["train"]
     num_classes = part.num_classes if config.conditional else None
 
@@ -117,7 +122,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
         )  # fmt: skip
 
         test = examples["test"].some(4000)
-        labels = None if num_classes is None else np.resize(test[1], config.samples)
+        labels = None if num_classes is None else labels_like(test[1], config.samples, config.seed)
         judge = Judge(extractor, part.some(4000), test, num_classes, config.seed, config.classifier_steps)
         judged = judge(to_uint8(gan.generate(gan.latents(config.samples, config.seed + 1000), labels)), labels)
         for network in (gan.ema_generator, float32_copy(gan.discriminator)):
@@ -127,7 +132,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
         fakes = to_uint8(gan.generate(gan.latents(100, config.seed), sheet_labels))
         run.write_png("fakes_pretrain.png", grid(fakes, 10))
         if config.preset_dir:
-            metadata = {"command": "tfgantl pretrain --config", "metrics": judged.metrics, "protocol": judged.protocol}
+            metadata = {"recipe": text, "metrics": judged.metrics, "protocol": judged.protocol}
             save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
 
         result = {

@@ -64,19 +64,19 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """Ends the run at the first loss that is NaN or infinite.
 
     Args:
-        last_good: Called for the name of the last checkpoint whose values are all finite.
+        validate: Knows the last checkpoint whose values are all finite.
     """
 
-    def __init__(self, last_good=lambda: "none"):
+    def __init__(self, validate: "Validate"):
         super().__init__()
-        self.last_good = last_good
+        self.validate = validate
 
     def on_train_batch_end(self, batch, logs=None):
         for name, value in logs.items():
             if not math.isfinite(value):
                 raise DivergedError(
                     f"training diverged at step {int(self.model.step)}: every loss must be finite. "
-                    f"Received: {name} = {value}; last good checkpoint: {self.last_good()}"
+                    f"Received: {name} = {value}; last good checkpoint: {self.validate.last_good}"
                 )
 
 
@@ -88,14 +88,14 @@ class Validate(keras.callbacks.Callback):
         extractor: Where features come from.
         validation: Images uint8 and labels that training does not see.
         every: Steps between two measurements.
-        checkpoint: Called with the step number after each measurement.
+        checkpoints: `Checkpoints` that save after each measurement, or `None`.
         title: Name of the training in the log and in the names of the grids.
         count: Number of generated images a measurement.
     """
 
-    def __init__(self, run, extractor, validation, every: int, checkpoint=lambda step: None, title="adapt", count=1000):
+    def __init__(self, run, extractor, validation, every: int, checkpoints=None, title="adapt", count=1000):
         super().__init__()
-        self.run, self.extractor, self.every, self.checkpoint = run, extractor, every, checkpoint
+        self.run, self.extractor, self.every, self.checkpoints = run, extractor, every, checkpoints
         self.title, self.count = title, count
         self.images, self.labels = validation
         self.features, _ = extractor(self.images)
@@ -110,6 +110,11 @@ class Validate(keras.callbacks.Callback):
     def measure(self, logs=None):
         """Measures now, and keeps the state if it is the best so far."""
         gan = self.model
+        if not all_finite(gan):
+            raise DivergedError(
+                f"training diverged at step {int(gan.step)}: weights must be finite. Received: NaN or infinity; "
+                f"last good checkpoint: {self.last_good}"
+            )
         gan.settle()
         images, labels = self.sample(gan, self.count)
         ckid = kernel_distance(self.features, self.extractor(images)[0], self.labels, labels)
@@ -122,7 +127,8 @@ class Validate(keras.callbacks.Callback):
         if self.run is not None:
             self.run.log({"run": self.title, **record})
             self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(images[:100], 10))
-        self.checkpoint(step)
+        if self.checkpoints is not None:
+            self.checkpoints.save(step)
 
     def on_train_batch_end(self, batch, logs=None):
         if int(self.model.step) % self.every == 0:
@@ -133,14 +139,19 @@ class Validate(keras.callbacks.Callback):
         for weight, value in zip(self.model.weights, self._best, strict=True):
             weight.assign(value)
 
-    def balance(self) -> float:
-        """Accuracy of the discriminator on validation images and as many generated ones, equally weighted."""
+    @property
+    def last_good(self) -> str:
+        """Path of the last checkpoint, all of whose values are finite, or `none`."""
+        return "none" if self.checkpoints is None else self.checkpoints.last
+
+    def discriminator_accuracy(self) -> tuple[float, float]:
+        """Share of validation images taken for real, and of as many generated ones taken for generated."""
         gan, count = self.model, len(self.images)
         labels = self.labels if gan.num_classes is not None else None
         fakes = gan.generate(gan.latents(count, seed=2), labels)
         real = gan.discriminator.predict(gan.inputs(to_unit(self.images), labels), verbose=0)
         fake = gan.discriminator.predict(gan.inputs(fakes, labels), verbose=0)
-        return float(((real > 0).mean() + (fake < 0).mean()) / 2)
+        return float((real > 0).mean()), float((fake < 0).mean())
 
 
 def all_finite(model: keras.Model) -> bool:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tfgantl.errors import ConfigError
 
+AUGMENTATIONS = ("translation", "cutout", "color")
+Loss = Literal["minimax", "non_saturating", "hinge", "least_squares", "wasserstein"]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
@@ -27,7 +29,7 @@ class Optimization:
         gradient_penalty: Weight of the gradient penalty of WGAN-GP; 0 for none.
     """
 
-    loss: str = "non_saturating"
+    loss: Loss = "non_saturating"
     g_learning_rate: float = 2e-4
     d_learning_rate: float = 2e-4
     beta_1: float = 0.5
@@ -40,6 +42,10 @@ class Optimization:
     gradient_penalty: float = 0.0
 
     def __post_init__(self):
+        if self.loss not in get_args(Loss):
+            raise ConfigError(f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss}")
+        if not {name.strip() for name in self.augment.split(",") if name.strip()} <= set(AUGMENTATIONS):
+            raise ConfigError(f"`augment` must name {', '.join(AUGMENTATIONS)}, with commas. Received: {self.augment}")
         for name in ("g_learning_rate", "d_learning_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"`{name}` must be above 0. Received: {getattr(self, name)}")

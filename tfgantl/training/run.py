@@ -81,7 +81,7 @@ def train(
         extractor,
         validation_examples.some(MOST_VALIDATION_IMAGES),
         validate_every,
-        checkpoints.save if checkpoints else lambda step: None,
+        checkpoints,
         title,
     )
     stages = follow(
@@ -90,7 +90,6 @@ def train(
         lambda start: batches(train_examples, batch_size, seed, start, mirror=mirror),
         validate,
         progress,
-        (lambda: checkpoints.last) if checkpoints else (lambda: "none"),
     )
     transfer.finish(gan)
     progress.close()

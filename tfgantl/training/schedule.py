@@ -15,7 +15,6 @@ def follow(
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,
-    last_good=lambda: "none",
 ) -> list[str]:
     """Trains a compiled GAN stage by stage.
 
@@ -25,7 +24,6 @@ def follow(
         batches_from: Gives the batches from a number on.
         validate: Measures every few steps and at the end of each stage; its best state is restored at the end.
         progress: Shows where the run is.
-        last_good: Gives the name of the last good checkpoint, for the message if training diverges.
 
     Returns:
         One line for each stage: its name, steps and what was measured at its end.
@@ -44,14 +42,14 @@ def follow(
             steps_per_epoch=stage.steps,
             verbose=0,
             shuffle=False,
-            callbacks=[progress, StopOnNonFinite(last_good), validate],
+            callbacks=[progress, StopOnNonFinite(validate), validate],
         )
         if not validate.history or validate.history[-1]["step"] != int(gan.step):
             validate.measure()
-        outcome = Outcome(validate.history[-1]["val_ckid"], validate.best_ckid, validate.balance())
+        outcome = Outcome(validate.history[-1]["val_ckid"], validate.best_ckid, *validate.discriminator_accuracy())
         lines.append(
             f"{stage.name}: {stage.steps} steps, validation cKID {outcome.ckid:.4f} (best {outcome.best_ckid:.4f}), "
-            f"discriminator accuracy {outcome.balance:.2f}"
+            f"discriminator accuracy {outcome.d_real:.2f} on real, {outcome.d_fake:.2f} on generated"
         )
     validate.restore_best()
     return lines

@@ -30,6 +30,10 @@ class Stage:
     freeze_generator: tuple[str, ...] = ()
     freeze_discriminator: tuple[str, ...] = ()
 
+    def __post_init__(self):
+        if self.steps < 1:
+            raise ConfigError(f"stage `{self.name}` must have at least 1 step. Received: {self.steps}")
+
     def apply(self, gan: GAN) -> None:
         """Sets `trainable` on every layer; frozen batch normalisation also keeps, and uses, its moving statistics.
 
@@ -59,10 +63,11 @@ class Outcome:
     Args:
         ckid: cKID of the averaged generator.
         best_ckid: Lowest cKID so far.
-        balance: Accuracy of the discriminator in telling validation images from generated ones: 1.0 if it always
-            can, 0.5 if it cannot.
+        d_real: Share of validation images that the discriminator takes for real.
+        d_fake: Share of generated images that it takes for generated. Both are 0.5 if it cannot tell them.
     """
 
     ckid: float
     best_ckid: float
-    balance: float
+    d_real: float
+    d_fake: float

@@ -21,14 +21,15 @@ class Alternating(FineTune):
         rounds: Largest number of repetitions of (3) and (4).
         discriminator_share: Share of each round's steps that goes to (3).
         freeze_generator: Patterns of generator layers that stay frozen in (4), such as `block0_.*`.
-        tolerance: Balanced is when the accuracy of the discriminator lies within this of one half.
+        tolerance: Balanced is when the accuracy of the discriminator, on real images and on generated ones, lies
+            within this of one half.
         patience: Rounds without a better validation cKID after which to stop.
     """
 
     rounds: int = 8
     discriminator_share: float = 0.2
     freeze_generator: tuple[str, ...] = ()
-    tolerance: float = 0.05
+    tolerance: float = 0.1
     patience: int = 3
 
     def __post_init__(self):
@@ -37,17 +38,25 @@ class Alternating(FineTune):
             raise ConfigError(f"`discriminator_share` must be in (0, 1). Received: {self.discriminator_share}")
         if self.rounds < 1:
             raise ConfigError(f"`rounds` must be at least 1. Received: {self.rounds}")
+        if self.patience < 1:
+            raise ConfigError(f"`patience` must be at least 1. Received: {self.patience}")
+        if not 0 <= self.tolerance <= 0.5:
+            raise ConfigError(f"`tolerance` must be in [0, 0.5]. Received: {self.tolerance}")
 
     def schedule(self, steps):
+        rounds = min(self.rounds, steps // 2)  # each needs a step of either kind
+        if not rounds:
+            raise ConfigError(f"`steps` must be at least 2 to alternate. Received: {steps}")
         best, stale, taken = float("inf"), 0, 0
-        for number in range(1, self.rounds + 1):
-            share = steps * number // self.rounds - taken
-            alone = max(1, round(share * self.discriminator_share))
-            outcome = yield Stage(f"{number} train D", alone, freeze_generator=(".*",))
-            if abs(outcome.balance - 0.5) <= self.tolerance and number > 1:
-                return
-            outcome = yield Stage(f"{number} train both", max(1, share - alone), self.freeze_generator)
+        for number in range(1, rounds + 1):
+            share = steps * number // rounds - taken
             taken += share
+            alone = min(max(1, round(share * self.discriminator_share)), share - 1)
+            outcome = yield Stage(f"{number} train D", alone, freeze_generator=(".*",))
+            # Before the generator was trained at all, a D that cannot tell has only not learnt it yet.
+            if number > 1 and max(abs(outcome.d_real - 0.5), abs(outcome.d_fake - 0.5)) <= self.tolerance:
+                return
+            outcome = yield Stage(f"{number} train both", share - alone, self.freeze_generator)
             stale = 0 if outcome.best_ckid < best else stale + 1
             best = outcome.best_ckid
             if stale >= self.patience:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tfgantl.errors import ConfigError
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -18,6 +19,10 @@ class FreezeD(FineTune):
     """
 
     layers: int = 1
+
+    def __post_init__(self):
+        if self.layers < 1:
+            raise ConfigError(f"`layers` must be at least 1. Received: {self.layers}")
 
     def schedule(self, steps):
         yield Stage("adapt", steps, freeze_discriminator=tuple(f"block{i}_.*" for i in range(1, self.layers + 1)))

@@ -51,6 +51,13 @@ def load_generator(handle: str) -> keras.Model:
     else:
         generator = load_source(handle).ema_generator
     check_finite(generator, handle)
+    shape = generator.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or len(generator.inputs) > 2:
+        raise ArtifactError(
+            f"{handle}: a generator must map latents, or latents and labels, to images. Received: output shape {shape}"
+        )
+    if len(generator.inputs) == 2 and getattr(generator, "num_classes", None) is None:
+        raise ArtifactError(f"{handle}: a conditional generator must say its `num_classes`. Received: none")
     return generator
 
 
