@@ -63,6 +63,12 @@ def test_empty_policy_changes_nothing_and_unknown_names_are_refused():
         DiffAugment("blur")
 
 
+def test_the_settings_know_all_names():
+    from tfgantl.training.optimization import AUGMENTATIONS
+
+    assert tuple(POLICIES) == AUGMENTATIONS
+
+
 def test_config_round_trip():
     config = keras.saving.serialize_keras_object(DiffAugment("cutout"))
     assert keras.saving.deserialize_keras_object(config).policy == "cutout"

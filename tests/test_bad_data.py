@@ -216,13 +216,14 @@ def test_bad_archives_are_refused_before_they_are_unpacked(tmp_path):
         Arrays(str(path)).load("train")
 
 
-def test_bit_flips_in_an_archive_are_noticed(tmp_path):
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_bit_flips_in_an_archive_are_noticed(tmp_path, save):
     path = tmp_path / "set.npz"
-    np.savez(path, x=tiny_images(60))
+    save(path, x=tiny_images(60))
     with zipfile.ZipFile(path) as archive:
         offset = archive.getinfo("x.npy").header_offset + 600
     data = bytearray(path.read_bytes())
     data[offset] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(DataError, match="intact .npz archive. Received: Bad CRC-32"):
+    with pytest.raises(DataError, match="must be an intact .npz archive"):
         Arrays(str(path)).load("train")

@@ -164,6 +164,11 @@ def test_seed_chooses_the_shots_but_never_moves_the_test_set():
     assert np.bincount(first.load("train").take()[1]).tolist() == [10] * 10
 
 
+def test_the_default_test_images_are_the_ones_that_were_always_held_out():
+    """The shipped extractor has seen the rest: if this changes, it must be trained again."""
+    assert HandwrittenDigits().load("test").fingerprint == "b77a65fa781d1c5a"
+
+
 def test_copies_of_one_image_stay_on_one_side():
     images = np.repeat(tiny_images(30), 4, axis=0)
     chosen = split_by_content(images, None, {"test": 0.3, "validation": 0.2}, {}, 0, "x")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -21,8 +23,6 @@ def changed(network, before):
 
 def fit(gan, examples, steps=2, start=None, batch_size=8):
     data = batches(examples, batch_size, seed=0, start=int(gan.step) if start is None else start)
-    if gan.num_classes is None:
-        data = data.map(lambda x, *y: (x,))
     return gan.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False).history
 
 
@@ -186,3 +186,18 @@ def test_gradients_of_each_side_stop_at_its_own_network(make_gan, compiled, exam
     assert not changed(gan.discriminator, old)
     assert changed(gan.generator, generator)
     assert int(gan.step) == 2
+    gan.discriminator.trainable, gan.generator.trainable = True, False
+    generator = snapshot(gan.generator)
+    fit(gan, examples)
+    assert changed(gan.discriminator, old) and not changed(gan.generator, generator)
+
+
+def test_an_unconditional_pair_leaves_labels_alone(make_gan, compiled, examples):
+    unlabelled = dataclasses.replace(examples, num_classes=None, read=lambda i: (examples.read(i)[0], None))
+    pair = [compiled(make_gan(num_classes=None)) for _ in range(2)]
+    fit(pair[0], examples), fit(pair[1], unlabelled)
+    assert not changed(pair[0].generator, snapshot(pair[1].generator))
+
+
+def test_the_largest_seed_works(make_gan, compiled, examples):
+    fit(compiled(make_gan(seed=2**32 - 1)), examples)

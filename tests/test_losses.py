@@ -1,9 +1,12 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfgantl import losses
 from tfgantl.errors import ConfigError
+from tfgantl.training.optimization import Loss
 
 REAL, FAKE = np.array([[2.0], [-0.5], [0.3]], np.float32), np.array([[-1.0], [0.7], [1.5]], np.float32)
 
@@ -76,6 +79,10 @@ def test_gradient_penalty_is_taken_between_real_and_fake():
 
     losses.gradient_penalty(critic, real, fake, tf.reshape([0.25, 1.0], (2, 1, 1, 1)))
     np.testing.assert_allclose(seen[0][:, 0, 0, 0], [0.25, 1.0])
+
+
+def test_the_settings_know_all_losses():
+    assert get_args(Loss) == tuple(losses.LOSSES)
 
 
 def test_unknown_loss_is_named_with_the_known_ones():

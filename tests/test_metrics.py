@@ -6,7 +6,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.metrics.classification import accuracy, train_classifier
 from tfgantl.metrics.distances import frechet_distance, kernel_distance, neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.extractors import Extractor, choose_extractor, train_extractor
-from tfgantl.metrics.judging import Judge
+from tfgantl.metrics.judging import Judge, labels_like
 from tfgantl.metrics.memorisation import neighbour_ratio
 from tfgantl.metrics.verdict import judge_transfer
 
@@ -52,6 +52,20 @@ def test_labels_make_the_share_of_classes_among_the_fakes_irrelevant():
     real, labels = gauss(40) + np.repeat([0, 3], 20)[:, None], np.repeat([0, 1], 20)
     fake, fake_labels = gauss(4000, seed=1) + np.repeat([0, 3], [3500, 500])[:, None], np.repeat([0, 1], [3500, 500])
     assert kernel_distance(real, fake) > 5 * abs(kernel_distance(real, fake, labels, fake_labels))
+
+
+def test_a_class_with_one_image_is_no_reason_to_fail():
+    real, fake = gauss(9), gauss(12, seed=1)
+    labels = np.array([0] * 8 + [1])
+    assert kernel_distance(real, fake, labels, np.zeros(12, int)) == kernel_distance(real, fake)
+    assert np.isfinite(subset_kernel_distances(real, [fake], 3, 0, labels, np.arange(12) % 2)).all()
+
+
+def test_labels_to_generate_for_are_mixed_and_have_the_shares_of_the_test_set():
+    labels = labels_like(np.repeat([0, 1, 2], [50, 30, 20]), 400, seed=0)
+    assert np.bincount(labels).tolist() == [200, 120, 80]
+    assert np.abs(np.bincount(labels[:100]) - [50, 30, 20]).max() == 0  # any hundred in turn
+    assert len(set(labels[:10])) > 1 and labels_like(None, 9, 0) is None
 
 
 def test_frechet_distance_of_known_sets():
@@ -120,7 +134,7 @@ def test_extractor_round_trip_and_its_hash(tiny_extractor, tmp_path):
     with pytest.raises(ArtifactError, match=f"must have the hash 000000000000. Received: {again.hash}"):
         Extractor.load(str(tmp_path / "mine"))
     (tmp_path / "mine" / "classifier.keras").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="classifier.keras must be a Keras model"):
+    with pytest.raises(ArtifactError, match="must hold metadata.json and a Keras model classifier.keras"):
         Extractor.load(str(tmp_path / "mine"))
 
 

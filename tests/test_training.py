@@ -1,10 +1,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import tiny_images
 
 from tfgantl.data import Examples
@@ -71,13 +73,26 @@ def test_a_run_directory_holds_log_grids_and_checkpoints(run_tiny, tmp_path):
     assert names == {"metrics.jsonl", "checkpoints", *(f"fakes_adapt_{step:06d}.png" for step in (2, 4, 6, 8))}
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_loss_and_last_good_checkpoint(run_tiny, tmp_path):
-    wild = Optimization(loss="wasserstein", g_learning_rate=1e18, d_learning_rate=1e18, augment="")
+@dataclass(frozen=True)
+class Poison(Scratch):
+    """Spoils the weights in the step after the third."""
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        return tf.where(gan.step >= 3, np.nan, 0.0) * tf.reduce_mean(fakes)
+
+
+def test_values_that_are_not_finite_stop_the_run_with_step_loss_and_last_good_checkpoint(run_tiny, tmp_path):
     with RunDirectory(tmp_path / "run") as run:
-        with pytest.raises(
-            DivergedError, match=r"diverged at step \d+: every loss .* Received: [gd]_loss = .*; last good checkpoint: "
-        ):
-            run_tiny(Scratch(), run, optimization=wild, steps=40)
+        message = r"diverged at step [45]: .* must be finite. Received: .*; last good checkpoint: .*step-2$"
+        with pytest.raises(DivergedError, match=message):
+            run_tiny(Poison(), run)
+    assert (tmp_path / "run" / "checkpoints" / "adapt" / "step-2.index").is_file()
+
+
+def test_a_loss_that_is_not_finite_is_named(run_tiny):
+    wild = Optimization(loss="wasserstein", g_learning_rate=1e18, d_learning_rate=1e18, augment="")
+    with pytest.raises(DivergedError, match=r"diverged at step \d+: every loss .* Received: [gd]_loss = (nan|-?inf)"):
+        run_tiny(Scratch(), optimization=wild, steps=40)
 
 
 def test_checkpoints_never_hold_values_that_are_not_finite(compiled, tmp_path):

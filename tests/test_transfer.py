@@ -60,7 +60,7 @@ def test_frozen_weights_stay_bit_identical_over_twenty_steps_and_all_others_move
             frozen = {w.path for layer in network.layers if not layer.trainable for w in layer.weights}
             assert moved(network, old) == set(old) - frozen, stage.name
         trained += stage.steps
-        outcome = Outcome(ckid=1.0 / trained, best_ckid=1.0 / trained, balance=1.0)
+        outcome = Outcome(ckid=1.0 / trained, best_ckid=1.0 / trained, d_real=1.0, d_fake=1.0)
     assert trained == 40
     method.finish(gan)
 
@@ -88,18 +88,32 @@ def run_schedule(schedule, outcomes):
 def test_alternating_trains_d_alone_then_both():
     stages = methods.Alternating(rounds=2, freeze_generator=("block0_.*",)).schedule(100)
     first = next(stages)
-    second = stages.send(Outcome(0.5, 0.5, 0.9))
+    second = stages.send(Outcome(0.5, 0.5, 0.9, 0.9))
     assert first.freeze_generator == (".*",) and second.freeze_generator == ("block0_.*",)
     assert (first.steps, second.steps) == (10, 40)
 
 
 def test_alternating_stops_when_balanced_or_when_it_no_longer_improves():
-    worse = [Outcome(0.5, 0.1, 0.9)] * 20
+    worse = [Outcome(0.5, 0.1, 0.9, 0.9)] * 20
     assert len(run_schedule(methods.Alternating(rounds=8, patience=2).schedule(800), worse)) == 6
-    better = [Outcome(1 / i, 1 / i, 0.9) for i in range(1, 21)]
+    better = [Outcome(1 / i, 1 / i, 0.9, 0.9) for i in range(1, 21)]
     assert len(run_schedule(methods.Alternating(rounds=8, patience=2).schedule(800), better)) == 16
-    balanced = [*better[:2], Outcome(0.3, 0.3, 0.52)]
+    balanced = [*better[:2], Outcome(0.3, 0.3, 0.52, 0.45), *better[3:]]
     assert len(run_schedule(methods.Alternating(rounds=8).schedule(800), balanced)) == 3
+    memorised = [*better[:2], Outcome(0.3, 0.3, 0.0, 1.0), *better[3:]]  # half right on average, but not balanced
+    assert len(run_schedule(methods.Alternating(rounds=8).schedule(800), memorised)) == 16
+
+
+@pytest.mark.parametrize("steps", [2, 3, 7, 16, 17, 100])
+def test_alternating_takes_exactly_its_steps(steps):
+    schedule, outcome, taken = methods.Alternating().schedule(steps), None, 0
+    while True:
+        try:
+            taken += schedule.send(outcome).steps
+        except StopIteration:
+            break
+        outcome = Outcome(1 / taken, 1 / taken, 0.9, 0.9)
+    assert taken == steps
 
 
 @pytest.mark.parametrize(
@@ -107,6 +121,8 @@ def test_alternating_stops_when_balanced_or_when_it_no_longer_improves():
     [
         ({"discriminator_share": 1.0}, r"`discriminator_share` must be in \(0, 1\). Received: 1.0"),
         ({"rounds": 0}, "`rounds` must be at least 1. Received: 0"),
+        ({"patience": 0}, "`patience` must be at least 1. Received: 0"),
+        ({"tolerance": 0.6}, r"`tolerance` must be in \[0, 0.5\]. Received: 0.6"),
     ],
 )
 def test_alternating_refuses_impossible_settings(options, message):
@@ -117,6 +133,13 @@ def test_alternating_refuses_impossible_settings(options, message):
 def test_a_pattern_that_matches_no_layer_is_an_error(make_gan):
     with pytest.raises(ConfigError, match="must match one of .*block0_dense.* Received: block9"):
         Stage("x", 1, freeze_generator=("block9",)).apply(make_gan())
+
+
+def test_impossible_stages_and_settings_are_refused():
+    with pytest.raises(ConfigError, match="stage `x` must have at least 1 step. Received: 0"):
+        Stage("x", 0)
+    with pytest.raises(ConfigError, match="`layers` must be at least 1. Received: 0"):
+        methods.FreezeD(layers=0)
 
 
 def test_copying_weights_needs_equal_names_and_shapes(make_gan):
@@ -178,6 +201,23 @@ def damage_truncate(path):
 
 def damage_text(path):
     path.write_text("no model")
+
+
+@pytest.mark.parametrize("name", ["weights.npz", "config.json"])
+@pytest.mark.parametrize("keep", [0, 100])
+def test_damaged_presets_are_named(make_gan, tmp_path, name, keep):
+    gan = make_gan()
+    save_preset(tmp_path / "tiny", gan.generator, gan.discriminator, {})
+    file = tmp_path / "tiny" / name
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(ArtifactError, match="tiny: must hold config.json and weights.npz of a preset"):
+        load_preset(tmp_path / "tiny")
+
+
+def test_a_discriminator_is_no_generator(make_gan, tmp_path):
+    save_run(make_gan(), tmp_path)
+    with pytest.raises(ArtifactError, match="must map latents, or latents and labels, to images"):
+        load_generator(str(tmp_path / "discriminator.keras"))
 
 
 def damage_missing(path):

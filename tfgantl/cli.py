@@ -64,7 +64,9 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         # A default class that is not wanted must be gone before parsing, or its settings go over to the chosen class.
         parser.set_defaults({option: None if _is_chosen(option, arguments) else default})
         base = config_class.__dataclass_fields__[option].type
-        _Parser.choices[option] = sorted(c.__name__ for c in _subclasses(base) if is_dataclass(c))
+        _Parser.choices[option] = sorted(
+            c.__name__ for c in _subclasses(base) if is_dataclass(c) and c.__module__.startswith("tfgantl.")
+        )
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)

@@ -53,7 +53,7 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
     try:
         config = json.loads((directory / "config.json").read_text())
         pair = [keras.saving.deserialize_keras_object(config[part]) for part in ("generator", "discriminator")]
-        with np.load(directory / "weights.npz", allow_pickle=False) as archive:
+        with open(directory / "weights.npz", "rb") as file, np.load(file, allow_pickle=False) as archive:
             stored = {name: archive[name] for name in archive.files}
     except Exception as error:  # damaged files raise whatever their parser meets first
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

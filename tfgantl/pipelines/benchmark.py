@@ -85,10 +85,8 @@ def benchmark(config: BenchmarkConfig, text: str) -> dict:
 
 def _job(config, method, seed, baseline) -> dict:
     directory = Path(config.work_dir)
-    result = (
-        directory
-        / f"{method}-{seed}-{config.steps or 'default'}-{'with' if baseline else 'no'}-baseline-{_state()}.json"
-    )
+    kind = "with" if baseline else "no"
+    result = directory / f"{method}-{seed}-{config.steps or 'default'}-{kind}-baseline-{_state()}.json"
     if result.is_file():
         return json.loads(result.read_text())
     directory.mkdir(parents=True, exist_ok=True)
@@ -126,17 +124,17 @@ def _cell(values, scale=1.0, digits=3):
 def _page(config, rows, jobs, first) -> str:
     from tfgantl.report import versions
 
-    count = len(config.seeds)
+    count, tests, samples = len(config.seeds), HandwrittenDigits().load("test").size, AdaptConfig().samples
     lines = [
         "# Benchmarks",
         "",
         "## The default job: rendered → handwritten digits, 10 shots a class",
         "",
         f"Mean ± sample standard deviation over seeds {', '.join(map(str, config.seeds))}; each seed also draws its",
-        f"own shots. All numbers are on the {HandwrittenDigits().load('test').size} test images, which neither training nor",
-        f"selection sees; {AdaptConfig().samples} generated images; the extractor is the shipped `digits`. Besides the shots,",
-        "100 labelled validation images choose the checkpoint, and the extractor knows the training part of the data set;",
-        "the baseline has both, too. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
+        f"own shots. All numbers are on the {tests} test images, which neither training",
+        f"nor selection sees; {samples} generated images; the extractor is the shipped `digits`. Besides the",
+        "shots, 100 labelled validation images choose the checkpoint, and the extractor knows the training part of the",
+        "data set; the baseline has both, too. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
         "",
         "| method | " + " | ".join(COLUMNS) + " |",
         "|---|" + "---|" * len(COLUMNS),
