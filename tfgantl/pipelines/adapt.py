@@ -50,7 +50,7 @@ class AdaptConfig:
     source: str = "rendered-digits"
     target: Source = field(default_factory=HandwrittenDigits)
     transfer: Transfer = field(default_factory=FreezeD)
-    steps: int = 1500
+    steps: int = 600
     batch_size: int = 64
     seed: int = 0
     precision: Precision = "auto"
@@ -61,7 +61,7 @@ class AdaptConfig:
     extractor: str = "auto"
     samples: int = 4000
     classifier_steps: int = 500
-    validate_every: int = 250
+    validate_every: int = 100
     mirror: bool = False
     optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     json: bool = False

@@ -34,23 +34,23 @@ class BenchmarkConfig:
 
     Args:
         seeds: Each trains, chooses its shots, and is judged with its own seed.
-        methods: Transfer methods, each a row.
-        steps: Training steps; that of the default job if not given.
+        methods: Transfer methods, each a row; the runs of the first train the baseline.
+        budgets: Numbers of training steps, each a table.
         work_dir: Where the result of each job is kept.
         report: The page to write the tables to.
         json: Print the result as the last line, one JSON object.
     """
 
     seeds: tuple[int, ...] = (0, 1, 2)
-    methods: tuple[str, ...] = ("FreezeD", "FineTune")
-    steps: int | None = None
+    methods: tuple[str, ...] = ("FreezeD",)
+    budgets: tuple[int, ...] = (600, 1500)
     work_dir: str = "runs/benchmark"
     report: str = "docs/benchmarks.md"
     json: bool = False
 
     def __post_init__(self):
-        if not self.seeds or not self.methods:
-            raise ConfigError("`seeds` and `methods` must not be empty. Received: nothing")
+        if not (self.seeds and self.methods and self.budgets):
+            raise ConfigError("`seeds`, `methods` and `budgets` must not be empty. Received: nothing")
 
 
 def benchmark(config: BenchmarkConfig, text: str) -> dict:
@@ -61,39 +61,41 @@ def benchmark(config: BenchmarkConfig, text: str) -> dict:
         text: The same as YAML; not used.
 
     Returns:
-        What `--json` prints: the mean of each number for each row.
+        What `--json` prints: the mean of each number for each row of each budget.
 
     Raises:
         RunError: If a job fails.
     """
-    jobs = {}
-    for method in config.methods:
-        for seed in config.seeds:
-            # The first method's runs train the baseline for all.
-            jobs[method, seed] = _job(config, method, seed, baseline=method == config.methods[0])
-    first = [jobs[config.methods[0], seed] for seed in config.seeds]
-    rows = {method: [jobs[method, seed]["metrics"] for seed in config.seeds] for method in config.methods}
-    rows["Scratch, same budget"] = [job["baseline"] for job in first]
+    lines, result = _heading(config), {}
+    for steps in config.budgets:
+        jobs = {
+            method: [_job(config, method, seed, steps, method == config.methods[0]) for seed in config.seeds]
+            for method in config.methods
+        }
+        rows = {method: [job["metrics"] for job in done] for method, done in jobs.items()}
+        rows["Scratch, same steps"] = [job["baseline"] for job in jobs[config.methods[0]]]
+        lines += _section(config, steps, rows, jobs)
+        result[steps] = {n: {k: _mean(values, k) for k, _ in COLUMNS.values()} for n, values in rows.items()}
     page = Path(config.report)
     page.parent.mkdir(parents=True, exist_ok=True)
     temporary = page.with_suffix(".tmp")
-    temporary.write_text(_page(config, rows, jobs, first))
+    temporary.write_text("\n".join([*lines, *_footing()]))
     temporary.rename(page)
     print(f"tables: {page}", file=sys.stderr)
-    return {name: {c: _mean(values, key) for c, (key, _) in COLUMNS.items()} for name, values in rows.items()}
+    return result
 
 
-def _job(config, method, seed, baseline) -> dict:
+def _job(config, method, seed, steps, baseline) -> dict:
     directory = Path(config.work_dir)
     kind = "with" if baseline else "no"
-    result = directory / f"{method}-{seed}-{config.steps or 'default'}-{kind}-baseline-{_state()}.json"
+    result = directory / f"{method}-{seed}-{steps}-{kind}-baseline-{_state()}.json"
     if result.is_file():
         return json.loads(result.read_text())
     directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tfgantl.pipelines.adapt", "--transfer", method, "--seed", str(seed), "--json"]
+    command += ["--steps", str(steps)]
     command += ["--target.seed", str(seed), "--baseline", str(baseline).lower(), "--name", f"benchmark-{method}-{seed}"]
     command += ["--export_dir", str(directory / "exported")]
-    command += ["--steps", str(config.steps)] if config.steps else []
     print(" ".join(command[1:]), file=sys.stderr)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -121,20 +123,25 @@ def _cell(values, scale=1.0, digits=3):
     return f"{mean * scale:.{digits}f} ± {sd * scale:.{digits}f}"
 
 
-def _page(config, rows, jobs, first) -> str:
-    from tfgantl.report import versions
-
-    count, tests, samples = len(config.seeds), HandwrittenDigits().load("test").size, AdaptConfig().samples
-    lines = [
+def _heading(config) -> list[str]:
+    tests, samples = HandwrittenDigits().load("test").size, AdaptConfig().samples
+    return [
         "# Benchmarks",
         "",
-        "## The default job: rendered → handwritten digits, 10 shots a class",
+        "Rendered → handwritten digits, 10 shots a class. Mean ± sample standard deviation over seeds "
+        f"{', '.join(map(str, config.seeds))}; each",
+        f"seed also draws its own shots. All numbers are on the {tests} test images, which neither training nor selection",
+        f"sees; {samples} generated images; the extractor is the shipped `digits`. Besides the shots, 100 labelled validation",
+        "images choose the checkpoint, and the extractor knows the training part of the data set; the baseline has both,",
+        "too. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
         "",
-        f"Mean ± sample standard deviation over seeds {', '.join(map(str, config.seeds))}; each seed also draws its",
-        f"own shots. All numbers are on the {tests} test images, which neither training",
-        f"nor selection sees; {samples} generated images; the extractor is the shipped `digits`. Besides the",
-        "shots, 100 labelled validation images choose the checkpoint, and the extractor knows the training part of the",
-        "data set; the baseline has both, too. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
+    ]
+
+
+def _section(config, steps, rows, jobs) -> list[str]:
+    first = jobs[config.methods[0]]
+    lines = [
+        f"## {steps} steps" + (" (the default job)" if steps == AdaptConfig().steps else ""),
         "",
         "| method | " + " | ".join(COLUMNS) + " |",
         "|---|" + "---|" * len(COLUMNS),
@@ -142,47 +149,38 @@ def _page(config, rows, jobs, first) -> str:
     for name, values in rows.items():
         cells = [_cell([row[key] for row in values], scale, 2 if scale > 1 else 3) for key, scale in COLUMNS.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    ratio = _mean(rows[config.methods[0]], "ckid") / _mean(rows["Scratch, same budget"], "ckid")
-    verdicts = ", ".join(job["verdict"] for job in first)
+    ratio = _mean(rows[config.methods[0]], "ckid") / _mean(rows["Scratch, same steps"], "ckid")
     lines += [
         "",
         f"cKID of {config.methods[0]} over that of scratch: **{ratio:.2f}** (ratio of the means). "
-        f"Verdicts of the {count} runs: {verdicts}.",
+        f"Verdicts by seed: {', '.join(job['verdict'] for job in first)}.",
         "",
-        "## Do the generated images help a classifier?",
+        f"A classifier (the small CNN, same steps in every row) with the images of {config.methods[0]}; `augmented` means",
+        "random shifts, turns and zooms of every training image:",
         "",
-        f"Accuracy on the test images of the small CNN, same number of steps in every row ({config.methods[0]}).",
-        "",
-        "| trained on | accuracy |",
+        "| trained on | accuracy on test images |",
         "|---|---|",
     ]
     for name in first[0]["classifiers"]:
         lines.append(f"| {name} | {_cell([job['classifiers'][name] for job in first], digits=4)} |")
-    lines += [
-        "",
-        "`augmented` means random shifts, turns and zooms of every training image.",
-        "",
-        "## Time",
-        "",
-        "The baseline gets the same number of steps, and its steps are no cheaper.",
-        "",
-        "| method | steps | images/s in training steps | seconds in training steps | whole job, seconds |",
-        "|---|---|---|---|---|",
-    ]
-    for method in config.methods:
-        mine = [jobs[method, seed] for seed in config.seeds]
-        whole = "with baseline" if mine[0]["baseline"] else "without baseline"
-        lines.append(
-            f"| {method} | {_cell([j['steps'] for j in mine], digits=0)} | "
-            f"{_cell([j['images_per_second'] for j in mine], digits=0)} | "
-            f"{_cell([j['training_seconds']['adapted'] for j in mine], digits=0)} | "
-            f"{_cell([j['seconds'] for j in mine], digits=0)} {whole} |"
-        )
-    seconds = [job["training_seconds"]["baseline"] for job in first]
-    lines.append(f"| Scratch | {_cell([j['steps'] for j in first], digits=0)} | | {_cell(seconds, digits=0)} | |")
+    lines += ["", "| | seconds in training steps | images/s | whole job, seconds |", "|---|---|---|---|"]
+    for method, done in jobs.items():
+        cells = [
+            _cell([job["training_seconds"]["adapted"] for job in done], digits=0),
+            _cell([job["images_per_second"] for job in done], digits=0),
+            _cell([job["seconds"] for job in done], digits=0) + (" with baseline" if done[0]["baseline"] else ""),
+        ]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    lines.append(f"| Scratch | {_cell([job['training_seconds']['baseline'] for job in first], digits=0)} | | |")
+    return [*lines, ""]
+
+
+def _footing() -> list[str]:
+    from tfgantl.report import versions
+
     found = ", ".join(f"{name} {number}" for name, number in versions().items())
     machine = f"{os.cpu_count()} cores, {platform.machine()}, precision {dtype_policy('auto')}"
-    return "\n".join([*lines, "", f"{machine}; {found}.", ""])
+    return [f"{machine}; {found}.", ""]
 
 
 def main(arguments: list[str] | None = None) -> int:
