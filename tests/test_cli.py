@@ -12,13 +12,14 @@ import yaml
 
 from tfgantl import cli
 from tfgantl.data import Folder
-from tfgantl.pipelines import adapt, evaluate, extractor, pretrain
+from tfgantl.pipelines import adapt, benchmark, evaluate, extractor, pretrain
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
     "pretrain": (pretrain.PretrainConfig, pretrain.DEFAULTS),
     "evaluate": (evaluate.EvaluateConfig, evaluate.DEFAULTS),
     "extractor": (extractor.ExtractorConfig, {}),
+    "benchmark": (benchmark.BenchmarkConfig, {}),
 }
 RECIPES = Path(__file__).parent.parent / "pipelines"
 NEEDED = {"extractor": ["--domains+=RenderedDigits", "--out_dir", "somewhere"]}

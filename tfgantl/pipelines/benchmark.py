@@ -129,11 +129,11 @@ def _heading(config) -> list[str]:
         "# Benchmarks",
         "",
         "Rendered → handwritten digits, 10 shots a class. Mean ± sample standard deviation over seeds "
-        f"{', '.join(map(str, config.seeds))}; each",
-        f"seed also draws its own shots. All numbers are on the {tests} test images, which neither training nor selection",
-        f"sees; {samples} generated images; the extractor is the shipped `digits`. Besides the shots, 100 labelled validation",
-        "images choose the checkpoint, and the extractor knows the training part of the data set; the baseline has both,",
-        "too. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
+        f"{', '.join(map(str, config.seeds))};",
+        f"each seed also draws its own shots. All numbers are on the {tests} test images, which neither training nor",
+        f"selection sees; {samples} generated images; the extractor is the shipped `digits`. Besides the shots, 100",
+        "labelled validation images choose the checkpoint, and the extractor knows the training part of the data set;",
+        "the baseline has both, too. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
         "",
     ]
 
@@ -155,8 +155,8 @@ def _section(config, steps, rows, jobs) -> list[str]:
         f"cKID of {config.methods[0]} over that of scratch: **{ratio:.2f}** (ratio of the means). "
         f"Verdicts by seed: {', '.join(job['verdict'] for job in first)}.",
         "",
-        f"A classifier (the small CNN, same steps in every row) with the images of {config.methods[0]}; `augmented` means",
-        "random shifts, turns and zooms of every training image:",
+        f"A classifier (the small CNN, same steps in every row) with the images of {config.methods[0]}; `augmented`",
+        "means random shifts, turns and zooms of every training image:",
         "",
         "| trained on | accuracy on test images |",
         "|---|---|",
