@@ -100,10 +100,8 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
                 style, color=line.get_color(), label=f"{name} {loss}",
             )  # fmt: skip
     left.set(title="validation cKID (dotted: kept)", xlabel="step")
-    left.set_yscale("symlog", linthresh=1e-3, subs=[2, 3, 4, 5, 6, 7, 8, 9])
+    left.set_yscale("symlog", linthresh=1e-3, linscale=0.3)
     left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter("{x:g}")
-    left.tick_params(axis="y", which="minor", labelsize=6)
     right.set(title="losses", xlabel="step")
     for axis in (left, right):
         axis.grid(alpha=0.3)
