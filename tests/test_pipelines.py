@@ -63,7 +63,8 @@ def test_run_directory_explains_itself(adapted):
     } <= names  # fmt: skip
     assert not any(name.startswith(".") for name in names)
     assert yaml.safe_load((run_dir / "config.yaml").read_text())["steps"] == 4
-    assert Image.open(run_dir / "reals.png").size == Image.open(run_dir / "fakes_adapted.png").size
+    with Image.open(run_dir / "reals.png") as reals, Image.open(run_dir / "fakes_adapted.png") as fakes:
+        assert reals.size == fakes.size
     records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     assert [r["run"] for r in records] == ["adapted", "adapted", "baseline", "baseline", "result"]
 

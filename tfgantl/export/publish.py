@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export.signatures import generator_signatures
+from tfgantl.training.checkpoint import plain
 
 TOLERANCE = 1e-5
 
@@ -42,7 +43,7 @@ def publish(generator: keras.Model, directory: Path) -> Path:
         compare(generator, temporary)
         return _rename_to_next(temporary, directory)
     except tf.errors.OpError as error:
-        raise RunError(f"{directory}: the SavedModel must fit on the disk. Received: {error.message}") from error
+        raise RunError(f"{directory}: the SavedModel must fit on the disk. Received: {plain(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -1,11 +1,17 @@
 """Checkpoints of everything that training changes, on TensorFlow's own format with its checksums."""
 
+import re
 from pathlib import Path
 
 import tensorflow as tf
 
 from tfgantl.errors import RunError
 from tfgantl.training.callbacks import all_finite
+
+
+def plain(error: tf.errors.OpError) -> str:
+    """The message of a TensorFlow error without the names of graph nodes."""
+    return re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*?\]", "", error.message)
 
 
 class Checkpoints:
@@ -41,7 +47,7 @@ class Checkpoints:
             self._manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
             raise RunError(
-                f"{self._manager.directory}: checkpoints must fit on the disk. Received: {error.message}"
+                f"{self._manager.directory}: checkpoints must fit on the disk. Received: {plain(error)}"
             ) from error
 
     def restore_last(self) -> None:

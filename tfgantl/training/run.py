@@ -84,15 +84,17 @@ def train(
         checkpoints,
         title,
     )
-    stages = follow(
-        gan,
-        transfer.schedule(steps),
-        lambda start: batches(train_examples, batch_size, seed, start, mirror=mirror),
-        validate,
-        progress,
-    )
+    try:
+        stages = follow(
+            gan,
+            transfer.schedule(steps),
+            lambda start: batches(train_examples, batch_size, seed, start, mirror=mirror),
+            validate,
+            progress,
+        )
+    finally:
+        progress.close()  # or it would be drawn again below an error
     transfer.finish(gan)
-    progress.close()
     taken = validate.history[-1]["step"]
     return Trained(
         gan, stages, validate.history, validate.best_step, taken, progress.seconds, progress.images_per_second
