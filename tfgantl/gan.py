@@ -87,7 +87,6 @@ class GAN(keras.Model):
         super().compile(optimizer=g_optimizer, jit_compile=False)  # XLA is slower than the plain graph on a CPU
         self.d_optimizer = d_optimizer
         self.adversarial = losses.get(loss)
-        self.loss_name = loss
         self.augment = augment
         self.r1, self.r1_every = r1, r1_every
         self.gradient_penalty = gradient_penalty
