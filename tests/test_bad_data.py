@@ -49,7 +49,7 @@ BAD = {
     "bomb.png": (lambda path: Image.new("1", (3000, 3000)).save(path), "decodes to 3000 x 3000 pixels, more than"),
     "header.png": (lying_header, "decodes to 100000 x 100000 pixels|cannot be decoded"),
     "black.png": (lambda path: Image.new("RGB", (20, 20)).save(path), r"shows one colour only \(value 0\)"),
-    "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "cannot be decoded"),
+    "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "cannot be read"),
     "new\nline ü.png": (lambda path: path.write_bytes(b"x"), "cannot be decoded"),
 }
 

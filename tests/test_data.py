@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -6,6 +7,7 @@ from conftest import tiny_images
 from PIL import Image
 
 from tfgantl.data import SPLITS, Arrays, Examples, Folder, HandwrittenDigits, RenderedDigits, Tfds
+from tfgantl.data.decode import fit_picture
 from tfgantl.data.pipeline import batches
 from tfgantl.data.splits import split_by_content
 from tfgantl.errors import ConfigError, DataError
@@ -166,7 +168,7 @@ def test_seed_chooses_the_shots_but_never_moves_the_test_set():
 
 def test_the_default_test_images_are_the_ones_that_were_always_held_out():
     """The shipped extractor has seen the rest: if this changes, it must be trained again."""
-    assert HandwrittenDigits().load("test").fingerprint == "b77a65fa781d1c5a"
+    assert HandwrittenDigits(image_size=8).load("test").fingerprint == "9296130760074734"
 
 
 def test_copies_of_one_image_stay_on_one_side():
@@ -175,6 +177,17 @@ def test_copies_of_one_image_stay_on_one_side():
     sides = [{images[i].tobytes() for i in part} for part in chosen.values()]
     assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
     assert sum(len(part) for part in chosen.values()) == 120
+
+
+def test_the_size_of_images_does_not_move_the_cut(tmp_path):
+    pictures = folder(tmp_path, classes=1)
+    stored = archive(tmp_path)
+    for small in (HandwrittenDigits(image_size=8), pictures, stored):
+        large = replace(small, image_size=32)
+        a, b = (source.load("validation").take()[0] for source in (small, large))
+        again = [fit_picture(Image.fromarray(x.squeeze()), 32, b.shape[-1]) for x in a]
+        errors = np.abs(np.stack(again).astype(int)[:, None] - b[None]).mean((2, 3, 4))
+        assert (errors.argmin(1) == np.arange(len(a))).all()
 
 
 @pytest.mark.parametrize(
@@ -201,6 +214,12 @@ def test_tfds_mistakes_are_one_line(tmp_path):
     pytest.importorskip("tensorflow_datasets")
     with pytest.raises(DataError, match="must be prepared in .* Received: nope, split train"):
         Tfds("nope", data_dir=str(tmp_path), download=False).load("train")
+    with pytest.raises(ConfigError, match="must be an image feature of shapes: image. Received: label"):
+        catalogue(tmp_path, image_key="label").load("train")
+    with pytest.raises(DataError, match="must be one of train, test, or a slice. Received: dev"):
+        catalogue(tmp_path, split="dev").load("train")
+    with pytest.raises(DataError, match="example 0 of test, which decodes to 8 x 8 pixels, more than `max_pixels` = 9"):
+        catalogue(tmp_path, max_pixels=9).load("test")
 
 
 def test_open_sizes_are_filled_in():

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image, ImageOps
 
+Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
+
 
 def fit_picture(picture: Image.Image, image_size: int, channels: int) -> np.ndarray:
     """Cuts the largest centred square out of a picture, and resizes it with antialiasing.
@@ -28,6 +30,27 @@ def fit_picture(picture: Image.Image, image_size: int, channels: int) -> np.ndar
     if picture.size != (image_size, image_size):
         picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BICUBIC)
     return np.asarray(picture, np.uint8).reshape(image_size, image_size, channels)
+
+
+def decode_picture(file, image_size: int, channels: int, max_pixels: int) -> np.ndarray | str:
+    """Decodes and fits one picture, after a look at its header.
+
+    Args:
+        file: Path, or an open binary file.
+        image_size: Height and width of the result.
+        channels: 1 for gray, 3 for RGB.
+        max_pixels: Most pixels that it may decode to.
+
+    Returns:
+        uint8 (image_size, image_size, channels), or the reason why it cannot be used.
+    """
+    try:
+        with Image.open(file) as picture:
+            if picture.width * picture.height > max_pixels:
+                return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
+            return fit_picture(picture, image_size, channels)
+    except Exception as error:  # decoders of damaged files raise whatever they meet first
+        return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
 
 
 def _to_8_bits(pixels: np.ndarray) -> np.ndarray:

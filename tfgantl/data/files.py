@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
-from tfgantl.data.decode import fit_picture
-from tfgantl.data.sources import FiniteSource
+from tfgantl.data.decode import decode_picture
+from tfgantl.data.sources import Content, FiniteSource
 from tfgantl.errors import ConfigError, DataError
 
-Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the source is the limit, checked on the header
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -66,7 +64,7 @@ class Folder(FiniteSource):
             )
         with ThreadPoolExecutor() as pool:
             read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels), files))
-        images, labels, bad, seen = [], [], [], {}
+        images, labels, keys, bad, seen = [], [], [], [], {}
         for file, result in zip(files, read, strict=True):
             label = classes.index(file.parent.name) if classes else 0
             if not isinstance(result, str):
@@ -78,6 +76,7 @@ class Folder(FiniteSource):
             else:
                 images.append(result)
                 labels.append(label)
+                keys.append(hashlib.sha256(file.read_bytes()).digest())
         if bad and (self.on_bad == "error" or not images):
             more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
             raise DataError(
@@ -85,11 +84,11 @@ class Folder(FiniteSource):
             )
         notes = tuple(f"left out {line}" for line in bad)
         if not classes:
-            return np.stack(images), None, None, notes
+            return Content(np.stack(images), notes=notes, keys=keys)
         empty = sorted(set(range(len(classes))) - set(labels))
         if empty:
             raise DataError(f"Folder: {root}: every class must have a picture. Received: none in {classes[empty[0]]}")
-        return np.stack(images), np.array(labels), len(classes), notes
+        return Content(np.stack(images), np.array(labels), len(classes), notes, keys)
 
 
 def find_pictures(root: Path) -> tuple[list[Path], list[str]]:
@@ -135,12 +134,11 @@ def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) ->
     try:
         if not file.stat().st_size:
             return "is empty (0 bytes)"
-        with Image.open(file) as picture:
-            if picture.width * picture.height > max_pixels:
-                return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
-            image = fit_picture(picture, image_size, channels)
-    except Exception as error:  # decoders of damaged files raise whatever they meet first
-        return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    image = decode_picture(file, image_size, channels, max_pixels)
+    if isinstance(image, str):
+        return image
     if image.min() == image.max():
         return f"shows one colour only (value {image.min()})"
     return image

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -50,6 +50,24 @@ class Source(ABC):
         )
 
 
+class Content(NamedTuple):
+    """All images of a finite source.
+
+    Args:
+        images: uint8 (n, side, side, channels).
+        labels: int (n,), or `None`.
+        num_classes: Number of classes, or `None`.
+        notes: Remarks for the report.
+        keys: What each image was before it was decoded and resized, for `split_by_content`; `None` if it was not.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    num_classes: int | None = None
+    notes: tuple[str, ...] = ()
+    keys: list[bytes] | None = None
+
+
 class FiniteSource(Source):
     """A source that holds all its images in memory, and cuts them into splits by their content."""
 
@@ -57,8 +75,8 @@ class FiniteSource(Source):
     seed: int
 
     @abstractmethod
-    def read(self) -> tuple[np.ndarray, np.ndarray | None, int | None, tuple[str, ...]]:
-        """Gives images uint8 (n, side, side, channels), labels int (n,) or `None`, the number of classes, and notes."""
+    def read(self) -> Content:
+        """Gives all images, decoded and resized."""
 
     def shares(self) -> dict[str, float]:
         """Share of each class that is set aside for `validation` and `test`."""
@@ -77,13 +95,13 @@ def _splits(source: FiniteSource) -> dict[str, Examples]:
     if source.image_size is not None and source.image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1. Received: {source.image_size}")
     check_seed("seed", source.seed)
-    images, labels, num_classes, notes = source.read()
+    images, labels, num_classes, notes, keys = source.read()
     where = type(source).__name__
     check_images(images, where)
     if labels is not None:
         check_labels(labels, len(images), num_classes, where)
     shots = {"train": source.shots, "validation": getattr(source, "validation_shots", None)}
-    chosen = split_by_content(images, labels, source.shares(), shots, source.seed, where)
+    chosen = split_by_content(images, labels, source.shares(), shots, source.seed, where, keys)
     return {
         split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes)
         for split, at in chosen.items()
@@ -160,7 +178,7 @@ class HandwrittenDigits(FiniteSource):
         digits = load_digits()
         small = (digits.images * (255 / 16)).round().astype(np.uint8)
         images = np.stack([fit_picture(Image.fromarray(image), self.image_size, 1) for image in small])
-        return images, digits.target, 10, ()
+        return Content(images, digits.target, 10, keys=[image.tobytes() for image in small])
 
 
 @dataclass(frozen=True)
@@ -206,13 +224,14 @@ class Arrays(FiniteSource):
         images, labels = found[self.images], found.get(self.labels)
         images = images[..., None] if images.ndim == 3 else images
         check_images(images, f"Arrays: {self.path}")
+        keys = [image.tobytes() for image in images]
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
             images = np.stack([fit_picture(Image.fromarray(x.squeeze()), size, channels) for x in images])
         if labels is None:
-            return images, None, None, ()
+            return Content(images, keys=keys)
         check_labels(labels, len(images), self.classes, f"Arrays: {self.path}")
-        return images, labels, self.classes or int(labels.max()) + 1, ()
+        return Content(images, labels, self.classes or int(labels.max()) + 1, keys=keys)
 
 
 @dataclass(frozen=True)
@@ -233,7 +252,8 @@ class Tfds(FiniteSource):
         test: Share of each class of `split` for the test, if `test_split` is `None`.
         seed: Chooses which images are the shots.
         download: Whether a data set that is not prepared is downloaded.
-        max_bytes: Largest size of all images together when they are decoded.
+        max_pixels: Most pixels that an image may decode to.
+        max_bytes: Largest size of all images together when they are decoded and resized.
     """
 
     dataset: str
@@ -249,6 +269,7 @@ class Tfds(FiniteSource):
     test: float = 0.3
     seed: int = 0
     download: bool = True
+    max_pixels: int = 64_000_000
     max_bytes: int = 4 * 2**30
 
     @property
@@ -261,16 +282,22 @@ class Tfds(FiniteSource):
     def read(self):
         from tfgantl.data.catalogue import read_tfds
 
-        images, labels, num_classes, notes = read_tfds(self, self.split)
+        content = read_tfds(self, self.split)
         if self.test_split is None:
-            return images, labels, num_classes, notes
+            return content
         # Copies of test images are taken out of the rest, which alone is cut into training and validation.
         test = {image.tobytes() for image in self.load("test").take()[0]}
-        new = np.array([image.tobytes() not in test for image in images])
+        new = np.array([image.tobytes() not in test for image in content.images])
         if not new.any():
             raise DataError(f"Tfds: `split` and `test_split` must differ. Received: {self.split}, {self.test_split}")
-        notes += (f"{np.sum(~new)} copies of test images left out",) if not new.all() else ()
-        return images[new], None if labels is None else labels[new], num_classes, notes
+        if new.all():
+            return content
+        return content._replace(
+            images=content.images[new],
+            labels=None if content.labels is None else content.labels[new],
+            notes=(*content.notes, f"{np.sum(~new)} copies of test images left out"),
+            keys=[key for key, keep in zip(content.keys, new, strict=True) if keep],
+        )
 
     def load(self, split):
         return _tfds_test(self) if split == "test" and self.test_split is not None else super().load(split)
@@ -280,7 +307,7 @@ class Tfds(FiniteSource):
 def _tfds_test(source: Tfds) -> Examples:
     from tfgantl.data.catalogue import read_tfds
 
-    images, labels, num_classes, notes = read_tfds(source, source.test_split)
+    images, labels, num_classes, notes, _ = read_tfds(source, source.test_split)
     check_images(images, "Tfds")
     if labels is not None:
         check_labels(labels, len(images), num_classes, "Tfds")

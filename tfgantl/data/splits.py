@@ -15,11 +15,12 @@ def split_by_content(
     shots: dict[str, int | None],
     seed: int,
     where: str,
+    keys: list[bytes] | None = None,
 ) -> dict[str, np.ndarray]:
     """Cuts a data set into splits that never share an image, not even two copies of one.
 
-    The cut depends on the images alone: within each class they are put in the order of their hashes, and copies stay
-    together. `seed` chooses only which images of a part are kept as shots.
+    The cut depends on the images alone: within each class they are put in the order of the hashes of their keys, and
+    copies stay together. `seed` chooses only which images of a part are kept as shots.
 
     Args:
         images: uint8 (n, height, width, channels).
@@ -28,6 +29,8 @@ def split_by_content(
         shots: Split name → images a class that are kept; `None`, or no entry, for all.
         seed: Chooses the shots.
         where: Name of the source for messages.
+        keys: What each image was before it was decoded and resized, so that neither moves the cut; `None` for the
+            images themselves.
 
     Returns:
         Split name → sorted int64 indices.
@@ -45,14 +48,15 @@ def split_by_content(
             f"{where}: `validation` and `test` must be shares from 0 with a sum below 1. "
             f"Received: {validation} and {test}"
         )
-    digests = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images])
+    digests = _digests(image.tobytes() for image in images)
+    order = digests if keys is None else _digests(keys)
     classes = np.zeros(len(images), int) if labels is None else labels
     rng = np.random.default_rng([seed, 7])
     side_of: dict[str, str] = {}  # copies stay on one side, also those under two labels
     chosen = {split: [] for split in SPLITS}
     for label in np.unique(classes):
         members = np.flatnonzero(classes == label)
-        members = members[np.argsort(digests[members], kind="stable")]
+        members = members[np.argsort(order[members], kind="stable")]
         n_test, n_validation = round(len(members) * test), round(len(members) * validation)
         parts = {split: [] for split in SPLITS}
         for rank, index in enumerate(members):
@@ -72,3 +76,7 @@ def split_by_content(
         if not chosen[split] and shares.get(split, 1.0) > 0:
             raise DataError(f"{where}: at least one image is needed for {split}. Received: {len(images)} images in all")
     return {split: np.sort(np.array(part, np.int64)) for split, part in chosen.items()}
+
+
+def _digests(contents) -> np.ndarray:
+    return np.array([hashlib.sha256(content).hexdigest() for content in contents])
