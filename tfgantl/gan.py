@@ -9,11 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl import losses
+from tfgantl.hooks import Hooks
 from tfgantl.models import presets
+from tfgantl.models.adapters import Adapter, effective_weights, run
 from tfgantl.models.copies import float32_copy
+from tfgantl.regularizers import Regularizer
 
 # Streams of random numbers within one step; equal (seed, stream, step) give equal numbers.
-D_LATENTS, D_REAL, D_FAKE, D_MIX, G_LATENTS, G_FAKE = range(6)
+D_LATENTS, D_REAL, D_FAKE, D_MIX, G_LATENTS, G_FAKE, PENALTY, REGULARIZER = range(8)
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -32,6 +35,9 @@ class GAN(keras.Model):
 
     Attributes:
         ema_generator: Float32 generator with averaged weights: the one to evaluate and to export.
+        g_adapters: Adapters of the generator. The averaged generator has them merged.
+        d_adapters: Adapters of the discriminator.
+        memory: Layer in which a transfer method keeps what it must remember, or `None`.
         step: Number of training steps taken.
 
     Example:
@@ -49,6 +55,9 @@ class GAN(keras.Model):
         self.seed = seed
         self.ema_generator = float32_copy(generator)
         self.ema_generator.trainable = False
+        self.g_adapters: list[Adapter] = []
+        self.d_adapters: list[Adapter] = []
+        self.memory: keras.layers.Layer | None = None
         self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
         self.built = True
 
@@ -67,10 +76,11 @@ class GAN(keras.Model):
         d_optimizer,
         loss: str = "non_saturating",
         augment=None,
+        regularizers=(),
         r1: float = 0.0,
         r1_every: int = 16,
         gradient_penalty: float = 0.0,
-        transfer=None,
+        transfer: Hooks | None = None,
     ):
         """Sets how to train.
 
@@ -78,11 +88,13 @@ class GAN(keras.Model):
             g_optimizer: Keras optimizer of the generator.
             d_optimizer: Keras optimizer of the discriminator.
             loss: Name of a pair in `tfgantl.losses.LOSSES`.
-            augment: `DiffAugment`, or any callable of (images, seed), on all that the discriminator sees.
+            augment: `DiffAugment`, `AdaptiveAugment`, or any callable of (images, seed), on all that the discriminator
+                sees.
+            regularizers: `Regularizer`s, such as `LeCam`.
             r1: Weight gamma of the R1 penalty; 0 for none.
             r1_every: Steps between two R1 penalties, which are scaled up to make up for the others.
             gradient_penalty: Weight of the penalty of WGAN-GP; 0 for none.
-            transfer: A `Transfer` that may add to the losses.
+            transfer: A `Transfer`, whose hooks may change the step.
         """
         super().compile(optimizer=g_optimizer, jit_compile=False)  # XLA is slower than the plain graph on a CPU
         self.d_optimizer = d_optimizer
@@ -90,12 +102,17 @@ class GAN(keras.Model):
         self.augment = augment
         self.r1, self.r1_every = r1, r1_every
         self.gradient_penalty = gradient_penalty
-        self.transfer = transfer
+        self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
+        self.transfer = transfer or Hooks()
         self.traces = {}
         # Built on all weights, frozen or not, so that stages can change what is trained.
-        for optimizer, network in ((g_optimizer, self.generator), (d_optimizer, self.discriminator)):
+        for optimizer, parts in (
+            (g_optimizer, [self.generator, *self.g_adapters]),
+            (d_optimizer, [self.discriminator, *self.d_adapters]),
+        ):
             if not optimizer.built:
-                optimizer.build([v for layer in network._flatten_layers() for v in layer._trainable_variables])
+                layers = [layer for part in parts for layer in part._flatten_layers()]
+                optimizer.build([v for layer in layers for v in layer._trainable_variables])
 
     def train_step(self, batch):
         images = batch[0]
@@ -103,48 +120,59 @@ class GAN(keras.Model):
         batch_size = tf.shape(images)[0]
 
         # Train the discriminator to tell real images from generated ones, each in a pass of its own.
-        fakes = self.generator(self.inputs(self.noise(batch_size, D_LATENTS), labels), training=True)
+        fakes = self.make(self.noise(batch_size, D_LATENTS), labels)
+        for regularizer in self.regularizers:
+            images = regularizer.mix(images, fakes, self.seeds(REGULARIZER))
         with tf.GradientTape() as tape:
             real_logits = self.judge(self.augmented(images, D_REAL), labels)
             fake_logits = self.judge(self.augmented(fakes, D_FAKE), labels)
             d_loss = self.adversarial.discriminator(real_logits, fake_logits)
-            d_total = d_loss + self.discriminator_penalty(images, fakes, labels)
-        self.apply(self.d_optimizer, self.discriminator, d_total, tape)
+            d_total = d_loss + self.discriminator_penalty(images, fakes, labels, real_logits, fake_logits)
+        self.apply(self.d_optimizer, [self.discriminator, *self.d_adapters], d_total, tape)
 
         # Train the generator so that the discriminator takes its images for real.
         with tf.GradientTape() as tape:
             latents = self.noise(batch_size, G_LATENTS)
-            fakes = self.generator(self.inputs(latents, labels), training=True)
+            fakes = self.make(latents, labels)
             g_loss = self.adversarial.generator(self.judge(self.augmented(fakes, G_FAKE), labels))
-            g_total = g_loss
-            if self.transfer is not None:
-                g_total += self.transfer.generator_penalty(self, latents, labels, fakes)
-        self.apply(self.optimizer, self.generator, g_total, tape)
+            g_total = g_loss + self.transfer.generator_penalty(self, latents, labels, fakes)
+        self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, tape)
 
         # Keep the averaged generator up to date.
         self.update_ema()
         self.step.assign_add(1)
-        return {
+        logs = {
             "g_loss": g_loss,
             "d_loss": d_loss,
             "d_real": tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
             "d_fake": tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
         }
+        for regularizer in self.regularizers:
+            logs |= regularizer.update(real_logits, fake_logits)
+        return logs
 
     def inputs(self, first, labels):
         """What a network is called with: images or latents alone, or together with labels."""
         return first if labels is None else [first, labels]
 
+    def make(self, latents, labels):
+        """Images of the generator as it is trained, with its adapters."""
+        return run(self.generator, self.inputs(latents, labels), self.g_adapters)
+
+    def discriminate(self, images, labels, training=True):
+        """Float32 logits of the discriminator, with its adapters."""
+        return run(self.discriminator, self.inputs(images, labels), self.d_adapters, training)
+
     def judge(self, images, labels):
-        """Float32 logits of images that are already augmented."""
-        return self.discriminator(self.inputs(images, labels), training=True)
+        """Float32 logits, as the transfer method wants them, of images that are already augmented."""
+        return self.transfer.judge(self, images, labels)
 
     def seeds(self, stream: int):
         """Seed (2,) of one stream of this step."""
         return tf.stack([tf.constant(self.seed * 100 + stream, tf.int64), tf.cast(self.step, tf.int64)])
 
     def noise(self, batch_size, stream):
-        return tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream))
+        return self.transfer.latents(self, tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream)))
 
     def augmented(self, images, stream):
         return images if self.augment is None else self.augment(images, self.seeds(stream))
@@ -159,9 +187,11 @@ class GAN(keras.Model):
         """Number of classes of a conditional pair, else `None`."""
         return getattr(self.generator, "num_classes", None)
 
-    def discriminator_penalty(self, images, fakes, labels):
+    def discriminator_penalty(self, images, fakes, labels, real_logits, fake_logits):
         """Sum of all that is added to the adversarial loss of the discriminator."""
-        total = 0.0
+        total = self.transfer.discriminator_penalty(self, images, labels)
+        for regularizer in self.regularizers:
+            total += regularizer.penalty(real_logits, fake_logits)
         if self.r1:
             # Lazily: only some steps pay for second derivatives.
             augmented = self.augmented(images, D_REAL)
@@ -174,22 +204,21 @@ class GAN(keras.Model):
             mix = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), self.seeds(D_MIX))
             real, fake = self.augmented(images, D_REAL), self.augmented(fakes, D_FAKE)
             total += self.gradient_penalty * losses.gradient_penalty(lambda x: self.judge(x, labels), real, fake, mix)
-        if self.transfer is not None:
-            total += self.transfer.discriminator_penalty(self, images, labels)
         return total
 
-    def apply(self, optimizer, network, loss, tape):
-        """Updates what is trainable in a network, if anything is."""
-        weights = network.trainable_variables
+    def apply(self, optimizer, parts, loss, tape):
+        """Updates what is trainable in a network and its adapters, if anything is."""
+        weights = [w for part in parts for w in part.trainable_variables]
         if weights:
             optimizer.apply(tape.gradient(loss, [w.value for w in weights]), weights)
 
     def update_ema(self):
         step = tf.cast(self.step, tf.float32)
         decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))  # follows closely at first
+        adapted = effective_weights(self.generator, self.g_adapters)
         for average, live in zip(self.ema_generator.variables, self.generator.variables, strict=True):
             if live.dtype == "float32":
-                average.assign(average * decay + live * (1.0 - decay))
+                average.assign(average * decay + adapted.get(live.path, live) * (1.0 - decay))
 
     def make_train_function(self, force=False):
         # A trace remembers what was trainable when it was made, so there is one for each pattern of freezing.
@@ -224,7 +253,9 @@ class GAN(keras.Model):
         Averaged weights make other activations than the live ones, so the statistics of the live generator do not fit
         them. "Standing statistics" of Brock et al., 2019, https://arxiv.org/abs/1809.11096, appendix.
         """
-        norms = [x for x in self.ema_generator._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+        # Frozen ones are trained with the statistics that they have, which the average has, too.
+        pairs = zip(self.ema_generator._flatten_layers(), self.generator._flatten_layers(), strict=True)
+        norms = [x for x, y in pairs if isinstance(x, keras.layers.BatchNormalization) and y.trainable]
         if not norms:
             return
         kept = [norm.momentum for norm in norms]

@@ -1,0 +1,28 @@
+"""Where a transfer method may change a training step. The defaults change nothing. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
+
+
+class Hooks:
+    """What `GAN.train_step` asks; each answer is part of the traced graph."""
+
+    def latents(self, gan: GAN, noise):
+        """Latents (batch, latent_dim) to train with, from standard normal noise of the same shape."""
+        return noise
+
+    def judge(self, gan: GAN, images, labels):
+        """Float32 logits of augmented images: (batch, 1), or (batch, height, width, 1) of patches."""
+        return gan.discriminate(images, labels)
+
+    def generator_penalty(self, gan: GAN, latents, labels, fakes):
+        """Scalar added to the generator loss; called inside the gradient tape."""
+        return 0.0
+
+    def discriminator_penalty(self, gan: GAN, images, labels):
+        """Scalar added to the discriminator loss; called inside the gradient tape."""
+        return 0.0

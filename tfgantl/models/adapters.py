@@ -1,0 +1,68 @@
+"""Adapters: small layers that make a network compute with other weights than its own.
+
+An adapter maps the weights of a network to the weights that it computes with, so that one mechanism serves every
+architecture, and merging is assigning: the result is the plain network again.
+"""
+
+import keras
+
+
+class Adapter(keras.layers.Layer):
+    """A layer that is trained together with a network. The base class changes nothing.
+
+    Subclasses make their weights in `__init__`, and must be the identity until they are trained.
+    """
+
+    def adapt(self, weights: dict) -> dict:
+        """Gives the weights that the network computes with.
+
+        Args:
+            weights: Path of each weight of the network → float32 tensor or variable.
+
+        Returns:
+            Those that differ, path → float32 tensor of the same shape.
+        """
+        return {}
+
+    def call(self):  # an adapter acts through `adapt`
+        raise NotImplementedError
+
+
+def effective_weights(network: keras.Model, adapters: list[Adapter]) -> dict:
+    """Weights, path → tensor, that adapters give a network in place of its own; later ones see what earlier ones did."""
+    weights = {v.path: v for v in network.variables}
+    changed: dict = {}
+    for adapter in adapters:
+        changed |= adapter.adapt({**weights, **changed})
+    return changed
+
+
+def run(network: keras.Model, inputs, adapters: list[Adapter] = (), training: bool = True, keep_statistics=False):
+    """Calls a network with the weights that its adapters give it.
+
+    Args:
+        network: Any Keras model.
+        inputs: What it is called with.
+        adapters: Applied in this order.
+        training: As for any Keras layer.
+        keep_statistics: Whether moving statistics and seeds stay as they are.
+    """
+    changed = effective_weights(network, adapters)
+    if not changed and not keep_statistics:
+        return network(inputs, training=training)
+    variables = {v.path: v for v in network.variables}
+    with keras.StatelessScope(state_mapping=[(variables[path], value) for path, value in changed.items()]) as scope:
+        outputs = network(inputs, training=training)
+    if not keep_statistics:  # within the scope, assignments were only noted
+        for path, variable in variables.items():
+            noted = scope.get_current_value(variable)
+            if noted is not None and path not in changed:
+                variable.assign(noted)
+    return outputs
+
+
+def merge(network: keras.Model, adapters: list[Adapter]) -> None:
+    """Writes the weights that adapters give into the network, which then computes the same without them."""
+    variables = {v.path: v for v in network.variables}
+    for path, value in effective_weights(network, adapters).items():
+        variables[path].assign(value)
