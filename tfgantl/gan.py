@@ -172,7 +172,8 @@ class GAN(keras.Model):
         return tf.stack([tf.constant(self.seed * 100 + stream, tf.int64), tf.cast(self.step, tf.int64)])
 
     def noise(self, batch_size, stream):
-        return self.transfer.latents(self, tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream)))
+        noise = tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream))
+        return self.transfer.latents(self, noise)
 
     def augmented(self, images, stream):
         return images if self.augment is None else self.augment(images, self.seeds(stream))

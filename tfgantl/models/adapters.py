@@ -29,7 +29,7 @@ class Adapter(keras.layers.Layer):
 
 
 def effective_weights(network: keras.Model, adapters: list[Adapter]) -> dict:
-    """Weights, path → tensor, that adapters give a network in place of its own; later ones see what earlier ones did."""
+    """Weights, path → tensor, that adapters give a network in place of its own; each sees what those before it did."""
     weights = {v.path: v for v in network.variables}
     changed: dict = {}
     for adapter in adapters:
