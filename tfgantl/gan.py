@@ -163,6 +163,22 @@ class GAN(keras.Model):
         """Float32 logits of the discriminator, with its adapters."""
         return run(self.discriminator, self.inputs(images, labels), self.d_adapters, training)
 
+    def score(self, images, labels=None, batch_size: int = 256) -> np.ndarray:
+        """Logits (n,) of the discriminator, as it is outside of training.
+
+        Args:
+            images: float32 (n, height, width, channels) in [-1, 1], not augmented.
+            labels: int (n,) for a conditional discriminator.
+            batch_size: Images at a time; does not change the result.
+        """
+        parts = []
+        for start in range(0, len(images), batch_size):
+            some = slice(start, start + batch_size)
+            known = None if labels is None else tf.constant(labels[some])
+            logits = self.discriminate(tf.constant(images[some]), known, training=False)
+            parts.append(logits.numpy()[:, 0])
+        return np.concatenate(parts)
+
     def judge(self, images, labels):
         """Float32 logits, as the transfer method wants them, of images that are already augmented."""
         return self.transfer.judge(self, images, labels)

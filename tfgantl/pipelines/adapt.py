@@ -98,7 +98,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     from tfgantl.metrics.extractors import choose_extractor
     from tfgantl.metrics.judging import Judge, labels_like
     from tfgantl.metrics.verdict import judge_transfer
-    from tfgantl.models.copies import float32_copy, fresh_copy
+    from tfgantl.models.copies import float32_copy
     from tfgantl.report import adaptation_report
     from tfgantl.training.run import train
     from tfgantl.transfer.weights import load_source
@@ -111,7 +111,8 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     examples = {split: target.load(split) for split in SPLITS}
     check_fit(source, examples["train"], config.batch_size)
     check_splits(examples)
-    next(config.transfer.schedule(config.steps)).apply(source)  # a stage that does not fit is told before the run
+    # A method that does not fit the networks is told before the run.
+    next(config.transfer.schedule(config.steps)).apply(GAN(*config.transfer.networks(source, "float32")))
     check_export_dir(Path(config.export_dir or Path("exported") / name))
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], config.seed)
 
@@ -136,8 +137,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         def train_one(transfer, title, steps):
             keras.utils.set_random_seed(config.seed)
             dtype = dtype_policy(config.precision)
-            pair = fresh_copy(source.generator, dtype), fresh_copy(source.discriminator, dtype)
-            gan = GAN(*pair, ema_decay=config.optimization.ema_decay, seed=config.seed)
+            gan = GAN(*transfer.networks(source, dtype), ema_decay=config.optimization.ema_decay, seed=config.seed)
             result = train(
                 gan, transfer, source, examples["train"], examples["validation"], extractor, config.optimization,
                 steps, config.batch_size, config.seed, config.validate_every, config.mirror, run, title,

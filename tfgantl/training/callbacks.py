@@ -149,8 +149,7 @@ class Validate(keras.callbacks.Callback):
         gan, count = self.model, len(self.images)
         labels = self.labels if gan.num_classes is not None else None
         fakes = gan.generate(gan.latents(count, seed=2), labels)
-        real = gan.discriminator.predict(gan.inputs(to_unit(self.images), labels), verbose=0)
-        fake = gan.discriminator.predict(gan.inputs(fakes, labels), verbose=0)
+        real, fake = gan.score(to_unit(self.images), labels), gan.score(fakes, labels)
         return float((real > 0).mean()), float((fake < 0).mean())
 
 

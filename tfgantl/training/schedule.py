@@ -36,6 +36,8 @@ def follow(
         except StopIteration:
             break
         stage.apply(gan)
+        if stage.before is not None:
+            stage.before(gan)
         progress.stage = stage.name
         gan.fit(
             batches_from(int(gan.step)),
@@ -44,6 +46,9 @@ def follow(
             shuffle=False,
             callbacks=[progress, StopOnNonFinite(validate), validate],
         )
+        if not stage.measured:
+            outcome = None
+            continue
         if not validate.history or validate.history[-1]["step"] != int(gan.step):
             validate.measure()
         outcome = Outcome(validate.history[-1]["val_ckid"], validate.best_ckid, *validate.discriminator_accuracy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,16 @@ class Stage:
         steps: Number of training steps.
         freeze_generator: Patterns of generator layers that keep their weights.
         freeze_discriminator: Patterns of discriminator layers that keep their weights.
+        before: Called with the GAN when the stage begins.
+        measured: Whether the stage ends with a validation; if not, its outcome is `None`.
     """
 
     name: str
     steps: int
     freeze_generator: tuple[str, ...] = ()
     freeze_discriminator: tuple[str, ...] = ()
+    before: Callable[[GAN], None] | None = None
+    measured: bool = True
 
     def __post_init__(self):
         if self.steps < 1:
@@ -40,8 +45,10 @@ class Stage:
         Raises:
             ConfigError: If a pattern matches no layer.
         """
-        gan.generator.trainable = True
-        gan.discriminator.trainable = True
+        # Layer by layer: `trainable = True` on a network that is so already does not reach its frozen layers.
+        for network in (gan.generator, gan.discriminator):
+            for layer in network._flatten_layers():
+                layer.trainable = True
         _freeze(gan.generator, self.freeze_generator)
         _freeze(gan.discriminator, self.freeze_discriminator)
 

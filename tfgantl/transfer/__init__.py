@@ -4,8 +4,18 @@ This module imports no TensorFlow, so that the command line can list methods qui
 """
 
 from tfgantl.transfer.alternating import Alternating
+from tfgantl.transfer.anchored import EWC, L2SP
 from tfgantl.transfer.base import Transfer
+from tfgantl.transfer.consistency import CDC, RSSA
+from tfgantl.transfer.distillation import FeatureDistillation
 from tfgantl.transfer.finetune import FineTune, Scratch
 from tfgantl.transfer.freeze import FreezeD
+from tfgantl.transfer.importance import RICK, AdAM
+from tfgantl.transfer.latents import LatentAffine, MineGAN
+from tfgantl.transfer.low_rank import SVD, KernelModulation, LoRA
+from tfgantl.transfer.scale_shift import ScaleShift
 
-__all__ = ["Alternating", "FineTune", "FreezeD", "Scratch", "Transfer"]
+__all__ = [
+    "CDC", "EWC", "L2SP", "RICK", "RSSA", "SVD", "AdAM", "Alternating", "FeatureDistillation", "FineTune", "FreezeD",
+    "KernelModulation", "LatentAffine", "LoRA", "MineGAN", "ScaleShift", "Scratch", "Transfer",
+]  # fmt: skip

@@ -1,29 +1,51 @@
-"""What a transfer method is: what moves, what is frozen when, and what is added to the losses."""
+"""What a transfer method is: what moves, what is frozen when, and what is added to the step."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from tfgantl.hooks import Hooks
 from tfgantl.training.stages import Outcome, Stage
 
 if TYPE_CHECKING:
     from tfgantl.gan import GAN
 
 
-class Transfer:
-    """Base of all methods. The order is: `prepare` → compile → the stages of `schedule` → `finish`.
+class Transfer(Hooks):
+    """Base of all methods. The order is: `networks` → `prepare` → compile → the stages of `schedule` → `finish`.
 
-    Subclasses are dataclasses: their fields are the options of the method on the command line.
+    Subclasses are frozen dataclasses: their fields are the options of the method on the command line. What a method
+    must remember during a run goes into `gan.memory`, what changes the weights that a network computes with into
+    `gan.g_adapters` and `gan.d_adapters`; all three are part of the checkpoint.
+
+    Attributes:
+        needs_source: Whether the method starts from a source at all.
+        cost: What a step costs beyond one of fine-tuning, in words, for the documentation.
     """
 
     needs_source = True
+    cost = "none"
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
-        """Moves weights from the source, and changes the networks, before `compile`.
+    def networks(self, source: GAN, dtype: str):
+        """Makes the generator and the discriminator to train, with fresh weights.
 
         Args:
-            gan: Freshly built pair for the target.
+            source: Trained pair that they are like.
+            dtype: Keras dtype policy of the hidden layers.
+
+        Raises:
+            ConfigError: If the method cannot work with these networks.
+        """
+        from tfgantl.models.copies import fresh_copy
+
+        return fresh_copy(source.generator, dtype), fresh_copy(source.discriminator, dtype)
+
+    def prepare(self, gan: GAN, source: GAN | None) -> None:
+        """Moves weights from the source, and adds adapters, before `compile`.
+
+        Args:
+            gan: Pair made of `networks`.
             source: Trained pair, or `None` if there is none.
         """
 
@@ -35,13 +57,10 @@ class Transfer:
         """
         yield Stage("adapt", steps)
 
-    def generator_penalty(self, gan: GAN, latents, labels, fakes):
-        """Scalar added to the generator loss; called inside the gradient tape."""
-        return 0.0
-
-    def discriminator_penalty(self, gan: GAN, images, labels):
-        """Scalar added to the discriminator loss; called inside the gradient tape."""
-        return 0.0
-
     def finish(self, gan: GAN) -> None:
-        """Merges whatever was added, so that the networks are plain again, before they are saved."""
+        """Makes the networks plain again, before they are saved: merges the adapters into the weights."""
+        from tfgantl.models.adapters import merge
+
+        for network, adapters in ((gan.generator, gan.g_adapters), (gan.discriminator, gan.d_adapters)):
+            merge(network, adapters)
+            adapters.clear()

@@ -1,0 +1,80 @@
+"""Methods that hold the generator near the weights of the source."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import ConfigError
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class L2SP(FineTune):
+    """Adds `strength` / 2 · Σ (θ - θ_s)² to the loss of the generator, θ_s being the weights of the source.
+
+    Args:
+        strength: Weight of the penalty.
+        discriminator: Whether the discriminator is held, too.
+
+    Reference:
+        Li et al., 2018, https://arxiv.org/abs/1802.01483
+    """
+
+    cost = "one pass over the weights"
+    strength: float = 0.01
+    discriminator: bool = False
+
+    def __post_init__(self):
+        if not self.strength > 0:
+            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
+
+    def prepare(self, gan, source):
+        from tfgantl.transfer.anchors import Anchors
+
+        super().prepare(gan, source)
+        gan.memory = Anchors([gan.generator, *([gan.discriminator] if self.discriminator else [])])
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        return 0.5 * self.strength * gan.memory.distance(gan.generator)
+
+    def discriminator_penalty(self, gan, images, labels):
+        return 0.5 * self.strength * gan.memory.distance(gan.discriminator) if self.discriminator else 0.0
+
+
+@dataclass(frozen=True)
+class EWC(FineTune):
+    """Elastic weight consolidation: holds each weight of the generator as firmly as it mattered to the source.
+
+    Adds `strength` · mean F (θ - θ_s)² to the loss of the generator. F is the diagonal Fisher information of the
+    source, divided by its mean over all weights, so that `strength` does not depend on the scale of the logits.
+
+    Args:
+        strength: Weight of the penalty; 10 to 100,000 is the range worth trying.
+        samples: Generated images that the Fisher information is measured on.
+
+    Reference:
+        Li et al., 2020, https://arxiv.org/abs/2012.02780
+    """
+
+    cost = "one pass over the weights, and the Fisher information once"
+    strength: float = 300.0
+    samples: int = 256
+
+    def __post_init__(self):
+        if not self.strength > 0:
+            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
+        if self.samples < 1:
+            raise ConfigError(f"`samples` must be at least 1. Received: {self.samples}")
+
+    def prepare(self, gan, source):
+        from tfgantl.transfer.anchors import Anchors
+        from tfgantl.transfer.fisher import Fisher
+
+        super().prepare(gan, source)
+        variables = source.generator.trainable_variables
+        fisher = Fisher()(source, variables, self.samples, gan.seed)
+        count = sum(f.size for f in fisher)
+        mean = sum(float(f.sum()) for f in fisher) / count
+        importance = {v.path: f / (mean * count) for v, f in zip(variables, fisher, strict=True)}
+        gan.memory = Anchors([gan.generator], importance)
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        return self.strength * gan.memory.distance(gan.generator)

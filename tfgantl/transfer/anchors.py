@@ -1,0 +1,39 @@
+"""Remembers weights, and measures how far others are from them."""
+
+import keras
+import tensorflow as tf
+
+
+class Anchors(keras.layers.Layer):
+    """Copies of the trainable weights of some networks, and how much each of them matters.
+
+    Args:
+        networks: Where the copies are taken, now.
+        importance: Path → array of the shape of the weight, at least 0; `None` for 1 everywhere.
+    """
+
+    def __init__(self, networks: list[keras.Model], importance: dict | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.anchors, self.importance = {}, {}
+        for network in networks:
+            for variable in network.trainable_variables:
+                key = (network.name, variable.path)
+                self.anchors[key] = self._keep(f"anchor_{variable.path}", variable.numpy())
+                if importance is not None:
+                    self.importance[key] = self._keep(f"importance_{variable.path}", importance[variable.path])
+        self.built = True
+
+    def _keep(self, name, value):
+        kept = self.add_weight(name=name.replace("/", "_"), shape=value.shape, trainable=False)
+        kept.assign(value)
+        return kept
+
+    def distance(self, network: keras.Model):
+        """Scalar Σ importance · (weight - anchor)² over all anchored weights of a network; 0 where they were taken."""
+        total = 0.0
+        for variable in network.variables:
+            key = (network.name, variable.path)
+            if key in self.anchors:
+                squares = tf.square(tf.convert_to_tensor(variable) - self.anchors[key])
+                total += tf.reduce_sum(squares * self.importance[key] if self.importance else squares)
+        return total

@@ -1,0 +1,116 @@
+"""Methods that keep the relations among generated images, or within one, as they are in the source."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import ConfigError
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class CDC(FineTune):
+    """Cross-domain distance consistency, with anchors and a patch discriminator.
+
+    Two latents whose images are alike in the source stay alike in the target: for each of `samples` latents the
+    similarities (cosine) to the others, at one random layer, make a distribution, and the mean KL divergence of the
+    target's from the source's is added to the loss of the generator. Only near a few anchor latents is a whole image
+    judged, in every `anchor_every`-th step; elsewhere only patches are.
+
+    Args:
+        strength: Weight of the divergence. The 1,000 of the published code is on its mean over all pairs of 4, which
+            is 333 on the mean over latents that is taken here.
+        samples: Latents that are compared, at most the batch size.
+        anchors: Number of anchor latents; as many as there are shots, in the paper.
+        anchor_spread: Standard deviation around an anchor.
+        anchor_every: Steps between two that are near the anchors.
+
+    Reference:
+        Ojha et al., 2021, https://arxiv.org/abs/2104.06820
+    """
+
+    cost = "the source generator and a second pass of the generator on `samples` latents"
+    strength: float = 333.0
+    samples: int = 16
+    anchors: int = 100
+    anchor_spread: float = 0.1
+    anchor_every: int = 4
+
+    def __post_init__(self):
+        if not self.strength > 0:
+            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
+        if not self.anchor_spread >= 0:
+            raise ConfigError(f"`anchor_spread` must be at least 0. Received: {self.anchor_spread}")
+        if self.samples < 3:
+            raise ConfigError(f"`samples` must be at least 3. Received: {self.samples}")
+        for name in ("anchors", "anchor_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+
+    def networks(self, source, dtype):
+        from tfgantl.transfer.patches import patch_layer
+
+        generator, discriminator = super().networks(source, dtype)
+        patch_layer(discriminator)
+        return generator, discriminator
+
+    def prepare(self, gan, source):
+        from tfgantl.transfer.patches import PatchHead
+        from tfgantl.transfer.relations import SourceFeatures
+
+        super().prepare(gan, source)
+        gan.memory = SourceFeatures(gan.generator, anchors=gan.latents(self.anchors, gan.seed + 2))
+        gan.d_adapters.append(PatchHead(gan.discriminator))
+
+    def latents(self, gan, noise):
+        return gan.memory.near_anchors(gan, noise, self.anchor_spread, self.anchor_every)
+
+    def judge(self, gan, images, labels):
+        return gan.d_adapters[-1].judge(gan, images, labels, whole=gan.step % self.anchor_every == 0)
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        return self.strength * gan.memory.distance_inconsistency(gan, latents, labels, self.samples)
+
+
+@dataclass(frozen=True)
+class RSSA(FineTune):
+    """Relaxed spatial structural alignment: parts of an image relate to each other as they did in the source.
+
+    For each layer the cosine similarities of all pairs of positions make a matrix; the smooth L1 distance of the
+    target's from the source's is added to the loss of the generator. Of the paper, this is the self-correlation;
+    the disturbance correlation and the projection of latents, which needs inverted images, are left out.
+
+    Args:
+        strength: Weight of the penalty.
+        samples: Latents that are compared, at most the batch size.
+        largest_map: Side of the largest feature map that is compared.
+
+    Reference:
+        Xiao et al., 2022, https://arxiv.org/abs/2203.04121
+    """
+
+    cost = "the source generator and a second pass of the generator on `samples` latents"
+    strength: float = 0.8
+    samples: int = 16
+    largest_map: int = 16
+
+    def __post_init__(self):
+        if not self.strength > 0:
+            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
+        for name in ("samples", "largest_map"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+
+    def networks(self, source, dtype):
+        from tfgantl.transfer.relations import block_features
+
+        generator, discriminator = super().networks(source, dtype)
+        block_features(generator, self.largest_map)
+        return generator, discriminator
+
+    def prepare(self, gan, source):
+        from tfgantl.transfer.relations import SourceFeatures
+
+        super().prepare(gan, source)
+        gan.memory = SourceFeatures(gan.generator, largest_map=self.largest_map)
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        return self.strength * gan.memory.structure_inconsistency(gan, latents, labels, self.samples)

@@ -1,0 +1,87 @@
+"""Methods that look for the target among what the source can already make: they change the latents first."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import ConfigError
+from tfgantl.training.stages import Stage
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class MineGAN(FineTune):
+    """A small network, the miner, maps noise to the latents that give images like those of the target.
+
+    First the miner and the discriminator are trained, with the generator frozen; then all three. The miner is the
+    identity plus a two-layer network, and stays a part of the generator when it is saved and exported.
+
+    Args:
+        units: Width of the miner's hidden layer.
+        miner_share: Share of the steps for which the generator is frozen.
+
+    Reference:
+        Wang et al., 2020, https://arxiv.org/abs/1912.05270
+    """
+
+    cost = "less while the generator is frozen; two small dense layers"
+    units: int = 128
+    miner_share: float = 0.5
+
+    def __post_init__(self):
+        if self.units < 1:
+            raise ConfigError(f"`units` must be at least 1. Received: {self.units}")
+        if not 0 < self.miner_share <= 1:
+            raise ConfigError(f"`miner_share` must be in (0, 1]. Received: {self.miner_share}")
+
+    def networks(self, source, dtype):
+        from tfgantl.models.mined import MinedGenerator
+
+        generator, discriminator = super().networks(source, dtype)
+        return MinedGenerator(generator, self.units, dtype), discriminator
+
+    def prepare(self, gan, source):
+        from tfgantl.transfer.weights import copy_weights
+
+        copy_weights(source.generator, gan.generator.mined)
+        copy_weights(source.ema_generator, gan.ema_generator.mined)
+        copy_weights(gan.generator, gan.ema_generator)
+        copy_weights(source.discriminator, gan.discriminator)
+
+    def schedule(self, steps):
+        mining = max(1, round(steps * self.miner_share))
+        yield Stage("mine", mining, freeze_generator=("mined",))
+        if steps > mining:
+            yield Stage("adapt", steps - mining)
+
+
+@dataclass(frozen=True)
+class LatentAffine(FineTune):
+    """GenDA-like: trains a scale and a shift of each latent, and the last layer of the discriminator.
+
+    Everything else keeps the weights, and the moving statistics, of the source.
+
+    Args:
+        freeze_discriminator: Whether all blocks of the discriminator are frozen, as in the paper; otherwise it is
+            trained as a whole.
+
+    Reference:
+        Yang et al., 2021, https://arxiv.org/abs/2111.12702
+    """
+
+    cost = "less: no gradients of kernels"
+    freeze_discriminator: bool = True
+
+    def networks(self, source, dtype):
+        from tfgantl.transfer.latent_adapter import first_layer
+
+        generator, discriminator = super().networks(source, dtype)
+        first_layer(generator)
+        return generator, discriminator
+
+    def prepare(self, gan, source):
+        from tfgantl.transfer.latent_adapter import LatentScaleShift
+
+        super().prepare(gan, source)
+        gan.g_adapters.append(LatentScaleShift(gan.generator))
+
+    def schedule(self, steps):
+        yield Stage("adapt", steps, (".*",), ("block.*",) if self.freeze_discriminator else ())

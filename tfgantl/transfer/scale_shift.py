@@ -1,0 +1,30 @@
+"""Training nothing of the generator but the scale and shift of its normalisation."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import ConfigError
+from tfgantl.training.stages import Stage
+from tfgantl.transfer.finetune import FineTune
+from tfgantl.transfer.low_rank import ALL_BUT_NORMS
+
+
+@dataclass(frozen=True)
+class ScaleShift(FineTune):
+    """BSA, adversarial: of the generator only gamma and beta of batch normalisation are trained.
+
+    The paper fits them by a perceptual loss without a discriminator; later work, and this, trains them against one.
+
+    Reference:
+        Noguchi and Harada, 2019, https://arxiv.org/abs/1904.01774
+    """
+
+    cost = "less: no gradients of the generator's kernels"
+
+    def networks(self, source, dtype):
+        generator, discriminator = super().networks(source, dtype)
+        if not any(layer.name.endswith("_bn") and layer.trainable_weights for layer in generator.layers):
+            raise ConfigError("`transfer` ScaleShift must have a generator with batch normalisation. Received: none")
+        return generator, discriminator
+
+    def schedule(self, steps):
+        yield Stage("adapt", steps, freeze_generator=(ALL_BUT_NORMS,))
