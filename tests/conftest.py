@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from tfgantl.data import Examples
+from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP
+from tfgantl.models.adapters import run
+from tfgantl.training.stages import Outcome
 
 TINY_DCGAN = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
 TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
@@ -59,3 +62,49 @@ def tiny_extractor():
 
     keras.utils.set_random_seed(3)
     return Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, judges=True)
+
+
+def numpy_weights(network):
+    return {v.path: v.numpy().copy() for v in network.variables}
+
+
+def moved(network, before):
+    return {v.path for v in network.variables if not np.array_equal(v.numpy(), before[v.path])}
+
+
+@pytest.fixture
+def source(make_gan):
+    return make_gan(seed=9)
+
+
+def adapted_gan(method, source, seed=0):
+    keras.utils.set_random_seed(seed)
+    gan = GAN(*method.networks(source, "float32"), seed=seed)
+    method.prepare(gan, source)
+    return gan
+
+
+def play(method, gan, examples, steps=40, after=None):
+    """Follows the whole schedule at half the steps; `after` is called with each stage."""
+    schedule, outcome, taken = method.schedule(steps), None, 0
+    while True:
+        try:
+            stage = schedule.send(outcome)
+        except StopIteration:
+            break
+        stage.apply(gan)
+        if stage.before is not None:
+            stage.before(gan)
+        before = [numpy_weights(network) for network in (gan.generator, gan.discriminator)]
+        data = batches(examples, 8, seed=0, start=int(gan.step))
+        gan.fit(data, steps_per_epoch=max(1, stage.steps // 2), verbose=0, shuffle=False)
+        if after is not None:
+            after(stage, before)
+        taken += stage.steps
+        outcome = Outcome(1.0 / taken, 1.0 / taken, 1.0, 1.0) if stage.measured else None
+    assert taken == steps
+
+
+def live_images(gan):
+    """What the generator makes with its adapters, outside of training."""
+    return run(gan.generator, [gan.latents(6), np.arange(6) % 3], gan.g_adapters, training=False).numpy()

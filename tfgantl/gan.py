@@ -13,6 +13,7 @@ from tfgantl.hooks import Hooks
 from tfgantl.models import presets
 from tfgantl.models.adapters import Adapter, effective_weights, run
 from tfgantl.models.copies import float32_copy
+from tfgantl.models.statistics import settle_statistics
 from tfgantl.regularizers import Regularizer
 
 # Streams of random numbers within one step; equal (seed, stream, step) give equal numbers.
@@ -265,27 +266,11 @@ class GAN(keras.Model):
         return self.ema_generator.predict(inputs, batch_size=batch_size, verbose=0)
 
     def settle(self, batches: int = 16, batch_size: int = 128):
-        """Measures the BatchNorm statistics of the averaged generator anew.
-
-        Averaged weights make other activations than the live ones, so the statistics of the live generator do not fit
-        them. "Standing statistics" of Brock et al., 2019, https://arxiv.org/abs/1809.11096, appendix.
-        """
-        # Frozen ones are trained with the statistics that they have, which the average has, too.
-        pairs = zip(self.ema_generator._flatten_layers(), self.generator._flatten_layers(), strict=True)
-        norms = [x for x, y in pairs if isinstance(x, keras.layers.BatchNormalization) and y.trainable]
-        if not norms:
-            return
-        kept = [norm.momentum for norm in norms]
+        """Measures the BatchNorm statistics of the averaged generator anew; always before it is looked at."""
         latents = self.latents(batches * batch_size, seed=self.seed + 1).reshape(batches, batch_size, -1)
-        self.ema_generator.trainable = True
-        for i in range(batches):
-            for norm in norms:
-                norm.momentum = i / (i + 1.0)  # makes the moving average the mean over all batches
-            labels = None if self.num_classes is None else tf.range(batch_size) % self.num_classes
-            self.ema_generator(self.inputs(tf.constant(latents[i]), labels), training=True)
-        self.ema_generator.trainable = False
-        for norm, momentum in zip(norms, kept, strict=True):
-            norm.momentum = momentum
+        labels = None if self.num_classes is None else tf.range(batch_size) % self.num_classes
+        inputs = [self.inputs(tf.constant(some), labels) for some in latents]
+        settle_statistics(self.ema_generator, self.generator, inputs)
 
     def get_config(self):
         return {

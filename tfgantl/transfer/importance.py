@@ -8,6 +8,7 @@ from tfgantl.transfer.finetune import FineTune
 from tfgantl.transfer.low_rank import ALL_BUT_NORMS
 
 ALL_BUT_LOGITS = "(?!logits$|label_projection$).*"
+LAST = ("to_images_conv", "to_images_dense", "logits")
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,13 @@ class AdAM(FineTune):
 
     (1) Probe: only the modulation W * (1 + v u^T) of every kernel is trained, and the last layer of the discriminator.
     (2) Each filter is scored by the Fisher information of its part of the modulation, v[o], plus the mean of that of
-    u. (3) Filters at or above the `quantile` are only modulated from then on; those below are trained themselves.
+    u. (3) The share `quantile` of each layer's filters with the lowest scores is trained from then on, the others are
+    only modulated. The last layers are left out of it. (The paper compares filters across layers; a DCGAN has most
+    of its filters in the dense layer, which would decide alone.)
 
     Args:
         probe_share: Share of the steps for the probe.
-        quantile: Share of the filters of each network that is fine-tuned.
+        quantile: Share of the filters of each layer that is fine-tuned.
         samples: Generated images for the Fisher information.
 
     Reference:
@@ -46,8 +49,8 @@ class AdAM(FineTune):
 
         super().prepare(gan, source)
         gan.memory = Fisher()
-        gan.g_adapters.append(Modulation(gan.generator, gan.seed))
-        gan.d_adapters.append(Modulation(gan.discriminator, gan.seed + 1, but=("logits",)))
+        gan.g_adapters.append(Modulation(gan.generator, gan.seed, but=LAST))
+        gan.d_adapters.append(Modulation(gan.discriminator, gan.seed + 1, but=LAST))
 
     def schedule(self, steps):
         probing = max(1, round(steps * self.probe_share))
@@ -57,7 +60,7 @@ class AdAM(FineTune):
         yield Stage("adapt", steps - probing, before=self.choose)
 
     def choose(self, gan) -> None:
-        """Chooses the filters to modulate; the modulation of the others starts, and stays, at nothing."""
+        """Chooses the filters to modulate; the others are themselves again."""
         import numpy as np
 
         for adapters in (gan.g_adapters, gan.d_adapters):
@@ -66,27 +69,24 @@ class AdAM(FineTune):
             variables = [part for u, v, _ in parts for part in (u, v)]
             fisher = gan.memory(gan, variables, self.samples, gan.seed + 3)
             scores = [f_v + f_u.mean() for f_u, f_v in zip(fisher[::2], fisher[1::2], strict=True)]
-            threshold = np.quantile(np.concatenate(scores), self.quantile)
-            for (_, v, chosen), score in zip(parts, scores, strict=True):
-                modulated = (score >= threshold).astype(np.float32)
-                chosen.assign(modulated)
-                v.assign(v.numpy() * modulated)
+            for (_, _, chosen), score in zip(parts, scores, strict=True):
+                chosen.assign((ranks(score) >= round(len(score) * self.quantile)).astype(np.float32))
 
 
 @dataclass(frozen=True)
 class RICK(FineTune):
     """Freezes filters that matter to the target, prunes those that never do, and fine-tunes the rest.
 
-    Every `every` steps the filters of both networks are scored by their mean Fisher information: those above the
-    `freeze` quantile keep their values until the next time, those at or below the `prune` quantile become 0 and stay
-    so. Before the first time only the last layer of the discriminator is trained.
+    Every `every` steps the filters of both networks are scored by their mean Fisher information, and ranked within
+    their layer: above the share `freeze` they keep their values until the next time; the lowest share `prune` becomes
+    0, once and for all. Before the first time only the last layer of the discriminator is trained. The last layers
+    are left out. (The paper ranks across layers; see `AdAM`.)
 
     Args:
         warm_up_share: Share of the steps before the first scoring.
         every: Steps between two scorings.
-        freeze: Share of the filters of each network below which none is frozen.
-        prune: Share of the filters that is pruned. The paper's settings, about 0.001 of thousands of filters, would
-            prune none of the few hundred of a small network.
+        freeze: Share of each layer's filters that is not frozen.
+        prune: Share of each layer's filters that is pruned, rounded down.
         samples: Generated images for the Fisher information.
 
     Reference:
@@ -97,7 +97,7 @@ class RICK(FineTune):
     warm_up_share: float = 0.1
     every: int = 50
     freeze: float = 0.4
-    prune: float = 0.005
+    prune: float = 0.02
     samples: int = 32
 
     def __post_init__(self):
@@ -117,8 +117,8 @@ class RICK(FineTune):
 
         super().prepare(gan, source)
         gan.memory = Fisher()
-        gan.g_adapters.append(FilterStates(gan.generator))
-        gan.d_adapters.append(FilterStates(gan.discriminator, but=("logits",)))
+        gan.g_adapters.append(FilterStates(gan.generator, but=LAST))
+        gan.d_adapters.append(FilterStates(gan.discriminator, but=LAST))
 
     def schedule(self, steps):
         taken = max(1, round(steps * self.warm_up_share))
@@ -146,16 +146,19 @@ class RICK(FineTune):
                 tuned.assign(tuned.numpy() + frozen.numpy())
                 frozen.assign(np.zeros(kernel.filters))
             fisher = gan.memory(gan, kernels, self.samples, gan.seed + int(gan.step))
-            scores = [k.matrix(f).numpy().mean(1) for k, f in zip(states.kernels, fisher, strict=True)]
-            alive = [states.parts[k.path][0].numpy() > 0 for k in states.kernels]
-            everything = np.concatenate([s[a] for s, a in zip(scores, alive, strict=True)])
-            lowest, highest = np.quantile(everything, [self.prune, self.freeze])
-            pruned_already = 1.0 - np.mean(np.concatenate(alive))
-            for kernel, variable, score, living in zip(states.kernels, kernels, scores, alive, strict=True):
+            for kernel, variable, information in zip(states.kernels, kernels, fisher, strict=True):
                 tuned, frozen, kept = states.parts[kernel.path]
-                dead = (score <= lowest) & (pruned_already < self.prune) & (kernel.filters > 1)
-                living = living & ~dead
-                freeze = living & (score > highest)
-                tuned.assign((living & ~freeze).astype(np.float32))
+                score = kernel.matrix(information).numpy().mean(1)
+                rank = ranks(np.where(tuned.numpy() > 0, score, -1.0))  # what was pruned comes first
+                dead = rank < int(kernel.filters * self.prune)
+                freeze = ~dead & (rank >= round(kernel.filters * self.freeze))
+                tuned.assign((~dead & ~freeze).astype(np.float32))
                 frozen.assign(freeze.astype(np.float32))
                 kept.assign(kernel.matrix(variable.numpy()))
+
+
+def ranks(scores):
+    """Position of each score in ascending order, int (n,)."""
+    import numpy as np
+
+    return np.argsort(np.argsort(scores, kind="stable"), kind="stable")
