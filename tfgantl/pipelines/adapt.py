@@ -189,6 +189,8 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "images_per_second": round(trained["adapted"].images_per_second, 1),
             "metrics": judged["adapted"].metrics,
             "baseline": judged["baseline"].metrics if config.baseline else None,
+            "diversity": judged["adapted"].diversity,
+            "baseline_diversity": judged["baseline"].diversity if config.baseline else None,
             "verdict": verdict.outcome if verdict else None,
             "classifiers": useful,
             "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},

@@ -148,6 +148,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
             "seconds": round(time.perf_counter() - start, 1),
             "images_per_second": round(trained.images_per_second, 1),
             "metrics": judged.metrics,
+            "diversity": judged.diversity,
         }
         page = reports.Report(
             title=f"{name}: pretrained {type(config.networks).__name__}",
@@ -160,8 +161,8 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
                 "Real training images": reports.sheet(real),
                 "Learning curves": reports.curves({"pretrain": trained.history}, {"pretrain": trained.best_step}),
             },
-            columns={"pretrained": judged.metrics},
-            protocol=judged.protocol,
+            columns={"pretrained": {**judged.metrics, **judged.diversity}},
+            protocol={**judged.protocol, **judged.diversity_protocol},
             tables={
                 "Data": [
                     (split, f"{p.size or 'endless'} images", f"fingerprint {p.fingerprint}", *p.notes)
