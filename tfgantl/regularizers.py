@@ -7,7 +7,7 @@ from tfgantl.errors import ConfigError
 
 # The strength of LeCam that `auto` takes. The penalty and the loss balance at a gap between mean real and mean fake
 # logits; these let the gap grow to what a healthy discriminator of the loss has, and hold it there.
-LECAM_WEIGHTS = {"minimax": 0.01, "non_saturating": 0.01, "hinge": 0.3, "least_squares": 0.1, "wasserstein": 0.01}
+LECAM_WEIGHTS = {"minimax": 0.03, "non_saturating": 0.03, "hinge": 0.3, "least_squares": 0.1, "wasserstein": 0.01}
 
 
 class Regularizer(keras.layers.Layer):
