@@ -99,6 +99,13 @@ MISTAKES = {
     "missing recipe": (["--config", "none.yaml"], "none.yaml"),
     "unknown loss": (["--optimization.loss", "mse"], "loss.*mse"),
     "unknown augmentation": (["--optimization.augment", "blur"], "`augment` must name translation"),
+    "augmentations that do not mix": (["--optimization.augment", "ada,color"], "`augment` must .* be ada alone"),
+    "ramp beyond the run": (
+        ["--optimization.label_ramp", "[1,600]"],
+        "`label_ramp` must end before step 600, the last",
+    ),
+    "strength of LeCam": (["--optimization.lecam", "some"], "lecam.*some"),
+    "no patience": (["--patience", "0"], "`patience` must be at least 1, or none. Received: 0"),
     "too few samples": (["--samples", "9"], "`samples` must be at least 10. Received: 9"),
     "setting": (["--optimization.r1", "-2"], "`r1` must be at least 0. Received: -2"),
 }
@@ -113,6 +120,16 @@ def test_mistakes_are_one_line_with_exit_code_2(name, capsys):
     assert stop.value.code == 2
     assert printed.count("\n") == 1 and printed.startswith("tfgantl adapt: error: ")
     assert re.search(message, printed), printed
+
+
+def test_additive_methods_survive_the_written_configuration(tmp_path):
+    options = ["--optimization.augment", "ada", "--optimization.lecam", "auto", "--optimization.label_ramp", "[10,20]"]
+    config, text = parse("adapt", *options, "--patience", "3")
+    (tmp_path / "config.yaml").write_text(text)
+    again, _ = parse("adapt", "--config", str(tmp_path / "config.yaml"))
+    assert again == config and config.optimization.label_ramp == (10, 20) and config.patience == 3
+    assert config.optimization.lecam == "auto"
+    assert parse("adapt", "--optimization.lecam", "0.5")[0].optimization.lecam == 0.5
 
 
 def test_an_unknown_class_lists_the_known_ones(capsys):

@@ -5,6 +5,7 @@ from conftest import tiny_images
 from tfgantl.errors import ArtifactError
 from tfgantl.metrics.classification import accuracy, train_classifier
 from tfgantl.metrics.distances import frechet_distance, kernel_distance, neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.extractors import Extractor, choose_extractor, train_extractor
 from tfgantl.metrics.judging import Judge, labels_like
 from tfgantl.metrics.memorisation import neighbour_ratio
@@ -104,6 +105,31 @@ def test_neighbour_ratio_tells_copies_from_new_images():
     assert neighbour_ratio(train + 1e-4, train, test) < 0.01
 
 
+def test_intra_cluster_distance_by_hand():
+    shots = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
+    fake = np.array([[0.0, 1.0], [0.0, -1.0], [0.0, 0.0], [10.0, 4.0], [10.0, -4.0], [0.0, 11.0]])
+    found = intra_cluster_distance(fake, shots)
+    assert found.distance == pytest.approx(((2 + 1 + 1) / 3 + 8) / 2)  # the single image of a shot has no pair
+    assert (found.filled, found.shots, found.largest) == (3, 4, 0.5)
+
+
+def test_copies_of_one_shot_are_one_cluster_and_not_praised():
+    shots = gauss(10)
+    copies = intra_cluster_distance(np.repeat(shots[:1], 200, axis=0), shots)
+    assert copies == type(copies)(0.0, 1, 10, 1.0)
+    varied = intra_cluster_distance(shots[0] + 0.1 * gauss(200, seed=1), shots)
+    assert varied.distance > 0 and varied.filled < 5 and varied.largest > 0.5
+    alone = intra_cluster_distance(shots + 0.01, shots)
+    assert alone.distance is None and alone.filled == 10
+
+
+def test_large_clusters_are_drawn_from_by_the_seed():
+    shots, fake = gauss(2), gauss(400, seed=1)
+    first, again, other = (intra_cluster_distance(fake, shots, 20, seed) for seed in (0, 0, 1))
+    assert first == again and first.distance != other.distance
+    assert first.distance == pytest.approx(intra_cluster_distance(fake, shots, 400).distance, rel=0.2)
+
+
 def test_subsets_are_paired_and_repeatable():
     real, fake = gauss(60), gauss(80, 0.1, seed=1)
     values = subset_kernel_distances(real, [fake, fake], 7, seed=3)
@@ -195,6 +221,9 @@ def test_judge_gives_every_number_with_its_parameters(tiny_extractor):
     assert list(judged.metrics) == names and list(judged.protocol) == names
     assert all(np.isfinite(value) for value in judged.metrics.values())
     assert tiny_extractor.hash in judged.protocol["ckid"] and "40 test images" in judged.protocol["cfid"]
+    diversity = "intra_cluster clusters largest_cluster".split()
+    assert list(judged.diversity) == list(judged.diversity_protocol) == diversity
+    assert 0 < judged.diversity["clusters"] <= 1 and tiny_extractor.hash in judged.diversity_protocol["intra_cluster"]
     without = judge(images, None).metrics
     assert without["gan_train"] is None and without["gan_test"] is None and without["ckid"] is not None
     useful = judge.usefulness(judged)

@@ -43,10 +43,12 @@ def adapted(tmp_path_factory):
 
 def test_result_has_what_is_promised(adapted):
     _, result, progress = adapted
-    keys = "run_dir export_dir steps seconds images_per_second metrics baseline verdict classifiers training_seconds"
-    assert list(result) == keys.split()
+    keys = "run_dir export_dir steps seconds images_per_second metrics baseline diversity baseline_diversity verdict"
+    assert list(result) == [*keys.split(), "classifiers", "training_seconds"]
     for part in ("metrics", "baseline"):
         assert list(result[part]) == METRICS and all(np.isfinite(v) for v in result[part].values())
+    for part in ("diversity", "baseline_diversity"):
+        assert list(result[part]) == ["intra_cluster", "clusters", "largest_cluster"]
     assert result["steps"] == 4 and result["verdict"] in ("positive", "neutral", "negative")
     for shown in ("adapted [adapt]", "baseline", "g_loss", "d_loss", "img/s", "step=4"):
         assert shown in progress, shown

@@ -23,13 +23,13 @@ from tfgantl.transfer import Alternating, FineTune, Scratch
 def run_tiny(make_gan, examples, tiny_extractor, tmp_path):
     """Trains a tiny GAN for eight steps, with a validation every two."""
 
-    def run(transfer=None, directory=None, optimization=None, steps=8):
+    def run(transfer=None, directory=None, optimization=None, steps=8, **options):
         transfer = transfer or FineTune()
         validation = Examples.from_arrays(tiny_images(24, seed=5), np.arange(24) % 3, 3)
         optimization = optimization or Optimization(g_learning_rate=1e-2, d_learning_rate=1e-2)
         return train(
             make_gan(), transfer, make_gan(seed=9), examples, validation, tiny_extractor, optimization,
-            steps, 8, 0, 2, run=directory,
+            steps, 8, 0, 2, run=directory, **options,
         )  # fmt: skip
 
     return run
@@ -57,6 +57,40 @@ def test_runs_repeat_bit_for_bit(run_tiny):
     np.testing.assert_array_equal(weights(run_tiny().gan), weights(run_tiny().gan))
 
 
+def test_a_run_stops_early_and_says_so(run_tiny):
+    full = run_tiny(patience=1000)
+    scores = [record["val_ckid"] for record in full.history]
+    stale = [i for i in range(1, 4) if scores[i] >= min(scores[:i])]
+    stopped = run_tiny(patience=1, steps=8)
+    expected = full.history[stale[0]]["step"] if stale else 8
+    assert stopped.steps == stopped.history[-1]["step"] == expected
+    assert [r["val_ckid"] for r in stopped.history] == scores[: len(stopped.history)]
+    if stale:
+        assert stopped.stages[-1] == "stopped: 1 validations without a better cKID"
+        assert stopped.stages[0].startswith(f"adapt: {expected} steps")
+
+
+def test_what_is_watched_is_in_the_progress_line(run_tiny, capsys):
+    run_tiny(optimization=Optimization(augment="ada", lecam=1.0))
+    shown = capsys.readouterr().err.split("\r")[-1]
+    for name in ("g_loss=", "p=", "r_t=", "gap=", "coverage=", "nn_ratio="):
+        assert name in shown, name
+
+
+def test_many_training_images_are_not_compared_for_copies(run_tiny, monkeypatch):
+    monkeypatch.setattr("tfgantl.training.run.MOST_VALIDATION_IMAGES", 20)
+    assert "val_nn_ratio" not in run_tiny(steps=2).history[0]
+
+
+@pytest.mark.parametrize("augment", ["ada", "translation"])
+def test_additive_methods_work_together_with_a_transfer_method(run_tiny, augment):
+    optimization = Optimization(augment=augment, apa=True, lecam="auto", label_ramp=(2, 5), horizon=50)
+    trained = run_tiny(Alternating(rounds=2, patience=5, tolerance=0.0), optimization=optimization)
+    assert trained.best_step in (6, 8)  # the first validations after the ramp
+    assert not [a for a in (*trained.gan.g_adapters, *trained.gan.d_adapters) if type(a).__name__ == "LabelRamp"]
+    assert all("apa" in r and "gap" in r for r in trained.history if "g_loss" in r)
+
+
 def test_stages_are_told_in_order(run_tiny):
     lines = run_tiny(Alternating(rounds=2, patience=5, tolerance=0.0)).stages
     assert [line.split(":")[0] for line in lines] == ["1 train D", "1 train both", "2 train D", "2 train both"]
@@ -68,7 +102,8 @@ def test_a_run_directory_holds_log_grids_and_checkpoints(run_tiny, tmp_path):
         run_tiny(directory=run)
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records] == [2, 4, 6, 8]
-    assert {"run", "step", "val_ckid", "g_loss", "d_loss", "d_real", "d_fake"} == set(records[0])
+    measured = {"val_ckid", "val_coverage", "val_nn_ratio"}
+    assert {"run", "step", *measured, "g_loss", "d_loss", "d_real", "d_fake"} == set(records[0])
     names = {p.name for p in (tmp_path / "run").iterdir()}
     assert names == {"metrics.jsonl", "checkpoints", *(f"fakes_adapt_{step:06d}.png" for step in (2, 4, 6, 8))}
 

@@ -18,6 +18,11 @@ def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
     return tqdm(total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr)
 
 
+def note(text: str) -> None:
+    """Writes a line to the error stream, above whatever bars are shown there."""
+    tqdm.write(text, file=sys.stderr)
+
+
 class StepBar(keras.callbacks.Callback):
     """Shows the steps of a `fit` of one epoch.
 

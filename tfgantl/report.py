@@ -15,7 +15,8 @@ from tfgantl.images import encode_png, grid
 TITLES = {
     "ckid": "cKID ↓", "ckid_sd": "± sd", "cfid": "cFID ↓", "precision": "precision ↑", "recall": "recall ↑",
     "density": "density ↑", "coverage": "coverage ↑", "gan_train": "GAN-train ↑", "gan_test": "GAN-test ↑",
-    "nn_ratio": "NN ratio (1 = new, < 1 = copies)",
+    "nn_ratio": "NN ratio (1 = new, < 1 = copies)", "intra_cluster": "distance within clusters ↑",
+    "clusters": "filled clusters ↑", "largest_cluster": "largest cluster ↓",
 }  # fmt: skip
 
 
@@ -151,8 +152,8 @@ def adaptation_report(
             "The interval of the verdict covers the choice of images, not that of the training seed.",
         ],
         pictures=pictures,
-        columns={title: entry.metrics for title, entry in judged.items()},
-        protocol=judged["adapted"].protocol,
+        columns={title: {**entry.metrics, **entry.diversity} for title, entry in judged.items()},
+        protocol={**judged["adapted"].protocol, **judged["adapted"].diversity_protocol},
         tables={
             "Do generated images help a classifier? Accuracy on held-out images": [
                 (f"trained on {what}", f"{value:.4f}") for what, value in useful.items()

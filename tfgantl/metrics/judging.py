@@ -6,11 +6,13 @@ import numpy as np
 
 from tfgantl.metrics.classification import accuracy, affine_augmentation, train_classifier
 from tfgantl.metrics.distances import frechet_distance, neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.memorisation import nearest, neighbour_ratio
 
 SUBSETS = 50
 NEIGHBOURS = 5
+CLUSTER = 50
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class Judged:
 
     Args:
         metrics: Name → value, or `None` where labels would be needed.
-        protocol: Name → all parameters of the number, in words.
+        protocol: Name → all parameters of the number in `metrics`, in words.
         images: uint8 (n, side, side, channels), the generated images.
         labels: int (n,) they were asked for with, or `None`.
         features: float (n, d).
         nearest_train: Index (n,) of the training image nearest to each.
+        diversity: Name → value of how the images spread around the training images.
+        diversity_protocol: The same for `diversity`.
     """
 
     metrics: dict[str, float | None]
@@ -32,6 +36,8 @@ class Judged:
     labels: np.ndarray | None
     features: np.ndarray
     nearest_train: np.ndarray
+    diversity: dict[str, float | None]
+    diversity_protocol: dict[str, str]
 
 
 def labels_like(test_labels: np.ndarray | None, count: int, seed: int) -> np.ndarray | None:
@@ -129,4 +135,22 @@ class Judge:
             "nn_ratio": f"median distance to {len(self.train_features)} training images, generated over test; {who}",
         }
         _, nearest_train = nearest(features, self.train_features)
-        return Judged(metrics, protocol, images, labels, features, nearest_train)
+        return Judged(metrics, protocol, images, labels, features, nearest_train, *self.diversity(features))
+
+    def diversity(self, features: np.ndarray) -> tuple[dict[str, float | None], dict[str, str]]:
+        """How generated images spread around the training images, and the parameters of that in words."""
+        found, real = (
+            intra_cluster_distance(x, self.train_features, CLUSTER, self.seed) for x in (features, self.test_features)
+        )
+        sets = f"{len(features)} generated images by nearest of {found.shots} training images, {self.extractor.id}"
+        distance = "none" if real.distance is None else f"{real.distance:.4f}"
+        return {
+            "intra_cluster": found.distance,
+            "clusters": found.filled / found.shots,
+            "largest_cluster": found.largest,
+        }, {
+            "intra_cluster": f"mean distance within clusters of at least 2, at most {CLUSTER} images of each, "
+            f"seed {self.seed}; {sets}; the {len(self.test_features)} test images have {distance}",
+            "clusters": f"{found.filled} clusters are not empty, of {found.shots}; the test images fill {real.filled}",
+            "largest_cluster": f"share of the images; the test images have {real.largest:.4f}",
+        }

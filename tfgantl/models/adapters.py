@@ -4,7 +4,12 @@ An adapter maps the weights of a network to the weights that it computes with, s
 architecture, and merging is assigning: the result is the plain network again.
 """
 
+from collections.abc import Callable
+
 import keras
+from keras import ops
+
+from tfgantl.errors import ConfigError
 
 
 class Adapter(keras.layers.Layer):
@@ -26,6 +31,45 @@ class Adapter(keras.layers.Layer):
 
     def call(self):  # an adapter acts through `adapt`
         raise NotImplementedError
+
+
+class LabelRamp(Adapter):
+    """Takes an unconditional pair over to a conditional one, to keep conditioning on few images from collapsing it.
+
+    Every row of an embedding of labels, and so of a projection, is t · row + (1 - t) · mean of all rows, where t goes
+    from 0 at step `start` to 1 at step `end`. At the end the network is exactly plain.
+
+    Args:
+        network: Conditional network; all its embeddings take part.
+        step: Gives the current step. A function, because a variable would be tracked as one of this layer.
+        start: Last step at which labels make no difference.
+        end: First step at which they make all of it.
+
+    Raises:
+        ConfigError: If the network has no embeddings, or not 0 ≤ `start` < `end`.
+
+    Reference:
+        Shahbazi et al., 2022, https://arxiv.org/abs/2201.06578
+    """
+
+    def __init__(self, network: keras.Model, step: Callable, start: int, end: int, **kwargs):
+        super().__init__(**kwargs)
+        embeddings = [x for x in network._flatten_layers() if isinstance(x, keras.layers.Embedding)]
+        if not embeddings:
+            raise ConfigError(f"`label_ramp` must be left out for a pair without labels. Received: {network.name}")
+        if not 0 <= start < end:
+            raise ConfigError(f"`label_ramp` must be a start of at least 0 and a later end. Received: {start}, {end}")
+        self.paths = tuple(layer.embeddings.path for layer in embeddings)
+        self.step, self.start, self.end = step, start, end
+        self.built = True
+
+    def adapt(self, weights):
+        t = ops.clip((ops.cast(self.step(), "float32") - self.start) / (self.end - self.start), 0.0, 1.0)
+        changed = {}
+        for path in self.paths:
+            rows = ops.convert_to_tensor(weights[path])
+            changed[path] = t * rows + (1.0 - t) * ops.mean(rows, axis=0, keepdims=True)
+        return changed
 
 
 def effective_weights(network: keras.Model, adapters: list[Adapter]) -> dict:

@@ -42,6 +42,7 @@ class AdaptConfig:
         samples: Generated images that are measured.
         classifier_steps: Training steps of each classifier that judges generated images by their use.
         validate_every: Steps between validations, which choose the best state.
+        patience: Validations without a better cKID after which to stop; none to take all steps.
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
         json: Print the result as the last line, one JSON object.
@@ -62,6 +63,7 @@ class AdaptConfig:
     samples: int = 4000
     classifier_steps: int = 500
     validate_every: int = 100
+    patience: int | None = None
     mirror: bool = False
     optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     json: bool = False
@@ -72,7 +74,10 @@ class AdaptConfig:
                 raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
         if self.samples < 10:
             raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
+        if self.patience is not None and self.patience < 1:
+            raise ConfigError(f"`patience` must be at least 1, or none. Received: {self.patience}")
         check_seed("seed", self.seed)
+        self.optimization.check(self.steps)
         check_name(self.name or self.target.name)
 
 
@@ -111,6 +116,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     examples = {split: target.load(split) for split in SPLITS}
     check_fit(source, examples["train"], config.batch_size)
     check_splits(examples)
+    config.optimization.check(config.steps, source.num_classes)
     # A method that does not fit the networks is told before the run.
     next(config.transfer.schedule(config.steps)).apply(GAN(*config.transfer.networks(source, "float32")))
     check_export_dir(Path(config.export_dir or Path("exported") / name))
@@ -134,20 +140,20 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         run.write_png("reals.png", grid(sheets["real"], 10))
         run.write_png("fakes_source.png", grid(sheets["source"], 10))
 
-        def train_one(transfer, title, steps):
+        def train_one(transfer, title, steps, patience=None):
             keras.utils.set_random_seed(config.seed)
             dtype = dtype_policy(config.precision)
             gan = GAN(*transfer.networks(source, dtype), ema_decay=config.optimization.ema_decay, seed=config.seed)
             result = train(
                 gan, transfer, source, examples["train"], examples["validation"], extractor, config.optimization,
-                steps, config.batch_size, config.seed, config.validate_every, config.mirror, run, title,
+                steps, config.batch_size, config.seed, config.validate_every, config.mirror, run, title, patience,
             )  # fmt: skip
             fakes[title] = to_uint8(gan.generate(latents, labels))
             sheets[title] = to_uint8(gan.generate(sheet_latents, sheet_labels))
             run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))
             return result
 
-        trained = {"adapted": train_one(config.transfer, "adapted", config.steps)}
+        trained = {"adapted": train_one(config.transfer, "adapted", config.steps, config.patience)}
         gan = trained["adapted"].gan
         for network in (gan.ema_generator, float32_copy(gan.discriminator)):
             with run.replacing(f"{network.name}.keras") as temporary:
@@ -156,6 +162,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "before_after.png", side_by_side([grid(sheets[title], 10) for title in ("source", "adapted", "real")])
         )
         if config.baseline:
+            # Patience is for the adaptation; the baseline gets as many steps as that took.
             trained["baseline"] = train_one(Scratch(), "baseline", trained["adapted"].steps)
 
         # Judge, on images that neither training nor selection saw.
@@ -182,6 +189,8 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "images_per_second": round(trained["adapted"].images_per_second, 1),
             "metrics": judged["adapted"].metrics,
             "baseline": judged["baseline"].metrics if config.baseline else None,
+            "diversity": judged["adapted"].diversity,
+            "baseline_diversity": judged["baseline"].diversity if config.baseline else None,
             "verdict": verdict.outcome if verdict else None,
             "classifiers": useful,
             "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},

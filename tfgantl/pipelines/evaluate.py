@@ -91,9 +91,10 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
         config.classifier_steps,
     )
     judged = judge(images, labels)
-    for name, value in judged.metrics.items():
-        print(f"{name:10} {'–' if value is None else f'{value:.4f}':>10}   {judged.protocol[name]}")
-    return {"model": config.model, "metrics": judged.metrics, "protocol": judged.protocol}
+    protocol = {**judged.protocol, **judged.diversity_protocol}
+    for name, value in {**judged.metrics, **judged.diversity}.items():
+        print(f"{name:15} {'–' if value is None else f'{value:.4f}':>10}   {protocol[name]}")
+    return {"model": config.model, "metrics": judged.metrics, "diversity": judged.diversity, "protocol": protocol}
 
 
 def main(arguments: list[str] | None = None) -> int:

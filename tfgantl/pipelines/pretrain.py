@@ -39,6 +39,7 @@ class PretrainConfig:
         samples: Generated images that are measured.
         classifier_steps: Training steps of each classifier that judges generated images by their use.
         validate_every: Steps between validations, which choose the best state.
+        patience: Validations without a better cKID after which to stop; none to take all steps.
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
         json: Print the result as the last line, one JSON object.
@@ -58,6 +59,7 @@ class PretrainConfig:
     samples: int = 4000
     classifier_steps: int = 500
     validate_every: int = 1000
+    patience: int | None = None
     mirror: bool = False
     optimization: Optimization = field(default_factory=Optimization)
     json: bool = False
@@ -68,7 +70,10 @@ class PretrainConfig:
                 raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
         if self.samples < 10:
             raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
+        if self.patience is not None and self.patience < 1:
+            raise ConfigError(f"`patience` must be at least 1, or none. Received: {self.patience}")
         check_seed("seed", self.seed)
+        self.optimization.check(self.steps)
         if self.preset_dir and Path(self.preset_dir).exists():
             raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")
         check_name(self.name or self.target.name)
@@ -103,6 +108,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     check_splits(examples)
     part = examples["train"]
     num_classes = part.num_classes if config.conditional else None
+    config.optimization.check(config.steps, num_classes)
 
     path = Path(config.run_dir) if config.run_dir else None
     with RunDirectory(path) if path else RunDirectory.next(Path("runs") / name) as run:
@@ -119,6 +125,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
         trained = train(
             gan, Scratch(), None, part, examples["validation"], extractor, config.optimization, config.steps,
             config.batch_size, config.seed, config.validate_every, config.mirror, run, "pretrain",
+            config.patience,
         )  # fmt: skip
 
         test = examples["test"].some(4000)
@@ -141,6 +148,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
             "seconds": round(time.perf_counter() - start, 1),
             "images_per_second": round(trained.images_per_second, 1),
             "metrics": judged.metrics,
+            "diversity": judged.diversity,
         }
         page = reports.Report(
             title=f"{name}: pretrained {type(config.networks).__name__}",
@@ -153,8 +161,8 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
                 "Real training images": reports.sheet(real),
                 "Learning curves": reports.curves({"pretrain": trained.history}, {"pretrain": trained.best_step}),
             },
-            columns={"pretrained": judged.metrics},
-            protocol=judged.protocol,
+            columns={"pretrained": {**judged.metrics, **judged.diversity}},
+            protocol={**judged.protocol, **judged.diversity_protocol},
             tables={
                 "Data": [
                     (split, f"{p.size or 'endless'} images", f"fingerprint {p.fingerprint}", *p.notes)

@@ -9,12 +9,19 @@ import tensorflow as tf
 
 from tfgantl.errors import DivergedError
 from tfgantl.images import grid, to_uint8, to_unit
-from tfgantl.metrics.distances import kernel_distance
-from tfgantl.progress import bar
+from tfgantl.metrics.distances import kernel_distance, neighbourhoods
+from tfgantl.metrics.memorisation import neighbour_ratio
+from tfgantl.progress import bar, note
+
+# The default job has ratios of 1.0 to 1.3 on validation images, and copies have next to 0.
+COPIES_BELOW = 0.5
+COLLAPSED_BELOW = 0.5  # of the best coverage so far
+WATCHED = ("val_coverage", "val_nn_ratio")
+SHOWN = ("g_loss", "d_loss", "p", "apa", "r_t", "gap")
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows stage, step, losses, images/s and time left, and measures the time that training steps take.
+    """Shows stage, step, losses, controlled probabilities, images/s and time left, and times the training steps.
 
     Args:
         title: What is trained.
@@ -23,6 +30,7 @@ class Progress(keras.callbacks.Callback):
 
     Attributes:
         stage: Name of the stage, shown behind the title.
+        measured: Name → number, of the last validation, shown behind the losses.
         seconds: Time spent in training steps, without validation and without tracing.
         images_per_second: Rate over these.
     """
@@ -31,6 +39,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.title, self.batch_size = title, batch_size
         self.stage = ""
+        self.measured: dict[str, float] = {}
         self.seconds, self.steps = 0.0, 0
         self._bar = bar(steps * batch_size, title, "img")
 
@@ -46,9 +55,10 @@ class Progress(keras.callbacks.Callback):
             self.seconds += time.perf_counter() - self._start
             self.steps += 1
         self._traced = True  # the first step of a stage may include tracing
-        losses = {k: f"{logs[k]:.2f}" for k in ("g_loss", "d_loss") if k in logs}
+        numbers = {**{k: logs[k] for k in SHOWN if k in logs}, **self.measured}
+        shown = {name: f"{value:.2f}" for name, value in numbers.items()}
         self._bar.set_postfix(
-            step=int(self.model.step) if hasattr(self.model, "step") else batch + 1, **losses, refresh=False
+            step=int(self.model.step) if hasattr(self.model, "step") else batch + 1, **shown, refresh=False
         )
         self._bar.update(self.batch_size)
 
@@ -81,7 +91,10 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 class Validate(keras.callbacks.Callback):
-    """Measures cKID on validation images every few steps, and keeps the state with the lowest.
+    """Measures on validation images every few steps, keeps the state with the lowest cKID, and warns of decay.
+
+    It warns once when the generator starts to copy its shots (nearest-neighbour ratio below `COPIES_BELOW`), and once
+    when it collapses (coverage below `COLLAPSED_BELOW` of the best so far).
 
     Args:
         run: Run directory for the log and the sample grids; `None` writes nothing.
@@ -91,16 +104,43 @@ class Validate(keras.callbacks.Callback):
         checkpoints: `Checkpoints` that save after each measurement, or `None`.
         title: Name of the training in the log and in the names of the grids.
         count: Number of generated images a measurement.
+        shots: Images uint8 that training sees, if they are few enough to be copied; `None` if not.
+        patience: Measurements in a row without a better cKID after which to stop; `None` for never. Those taken while
+            nothing of the generator is trained do not count.
+        keep_from: Step before which no state is kept, and patience is not lost.
+        progress: Where to show what was measured, or `None`.
+
+    Attributes:
+        history: One record a measurement: step, val_ckid, val_coverage, val_nn_ratio (with `shots`), and what training
+            logged.
+        stopped: Whether patience has run out.
     """
 
-    def __init__(self, run, extractor, validation, every: int, checkpoints=None, title="adapt", count=1000):
+    def __init__(
+        self,
+        run,
+        extractor,
+        validation,
+        every: int,
+        checkpoints=None,
+        title="adapt",
+        count=1000,
+        shots=None,
+        patience: int | None = None,
+        keep_from: int = 0,
+        progress: Progress | None = None,
+    ):
         super().__init__()
         self.run, self.extractor, self.every, self.checkpoints = run, extractor, every, checkpoints
         self.title, self.count = title, count
+        self.patience, self.keep_from, self.progress = patience, keep_from, progress
         self.images, self.labels = validation
         self.features, _ = extractor(self.images)
+        self.shot_features = None if shots is None else extractor(shots)[0]
         self.history: list[dict] = []
         self.best_ckid, self.best_step, self._best = float("inf"), None, None
+        self.best_coverage, self.stale, self.stopped = 0.0, 0, False
+        self._warned: set[str] = set()
 
     def sample(self, gan, count):
         """Generated uint8 images for fixed latents, and their labels, in the order of the classes."""
@@ -117,25 +157,72 @@ class Validate(keras.callbacks.Callback):
             )
         gan.settle()
         images, labels = self.sample(gan, self.count)
-        ckid = kernel_distance(self.features, self.extractor(images)[0], self.labels, labels)
+        features, _ = self.extractor(images)
         step = int(gan.step)
-        record = {"step": step, "val_ckid": ckid, **{k: float(v) for k, v in (logs or {}).items()}}
-        self.history.append(record)
-        if ckid < self.best_ckid:
-            self.best_ckid, self.best_step = ckid, step
-            self._best = [w.numpy() for w in gan.weights]
+        record = {"step": step, **self.distances(features, labels)}
+        self.history.append({**record, **{k: float(v) for k, v in (logs or {}).items()}})
+        self.choose(step, record["val_ckid"])
+        self.warn(step, record["val_coverage"], record.get("val_nn_ratio"))
+        if self.progress is not None:
+            self.progress.measured = {k.removeprefix("val_"): record[k] for k in record if k in WATCHED}
         if self.run is not None:
-            self.run.log({"run": self.title, **record})
+            self.run.log({"run": self.title, **self.history[-1]})
             self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(images[:100], 10))
         if self.checkpoints is not None:
             self.checkpoints.save(step)
+
+    def distances(self, features, labels) -> dict[str, float]:
+        """What is measured, from features of generated images and their labels."""
+        measured = {"val_ckid": kernel_distance(self.features, features, self.labels, labels)}
+        count = min(len(self.features), len(features))  # as many of either, as in the judgement at the end
+        spread = np.linspace(0, len(self.features) - 1, count).astype(int)  # they may be in the order of classes
+        near = neighbourhoods(self.features[spread], features[:count], min(5, count - 1))
+        measured["val_coverage"] = near["coverage"]
+        if self.shot_features is not None:
+            measured["val_nn_ratio"] = neighbour_ratio(features, self.shot_features, self.features)
+        return measured
+
+    def choose(self, step: int, ckid: float) -> None:
+        """Keeps the state if it is the best so far, and stops the training if patience has run out."""
+        if step < self.keep_from:
+            return
+        gan = self.model
+        if ckid < self.best_ckid:
+            self.best_ckid, self.best_step, self.stale = ckid, step, 0
+            self._best = [w.numpy() for w in gan.weights]
+        elif any(part.trainable_variables for part in (gan.generator, *gan.g_adapters)):
+            self.stale += 1
+            if self.patience is not None and self.stale >= self.patience:
+                self.stopped = gan.stop_training = True
+
+    def warn(self, step: int, coverage: float, ratio: float | None) -> None:
+        """Says once what is going wrong."""
+        self.best_coverage = max(self.best_coverage, coverage)
+        troubles = {}
+        if ratio is not None and ratio < COPIES_BELOW:
+            troubles["copies"] = (
+                f"the generator has come to copy its training images (nearest-neighbour ratio {ratio:.2f}, new images "
+                "have about 1): stop earlier, or train less of it"
+            )
+        if coverage < COLLAPSED_BELOW * self.best_coverage:
+            troubles["collapse"] = (
+                f"the generator is losing diversity (coverage {coverage:.2f}, at best {self.best_coverage:.2f}): "
+                "stop earlier, or augment more"
+            )
+        for kind, text in troubles.items():
+            if kind not in self._warned:
+                self._warned.add(kind)
+                note(f"{self.title}, step {step}: {text}")
 
     def on_train_batch_end(self, batch, logs=None):
         if int(self.model.step) % self.every == 0:
             self.measure(logs)
 
     def restore_best(self):
-        """Puts the best state back into the model."""
+        """Puts the best state back into the model; the present one stays if none was worth keeping."""
+        if self._best is None:
+            self.best_step = self.history[-1]["step"]
+            return
         for weight, value in zip(self.model.weights, self._best, strict=True):
             weight.assign(value)
 

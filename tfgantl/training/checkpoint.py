@@ -27,7 +27,9 @@ class Checkpoints:
 
     def __init__(self, gan, directory: Path):
         self.gan = gan
-        state = tf.train.Checkpoint(gan=gan, g_optimizer=gan.optimizer, d_optimizer=gan.d_optimizer)
+        # TensorFlow does not look into the lists of a Keras model by itself.
+        parts = [*gan.regularizers, *gan.g_adapters, *gan.d_adapters]
+        state = tf.train.Checkpoint(gan=gan, g_optimizer=gan.optimizer, d_optimizer=gan.d_optimizer, parts=parts)
         self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=2, checkpoint_name="step")
         self._state = state
 

@@ -8,6 +8,7 @@ from tfgantl.errors import ConfigError
 
 AUGMENTATIONS = ("translation", "cutout", "color")
 Loss = Literal["minimax", "non_saturating", "hinge", "least_squares", "wasserstein"]
+LeCamWeight = Literal["auto"] | float
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
@@ -23,7 +24,13 @@ class Optimization:
         beta_2: Decay of Adam's second moment.
         decay: Whether learning rates fall to a tenth over the run, along a cosine.
         ema_decay: Share of the old average that a step keeps in the averaged generator.
-        augment: Names out of translation, cutout, color for DiffAugment; gray images leave color out; empty for none.
+        augment: Names out of translation, cutout, color for DiffAugment, or ada alone for adaptive augmentation; gray
+            images leave color out; empty for none.
+        apa: Whether generated images take the place of some real ones when the discriminator gets too sure.
+        horizon: Images over which the probabilities of ada and apa can go from 0 to 1.
+        lecam: Weight of the LeCam penalty; auto chooses it by the loss; 0 for none.
+        label_ramp: Steps between which a conditional pair goes from ignoring labels to using them; none to use them
+            all the time.
         r1: Weight of the R1 penalty; 0 for none.
         r1_every: Steps between two R1 penalties.
         gradient_penalty: Weight of the gradient penalty of WGAN-GP; 0 for none.
@@ -37,6 +44,10 @@ class Optimization:
     decay: bool = False
     ema_decay: float = 0.995
     augment: str = "translation,cutout,color"
+    apa: bool = False
+    horizon: int = 20_000
+    lecam: LeCamWeight = 0.0
+    label_ramp: tuple[int, int] | None = None
     r1: float = 0.1
     r1_every: int = 16
     gradient_penalty: float = 0.0
@@ -44,8 +55,27 @@ class Optimization:
     def __post_init__(self):
         if self.loss not in get_args(Loss):
             raise ConfigError(f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss}")
-        if not {name.strip() for name in self.augment.split(",") if name.strip()} <= set(AUGMENTATIONS):
-            raise ConfigError(f"`augment` must name {', '.join(AUGMENTATIONS)}, with commas. Received: {self.augment}")
+        if not self.adaptive and not self._names <= set(AUGMENTATIONS):
+            raise ConfigError(
+                f"`augment` must name {', '.join(AUGMENTATIONS)}, with commas, or be ada alone. "
+                f"Received: {self.augment}"
+            )
+        if self.loss == "wasserstein" and (self.adaptive or self.apa):
+            raise ConfigError(
+                "`loss` must tell real from fake by the sign of a logit for ada and apa: any but wasserstein. "
+                "Received: wasserstein"
+            )
+        if self.horizon < 1:
+            raise ConfigError(f"`horizon` must be at least 1. Received: {self.horizon}")
+        if self.lecam != "auto" and not (isinstance(self.lecam, int | float) and 0 <= self.lecam < float("inf")):
+            raise ConfigError(f"`lecam` must be auto, or a number of at least 0. Received: {self.lecam}")
+        if self.label_ramp is not None:
+            object.__setattr__(self, "label_ramp", tuple(self.label_ramp))
+            if len(self.label_ramp) != 2 or not 0 <= self.label_ramp[0] < self.label_ramp[1]:
+                raise ConfigError(
+                    "`label_ramp` must be a start of at least 0 and a later end. "
+                    f"Received: {', '.join(map(str, self.label_ramp))}"
+                )
         for name in ("g_learning_rate", "d_learning_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"`{name}` must be above 0. Received: {getattr(self, name)}")
@@ -58,22 +88,82 @@ class Optimization:
         if self.r1_every < 1:
             raise ConfigError(f"`r1_every` must be at least 1. Received: {self.r1_every}")
 
+    @property
+    def _names(self) -> set[str]:
+        return {name.strip() for name in self.augment.split(",") if name.strip()}
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether augmentation is adaptive."""
+        return self._names == {"ada"}
+
+    @property
+    def conditional_from(self) -> int:
+        """First step from which on a conditional pair uses labels in full."""
+        return self.label_ramp[1] if self.label_ramp else 0
+
+    def check(self, steps: int, num_classes: int | None = 0) -> None:
+        """Refuses what would be set and not used.
+
+        Args:
+            steps: Steps of the run.
+            num_classes: Number of classes of the pair, `None` if it is unconditional, 0 if not yet known.
+
+        Raises:
+            ConfigError: If `label_ramp` does not end within the run, or the pair is unconditional.
+        """
+        if self.label_ramp is None:
+            return
+        if num_classes is None:
+            raise ConfigError(f"`label_ramp` must be left out for a pair without labels. Received: {self.label_ramp}")
+        if self.label_ramp[1] >= steps:
+            raise ConfigError(
+                f"`label_ramp` must end before step {steps}, the last. Received: an end at {self.label_ramp[1]}"
+            )
+
     def compile(self, gan, steps: int, transfer=None) -> None:
-        """Compiles a GAN with these settings for a run of `steps` steps."""
+        """Compiles a GAN with these settings for a run of `steps` steps, after a transfer method has prepared it.
+
+        Raises:
+            ConfigError: If there is a `label_ramp` and the pair is unconditional.
+        """
         import keras
 
+        from tfgantl.adaptive import AdaptiveAugment
         from tfgantl.augment import DiffAugment
+        from tfgantl.models.adapters import LabelRamp
+        from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
 
         def adam(rate):
             if self.decay:
                 rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
             return keras.optimizers.Adam(rate, beta_1=self.beta_1, beta_2=self.beta_2)
 
+        control = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
+        augment = None
+        if self.adaptive:
+            augment = AdaptiveAugment(**control)
+        elif self._names:
+            augment = DiffAugment(self.augment)
+        regularizers = []
+        if self.apa:
+            regularizers.append(AdaptivePseudoAugment(**control))
+        if self.lecam:
+            weight = LECAM_WEIGHTS[self.loss] if self.lecam == "auto" else self.lecam
+            # The paper waits for averages to mean something; short runs cannot wait as long.
+            regularizers.append(LeCam(weight, start=min(1000, steps // 10)))
+        if self.label_ramp:
+            step = gan.step  # in the closure, and not the GAN, which would hold itself
+            for network, adapters in ((gan.generator, gan.g_adapters), (gan.discriminator, gan.d_adapters)):
+                # First, so that adapters of the transfer method work on interpolated rows, and stay last in the list.
+                adapters.insert(0, LabelRamp(network, lambda: step, *self.label_ramp))
+
         gan.compile(
             adam(self.g_learning_rate),
             adam(self.d_learning_rate),
             loss=self.loss,
-            augment=DiffAugment(self.augment) if self.augment else None,
+            augment=augment,
+            regularizers=regularizers,
             r1=self.r1,
             r1_every=self.r1_every,
             gradient_penalty=self.gradient_penalty,

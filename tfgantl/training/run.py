@@ -22,7 +22,7 @@ class Trained:
     Args:
         gan: The GAN; `ema_generator` is the result.
         stages: One line for each stage.
-        history: Records of the validation: step, val_ckid, losses.
+        history: Records of the validation: step, val_ckid, val_coverage, val_nn_ratio, losses.
         best_step: Step of the state that was kept.
         steps: Number of steps taken.
         seconds: Time spent in training steps.
@@ -53,6 +53,7 @@ def train(
     mirror: bool = False,
     run: RunDirectory | None = None,
     title: str = "adapt",
+    patience: int | None = None,
 ) -> Trained:
     """Prepares, compiles, follows the schedule, keeps the best state by validation cKID, and merges what was added.
 
@@ -71,11 +72,14 @@ def train(
         mirror: Whether half of the images are flipped.
         run: Where to log and to keep checkpoints; `None` writes nothing.
         title: Name of this training in progress, log and file names.
+        patience: Validations without a better cKID after which to stop; `None` for never.
     """
     transfer.prepare(gan, source)
     optimization.compile(gan, steps, transfer)
     checkpoints = Checkpoints(gan, run.path / "checkpoints" / title) if run else None
     progress = Progress(title, steps, batch_size)
+    few = train_examples.size is not None and train_examples.size <= MOST_VALIDATION_IMAGES
+    shots = train_examples.some(MOST_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
     validate = Validate(
         run,
         extractor,
@@ -83,6 +87,10 @@ def train(
         validate_every,
         checkpoints,
         title,
+        shots=shots,
+        patience=patience,
+        keep_from=optimization.conditional_from,
+        progress=progress,
     )
     try:
         stages = follow(

@@ -22,7 +22,8 @@ def follow(
         gan: The GAN, prepared and compiled.
         schedule: What `Transfer.schedule` gives.
         batches_from: Gives the batches from a number on.
-        validate: Measures every few steps and at the end of each stage; its best state is restored at the end.
+        validate: Measures every few steps and at the end of each stage; its best state is restored at the end. May
+            stop the run.
         progress: Shows where the run is.
 
     Returns:
@@ -39,22 +40,27 @@ def follow(
         if stage.before is not None:
             stage.before(gan)
         progress.stage = stage.name
+        start = int(gan.step)
         gan.fit(
-            batches_from(int(gan.step)),
+            batches_from(start),
             steps_per_epoch=stage.steps,
             verbose=0,
             shuffle=False,
             callbacks=[progress, StopOnNonFinite(validate), validate],
         )
-        if not stage.measured:
+        if not stage.measured and not validate.stopped:
             outcome = None
             continue
         if not validate.history or validate.history[-1]["step"] != int(gan.step):
             validate.measure()
-        outcome = Outcome(validate.history[-1]["val_ckid"], validate.best_ckid, *validate.discriminator_accuracy())
+        best = min(record["val_ckid"] for record in validate.history)
+        outcome = Outcome(validate.history[-1]["val_ckid"], best, *validate.discriminator_accuracy())
         lines.append(
-            f"{stage.name}: {stage.steps} steps, validation cKID {outcome.ckid:.4f} (best {outcome.best_ckid:.4f}), "
+            f"{stage.name}: {int(gan.step) - start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
             f"discriminator accuracy {outcome.d_real:.2f} on real, {outcome.d_fake:.2f} on generated"
         )
+        if validate.stopped:
+            lines.append(f"stopped: {validate.patience} validations without a better cKID")
+            break
     validate.restore_best()
     return lines
