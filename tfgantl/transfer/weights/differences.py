@@ -1,0 +1,2 @@
+def fit_source():
+    pass
