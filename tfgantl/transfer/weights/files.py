@@ -128,7 +128,8 @@ def _named_by_layer(file, datasets):
         label = file[parent].attrs.get("name", parent.removesuffix("/vars").rpartition("/")[2])
         top = parent.partition("/")[0]
         prefix = f"{top}/" if top in ("generator", "discriminator", "ema_generator") else ""
-        for index, role in zip(sorted(found, key=str), _roles([found[i].ndim for i in sorted(found, key=str)])):
+        order = sorted(found, key=str)
+        for index, role in zip(order, _roles([found[i].ndim for i in order]), strict=True):
             arrays[f"{prefix}{label}/{role or index}"] = found[index]
     return arrays
 

@@ -14,8 +14,9 @@ from tfgantl.errors import ArtifactError, ConfigError
 # Operations with a state that are no more than variables, random numbers and control flow.
 HARMLESS = set(
     """AddManySparseToTensorsMap Assert Assign AssignAdd AssignAddVariableOp AssignSub AssignSubVariableOp
-    AssignVariableOp Case CheckNumerics CheckNumericsV2 DeepCopy DestroyResourceOp DisableCopyOnRead Empty GuaranteeConst
-    If IsVariableInitialized Multinomial NonDeterministicInts ParameterizedTruncatedNormal Print RandomCrop RandomGamma
+    AssignVariableOp Case CheckNumerics CheckNumericsV2 DeepCopy DestroyResourceOp DisableCopyOnRead Empty
+    GuaranteeConst If IsVariableInitialized Multinomial NonDeterministicInts ParameterizedTruncatedNormal Print
+    RandomCrop RandomGamma
     RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt ReadVariableOp
     ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterUpdate RngReadAndSkip RngSkip Stack StackCloseV2
     StackPopV2 StackPushV2 StackV2 StatefulPartitionedCall StatefulRandomBinomial StatefulStandardNormal
@@ -30,16 +31,7 @@ REACHES_OUT = re.compile(
     r"ReadFile|MatchingFiles|PyFunc|Dataset|Reader|TextFile|^Debug|VocabRemapping|ImmutableConst|(En|De)codeProto"
     r"|Host|TPU|Tpu|Summary|^Rpc|^Xla|^_Xla|^BatchFunction|RemoteFused"
 )
-SAVER = {
-    "SaveV2",
-    "RestoreV2",
-    "MergeV2Checkpoints",
-    "ShardedFilename",
-    "Save",
-    "Restore",
-    "SaveSlices",
-    "RestoreSlice",
-}
+SAVER = set("SaveV2 RestoreV2 MergeV2Checkpoints ShardedFilename Save Restore SaveSlices RestoreSlice".split())
 
 
 def check_operations(graph, allow_ops: tuple[str, ...], where: str) -> None:
