@@ -40,6 +40,12 @@ def images_of(gan, count=12):
     return gan.generate(gan.latents(count), labels)
 
 
+def before_tanh(gan, count=12):
+    outputs = gan.generator.get_layer("to_images_conv").output
+    labels = np.arange(count) % gan.num_classes
+    return keras.Model(gan.generator.inputs, outputs).predict([gan.latents(count), labels], verbose=0)
+
+
 def logits_of(gan, images, classes=None):
     labels = np.arange(len(images)) % (classes or 1)
     return gan.discriminator.predict([images, labels] if classes else images, verbose=0)
@@ -184,8 +190,9 @@ def test_a_grown_stage_starts_as_an_identity(name):
     images = images_of(source)
     np.testing.assert_allclose(logits_of(grown, enlarged(images), 3), logits_of(source, images, 3), atol=1e-4)
     # Before the tanh, it is linear upsampling exactly, but for the outermost pixels, which lose a quarter.
-    smooth = tf.image.resize(np.arctanh(images), (16, 16)).numpy()
-    np.testing.assert_allclose(np.arctanh(images_of(grown))[:, 1:-1, 1:-1], smooth[:, 1:-1, 1:-1], atol=1e-3)
+    values, large = before_tanh(source), before_tanh(grown)
+    smooth = tf.image.resize(values, (16, 16)).numpy()
+    np.testing.assert_allclose(large[:, 1:-1, 1:-1], smooth[:, 1:-1, 1:-1], atol=1e-4)
     assert correlation(pooled(images_of(grown)), images) > 0.9
     training = np.asarray(grown.generator([grown.latents(64), np.arange(64) % 3], training=True))
     reference = np.asarray(source.generator([source.latents(64), np.arange(64) % 3], training=True))

@@ -373,6 +373,8 @@ def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks):
         handle = tmp_path / "m"
     elif networks is None:
         pytest.skip("only modules can be wrapped")
+    if networks is not None and name.endswith(".pb"):
+        pytest.skip("adopting does not read the graph")
     damage(tmp_path / name)
     with pytest.raises(ArtifactError, match=name.partition("/")[0]) as error:
         load_generator(str(handle), networks=networks)

@@ -10,7 +10,7 @@ import yaml
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_unit
 from tfgantl.transfer.weights.copying import named_weights
-from tfgantl.transfer.weights.parts import Part
+from tfgantl.transfer.weights.parts import Part, outputs_of
 
 MOST_BYTES = 2**20
 WORDS = ("nearest", "init", "average")
@@ -71,7 +71,7 @@ def _features_of(discriminator):
             "`class_map` nearest must have a discriminator with a layer `logits`. Received: another"
         ) from error
     model = keras.Model(discriminator.inputs[0], features)
-    return lambda images: model.predict(images, batch_size=256, verbose=0)
+    return lambda images: outputs_of(model, [images], batch_size=256)[0]
 
 
 def _like_source(images, source):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 from tfgantl.errors import ArtifactError
@@ -33,7 +34,9 @@ def _tensorflow_hub(handle):
     cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
     directory = cache / hashlib.sha1(handle.encode()).hexdigest()  # how tensorflow_hub names it
     try:
-        import tensorflow_hub
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*pkg_resources")  # its last release still imports it
+            import tensorflow_hub
     except ImportError as error:  # missing, or pkg_resources is
         raise _not_installed(handle, "tensorflow_hub", error) from error
     try:

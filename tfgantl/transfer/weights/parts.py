@@ -82,3 +82,22 @@ class Part:
             size = int(np.prod(variable.shape))
             report.add(kind, f"{network.name}/{path}", size, self.changes.get(path, ""))
         return report
+
+
+def outputs_of(model: keras.Model, inputs: list[np.ndarray], batch_size: int = 32) -> list[np.ndarray]:
+    """Outputs for many inputs, without tracing a function for a model that is used once.
+
+    Args:
+        model: Any functional model.
+        inputs: One array for each input, of the same length.
+        batch_size: Rows at a time.
+
+    Returns:
+        One array for each output.
+    """
+    batches = []
+    for start in range(0, len(inputs[0]), batch_size):
+        rows = [array[start : start + batch_size] for array in inputs]
+        found = model(rows if len(rows) > 1 else rows[0], training=False)
+        batches.append([np.asarray(x) for x in (found if isinstance(found, list | tuple) else [found])])
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

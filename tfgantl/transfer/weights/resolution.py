@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError
 from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
 from tfgantl.transfer.weights.leastsquares import fit_convolution, fit_transposed
-from tfgantl.transfer.weights.parts import Part
+from tfgantl.transfer.weights.parts import Part, outputs_of
 
 SAMPLES = 64  # images that statistics are measured on
 
@@ -127,9 +127,7 @@ def sample(generator: keras.Model, outputs, count: int = SAMPLES) -> list[np.nda
     inputs = [rng.standard_normal((count, generator.inputs[0].shape[-1]), np.float32)]
     if len(generator.inputs) == 2:
         inputs.append(np.arange(count) % generator.num_classes)
-    model = keras.Model(generator.inputs, outputs)
-    values = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=32, verbose=0)
-    return values if isinstance(values, list) else [values]
+    return outputs_of(keras.Model(generator.inputs, outputs), inputs)
 
 
 def _taps(kernel_size, up):
@@ -193,7 +191,7 @@ def _grow_discriminator_stage(part, images):
     how = f"grown for {size} → {2 * size} px"
     if config["batch_norm"]:  # the first block has no normalisation, but will be the second
         network = part.build()
-        values = keras.Model(network.inputs[0], network.get_layer("block1_conv").output).predict(images, verbose=0)
+        (values,) = outputs_of(keras.Model(network.inputs[0], network.get_layer("block1_conv").output), [images])
     for block in range(blocks, 0, -1):
         for layer in ("conv", "bn"):
             part.rename(f"block{block}_{layer}", f"block{block + 1}_{layer}")
@@ -227,7 +225,7 @@ def _drop_discriminator_stage(part, images):
     small = np.concatenate([small, small + 0.1 * rng.standard_normal(small.shape, np.float32)])
     layer = network.get_layer("block2_bn" if norm else "block2_conv")
     large = np.repeat(np.repeat(small, 2, 1), 2, 2)
-    wanted = keras.Model(network.inputs[0], layer.output).predict(large, batch_size=32, verbose=0)
+    (wanted,) = outputs_of(keras.Model(network.inputs[0], layer.output), [large])
     kernel, bias = fit_convolution(small, wanted, config["kernel_size"], with_bias=not norm)
     for name in ("block1_conv", "block2_conv", "block2_bn"):
         part.forget(name)
