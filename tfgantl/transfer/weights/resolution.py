@@ -127,7 +127,8 @@ def sample(generator: keras.Model, outputs, count: int = SAMPLES) -> list[np.nda
     inputs = [rng.standard_normal((count, generator.inputs[0].shape[-1]), np.float32)]
     if len(generator.inputs) == 2:
         inputs.append(np.arange(count) % generator.num_classes)
-    return outputs_of(keras.Model(generator.inputs, outputs), inputs)
+    symbolic = generator.inputs if len(inputs) > 1 else generator.inputs[0]
+    return outputs_of(keras.Model(symbolic, outputs), inputs)
 
 
 def _taps(kernel_size, up):
