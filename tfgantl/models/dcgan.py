@@ -25,6 +25,10 @@ class DCGANGenerator(keras.Model):
         num_classes: Number of classes, or `None` for an unconditional generator.
         label_dim: Length of the label embedding.
         negative_slope: Slope of the leaky ReLUs.
+        norm_per_channel: Normalise the first feature map as all others, one statistic a channel; otherwise each of its
+            values has statistics of its own.
+        norm_epsilon: Added to the variance in batch normalisations.
+        norm_momentum: Share of the old moving statistics that a training step keeps.
         dtype: Keras dtype policy of the hidden layers.
 
     Example:
@@ -47,22 +51,30 @@ class DCGANGenerator(keras.Model):
         num_classes=None,
         label_dim=16,
         negative_slope=0.3,
+        norm_per_channel=False,
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
         dtype="float32",
         name="generator",
         **kwargs,
     ):
         # === Functional Model ===
         base = image_size // prod(strides)
+        norm = {"epsilon": norm_epsilon, "momentum": norm_momentum, "dtype": dtype}
         inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype)
         x = layers.Dense(base * base * filters[0], use_bias=False, name="block0_dense", dtype=dtype)(x)
-        x = layers.BatchNormalization(name="block0_bn", dtype=dtype)(x)
+        reshape = layers.Reshape((base, base, filters[0]), name="block0_reshape", dtype=dtype)
+        if norm_per_channel:
+            x = reshape(x)
+        x = layers.BatchNormalization(name="block0_bn", **norm)(x)
         x = layers.LeakyReLU(negative_slope, name="block0_relu", dtype=dtype)(x)
-        x = layers.Reshape((base, base, filters[0]), name="block0_reshape", dtype=dtype)(x)
+        if not norm_per_channel:
+            x = reshape(x)
         for i, (width, stride) in enumerate(zip(filters[1:], strides[:-1], strict=True), start=1):
             x = layers.Conv2DTranspose(
                 width, kernel_size, stride, padding="same", use_bias=False, name=f"block{i}_conv", dtype=dtype
             )(x)
-            x = layers.BatchNormalization(name=f"block{i}_bn", dtype=dtype)(x)
+            x = layers.BatchNormalization(name=f"block{i}_bn", **norm)(x)
             x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
         x = layers.Conv2DTranspose(
             channels, kernel_size, strides[-1], padding="same", use_bias=False, name="to_images_conv", dtype=dtype
@@ -80,6 +92,9 @@ class DCGANGenerator(keras.Model):
         self.num_classes = num_classes
         self.label_dim = label_dim
         self.negative_slope = negative_slope
+        self.norm_per_channel = norm_per_channel
+        self.norm_epsilon = norm_epsilon
+        self.norm_momentum = norm_momentum
         self.hidden_dtype = dtype
 
     def get_config(self):
@@ -93,6 +108,9 @@ class DCGANGenerator(keras.Model):
             "num_classes": self.num_classes,
             "label_dim": self.label_dim,
             "negative_slope": self.negative_slope,
+            "norm_per_channel": self.norm_per_channel,
+            "norm_epsilon": self.norm_epsilon,
+            "norm_momentum": self.norm_momentum,
             "dtype": self.hidden_dtype,
             "name": self.name,
         }
@@ -112,6 +130,10 @@ class DCGANDiscriminator(keras.Model):
         num_classes: Number of classes, or `None` for an unconditional discriminator.
         dropout: Share dropped after each block.
         negative_slope: Slope of the leaky ReLUs.
+        batch_norm: Normalise every block but the first, as Radford et al. do; the blocks then have no bias. Its
+            statistics mix the images of a batch, which gradient penalties do not allow for.
+        norm_epsilon: Added to the variance in batch normalisations.
+        norm_momentum: Share of the old moving statistics that a training step keeps.
         dtype: Keras dtype policy of the hidden layers.
 
     Example:
@@ -129,6 +151,9 @@ class DCGANDiscriminator(keras.Model):
         num_classes=None,
         dropout=0.3,
         negative_slope=0.3,
+        batch_norm=False,
+        norm_epsilon=1e-3,
+        norm_momentum=0.99,
         dtype="float32",
         name="discriminator",
         **kwargs,
@@ -137,7 +162,13 @@ class DCGANDiscriminator(keras.Model):
         images = keras.Input((image_size, image_size, channels), name="images")
         x = images
         for i, width in enumerate(filters, start=1):
-            x = layers.Conv2D(width, kernel_size, 2, padding="same", name=f"block{i}_conv", dtype=dtype)(x)
+            x = layers.Conv2D(
+                width, kernel_size, 2, padding="same", use_bias=not batch_norm, name=f"block{i}_conv", dtype=dtype
+            )(x)
+            if batch_norm and i > 1:
+                x = layers.BatchNormalization(
+                    epsilon=norm_epsilon, momentum=norm_momentum, name=f"block{i}_bn", dtype=dtype
+                )(x)
             x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
             if dropout:
                 x = layers.Dropout(dropout, seed=i, name=f"block{i}_dropout", dtype=dtype)(x)
@@ -153,6 +184,9 @@ class DCGANDiscriminator(keras.Model):
         self.num_classes = num_classes
         self.dropout = dropout
         self.negative_slope = negative_slope
+        self.batch_norm = batch_norm
+        self.norm_epsilon = norm_epsilon
+        self.norm_momentum = norm_momentum
         self.hidden_dtype = dtype
 
     def get_config(self):
@@ -164,6 +198,9 @@ class DCGANDiscriminator(keras.Model):
             "num_classes": self.num_classes,
             "dropout": self.dropout,
             "negative_slope": self.negative_slope,
+            "batch_norm": self.batch_norm,
+            "norm_epsilon": self.norm_epsilon,
+            "norm_momentum": self.norm_momentum,
             "dtype": self.hidden_dtype,
             "name": self.name,
         }

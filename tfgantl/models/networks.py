@@ -51,6 +51,13 @@ class DCGAN(Networks):
         label_dim: Length of the label embedding that a conditional generator sees beside the noise.
         dropout: Share dropped after each discriminator block.
         negative_slope: Slope of the leaky ReLUs.
+        generator_slope: Slope of those of the generator, if it differs; 0 for plain ReLUs.
+        norm_per_channel: Normalise the first feature map of the generator as all others, one statistic a channel.
+        discriminator_filters: Channels of the discriminator blocks, from the image on; if not given, those of the
+            generator but the first, in reverse.
+        discriminator_norm: Normalise every discriminator block but the first; the blocks then have no bias.
+        norm_epsilon: Added to the variance in batch normalisations.
+        norm_momentum: Share of the old moving statistics that a training step keeps.
     """
 
     latent_dim: int = 100
@@ -60,10 +67,18 @@ class DCGAN(Networks):
     label_dim: int = 16
     dropout: float = 0.3
     negative_slope: float = 0.3
+    generator_slope: float | None = None
+    norm_per_channel: bool = False
+    discriminator_filters: tuple[int, ...] | None = None
+    discriminator_norm: bool = False
+    norm_epsilon: float = 1e-3
+    norm_momentum: float = 0.99
 
     def __post_init__(self):
         object.__setattr__(self, "filters", tuple(self.filters))
         object.__setattr__(self, "strides", tuple(self.strides))
+        if self.discriminator_filters is not None:
+            object.__setattr__(self, "discriminator_filters", tuple(self.discriminator_filters))
         if len(self.filters) != len(self.strides) or len(self.filters) < 2:
             raise ConfigError(
                 "`filters` and `strides` must have the same length, of at least 2. "
@@ -75,6 +90,20 @@ class DCGAN(Networks):
         """The network of the classic tutorial, exactly; trained with Adam at 1e-4, non-saturating."""
         return cls()
 
+    @classmethod
+    def pytorch_tutorial(cls, width: int = 64) -> "DCGAN":
+        """The 64 px network of PyTorch's DCGAN tutorial, exactly: its weights can be adopted from an `.npz`.
+
+        Args:
+            width: Channels next to the image, on both sides (`ngf` and `ndf` there).
+        """
+        return cls(
+            filters=(8 * width, 4 * width, 2 * width, width), strides=(2, 2, 2, 2), kernel_size=4, dropout=0.0,
+            negative_slope=0.2, generator_slope=0.0, norm_per_channel=True,
+            discriminator_filters=(width, 2 * width, 4 * width, 8 * width), discriminator_norm=True, norm_epsilon=1e-5,
+            norm_momentum=0.9,
+        )  # fmt: skip
+
     def build(self, image_size, channels, num_classes=None, dtype="float32"):
         from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 
@@ -84,15 +113,26 @@ class DCGAN(Networks):
                 f"Received: {list(self.strides)} (product {prod(self.strides)})"
             )
         common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
-        arguments = asdict(self)
-        dropout = arguments.pop("dropout")
-        generator = DCGANGenerator(**common, **arguments)
+        norm = {"norm_epsilon": self.norm_epsilon, "norm_momentum": self.norm_momentum}
+        generator = DCGANGenerator(
+            **common,
+            **norm,
+            latent_dim=self.latent_dim,
+            filters=self.filters,
+            strides=self.strides,
+            kernel_size=self.kernel_size,
+            label_dim=self.label_dim,
+            negative_slope=self.negative_slope if self.generator_slope is None else self.generator_slope,
+            norm_per_channel=self.norm_per_channel,
+        )
         discriminator = DCGANDiscriminator(
             **common,
-            filters=self.filters[:0:-1],
+            **norm,
+            filters=self.discriminator_filters or self.filters[:0:-1],
             kernel_size=self.kernel_size,
-            dropout=dropout,
+            dropout=self.dropout,
             negative_slope=self.negative_slope,
+            batch_norm=self.discriminator_norm,
         )
         return generator, discriminator
 

@@ -12,6 +12,7 @@ from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, HandwrittenDigits, Source
 from tfgantl.data.examples import check_splits
 from tfgantl.errors import ConfigError, DataError, check_seed
+from tfgantl.models import Networks
 from tfgantl.training.optimization import Optimization, Precision, dtype_policy
 from tfgantl.training.run_directory import RunDirectory, check_name
 from tfgantl.transfer import FreezeD, Scratch, Transfer
@@ -27,7 +28,11 @@ class AdaptConfig:
     """Settings of an adaptation.
 
     Args:
-        source: Handle of the trained pair: a preset name or a run directory.
+        source: Handle of the trained pair: a preset name, a run directory, a .keras, .weights.h5 or .npz file, a
+            SavedModel or TF1 hub module, or the address of one (docs/sources.md).
+        networks: Architecture that bare weights are adopted into; a SavedModel without it is trained as it is.
+        class_map: Where classes start if the target has others than the source: nearest, average, init, or a file.
+        allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         target: Images to adapt to.
         transfer: How to transfer.
         steps: Training steps.
@@ -49,6 +54,9 @@ class AdaptConfig:
     """
 
     source: str = "rendered-digits"
+    networks: Networks | None = None
+    class_map: str = "nearest"
+    allow_ops: tuple[str, ...] = ()
     target: Source = field(default_factory=HandwrittenDigits)
     transfer: Transfer = field(default_factory=FreezeD)
     steps: int = 600
@@ -106,16 +114,27 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     from tfgantl.models.copies import float32_copy
     from tfgantl.report import adaptation_report
     from tfgantl.training.run import train
-    from tfgantl.transfer.weights import load_source
+    from tfgantl.transfer.weights import fit_source, open_source
 
     start = time.perf_counter()
     name = check_name(config.name or config.target.name)
-    source = load_source(config.source)
+    source, report = open_source(config.source, config.networks, config.allow_ops, config.seed)
+    loaded = f"{config.source}: {report}"
     _, size, _, channels = source.generator.output_shape
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
-    check_fit(source, examples["train"], config.batch_size)
+    check_batch_size(examples["train"], config.batch_size)
     check_splits(examples)
+    train_set = examples["train"]
+    # An unconditional source stays so, unless it is told how classes begin.
+    stays = source.num_classes is None and config.class_map == "nearest"
+    source, fitted = fit_source(
+        source, train_set.image_size, train_set.channels, None if stays else train_set.num_classes, config.class_map,
+        train_set, config.seed,
+    )  # fmt: skip
+    say(loaded)
+    if fitted.rows():
+        say(f"fitted to the target: {fitted}")
     config.optimization.check(config.steps, source.num_classes)
     # A method that does not fit the networks is told before the run.
     next(config.transfer.schedule(config.steps)).apply(GAN(*config.transfer.networks(source, "float32")))
@@ -179,6 +198,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             verdict = judge_transfer(judge.test_features, *pair, known, labels, seed=config.seed)
 
         page = adaptation_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples)
+        page.tables["Weights that were not simply copied from the source"] = report.rows() + fitted.rows()
         run.write("report.html", page.html())
         export_dir = publish(gan.ema_generator, Path(config.export_dir or Path("exported") / name))
         result = {
@@ -217,24 +237,12 @@ def in_class_order(images, labels, count: int):
     return images[order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]]
 
 
-def check_fit(source, train, batch_size: int) -> None:
-    """Refuses a target whose images or classes the source cannot make.
+def check_batch_size(train, batch_size: int) -> None:
+    """Refuses a target with fewer images than a batch.
 
     Raises:
-        DataError: If size, channels or classes differ, or there are fewer images than a batch. An unconditional source
-            takes any target; labels are then not used.
+        DataError: If there are too few.
     """
-    made = tuple(source.generator.output_shape[1:])
-    if (train.image_size, train.image_size, train.channels) != made:
-        raise DataError(
-            f"`target` must have images of the size of the source, {made}. "
-            f"Received: {(train.image_size, train.image_size, train.channels)}"
-        )
-    if source.num_classes is not None and train.num_classes != source.num_classes:
-        raise DataError(
-            f"`target` must have the classes of the source, {source.num_classes}. "
-            f"Received: {train.num_classes or 'no labels'}"
-        )
     if train.size is not None and batch_size > train.size:
         raise DataError(f"`batch_size` must be at most {train.size}, the number of images. Received: {batch_size}")
 

@@ -10,6 +10,7 @@ from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, HandwrittenDigits, Source
 from tfgantl.data.examples import check_splits
 from tfgantl.errors import ConfigError, DataError, check_seed
+from tfgantl.models import Networks
 
 DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}}
 
@@ -19,7 +20,10 @@ class EvaluateConfig:
     """Settings of an evaluation.
 
     Args:
-        model: Handle of the generator: a preset name, a run directory, or a .keras file.
+        model: Handle of the generator: a preset name, a run directory, a .keras, .weights.h5 or .npz file, a
+            SavedModel or TF1 hub module, or the address of one (docs/sources.md).
+        networks: Architecture that bare weights are adopted into; a SavedModel without it runs as it is.
+        allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         target: Images it should look like; the training part only serves to find copies.
         extractor: Features for the metrics: auto, a shipped name, or a directory.
         samples: Generated images that are measured.
@@ -29,6 +33,8 @@ class EvaluateConfig:
     """
 
     model: str = "rendered-digits"
+    networks: Networks | None = None
+    allow_ops: tuple[str, ...] = ()
     target: Source = field(default_factory=HandwrittenDigits)
     extractor: str = "auto"
     samples: int = 4000
@@ -61,7 +67,7 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
     from tfgantl.metrics.judging import Judge, labels_like
     from tfgantl.transfer.weights import load_generator
 
-    generator = load_generator(config.model)
+    generator = load_generator(config.model, config.networks, config.allow_ops)
     _, size, _, channels = generator.output_shape
     target = config.target.sized(size, channels)
     train, test = target.load("train"), target.load("test")

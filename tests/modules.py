@@ -1,0 +1,64 @@
+"""Real modules for tests: a TF1 hub module, and SavedModels of TF2, of which some are not safe."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+v1 = tf.compat.v1
+
+
+def tf1_hub_module(path: Path, trainable=True, signatures=("generator", "discriminator"), fixed_batch=None) -> Path:
+    """Noise, one-hot labels and a truncation → 4 x 4 images in [0, 1], as BigGAN and compare_gan do it."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the builder says that it is old
+    rng, graph = np.random.default_rng(0), v1.Graph()
+    with graph.as_default(), v1.Session(graph=graph) as session:
+        z = v1.placeholder(tf.float32, [fixed_batch, 4])
+        y = v1.placeholder(tf.float32, [fixed_batch, 3])
+        truncation = v1.placeholder(tf.float32, [])
+        with v1.variable_scope("generator"):
+            kernel = v1.get_variable("fc/kernel", initializer=rng.normal(size=(4, 48)).astype("f"), trainable=trainable)
+            table = v1.get_variable("emb/kernel", initializer=rng.normal(size=(3, 48)).astype("f"), trainable=trainable)
+            mean = v1.get_variable("bn/moving_mean", [48], initializer=v1.zeros_initializer(), trainable=False)
+            flat = tf.sigmoid(tf.matmul(z * truncation, kernel) + tf.matmul(y, table) - mean)
+            images = tf.reshape(flat, [-1, 4, 4, 3])
+        with v1.variable_scope("discriminator"):
+            judge = v1.get_variable("fc/kernel", initializer=rng.normal(size=(48, 1)).astype("f"))
+            logits = tf.matmul(flat, judge)
+        session.run(v1.global_variables_initializer())
+        known = {
+            "generator": ({"z": z, "y": y, "truncation": truncation}, {"samples": images, "flat": flat}),
+            "discriminator": ({"images": flat}, {"logits": logits}),
+        }
+        info = v1.saved_model.utils.build_tensor_info
+        definitions = {
+            name: v1.saved_model.signature_def_utils.build_signature_def(
+                *({key: info(tensor) for key, tensor in side.items()} for side in known[name]), ""
+            )
+            for name in signatures
+        }
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(session, tags=[], signature_def_map=definitions)
+        builder.save()
+    (path / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    return path
+
+
+def tf2_module(path: Path, extra=None) -> Path:
+    """Noise → 4 x 4 gray images in [-1, 1]; `extra` is called beside it, with the noise."""
+
+    class Module(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.kernel = tf.Variable(np.random.default_rng(1).normal(size=(4, 16)).astype("f"), name="kernel")
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32)])
+        def __call__(self, z):
+            if extra is not None:
+                extra(z)
+            return {"images": tf.reshape(tf.tanh(z @ self.kernel), [-1, 4, 4, 1])}
+
+    module = Module()
+    tf.saved_model.save(module, str(path), signatures={"default": module.__call__})
+    return path

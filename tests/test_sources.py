@@ -1,0 +1,406 @@
+import hashlib
+import shutil
+import sys
+import types
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from modules import tf1_hub_module, tf2_module
+
+from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.export.publish import publish, write_saved_model
+from tfgantl.gan import GAN
+from tfgantl.models import DCGAN, MLP, Networks
+from tfgantl.models.copies import float32_copy, fresh_copy
+from tfgantl.transfer.weights import (
+    WrappedGenerator,
+    load_generator,
+    load_source,
+    open_source,
+    rebuild_discriminator,
+)
+from tfgantl.transfer.weights import discriminators as discriminators_module
+from tfgantl.transfer.weights.safety import check_operations
+from tfgantl.transfer.weights.savedmodels import read_graph, read_variables
+
+TINY = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(rebuild_discriminator, "__defaults__", (0, 2, 8))
+
+
+def images_of(generator, count=6):
+    inputs = [np.random.default_rng(0).standard_normal((count, generator.inputs[0].shape[-1]), np.float32)]
+    if len(generator.inputs) == 2:
+        inputs.append(np.arange(count) % generator.num_classes)
+    return generator.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+
+
+def save_npz(gan, path):
+    np.savez(path, **{f"{n.name}/{v.path}": v.numpy() for n in (gan.generator, gan.discriminator) for v in n.variables
+                      if v.dtype == "float32"})  # fmt: skip
+
+
+def save_h5(gan, path):
+    gan.save_weights(path)
+
+
+def save_generator_h5(gan, path):
+    gan.generator.save_weights(path)
+
+
+def save_exported(gan, path):
+    path.mkdir()
+    write_saved_model(gan.generator, path)
+
+
+@pytest.mark.parametrize(
+    ("save", "name", "needs"),
+    [
+        (save_npz, "pair.npz", True),
+        (save_h5, "pair.weights.h5", True),
+        (save_generator_h5, "generator.weights.h5", True),
+        (save_exported, "exported", True),
+        (save_exported, "exported", False),
+        (lambda gan, path: gan.generator.save(path), "generator.keras", False),
+        (lambda gan, path: gan.save(path), "gan.keras", False),
+    ],
+)
+@pytest.mark.parametrize("networks", [TINY, MLP(latent_dim=4, units=8, label_dim=2)], ids=["dcgan", "mlp"])
+def test_every_kind_of_handle_gives_the_images_of_the_source(make_gan, tmp_path, networks, save, name, needs):
+    gan = make_gan(networks, seed=5)
+    for variable in gan.generator.variables:  # statistics and shifts that differ from their initial values
+        if variable.dtype == "float32":
+            variable.assign(variable + 0.1 * np.random.default_rng(1).random(variable.shape, np.float32))
+    save(gan, tmp_path / name)
+    options = {"networks": networks} if needs else {}
+    np.testing.assert_allclose(
+        images_of(load_generator(str(tmp_path / name), **options)), images_of(gan.generator), atol=1e-5
+    )
+    source, report = open_source(str(tmp_path / name), **options)
+    np.testing.assert_allclose(images_of(source.generator), images_of(gan.generator), atol=1e-5)
+    assert source.num_classes == 3 and report.share == 1.0 and "100.0 %" in str(report)
+    has_both = name.startswith(("pair", "gan"))
+    same = all(np.array_equal(a, b) for a, b in zip(
+        source.discriminator.get_weights(), gan.discriminator.get_weights(), strict=False))  # fmt: skip
+    assert same == has_both and ("rebuilt" in str(report)) != has_both
+
+
+def test_bare_weights_need_an_architecture_that_fits_them(make_gan, tmp_path):
+    save_npz(make_gan(), tmp_path / "pair.npz")
+    with pytest.raises(ConfigError, match="`networks` must say which architecture .* Received: none"):
+        load_source(str(tmp_path / "pair.npz"))
+    with pytest.raises(ConfigError, match="`networks` must be the architecture of .*fits 0 ways"):
+        load_source(str(tmp_path / "pair.npz"), networks=DCGAN(latent_dim=5, filters=(8, 6), strides=(2, 2)))
+
+    class Other(Networks):
+        pass
+
+    Other.__abstractmethods__ = frozenset()
+    with pytest.raises(ConfigError, match="must be DCGAN or MLP"):
+        load_source(str(tmp_path / "pair.npz"), networks=Other())
+
+
+@pytest.mark.parametrize("options", [{"networks": TINY}, {"allow_ops": ("ReadFile",)}])
+def test_options_that_nothing_needs_are_errors(make_gan, tmp_path, options):
+    gan = make_gan()
+    for network in (gan.generator, gan.discriminator):
+        network.save(tmp_path / f"{network.name}.keras")
+    for handle in ("rendered-digits", str(tmp_path)):
+        with pytest.raises(ConfigError, match="must not be given|must only be given"):
+            load_source(handle, **options)
+    module = tf2_module(tmp_path / "module")
+    with pytest.raises(ConfigError, match="`allow_ops` must name operations .*none.* Received: ReadFile"):
+        load_source(str(module), allow_ops=("ReadFile",))
+
+
+def test_a_run_without_a_discriminator_gets_a_new_one(make_gan, tmp_path):
+    make_gan().generator.save(tmp_path / "generator.keras")
+    source = load_source(str(tmp_path), networks=TINY)
+    assert source.discriminator.output_shape == (None, 1)
+    assert source.discriminator.get_layer("block1_conv").kernel.shape == (3, 3, 1, 4)
+
+
+def test_a_rebuilt_discriminator_tells_samples_from_noise_and_leaves_the_generator_alone(make_gan):
+    keras.utils.set_random_seed(0)
+    generator = MLP(latent_dim=4, units=8).build(8, 1)[0]
+    generator.get_layer("to_images_dense").bias.assign(np.linspace(-2, 2, 64))
+    before = generator.get_weights()
+    discriminator = discriminators_module.rebuild_discriminator(generator, TINY, seed=0, steps=60, batch_size=32)
+    for old, new in zip(before, generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    real = discriminator.predict(images_of(generator, 64), verbose=0)
+    noise = np.random.default_rng(0).uniform(-1, 1, (64, 8, 8, 1)).astype("f")
+    assert (real > np.median(discriminator.predict(noise, verbose=0))).mean() > 0.95
+
+
+# --- Hub ---
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """Fills the cache of tensorflow_hub as its downloader leaves it; gives the function that does it."""
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+
+    def fill(handle, make):
+        directory = tmp_path / "cache" / hashlib.sha1(handle.encode()).hexdigest()
+        directory.parent.mkdir(exist_ok=True)
+        make(directory)
+        return handle
+
+    return fill
+
+
+@pytest.mark.parametrize(("make", "classes"), [(tf1_hub_module, 3), (tf2_module, None)])
+def test_cached_hub_modules_are_sources_without_a_network(cached, compiled, make, classes):
+    handle = cached("https://tfhub.dev/someone/gan/1", make)
+    source = load_source(handle)
+    assert source.num_classes == classes and source.generator.output_shape[1:3] == (4, 4)
+    assert images_of(source.generator).shape == images_of(load_generator(handle)).shape
+    assert "wrapped" not in handle and isinstance(source.generator, WrappedGenerator)
+
+
+def test_an_address_that_is_not_cached_says_where_the_module_should_be(cached, monkeypatch):
+    hub = pytest.importorskip("tensorflow_hub")
+
+    def offline(handle):
+        raise OSError("<urlopen error [Errno -2] Name or service not known>")
+
+    monkeypatch.setattr(hub, "resolve", offline)
+    with pytest.raises(ArtifactError, match=r"unpack the module into .*cache/[0-9a-f]{40}\. Received: https://tfhub"):
+        load_source("https://tfhub.dev/nobody/nothing/1")
+
+
+def test_kaggle_handles_go_through_kagglehub(tmp_path, monkeypatch):
+    module, asked = tf2_module(tmp_path / "module"), []
+    fake = types.SimpleNamespace(model_download=lambda name: asked.append(name) or str(module))
+    monkeypatch.setitem(sys.modules, "kagglehub", fake)
+    assert load_generator("kaggle://google/progan/tensorFlow1/128/1").output_shape == (None, 4, 4, 1)
+    assert asked == ["google/progan/tensorFlow1/128/1"]
+    with pytest.raises(ArtifactError, match="must be kaggle://owner/model"):
+        load_generator("kaggle://google")
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises(ArtifactError, match=r"kagglehub must be installed: pip install 'tfgantl\[hub\]'"):
+        load_generator("kaggle://google/progan/tensorFlow1/128/1")
+
+
+def test_tensorflow_hub_is_named_if_it_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
+    with pytest.raises(ArtifactError, match=r"tensorflow_hub must be installed: pip install 'tfgantl\[hub\]'"):
+        load_generator("https://tfhub.dev/someone/gan/1")
+
+
+# --- Wrap ---
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_a_wrapped_module_trains_its_generator_and_nothing_else(tmp_path, compiled, trainable):
+    """Modules that were published as not fine-tunable have no trainable variables, and train all the same."""
+    generator = WrappedGenerator(tf1_hub_module(tmp_path / "module", trainable))
+    assert generator.num_classes == 3 and generator.module_config["output_range"] == [0.0, 1.0]
+    assert {v.path for v in generator.variables} == {
+        "generator/fc/kernel", "generator/emb/kernel", "generator/bn/moving_mean",
+    }  # fmt: skip
+    assert generator.set_trainable(r"generator/fc/.*") == ["generator/fc/kernel"]
+    keras.utils.set_random_seed(0)
+    gan = compiled(GAN(generator, TINY.build(4, 3, 3)[1]))
+    before = {v.path: v.numpy() for v in generator.variables}
+    images = images_of(generator)
+    data = tf.data.Dataset.from_tensors((tf.zeros((8, 4, 4, 3)), tf.zeros((8,), tf.int32))).repeat()
+    gan.fit(data, steps_per_epoch=2, verbose=0, shuffle=False)
+    moved = {v.path for v in generator.variables if not np.array_equal(v.numpy(), before[v.path])}
+    assert moved == {"generator/fc/kernel"}
+    assert np.abs(images_of(generator) - images).max() > 1e-3  # the signature reads what the optimizer wrote
+
+
+@pytest.mark.parametrize("make", [tf1_hub_module, tf2_module])
+def test_a_wrapped_generator_survives_files_copies_and_export(tmp_path, make):
+    generator = WrappedGenerator(make(tmp_path / "module"))
+    generator.trainable_variables[0].assign(generator.trainable_variables[0] * 0.5)
+    images = images_of(generator)
+    assert images.min() >= -1.001 and images.max() <= 1.001
+    np.testing.assert_allclose(images_of(float32_copy(generator)), images, atol=1e-6)
+    assert np.abs(images_of(fresh_copy(generator, "mixed_bfloat16")) - images).max() > 0.1  # nothing learnt is left
+    generator.save(tmp_path / "generator.keras")
+    np.testing.assert_allclose(images_of(load_generator(str(tmp_path / "generator.keras"))), images, atol=1e-6)
+    checkpoint = tf.train.Checkpoint(model=generator).save(str(tmp_path / "checkpoint"))
+    other = WrappedGenerator(tmp_path / "module")
+    tf.train.Checkpoint(model=other).restore(checkpoint).expect_partial()
+    np.testing.assert_allclose(images_of(other), images, atol=1e-6)
+    exported = publish(generator, tmp_path / "exported")
+    shutil.rmtree(tmp_path / "module")
+    np.testing.assert_allclose(images_of(load_generator(str(exported))), images, atol=1e-5)
+    with pytest.raises(ArtifactError, match="must be the module that the model was made from"):
+        load_generator(str(tmp_path / "generator.keras"))
+
+
+def test_uniform_latents_come_from_normal_ones(tmp_path):
+    module = tf2_module(tmp_path / "module")
+    plain, uniform = WrappedGenerator(module), WrappedGenerator(module, latents="uniform")
+    from scipy.stats import norm
+
+    noise = np.random.default_rng(0).standard_normal((5, 4), np.float32)
+    expected = plain.predict((2 * norm.cdf(noise) - 1).astype("f"), verbose=0)
+    np.testing.assert_allclose(uniform.predict(noise, verbose=0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"signature": "nothing"}, "must have the signature nothing. Received: discriminator, generator"),
+        ({"signature": "discriminator"}, "one output must be images"),
+        ({"trainable": "nothing"}, "`trainable` must match .*generator/fc/kernel.* Received: nothing"),
+        ({"latents": "cauchy"}, "`latents` must be normal or uniform. Received: cauchy"),
+    ],
+)
+def test_what_cannot_be_wrapped_is_told_in_one_line(tmp_path, options, message):
+    with pytest.raises(ArtifactError, match=message) as error:
+        WrappedGenerator(tf1_hub_module(tmp_path / "module"), **options)
+    assert "\n" not in str(error.value)
+
+
+def test_modules_with_a_fixed_batch_are_refused(tmp_path):
+    with pytest.raises(ArtifactError, match="must have the shape .any batch, fixed length"):
+        WrappedGenerator(tf1_hub_module(tmp_path / "module", fixed_batch=64))
+
+
+# --- Safety ---
+
+
+def read_a_file(z):
+    tf.print(tf.strings.length(tf.io.read_file("/etc/passwd")))
+
+
+def write_a_file(z):
+    tf.io.write_file("/tmp/tfgantl-test-must-not-exist", "x")
+
+
+def print_to_a_file(z):
+    tf.print("x", output_stream="file:///tmp/tfgantl-test-must-not-exist")
+
+
+def read_a_table(z):
+    tf.raw_ops.GenerateVocabRemapping(
+        new_vocab_file="/etc/passwd", old_vocab_file="/etc/passwd", new_vocab_offset=0, num_new_vocab=1
+    )
+
+
+def run_python(z):
+    tf.numpy_function(lambda x: x, [z], tf.float32)
+
+
+def restore(z):
+    tf.raw_ops.RestoreV2(prefix="/etc/x", tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.float32])
+
+
+@pytest.mark.parametrize(
+    ("extra", "operation"),
+    [
+        (read_a_file, "ReadFile"), (write_a_file, "WriteFile"), (print_to_a_file, "PrintV2"),
+        (read_a_table, "GenerateVocabRemapping"), (run_python, "PyFunc"), (restore, "RestoreV2"),
+    ],
+)  # fmt: skip
+def test_saved_models_that_do_more_than_compute_are_refused_before_they_are_loaded(
+    tmp_path, monkeypatch, extra, operation
+):
+    module = tf2_module(tmp_path / "module", extra)
+
+    def loaded(*arguments, **options):
+        raise AssertionError("loaded before it was checked")
+
+    monkeypatch.setattr(tf.saved_model, "load", loaded)
+    with pytest.raises(ArtifactError, match=f"operations of a SavedModel must only compute.*{operation}"):
+        load_generator(str(module))
+
+
+def test_allowed_operations_run(tmp_path):
+    module = tf2_module(tmp_path / "module", read_a_file)
+    assert load_generator(str(module), allow_ops=("ReadFile", "PrintV2")).output_shape == (None, 4, 4, 1)
+
+
+def test_the_operations_of_the_saver_are_the_only_exception(tmp_path):
+    """A signature that asks for the saver's own node saves files whenever it is called."""
+    graph = read_graph(tf1_hub_module(tmp_path / "module"))
+    check_operations(graph, (), "module")
+    assert {"SaveV2", "RestoreV2"} <= {node.op for node in graph.graph_def.node}
+    graph.signature_def["generator"].outputs["samples"].name = graph.saver_def.save_tensor_name
+    with pytest.raises(ArtifactError, match="SaveV2"):
+        check_operations(graph, (), "module")
+
+
+def test_operations_that_tensorflow_does_not_know_are_refused(tmp_path):
+    graph = read_graph(tf2_module(tmp_path / "module"))
+    graph.graph_def.library.function[0].node_def.add(name="evil", op="MyNativeCode")
+    with pytest.raises(ArtifactError, match=r"Received: MyNativeCode \(1\)"):
+        check_operations(graph, (), "module")
+
+
+def test_adopting_runs_nothing_of_a_module(tmp_path, monkeypatch):
+    module = tf1_hub_module(tmp_path / "module")
+    monkeypatch.setattr(tf.saved_model, "load", None)
+    names = set(read_variables(module))
+    assert names == {"generator/fc/kernel", "generator/emb/kernel", "generator/bn/moving_mean",
+                     "discriminator/fc/kernel"}  # fmt: skip
+
+
+# --- Damaged and hostile files ---
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [truncate, empty])
+@pytest.mark.parametrize("name", ["pair.npz", "pair.weights.h5", "m/saved_model.pb", "m/variables/variables.index",
+                                  "m/variables/variables.data-00000-of-00001"])  # fmt: skip
+@pytest.mark.parametrize("networks", [TINY, None], ids=["adopt", "wrap"])
+def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks):
+    gan = make_gan()
+    {"npz": save_npz, "h5": save_h5}.get(name.rpartition(".")[2], lambda g, p: None)(gan, tmp_path / name)
+    handle = tmp_path / name
+    if name.startswith("m/"):
+        save_exported(gan, tmp_path / "m")
+        handle = tmp_path / "m"
+    elif networks is None:
+        pytest.skip("only modules can be wrapped")
+    if networks is not None and name.endswith(".pb"):
+        pytest.skip("adopting does not read the graph")
+    damage(tmp_path / name)
+    with pytest.raises(ArtifactError, match=name.partition("/")[0]) as error:
+        load_generator(str(handle), networks=networks)
+    assert "\n" not in str(error.value)
+
+
+def test_hdf5_files_that_point_elsewhere_or_claim_too_much_are_refused(tmp_path):
+    with h5py.File(tmp_path / "link.weights.h5", "w") as file:
+        file["layers"] = h5py.ExternalLink("/etc/passwd", "/")
+    with pytest.raises(ArtifactError, match="must hold its weights itself. Received: a link at layers"):
+        load_generator(str(tmp_path / "link.weights.h5"), networks=TINY)
+    with h5py.File(tmp_path / "bomb.weights.h5", "w") as file:
+        file.create_dataset("layers/dense/vars/0", (2**40,), "f4", chunks=(1024,))
+    with pytest.raises(ArtifactError, match="must unpack to at most"):
+        load_generator(str(tmp_path / "bomb.weights.h5"), networks=TINY)
+
+
+def test_archives_with_python_objects_or_paths_that_lead_out_are_refused(tmp_path):
+    np.savez(tmp_path / "objects.npz", a=np.array([{}], object))
+    with pytest.raises(ArtifactError, match="a.npy must hold numbers. Received: object"):
+        load_generator(str(tmp_path / "objects.npz"), networks=TINY)
+    with zipfile.ZipFile(tmp_path / "out.npz", "w") as archive:
+        archive.writestr("../a.npy", b"x")
+    with pytest.raises(ArtifactError, match="must stay inside it. Received: ../a.npy"):
+        load_generator(str(tmp_path / "out.npz"), networks=TINY)
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", bytes(1200 * 2**20))
+    with pytest.raises(ArtifactError, match="must unpack to at most"):
+        load_generator(str(tmp_path / "bomb.npz"), networks=TINY)

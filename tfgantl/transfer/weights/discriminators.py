@@ -1,0 +1,78 @@
+"""A discriminator for a generator that came without one."""
+
+import keras
+import tensorflow as tf
+
+from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.gan import GAN
+from tfgantl.models import DCGAN, Networks
+from tfgantl.progress import StepBar
+
+REBUILD_STEPS = 300
+
+
+def rebuild_discriminator(
+    generator: keras.Model, networks: Networks, seed: int = 0, steps: int = REBUILD_STEPS, batch_size: int = 32
+) -> keras.Model:
+    """Trains a discriminator that takes samples of a generator for real, against a second generator trained beside it.
+
+    The second generator starts fresh and comes nearer and nearer to the samples, so the discriminator learns ever finer
+    features of them, as the lost one did of the real images. A discriminator trained on a fixed set of fakes, such as
+    noise, would stop at the first difference. The generator itself does not change.
+
+    Args:
+        generator: The source: latents [, labels] → images in [-1, 1].
+        networks: Architecture of the discriminator and of the second generator.
+        seed: Makes it repeatable.
+        steps: Training steps.
+        batch_size: Samples a step.
+
+    Returns:
+        The discriminator: images [, labels] → logits (batch, 1).
+
+    Raises:
+        ConfigError: If the architecture cannot make images of that size.
+    """
+    _, size, _, channels = generator.output_shape
+    num_classes = getattr(generator, "num_classes", None)
+    latent_dim = generator.inputs[0].shape[-1]
+
+    def samples(step):
+        seeds = tf.stack([tf.constant(seed + 7, tf.int64), step])
+        latents = tf.random.stateless_normal((batch_size, latent_dim), seeds)
+        if num_classes is None:
+            return (generator(latents, training=False),)
+        labels = tf.random.stateless_uniform((batch_size,), seeds, 0, num_classes, tf.int32)
+        return generator([latents, labels], training=False), labels
+
+    keras.utils.set_random_seed(seed)
+    gan = GAN(*networks.build(size, channels, num_classes), seed=seed)
+    gan.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
+    data = tf.data.Dataset.range(2**62).map(samples).prefetch(1)
+    bar = StepBar("rebuilding the discriminator")
+    gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[bar])
+    return gan.discriminator
+
+
+def networks_for(generator: keras.Model) -> Networks:
+    """An architecture for images of the size that a generator makes.
+
+    Raises:
+        ArtifactError: If the generator makes no square images.
+    """
+    shape = generator.output_shape
+    if len(shape) != 4 or shape[1] != shape[2]:
+        raise ArtifactError(f"a generator must make images (batch, side, side, channels). Received: {shape}")
+    config = generator.get_config()
+    if {"filters", "strides", "kernel_size", "negative_slope"} <= set(config):  # one of ours
+        known = ("filters", "strides", "kernel_size", "negative_slope", "latent_dim", "label_dim")
+        return DCGAN(**{key: config[key] for key in known})
+    side, strides = shape[1], []
+    while side % 2 == 0 and side > 4:
+        side, strides = side // 2, [*strides, 2]
+    strides = [*[1] * (2 - len(strides)), *strides]
+    filters = [max(16, 256 >> i) for i in range(len(strides))]
+    try:
+        return DCGAN(latent_dim=generator.inputs[0].shape[-1], filters=tuple(filters), strides=tuple(strides))
+    except ConfigError as error:
+        raise ArtifactError(str(error)) from error

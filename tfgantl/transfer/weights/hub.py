@@ -1,0 +1,77 @@
+"""Handles on the web, resolved by tensorflow_hub and kagglehub to a directory in their caches."""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+from tfgantl.errors import ArtifactError
+from tfgantl.transfer.weights.files import reason
+
+KAGGLE = "kaggle://"
+
+
+def is_remote(handle: str) -> bool:
+    """Whether a handle is a web address, or one of kagglehub."""
+    return handle.startswith(("https://", "http://", KAGGLE))
+
+
+def resolve(handle: str) -> Path:
+    """Finds the directory of a module, downloading it only if it is not cached.
+
+    Args:
+        handle: `https://tfhub.dev/…`, `https://www.kaggle.com/models/…`, or `kaggle://owner/model/framework/variation`
+            and optionally `/version`.
+
+    Raises:
+        ArtifactError: If the package that resolves it is not installed, or it is neither cached nor can be downloaded.
+    """
+    return _kaggle(handle) if handle.startswith(KAGGLE) else _tensorflow_hub(handle)
+
+
+def _tensorflow_hub(handle):
+    cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
+    directory = cache / hashlib.sha1(handle.encode()).hexdigest()  # how tensorflow_hub names it
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*pkg_resources")  # its last release still imports it
+            import tensorflow_hub
+    except ImportError as error:  # missing, or pkg_resources is
+        raise _not_installed(handle, "tensorflow_hub", error) from error
+    try:
+        found = Path(tensorflow_hub.resolve(handle))
+    except Exception as error:  # the network has many ways to fail
+        raise ArtifactError(
+            f"`source` must be cached or can be downloaded; offline, unpack the module into {directory}. "
+            f"Received: {handle} ({reason(error)})"
+        ) from error
+    if not (found / "saved_model.pb").is_file():
+        raise ArtifactError(
+            f"{found}: the cached module must be complete; remove it to load it anew. Received: {handle}"
+        )
+    return found
+
+
+def _kaggle(handle):
+    name = handle.removeprefix(KAGGLE).strip("/")
+    if len(name.split("/")) not in (4, 5):
+        raise ArtifactError(f"`source` must be kaggle://owner/model/framework/variation[/version]. Received: {handle}")
+    try:
+        import kagglehub
+    except ImportError as error:
+        raise _not_installed(handle, "kagglehub", error) from error
+    try:
+        found = Path(kagglehub.model_download(name))
+    except Exception as error:
+        raise ArtifactError(
+            f"`source` must be in the cache of kagglehub (KAGGLEHUB_CACHE) or can be downloaded. "
+            f"Received: {handle} ({reason(error)})"
+        ) from error
+    return found
+
+
+def _not_installed(handle, package, error):
+    return ArtifactError(
+        f"{handle}: {package} must be installed: pip install 'tfgantl[hub]'. Received: {reason(error)}"
+    )

@@ -1,0 +1,81 @@
+"""What became of every weight when a source was loaded or fitted: nothing is dropped or made up in silence."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+KINDS = {
+    "copied": "copied",
+    "transposed": "copied in another order",
+    "resized": "computed from the source",
+    "initial": "left at the initial value",
+    "skipped": "not used, of the source",
+}
+
+
+class Entry(NamedTuple):
+    """The fate of one weight.
+
+    Args:
+        kind: A key of `KINDS`.
+        name: Of the target's weight; of the source's if it was skipped.
+        size: Number of parameters.
+        detail: Where it comes from, or why not.
+    """
+
+    kind: str
+    name: str
+    size: int
+    detail: str = ""
+
+
+@dataclass
+class LoadReport:
+    """Says which weights were copied, copied in another order, computed, left at their initial value, or skipped.
+
+    Args:
+        entries: The fate of each weight.
+        notes: Whatever else was decided, as sentences.
+
+    Example:
+        >>> target, report = fit_source(source, image_size=64, channels=3, num_classes=34)
+        >>> print(report)
+        weights: 97.3 % of 1,056,000 parameters come from the source
+        copied: 14 weights
+        …
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, name: str, size: int, detail: str = "") -> None:
+        """Adds one weight."""
+        self.entries.append(Entry(kind, name, size, detail))
+
+    def of(self, kind: str) -> dict[str, str]:
+        """Names of the weights of a kind → details."""
+        return {entry.name: entry.detail for entry in self.entries if entry.kind == kind}
+
+    @property
+    def share(self) -> float:
+        """Share of the target's parameters that come from the source, in [0, 1]."""
+        wanted = [entry for entry in self.entries if entry.kind != "skipped"]
+        total = sum(entry.size for entry in wanted)
+        return sum(entry.size for entry in wanted if entry.kind != "initial") / total if total else 1.0
+
+    def __add__(self, other: "LoadReport") -> "LoadReport":
+        return LoadReport(self.entries + other.entries, self.notes + other.notes)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(fate, weight, detail) of all that was not simply copied, for tables."""
+        return [(KINDS[e.kind], e.name, e.detail) for kind in KINDS for e in self.entries if kind == e.kind != "copied"]
+
+    def __str__(self) -> str:
+        total = sum(entry.size for entry in self.entries if entry.kind != "skipped")
+        lines = [f"weights: {100 * self.share:.1f} % of {total:,} parameters come from the source"]
+        for kind, title in KINDS.items():
+            found = self.of(kind)
+            if found:
+                lines.append(f"{title}: {len(found)} weight{'s' * (len(found) > 1)}")
+                if kind != "copied":
+                    lines += [f"  {name}{': ' + detail if detail else ''}" for name, detail in found.items()]
+        return "\n".join(lines + self.notes)

@@ -1,0 +1,87 @@
+"""SavedModels as files: the graph and the named variables, read without loading or running anything."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.errors import ArtifactError
+from tfgantl.transfer.weights.files import reason
+
+MOST_GRAPH_BYTES = 2**30
+
+
+def is_saved_model(directory: Path) -> bool:
+    """Whether a directory holds a SavedModel, of TF2 or in the TF1 hub format."""
+    return (directory / "saved_model.pb").is_file()
+
+
+def is_hub_v1(directory: Path) -> bool:
+    """Whether a SavedModel is a TF1 hub module, which has no tags."""
+    return (directory / "tfhub_module.pb").is_file()
+
+
+def read_graph(directory: Path):
+    """Reads the graph that serves, as a `MetaGraphDef`.
+
+    Raises:
+        ArtifactError: If it is missing, damaged, too large, or not the only one with the right tags.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = directory / "saved_model.pb"
+    if not path.is_file():
+        raise ArtifactError(f"{directory}: must hold a saved_model.pb. Received: none")
+    if path.stat().st_size > MOST_GRAPH_BYTES:
+        raise ArtifactError(f"{path}: must be at most {MOST_GRAPH_BYTES} bytes. Received: {path.stat().st_size}")
+    try:
+        model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    except Exception as error:  # protobuf has an error class of its own in every implementation
+        raise ArtifactError(f"{path}: must be an intact SavedModel. Received: {reason(error)}") from error
+    tags = set() if is_hub_v1(directory) else {"serve"}
+    graphs = [graph for graph in model.meta_graphs if set(graph.meta_info_def.tags) == tags]
+    if len(graphs) != 1:
+        found = [sorted(graph.meta_info_def.tags) for graph in model.meta_graphs]
+        raise ArtifactError(f"{directory}: must hold one graph with the tags {sorted(tags)}. Received: {found}")
+    return graphs[0]
+
+
+def read_variables(directory: Path) -> dict[str, np.ndarray]:
+    """Reads all variables of numbers, by the names that they have in the graph.
+
+    Raises:
+        ArtifactError: If they are missing, damaged, or claim to be larger than their files.
+    """
+    prefix = directory / "variables" / "variables"
+    stored = sum(file.stat().st_size for file in prefix.parent.glob("variables.data-*"))
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        claimed = sum(int(np.prod(s, dtype=object)) * dtypes[n].size for n, s in shapes.items() if dtypes[n].size)
+        if claimed > stored:
+            raise ArtifactError(f"{directory}: variables must be in the files. Received: {claimed} of {stored} bytes")
+        names = _names(reader) if "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes else {name: name for name in shapes}
+        arrays = {}
+        for key, name in names.items():
+            if key in dtypes and dtypes[key].is_floating:
+                value = reader.get_tensor(key).astype(np.float32)
+                if name in arrays and not np.array_equal(arrays[name], value):
+                    raise ArtifactError(f"{directory}: names of variables must be unique. Received: {name} twice")
+                arrays[name] = value
+    except ArtifactError:
+        raise
+    except Exception as error:  # TensorFlow raises a dozen classes, of which IndexError is one
+        raise ArtifactError(f"{directory}: must hold intact variables. Received: {reason(error)}") from error
+    if not arrays:
+        raise ArtifactError(f"{directory}: must hold variables; a frozen graph has none. Received: none")
+    return arrays
+
+
+def _names(reader):
+    """Key in the checkpoint → name of the variable in the program that wrote it."""
+    from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
+        reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
+    )
+    return {a.checkpoint_key: a.full_name or a.checkpoint_key for node in graph.nodes for a in node.attributes}
