@@ -15,12 +15,12 @@ from tfgantl.errors import ConfigError, DataError, check_seed
 from tfgantl.models import Networks
 from tfgantl.training.optimization import Optimization, Precision, dtype_policy
 from tfgantl.training.run_directory import RunDirectory, check_name
-from tfgantl.transfer import FreezeD, Scratch, Transfer
+from tfgantl.transfer import FineTune, Scratch, Transfer
 
 MOST_IMAGES = 10_000  # of a split, for judging
 # On a hundred images a fast discriminator keeps the generator diverse; chosen on validation images (docs/methods.md).
 ADAPTATION = Optimization(g_learning_rate=2e-4, d_learning_rate=2e-3, decay=True, ema_decay=0.99)
-DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}, "transfer": {"class_path": "FreezeD"}}
+DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}, "transfer": {"class_path": "FineTune"}}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class AdaptConfig:
     class_map: str = "nearest"
     allow_ops: tuple[str, ...] = ()
     target: Source = field(default_factory=HandwrittenDigits)
-    transfer: Transfer = field(default_factory=FreezeD)
+    transfer: Transfer = field(default_factory=FineTune)
     steps: int = 600
     batch_size: int = 64
     seed: int = 0
