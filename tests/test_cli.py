@@ -133,7 +133,7 @@ def test_additive_methods_survive_the_written_configuration(tmp_path):
 
 
 def test_an_unknown_class_lists_the_known_ones(capsys):
-    for option, known in (("--transfer", "AdAM, Alternating, CDC, EWC, .*FreezeD, .*Scratch"), ("--target", "Arrays, Folder")):
+    for option, known in (("--transfer", "AdAM, Alternating, CDC, EWC"), ("--target", "Arrays, Folder")):
         with pytest.raises(SystemExit):
             parse("adapt", option, "Magic")
         assert known in capsys.readouterr().err

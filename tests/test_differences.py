@@ -215,7 +215,7 @@ def digits():
 @pytest.mark.parametrize(
     ("size", "images", "logits"),
     # Measured with the shipped digits: 0.898, 0.993, 0.896, 0.966 for images; below half of it is not asked of logits.
-    [(32, 0.88, 0.4), (56, 0.98, 0.9), (64, 0.88, 0.4), (14, 0.95, None)],
+    [(32, 0.88, 0.2), (56, 0.98, 0.9), (64, 0.88, 0.2), (14, 0.95, None)],
 )
 def test_a_trained_source_is_recognisable_at_other_sizes(digits, size, images, logits):
     fitted, _ = fit_source(digits, size, 1, 10)
