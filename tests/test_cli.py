@@ -171,7 +171,7 @@ FAILURES = {
         "`run_dir` must be a directory that can be written",
     ),
     "layers that are not there": (
-        lambda path: ["--transfer.layers", "9"],
+        lambda path: ["--transfer", "FreezeD", "--transfer.layers", "9"],
         2,
         "a pattern of layers to freeze must match",
     ),
