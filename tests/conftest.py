@@ -92,9 +92,7 @@ def play(method, gan, examples, steps=40, after=None):
             stage = schedule.send(outcome)
         except StopIteration:
             break
-        stage.apply(gan)
-        if stage.before is not None:
-            stage.before(gan)
+        stage.begin(gan)
         before = [numpy_weights(network) for network in (gan.generator, gan.discriminator)]
         data = batches(examples, 8, seed=0, start=int(gan.step))
         gan.fit(data, steps_per_epoch=max(1, stage.steps // 2), verbose=0, shuffle=False)

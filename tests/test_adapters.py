@@ -106,9 +106,7 @@ def test_rick_keeps_frozen_filters_bit_for_bit_and_pruned_ones_at_zero(source, c
         return {path: value.numpy() for path, value in states.adapt(weights).items()}
 
     for stage in method.schedule(60):
-        stage.apply(gan)
-        if stage.before is not None:
-            stage.before(gan)
+        stage.begin(gan)
         before = values()
         gan.fit(batches(examples, 8, 0, int(gan.step)), steps_per_epoch=stage.steps, verbose=0, shuffle=False)
         if stage.name == "warm up":

@@ -360,10 +360,15 @@ def empty(path):
     path.write_bytes(b"")
 
 
+ADOPTED = ["pair.npz", "pair.weights.h5", "m/variables/variables.index", "m/variables/variables.data-00000-of-00001"]
+WRAPPED = ["m/saved_model.pb", *ADOPTED[2:]]
+
+
 @pytest.mark.parametrize("damage", [truncate, empty])
-@pytest.mark.parametrize("name", ["pair.npz", "pair.weights.h5", "m/saved_model.pb", "m/variables/variables.index",
-                                  "m/variables/variables.data-00000-of-00001"])  # fmt: skip
-@pytest.mark.parametrize("networks", [TINY, None], ids=["adopt", "wrap"])
+@pytest.mark.parametrize(
+    ("name", "networks"), [(n, TINY) for n in ADOPTED] + [(n, None) for n in WRAPPED],
+    ids=[f"adopt-{n}" for n in ADOPTED] + [f"wrap-{n}" for n in WRAPPED],
+)  # fmt: skip
 def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks):
     gan = make_gan()
     {"npz": save_npz, "h5": save_h5}.get(name.rpartition(".")[2], lambda g, p: None)(gan, tmp_path / name)
@@ -371,10 +376,6 @@ def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks):
     if name.startswith("m/"):
         save_exported(gan, tmp_path / "m")
         handle = tmp_path / "m"
-    elif networks is None:
-        pytest.skip("only modules can be wrapped")
-    if networks is not None and name.endswith(".pb"):
-        pytest.skip("adopting does not read the graph")
     damage(tmp_path / name)
     with pytest.raises(ArtifactError, match=name.partition("/")[0]) as error:
         load_generator(str(handle), networks=networks)

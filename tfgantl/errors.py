@@ -17,12 +17,6 @@ class ConfigError(TfgantlError, ValueError):
     exit_code = 2
 
 
-def check_seed(name: str, value: int) -> None:
-    """Raises `ConfigError` unless `value` is a seed that all generators of random numbers take."""
-    if not 0 <= value < 2**32:
-        raise ConfigError(f"`{name}` must be in [0, {2**32 - 1}]. Received: {value}")
-
-
 class DataError(TfgantlError, ValueError):
     """The images or labels cannot be used."""
 
@@ -45,3 +39,39 @@ class DivergedError(TfgantlError, RuntimeError):
     """Training produced a value that is not finite."""
 
     exit_code = 6
+
+
+def check_seed(name: str, value: int) -> None:
+    """Raises `ConfigError` unless `value` is a seed that all generators of random numbers take."""
+    if not 0 <= value < 2**32:
+        raise ConfigError(f"`{name}` must be in [0, {2**32 - 1}]. Received: {value}")
+
+
+def check_at_least(config, least: float, *names: str) -> None:
+    """Raises `ConfigError` unless each attribute named is at least `least`, or `None`."""
+    _require(config, names, f"at least {least}", lambda value: value >= least)
+
+
+def check_above(config, bound: float, *names: str) -> None:
+    """Raises `ConfigError` unless each attribute named is above `bound`, or `None`."""
+    _require(config, names, f"above {bound}", lambda value: value > bound)
+
+
+def check_within(config, interval: str, *names: str) -> None:
+    """Raises `ConfigError` unless each attribute named is in an interval such as `(0, 1]`, or `None`."""
+    low, high = (float(end) for end in interval[1:-1].split(","))
+
+    def within(value):
+        above = value >= low if interval[0] == "[" else value > low
+        return above and (value <= high if interval[-1] == "]" else value < high)
+
+    _require(config, names, f"in {interval}", within)
+
+
+def _require(config, names, allowed, holds):
+    """`config` is a dataclass; a field that is `None` is not set."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not holds(value):
+            optional = ", or none" if type(config).__dataclass_fields__[name].default is None else ""
+            raise ConfigError(f"`{name}` must be {allowed}{optional}. Received: {value}")

@@ -13,7 +13,7 @@ from tfgantl.errors import ConfigError
 
 
 class Adapter(keras.layers.Layer):
-    """A layer that is trained together with a network. The base class changes nothing.
+    """A layer that is trained together with a network, and acts through `adapt`. The base class changes nothing.
 
     Subclasses make their weights in `__init__`, and must be the identity until they are trained.
     """
@@ -28,9 +28,6 @@ class Adapter(keras.layers.Layer):
             Those that differ, path → float32 tensor of the same shape.
         """
         return {}
-
-    def call(self):  # an adapter acts through `adapt`
-        raise NotImplementedError
 
 
 class LabelRamp(Adapter):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, HandwrittenDigits, Source
 from tfgantl.data.examples import check_splits
-from tfgantl.errors import ConfigError, DataError, check_seed
+from tfgantl.errors import DataError, check_at_least, check_seed
 from tfgantl.models import Networks
 
 DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}}
@@ -43,10 +43,8 @@ class EvaluateConfig:
     json: bool = False
 
     def __post_init__(self):
-        if self.samples < 10:
-            raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
-        if self.classifier_steps < 1:
-            raise ConfigError(f"`classifier_steps` must be at least 1. Received: {self.classifier_steps}")
+        check_at_least(self, 10, "samples")
+        check_at_least(self, 1, "classifier_steps")
         check_seed("seed", self.seed)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import Source
-from tfgantl.errors import ConfigError, DataError, check_seed
+from tfgantl.errors import ConfigError, check_at_least, check_seed
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class ExtractorConfig:
     def __post_init__(self):
         if not self.domains:
             raise ConfigError("`domains` must name at least one data source. Received: none")
-        if self.steps < 1 or self.samples < 1:
-            raise ConfigError(f"`steps` and `samples` must be at least 1. Received: {self.steps} and {self.samples}")
+        check_at_least(self, 1, "steps", "samples")
         check_seed("seed", self.seed)
         if Path(self.out_dir).exists():
             raise ConfigError(f"`out_dir` must not exist. Received: {self.out_dir}")

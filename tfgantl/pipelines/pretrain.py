@@ -11,7 +11,7 @@ from pathlib import Path
 from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, RenderedDigits, Source
 from tfgantl.data.examples import check_splits
-from tfgantl.errors import ConfigError, check_seed
+from tfgantl.errors import ConfigError, check_at_least, check_seed
 from tfgantl.models import DCGAN, Networks
 from tfgantl.training.optimization import Optimization, Precision, dtype_policy
 from tfgantl.training.run_directory import RunDirectory, check_name
@@ -65,13 +65,8 @@ class PretrainConfig:
     json: bool = False
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "samples", "classifier_steps", "validate_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
-        if self.samples < 10:
-            raise ConfigError(f"`samples` must be at least 10. Received: {self.samples}")
-        if self.patience is not None and self.patience < 1:
-            raise ConfigError(f"`patience` must be at least 1, or none. Received: {self.patience}")
+        check_at_least(self, 1, "steps", "batch_size", "classifier_steps", "validate_every", "patience")
+        check_at_least(self, 10, "samples")
         check_seed("seed", self.seed)
         self.optimization.check(self.steps)
         if self.preset_dir and Path(self.preset_dir).exists():

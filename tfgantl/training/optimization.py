@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
 
 AUGMENTATIONS = ("translation", "cutout", "color")
 Loss = Literal["minimax", "non_saturating", "hinge", "least_squares", "wasserstein"]
@@ -65,8 +65,7 @@ class Optimization:
                 "`loss` must tell real from fake by the sign of a logit for ada and apa: any but wasserstein. "
                 "Received: wasserstein"
             )
-        if self.horizon < 1:
-            raise ConfigError(f"`horizon` must be at least 1. Received: {self.horizon}")
+        check_at_least(self, 1, "horizon")
         if self.lecam != "auto" and not (isinstance(self.lecam, int | float) and 0 <= self.lecam < float("inf")):
             raise ConfigError(f"`lecam` must be auto, or a number of at least 0. Received: {self.lecam}")
         if self.label_ramp is not None:
@@ -76,17 +75,10 @@ class Optimization:
                     "`label_ramp` must be a start of at least 0 and a later end. "
                     f"Received: {', '.join(map(str, self.label_ramp))}"
                 )
-        for name in ("g_learning_rate", "d_learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"`{name}` must be above 0. Received: {getattr(self, name)}")
-        for name in ("r1", "gradient_penalty"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"`{name}` must be at least 0. Received: {getattr(self, name)}")
-        for name in ("beta_1", "beta_2", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be in [0, 1). Received: {getattr(self, name)}")
-        if self.r1_every < 1:
-            raise ConfigError(f"`r1_every` must be at least 1. Received: {self.r1_every}")
+        check_above(self, 0, "g_learning_rate", "d_learning_rate")
+        check_at_least(self, 0, "r1", "gradient_penalty")
+        check_within(self, "[0, 1)", "beta_1", "beta_2", "ema_decay")
+        check_at_least(self, 1, "r1_every")
 
     @property
     def _names(self) -> set[str]:

@@ -36,9 +36,7 @@ def follow(
             stage = schedule.send(outcome)
         except StopIteration:
             break
-        stage.apply(gan)
-        if stage.before is not None:
-            stage.before(gan)
+        stage.begin(gan)
         progress.stage = stage.name
         start = int(gan.step)
         gan.fit(

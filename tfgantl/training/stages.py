@@ -39,6 +39,12 @@ class Stage:
         if self.steps < 1:
             raise ConfigError(f"stage `{self.name}` must have at least 1 step. Received: {self.steps}")
 
+    def begin(self, gan: GAN) -> None:
+        """Freezes, and does what is to be done before the steps."""
+        self.apply(gan)
+        if self.before is not None:
+            self.before(gan)
+
     def apply(self, gan: GAN) -> None:
         """Sets `trainable` on every layer; frozen batch normalisation also keeps, and uses, its moving statistics.
 

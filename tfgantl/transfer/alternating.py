@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -34,14 +34,9 @@ class Alternating(FineTune):
 
     def __post_init__(self):
         object.__setattr__(self, "freeze_generator", tuple(self.freeze_generator))
-        if not 0 < self.discriminator_share < 1:
-            raise ConfigError(f"`discriminator_share` must be in (0, 1). Received: {self.discriminator_share}")
-        if self.rounds < 1:
-            raise ConfigError(f"`rounds` must be at least 1. Received: {self.rounds}")
-        if self.patience < 1:
-            raise ConfigError(f"`patience` must be at least 1. Received: {self.patience}")
-        if not 0 <= self.tolerance <= 0.5:
-            raise ConfigError(f"`tolerance` must be in [0, 0.5]. Received: {self.tolerance}")
+        check_within(self, "(0, 1)", "discriminator_share")
+        check_at_least(self, 1, "rounds", "patience")
+        check_within(self, "[0, 0.5]", "tolerance")
 
     def schedule(self, steps):
         rounds = min(self.rounds, steps // 2)  # each needs a step of either kind

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -23,8 +23,7 @@ class L2SP(FineTune):
     discriminator: bool = False
 
     def __post_init__(self):
-        if not self.strength > 0:
-            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
+        check_above(self, 0, "strength")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.anchors import Anchors
@@ -59,10 +58,8 @@ class EWC(FineTune):
     samples: int = 256
 
     def __post_init__(self):
-        if not self.strength > 0:
-            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
-        if self.samples < 1:
-            raise ConfigError(f"`samples` must be at least 1. Received: {self.samples}")
+        check_above(self, 0, "strength")
+        check_at_least(self, 1, "samples")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.anchors import Anchors

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -35,15 +35,10 @@ class CDC(FineTune):
     anchor_every: int = 4
 
     def __post_init__(self):
-        if not self.strength > 0:
-            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
-        if not self.anchor_spread >= 0:
-            raise ConfigError(f"`anchor_spread` must be at least 0. Received: {self.anchor_spread}")
-        if self.samples < 3:
-            raise ConfigError(f"`samples` must be at least 3. Received: {self.samples}")
-        for name in ("anchors", "anchor_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+        check_above(self, 0, "strength")
+        check_at_least(self, 0, "anchor_spread")
+        check_at_least(self, 3, "samples")
+        check_at_least(self, 1, "anchors", "anchor_every")
 
     def networks(self, source, dtype):
         from tfgantl.transfer.patches import patch_layer
@@ -93,11 +88,8 @@ class RSSA(FineTune):
     largest_map: int = 16
 
     def __post_init__(self):
-        if not self.strength > 0:
-            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
-        for name in ("samples", "largest_map"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+        check_above(self, 0, "strength")
+        check_at_least(self, 1, "samples", "largest_map")
 
     def networks(self, source, dtype):
         from tfgantl.transfer.relations import block_features

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import check_above
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -23,8 +23,7 @@ class FeatureDistillation(FineTune):
     strength: float = 1.0
 
     def __post_init__(self):
-        if not self.strength > 0:
-            raise ConfigError(f"`strength` must be above 0. Received: {self.strength}")
+        check_above(self, 0, "strength")
 
     def networks(self, source, dtype):
         from tfgantl.transfer.relations import block_features

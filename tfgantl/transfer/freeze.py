@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import check_at_least
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -21,8 +21,7 @@ class FreezeD(FineTune):
     layers: int = 1
 
     def __post_init__(self):
-        if self.layers < 1:
-            raise ConfigError(f"`layers` must be at least 1. Received: {self.layers}")
+        check_at_least(self, 1, "layers")
 
     def schedule(self, steps):
         yield Stage("adapt", steps, freeze_discriminator=tuple(f"block{i}_.*" for i in range(1, self.layers + 1)))

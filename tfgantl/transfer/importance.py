@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 from tfgantl.transfer.low_rank import ALL_BUT_NORMS
@@ -36,12 +36,9 @@ class AdAM(FineTune):
     samples: int = 128
 
     def __post_init__(self):
-        if not 0 < self.probe_share < 1:
-            raise ConfigError(f"`probe_share` must be in (0, 1). Received: {self.probe_share}")
-        if not 0 <= self.quantile <= 1:
-            raise ConfigError(f"`quantile` must be in [0, 1]. Received: {self.quantile}")
-        if self.samples < 1:
-            raise ConfigError(f"`samples` must be at least 1. Received: {self.samples}")
+        check_within(self, "(0, 1)", "probe_share")
+        check_within(self, "[0, 1]", "quantile")
+        check_at_least(self, 1, "samples")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.fisher import Fisher
@@ -101,15 +98,12 @@ class RICK(FineTune):
     samples: int = 32
 
     def __post_init__(self):
-        if not 0 < self.warm_up_share < 1:
-            raise ConfigError(f"`warm_up_share` must be in (0, 1). Received: {self.warm_up_share}")
+        check_within(self, "(0, 1)", "warm_up_share")
         if not 0 <= self.prune <= self.freeze <= 1:
             raise ConfigError(
                 f"`prune` and `freeze` must be in [0, 1], the first no larger. Received: {self.prune} and {self.freeze}"
             )
-        for name in ("every", "samples"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+        check_at_least(self, 1, "every", "samples")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.fisher import Fisher

@@ -1,5 +1,7 @@
 """Adapters that change kernels: by a low-rank sum, by singular values, by modulation, and by filter."""
 
+from abc import ABC, abstractmethod
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,7 +10,7 @@ from tfgantl.models.adapters import Adapter
 from tfgantl.transfer.kernels import kernels
 
 
-class _KernelAdapter(Adapter):
+class _KernelAdapter(Adapter, ABC):
     """Base: makes weights for each kernel, but not for layers named in `but`; changes its matrix (filters, inputs)."""
 
     def __init__(self, network: keras.Model, but: tuple[str, ...] = (), **kwargs):
@@ -24,11 +26,13 @@ class _KernelAdapter(Adapter):
         variable.assign(value)
         return variable
 
+    @abstractmethod
     def make(self, kernel, network) -> tuple:
-        raise NotImplementedError
+        """Makes the weights for one kernel."""
 
+    @abstractmethod
     def change(self, matrix, *parts):
-        raise NotImplementedError
+        """Gives the matrix to compute with, from that of the network and what `make` made."""
 
     def adapt(self, weights):
         return {

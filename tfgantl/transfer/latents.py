@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import check_at_least, check_within
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -27,10 +27,8 @@ class MineGAN(FineTune):
     miner_share: float = 0.5
 
     def __post_init__(self):
-        if self.units < 1:
-            raise ConfigError(f"`units` must be at least 1. Received: {self.units}")
-        if not 0 < self.miner_share <= 1:
-            raise ConfigError(f"`miner_share` must be in (0, 1]. Received: {self.miner_share}")
+        check_at_least(self, 1, "units")
+        check_within(self, "(0, 1]", "miner_share")
 
     def networks(self, source, dtype):
         from tfgantl.models.mined import MinedGenerator

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import check_at_least
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -29,8 +29,7 @@ class LoRA(FineTune):
     norms: bool = True
 
     def __post_init__(self):
-        if self.rank < 1:
-            raise ConfigError(f"`rank` must be at least 1. Received: {self.rank}")
+        check_at_least(self, 1, "rank")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.kernel_adapters import LowRank
