@@ -133,7 +133,11 @@ def test_additive_methods_survive_the_written_configuration(tmp_path):
 
 
 def test_an_unknown_class_lists_the_known_ones(capsys):
-    for option, known in (("--transfer", "AdAM, Alternating, CDC, EWC"), ("--target", "Arrays, Folder")):
+    transfers = (
+        "AdAM, Alternating, CDC, EWC, FeatureDistillation, FineTune, FreezeD, KernelModulation, L2SP, LatentAffine, "
+        "LoRA, MineGAN, RICK, RSSA, SVD, ScaleShift, Scratch"
+    )
+    for option, known in (("--transfer", transfers), ("--target", "Arrays, Folder")):
         with pytest.raises(SystemExit):
             parse("adapt", option, "Magic")
         assert known in capsys.readouterr().err

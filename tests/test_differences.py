@@ -214,8 +214,8 @@ def digits():
 
 @pytest.mark.parametrize(
     ("size", "images", "logits"),
-    # Measured with the shipped digits: images about 0.9, 0.99, 0.9 and 0.97; logits 0.30 at 32 px and 0.27 at 64 px.
-    [(32, 0.88, 0.2), (56, 0.98, 0.9), (64, 0.88, 0.2), (14, 0.95, None)],
+    # Measured with the shipped digits: images about 0.9, 0.99, 0.9 and 0.97; logits 0.73, 0.91, 0.72 and 0.70.
+    [(32, 0.88, 0.6), (56, 0.98, 0.9), (64, 0.88, 0.6), (14, 0.95, 0.55)],
 )
 def test_a_trained_source_is_recognisable_at_other_sizes(digits, size, images, logits):
     fitted, _ = fit_source(digits, size, 1, 10)
@@ -223,9 +223,8 @@ def test_a_trained_source_is_recognisable_at_other_sizes(digits, size, images, l
     before, after = digits.generate(latents, labels), fitted.generate(latents, labels)
     resized = tf.image.resize(before, (size, size), antialias=True).numpy()
     assert correlation(after, resized) > images
-    if logits:
-        old = digits.discriminator.predict([before, labels], verbose=0)
-        assert correlation(fitted.discriminator.predict([resized, labels], verbose=0), old) > logits
+    old = digits.discriminator.predict([before, labels], verbose=0)
+    assert correlation(fitted.discriminator.predict([resized, labels], verbose=0), old) > logits
 
 
 def test_a_dropped_stage_undoes_a_grown_one(digits):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import Source
-from tfgantl.errors import ConfigError, check_at_least, check_seed
+from tfgantl.errors import ConfigError, DataError, check_at_least, check_seed
 
 
 @dataclass(frozen=True)

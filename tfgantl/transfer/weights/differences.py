@@ -7,9 +7,10 @@ from tfgantl.gan import GAN
 from tfgantl.transfer.weights.channels import fit_channels
 from tfgantl.transfer.weights.classes import choose_classes, fit_classes
 from tfgantl.transfer.weights.copying import copy_weights, named_weights
+from tfgantl.transfer.weights.discriminator_resolution import JUDGED, fit_discriminator_size
+from tfgantl.transfer.weights.generator_resolution import fit_generator_size, sample
 from tfgantl.transfer.weights.parts import Part
 from tfgantl.transfer.weights.report import LoadReport
-from tfgantl.transfer.weights.resolution import fit_discriminator_size, fit_generator_size, sample
 
 DEFAULT_CLASS_MAP = "nearest"
 
@@ -65,7 +66,7 @@ def fit_source(
 
     def fit(generator):
         maker, judge = Part.of(generator, seed), Part.of(source.discriminator, seed)
-        (images,) = sample(generator, [generator.output])
+        (images,) = sample(generator, [generator.output], JUDGED)
         fit_generator_size(maker, image_size)
         fit_discriminator_size(judge, image_size, images)
         for part in (maker, judge):
