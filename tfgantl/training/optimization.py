@@ -151,7 +151,7 @@ class Optimization:
                 adapters.insert(0, LabelRamp(network, lambda: step, *self.label_ramp))
 
         gan.compile(
-            adam(self.g_learning_rate),
+            adam(self.g_learning_rate * (transfer.rate if transfer else 1.0)),
             adam(self.d_learning_rate),
             loss=self.loss,
             augment=augment,

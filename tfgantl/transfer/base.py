@@ -22,10 +22,12 @@ class Transfer(Hooks):
     Attributes:
         needs_source: Whether the method starts from a source at all.
         cost: What a step costs beyond one of fine-tuning, in words, for the documentation.
+        rate: Factor on the learning rate of the generator; few weights take larger steps than all of them.
     """
 
     needs_source = True
     cost = "none"
+    rate = 1.0
 
     def networks(self, source: GAN, dtype: str):
         """Makes the generator and the discriminator to train, with fresh weights.

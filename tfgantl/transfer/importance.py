@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError, check_at_least, check_within
+from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 from tfgantl.transfer.low_rank import ALL_BUT_NORMS
@@ -25,6 +25,7 @@ class AdAM(FineTune):
         probe_share: Share of the steps for the probe.
         quantile: Share of the filters of each layer that is fine-tuned.
         samples: Generated images for the Fisher information.
+        rate: Factor on the learning rate of the generator.
 
     Reference:
         Zhao et al., 2022, https://arxiv.org/abs/2210.16559
@@ -34,8 +35,10 @@ class AdAM(FineTune):
     probe_share: float = 0.25
     quantile: float = 0.5
     samples: int = 128
+    rate: float = 1.0
 
     def __post_init__(self):
+        check_above(self, 0, "rate")
         check_within(self, "(0, 1)", "probe_share")
         check_within(self, "[0, 1]", "quantile")
         check_at_least(self, 1, "samples")

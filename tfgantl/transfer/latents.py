@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import check_at_least, check_within
+from tfgantl.errors import check_above, check_at_least, check_within
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -17,6 +17,7 @@ class MineGAN(FineTune):
     Args:
         units: Width of the miner's hidden layer.
         miner_share: Share of the steps for which the generator is frozen.
+        rate: Factor on the learning rate of the generator.
 
     Reference:
         Wang et al., 2020, https://arxiv.org/abs/1912.05270
@@ -25,8 +26,10 @@ class MineGAN(FineTune):
     cost = "less while the generator is frozen; two small dense layers"
     units: int = 128
     miner_share: float = 0.5
+    rate: float = 1.0
 
     def __post_init__(self):
+        check_above(self, 0, "rate")
         check_at_least(self, 1, "units")
         check_within(self, "(0, 1]", "miner_share")
 
@@ -60,6 +63,7 @@ class LatentAffine(FineTune):
     Args:
         freeze_discriminator: Whether all blocks of the discriminator are frozen, as in the paper; otherwise it is
             trained as a whole.
+        rate: Factor on the learning rate of the generator.
 
     Reference:
         Yang et al., 2021, https://arxiv.org/abs/2111.12702
@@ -67,6 +71,10 @@ class LatentAffine(FineTune):
 
     cost = "less: no gradients of kernels"
     freeze_discriminator: bool = True
+    rate: float = 1.0
+
+    def __post_init__(self):
+        check_above(self, 0, "rate")
 
     def networks(self, source, dtype):
         from tfgantl.transfer.latent_adapter import first_layer

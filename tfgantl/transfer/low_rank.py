@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import check_at_least
+from tfgantl.errors import check_above, check_at_least
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -19,6 +19,7 @@ class LoRA(FineTune):
         rank: Rank of the change.
         norms: Whether scale and shift of batch normalisation are trained, too; otherwise the generator keeps the
             statistics of the source.
+        rate: Factor on the learning rate of the generator.
 
     Reference:
         Hu et al., 2022, https://arxiv.org/abs/2106.09685
@@ -27,8 +28,10 @@ class LoRA(FineTune):
     cost = "one small matrix product a kernel"
     rank: int = 4
     norms: bool = True
+    rate: float = 1.0
 
     def __post_init__(self):
+        check_above(self, 0, "rate")
         check_at_least(self, 1, "rank")
 
     def prepare(self, gan, source):
@@ -47,6 +50,7 @@ class SVD(FineTune):
 
     Args:
         norms: Whether scale and shift of the generator's batch normalisation are trained, too.
+        rate: Factor on the learning rate of the generator.
 
     Reference:
         Robb et al., 2020, https://arxiv.org/abs/2010.11943
@@ -54,6 +58,10 @@ class SVD(FineTune):
 
     cost = "two matrix products a kernel"
     norms: bool = True
+    rate: float = 1.0
+
+    def __post_init__(self):
+        check_above(self, 0, "rate")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.kernel_adapters import SingularValues
@@ -74,6 +82,7 @@ class KernelModulation(FineTune):
 
     Args:
         norms: Whether scale and shift of batch normalisation are trained, too.
+        rate: Factor on the learning rate of the generator.
 
     Reference:
         Zhao et al., 2022, https://arxiv.org/abs/2210.16559 (AdAM, section 4)
@@ -81,6 +90,10 @@ class KernelModulation(FineTune):
 
     cost = "one outer product a kernel"
     norms: bool = True
+    rate: float = 1.0
+
+    def __post_init__(self):
+        check_above(self, 0, "rate")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.kernel_adapters import Modulation

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, check_above
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 from tfgantl.transfer.low_rank import ALL_BUT_NORMS
@@ -14,11 +14,18 @@ class ScaleShift(FineTune):
 
     The paper fits them by a perceptual loss without a discriminator; later work, and this, trains them against one.
 
+    Args:
+        rate: Factor on the learning rate of the generator.
+
     Reference:
         Noguchi and Harada, 2019, https://arxiv.org/abs/1904.01774
     """
 
     cost = "less: no gradients of the generator's kernels"
+    rate: float = 1.0
+
+    def __post_init__(self):
+        check_above(self, 0, "rate")
 
     def networks(self, source, dtype):
         generator, discriminator = super().networks(source, dtype)
