@@ -12,14 +12,16 @@ import yaml
 
 from tfgantl import cli
 from tfgantl.data import Folder
-from tfgantl.pipelines import adapt, benchmark, evaluate, extractor, pretrain
+from tfgantl.pipelines import adapt, evaluate, extractor, pretrain
+from tfgantl.pipelines.benchmarks import adaptation, transfer
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
     "pretrain": (pretrain.PretrainConfig, pretrain.DEFAULTS),
     "evaluate": (evaluate.EvaluateConfig, evaluate.DEFAULTS),
     "extractor": (extractor.ExtractorConfig, {}),
-    "benchmark": (benchmark.BenchmarkConfig, {}),
+    "benchmark": (adaptation.BenchmarkConfig, {}),
+    "benchmark transfer": (transfer.TransferBenchmarkConfig, {}),
 }
 RECIPES = Path(__file__).parent.parent / "pipelines"
 NEEDED = {"extractor": ["--domains+=RenderedDigits", "--out_dir", "somewhere"]}
@@ -33,7 +35,7 @@ def parse(verb, *arguments):
 @pytest.mark.parametrize("verb", PIPELINES)
 def test_help_answers_in_under_a_second_and_without_tensorflow(verb):
     code = (
-        f"import sys; sys.argv = ['tfgantl', '{verb}', '--help']\n"
+        f"import sys; sys.argv = ['tfgantl', *'{verb}'.split(), '--help']\n"
         "from tfgantl.cli import main\n"
         "try: main()\n"
         "finally: assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
@@ -132,10 +134,16 @@ def test_additive_methods_survive_the_written_configuration(tmp_path):
     assert parse("adapt", "--optimization.lecam", "0.5")[0].optimization.lecam == 0.5
 
 
+@pytest.mark.parametrize("how", [["--transfer", "freezed"], ["--transfer=FREEZED"]])
+def test_the_case_of_a_class_does_not_matter(how):
+    config, text = parse("adapt", *how)
+    assert type(config.transfer).__name__ == "FreezeD" and "FreezeD" in text
+
+
 def test_an_unknown_class_lists_the_known_ones(capsys):
     transfers = (
-        "AdAM, Alternating, CDC, EWC, FeatureDistillation, FineTune, FreezeD, KernelModulation, L2SP, LatentAffine, "
-        "LoRA, MineGAN, RICK, RSSA, SVD, ScaleShift, Scratch"
+        "AdAM, Alternating, Auto, CDC, EWC, FeatureDistillation, FineTune, FreezeD, KernelModulation, L2SP, "
+        "LatentAffine, LoRA, MineGAN, RICK, RSSA, SVD, ScaleShift, Scratch"
     )
     for option, known in (("--transfer", transfers), ("--target", "Arrays, Folder")):
         with pytest.raises(SystemExit):

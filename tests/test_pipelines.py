@@ -44,7 +44,8 @@ def adapted(tmp_path_factory):
 def test_result_has_what_is_promised(adapted):
     _, result, progress = adapted
     keys = "run_dir export_dir steps seconds images_per_second metrics baseline diversity baseline_diversity verdict"
-    assert list(result) == [*keys.split(), "classifiers", "training_seconds"]
+    assert list(result) == [*keys.split(), "prospect", "classifiers", "training_seconds"]
+    assert result["prospect"]["shots"] == 100 and 0.5 < result["prospect"]["separability"] <= 1.0
     for part in ("metrics", "baseline"):
         assert list(result[part]) == METRICS and all(np.isfinite(v) for v in result[part].values())
     for part in ("diversity", "baseline_diversity"):
@@ -52,6 +53,14 @@ def test_result_has_what_is_promised(adapted):
     assert result["steps"] == 4 and result["verdict"] in ("positive", "neutral", "negative")
     for shown in ("adapted [adapt]", "baseline", "g_loss", "d_loss", "img/s", "step=4"):
         assert shown in progress, shown
+
+
+def test_a_probe_chooses_and_compares_and_writes_nothing(tmp_path):
+    result, progress = run("adapt", tmp_path, *SMALL, "--probe", "--transfer", "auto")
+    assert not list(tmp_path.iterdir())
+    assert result["transfer"] != "Auto" and f"auto: {result['transfer']}" in progress
+    assert result["probe"]["steps"] == 4 and result["probe"]["outcome"] in ("positive", "neutral", "negative")
+    assert result["prospect"]["ckid"] > 0 and "before training: cKID of the source" in progress
 
 
 def test_run_directory_explains_itself(adapted):

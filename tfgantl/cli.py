@@ -21,7 +21,13 @@ PIPELINES = {
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
     "extractor": "train features to measure with, once for many runs",
-    "benchmark": "regenerate the tables of docs/benchmarks.md",
+    "benchmark": "measure the default job anew, for docs/benchmarks.md",
+    "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
+}
+
+FLAGS = {
+    "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
+    "json": "print the result as the last line, one JSON object",
 }
 
 
@@ -43,7 +49,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     """Reads the command line, and YAML recipes named with `--config`, into a configuration.
 
     Args:
-        config_class: Dataclass of the pipeline. Its field `json`, if any, becomes a flag.
+        config_class: Dataclass of the pipeline. Its fields `json` and `probe`, if any, become flags.
         verb: Name of the pipeline.
         defaults: Field name → default, as in YAML, for fields that hold an object of a class to choose.
         arguments: Command line, or `None` for that of the process.
@@ -55,10 +61,10 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb][0].upper() + PIPELINES[verb][1:] + ".")
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
-    flags = {"json"} & set(config_class.__dataclass_fields__)
-    parser.add_class_arguments(config_class, skip=flags)
+    flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
+    parser.add_class_arguments(config_class, skip=set(flags))
     for flag in flags:
-        parser.add_argument(f"--{flag}", action="store_true", help="print the result as the last line, one JSON object")
+        parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     _Parser.title = parser.prog
     for option, default in defaults.items():
         # A default class that is not wanted must be gone before parsing, or its settings go over to the chosen class.
@@ -67,6 +73,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         _Parser.choices[option] = sorted(
             c.__name__ for c in _subclasses(base) if is_dataclass(c) and c.__module__.startswith("tfgantl.")
         )
+        arguments = _spelled(arguments, option, _Parser.choices[option])
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)
@@ -92,6 +99,18 @@ def _is_chosen(option: str, arguments: list[str]) -> bool:
             if isinstance(found, str) or (isinstance(found, dict) and "class_path" in found):
                 return True
     return False
+
+
+def _spelled(arguments: list[str], option: str, names: list[str]) -> list[str]:
+    """The command line with the class of an option spelled as it is defined: `--transfer auto` is `Auto`."""
+    known, result = {name.casefold(): name for name in names}, list(arguments)
+    for i, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == f"--{option}" and equals:
+            result[i] = f"{name}={known.get(value.casefold(), value)}"
+        elif argument == f"--{option}" and i + 1 < len(arguments):
+            result[i + 1] = known.get(arguments[i + 1].casefold(), arguments[i + 1])
+    return result
 
 
 def _subclasses(base: type) -> set[type]:
@@ -164,7 +183,7 @@ def main() -> None:
     if verb in ("-h", "--help"):
         print("usage: tfgantl VERB [options]\n\nverbs:")
         for name, purpose in PIPELINES.items():
-            print(f"  {name:10} {purpose}")
+            print(f"  {name:18} {purpose}")
         print("\ntfgantl VERB --help shows the options of one.")
         sys.exit(0)
     if verb not in PIPELINES:

@@ -113,21 +113,20 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
 
 
 def adaptation_report(
-    config, text: str, name: str, verdict, trained, judged, useful, sheets, train_images: np.ndarray, examples
+    config, text: str, prepared, trained, judged, useful, sheets, train_images: np.ndarray, verdict
 ) -> Report:
     """Puts together the report of an adaptation.
 
     Args:
         config: The `AdaptConfig`.
         text: The same as YAML.
-        name: Name of the target.
-        verdict: The `Verdict`, or `None` without a baseline.
+        prepared: What the adaptation started with, `Prepared`.
         trained: `adapted`, and `baseline` if there is one → `Trained`.
         judged: The same, and `source` → `Judged`.
         useful: What a classifier was trained on → accuracy; may be empty.
         sheets: `source`, `adapted`, `baseline`, `real` → uint8 images to show.
         train_images: uint8 images that training saw.
-        examples: Split → `Examples`.
+        verdict: The `Verdict`, or `None` without a baseline.
     """
     adapted = trained["adapted"]
     captions = {
@@ -144,11 +143,12 @@ def adaptation_report(
     histories = {title: result.history for title, result in trained.items()}
     pictures["Learning curves"] = curves(histories, {title: r.best_step for title, r in trained.items()})
     return Report(
-        title=f"{name}: {config.source} adapted with {type(config.transfer).__name__}",
+        title=f"{prepared.name}: {config.source} adapted with {type(prepared.transfer).__name__}",
         summary=[
             str(verdict or "No baseline was trained, so there is no verdict."),
             f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
             f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was kept.",
+            str(prepared.prospect),
             "The interval of the verdict covers the choice of images, not that of the training seed.",
         ],
         pictures=pictures,
@@ -161,8 +161,9 @@ def adaptation_report(
             "Schedule": [(title, line) for title, result in trained.items() for line in result.stages],
             "Data": [
                 (split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
-                for split, part in examples.items()
+                for split, part in prepared.examples.items()
             ],
+            "Weights that were not simply copied from the source": prepared.weights,
         },
         config=text,
     )

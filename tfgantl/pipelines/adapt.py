@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
-from tfgantl.data import SPLITS, HandwrittenDigits, Source
-from tfgantl.data.examples import check_splits
-from tfgantl.errors import DataError, check_at_least, check_seed
+from tfgantl.data import HandwrittenDigits, Source
+from tfgantl.errors import check_at_least, check_seed
 from tfgantl.models import Networks
-from tfgantl.training.optimization import Optimization, Precision, dtype_policy
+from tfgantl.training.optimization import Optimization, Precision
 from tfgantl.training.run_directory import RunDirectory, check_name
 from tfgantl.transfer import FineTune, Scratch, Transfer
 
@@ -50,6 +49,7 @@ class AdaptConfig:
         patience: Validations without a better cKID after which to stop; none to take all steps.
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
+        probe: Only ask whether transfer would help: compare short runs on validation images, and write nothing.
         json: Print the result as the last line, one JSON object.
     """
 
@@ -74,6 +74,7 @@ class AdaptConfig:
     patience: int | None = None
     mirror: bool = False
     optimization: Optimization = field(default_factory=lambda: ADAPTATION)
+    probe: bool = False
     json: bool = False
 
     def __post_init__(self):
@@ -97,44 +98,24 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     Raises:
         TfgantlError: If the source, the target or the run directory cannot be used, or training diverges.
     """
-    import keras
     import numpy as np
 
     from tfgantl.export.publish import check_export_dir, publish
-    from tfgantl.gan import GAN
     from tfgantl.images import grid, side_by_side, to_uint8
-    from tfgantl.metrics.extractors import choose_extractor
     from tfgantl.metrics.judging import Judge, labels_like
     from tfgantl.metrics.verdict import judge_transfer
     from tfgantl.models.copies import float32_copy
+    from tfgantl.pipelines.preparation import prepare, say, train_pair
+    from tfgantl.pipelines.probe import probe
     from tfgantl.report import adaptation_report
-    from tfgantl.training.run import train
-    from tfgantl.transfer.weights import fit_source, open_source
 
     start = time.perf_counter()
     name = check_name(config.name or config.target.name)
-    source, report = open_source(config.source, config.networks, config.allow_ops, config.seed)
-    loaded = f"{config.source}: {report}"
-    _, size, _, channels = source.generator.output_shape
-    target = config.target.sized(size, channels)
-    examples = {split: target.load(split) for split in SPLITS}
-    check_batch_size(examples["train"], config.batch_size)
-    check_splits(examples)
-    train_set = examples["train"]
-    # An unconditional source stays so, unless it is told how classes begin.
-    stays = source.num_classes is None and config.class_map == "nearest"
-    source, fitted = fit_source(
-        source, train_set.image_size, train_set.channels, None if stays else train_set.num_classes, config.class_map,
-        train_set, config.seed,
-    )  # fmt: skip
-    say(loaded)
-    if fitted.rows():
-        say(f"fitted to the target: {fitted}")
-    config.optimization.check(config.steps, source.num_classes)
-    # A method that does not fit the networks is told before the run.
-    next(config.transfer.schedule(config.steps)).apply(GAN(*config.transfer.networks(source, "float32")))
+    prepared = prepare(config, name)
+    if config.probe:
+        return probe(config, prepared)
+    source, examples = prepared.source, prepared.examples
     check_export_dir(Path(config.export_dir or Path("exported") / name))
-    extractor = choose_extractor(config.extractor, target.extractor, examples["train"], config.seed)
 
     with RunDirectory(Path(config.run_dir)) if config.run_dir else RunDirectory.next(Path("runs") / name) as run:
         run.write("config.yaml", text)
@@ -146,30 +127,22 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         test_images, test_labels = examples["test"].some(MOST_IMAGES)
         latents = source.latents(config.samples, seed=config.seed + 1000)
         labels = None if source.num_classes is None else labels_like(test_labels, config.samples, config.seed)
-        fakes = {"source": to_uint8(source.generate(latents, labels))}
         sheet_latents = source.latents(100, seed=config.seed)
         sheet_labels = None if source.num_classes is None else np.repeat(np.arange(10), 10) % source.num_classes
         sheets = {"real": in_class_order(train_images, train_labels, 100)}
-        sheets["source"] = to_uint8(source.generate(sheet_latents, sheet_labels))
+        fakes = {}
         run.write_png("reals.png", grid(sheets["real"], 10))
-        run.write_png("fakes_source.png", grid(sheets["source"], 10))
 
-        def train_one(transfer, title, steps, patience=None):
-            keras.utils.set_random_seed(config.seed)
-            dtype = dtype_policy(config.precision)
-            gan = GAN(*transfer.networks(source, dtype), ema_decay=config.optimization.ema_decay, seed=config.seed)
-            result = train(
-                gan, transfer, source, examples["train"], examples["validation"], extractor, config.optimization,
-                steps, config.batch_size, config.seed, config.validate_every, config.mirror, run, title, patience,
-            )  # fmt: skip
+        def show(gan, title):
             fakes[title] = to_uint8(gan.generate(latents, labels))
             sheets[title] = to_uint8(gan.generate(sheet_latents, sheet_labels))
             run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))
-            return result
 
-        trained = {"adapted": train_one(config.transfer, "adapted", config.steps, config.patience)}
-        gan = trained["adapted"].gan
-        for network in (gan.ema_generator, float32_copy(gan.discriminator)):
+        show(source, "source")
+        adapted = train_pair(prepared, config, prepared.transfer, "adapted", config.steps, run, config.patience)
+        trained = {"adapted": adapted}
+        show(adapted.gan, "adapted")
+        for network in (adapted.gan.ema_generator, float32_copy(adapted.gan.discriminator)):
             with run.replacing(f"{network.name}.keras") as temporary:
                 network.save(temporary)
         run.write_png(
@@ -177,12 +150,13 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         )
         if config.baseline:
             # Patience is for the adaptation; the baseline gets as many steps as that took.
-            trained["baseline"] = train_one(Scratch(), "baseline", trained["adapted"].steps)
+            trained["baseline"] = train_pair(prepared, config, Scratch(), "baseline", adapted.steps, run)
+            show(trained["baseline"].gan, "baseline")
 
         # Judge, on images that neither training nor selection saw.
         judge = Judge(
-            extractor, (train_images, train_labels), (test_images, test_labels), source.num_classes, config.seed,
-            config.classifier_steps,
+            prepared.extractor, (train_images, train_labels), (test_images, test_labels), source.num_classes,
+            config.seed, config.classifier_steps,
         )  # fmt: skip
         judged = {title: judge(images, labels, title) for title, images in fakes.items()}
         useful = judge.usefulness(judged["adapted"]) if labels is not None else {}
@@ -192,21 +166,21 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             pair = judged["adapted"].features, judged["baseline"].features
             verdict = judge_transfer(judge.test_features, *pair, known, labels, seed=config.seed)
 
-        page = adaptation_report(config, text, name, verdict, trained, judged, useful, sheets, train_images, examples)
-        page.tables["Weights that were not simply copied from the source"] = report.rows() + fitted.rows()
+        page = adaptation_report(config, text, prepared, trained, judged, useful, sheets, train_images, verdict)
         run.write("report.html", page.html())
-        export_dir = publish(gan.ema_generator, Path(config.export_dir or Path("exported") / name))
+        export_dir = publish(adapted.gan.ema_generator, Path(config.export_dir or Path("exported") / name))
         result = {
             "run_dir": str(run.path),
             "export_dir": str(export_dir),
-            "steps": trained["adapted"].steps,
+            "steps": adapted.steps,
             "seconds": round(time.perf_counter() - start, 1),
-            "images_per_second": round(trained["adapted"].images_per_second, 1),
+            "images_per_second": round(adapted.images_per_second, 1),
             "metrics": judged["adapted"].metrics,
             "baseline": judged["baseline"].metrics if config.baseline else None,
             "diversity": judged["adapted"].diversity,
             "baseline_diversity": judged["baseline"].diversity if config.baseline else None,
             "verdict": verdict.outcome if verdict else None,
+            "prospect": asdict(prepared.prospect),
             "classifiers": useful,
             "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},
         }
@@ -219,27 +193,12 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     return result
 
 
-def say(*lines: str) -> None:
-    """Prints beside the progress bars, away from the result."""
-    print(*lines, sep="\n", file=sys.stderr)
-
-
 def in_class_order(images, labels, count: int):
     """At most `count` images from all over the array, sorted by class."""
     import numpy as np
 
     order = np.arange(len(images)) if labels is None else np.argsort(labels, kind="stable")
     return images[order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]]
-
-
-def check_batch_size(train, batch_size: int) -> None:
-    """Refuses a target with fewer images than a batch.
-
-    Raises:
-        DataError: If there are too few.
-    """
-    if train.size is not None and batch_size > train.size:
-        raise DataError(f"`batch_size` must be at most {train.size}, the number of images. Received: {batch_size}")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,215 +1,22 @@
 """Regenerates the tables of docs/benchmarks.md.
 
-`python -m tfgantl.pipelines.benchmark`, or `tfgantl benchmark`. It can be stopped and started again: finished jobs are
-read from `work_dir`.
+`python -m tfgantl.pipelines.benchmark` measures the default job, `… benchmark transfer` compares transfer methods. With
+`tfgantl benchmark` it is the same.
 """
 
-import hashlib
-import json
-import os
-import platform
-import subprocess
 import sys
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-from tfgantl.cli import run as run_cli
-from tfgantl.data import HandwrittenDigits
-from tfgantl.errors import ConfigError, RunError
-from tfgantl.pipelines.adapt import AdaptConfig
-from tfgantl.training.optimization import dtype_policy
-
-# From scratch a faster generator is better; chosen on validation images, as the rates of the default job were.
-SCRATCH_RATES = ("--optimization.g_learning_rate", "4e-4", "--optimization.d_learning_rate", "1.6e-3")
-PRESETS = Path(__file__).parent.parent / "presets"
-
-COLUMNS = {
-    "cKID × 1000": ("ckid", 1000.0), "cFID": ("cfid", 1.0), "precision": ("precision", 1.0),
-    "recall": ("recall", 1.0), "density": ("density", 1.0), "coverage": ("coverage", 1.0),
-    "GAN-train": ("gan_train", 1.0), "GAN-test": ("gan_test", 1.0), "NN ratio": ("nn_ratio", 1.0),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class BenchmarkConfig:
-    """Settings of the benchmark of the default adaptation.
-
-    Args:
-        seeds: Each trains, chooses its shots, and is judged with its own seed.
-        methods: Transfer methods, each a row; the runs of the first train the baseline.
-        budgets: Numbers of training steps, each a table.
-        work_dir: Where the result of each job is kept.
-        report: The page to write the tables to.
-        json: Print the result as the last line, one JSON object.
-    """
-
-    seeds: tuple[int, ...] = (0, 1, 2)
-    methods: tuple[str, ...] = ("FineTune", "FreezeD")
-    budgets: tuple[int, ...] = (600, 1500)
-    work_dir: str = "runs/benchmark"
-    report: str = "docs/benchmarks.md"
-    json: bool = False
-
-    def __post_init__(self):
-        if not (self.seeds and self.methods and self.budgets):
-            raise ConfigError("`seeds`, `methods` and `budgets` must not be empty. Received: nothing")
-
-
-def benchmark(config: BenchmarkConfig, text: str) -> dict:
-    """Runs all jobs that are not done yet, and writes the tables.
-
-    Args:
-        config: The settings.
-        text: The same as YAML; not used.
-
-    Returns:
-        What `--json` prints: the mean of each number for each row of each budget.
-
-    Raises:
-        RunError: If a job fails.
-    """
-    lines, result = _heading(config), {}
-    for steps in config.budgets:
-        jobs = {
-            method: [_job(config, method, seed, steps, method == config.methods[0]) for seed in config.seeds]
-            for method in config.methods
-        }
-        rows = {method: [job["metrics"] for job in done] for method, done in jobs.items()}
-        rows["Scratch, same steps"] = [job["baseline"] for job in jobs[config.methods[0]]]
-        tuned = [_job(config, "Scratch", seed, steps, False, SCRATCH_RATES) for seed in config.seeds]
-        rows["Scratch, rates of its own"] = [job["metrics"] for job in tuned]
-        rows["real images"] = _floor(config.seeds)
-        lines += _section(config, steps, rows, jobs)
-        result[steps] = {n: {k: _mean(values, k) for k, _ in COLUMNS.values()} for n, values in rows.items()}
-    page = Path(config.report)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    temporary = page.with_suffix(".tmp")
-    temporary.write_text("\n".join([*lines, *_footing()]))
-    temporary.rename(page)
-    print(f"tables: {page}", file=sys.stderr)
-    return result
-
-
-@cache
-def _floor(seeds) -> list[dict]:
-    """What real images reach in place of generated ones: those of the training part, a seventh of which are shots."""
-    from tfgantl.metrics.extractors import Extractor
-    from tfgantl.metrics.judging import Judge
-
-    real = HandwrittenDigits(shots=None).load("train").take()
-    rows = []
-    for seed in seeds:
-        shots = HandwrittenDigits(seed=seed)
-        judge = Judge(Extractor.load("digits"), shots.load("train").take(), shots.load("test").take(), 10, seed)
-        rows.append(judge(*real).metrics)
-    return rows
-
-
-def _job(config, method, seed, steps, baseline, options=()) -> dict:
-    directory = Path(config.work_dir)
-    kind = "with" if baseline else "no"
-    rates = "-own-rates" if options else ""
-    result = directory / f"{method}{rates}-{seed}-{steps}-{kind}-baseline-{_state()}.json"
-    if result.is_file():
-        return json.loads(result.read_text())
-    directory.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tfgantl.pipelines.adapt", "--transfer", method, "--seed", str(seed), "--json"]
-    command += ["--steps", str(steps)]
-    command += ["--target.seed", str(seed), "--baseline", str(baseline).lower(), "--name", f"benchmark-{method}-{seed}"]
-    command += ["--export_dir", str(directory / "exported"), *options]
-    print(" ".join(command[1:]), file=sys.stderr)
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise RunError(f"every job must end with exit code 0. Received: {done.returncode} from {' '.join(command[1:])}")
-    line = done.stdout.splitlines()[-1]
-    temporary = result.with_suffix(".tmp")
-    temporary.write_text(line)
-    temporary.rename(result)
-    return json.loads(line)
-
-
-def _state() -> str:
-    """Hash of the shipped weights, so that results made with others are not taken over."""
-    files = sorted(p for p in PRESETS.rglob("*") if p.suffix in (".npz", ".keras"))
-    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:8]
-
-
-def _mean(rows, key):
-    return sum(row[key] for row in rows) / len(rows)
-
-
-def _cell(values, scale=1.0, digits=3):
-    mean = sum(values) / len(values)
-    sd = (sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1)) ** 0.5
-    return f"{mean * scale:.{digits}f} ± {sd * scale:.{digits}f}"
-
-
-def _heading(config) -> list[str]:
-    tests, samples = HandwrittenDigits().load("test").size, AdaptConfig().samples
-    return [
-        "# Benchmarks",
-        "",
-        "Rendered → handwritten digits, 10 shots a class. Mean ± sample standard deviation over seeds "
-        f"{', '.join(map(str, config.seeds))};",
-        f"each seed also draws its own shots. All numbers are on the {tests} test images, which neither training nor",
-        f"selection sees; {samples} generated images; the extractor is the shipped `digits`. Besides the shots, 100",
-        "labelled validation images choose the checkpoint, and the extractor knows the training part of the data set;",
-        "the baseline has both, too. `Scratch, same steps` has the settings of the default job; `rates of its own` are",
-        "learning rates of 4e-4 and 1.6e-3, which suit it better. `real images` are those of the training part of the",
-        "data set: what there is to reach. Regenerate with `python -m tfgantl.pipelines.benchmark`.",
-        "",
-    ]
-
-
-def _section(config, steps, rows, jobs) -> list[str]:
-    first = jobs[config.methods[0]]
-    lines = [
-        f"## {steps} steps" + (" (the default job)" if steps == AdaptConfig().steps else ""),
-        "",
-        "| method | " + " | ".join(COLUMNS) + " |",
-        "|---|" + "---|" * len(COLUMNS),
-    ]
-    for name, values in rows.items():
-        cells = [_cell([row[key] for row in values], scale, 2 if scale > 1 else 3) for key, scale in COLUMNS.values()]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    ratio = _mean(rows[config.methods[0]], "ckid") / _mean(rows["Scratch, same steps"], "ckid")
-    lines += [
-        "",
-        f"cKID of {config.methods[0]} over that of scratch: **{ratio:.2f}** (ratio of the means). "
-        f"Verdicts by seed: {', '.join(job['verdict'] for job in first)}.",
-        "",
-        f"A classifier (the small CNN, same steps in every row) with the images of {config.methods[0]}; `augmented`",
-        "means random shifts, turns and zooms of every training image:",
-        "",
-        "| trained on | accuracy on test images |",
-        "|---|---|",
-    ]
-    for name in first[0]["classifiers"]:
-        lines.append(f"| {name} | {_cell([job['classifiers'][name] for job in first], digits=4)} |")
-    lines += ["", "| | seconds in training steps | images/s | whole job, seconds |", "|---|---|---|---|"]
-    for method, done in jobs.items():
-        cells = [
-            _cell([job["training_seconds"]["adapted"] for job in done], digits=0),
-            _cell([job["images_per_second"] for job in done], digits=0),
-            _cell([job["seconds"] for job in done], digits=0) + (" with baseline" if done[0]["baseline"] else ""),
-        ]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    lines.append(f"| Scratch | {_cell([job['training_seconds']['baseline'] for job in first], digits=0)} | | |")
-    return [*lines, ""]
-
-
-def _footing() -> list[str]:
-    from tfgantl.report import versions
-
-    found = ", ".join(f"{name} {number}" for name, number in versions().items())
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, precision {dtype_policy('auto')}"
-    return [f"{machine}; {found}.", ""]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
-    return run_cli(BenchmarkConfig, "benchmark", benchmark, {}, arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["transfer"]:
+        from tfgantl.pipelines.benchmarks.transfer import main as transfer
+
+        return transfer(arguments[1:])
+    from tfgantl.pipelines.benchmarks.adaptation import main as adaptation
+
+    return adaptation(arguments)
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ class Optimization:
 
         gan.compile(
             adam(self.g_learning_rate * (transfer.rate if transfer else 1.0)),
-            adam(self.d_learning_rate),
+            adam(self.d_learning_rate * (transfer.d_rate if transfer else 1.0)),
             loss=self.loss,
             augment=augment,
             regularizers=regularizers,

@@ -5,6 +5,7 @@ This module imports no TensorFlow, so that the command line can list methods qui
 
 from tfgantl.transfer.alternating import Alternating
 from tfgantl.transfer.anchored import EWC, L2SP
+from tfgantl.transfer.auto import Auto
 from tfgantl.transfer.base import Transfer
 from tfgantl.transfer.consistency import CDC, RSSA
 from tfgantl.transfer.distillation import FeatureDistillation
@@ -16,6 +17,6 @@ from tfgantl.transfer.low_rank import SVD, KernelModulation, LoRA
 from tfgantl.transfer.scale_shift import ScaleShift
 
 __all__ = [
-    "CDC", "EWC", "L2SP", "RICK", "RSSA", "SVD", "AdAM", "Alternating", "FeatureDistillation", "FineTune", "FreezeD",
-    "KernelModulation", "LatentAffine", "LoRA", "MineGAN", "ScaleShift", "Scratch", "Transfer",
+    "CDC", "EWC", "L2SP", "RICK", "RSSA", "SVD", "AdAM", "Alternating", "Auto", "FeatureDistillation", "FineTune",
+    "FreezeD", "KernelModulation", "LatentAffine", "LoRA", "MineGAN", "ScaleShift", "Scratch", "Transfer",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from tfgantl.training.stages import Outcome, Stage
 
 if TYPE_CHECKING:
     from tfgantl.gan import GAN
+    from tfgantl.transfer.prospect import Prospect
 
 
 class Transfer(Hooks):
@@ -23,11 +24,21 @@ class Transfer(Hooks):
         needs_source: Whether the method starts from a source at all.
         cost: What a step costs beyond one of fine-tuning, in words, for the documentation.
         rate: Factor on the learning rate of the generator; few weights take larger steps than all of them.
+        d_rate: Factor on that of the discriminator.
     """
 
     needs_source = True
     cost = "none"
     rate = 1.0
+    d_rate = 1.0
+
+    def chosen(self, prospect: Prospect) -> tuple[Transfer, str]:
+        """Gives the method to use, and why; a method is its own choice, unless it is one that chooses.
+
+        Args:
+            prospect: What can be told before training.
+        """
+        return self, ""
 
     def networks(self, source: GAN, dtype: str):
         """Makes the generator and the discriminator to train, with fresh weights.

@@ -35,7 +35,7 @@ class AdAM(FineTune):
     probe_share: float = 0.25
     quantile: float = 0.5
     samples: int = 128
-    rate: float = 1.0
+    rate: float = 10.0
 
     def __post_init__(self):
         check_above(self, 0, "rate")

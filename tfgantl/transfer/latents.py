@@ -25,7 +25,7 @@ class MineGAN(FineTune):
 
     cost = "less while the generator is frozen; two small dense layers"
     units: int = 128
-    miner_share: float = 0.5
+    miner_share: float = 0.2
     rate: float = 1.0
 
     def __post_init__(self):
@@ -71,7 +71,7 @@ class LatentAffine(FineTune):
 
     cost = "less: no gradients of kernels"
     freeze_discriminator: bool = True
-    rate: float = 1.0
+    rate: float = 30.0
 
     def __post_init__(self):
         check_above(self, 0, "rate")

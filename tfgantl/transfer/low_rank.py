@@ -28,7 +28,7 @@ class LoRA(FineTune):
     cost = "one small matrix product a kernel"
     rank: int = 4
     norms: bool = True
-    rate: float = 1.0
+    rate: float = 30.0
 
     def __post_init__(self):
         check_above(self, 0, "rate")
@@ -51,6 +51,7 @@ class SVD(FineTune):
     Args:
         norms: Whether scale and shift of the generator's batch normalisation are trained, too.
         rate: Factor on the learning rate of the generator.
+        d_rate: Factor on that of the discriminator.
 
     Reference:
         Robb et al., 2020, https://arxiv.org/abs/2010.11943
@@ -58,10 +59,11 @@ class SVD(FineTune):
 
     cost = "two matrix products a kernel"
     norms: bool = True
-    rate: float = 1.0
+    rate: float = 30.0
+    d_rate: float = 10.0
 
     def __post_init__(self):
-        check_above(self, 0, "rate")
+        check_above(self, 0, "rate", "d_rate")
 
     def prepare(self, gan, source):
         from tfgantl.transfer.kernel_adapters import SingularValues
@@ -90,7 +92,7 @@ class KernelModulation(FineTune):
 
     cost = "one outer product a kernel"
     norms: bool = True
-    rate: float = 1.0
+    rate: float = 30.0
 
     def __post_init__(self):
         check_above(self, 0, "rate")

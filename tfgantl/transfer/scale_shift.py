@@ -22,7 +22,7 @@ class ScaleShift(FineTune):
     """
 
     cost = "less: no gradients of the generator's kernels"
-    rate: float = 1.0
+    rate: float = 30.0
 
     def __post_init__(self):
         check_above(self, 0, "rate")

@@ -1,0 +1,88 @@
+"""The benchmarks' own bookkeeping, and one real job."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tfgantl.errors import ConfigError
+from tfgantl.pipelines.benchmarks.jobs import result_path, run_job
+from tfgantl.pipelines.benchmarks.pairs import HALF, PAIRS, coloured, write_archives, write_textures
+from tfgantl.pipelines.benchmarks.tables import cell, replace_part
+from tfgantl.pipelines.benchmarks.transfer import TransferBenchmarkConfig, benchmark_transfer
+
+
+def test_a_part_of_a_page_is_replaced_and_the_others_stay(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One\n\nfirst\n\n# Two\n\nsecond\n")
+    replace_part(page, "# One", ["# One", "", "new", ""])
+    replace_part(page, "# Three", ["# Three", "", "third", ""])
+    assert page.read_text() == "# One\n\nnew\n\n# Two\n\nsecond\n# Three\n\nthird\n"
+
+
+def test_a_cell_has_the_sample_standard_deviation():
+    assert cell([0.001, 0.003], 1000.0, 2) == "2.00 ± 1.41"
+    assert cell([None, None]) == "–"
+
+
+def test_targets_of_mnist_hold_nothing_that_their_source_saw(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (HALF + 200, 28, 28), np.uint8)
+    np.savez(tmp_path / "all.npz", x=x, y=np.arange(len(x)) % 10)
+    write_archives(tmp_path, str(tmp_path / "all.npz"))
+    found = {name: np.load(tmp_path / f"{name}.npz")["x"] for name in
+             ("mnist", "mnist-rest", "mnist-others", "mnist-held-out", "mnist-coloured")}  # fmt: skip
+    for source, target in (("mnist", "mnist-rest"), ("mnist-others", "mnist-held-out")):
+        both = np.concatenate([found[source], found[target]])
+        assert len(both) == len(x) == len({image.tobytes() for image in both})
+    assert found["mnist-coloured"].shape == (200, 28, 28, 3)
+
+
+def test_coloured_digits_are_dark_on_bright():
+    image = np.zeros((1, 4, 4), np.uint8)
+    image[0, 1] = 255
+    result = coloured(image)[0]
+    assert result[1].max() <= 110 and result[[0, 2, 3]].min() >= 150
+    assert len(np.unique(result[0].reshape(-1, 3), axis=0)) == 1  # one paper
+
+
+@pytest.mark.parametrize("name", [name for name, pair in PAIRS.items() if not pair.needs_mnist])
+def test_pairs_give_as_many_images_as_asked_for(tmp_path, name):
+    write_textures(tmp_path)
+    pair = PAIRS[name]
+    for images in pair.images:
+        assert pair.shots(tmp_path, images, 1).load("train").size == images
+    one, other = (pair.shots(tmp_path, 10, seed) for seed in (1, 2))
+    assert one.load("test").fingerprint == other.load("test").fingerprint
+    assert one.load("train").fingerprint != other.load("train").fingerprint
+
+
+def test_shots_that_classes_cannot_share_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="`images` must be a multiple of 10, the number of classes. Received: 15"):
+        PAIRS["digits"].shots(tmp_path, 15, 0)
+
+
+def test_unknown_rows_are_named():
+    with pytest.raises(ConfigError, match="`rows` must be of Scratch; .* Received: Magic"):
+        TransferBenchmarkConfig(rows=("Magic", "FineTune"))
+
+
+def test_finished_jobs_are_read_and_not_run_again(tmp_path):
+    """One real job; every other result is there already."""
+    work = tmp_path / "work"
+    config = TransferBenchmarkConfig(
+        pairs=("digits",), rows=("Scratch", "FineTune"), images=(10,), seeds=(0, 1), steps=2, work_dir=str(work),
+        report=str(tmp_path / "page.md"),
+    )  # fmt: skip
+    work.mkdir()
+    (work / "costs-2.json").write_text(json.dumps({"Scratch": 1.0, "FineTune": 1.0}))
+    real = run_job(work, "digits", 10, "FineTune", 0, 2, 1.0)
+    assert real["steps"] == 2 and 0.0 <= real["coverage"] <= 1.0
+    for job in config.jobs():
+        path = result_path(work, *job, 2)
+        if not path.is_file():
+            path.write_text(json.dumps({**real, "ckid": 0.004 if job[2] == "Scratch" else real["ckid"]}))
+    result = benchmark_transfer(config, "")
+    assert result["digits"][10]["Scratch"]["ckid"] == 0.004
+    assert result["digits"][10]["FineTune"]["ckid"] == pytest.approx(real["ckid"])
+    assert "| Scratch | 4.00 ± 0.00 |" in (tmp_path / "page.md").read_text()

@@ -1,0 +1,32 @@
+"""What can be told before training, and what is chosen by it."""
+
+import numpy as np
+import pytest
+
+from tfgantl.data import Examples
+from tfgantl.images import to_uint8
+from tfgantl.transfer.prospect import look_ahead
+
+
+def shots(images, labels):
+    return Examples.from_arrays(images, labels, 3)
+
+
+def test_a_source_is_near_its_own_images_and_far_from_others(source, tiny_extractor):
+    labels = np.arange(60) % 3
+    own = to_uint8(source.generate(source.latents(60, seed=77), labels))
+    near = look_ahead(source, shots(own, labels), tiny_extractor)
+    noise = np.random.default_rng(0).integers(0, 256, own.shape, np.uint8)
+    far = look_ahead(source, shots(noise, labels), tiny_extractor)
+    assert abs(near.ckid) < 0.1 * far.ckid
+    assert near.separability < 0.7 < 0.95 < far.separability
+    assert near.shots == 60 and near.classes == 3
+    assert f"{far.separability:.0%} of source and target images" in str(far)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_images_are_enough_to_look_ahead(source, tiny_extractor, count):
+    labels = np.arange(count) % 3
+    images = to_uint8(source.generate(source.latents(count), labels))
+    prospect = look_ahead(source, shots(images, labels), tiny_extractor)
+    assert (prospect.ckid is None) == (count == 1) and str(prospect).startswith("before training")

@@ -1,0 +1,1 @@
+"""Benchmarks, each a part of docs/benchmarks.md."""

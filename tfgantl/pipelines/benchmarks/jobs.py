@@ -1,0 +1,132 @@
+"""The work of the benchmark of transfer methods: what each job does, and what methods cost."""
+
+import json
+import os
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from tfgantl.cli import quiet_tensorflow
+from tfgantl.pipelines.adapt import ADAPTATION
+from tfgantl.pipelines.benchmarks.pairs import PAIRS, ROWS
+from tfgantl.training.optimization import dtype_policy
+
+SAMPLES = 2000
+CLASSIFIER_STEPS = 200
+VALIDATE_EVERY = 100
+COST_IMAGES = 100
+SHOWN = 50
+
+
+def start_worker(threads: int) -> None:
+    """Prepares a process that is to run jobs with this many threads."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
+    quiet_tensorflow()
+
+
+def extractor(directory: Path, name: str):
+    """The features that all methods of a pair are measured with."""
+    from tfgantl.metrics.extractors import Extractor, train_extractor
+
+    pair = PAIRS[name]
+    if pair.extractor:
+        return Extractor.load(pair.extractor)
+    path = directory / "extractors" / name
+    if not path.is_dir():
+        examples = pair.shots(directory, None, 0).load("train")
+        images, labels = examples.take()
+        train_extractor(images, labels, examples.num_classes, name=name).save(path)
+    return Extractor.load(str(path))
+
+
+def measured_costs(directory: Path, rows: list[str], steps: int) -> dict[str, float]:
+    """Time of a step of each row over that of FineTune, measured once and kept."""
+    from tfgantl.progress import bar
+    from tfgantl.training.cost import Stopwatch
+    from tfgantl.transfer import FineTune
+    from tfgantl.transfer.weights import load_source
+
+    path = directory / f"costs-{steps}.json"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    missing = [row for row in rows if row not in known]
+    if missing:
+        source = load_source("rendered-digits")
+        examples = PAIRS["digits"].shots(directory, COST_IMAGES, 0).load("train")
+        watch = Stopwatch(FineTune(), source, examples, ADAPTATION, steps, 64, dtype_policy("auto"))
+        progress = bar(len(missing), "costs", "method")
+        for row in missing:
+            known[row] = watch.cost(ROWS[row][0])
+            progress.update()
+        progress.close()
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(known, indent=2))
+        temporary.rename(path)
+    return known
+
+
+def result_path(directory, name, images, row, seed, steps) -> Path:
+    """Where the result of a job is kept."""
+    short = row.replace(", ", "-").replace(" ", "-")
+    return directory / "jobs" / f"{name}-{images}-{short}-{seed}-{steps}.json"
+
+
+@cache
+def _prepared(directory, name, images, seed):
+    """Fitted source, data, extractor, judge and prospect, which all rows of a cell have in common."""
+    from tfgantl.data import SPLITS
+    from tfgantl.metrics.judging import Judge
+    from tfgantl.transfer.prospect import look_ahead
+    from tfgantl.transfer.weights import fit_source, load_source
+
+    pair = PAIRS[name]
+    source = load_source(pair.handle(directory))
+    _, size, _, channels = source.generator.output_shape
+    target = pair.shots(directory, images, seed)
+    examples = {split: target.load(split) for split in SPLITS}
+    part = examples["train"]
+    source, _ = fit_source(source, part.image_size, part.channels, part.num_classes, examples=part, seed=seed)
+    features = extractor(directory, name)
+    judge = Judge(features, part.take(), examples["test"].take(), source.num_classes, seed, CLASSIFIER_STEPS)
+    return source, examples, features, judge, look_ahead(source, part, features, seed)
+
+
+def run_job(directory: Path, name: str, images: int, row: str, seed: int, steps: int, cost: float) -> dict:
+    """Trains and judges one cell with one seed, and keeps the result."""
+    import keras
+
+    from tfgantl.gan import GAN
+    from tfgantl.images import encode_png, grid, side_by_side, to_uint8
+    from tfgantl.metrics.judging import labels_like
+    from tfgantl.training.run import train
+
+    source, examples, features, judge, prospect = _prepared(directory, name, images, seed)
+    method, changes = ROWS[row]
+    optimization = replace(ADAPTATION, **changes)
+    keras.utils.set_random_seed(seed)
+    networks = method.networks(source, dtype_policy("auto"))
+    gan = GAN(*networks, ema_decay=optimization.ema_decay, seed=seed)
+    trained = train(
+        gan, method, source, examples["train"], examples["validation"], features, optimization,
+        max(2, round(steps / cost)), min(64, images), seed, VALIDATE_EVERY,
+    )  # fmt: skip
+    labels = None if gan.num_classes is None else labels_like(judge.test_labels, SAMPLES, seed)
+    fakes = to_uint8(gan.generate(gan.latents(SAMPLES, seed + 1000), labels))
+    judged = judge(fakes, labels, row)
+    result = {
+        **judged.metrics,
+        **judged.diversity,
+        "steps": trained.steps,
+        "seconds": trained.seconds,
+        "best_step": trained.best_step,
+        "history": [(record["step"], record["val_ckid"]) for record in trained.history],
+        "prospect": {"ckid": prospect.ckid, "separability": prospect.separability},
+    }
+    path = result_path(directory, name, images, row, seed, steps)
+    path.parent.mkdir(exist_ok=True)
+    sheets = [grid(images[:SHOWN], 10) for images in (judge.train_images, fakes)]
+    path.with_suffix(".png").write_bytes(encode_png(side_by_side(sheets), 2))
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(result))
+    temporary.rename(path)
+    keras.backend.clear_session()
+    return result
