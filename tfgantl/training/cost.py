@@ -12,7 +12,7 @@ from tfgantl.training.optimization import Optimization
 from tfgantl.training.stages import Outcome
 
 STEPS = 10  # at a time
-TURNS = 3
+TURNS = 5
 
 
 class Stopwatch:

@@ -40,28 +40,32 @@ def extractor(directory: Path, name: str):
 
 
 def measured_costs(directory: Path, rows: list[str], steps: int) -> dict[str, float]:
-    """Time of a step of each row over that of FineTune, measured once and kept."""
+    """Time of a step of each row over that of FineTune, measured once for each method and kept.
+
+    Training from scratch computes the same as fine-tuning, and settings of a row do not count.
+    """
     from tfgantl.progress import bar
     from tfgantl.training.cost import Stopwatch
     from tfgantl.transfer import FineTune
     from tfgantl.transfer.weights import load_source
 
+    methods = {type(ROWS[row][0]).__name__: ROWS[row][0] for row in rows}
     path = directory / f"costs-{steps}.json"
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    missing = [row for row in rows if row not in known]
+    known = {"FineTune": 1.0, "Scratch": 1.0} | (json.loads(path.read_text()) if path.is_file() else {})
+    missing = [name for name in methods if name not in known]
     if missing:
         source = load_source("rendered-digits")
         examples = PAIRS["digits"].shots(directory, COST_IMAGES, 0).load("train")
         watch = Stopwatch(FineTune(), source, examples, ADAPTATION, steps, 64, dtype_policy("auto"))
         progress = bar(len(missing), "costs", "method")
-        for row in missing:
-            known[row] = watch.cost(ROWS[row][0])
+        for name in missing:
+            known[name] = watch.cost(methods[name])
             progress.update()
         progress.close()
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(known, indent=2))
         temporary.rename(path)
-    return known
+    return {row: known[type(ROWS[row][0]).__name__] for row in rows}
 
 
 def result_path(directory, name, images, row, seed, steps) -> Path:
