@@ -27,6 +27,7 @@ PIPELINES = {
 
 FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
+    "allow_changes": "go on with a run even if its data or the versions of packages have changed",
     "json": "print the result as the last line, one JSON object",
 }
 
@@ -49,7 +50,8 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     """Reads the command line, and YAML recipes named with `--config`, into a configuration.
 
     Args:
-        config_class: Dataclass of the pipeline. Its fields `json` and `probe`, if any, become flags.
+        config_class: Dataclass of the pipeline. Those of its fields that are in `FLAGS` become flags; with a field
+            `resume`, the recipe of a run directory takes the place of all options.
         verb: Name of the pipeline.
         defaults: Field name → default, as in YAML, for fields that hold an object of a class to choose.
         arguments: Command line, or `None` for that of the process.
@@ -60,6 +62,8 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     arguments = sys.argv[1:] if arguments is None else arguments
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb][0].upper() + PIPELINES[verb][1:] + ".")
+    if "resume" in config_class.__dataclass_fields__:
+        arguments = _resumed(parser, arguments)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
     parser.add_class_arguments(config_class, skip=set(flags))
@@ -82,6 +86,28 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         parser.error(str(error))
     namespace.pop("config", None)
     return config, parser.dump(namespace, skip_unset=False)
+
+
+def _resumed(parser: ArgumentParser, arguments: list[str]) -> list[str]:
+    """The command line with the recipe of the run that `--resume` names, if it names one."""
+    others, directory, expected = [], None, False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if expected or (name == "--resume" and equals):
+            directory, expected = argument if expected else value, False
+        elif argument == "--resume":
+            expected = True
+        else:
+            others.append(argument)
+    if directory is None:
+        return arguments
+    wrong = [argument for argument in others if argument.removeprefix("--") not in FLAGS]
+    if wrong:
+        parser.error(f"`--resume` must stand without other options; a run keeps its own. Received: {' '.join(wrong)}")
+    recipe = Path(directory) / "config.yaml"
+    if not recipe.is_file():
+        parser.error(f"`--resume` must name a run directory with a config.yaml. Received: {directory}")
+    return ["--config", str(recipe), "--resume", directory, *others]
 
 
 def _is_chosen(option: str, arguments: list[str]) -> bool:
@@ -123,7 +149,7 @@ def run(
     """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
 
     Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory or disk;
-    6 diverged; 130 interrupted.
+    6 diverged; 7 interrupted and saved; 130 interrupted at once.
 
     Args:
         config_class: Dataclass of the pipeline.

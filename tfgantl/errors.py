@@ -41,6 +41,12 @@ class DivergedError(TfgantlError, RuntimeError):
     exit_code = 6
 
 
+class InterruptedRun(TfgantlError, RuntimeError):
+    """A signal ended the run, which can go on."""
+
+    exit_code = 7
+
+
 def check_seed(name: str, value: int) -> None:
     """Raises `ConfigError` unless `value` is a seed that all generators of random numbers take."""
     if not 0 <= value < 2**32:

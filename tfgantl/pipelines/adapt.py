@@ -50,6 +50,9 @@ class AdaptConfig:
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
         probe: Only ask whether transfer would help: compare short runs on validation images, and write nothing.
+        save_every: Steps between checkpoints; those of the validations if not given.
+        resume: Directory of an interrupted run to go on with; it keeps its own settings.
+        allow_changes: Go on also if its data or the versions of packages have changed.
         json: Print the result as the last line, one JSON object.
     """
 
@@ -75,10 +78,13 @@ class AdaptConfig:
     mirror: bool = False
     optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     probe: bool = False
+    save_every: int | None = None
+    resume: str | None = None
+    allow_changes: bool = False
     json: bool = False
 
     def __post_init__(self):
-        check_at_least(self, 1, "steps", "batch_size", "classifier_steps", "validate_every", "patience")
+        check_at_least(self, 1, "steps", "batch_size", "classifier_steps", "validate_every", "patience", "save_every")
         check_at_least(self, 10, "samples")
         check_seed("seed", self.seed)
         self.optimization.check(self.steps)
@@ -117,8 +123,8 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     source, examples = prepared.source, prepared.examples
     check_export_dir(Path(config.export_dir or Path("exported") / name))
 
-    with RunDirectory(Path(config.run_dir)) if config.run_dir else RunDirectory.next(Path("runs") / name) as run:
-        run.write("config.yaml", text)
+    with RunDirectory.open(config, name) as run:
+        run.begin(text, {split: part.fingerprint for split, part in examples.items()}, config.allow_changes)
         notes = examples["train"].notes
         say(f"{name}: {examples['train'].size or 'endless'} training images, run directory {run.path}", *notes)
 
@@ -167,7 +173,6 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             verdict = judge_transfer(judge.test_features, *pair, known, labels, seed=config.seed)
 
         page = adaptation_report(config, text, prepared, trained, judged, useful, sheets, train_images, verdict)
-        run.write("report.html", page.html())
         export_dir = publish(adapted.gan.ema_generator, Path(config.export_dir or Path("exported") / name))
         result = {
             "run_dir": str(run.path),
@@ -185,6 +190,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},
         }
         run.log({"run": "result", **result, "verdict": asdict(verdict) if verdict else None})
+        run.write("report.html", page.html())  # last: what a run that has ended can be known by
         say(
             str(verdict or "no baseline, no verdict"),
             f"report: {run.path / 'report.html'}",

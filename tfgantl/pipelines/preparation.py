@@ -99,7 +99,7 @@ def train_pair(
     return train(
         gan, transfer, prepared.source, prepared.examples["train"], prepared.examples["validation"],
         prepared.extractor, config.optimization, steps, config.batch_size, config.seed, config.validate_every,
-        config.mirror, run, title, patience,
+        config.mirror, run, title, patience, config.save_every,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from tfgantl.progress import bar, note
 COPIES_BELOW = 0.5
 COLLAPSED_BELOW = 0.5  # of the best coverage so far
 WATCHED = ("val_coverage", "val_nn_ratio")
+STATE = ("history", "best_ckid", "best_step", "best_coverage", "stale", "stopped")
 SHOWN = ("g_loss", "d_loss", "p", "apa", "r_t", "gap")
 
 
@@ -66,6 +67,14 @@ class Progress(keras.callbacks.Callback):
     def images_per_second(self) -> float:
         return self.steps * self.batch_size / self.seconds if self.seconds else 0.0
 
+    def state(self) -> dict:
+        return {"seconds": self.seconds, "steps": self.steps, "images": self._bar.n, "measured": self.measured}
+
+    def set_state(self, state: dict) -> None:
+        self.seconds, self.steps, self.measured = state["seconds"], state["steps"], state["measured"]
+        self._bar.n = self._bar.initial = state["images"]
+        self._bar.refresh()
+
     def close(self):
         self._bar.close()
 
@@ -101,7 +110,7 @@ class Validate(keras.callbacks.Callback):
         extractor: Where features come from.
         validation: Images uint8 and labels that training does not see.
         every: Steps between two measurements.
-        checkpoints: `Checkpoints` that save after each measurement, or `None`.
+        kept: Variables like the weights of the GAN, which hold the best state.
         title: Name of the training in the log and in the names of the grids.
         count: Number of generated images a measurement.
         shots: Images uint8 that training sees, if they are few enough to be copied; `None` if not.
@@ -111,6 +120,7 @@ class Validate(keras.callbacks.Callback):
         progress: Where to show what was measured, or `None`.
 
     Attributes:
+        checkpoints: `Checkpoints` of the run, or `None`, for messages.
         history: One record a measurement: step, val_ckid, val_coverage, val_nn_ratio (with `shots`), and what training
             logged.
         stopped: Whether patience has run out.
@@ -122,7 +132,7 @@ class Validate(keras.callbacks.Callback):
         extractor,
         validation,
         every: int,
-        checkpoints=None,
+        kept: list[tf.Variable],
         title="adapt",
         count=1000,
         shots=None,
@@ -131,14 +141,14 @@ class Validate(keras.callbacks.Callback):
         progress: Progress | None = None,
     ):
         super().__init__()
-        self.run, self.extractor, self.every, self.checkpoints = run, extractor, every, checkpoints
+        self.run, self.extractor, self.every, self.kept, self.checkpoints = run, extractor, every, kept, None
         self.title, self.count = title, count
         self.patience, self.keep_from, self.progress = patience, keep_from, progress
         self.images, self.labels = validation
         self.features, _ = extractor(self.images)
         self.shot_features = None if shots is None else extractor(shots)[0]
         self.history: list[dict] = []
-        self.best_ckid, self.best_step, self._best = float("inf"), None, None
+        self.best_ckid, self.best_step = float("inf"), None
         self.best_coverage, self.stale, self.stopped = 0.0, 0, False
         self._warned: set[str] = set()
 
@@ -168,8 +178,6 @@ class Validate(keras.callbacks.Callback):
         if self.run is not None:
             self.run.log({"run": self.title, **self.history[-1]})
             self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(images[:100], 10))
-        if self.checkpoints is not None:
-            self.checkpoints.save(step)
 
     def distances(self, features, labels) -> dict[str, float]:
         """What is measured, from features of generated images and their labels."""
@@ -189,7 +197,8 @@ class Validate(keras.callbacks.Callback):
         gan = self.model
         if ckid < self.best_ckid:
             self.best_ckid, self.best_step, self.stale = ckid, step, 0
-            self._best = [w.numpy() for w in gan.weights]
+            for kept, weight in zip(self.kept, gan.weights, strict=True):
+                kept.assign(weight.value)
         elif any(part.trainable_variables for part in (gan.generator, *gan.g_adapters)):
             self.stale += 1
             if self.patience is not None and self.stale >= self.patience:
@@ -218,13 +227,21 @@ class Validate(keras.callbacks.Callback):
         if int(self.model.step) % self.every == 0:
             self.measure(logs)
 
+    def state(self) -> dict:
+        return {**{name: getattr(self, name) for name in STATE}, "warned": sorted(self._warned)}
+
+    def set_state(self, state: dict) -> None:
+        for name in STATE:
+            setattr(self, name, state[name])
+        self._warned = set(state["warned"])
+
     def restore_best(self):
         """Puts the best state back into the model; the present one stays if none was worth keeping."""
-        if self._best is None:
+        if self.best_step is None:
             self.best_step = self.history[-1]["step"]
             return
-        for weight, value in zip(self.model.weights, self._best, strict=True):
-            weight.assign(value)
+        for weight, kept in zip(self.model.weights, self.kept, strict=True):
+            weight.assign(kept)
 
     @property
     def last_good(self) -> str:
@@ -238,6 +255,28 @@ class Validate(keras.callbacks.Callback):
         fakes = gan.generate(gan.latents(count, seed=2), labels)
         real, fake = gan.score(to_unit(self.images), labels), gan.score(fakes, labels)
         return float((real > 0).mean()), float((fake < 0).mean())
+
+
+class Save(keras.callbacks.Callback):
+    """Saves every few steps, and when the run is asked to stop.
+
+    Args:
+        checkpoints: `Checkpoints`.
+        every: Steps between two.
+        interruption: `Interruption`, which knows whether a signal has come.
+        path: Run directory, for the message.
+    """
+
+    def __init__(self, checkpoints, every: int, interruption, path):
+        super().__init__()
+        self.checkpoints, self.every, self.interruption, self.path = checkpoints, every, interruption, path
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.step)
+        if step % self.every == 0 or self.interruption.asked:
+            self.checkpoints.save(step)
+        if self.interruption.asked:
+            self.interruption.stop(step, self.path)
 
 
 def all_finite(model: keras.Model) -> bool:

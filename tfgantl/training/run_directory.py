@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from tfgantl.errors import ConfigError, RunError
 from tfgantl.images import encode_png
+from tfgantl.versions import versions
 
 
 class RunDirectory:
@@ -18,6 +19,7 @@ class RunDirectory:
 
     Args:
         path: The directory to make; must not exist, or be empty.
+        resume: Whether it is that of a run to go on with instead.
 
     Raises:
         RunError: If it is not empty, in use by another run, or cannot be written.
@@ -27,8 +29,10 @@ class RunDirectory:
         ...     run.log({"step": 100, "ckid": 0.5})
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, resume: bool = False):
         self.path = Path(path)
+        if resume and not (self.path / "config.yaml").is_file():
+            raise RunError(f"`resume` must be a run directory with a config.yaml. Received: {path}")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock")
@@ -38,9 +42,16 @@ class RunDirectory:
         except OSError as error:
             raise RunError(f"`run_dir` must be a directory that can be written. Received: {path} ({error})") from error
         found = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
-        if found:
+        if resume:
+            for left in self.path.glob(".*"):  # half of a file that was being written
+                if left.name != ".lock":
+                    left.unlink()
+        elif found:
             self.__exit__()
-            raise RunError(f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}")
+            hint = f"; --resume {path} goes on with it" if "config.yaml" in found else ""
+            raise RunError(
+                f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}{hint}"
+            )
 
     @classmethod
     def next(cls, parent: Path) -> "RunDirectory":
@@ -57,6 +68,19 @@ class RunDirectory:
                 raise RunError(
                     f"`run_dir` must be a directory that can be written. Received: {parent} ({error})"
                 ) from error
+
+    @classmethod
+    def open(cls, config, name: str) -> "RunDirectory":
+        """The directory that a configuration asks for: that of a run to go on with, a named one, or the next one.
+
+        Raises:
+            RunError: If the run to go on with has ended.
+        """
+        if config.resume and (Path(config.resume) / "report.html").is_file():
+            raise RunError(f"`resume` must be a run that has not ended. Received: {config.resume}, which has a report")
+        if config.resume:
+            return cls(Path(config.resume), resume=True)
+        return cls(Path(config.run_dir)) if config.run_dir else cls.next(Path("runs") / name)
 
     def __enter__(self):
         return self
@@ -78,6 +102,43 @@ class RunDirectory:
     def replacing(self, name: str) -> "Replacing":
         """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""
         return Replacing(self.path / name)
+
+    def forget(self, title: str, step: int) -> None:
+        """Takes out of `metrics.jsonl` what a training logged after a step, and what was not written to its end."""
+        path, lines = self.path / "metrics.jsonl", []
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if record["run"] != "result" and (record["run"] != title or record["step"] <= step):
+                lines.append(line + "\n")
+        self.write("metrics.jsonl", "".join(lines))
+
+    def begin(self, recipe: str, fingerprints: dict[str, str], allow_changes: bool = False) -> None:
+        """Keeps what a run depends on when it begins, and compares it when it goes on.
+
+        Args:
+            recipe: The configuration as YAML.
+            fingerprints: Split → fingerprint of its data.
+            allow_changes: Whether to go on with other data and packages.
+
+        Raises:
+            RunError: If data or packages are not as they were.
+        """
+        facts = {**versions(), **{f"{split} data": value for split, value in fingerprints.items()}}
+        path = self.path / "run.json"
+        if path.is_file() and not allow_changes:
+            before = json.loads(path.read_text())
+            changed = [f"{k} {before.get(k)} → {facts.get(k)}" for k in facts | before if before.get(k) != facts.get(k)]
+            if changed:
+                raise RunError(
+                    f"{self.path}: data and packages must be as they were, or --allow_changes be given. "
+                    f"Received: {'; '.join(changed)}"
+                )
+        self.write("run.json", json.dumps(facts, indent=2) + "\n")
+        if not (self.path / "config.yaml").is_file():
+            self.write("config.yaml", recipe)
 
     def log(self, record: dict) -> None:
         """Appends one line to `metrics.jsonl`."""

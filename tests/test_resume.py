@@ -1,0 +1,220 @@
+"""A run that is stopped and goes on ends bit for bit where the run that was not stopped ends."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import tiny_images
+
+from tfgantl import transfer as methods
+from tfgantl.data import Examples
+from tfgantl.errors import InterruptedRun, RunError
+from tfgantl.gan import GAN
+from tfgantl.training import callbacks
+from tfgantl.training.optimization import Optimization
+from tfgantl.training.run import train
+from tfgantl.training.run_directory import RunDirectory
+
+METHODS = {name: getattr(methods, name) for name in methods.__all__ if name not in ("Transfer", "Auto")}
+STEPS = 8
+EVERYTHING = Optimization(augment="ada", apa=True, lecam="auto", decay=True, horizon=50)
+
+
+@pytest.fixture
+def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
+    """Trains in a run directory; raises `KeyboardInterrupt` behind step `kill`, as a kill would end it."""
+
+    def run(method, path, kill=None, optimization=EVERYTHING, save_every=5):
+        source = make_gan(seed=9)
+        keras.utils.set_random_seed(0)
+        gan = GAN(*method.networks(source, "float32"), seed=0)
+        validation = Examples.from_arrays(tiny_images(24, seed=5), np.arange(24) % 3, 3)
+        update = callbacks.Progress.on_train_batch_begin
+
+        def die(self, batch, logs=None):
+            if kill is not None and int(self.model.step) == kill:
+                raise KeyboardInterrupt
+            update(self, batch, logs)
+
+        with monkeypatch.context() as patch, RunDirectory(path, resume=(path / "config.yaml").is_file()) as directory:
+            patch.setattr(callbacks.Progress, "on_train_batch_begin", die)
+            directory.begin("", {"train": "x"})
+            return train(
+                gan, method, source, examples, validation, tiny_extractor, optimization, STEPS, 8, 0, 3,
+                run=directory, save_every=save_every,
+            )  # fmt: skip
+
+    return run
+
+
+def log(path: Path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def same(trained, path, whole, whole_path):
+    for one, other in zip(trained.gan.weights, whole.gan.weights, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    assert (trained.stages, trained.history, trained.best_step) == (whole.stages, whole.history, whole.best_step)
+    assert log(path) == log(whole_path)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_resumed_run_ends_where_the_whole_one_ends(run_once, tmp_path, name):
+    method = METHODS[name]()
+    rng = np.random.default_rng(sorted(METHODS).index(name))
+    kill, save_every = int(rng.integers(1, STEPS)), int(rng.integers(1, 7))
+    whole = run_once(method, tmp_path / "whole", save_every=save_every)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(method, tmp_path / "run", kill, save_every=save_every)
+    same(run_once(method, tmp_path / "run", save_every=save_every), tmp_path / "run", whole, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kills", [(3, 5), (1, 6, 7)], ids=str)
+def test_a_run_can_be_resumed_again_and_again(run_once, tmp_path, kills):
+    method = methods.Alternating(rounds=2, patience=5, tolerance=0.0)
+    whole = run_once(method, tmp_path / "whole")
+    for kill in kills:
+        with pytest.raises(KeyboardInterrupt):
+            run_once(method, tmp_path / "run", kill)
+    same(run_once(method, tmp_path / "run"), tmp_path / "run", whole, tmp_path / "whole")
+    same(run_once(method, tmp_path / "run"), tmp_path / "run", whole, tmp_path / "whole")  # it had ended
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def deleted(path):
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def once():
+    """Results that cases have in common, by name."""
+    return {}
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped, deleted])
+@pytest.mark.parametrize("part", [".index", ".data-00000-of-00001", ".json"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    run_once, tmp_path, tmp_path_factory, once, capsys, damage, part
+):
+    method = methods.FineTune()
+    if not once:
+        once["path"] = tmp_path_factory.mktemp("once")
+        once["whole"] = run_once(method, once["path"] / "whole", save_every=2)
+        with pytest.raises(KeyboardInterrupt):
+            run_once(method, once["path"] / "killed", 5, save_every=2)
+    shutil.copytree(once["path"] / "killed", tmp_path / "run")
+    damage(tmp_path / "run" / "checkpoints" / "adapt" / f"step-4{part}")
+    resumed = run_once(method, tmp_path / "run", save_every=2)
+    same(resumed, tmp_path / "run", once["whole"], once["path"] / "whole")
+    told = capsys.readouterr().err
+    assert "adapt: going on from step 2" in told
+    assert ("step-4.json: checkpoint left out" in told) == ((damage, part) != (deleted, ".json"))
+
+
+def test_a_checkpoint_of_another_method_is_refused(run_once, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_once(methods.LoRA(), tmp_path / "run", 5)
+    with pytest.raises(RunError, match="must be of the same networks, method and settings. Received: .*low_rank"):
+        run_once(methods.FineTune(), tmp_path / "run")
+
+
+def test_other_data_is_refused_unless_allowed(tmp_path):
+    with RunDirectory(tmp_path) as run:
+        run.begin("", {"train": "one"})
+    with RunDirectory(tmp_path, resume=True) as run:
+        with pytest.raises(
+            RunError, match="must be as they were, or --allow_changes .* Received: train data one → two"
+        ):
+            run.begin("", {"train": "two"})
+        run.begin("", {"train": "two"}, allow_changes=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(run_once, tmp_path, monkeypatch, number):
+    method = methods.FineTune()
+    whole = run_once(method, tmp_path / "whole")
+    update = callbacks.Progress.on_train_batch_end
+
+    def signalled(self, batch, logs=None):
+        if int(self.model.step) == 6:
+            os.kill(os.getpid(), number)
+        update(self, batch, logs)
+
+    monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", signalled)
+    with pytest.raises(
+        InterruptedRun, match=rf"{number.name} at step 7; everything is saved, `--resume .*run` goes on"
+    ):
+        run_once(method, tmp_path / "run")
+    monkeypatch.undo()
+    same(run_once(method, tmp_path / "run"), tmp_path / "run", whole, tmp_path / "whole")
+
+
+ADAPT = [
+    sys.executable, "-m", "tfgantl.pipelines.adapt", "--steps", "30", "--validate_every", "10", "--samples", "720",
+    "--classifier_steps", "5", "--run_dir", "run", "--json",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Result of a real process that nothing stops."""
+    done = subprocess.run(ADAPT, cwd=tmp_path_factory.mktemp("whole"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_real_process_goes_on_after_a_real_signal(tmp_path, whole, number):
+    """Killed while the baseline trains: the adaptation is taken up, the baseline goes on."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(ADAPT, cwd=tmp_path, **pipes)
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "run/checkpoints/baseline/step-10.json").is_file():
+        assert time.monotonic() < deadline and process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == (-9 if number == signal.SIGKILL else 7), told
+    if number != signal.SIGKILL:
+        assert f"{number.name} at step" in told.splitlines()[-1] and "--resume run" in told.splitlines()[-1]
+    again = [*ADAPT[:3], "--resume", "run", "--json"]
+    resumed = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True)
+    assert resumed.returncode == 0, resumed.stderr
+    result = json.loads(resumed.stdout)
+    for key in ("metrics", "baseline", "verdict", "diversity", "steps"):
+        assert result[key] == whole[key], key
+    if number == signal.SIGKILL:
+        ended = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True)
+        assert ended.returncode == 5 and "must be a run that has not ended" in ended.stderr
+        same_again = subprocess.run(ADAPT, cwd=tmp_path, capture_output=True, text=True)
+        assert same_again.returncode == 5 and "--resume run goes on with it" in same_again.stderr
+
+
+def test_resume_takes_no_other_options(tmp_path, capsys):
+    from tfgantl.pipelines.adapt import main
+
+    for arguments, message in (
+        (["--resume", str(tmp_path), "--steps", "5"], "`--resume` must stand without other options; .* --steps 5"),
+        ([f"--resume={tmp_path}"], "`--resume` must name a run directory with a config.yaml. Received: "),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2 and re.search(message, capsys.readouterr().err)
