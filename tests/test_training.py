@@ -116,12 +116,34 @@ class Poison(Scratch):
         return tf.where(gan.step >= 3, np.nan, 0.0) * tf.reduce_mean(fakes)
 
 
-def test_values_that_are_not_finite_stop_the_run_with_step_loss_and_last_good_checkpoint(run_tiny, tmp_path):
+def test_values_that_are_not_finite_stop_the_run_with_step_loss_and_last_good_checkpoint(run_tiny, tmp_path, capsys):
     with RunDirectory(tmp_path / "run") as run:
         message = r"diverged at step [45]: .* must be finite. Received: .*; last good checkpoint: .*step-2$"
         with pytest.raises(DivergedError, match=message):
             run_tiny(Poison(), run)
     assert (tmp_path / "run" / "checkpoints" / "adapt" / "step-2.index").is_file()
+    told = capsys.readouterr().err
+    for factor in ("0.5", "0.25"):
+        assert f"going back to step 2 with {factor} of the learning rates" in told
+    with np.load(tmp_path / "run" / "diverged_adapt.npz") as batch:
+        assert [part.shape for part in batch.values()] == [(8, 8, 8, 1), (8,)]
+
+
+@dataclass(frozen=True)
+class Fever(FineTune):
+    """Spoils the weights as long as learning rates are what they were."""
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        spoilt = (gan.step >= 3) & (gan.rate_factor > 0.9)
+        return tf.where(spoilt, np.nan, 0.0) * tf.reduce_mean(fakes)
+
+
+def test_a_run_recovers_with_half_the_learning_rates(run_tiny, tmp_path):
+    with RunDirectory(tmp_path / "run") as run:
+        trained = run_tiny(Fever(), run)
+    assert trained.steps == 8 and float(trained.gan.optimizer.learning_rate) == pytest.approx(0.5e-2)
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [2, 4, 6, 8]
 
 
 def test_a_loss_that_is_not_finite_is_named(run_tiny):

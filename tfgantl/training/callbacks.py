@@ -110,7 +110,7 @@ class Validate(keras.callbacks.Callback):
         extractor: Where features come from.
         validation: Images uint8 and labels that training does not see.
         every: Steps between two measurements.
-        kept: Variables like the weights of the GAN, which hold the best state.
+        kept: Variables like the weights of the GAN, which hold the best state; `None` to make them when needed.
         title: Name of the training in the log and in the names of the grids.
         count: Number of generated images a measurement.
         shots: Images uint8 that training sees, if they are few enough to be copied; `None` if not.
@@ -132,7 +132,7 @@ class Validate(keras.callbacks.Callback):
         extractor,
         validation,
         every: int,
-        kept: list[tf.Variable],
+        kept: list[tf.Variable] | None = None,
         title="adapt",
         count=1000,
         shots=None,
@@ -197,6 +197,7 @@ class Validate(keras.callbacks.Callback):
         gan = self.model
         if ckid < self.best_ckid:
             self.best_ckid, self.best_step, self.stale = ckid, step, 0
+            self.kept = self.kept or [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
             for kept, weight in zip(self.kept, gan.weights, strict=True):
                 kept.assign(weight.value)
         elif any(part.trainable_variables for part in (gan.generator, *gan.g_adapters)):
