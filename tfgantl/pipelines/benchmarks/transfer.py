@@ -26,6 +26,7 @@ from tfgantl.pipelines.benchmarks.jobs import (
 from tfgantl.pipelines.benchmarks.pairs import PAIRS, ROWS, write_archives, write_textures
 from tfgantl.pipelines.benchmarks.tables import cell, machine, mean, replace_part
 
+JOBS_A_PROCESS = 12
 COLUMNS = {
     "cKID × 1000": ("ckid", 1000.0, 2), "coverage": ("coverage", 1.0, 3), "recall": ("recall", 1.0, 3),
     "intra-cluster": ("intra_cluster", 1.0, 3), "clusters": ("clusters", 1.0, 2), "GAN-train": ("gan_train", 1.0, 3),
@@ -111,13 +112,16 @@ def benchmark_transfer(config: TransferBenchmarkConfig, text: str) -> dict:
     progress = bar(len(open_jobs), "jobs", "job")
     context = get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // config.workers)
-    # Fresh processes now and then, because traced functions stay in memory.
-    with ProcessPoolExecutor(config.workers, context, start_worker, (threads,), max_tasks_per_child=12) as pool:
-        running = {pool.submit(run_job, directory, *job, config.steps, costs[job[2]]): job for job in open_jobs}
-        for done in as_completed(running):
-            name, images, row, seed = running[done]
-            note(f"{name}, {images} images, {row}, seed {seed}: cKID {done.result()['ckid']:.4f}")
-            progress.update()
+    # Fresh processes now and then, because traced functions stay in memory. (Pools that renew their processes by
+    # themselves can hang: https://github.com/python/cpython/issues/115634.)
+    for start in range(0, len(open_jobs), config.workers * JOBS_A_PROCESS):
+        some = open_jobs[start : start + config.workers * JOBS_A_PROCESS]
+        with ProcessPoolExecutor(config.workers, context, start_worker, (threads,)) as pool:
+            running = {pool.submit(run_job, directory, *job, config.steps, costs[job[2]]): job for job in some}
+            for done in as_completed(running):
+                name, images, row, seed = running[done]
+                note(f"{name}, {images} images, {row}, seed {seed}: cKID {done.result()['ckid']:.4f}")
+                progress.update()
     progress.close()
 
     found = {job: json.loads(result_path(directory, *job, config.steps).read_text()) for job in jobs}
