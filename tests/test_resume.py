@@ -160,7 +160,7 @@ def test_a_signal_saves_and_says_how_to_go_on(run_once, tmp_path, monkeypatch, n
 
     monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", signalled)
     with pytest.raises(
-        InterruptedRun, match=rf"{number.name} at step 7; everything is saved, `--resume .*run` goes on"
+        InterruptedRun, match=rf"{number.name} at step 6; everything is saved, `--resume .*run` goes on"
     ):
         run_once(method, tmp_path / "run")
     monkeypatch.undo()

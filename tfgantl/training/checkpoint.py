@@ -1,6 +1,6 @@
 """Checkpoints of everything that training changes, so that a run goes on exactly where it was.
 
-TensorFlow's own format holds the numbers. A manifest beside it, written last, holds the size and the hash of each file
+TensorFlow's own format holds the numbers. A manifest beside it, written last, holds the size and the hash of each file, its own hash,
 and all that is not a number of the network: what was measured, where the schedule is. A checkpoint without a manifest
 was never finished.
 """
@@ -83,7 +83,8 @@ class Checkpoints:
                 "parts": {name: part.state() for name, part in self.parts.items()},
             }
             with Replacing(self.directory / f"step-{step}.json") as temporary:
-                temporary.write_text(json.dumps(manifest))
+                content = json.dumps(manifest)
+                temporary.write_text(f"{content}\n{hashlib.sha256(content.encode()).hexdigest()}\n")
             for path in self.directory.glob("step-*.json"):
                 if not path.with_suffix(".index").is_file():  # TensorFlow has dropped what it was for
                     path.unlink()
@@ -124,7 +125,10 @@ class Checkpoints:
     def _verified(self, step: int) -> dict | None:
         path = self.directory / f"step-{step}.json"
         try:
-            manifest = json.loads(path.read_text())
+            content, digest, _ = path.read_text().split("\n")
+            if hashlib.sha256(content.encode()).hexdigest() != digest:
+                raise ValueError(f"{path.name} is not what was written")
+            manifest = json.loads(content)
             for name, (size, digest) in manifest["files"].items():
                 file = self.directory / name
                 if file.stat().st_size != size or _hash(file) != digest:

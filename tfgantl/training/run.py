@@ -126,10 +126,10 @@ def train(
                 checkpoints.save(0)
             else:
                 note(f"{title}: going on from step {begun}")
-                run.forget(title, begun)
+                run.forget(title, len(validate.history))
             with Interruption() as interruption:
                 save = Save(checkpoints, save_every or validate_every, interruption, run.path)
-                stages = with_rollback(gan, checkpoints, run, title, batches_from, lambda: go_on(save))
+                stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: go_on(save))
     finally:
         progress.close()  # or it would be drawn again below an error
     transfer.finish(gan)
@@ -139,7 +139,7 @@ def train(
     )
 
 
-def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, title: str, batches_from, go_on):
+def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validate: Validate, batches_from, go_on):
     """Trains; where it diverges, goes back to the last checkpoint and halves the learning rates, at most twice.
 
     Raises:
@@ -152,10 +152,10 @@ def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, title: 
             step, factor = int(gan.step), float(gan.rate_factor)
             if factor <= 0.5**ROLLBACKS:
                 batch = next(iter(batches_from(max(0, step - 1))))
-                with run.replacing(f"diverged_{title}.npz") as temporary:
+                with run.replacing(f"diverged_{validate.title}.npz") as temporary:
                     np.savez(temporary, *(part.numpy() for part in batch))
                 raise
             begun = checkpoints.restore_last()
-            run.forget(title, begun)
+            run.forget(validate.title, len(validate.history))
             gan.rate_factor.assign(factor / 2)
-            note(f"{title}: {error}; going back to step {begun} with {factor / 2:g} of the learning rates")
+            note(f"{validate.title}: {error}; going back to step {begun} with {factor / 2:g} of the learning rates")

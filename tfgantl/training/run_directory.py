@@ -103,15 +103,21 @@ class RunDirectory:
         """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""
         return Replacing(self.path / name)
 
-    def forget(self, title: str, step: int) -> None:
-        """Takes out of `metrics.jsonl` what a training logged after a step, and what was not written to its end."""
-        path, lines = self.path / "metrics.jsonl", []
+    def forget(self, title: str, known: int) -> None:
+        """Takes out of `metrics.jsonl` what was logged after a checkpoint, and what was not written to its end.
+
+        Args:
+            title: Name of the training.
+            known: Number of its records that the checkpoint knows.
+        """
+        path, lines, found = self.path / "metrics.jsonl", [], 0
         for line in path.read_text().splitlines() if path.is_file() else []:
             try:
-                record = json.loads(line)
+                name = json.loads(line)["run"]
             except ValueError:
                 continue
-            if record["run"] != "result" and (record["run"] != title or record["step"] <= step):
+            found += name == title
+            if name != "result" and (name != title or found <= known):
                 lines.append(line + "\n")
         self.write("metrics.jsonl", "".join(lines))
 

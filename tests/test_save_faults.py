@@ -1,0 +1,95 @@
+"""A save that ends in the middle, at whichever file operation, leaves a state to go on from."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfgantl.errors import RunError
+from tfgantl.training.checkpoint import Checkpoints
+
+OPERATIONS = [
+    (tf.train.CheckpointManager, "save"), (Path, "write_text"), (os, "fsync"), (os, "replace"), (Path, "unlink"),
+]  # fmt: skip
+
+
+class Killed(BaseException):
+    """Nothing may catch it, as nothing catches SIGKILL."""
+
+
+def fail(patch, number, error, after):
+    """Makes the file operation with this number fail, before or after it is done; gives the list of those made."""
+    made = []
+
+    def wrap(owner, name):
+        real = getattr(owner, name)
+
+        def operation(*arguments, **options):
+            made.append(name)
+            if len(made) != number:
+                return real(*arguments, **options)
+            if after:
+                real(*arguments, **options)
+            raise error
+
+        patch.setattr(owner, name, operation)
+
+    for owner, name in OPERATIONS:
+        wrap(owner, name)
+    return made
+
+
+def filled(gan, value):
+    for weight in gan.weights:
+        weight.assign(np.full(weight.shape, value))
+    return gan
+
+
+ERRORS = {
+    "killed": Killed(),
+    "disk full": OSError(errno.ENOSPC, "No space left on device"),
+    "read-only": OSError(errno.EROFS, "Read-only file system"),
+    "disk full in TensorFlow": tf.errors.ResourceExhaustedError(None, None, "No space left on device"),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("kind", ERRORS)
+def test_a_save_that_fails_anywhere_leaves_a_whole_checkpoint(make_gan, compiled, tmp_path, monkeypatch, kind, after):
+    gan, reached = compiled(), []
+    for number in range(1, 20):
+        directory = tmp_path / str(number)
+        checkpoints = Checkpoints(gan, directory)
+        for step in (1, 2, 3):  # so that the fourth has an old one to delete
+            filled(gan, step)
+            checkpoints.save(step)
+        filled(gan, 4)
+        with monkeypatch.context() as patch:
+            made = fail(patch, number, ERRORS[kind], after)
+            try:
+                checkpoints.save(4)
+            except (Killed, OSError, RunError):
+                reached.append(made[number - 1])
+        again = filled(compiled(make_gan()), 9)
+        step = Checkpoints(again, directory).restore_last()
+        assert step in (3, 4), made
+        for weight in again.weights:
+            np.testing.assert_array_equal(weight, np.full(weight.shape, step, weight.numpy().dtype))
+        if len(made) < number:  # this save went through
+            assert step == 4
+            break
+    assert reached == ["save", "write_text", "fsync", "replace", "unlink"]
+
+
+def test_a_clock_that_was_set_back_does_not_matter(make_gan, compiled, tmp_path):
+    gan = compiled()
+    checkpoints = Checkpoints(gan, tmp_path)
+    for step in (1, 2):
+        filled(gan, step)
+        checkpoints.save(step)
+    for path in tmp_path.glob("step-2*"):
+        os.utime(path, (0, 0))
+    assert Checkpoints(gan, tmp_path).restore_last() == 2
