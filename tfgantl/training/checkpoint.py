@@ -1,8 +1,8 @@
 """Checkpoints of everything that training changes, so that a run goes on exactly where it was.
 
-TensorFlow's own format holds the numbers. A manifest beside it, written last, holds the size and the hash of each file, its own hash,
-and all that is not a number of the network: what was measured, where the schedule is. A checkpoint without a manifest
-was never finished.
+TensorFlow's own format holds the numbers. A manifest beside it, written last, holds the size and the hash of each file,
+its own hash, and all that is not a number of the network: what was measured, where the schedule is. One without a
+manifest was never finished.
 """
 
 import hashlib
