@@ -93,10 +93,13 @@ def write_archives(directory: Path, mnist: str) -> None:
         directory: Where to write them.
         mnist: Archive with x uint8 (n, 28, 28) and y int (n,).
     """
+    import numpy as np
+
     from tfgantl.data.archives import read_npz
 
     found = read_npz(Path(mnist), ("x", "y"), 4 * 2**30)
-    x, y = found["x"], found["y"]
+    order = np.random.default_rng(0).permutation(len(found["x"]))  # archives may be in the order of classes
+    x, y = found["x"][order], found["y"][order]
     rest = slice(HALF, None)
     held = y == HELD_OUT
     # Unlabelled: the discriminator cannot lean on classes, as in the protocol of MineGAN.
