@@ -39,9 +39,10 @@ class PatchHead(Adapter):
         self.built = True
 
     def judge(self, gan, images, labels, whole):
-        """Logits of whole images (batch, 1) if `whole`, else of patches (batch, height, width, 1)."""
+        """Logits of whole images (batch, 1, 1, 1) if `whole`, else of patches (batch, height, width, 1)."""
 
         def patches():
             return self.head(tf.cast(run(self.maps(), gan.inputs(images, labels), gan.d_adapters), tf.float32))
 
-        return tf.cond(whole, lambda: gan.discriminate(images, labels), patches)
+        # Of one rank, or the optimizer of the graph takes sums over the one for sums over the other.
+        return tf.cond(whole, lambda: gan.discriminate(images, labels)[:, None, None], patches)
