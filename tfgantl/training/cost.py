@@ -44,13 +44,14 @@ class Stopwatch:
         does not favour either; the median turn counts. What is done before a stage counts as often as it is done.
         """
         gan = self._prepared(transfer)
-        schedule, outcome, total, known = transfer.schedule(self.steps), None, 0.0, {}
+        schedule, outcome, total, taken, known = transfer.schedule(self.steps), None, 0.0, 0, {}
         while True:
             try:
                 stage = schedule.send(outcome)
             except StopIteration:
-                return total / self.steps
-            outcome = Outcome(1.0, 1.0, 1.0, 1.0)
+                return total / taken
+            taken += stage.steps
+            outcome = Outcome(1.0 / taken, 1.0 / taken, 1.0, 1.0)  # ever better, or a schedule may end early
             start = time.perf_counter()
             stage.begin(gan)
             begun = time.perf_counter() - start if stage.before else 0.0
