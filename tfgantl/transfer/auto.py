@@ -2,26 +2,36 @@
 
 from dataclasses import dataclass
 
+from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.base import Transfer
-from tfgantl.transfer.finetune import FineTune
-
-MANY = 500
-FAR = 0.2
+from tfgantl.transfer.finetune import FineTune, Scratch
+from tfgantl.transfer.low_rank import LoRA
 
 
 @dataclass(frozen=True)
 class Auto(Transfer):
     """Picks a method by the number of images and by the distance between source and target, and says why.
 
-    The rule follows from the tables of docs/benchmarks.md.
+    A source that is far from the target does harm: then it starts afresh. From a near one, few images are better met
+    with few weights to train: LoRA; more with all of them: FineTune. The numbers follow from the tables of
+    docs/benchmarks.md, where near pairs have a cKID of up to 1.3 and far ones of 3.3 and more. A few pairs are little
+    evidence; `--probe` compares on your images.
 
     Args:
-        far: cKID of source and target above which a source is far. Its size depends on the extractor.
-        many: Number of images from which on the source matters little.
+        far: cKID of source and target above which a source is far.
+        few: Number of images up to which there are few.
     """
 
-    far: float = FAR
-    many: int = MANY
+    far: float = 2.0
+    few: int = 50
+
+    def __post_init__(self):
+        check_above(self, 0, "far")
+        check_at_least(self, 0, "few")
 
     def chosen(self, prospect):
-        return FineTune(), "auto: FineTune"
+        if prospect.ckid is not None and prospect.ckid > self.far:
+            return Scratch(), f"auto: Scratch, because the source is far: cKID {prospect.ckid:.2f} > {self.far:g}"
+        if prospect.shots is not None and prospect.shots <= self.few:
+            return LoRA(), f"auto: LoRA, because the source is near and there are only {prospect.shots} images"
+        return FineTune(), f"auto: FineTune, because the source is near and there are more than {self.few} images"
