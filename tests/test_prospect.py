@@ -36,7 +36,7 @@ def test_few_images_are_enough_to_look_ahead(source, tiny_extractor, count):
 @pytest.mark.parametrize(
     ("ckid", "count", "name", "why"),
     [
-        (3.0, 10, "Scratch", "the source is far: cKID 3.00 > 2"),
+        (3.0, 1000, "LoRA", "the source is far: cKID 3.00 > 2"),
         (1.0, 50, "LoRA", "only 50 images"),
         (None, 1, "LoRA", "only 1 images"),
         (1.0, 51, "FineTune", "more than 50 images"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.base import Transfer
-from tfgantl.transfer.finetune import FineTune, Scratch
+from tfgantl.transfer.finetune import FineTune
 from tfgantl.transfer.low_rank import LoRA
 
 
@@ -12,10 +12,10 @@ from tfgantl.transfer.low_rank import LoRA
 class Auto(Transfer):
     """Picks a method by the number of images and by the distance between source and target, and says why.
 
-    A source that is far from the target does harm: then it starts afresh. From a near one, few images are better met
-    with few weights to train: LoRA; more with all of them: FineTune. The numbers follow from the tables of
+    Few images are better met with few weights to train, and a far source with few weights that move fast: LoRA. With
+    more images of a near target FineTune is less precise and more diverse. The numbers follow from the tables of
     docs/benchmarks.md, where near pairs have a cKID of up to 1.3 and far ones of 3.3 and more. A few pairs are little
-    evidence; `--probe` compares on your images.
+    evidence; `--probe` compares with training from scratch on your images.
 
     Args:
         far: cKID of source and target above which a source is far.
@@ -31,7 +31,7 @@ class Auto(Transfer):
 
     def chosen(self, prospect):
         if prospect.ckid is not None and prospect.ckid > self.far:
-            return Scratch(), f"auto: Scratch, because the source is far: cKID {prospect.ckid:.2f} > {self.far:g}"
+            return LoRA(), f"auto: LoRA, because the source is far: cKID {prospect.ckid:.2f} > {self.far:g}"
         if prospect.shots is not None and prospect.shots <= self.few:
             return LoRA(), f"auto: LoRA, because the source is near and there are only {prospect.shots} images"
         return FineTune(), f"auto: FineTune, because the source is near and there are more than {self.few} images"

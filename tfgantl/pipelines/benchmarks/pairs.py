@@ -67,7 +67,7 @@ class Pair:
     extractor: str | None = None
     needs_mnist: bool = True
     images: tuple[int, ...] = (10, 100)
-    rows: tuple[str, ...] = ("Scratch", "Scratch, own rates", "FineTune", "FreezeD", "EWC", "CDC")
+    rows: tuple[str, ...] = ("Scratch", "Scratch, own rates", "FineTune", "FreezeD", "LoRA", "EWC", "CDC")
 
     def handle(self, directory: Path) -> str:
         """Handle of the source, which is made if it is not there yet."""
