@@ -12,11 +12,13 @@ def mean(rows: list[dict], key: str) -> float | None:
 
 
 def cell(values: list[float | None], scale: float = 1.0, digits: int = 3) -> str:
-    """Mean ± sample standard deviation."""
+    """Mean ± sample standard deviation; a single value has none."""
     if None in values:
         return "–"
     average = sum(values) / len(values)
-    deviation = (sum((v - average) ** 2 for v in values) / max(1, len(values) - 1)) ** 0.5
+    if len(values) == 1:
+        return f"{average * scale:.{digits}f}"
+    deviation = (sum((v - average) ** 2 for v in values) / (len(values) - 1)) ** 0.5
     return f"{average * scale:.{digits}f} ± {deviation * scale:.{digits}f}"
 
 

@@ -143,11 +143,13 @@ def benchmark_transfer(config: TransferBenchmarkConfig, text: str) -> dict:
 
 
 def _heading(config) -> list[str]:
+    names = ", ".join(map(str, config.seeds))
+    seeds = f"Mean ± sample standard deviation over seeds {names}" if len(config.seeds) > 1 else f"Only seed {names}"
     return [
         "# Transfer methods",
         "",
         f"Every method has the time of {config.steps} steps of FineTune: fewer steps if one costs more (last table).",
-        f"Mean ± sample standard deviation over seeds {', '.join(map(str, config.seeds))}; each seed also draws its",
+        f"{seeds}; each seed also draws its",
         f"own shots. {SAMPLES} generated images; held-out test images; the same validation images for all rows",
         f"choose the checkpoint. GAN-train: {CLASSIFIER_STEPS} steps. Settings, but where a row says so, are those of",
         "the default job; they were chosen on validation images of the first pair, and not changed for the others.",
