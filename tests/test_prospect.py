@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfgantl.data import Examples
+from tfgantl.errors import ConfigError
 from tfgantl.images import to_uint8
 from tfgantl.transfer import Auto, FineTune
 from tfgantl.transfer.prospect import Prospect, look_ahead
@@ -51,3 +52,8 @@ def test_auto_chooses_by_distance_and_number_of_images(ckid, count, name, why):
 def test_a_method_is_its_own_choice():
     method = FineTune()
     assert method.chosen(Prospect(9.0, 1.0, 1, None)) == (method, "")
+
+
+def test_auto_cannot_be_trained_with_before_it_has_chosen(source):
+    with pytest.raises(ConfigError, match="`transfer` must be what `Auto.chosen` gives"):
+        Auto().networks(source, "float32")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tfgantl.errors import check_above, check_at_least
+from tfgantl.errors import ConfigError, check_above, check_at_least
 from tfgantl.transfer.base import Transfer
 from tfgantl.transfer.finetune import FineTune
 from tfgantl.transfer.low_rank import LoRA
@@ -28,6 +28,9 @@ class Auto(Transfer):
     def __post_init__(self):
         check_above(self, 0, "far")
         check_at_least(self, 0, "few")
+
+    def networks(self, source, dtype):
+        raise ConfigError("`transfer` must be what `Auto.chosen` gives by the time of training. Received: Auto itself")
 
     def chosen(self, prospect):
         if prospect.ckid is not None and prospect.ckid > self.far:

@@ -4,6 +4,8 @@ import os
 import platform
 from pathlib import Path
 
+from tfgantl.training.run_directory import Replacing
+
 
 def mean(rows: list[dict], key: str) -> float | None:
     """Mean of one number over rows; `None` if it is not there."""
@@ -41,6 +43,5 @@ def replace_part(page: Path, heading: str, lines: list[str]) -> None:
             parts[next(reversed(parts))].append(line)
     parts[heading] = lines
     page.parent.mkdir(parents=True, exist_ok=True)
-    temporary = page.with_suffix(".tmp")
-    temporary.write_text("\n".join(line for part in parts.values() for line in part).rstrip("\n") + "\n")
-    temporary.rename(page)
+    with Replacing(page) as temporary:
+        temporary.write_text("\n".join(line for part in parts.values() for line in part).rstrip("\n") + "\n")
