@@ -154,7 +154,7 @@ def test_cdc_judges_whole_images_near_the_anchors_only(source, compiled):
         latents, logits = method.latents(gan, noise).numpy(), method.judge(gan, images, labels)
         near = {tuple(z) for z in latents} <= {tuple(z) for z in gan.memory.anchors.numpy()}
         assert near == (step % 4 == 0)
-        assert logits.shape == ((8, 1) if near else (8, 2, 2, 1))
+        assert logits.shape == ((8, 1, 1, 1) if near else (8, 2, 2, 1))
 
 
 def test_a_mined_generator_is_one_model_that_saves_and_loads(source, compiled, examples, tmp_path):

@@ -22,6 +22,7 @@ def test_a_part_of_a_page_is_replaced_and_the_others_stay(tmp_path):
 
 def test_a_cell_has_the_sample_standard_deviation():
     assert cell([0.001, 0.003], 1000.0, 2) == "2.00 ± 1.41"
+    assert cell([0.001], 1000.0, 2) == "1.00"
     assert cell([None, None]) == "–"
 
 

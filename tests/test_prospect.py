@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from tfgantl.data import Examples
+from tfgantl.errors import ConfigError
 from tfgantl.images import to_uint8
-from tfgantl.transfer.prospect import look_ahead
+from tfgantl.transfer import Auto, FineTune
+from tfgantl.transfer.prospect import Prospect, look_ahead
 
 
 def shots(images, labels):
@@ -30,3 +32,28 @@ def test_few_images_are_enough_to_look_ahead(source, tiny_extractor, count):
     images = to_uint8(source.generate(source.latents(count), labels))
     prospect = look_ahead(source, shots(images, labels), tiny_extractor)
     assert (prospect.ckid is None) == (count == 1) and str(prospect).startswith("before training")
+
+
+@pytest.mark.parametrize(
+    ("ckid", "count", "name", "why"),
+    [
+        (3.0, 1000, "LoRA", "the source is far: cKID 3.00 > 2"),
+        (1.0, 50, "LoRA", "only 50 images"),
+        (None, 1, "LoRA", "only 1 images"),
+        (1.0, 51, "FineTune", "more than 50 images"),
+        (1.0, None, "FineTune", "more than 50 images"),
+    ],
+)
+def test_auto_chooses_by_distance_and_number_of_images(ckid, count, name, why):
+    method, reason = Auto().chosen(Prospect(ckid, 1.0, count, None))
+    assert type(method).__name__ == name and reason.startswith(f"auto: {name}, because") and reason.endswith(why)
+
+
+def test_a_method_is_its_own_choice():
+    method = FineTune()
+    assert method.chosen(Prospect(9.0, 1.0, 1, None)) == (method, "")
+
+
+def test_auto_cannot_be_trained_with_before_it_has_chosen(source):
+    with pytest.raises(ConfigError, match="`transfer` must be what `Auto.chosen` gives"):
+        Auto().networks(source, "float32")

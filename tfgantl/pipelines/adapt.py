@@ -117,11 +117,11 @@ def adapt(config: AdaptConfig, text: str) -> dict:
 
     start = time.perf_counter()
     name = check_name(config.name or config.target.name)
-    prepared = prepare(config, name)
     if config.probe:
-        return probe(config, prepared)
-    source, examples = prepared.source, prepared.examples
+        return probe(config, prepare(config, name))
     check_export_dir(Path(config.export_dir or Path("exported") / name))
+    prepared = prepare(config, name)
+    source, examples = prepared.source, prepared.examples
 
     with RunDirectory.open(config, name) as run:
         run.begin(text, {split: part.fingerprint for split, part in examples.items()}, config.allow_changes)

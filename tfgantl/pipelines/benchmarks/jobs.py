@@ -1,14 +1,14 @@
 """The work of the benchmark of transfer methods: what each job does, and what methods cost."""
 
-import json
 import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from tfgantl.cli import quiet_tensorflow
-from tfgantl.pipelines.adapt import ADAPTATION
+from tfgantl.pipelines.adapt import ADAPTATION, AdaptConfig
 from tfgantl.pipelines.benchmarks.pairs import PAIRS, ROWS
+from tfgantl.pipelines.benchmarks.results import keep, kept, shipped
 from tfgantl.training.optimization import dtype_policy
 
 SAMPLES = 2000
@@ -24,19 +24,19 @@ def start_worker(threads: int) -> None:
     quiet_tensorflow()
 
 
-def extractor(directory: Path, name: str):
-    """The features that all methods of a pair are measured with."""
-    from tfgantl.metrics.extractors import Extractor, train_extractor
+def extractor_of(directory: Path, name: str) -> str:
+    """Handle of the features that all methods of a pair are measured with; they are made if they are not there yet."""
+    from tfgantl.metrics.extractors import train_extractor
 
     pair = PAIRS[name]
     if pair.extractor:
-        return Extractor.load(pair.extractor)
+        return pair.extractor
     path = directory / "extractors" / name
     if not path.is_dir():
         examples = pair.shots(directory, None, 0).load("train")
         images, labels = examples.take()
         train_extractor(images, labels, examples.num_classes, name=name).save(path)
-    return Extractor.load(str(path))
+    return str(path)
 
 
 def measured_costs(directory: Path, rows: list[str], steps: int) -> dict[str, float]:
@@ -51,7 +51,7 @@ def measured_costs(directory: Path, rows: list[str], steps: int) -> dict[str, fl
 
     methods = {type(ROWS[row][0]).__name__: ROWS[row][0] for row in rows}
     path = directory / f"costs-{steps}.json"
-    known = {"FineTune": 1.0, "Scratch": 1.0} | (json.loads(path.read_text()) if path.is_file() else {})
+    known = {"FineTune": 1.0, "Scratch": 1.0} | (kept(path) or {})
     missing = [name for name in methods if name not in known]
     if missing:
         source = load_source("rendered-digits")
@@ -62,57 +62,46 @@ def measured_costs(directory: Path, rows: list[str], steps: int) -> dict[str, fl
             known[name] = watch.cost(methods[name])
             progress.update()
         progress.close()
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(known, indent=2))
-        temporary.rename(path)
+        keep(path, known)
     return {row: known[type(ROWS[row][0]).__name__] for row in rows}
 
 
 def result_path(directory, name, images, row, seed, steps) -> Path:
     """Where the result of a job is kept."""
     short = row.replace(", ", "-").replace(" ", "-")
-    return directory / "jobs" / f"{name}-{images}-{short}-{seed}-{steps}.json"
+    return directory / "jobs" / f"{name}-{images}-{short}-{seed}-{steps}-{shipped()}.json"
 
 
 @cache
 def _prepared(directory, name, images, seed):
-    """Fitted source, data, extractor, judge and prospect, which all rows of a cell have in common."""
-    from tfgantl.data import SPLITS
+    """Settings, source, data and judge, which all rows of a cell have in common."""
     from tfgantl.metrics.judging import Judge
-    from tfgantl.transfer.prospect import look_ahead
-    from tfgantl.transfer.weights import fit_source, load_source
+    from tfgantl.pipelines.preparation import prepare
 
     pair = PAIRS[name]
-    source = load_source(pair.handle(directory))
-    _, size, _, channels = source.generator.output_shape
-    target = pair.shots(directory, images, seed)
-    examples = {split: target.load(split) for split in SPLITS}
-    part = examples["train"]
-    source, _ = fit_source(source, part.image_size, part.channels, part.num_classes, examples=part, seed=seed)
-    features = extractor(directory, name)
-    judge = Judge(features, part.take(), examples["test"].take(), source.num_classes, seed, CLASSIFIER_STEPS)
-    return source, examples, features, judge, look_ahead(source, part, features, seed)
+    config = AdaptConfig(
+        source=pair.handle(directory), target=pair.shots(directory, images, seed), batch_size=min(64, images),
+        seed=seed, extractor=extractor_of(directory, name), validate_every=VALIDATE_EVERY,
+    )  # fmt: skip
+    prepared = prepare(config, name)
+    train, test = (prepared.examples[split].take() for split in ("train", "test"))
+    judge = Judge(prepared.extractor, train, test, prepared.source.num_classes, seed, CLASSIFIER_STEPS)
+    return config, prepared, judge
 
 
 def run_job(directory: Path, name: str, images: int, row: str, seed: int, steps: int, cost: float) -> dict:
     """Trains and judges one cell with one seed, and keeps the result."""
     import keras
 
-    from tfgantl.gan import GAN
     from tfgantl.images import encode_png, grid, side_by_side, to_uint8
     from tfgantl.metrics.judging import labels_like
-    from tfgantl.training.run import train
+    from tfgantl.pipelines.preparation import train_pair
 
-    source, examples, features, judge, prospect = _prepared(directory, name, images, seed)
+    config, prepared, judge = _prepared(directory, name, images, seed)
     method, changes = ROWS[row]
-    optimization = replace(ADAPTATION, **changes)
-    keras.utils.set_random_seed(seed)
-    networks = method.networks(source, dtype_policy("auto"))
-    gan = GAN(*networks, ema_decay=optimization.ema_decay, seed=seed)
-    trained = train(
-        gan, method, source, examples["train"], examples["validation"], features, optimization,
-        max(2, round(steps / cost)), min(64, images), seed, VALIDATE_EVERY,
-    )  # fmt: skip
+    config = replace(config, optimization=replace(config.optimization, **changes))
+    trained = train_pair(prepared, config, method, row, max(2, round(steps / cost)))
+    gan, prospect = trained.gan, prepared.prospect
     labels = None if gan.num_classes is None else labels_like(judge.test_labels, SAMPLES, seed)
     fakes = to_uint8(gan.generate(gan.latents(SAMPLES, seed + 1000), labels))
     judged = judge(fakes, labels, row)
@@ -126,11 +115,8 @@ def run_job(directory: Path, name: str, images: int, row: str, seed: int, steps:
         "prospect": {"ckid": prospect.ckid, "separability": prospect.separability},
     }
     path = result_path(directory, name, images, row, seed, steps)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     sheets = [grid(images[:SHOWN], 10) for images in (judge.train_images, fakes)]
     path.with_suffix(".png").write_bytes(encode_png(side_by_side(sheets), 2))
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(result))
-    temporary.rename(path)
     keras.backend.clear_session()
-    return result
+    return keep(path, result)

@@ -13,6 +13,7 @@ from tfgantl.data import Arrays, HandwrittenDigits, Source
 from tfgantl.errors import ConfigError
 from tfgantl.models import DCGAN
 from tfgantl.training.optimization import Optimization
+from tfgantl.training.run_directory import Replacing
 
 # What is compared: name → method, and what differs from the settings of an adaptation. Rates of its own are those that
 # training from scratch does best with; chosen, as all settings, on validation images of the first pair.
@@ -67,7 +68,7 @@ class Pair:
     extractor: str | None = None
     needs_mnist: bool = True
     images: tuple[int, ...] = (10, 100)
-    rows: tuple[str, ...] = ("Scratch", "Scratch, own rates", "FineTune", "FreezeD", "EWC", "CDC")
+    rows: tuple[str, ...] = ("Scratch", "Scratch, own rates", "FineTune", "FreezeD", "LoRA", "EWC", "CDC")
 
     def handle(self, directory: Path) -> str:
         """Handle of the source, which is made if it is not there yet."""
@@ -87,7 +88,7 @@ class Pair:
 
 
 def write_archives(directory: Path, mnist: str) -> None:
-    """Cuts MNIST into the archives of the pairs: what sources see, and what targets are made of.
+    """Cuts MNIST into the archives of the pairs, unless they are there: what sources see, and what targets are made of.
 
     Args:
         directory: Where to write them.
@@ -97,14 +98,16 @@ def write_archives(directory: Path, mnist: str) -> None:
 
     from tfgantl.data.archives import read_npz
 
+    if (directory / "mnist-coloured.npz").is_file():  # the last one
+        return
     found = read_npz(Path(mnist), ("x", "y"), 4 * 2**30)
     order = np.random.default_rng(0).permutation(len(found["x"]))  # archives may be in the order of classes
     x, y = found["x"][order], found["y"][order]
     rest = slice(HALF, None)
     held = y == HELD_OUT
-    # Unlabelled: the discriminator cannot lean on classes, as in the protocol of MineGAN.
     _write(directory / "mnist.npz", x=x[:HALF], y=y[:HALF])
     _write(directory / "mnist-rest.npz", x=x[rest], y=y[rest])
+    # Unlabelled: the discriminator cannot lean on classes, as in the protocol of MineGAN.
     _write(directory / "mnist-others.npz", x=x[~held])
     _write(directory / "mnist-held-out.npz", x=x[held])
     _write(directory / "mnist-coloured.npz", x=coloured(x[rest]), y=y[rest])
@@ -113,11 +116,8 @@ def write_archives(directory: Path, mnist: str) -> None:
 def _write(path, **arrays):
     import numpy as np
 
-    if path.is_file():
-        return
-    temporary = path.with_name(f".{path.name}")  # savez adds no suffix to a name that has it
-    np.savez_compressed(temporary, **arrays)
-    temporary.rename(path)
+    with Replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
 
 
 def coloured(images):
@@ -132,11 +132,13 @@ def coloured(images):
 
 
 def write_textures(directory: Path) -> None:
-    """Cuts the two photographs of scikit-learn into gray tiles that do not overlap."""
+    """Cuts the two photographs of scikit-learn into gray tiles that do not overlap, unless that is done."""
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
+    if (directory / "textures.npz").is_file():
+        return
     tiles = []
     for picture in load_sample_images().images:
         gray = np.asarray(Image.fromarray(picture).convert("L"))

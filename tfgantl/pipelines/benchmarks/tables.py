@@ -4,6 +4,8 @@ import os
 import platform
 from pathlib import Path
 
+from tfgantl.training.run_directory import Replacing
+
 
 def mean(rows: list[dict], key: str) -> float | None:
     """Mean of one number over rows; `None` if it is not there."""
@@ -12,11 +14,13 @@ def mean(rows: list[dict], key: str) -> float | None:
 
 
 def cell(values: list[float | None], scale: float = 1.0, digits: int = 3) -> str:
-    """Mean ± sample standard deviation."""
+    """Mean ± sample standard deviation; a single value has none."""
     if None in values:
         return "–"
     average = sum(values) / len(values)
-    deviation = (sum((v - average) ** 2 for v in values) / max(1, len(values) - 1)) ** 0.5
+    if len(values) == 1:
+        return f"{average * scale:.{digits}f}"
+    deviation = (sum((v - average) ** 2 for v in values) / (len(values) - 1)) ** 0.5
     return f"{average * scale:.{digits}f} ± {deviation * scale:.{digits}f}"
 
 
@@ -39,6 +43,5 @@ def replace_part(page: Path, heading: str, lines: list[str]) -> None:
             parts[next(reversed(parts))].append(line)
     parts[heading] = lines
     page.parent.mkdir(parents=True, exist_ok=True)
-    temporary = page.with_suffix(".tmp")
-    temporary.write_text("\n".join(line for part in parts.values() for line in part).rstrip("\n") + "\n")
-    temporary.rename(page)
+    with Replacing(page) as temporary:
+        temporary.write_text("\n".join(line for part in parts.values() for line in part).rstrip("\n") + "\n")

@@ -4,7 +4,6 @@
 `work_dir`.
 """
 
-import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,13 +16,14 @@ from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.pipelines.benchmarks.jobs import (
     CLASSIFIER_STEPS,
     SAMPLES,
-    extractor,
+    extractor_of,
     measured_costs,
     result_path,
     run_job,
     start_worker,
 )
 from tfgantl.pipelines.benchmarks.pairs import PAIRS, ROWS, write_archives, write_textures
+from tfgantl.pipelines.benchmarks.results import kept
 from tfgantl.pipelines.benchmarks.tables import cell, machine, mean, replace_part
 
 JOBS_A_PROCESS = 12
@@ -100,11 +100,12 @@ def benchmark_transfer(config: TransferBenchmarkConfig, text: str) -> dict:
     directory.mkdir(parents=True, exist_ok=True)
     if config.mnist:
         write_archives(directory, config.mnist)
-    write_textures(directory)
+    if "textures" in config.pairs:
+        write_textures(directory)
     jobs = config.jobs()
     for name in dict.fromkeys(job[0] for job in jobs):
         PAIRS[name].handle(directory)
-        extractor(directory, name)
+        extractor_of(directory, name)
     costs = measured_costs(directory, sorted({job[2] for job in jobs}), config.steps)
 
     open_jobs = [job for job in jobs if not result_path(directory, *job, config.steps).is_file()]
@@ -124,7 +125,7 @@ def benchmark_transfer(config: TransferBenchmarkConfig, text: str) -> dict:
                 progress.update()
     progress.close()
 
-    found = {job: json.loads(result_path(directory, *job, config.steps).read_text()) for job in jobs}
+    found = {job: kept(result_path(directory, *job, config.steps)) for job in jobs}
     lines, result = _heading(config), {}
     for name in dict.fromkeys(job[0] for job in jobs):
         lines += [f"## {PAIRS[name].title}", ""]
@@ -143,11 +144,13 @@ def benchmark_transfer(config: TransferBenchmarkConfig, text: str) -> dict:
 
 
 def _heading(config) -> list[str]:
+    names = ", ".join(map(str, config.seeds))
+    seeds = f"Mean ± sample standard deviation over seeds {names}" if len(config.seeds) > 1 else f"Only seed {names}"
     return [
         "# Transfer methods",
         "",
         f"Every method has the time of {config.steps} steps of FineTune: fewer steps if one costs more (last table).",
-        f"Mean ± sample standard deviation over seeds {', '.join(map(str, config.seeds))}; each seed also draws its",
+        f"{seeds}; each seed also draws its",
         f"own shots. {SAMPLES} generated images; held-out test images; the same validation images for all rows",
         f"choose the checkpoint. GAN-train: {CLASSIFIER_STEPS} steps. Settings, but where a row says so, are those of",
         "the default job; they were chosen on validation images of the first pair, and not changed for the others.",

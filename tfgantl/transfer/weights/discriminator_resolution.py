@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from tfgantl.models.mlp import MLPDiscriminator
 from tfgantl.transfer.weights.leastsquares import fit_convolution
 from tfgantl.transfer.weights.parts import Part, outputs_of
-from tfgantl.transfer.weights.resampling import bilinear, neutral_norm, pooled, resize_pixels, taps
+from tfgantl.transfer.weights.resampling import SAMPLES, bilinear, neutral_norm, pooled, resize_pixels, taps
 
 JUDGED = 1024  # images that the last layer is fitted to
 LOST = 0.25  # share of the variance of logits that may be lost before it is fitted
@@ -35,6 +35,7 @@ def fit_discriminator_size(part: Part, size: int, images: np.ndarray) -> None:
     blocks, whole = len(part.config["filters"]), images
     labels = [np.arange(len(images)) % part.config["num_classes"]] if part.config["num_classes"] else []
     (logits,) = outputs_of(part.build(), [images, *labels])
+    images = images[:SAMPLES]  # for statistics and least squares, which hold whole feature maps in memory
     last = _last_side(old, blocks)
     allowed = [stages for stages in range(1 - blocks, 5) if old % 2 ** max(-stages, 0) == 0]
     sides = {stages: _last_side(size, blocks + stages) for stages in allowed}

@@ -14,9 +14,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.models.mlp import MLPGenerator
 from tfgantl.transfer.weights.leastsquares import fit_transposed
 from tfgantl.transfer.weights.parts import Part, outputs_of
-from tfgantl.transfer.weights.resampling import bilinear, neutral_norm, pooled, resize_pixels, taps
-
-SAMPLES = 64  # images that statistics are measured on
+from tfgantl.transfer.weights.resampling import SAMPLES, bilinear, neutral_norm, pooled, resize_pixels, taps
 
 
 def fit_generator_size(part: Part, size: int) -> None:

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+SAMPLES = 64  # images that statistics are measured on
+
 
 def bilinear(maps, side):
     """Maps (n, side, side, channels) in another size."""
