@@ -81,3 +81,8 @@ def _require(config, names, allowed, holds):
         if value is not None and not holds(value):
             optional = ", or none" if type(config).__dataclass_fields__[name].default is None else ""
             raise ConfigError(f"`{name}` must be {allowed}{optional}. Received: {value}")
+
+
+def reason(error: Exception) -> str:
+    """First line of an error, or its type."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

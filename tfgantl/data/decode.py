@@ -1,7 +1,7 @@
 """One picture, of whatever kind, to a square uint8 array."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
@@ -49,6 +49,8 @@ def decode_picture(file, image_size: int, channels: int, max_pixels: int) -> np.
             if picture.width * picture.height > max_pixels:
                 return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
             return fit_picture(picture, image_size, channels)
+    except UnidentifiedImageError:  # its message names the file object
+        return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
         return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
 

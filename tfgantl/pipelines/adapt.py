@@ -124,7 +124,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     source, examples = prepared.source, prepared.examples
 
     with RunDirectory.open(config, name) as run:
-        run.begin(text, {split: part.fingerprint for split, part in examples.items()}, config.allow_changes)
+        run.begin(text, prepared.facts(), config.allow_changes)
         notes = examples["train"].notes
         say(f"{name}: {examples['train'].size or 'endless'} training images, run directory {run.path}", *notes)
 

@@ -10,6 +10,7 @@ from tfgantl.data.examples import check_splits
 from tfgantl.errors import DataError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor, choose_extractor
+from tfgantl.models.copies import weights_hash
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run import Trained, train
 from tfgantl.transfer import Transfer
@@ -38,6 +39,15 @@ class Prepared:
     extractor: Extractor
     prospect: Prospect
     transfer: Transfer
+
+    def facts(self) -> dict[str, str]:
+        """What the results depend on, beside settings and packages: hashes of data and weights."""
+        networks = (self.source.generator, self.source.discriminator)
+        return {
+            **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
+            **{f"source {network.name}": weights_hash(network) for network in networks},
+            "extractor": self.extractor.id,
+        }
 
 
 def prepare(config, name: str) -> Prepared:

@@ -112,7 +112,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     config.optimization.check(config.steps, num_classes)
 
     with RunDirectory.open(config, name) as run:
-        run.begin(text, {split: p.fingerprint for split, p in examples.items()}, config.allow_changes)
+        run.begin(text, {f"{split} data": p.fingerprint for split, p in examples.items()}, config.allow_changes)
         print(f"{name}: {part.size or 'endless'} training images, run directory {run.path}", file=sys.stderr)
         real, _ = part.some(100)
         run.write_png("reals.png", grid(real, 10))

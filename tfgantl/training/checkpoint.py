@@ -56,7 +56,7 @@ class Checkpoints:
         # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.
         variables = {id(v): v for layer in layers for v in layer.variables}
         # Keras numbers the second optimizer, or adapter, of a process.
-        self._names = [f"{re.sub(r'_[0-9]+/', '/', v.path)} {list(v.shape)}" for v in variables.values()]
+        self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
         state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(kept))
         self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=KEPT, checkpoint_name="step")
         self._state, self._saved = state, None

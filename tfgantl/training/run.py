@@ -122,11 +122,11 @@ def train(
             parts = {"validation": validate, "progress": progress, "schedule": position}
             checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, kept)
             begun = checkpoints.restore_last()
+            run.forget(title, len(validate.history))
             if begun is None:
                 checkpoints.save(0)
             else:
                 note(f"{title}: going on from step {begun}")
-                run.forget(title, len(validate.history))
             with Interruption() as interruption:
                 save = Save(checkpoints, save_every or validate_every, interruption, run.path)
                 stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: go_on(save))

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 from tfgantl.errors import ConfigError, RunError
@@ -121,28 +122,28 @@ class RunDirectory:
                 lines.append(line + "\n")
         self.write("metrics.jsonl", "".join(lines))
 
-    def begin(self, recipe: str, fingerprints: dict[str, str], allow_changes: bool = False) -> None:
+    def begin(self, recipe: str, facts: dict[str, str], allow_changes: bool = False) -> None:
         """Keeps what a run depends on when it begins, and compares it when it goes on.
 
         Args:
             recipe: The configuration as YAML.
-            fingerprints: Split → fingerprint of its data.
-            allow_changes: Whether to go on with other data and packages.
+            facts: What results depend on beside the configuration and packages, such as hashes of data and weights.
+            allow_changes: Whether to go on although something has changed.
 
         Raises:
-            RunError: If data or packages are not as they were.
+            RunError: If something is not as it was; the message says what it was, and is.
         """
-        facts = {**versions(), **{f"{split} data": value for split, value in fingerprints.items()}}
+        found = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
         path = self.path / "run.json"
         if path.is_file() and not allow_changes:
             before = json.loads(path.read_text())
-            changed = [f"{k} {before.get(k)} → {facts.get(k)}" for k in facts | before if before.get(k) != facts.get(k)]
+            changed = [f"{k} {before.get(k)} → {found.get(k)}" for k in before | found if before.get(k) != found.get(k)]
             if changed:
                 raise RunError(
-                    f"{self.path}: data and packages must be as they were, or --allow_changes be given. "
-                    f"Received: {'; '.join(changed)}"
+                    f"{self.path}: settings, data, weights and packages must be as they were, or --allow_changes be "
+                    f"given. Received: {'; '.join(changed)}"
                 )
-        self.write("run.json", json.dumps(facts, indent=2) + "\n")
+        self.write("run.json", json.dumps(found, indent=2) + "\n")
         if not (self.path / "config.yaml").is_file():
             self.write("config.yaml", recipe)
 
@@ -150,6 +151,17 @@ class RunDirectory:
         """Appends one line to `metrics.jsonl`."""
         with open(self.path / "metrics.jsonl", "a") as file:
             file.write(json.dumps(record) + "\n")
+
+
+def _settings(recipe: dict, prefix: str = "") -> dict:
+    """A nested configuration as `a.b` → value, without how the run is shown and continued."""
+    found = {}
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            found |= _settings(value, f"{prefix}{key}.")
+        elif prefix or key not in ("resume", "allow_changes", "json"):
+            found[prefix + key] = value
+    return found
 
 
 class Replacing:

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError
-from tfgantl.transfer.weights.files import reason
+from tfgantl.errors import ArtifactError, reason
 from tfgantl.transfer.weights.safety import check_operations
 from tfgantl.transfer.weights.savedmodels import is_hub_v1, read_graph
 
