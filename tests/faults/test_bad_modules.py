@@ -84,3 +84,38 @@ def test_adopting_runs_nothing_of_a_module(tmp_path, monkeypatch):
     names = set(read_variables(module))
     assert names == {"generator/fc/kernel", "generator/emb/kernel", "generator/bn/moving_mean",
                      "discriminator/fc/kernel"}  # fmt: skip
+
+
+def several_graphs(path, tags):
+    """Writes the graph of a module under each of these sets of tags."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    first = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0]
+    del model.meta_graphs[:]
+    for some in tags:
+        graph = model.meta_graphs.add()
+        graph.CopyFrom(first)
+        del graph.meta_info_def.tags[:]
+        graph.meta_info_def.tags.extend(some)
+    (path / "saved_model.pb").write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("tags", [[], [["train"]], [["serve", "gpu"]], [["serve"], ["serve"]]], ids=str)
+def test_the_graph_that_serves_must_be_the_only_one(tmp_path, tags):
+    module = tf2_module(tmp_path / "module")
+    several_graphs(module, tags)
+    with pytest.raises(ArtifactError, match=r"must hold one graph with the tags \['serve'\]. Received: \["):
+        load_generator(str(module))
+
+
+def test_one_of_several_graphs_serves(tmp_path):
+    module = tf2_module(tmp_path / "module")
+    several_graphs(module, [["serve"], ["serve", "tpu"]])
+    assert read_graph(module).meta_info_def.tags == ["serve"]
+
+
+def test_a_module_that_only_judges_is_no_generator(tmp_path):
+    module = tf1_hub_module(tmp_path / "module", signatures=("discriminator",))
+    with pytest.raises(ArtifactError, match="must have one output|one output must be images|latents must have"):
+        load_generator(str(module))

@@ -14,17 +14,19 @@ import keras
 import numpy as np
 import pytest
 from conftest import tiny_images
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tfgantl import transfer as methods
 from tfgantl.data import Examples
 from tfgantl.errors import InterruptedRun, RunError
 from tfgantl.gan import GAN
-from tfgantl.training import callbacks
+from tfgantl.training import callbacks, run_directory
 from tfgantl.training.optimization import Optimization
 from tfgantl.training.run import train
 from tfgantl.training.run_directory import RunDirectory
 
-METHODS = {name: getattr(methods, name) for name in methods.__all__ if name not in ("Transfer", "Auto")}
+METHODS = {name: getattr(methods, name)() for name in methods.__all__ if name not in ("Transfer", "Auto")}
 STEPS = 8
 EVERYTHING = Optimization(augment="ada", apa=True, lecam="auto", decay=True, horizon=50)
 
@@ -36,7 +38,9 @@ def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
     def run(method, path, kill=None, optimization=EVERYTHING, save_every=5):
         source = make_gan(seed=9)
         keras.utils.set_random_seed(0)
-        gan = GAN(*method.networks(source, "float32"), seed=0)
+        gan = GAN(*(method or methods.Scratch()).networks(source, "float32"), seed=0)
+        if method is None:  # pretraining
+            method, source = methods.Scratch(), None
         validation = Examples.from_arrays(tiny_images(24, seed=5), np.arange(24) % 3, 3)
         update = callbacks.Progress.on_train_batch_begin
 
@@ -47,13 +51,19 @@ def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
 
         with monkeypatch.context() as patch, RunDirectory(path, resume=(path / "config.yaml").is_file()) as directory:
             patch.setattr(callbacks.Progress, "on_train_batch_begin", die)
-            directory.begin("", {"train": "x"})
+            directory.begin("", {"train data": "x"})
             return train(
                 gan, method, source, examples, validation, tiny_extractor, optimization, STEPS, 8, 0, 3,
                 run=directory, save_every=save_every,
             )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="module")
+def once():
+    """Results that cases have in common, by name."""
+    return {}
 
 
 def log(path: Path):
@@ -67,16 +77,31 @@ def same(trained, path, whole, whole_path):
     assert log(path) == log(whole_path)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, "pretraining"])
 def test_a_resumed_run_ends_where_the_whole_one_ends(run_once, tmp_path, name):
-    method = METHODS[name]()
-    rng = np.random.default_rng(sorted(METHODS).index(name))
+    method = METHODS.get(name)
+    rng = np.random.default_rng(len(name))
     save_every = int(rng.integers(1, 7))
     whole = run_once(method, tmp_path / "whole", save_every=save_every)
     kill = int(rng.integers(1, whole.steps))  # schedules may end early
     with pytest.raises(KeyboardInterrupt):
         run_once(method, tmp_path / "run", kill, save_every=save_every)
     same(run_once(method, tmp_path / "run", save_every=save_every), tmp_path / "run", whole, tmp_path / "whole")
+
+
+@settings(max_examples=max(2, settings.default.max_examples // 10))
+@given(st.integers(1, STEPS + 2), st.lists(st.integers(0, STEPS - 1), min_size=1, max_size=3, unique=True).map(sorted))
+def test_a_run_that_is_killed_anywhere_any_number_of_times_ends_where_the_whole_one_ends(
+    run_once, tmp_path_factory, once, save_every, kills
+):
+    method, path = methods.FineTune(), tmp_path_factory.mktemp("killed")
+    key = f"whole, {save_every}"
+    if key not in once:
+        once[key] = run_once(method, path / "whole", save_every=save_every), path / "whole"
+    for kill in kills:
+        with pytest.raises(KeyboardInterrupt):
+            run_once(method, path / "run", kill, save_every=save_every)
+    same(run_once(method, path / "run", save_every=save_every), path / "run", *once[key])
 
 
 @pytest.mark.parametrize("kills", [(3, 5), (1, 6, 7)], ids=str)
@@ -104,19 +129,13 @@ def deleted(path):
     path.unlink()
 
 
-@pytest.fixture(scope="module")
-def once():
-    """Results that cases have in common, by name."""
-    return {}
-
-
 @pytest.mark.parametrize("damage", [truncated, flipped, deleted])
 @pytest.mark.parametrize("part", [".index", ".data-00000-of-00001", ".json"])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     run_once, tmp_path, tmp_path_factory, once, capsys, damage, part
 ):
     method = methods.FineTune()
-    if not once:
+    if "path" not in once:
         once["path"] = tmp_path_factory.mktemp("once")
         once["whole"] = run_once(method, once["path"] / "whole", save_every=2)
         with pytest.raises(KeyboardInterrupt):
@@ -137,15 +156,26 @@ def test_a_checkpoint_of_another_method_is_refused(run_once, tmp_path):
         run_once(methods.FineTune(), tmp_path / "run")
 
 
-def test_other_data_is_refused_unless_allowed(tmp_path):
+@pytest.mark.parametrize(
+    ("recipe", "facts", "version", "told"),
+    [
+        ("steps: 8", {"train data": "two"}, "1", "train data one → two"),
+        ("steps: 9", {"train data": "one"}, "1", "steps 8 → 9"),
+        ("steps: 8\noptimization: {apa: true}", {"train data": "one"}, "1", "optimization.apa None → True"),
+        ("steps: 8", {"train data": "one"}, "2", "keras 1 → 2"),
+    ],
+    ids=["data", "settings", "new setting", "packages"],
+)
+def test_what_has_changed_is_shown_and_refused_unless_allowed(tmp_path, monkeypatch, recipe, facts, version, told):
+    monkeypatch.setattr(run_directory, "versions", lambda: {"keras": "1"})
     with RunDirectory(tmp_path) as run:
-        run.begin("", {"train": "one"})
+        run.begin("steps: 8\nresume: null", {"train data": "one"})
+    monkeypatch.setattr(run_directory, "versions", lambda: {"keras": version})
     with RunDirectory(tmp_path, resume=True) as run:
-        with pytest.raises(
-            RunError, match="must be as they were, or --allow_changes .* Received: train data one → two"
-        ):
-            run.begin("", {"train": "two"})
-        run.begin("", {"train": "two"}, allow_changes=True)
+        with pytest.raises(RunError, match=f"must be as they were, or --allow_changes be given. Received: {told}$"):
+            run.begin(recipe, facts)
+        run.begin(recipe, facts, allow_changes=True)
+        run.begin(recipe + "\nresume: here\njson: true", facts)  # how it is continued is no change
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
