@@ -11,12 +11,13 @@ from tfgantl.errors import DivergedError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.progress import note
-from tfgantl.training.callbacks import Progress, Save, Validate
+from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import Optimization
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.schedule import Position, follow
+from tfgantl.training.validation import Validate
 
 MOST_VALIDATION_IMAGES = 2000
 ROLLBACKS = 2

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 import tensorflow as tf
 
 from tfgantl.gan import GAN
-from tfgantl.training.callbacks import Progress, Save, StopOnNonFinite, Validate
+from tfgantl.training.callbacks import Progress, Save, StopOnNonFinite
 from tfgantl.training.stages import Outcome
+from tfgantl.training.validation import Validate
 
 
 @dataclass
