@@ -3,12 +3,12 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -117,38 +117,15 @@ def test_a_run_can_be_resumed_again_and_again(run_once, tmp_path, kills):
         same(run_once(method, tmp_path / "run", **options), tmp_path / "run", whole, tmp_path / "whole")
 
 
-def truncated(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def flipped(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def deleted(path):
-    path.unlink()
-
-
-@pytest.mark.parametrize("damage", [truncated, flipped, deleted])
-@pytest.mark.parametrize("part", [".index", ".data-00000-of-00001", ".json"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(
-    run_once, tmp_path, tmp_path_factory, once, capsys, damage, part
-):
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(run_once, tmp_path, capsys):
     method = methods.FineTune()
-    if "path" not in once:
-        once["path"] = tmp_path_factory.mktemp("once")
-        once["whole"] = run_once(method, once["path"] / "whole", save_every=2)
-        with pytest.raises(KeyboardInterrupt):
-            run_once(method, once["path"] / "killed", 5, save_every=2)
-    shutil.copytree(once["path"] / "killed", tmp_path / "run")
-    damage(tmp_path / "run" / "checkpoints" / "adapt" / f"step-4{part}")
-    resumed = run_once(method, tmp_path / "run", save_every=2)
-    same(resumed, tmp_path / "run", once["whole"], once["path"] / "whole")
+    whole = run_once(method, tmp_path / "whole", save_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(method, tmp_path / "run", 5, save_every=2)
+    (tmp_path / "run" / "checkpoints" / "adapt" / "step-4.index").unlink()
+    same(run_once(method, tmp_path / "run", save_every=2), tmp_path / "run", whole, tmp_path / "whole")
     told = capsys.readouterr().err
-    assert "adapt: going on from step 2" in told
-    assert ("step-4.json: checkpoint left out" in told) == ((damage, part) != (deleted, ".json"))
+    assert "step-4.json: checkpoint left out" in told and "adapt: going on from step 2" in told
 
 
 def test_a_checkpoint_of_another_method_is_refused(run_once, tmp_path):
@@ -204,41 +181,59 @@ ADAPT = [
     sys.executable, "-m", "tfgantl.pipelines.adapt", "--steps", "30", "--validate_every", "10", "--samples", "720",
     "--classifier_steps", "5", "--run_dir", "run", "--json",
 ]  # fmt: skip
+RESUME = [*ADAPT[:3], "--resume", "run", "--json"]
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Result of a real process that nothing stops."""
-    done = subprocess.run(ADAPT, cwd=tmp_path_factory.mktemp("whole"), capture_output=True, text=True)
+def finished(command, directory):
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_real_process_goes_on_after_a_real_signal(tmp_path, whole, number):
-    """Killed while the baseline trains: the adaptation is taken up, the baseline goes on."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(ADAPT, cwd=tmp_path, **pipes)
-    deadline = time.monotonic() + 200
-    while not (tmp_path / "run/checkpoints/baseline/step-10.json").is_file():
-        assert time.monotonic() < deadline and process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == (-9 if number == signal.SIGKILL else 7), told
-    if number != signal.SIGKILL:
-        assert f"{number.name} at step" in told.splitlines()[-1] and "--resume run" in told.splitlines()[-1]
-    again = [*ADAPT[:3], "--resume", "run", "--json"]
-    resumed = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True)
-    assert resumed.returncode == 0, resumed.stderr
-    result = json.loads(resumed.stdout)
+def killed(command, directory, number, when):
+    """Sends a signal as soon as a file is there; gives the exit code and the last line that was written."""
+    with open(directory / "told", "w") as told:
+        process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL, stderr=told)
+        deadline = time.monotonic() + 200
+        while not (directory / "run" / "checkpoints" / when).is_file():
+            assert time.monotonic() < deadline and process.poll() is None, (directory / "told").read_text()
+            time.sleep(0.02)
+        process.send_signal(number)
+        return process.wait(timeout=60), (directory / "told").read_text().splitlines()[-1]
+
+
+def test_a_real_process_goes_on_after_real_signals(tmp_path):
+    """One run gets all three, in the adaptation and in its baseline."""
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole = finished(ADAPT, tmp_path / "whole")
+    directory = tmp_path / "killed"
+    for command, number, when in (
+        (ADAPT, signal.SIGINT, "adapted/step-10.json"),
+        (RESUME, signal.SIGTERM, "adapted/step-20.json"),
+        (RESUME, signal.SIGKILL, "baseline/step-10.json"),
+    ):
+        code, line = killed(command, directory, number, when)
+        assert code == (-9 if number == signal.SIGKILL else 7), line
+        if number != signal.SIGKILL:
+            assert f"{number.name} at step" in line and "everything is saved, `--resume run` goes on" in line
+    resumed = finished(RESUME, directory)
     for key in ("metrics", "baseline", "verdict", "diversity", "steps"):
-        assert result[key] == whole[key], key
-    if number == signal.SIGKILL:
-        ended = subprocess.run(again, cwd=tmp_path, capture_output=True, text=True)
-        assert ended.returncode == 5 and "must be a run that has not ended" in ended.stderr
-        same_again = subprocess.run(ADAPT, cwd=tmp_path, capture_output=True, text=True)
-        assert same_again.returncode == 5 and "--resume run goes on with it" in same_again.stderr
+        assert resumed[key] == whole[key], key
+
+
+def test_a_run_that_has_ended_is_not_resumed_and_one_that_has_not_is_named(tmp_path):
+    with RunDirectory(tmp_path / "run") as run:
+        run.begin("steps: 8", {})
+    with pytest.raises(RunError, match="must be new or empty. Received: .*; --resume .*run goes on with it"):
+        RunDirectory(tmp_path / "run")
+    settings = SimpleNamespace(resume=str(tmp_path / "run"), run_dir=None)
+    with RunDirectory.open(settings, "name") as run:
+        run.write("report.html", "ended")
+    with pytest.raises(
+        RunError, match="`resume` must be a run that has not ended. Received: .*run, which has a report"
+    ):
+        RunDirectory.open(settings, "name")
 
 
 def test_resume_takes_no_other_options(tmp_path, capsys):

@@ -86,6 +86,36 @@ def test_a_save_that_fails_anywhere_leaves_a_whole_checkpoint(make_gan, compiled
     assert reached == ["save", "write_text", "fsync", "replace", "unlink"]
 
 
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def deleted(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped, deleted])
+@pytest.mark.parametrize("part", [".index", ".data-00000-of-00001", ".json"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(compiled, tmp_path, capsys, damage, part):
+    gan = compiled()
+    checkpoints = Checkpoints(gan, tmp_path)
+    for step in (1, 2):
+        filled(gan, step)
+        checkpoints.save(step)
+    damage(tmp_path / f"step-2{part}")
+    assert Checkpoints(filled(gan, 9), tmp_path).restore_last() == 1
+    for weight in gan.weights:
+        np.testing.assert_array_equal(weight, np.full(weight.shape, 1, weight.numpy().dtype))
+    told = capsys.readouterr().err
+    assert ("step-2.json: checkpoint left out" in told) == ((damage, part) != (deleted, ".json"))
+
+
 def test_a_clock_that_was_set_back_does_not_matter(make_gan, compiled, tmp_path):
     gan = compiled()
     checkpoints = Checkpoints(gan, tmp_path)
