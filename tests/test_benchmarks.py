@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import tiny_images
 
 from tfgantl.errors import ConfigError
 from tfgantl.pipelines.benchmarks.jobs import result_path, run_job
@@ -58,6 +59,11 @@ def test_pairs_give_as_many_images_as_asked_for(tmp_path, name):
     one, other = (pair.shots(tmp_path, 10, seed) for seed in (1, 2))
     assert one.load("test").fingerprint == other.load("test").fingerprint
     assert one.load("train").fingerprint != other.load("train").fingerprint
+
+
+def test_images_of_a_pair_keep_their_colours_whatever_the_source_makes(tmp_path):
+    np.savez(tmp_path / "mnist-coloured.npz", x=tiny_images(300, 28, 3), y=np.arange(300) % 10)
+    assert PAIRS["style"].shots(tmp_path, 10, 0).sized(28, 1).load("train").channels == 3
 
 
 def test_shots_that_classes_cannot_share_are_refused(tmp_path):

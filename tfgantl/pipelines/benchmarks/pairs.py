@@ -168,8 +168,8 @@ def pretrained(archive: str) -> Callable[[Path], str]:
     return make
 
 
-def _archive(name: str) -> Callable[[Path], Source]:
-    return lambda directory: Arrays(str(directory / f"{name}.npz"))
+def _archive(name: str, channels: int = 1) -> Callable[[Path], Source]:
+    return lambda directory: Arrays(str(directory / f"{name}.npz"), image_size=28, channels=channels)
 
 
 PAIRS = {
@@ -185,7 +185,7 @@ PAIRS = {
         1, pretrained("mnist-others"), "digits",
     ),
     "style": Pair(
-        "MNIST → coloured ink on coloured paper, 1 → 3 channels (style)", _archive("mnist-coloured"), 10,
+        "MNIST → coloured ink on coloured paper, 1 → 3 channels (style)", _archive("mnist-coloured", 3), 10,
         pretrained("mnist"),
     ),
     "textures": Pair(
