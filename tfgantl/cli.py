@@ -20,6 +20,7 @@ PIPELINES = {
     "adapt": "adapt a GAN to your images, judge it, and export it",
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
+    "export": "publish a generator for TensorFlow Serving; list, verify and withdraw versions",
     "extractor": "train features to measure with, once for many runs",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
     "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
@@ -28,6 +29,7 @@ PIPELINES = {
 FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
     "allow_changes": "go on with a run even if its data or the versions of packages have changed",
+    "force": "publish also after negative transfer",
     "json": "print the result as the last line, one JSON object",
 }
 

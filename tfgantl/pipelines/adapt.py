@@ -53,6 +53,7 @@ class AdaptConfig:
         save_every: Steps between checkpoints; those of the validations if not given.
         resume: Directory of an interrupted run to go on with; it keeps its own settings.
         allow_changes: Go on also if its data or the versions of packages have changed.
+        force: Publish also after negative transfer.
         json: Print the result as the last line, one JSON object.
     """
 
@@ -81,6 +82,7 @@ class AdaptConfig:
     save_every: int | None = None
     resume: str | None = None
     allow_changes: bool = False
+    force: bool = False
     json: bool = False
 
     def __post_init__(self):
@@ -173,10 +175,19 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             verdict = judge_transfer(judge.test_features, *pair, known, labels, seed=config.seed)
 
         page = adaptation_report(config, text, prepared, trained, judged, useful, sheets, train_images, verdict)
-        export_dir = publish(adapted.gan.ema_generator, Path(config.export_dir or Path("exported") / name))
+        outcome = verdict.outcome if verdict else None
+        export_dir = None
+        if outcome != "negative" or config.force:
+            facts = {
+                "source": config.source, "target": name, "transfer": type(prepared.transfer).__name__,
+                "shots": examples["train"].size, "metrics": judged["adapted"].metrics, "verdict": outcome,
+                "baseline": judged["baseline"].metrics if config.baseline else None,
+            }  # fmt: skip
+            export_to = Path(config.export_dir or Path("exported") / name)
+            export_dir = publish(adapted.gan.ema_generator, export_to, facts=facts, force=config.force)
         result = {
             "run_dir": str(run.path),
-            "export_dir": str(export_dir),
+            "export_dir": str(export_dir) if export_dir else None,
             "steps": adapted.steps,
             "seconds": round(time.perf_counter() - start, 1),
             "images_per_second": round(adapted.images_per_second, 1),
@@ -184,7 +195,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "baseline": judged["baseline"].metrics if config.baseline else None,
             "diversity": judged["adapted"].diversity,
             "baseline_diversity": judged["baseline"].diversity if config.baseline else None,
-            "verdict": verdict.outcome if verdict else None,
+            "verdict": outcome,
             "prospect": asdict(prepared.prospect),
             "classifiers": useful,
             "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},
@@ -194,7 +205,9 @@ def adapt(config: AdaptConfig, text: str) -> dict:
         say(
             str(verdict or "no baseline, no verdict"),
             f"report: {run.path / 'report.html'}",
-            f"SavedModel: {export_dir}",
+            f"SavedModel: {export_dir}"
+            if export_dir
+            else f"not published, because transfer was negative; `tfgantl export --model {run.path} --force` does it",
         )
     return result
 

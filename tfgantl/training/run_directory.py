@@ -153,6 +153,13 @@ class RunDirectory:
             file.write(json.dumps(record) + "\n")
 
 
+def read_result(directory: Path) -> dict:
+    """What a run that has ended has logged as its result; empty for anything else."""
+    path = directory / "metrics.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    return next((record for record in reversed(records) if record["run"] == "result"), {})
+
+
 def _settings(recipe: dict, prefix: str = "") -> dict:
     """A nested configuration as `a.b` → value, without how the run is shown and continued."""
     found = {}
