@@ -21,10 +21,13 @@ PIPELINES = {
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
     "export": "publish a generator for TensorFlow Serving; list, verify and withdraw versions",
+    "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
     "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
 }
+
+POSITIONAL = ("serve",)  # verbs whose required settings need no name
 
 FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
@@ -68,7 +71,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         arguments = _resumed(parser, arguments)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
-    parser.add_class_arguments(config_class, skip=set(flags))
+    parser.add_class_arguments(config_class, skip=set(flags), as_positional=verb in POSITIONAL)
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     _Parser.title = parser.prog
@@ -161,9 +164,10 @@ def run(
         arguments: Command line, or `None` for that of the process.
     """
     config, text = parse(config_class, verb, defaults, arguments)
+    as_json = getattr(config, "json", False)
     quiet_tensorflow()
     try:
-        with redirect_stdout(sys.stderr) if config.json else _as_is():
+        with redirect_stdout(sys.stderr) if as_json else _as_is():
             result = work(config, text)
     except TfgantlError as error:
         return _fail(verb, str(error), error.exit_code)
@@ -171,7 +175,7 @@ def run(
         return _fail(verb, f"file system: {error}", 5)
     except KeyboardInterrupt:
         return _fail(verb, "interrupted", 130)
-    if config.json:
+    if as_json:
         print(json.dumps(result))
     return 0
 

@@ -26,6 +26,7 @@ def publish(
     signatures: Callable[[keras.Model], dict] = generator_signatures,
     facts: dict | None = None,
     force: bool = False,
+    before_after: bytes | None = None,
 ) -> Path:
     """Exports a network to `directory/<next version>`.
 
@@ -39,6 +40,7 @@ def publish(
         signatures: Gives the endpoints of the network.
         facts: What to keep with it: source, transfer, metrics, verdict.
         force: Publish also after negative transfer.
+        before_after: PNG that shows what the adaptation did, for people who look at the model.
 
     Returns:
         The new version's directory.
@@ -68,7 +70,12 @@ def publish(
         write_examples(temporary, examples)
         name = directory.absolute().name
         write_warmup(temporary, name, {signature: inputs for signature, (inputs, _) in examples.items()})
-        facts = {"name": name, "signatures": _contract(endpoints), **facts}
+        if before_after is not None:
+            (temporary / "assets.extra" / "before_after.png").write_bytes(before_after)
+        facts = {
+            "name": name, "signatures": _contract(endpoints), "classes": getattr(network, "num_classes", None),
+            "before_after": before_after is not None, **facts,
+        }  # fmt: skip
         write_model_card(temporary, facts)
         write_manifest(temporary, facts)
         check_in_fresh_process(temporary)

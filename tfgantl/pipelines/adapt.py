@@ -184,7 +184,10 @@ def adapt(config: AdaptConfig, text: str) -> dict:
                 "baseline": judged["baseline"].metrics if config.baseline else None,
             }  # fmt: skip
             export_to = Path(config.export_dir or Path("exported") / name)
-            export_dir = publish(adapted.gan.ema_generator, export_to, facts=facts, force=config.force)
+            picture = (run.path / "before_after.png").read_bytes()
+            export_dir = publish(
+                adapted.gan.ema_generator, export_to, facts=facts, force=config.force, before_after=picture
+            )
         result = {
             "run_dir": str(run.path),
             "export_dir": str(export_dir) if export_dir else None,

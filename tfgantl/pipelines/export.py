@@ -129,7 +129,11 @@ def publish_model(config: ExportConfig) -> dict:
     facts = {key: result[key] for key in ("metrics", "baseline") if result.get(key) is not None}
     if result.get("verdict"):
         facts["verdict"] = result["verdict"]["outcome"]
-    version = publish(generator, directory, facts={"source": config.model, **facts}, force=config.force)
+    picture = Path(config.model) / "before_after.png"
+    version = publish(
+        generator, directory, facts={"source": config.model, **facts}, force=config.force,
+        before_after=picture.read_bytes() if picture.is_file() else None,
+    )  # fmt: skip
     print(f"SavedModel: {version}")
     deleted = keep_newest(directory, config.keep) if config.keep else []
     if deleted:
