@@ -47,6 +47,12 @@ class InterruptedRun(TfgantlError, RuntimeError):
     exit_code = 7
 
 
+class ServingError(TfgantlError, RuntimeError):
+    """A served model cannot be reached, or refuses."""
+
+    exit_code = 8
+
+
 def check_seed(name: str, value: int) -> None:
     """Raises `ConfigError` unless `value` is a seed that all generators of random numbers take."""
     if not 0 <= value < 2**32:
