@@ -97,14 +97,14 @@ class _Retry(Exception):
 class _Rest:
     def __init__(self, url, client):
         try:
-            import httpx
+            import httpx2
         except ImportError as error:
             raise ServingError(
                 f"{url}: needs httpx: pip install 'tfgantl[serve]'. Received: {reason(error)}"
             ) from error
         version = "" if client.version is None else f"/versions/{client.version}"
         self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"
-        self._http, self._errors = httpx.Client(timeout=client.timeout), httpx.TransportError
+        self._http, self._errors = httpx2.Client(timeout=client.timeout), httpx2.TransportError
         self._outputs: dict[str, dict] | None = None
 
     def close(self):

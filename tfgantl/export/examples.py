@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from tfgantl.errors import ArtifactError
@@ -14,11 +13,11 @@ TOLERANCE = {"f": 1e-5, "u": 1, "i": 0}  # by kind of number; pixels may be roun
 ROWS = 8
 
 
-def example_inputs(specs: dict[str, tf.TensorSpec], classes: int | None) -> dict[str, np.ndarray]:
+def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
     """Eight rows for each input of a signature.
 
     Args:
-        specs: Name of an input → specification.
+        specs: Name of an input → `tf.TensorSpec`.
         classes: Number of classes, for labels.
     """
     rng, inputs = np.random.default_rng(0), {}

@@ -29,7 +29,7 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
 
     def images_of(latents, *labels):
         with tf.control_dependencies([check_rows(latents), *(check_labels(rows, classes) for rows in labels)]):
-            latents = tf.identity(latents)
+            latents, *labels = (tf.identity(rows) for rows in (latents, *labels))
         return generator([latents, *labels] if labels else latents, training=False)
 
     def pixels_of(seed, *labels):

@@ -51,6 +51,7 @@ def serve(config: ServeConfig, text: str) -> dict:
     Raises:
         RunError: If there is no version, a package is missing, or the port is taken.
     """
+    import signal
     import socket
 
     try:
@@ -81,6 +82,8 @@ def serve(config: ServeConfig, text: str) -> dict:
     settings = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=config.stop_after, access_log=False, server_header=False
     )
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on once it has answered what was asked
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(settings).run(sockets=[listener])
     return {}
 
