@@ -67,13 +67,16 @@ def _run_onnx(path, inputs):
 
 
 def _run_litert(path, inputs):
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(str(path))
-    for spec, value in zip(interpreter.get_input_details(), inputs, strict=True):
+    # The default delegate cannot resize transposed convolutions.
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=plain)
+    given = sorted(interpreter.get_input_details(), key=lambda spec: len(spec["shape"]), reverse=True)  # latents first
+    for spec, value in zip(given, inputs, strict=True):
         interpreter.resize_tensor_input(spec["index"], value.shape)
     interpreter.allocate_tensors()
-    for spec, value in zip(interpreter.get_input_details(), inputs, strict=True):
+    for spec, value in zip(given, inputs, strict=True):
         interpreter.set_tensor(spec["index"], value.astype(spec["dtype"]))
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
