@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check, check_in_fresh_process
 from tfgantl.export.directory import describe, keep_newest, rename_to_next, roll_back, versions_in
+from tfgantl.export.formats import write_format
 from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
 from tfgantl.export.publish import publish
 from tfgantl.export.signatures import generator_signatures
@@ -283,3 +285,17 @@ def test_concurrent_exports_never_share_a_number(tmp_path):
         taken = list(pool.map(export, range(8)))
     assert sorted(path.name for path in taken) == list("12345678")
     assert [(path / "saved_model.pb").read_text() for path in taken] == list("01234567")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "litert"])
+def test_other_runtimes_give_the_same_images(make_gan, tmp_path, kind):
+    path, difference = write_format(make_gan().ema_generator, tmp_path / "tiny", kind)
+    assert path.stat().st_size > 1000 and difference < 1e-4
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_runtime_that_is_not_installed_is_named(make_gan, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ArtifactError, match=r"`format` onnx must have its packages: pip install 'tfgantl\[onnx\]'"):
+        write_format(make_gan().ema_generator, tmp_path / "tiny", "onnx")
+    assert not list((tmp_path / "tiny").iterdir())
