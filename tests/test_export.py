@@ -299,3 +299,52 @@ def test_a_runtime_that_is_not_installed_is_named(make_gan, tmp_path, monkeypatc
     with pytest.raises(ArtifactError, match=r"`format` onnx must have its packages: pip install 'tfgantl\[onnx\]'"):
         write_format(make_gan().ema_generator, tmp_path / "tiny", "onnx")
     assert not list((tmp_path / "tiny").iterdir())
+
+
+def export(*arguments):
+    from tfgantl.pipelines.export import main
+
+    return main(list(arguments))
+
+
+def test_the_command_publishes_lists_verifies_and_withdraws(make_gan, tmp_path, capsys):
+    gan = make_gan()
+    gan.generator.save(tmp_path / "tiny.keras")
+    target = ["--export_dir", str(tmp_path / "exported")]
+    for number in ("1", "2", "3"):
+        assert export("--model", str(tmp_path / "tiny.keras"), *target, "--keep", "2", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["version"] == str(tmp_path / "exported" / number)
+    assert export("--list", str(tmp_path / "exported"), "--json") == 0
+    assert [row["version"] for row in json.loads(capsys.readouterr().out)["versions"]] == [2, 3]
+    assert export("--verify", str(tmp_path / "exported" / "3"), "--json") == 0
+    assert set(json.loads(capsys.readouterr().out)["differences"]) == {"serving_default", "generate", "generate_png"}
+    assert export("--rollback", str(tmp_path / "exported")) == 0
+    assert "version 3 is withdrawn, 2 is the newest now" in capsys.readouterr().out
+    assert export("--rollback", str(tmp_path / "exported")) == 5
+    assert "must hold two versions to go back. Received: 1" in capsys.readouterr().err
+    assert export("--verify", str(tmp_path / "exported")) == 4
+    assert "must hold an intact manifest.json" in capsys.readouterr().err
+
+
+def test_a_run_with_negative_transfer_is_exported_only_by_force(make_gan, tmp_path, capsys):
+    make_gan().generator.save(tmp_path / "generator.keras")
+    record = {"run": "result", "export_dir": None, "verdict": {"outcome": "negative"}, "metrics": {"ckid": 1.0}}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    arguments = ["--model", str(tmp_path), "--name", "tiny", "--export_dir", str(tmp_path / "exported")]
+    assert export(*arguments) == 4 and "must not be negative" in capsys.readouterr().err
+    assert export(*arguments, "--force") == 0
+    assert "| ckid | 1 |" in (tmp_path / "exported" / "1" / "model_card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "one of `model`, `list`, `verify` and `rollback` must be given. Received: none"),
+        (["--list", "a", "--verify", "b"], "Received: list, verify"),
+        (["--list", "a", "--keep", "1"], "`keep` must be given with `model`"),
+    ],
+)
+def test_impossible_exports_are_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        export(*arguments)
+    assert message in capsys.readouterr().err
