@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -127,3 +130,16 @@ def cached(tmp_path, monkeypatch):
         return handle
 
     return fill
+
+
+@contextmanager
+def growth_below(mebibytes):
+    """Fails if the memory of this process rises by more, be it for a moment."""
+
+    def peak():
+        return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak()
+    yield
+    assert peak() - before < mebibytes

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.export.publish import write_saved_model
+from tfgantl.export.signatures import generator_signatures
 
 v1 = tf.compat.v1
 
@@ -81,7 +82,7 @@ def save_generator_h5(gan, path):
 
 def save_exported(gan, path):
     path.mkdir()
-    write_saved_model(gan.generator, path)
+    write_saved_model(gan.generator, generator_signatures(gan.generator), path)
 
 
 def save_run(gan, path):

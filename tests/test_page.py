@@ -100,7 +100,8 @@ def test_a_person_chooses_walks_and_downloads(address, browser):
     def drawn():
         return browser.execute_script("return document.getElementById('walk').toDataURL()")
 
-    start = until(drawn)
+    until(lambda: not browser.execute_script("return walking"))  # the class has just changed
+    start = drawn()
     browser.execute_script("t.value = 0.7; t.dispatchEvent(new Event('input'))")
     until(lambda: drawn() != start)
     browser.execute_script("t.value = 0; t.dispatchEvent(new Event('input'))")

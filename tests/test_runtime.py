@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
 from tfgantl.export.examples import read_examples
-from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.models.classifier import small_cnn
@@ -26,7 +26,10 @@ def kinds():
     keras.utils.set_random_seed(0)
     yield "unconditional", GAN(*TINY_DCGAN.build(8, 1), seed=0).generator, {}
     yield "conditional", GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator, {}
-    yield "classifier", small_cnn(8, 1, 3, width=4, units=6), {"signatures": classifier_signatures}
+    classifier = small_cnn(8, 1, 3, width=4, units=6)
+    yield "classifier", classifier, {"signatures": classifier_signatures}
+    features = keras.Model(classifier.inputs, classifier.layers[-2].output)
+    yield "features", features, {"signatures": feature_signatures}
 
 
 def tensors(directory):
@@ -57,7 +60,7 @@ def ran(tmp_path_factory):
     return directories, dict(zip(directories, json.loads(done.stdout), strict=True))
 
 
-@pytest.mark.parametrize("kind", ["unconditional", "conditional", "classifier"])
+@pytest.mark.parametrize("kind", ["unconditional", "conditional", "classifier", "features"])
 def test_every_signature_gives_the_same_through_the_c_api(ran, kind):
     directories, results = ran
     for signature, (_, outputs) in read_examples(directories[kind]).items():
@@ -67,3 +70,12 @@ def test_every_signature_gives_the_same_through_the_c_api(ran, kind):
                 assert [bytes.fromhex(file) for file in found] == list(expected)
             else:
                 np.testing.assert_allclose(np.array(found, expected.dtype), expected, atol=1e-5)
+
+
+def test_saved_model_cli_shows_the_contract(ran):
+    directories, _ = ran
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--all", "--dir"]
+    done = subprocess.run([*command, str(directories["conditional"])], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for shown in ("signature_def['generate_png']", "inputs['labels']", "outputs['png_bytes']", "dtype: DT_STRING"):
+        assert shown in done.stdout

@@ -33,7 +33,7 @@ from tfgantl.gan import GAN
 from tfgantl.models.classifier import small_cnn
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.model import Model
-from tfgantl.serving.problems import InvalidArgument
+from tfgantl.serving.problems import Closed, InvalidArgument
 from tfgantl.serving.tensors import read_request, write_response
 
 MODEL = "/v1/models/tiny"
@@ -116,7 +116,7 @@ ERRORS = {
     "neither format": ("{}", 400, "Missing 'inputs' or 'instances' key"),
     "no rows": (bad(instances=[]), 400, "No values in 'instances' array"),
     "rows are no list": (bad(instances=one), 400, "Expecting 'instances' value to be an array"),
-    "row is no object": (bad(instances=[1]), 400, "Expecting an object"),
+    "row is no object": (bad(instances=[one, 1]), 400, "Expecting an object"),
     "missing key": (bad(instances=[{"seed": 1}]), 400, "keys must be equal to: labels,seed"),
     "extra key": (bad(instances=[{**one, "x": 1}]), 400, "keys must be equal to: labels,seed"),
     "float seed": (bad(instances=[{**one, "seed": 1.0}]), 400, "1.0 Type: Number is not of expected type: int64"),
@@ -128,6 +128,12 @@ ERRORS = {
     "label that is no class": (bad(instances=[{**one, "labels": 3}]), 400, r"labels must be in \[0, 2\]"),
     "nested seed": (bad(instances=[{**one, "seed": [1]}]), 400, r"input seed must have the shape \[-1\]"),
     "ragged": (bad(instances=[{**one, "seed": [1]}, {**one, "seed": [1, 2]}]), 400, "unexpected size: 2 at level: 1"),
+    "half a surrogate pair": (r'{"signature_name": "\ud800", "instances": [1]}', 400, "not found in signature def"),
+    "nested too deep": (bad(instances=1).replace("1", "[" * 980 + "]" * 980), 400, "JSON|not of expected|shape"),
+    "huge number": ('{"instances": [' + "1" * 5000 + "]}", 400, "Number too big"),
+    "plain rows for several inputs": (bad(instances=[[1, 2]]), 400, "instances is a plain list, but expecting"),
+    "latents that are not finite": ('{"instances": [{"latents": [NaN, 0, 0, 0], "labels": 1}]}', 400, "must be finite"),
+    "latents beyond float32": ('{"instances": [{"latents": [1e39, 0, 0, 0], "labels": 1}]}', 400, "must be finite"),
     "list among numbers": (bad(instances=[one, {**one, "seed": [1]}]), 400, "Type: Array is not of expected type"),
     "number among lists": (bad(instances=[{**one, "seed": [1]}, one]), 400, "Expecting a list at level 1"),
     "too many rows": (json.dumps(rows(range(257))), 400, "must have at most 256 rows"),
@@ -160,6 +166,9 @@ PATHS = {
     ("PUT", MODEL): (400, "Malformed request: PUT"),
     ("POST", "/v1/nothing"): (400, "Malformed request: POST /v1/nothing"),
     ("GET", "/v1/models"): (400, "Missing model name"),
+    ("TRACE", MODEL): (400, "Malformed request: TRACE"),
+    ("POST", f"{MODEL}/versions/{'9' * 5000}:predict"): (400, "Failed to convert version"),
+    ("GET", "/nothing"): (404, "There is nothing at /nothing"),
     ("GET", "/v1/models/other"): (404, "Could not find any versions of model other"),
     ("GET", f"{MODEL}/versions/7"): (404, "Could not find any version 7 of model tiny"),
     ("GET", "/v1/models/other/metadata"): (404, "Servable not found"),
@@ -177,13 +186,14 @@ def test_paths_that_lead_nowhere(server, method, path):
 def test_what_the_rules_let_pass(server):
     for body in (
         json.dumps(rows([1])) + "trailing bytes",
+        json.dumps(rows([1])).encode() + b"\xff\xfe",
         " \n" + json.dumps(rows([1])),
         json.dumps({"signature_name": "generate", "inputs": {"seed": [1], "labels": [1], "extra": 5}}),
         json.dumps({**rows([-(2**63)]), "more": None}),
     ):
         assert ask(server, body)[0] == 200
     assert ask(server, rows([1]), f"{MODEL}/versions/1:predict")[0] == 200
-    assert ask(server, rows([1]), "/V1/Models/tiny:PREDICT".replace("/V1", "/v1"))[0] == 200
+    assert ask(server, rows([1]), "/V1/Models/tiny:PREDICT")[0] == 200
 
 
 def test_status_metadata_health_and_metrics(server):
@@ -202,12 +212,39 @@ def test_status_metadata_health_and_metrics(server):
 def test_requests_at_one_time_are_put_together_and_each_gets_its_own(published):
     with serving(published / "tiny") as server, ThreadPoolExecutor(16) as pool:
         alone = [ask(server, rows([seed]))[1]["predictions"][0] for seed in range(20)]
-        together = list(pool.map(lambda seed: ask(server, rows([seed % 20], 1 if seed < 40 else 7)), range(60)))
-        for seed, (code, answer) in enumerate(together[:40]):
-            assert code == 200 and answer["predictions"][0] == alone[seed % 20]
-        assert all(code == 400 for code, _ in together[40:])  # and those in the same batches were not spoilt
+        together = list(pool.map(lambda seed: ask(server, rows([seed % 20])), range(60)))
+        assert [(code, answer["predictions"][0]) for code, answer in together] == [(200, x) for x in alone * 3]
         text = server.get("/monitoring/prometheus/metrics").text
         assert float(re.search(r"^tfgantl_batches_total (\S+)$", text, re.MULTILINE)[1]) < 20 + 60
+        mixed = list(pool.map(lambda seed: ask(server, rows([seed % 20], 1 if seed % 2 else 7)), range(60)))
+        for seed, (code, answer) in enumerate(mixed):  # a bad request does not spoil those that it is run with
+            assert code == (200 if seed % 2 else 400) and (code == 400 or answer["predictions"][0] == alone[seed % 20])
+
+
+def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_gan, monkeypatch):
+    """The body is read by the signatures of the version that answers, and not of one that was asked first."""
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    model = Model(shutil.copytree(published / "tiny", tmp_path / "tiny"), poll=60).start()
+    old = model.version("tiny", None)[1]
+    publish(make_gan(num_classes=None).ema_generator, tmp_path / "tiny")
+    model.look()
+    with pytest.raises(Closed):
+        old.predict("generate", {"seed": np.zeros(1, np.int64), "labels": np.zeros(1, np.int32)})
+    with pytest.raises(InvalidArgument, match="keys must be equal to: seed"):
+        model.predict("tiny", None, json.dumps(rows([1])).encode())
+    future, _ = model.predict("tiny", None, b'{"signature_name": "generate", "instances": [1]}')
+    assert future.result()["images"].shape == (1, 8, 8, 1)
+    model.close()
+
+
+def test_a_request_that_was_given_up_does_not_stop_the_others(published):
+    model = Model(published / "tiny", poll=60).start()
+    futures = [model.predict("tiny", None, json.dumps(rows([seed])).encode())[0] for seed in range(40)]
+    for future in futures[1::2]:
+        future.cancel()
+    assert all(len(future.result(timeout=20)["images"]) == 1 for future in futures[::2])
+    assert len(model.predict("tiny", None, json.dumps(rows([1])).encode())[0].result(timeout=20)["images"]) == 1
+    model.close()
 
 
 def test_too_many_requests_at_one_time_are_told_to_come_again(published):

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import is_dataclass
@@ -107,7 +109,7 @@ def _resumed(parser: ArgumentParser, arguments: list[str]) -> list[str]:
             others.append(argument)
     if directory is None:
         return arguments
-    wrong = [argument for argument in others if argument.removeprefix("--") not in FLAGS]
+    wrong = [argument for argument in others if argument not in ("--json", "--allow_changes")]
     if wrong:
         parser.error(f"`--resume` must stand without other options; a run keeps its own. Received: {' '.join(wrong)}")
     recipe = Path(directory) / "config.yaml"
@@ -167,6 +169,8 @@ def run(
     config, text = parse(config_class, verb, defaults, arguments)
     as_json = getattr(config, "json", False)
     quiet_tensorflow()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it interrupts, as Ctrl-C does
     try:
         with redirect_stdout(sys.stderr) if as_json else _as_is():
             result = work(config, text)

@@ -1,5 +1,6 @@
 """Every kind of bad image, archive and label: handled, or refused in one line that names it."""
 
+import errno
 import os
 import zipfile
 
@@ -42,13 +43,6 @@ def lying_header(path):
     path.write_bytes(bytes(data))
 
 
-def forbidden(path):
-    if os.geteuid() == 0:
-        pytest.skip("the superuser may read everything")
-    picture().save(path)
-    path.chmod(0)
-
-
 BAD = {
     "corrupt.png": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50), "cannot be decoded"),
     "truncated.jpg": (truncated, "cannot be decoded"),
@@ -59,7 +53,7 @@ BAD = {
     "black.png": (lambda path: Image.new("RGB", (20, 20)).save(path), r"shows one colour only \(value 0\)"),
     "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "cannot be read"),
     "circle.png": (lambda path: path.symlink_to(path.name), r"cannot be read \(Too many levels of symbolic links"),
-    "forbidden.png": (forbidden, r"cannot be read \(Permission denied"),
+    "program.png": (lambda path: picture().save(path, "EPS"), "no known kind of picture"),
     "pipe.png": (os.mkfifo, r"is empty \(0 bytes\)"),
     "endless.png": (lambda path: path.symlink_to("/dev/zero"), r"is empty \(0 bytes\)"),
     "new\nline ü.png": (lambda path: path.write_bytes(b"x"), "cannot be decoded"),
@@ -113,6 +107,23 @@ def test_a_class_without_an_image_for_training_is_told(tmp_path):
             picture(seed=10 * len(name) + i + count).save(tmp_path / name / f"{i}.png")
     with pytest.raises(DataError, match="an image left for training. Received: 3 of class 1, of which 2 .* 1 for val"):
         Folder(str(tmp_path), image_size=8, channels=1, validation=0.4, test=0.5).load("train")
+
+
+def test_pictures_that_may_not_be_read_are_named(good, monkeypatch):
+    def refusing(file, *arguments):
+        if "good05" in str(file):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(file, *arguments)
+
+    monkeypatch.setattr(files, "open", refusing, raising=False)  # the superuser, who may run this, may read everything
+    with pytest.raises(DataError, match=r"good05.png: cannot be read \(Permission denied\)"):
+        load(good)
+
+
+def test_a_folder_of_webp_only(tmp_path):
+    for i in range(12):
+        picture(seed=i).save(tmp_path / f"{i}.webp")
+    assert load(tmp_path).size == 8
 
 
 def test_several_bad_files_are_counted(good):

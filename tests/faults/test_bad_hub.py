@@ -84,3 +84,11 @@ def test_tensorflow_hub_is_named_if_it_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
     with pytest.raises(ArtifactError, match=r"tensorflow_hub must be installed: pip install 'tfgantl\[hub\]'"):
         load_generator("https://tfhub.dev/someone/gan/1")
+
+
+def test_pkg_resources_is_named_if_setuptools_no_longer_has_it(monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "tensorflow_hub"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pkg_resources", None)
+    with pytest.raises(ArtifactError, match=r"pip install 'tfgantl\[hub\]'. Received: .*pkg_resources"):
+        load_generator(HANDLE)

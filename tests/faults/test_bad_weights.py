@@ -1,8 +1,9 @@
 """Every kind of bad weight file: handled, or refused in one line before anything of it is built or run."""
 
 import hashlib
+import io
 import json
-import resource
+import tarfile
 import zipfile
 
 import h5py
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import TINY_DCGAN as TINY
+from conftest import growth_below
 from modules import save_exported, save_h5, save_npz, save_run
 
 from tfgantl.errors import ArtifactError, ConfigError
@@ -33,16 +35,33 @@ def empty(path):
     path.write_bytes(b"")
 
 
-ADOPTED = ["pair.npz", "pair.weights.h5", "m/variables/variables.index", "m/variables/variables.data-00000-of-00001"]
-WRAPPED = ["m/saved_model.pb", *ADOPTED[2:]]
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [truncate, empty])
+VARIABLES = ("m/variables/variables.index", "m/variables/variables.data-00000-of-00001")
+SOURCES = {
+    "pair.npz": (TINY, "must be an intact .npz archive", (truncate, empty, flip)),
+    "pair.weights.h5": (TINY, "must be an intact .weights.h5 of Keras", (truncate, empty)),  # a flip: only a hash tells
+    "m/saved_model.pb": (None, "must be an intact SavedModel|must hold one graph", (truncate, empty)),
+    **{
+        name: (TINY, "must hold intact variables|variables must be in the files", (truncate, empty, flip))
+        for name in VARIABLES
+    },
+}
+CASES = [(name, *case[:2], damage) for name, case in SOURCES.items() for damage in case[2]]
+CASES += [
+    (name, None, "must be an intact SavedModel", damage) for name in VARIABLES for damage in (truncate, empty, flip)
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "networks"), [(n, TINY) for n in ADOPTED] + [(n, None) for n in WRAPPED],
-    ids=[f"adopt-{n}" for n in ADOPTED] + [f"wrap-{n}" for n in WRAPPED],
+    ("name", "networks", "message", "damage"), CASES,
+    ids=[f"{'adopt' if case[1] else 'wrap'}-{case[0]}-{case[3].__name__}" for case in CASES],
 )  # fmt: skip
-def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks):
+def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks, message):
     gan = make_gan()
     {"npz": save_npz, "h5": save_h5}.get(name.rpartition(".")[2], lambda g, p: None)(gan, tmp_path / name)
     handle = tmp_path / name
@@ -50,9 +69,7 @@ def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks):
         save_exported(gan, tmp_path / "m")
         handle = tmp_path / "m"
     damage(tmp_path / name)
-    with pytest.raises(ArtifactError, match=name.partition("/")[0]) as error:
-        load_generator(str(handle), networks=networks)
-    assert "\n" not in str(error.value)
+    refused(handle, message, networks)
 
 
 @pytest.mark.parametrize("name", ["weights.npz", "config.json"])
@@ -62,7 +79,10 @@ def test_damaged_presets_are_named(make_gan, tmp_path, name, keep):
     save_preset(tmp_path / "tiny", gan.generator, gan.discriminator, {})
     file = tmp_path / "tiny" / name
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(ArtifactError, match="tiny: must hold config.json and weights.npz of a preset"):
+    with pytest.raises(
+        ArtifactError,
+        match="tiny: must hold config.json and weights.npz of a preset|tiny/weights.npz: must be an intact .npz",
+    ):
         load_preset(tmp_path / "tiny")
 
 
@@ -161,6 +181,16 @@ CODE = {
     "StringLookup that reads a file": a_layer("StringLookup", vocabulary="/etc/passwd"),
     "function of Python": a_layer("system", module="os", command="touch /tmp/tfgantl-test-must-not-exist"),
     "function of Keras that loads": a_layer("get_file", module="keras.utils", origin="https://example.com/x"),
+    "dotted name": a_layer("layers.TFSMLayer", module="keras", filepath="/tmp/module", call_endpoint="serve"),
+    "dotted function": a_layer("function", module="builtins"),
+    "base of the lookups": a_layer("IndexLookup", module="keras.src.layers.preprocessing.index_lookup"),
+    "registered name": lambda config: json.loads(
+        json.dumps(config).replace('"registered_name": null', '"registered_name": "keras>Lambda"')
+    ),
+    "compiled inside": lambda config: {
+        **config,
+        "config": {**config["config"], "x": {"compile_config": {"metrics": ["AUC"]}}},
+    },
 }
 
 
@@ -177,11 +207,7 @@ def test_models_that_hold_code_are_refused_before_they_are_built(tmp_path, monke
 
     monkeypatch.setattr(keras.saving, "deserialize_keras_object", built)
     monkeypatch.setattr(keras.models, "load_model", built)
-    refused(path, r"must hold layers that only compute. Received: .*\.(Lambda|TFSMLayer|StringLookup|system|get_file)$")
-
-
-def memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    refused(path, r"must hold layers that only compute. Received: \S+$|must not be compiled inside")
 
 
 def huge_network(path):
@@ -189,6 +215,19 @@ def huge_network(path):
     keras.Model(inputs, keras.layers.Reshape((10, 10, 1))(keras.layers.Dense(100)(inputs))).save(path)
     rewritten(path, replaced('"units": 100,', '"units": 20000000000,'))
     rewritten(path, replaced('"target_shape": [10, 10, 1]', '"target_shape": [200000, 100000, 1]'))
+
+
+def huge_network_with_a_note(path):
+    huge_network(path)
+    rewritten(path, lambda config: {**config, "note": "tfgantl>WrappedGenerator"})
+
+
+def bomb_of_a_chunk(path):
+    inputs = keras.Input((4,))
+    keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs)).save(path)
+    with h5py.File(path.with_suffix(".h5"), "w") as file:
+        file.create_dataset("x", (4,), "f4", maxshape=(None,), chunks=(2**29,), compression="gzip")
+    rewritten(path, weights=path.with_suffix(".h5").read_bytes())
 
 
 def huge_own_network(path):
@@ -219,7 +258,9 @@ def linked_weights(path):
 
 
 BOMBS = {
-    "layer of 80 GB": (huge_network, "weights must be in the file. Received: 400 of .* bytes|2000 of"),
+    "layer of 80 GB": (huge_network, "weights must be in the file. Received: 2000 of"),
+    "layer of 80 GB beside a note": (huge_network_with_a_note, "weights must be in the file. Received: 2000 of"),
+    "chunk of 2 GB": (bomb_of_a_chunk, "must unpack to at most"),
     "embedding of 24 GB": (huge_own_network, "weights must be in the file. Received: "),
     "zip of zeros": (bomb_of_members, "must unpack to at most"),
     "HDF5 of 4 TB": (bomb_of_weights, "must unpack to at most"),
@@ -231,9 +272,8 @@ BOMBS = {
 def test_keras_files_need_no_more_memory_than_their_weights(tmp_path, kind):
     make, message = BOMBS[kind]
     make(tmp_path / "generator.keras")
-    before = memory()
-    refused(tmp_path / "generator.keras", message)
-    assert memory() - before < 64 * 2**20
+    with growth_below(64):
+        refused(tmp_path / "generator.keras", message)
 
 
 # --- .weights.h5 and .npz ---
@@ -310,9 +350,8 @@ NPZ = {
 def test_archives_that_are_not_just_numbers_are_refused(tmp_path, kind):
     make, message = NPZ[kind]
     make(tmp_path / "bad.npz")
-    before = memory()
-    refused(tmp_path / "bad.npz", message, TINY)
-    assert memory() - before < 64 * 2**20
+    with growth_below(64):
+        refused(tmp_path / "bad.npz", message, TINY)
 
 
 @pytest.mark.parametrize("name", ["pair.npz", "pair.weights.h5", "generator.keras"])
@@ -366,7 +405,29 @@ def test_a_preset_that_would_be_larger_than_its_weights_is_refused(make_gan, tmp
     save_preset(tmp_path / "tiny", gan.generator, gan.discriminator, {})
     config = tmp_path / "tiny" / "config.json"
     config.write_text(config.read_text().replace('"num_classes": 3', '"num_classes": 3000000000'))
-    before = memory()
-    with pytest.raises(ArtifactError, match="weights must be in the file. Received: "):
+    with growth_below(64), pytest.raises(ArtifactError, match="weights must be in the file. Received: "):
         load_preset(tmp_path / "tiny")
-    assert memory() - before < 64 * 2**20
+
+
+def test_networks_that_are_no_built_models_are_refused(tmp_path):
+    keras.layers.Dense(3)  # a layer alone
+    keras.Sequential([keras.layers.Dense(3)]).save(tmp_path / "unbuilt.keras")
+    refused(
+        tmp_path / "unbuilt.keras", "a generator must map latents, .* Received: output shape None|must be an intact"
+    )
+
+
+def test_a_compiled_network_loads_without_what_it_was_compiled_with(tmp_path):
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs * 2))
+    network.compile("adam", "mse", metrics=["mae"])
+    network.save(tmp_path / "generator.keras")
+    assert load_generator(str(tmp_path / "generator.keras")).output_shape == (None, 2, 2, 1)
+
+
+def test_a_tar_is_no_source(tmp_path):
+    with tarfile.open(tmp_path / "module.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("../../outside")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+    refused(tmp_path / "module.tar.gz", r"must be a preset \(.*Received: .*module.tar.gz")

@@ -22,6 +22,7 @@ from tfgantl.data import Examples
 from tfgantl.errors import InterruptedRun, RunError
 from tfgantl.gan import GAN
 from tfgantl.training import callbacks, run_directory
+from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import Optimization
 from tfgantl.training.run import train
 from tfgantl.training.run_directory import RunDirectory
@@ -36,10 +37,10 @@ EVERYTHING = Optimization(augment="ada", apa=True, lecam="auto", decay=True, hor
 def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
     """Trains in a run directory; raises `KeyboardInterrupt` behind step `kill`, as a kill would end it."""
 
-    def run(method, path, kill=None, save_every=5, optimization=PLAIN):
+    def run(method, path, kill=None, save_every=5, optimization=PLAIN, dtype="float32"):
         source = make_gan(seed=9)
         keras.utils.set_random_seed(0)
-        gan = GAN(*(method or methods.Scratch()).networks(source, "float32"), seed=0)
+        gan = GAN(*(method or methods.Scratch()).networks(source, dtype), seed=0)
         if method is None:  # pretraining
             method, source = methods.Scratch(), None
         validation = Examples.from_arrays(tiny_images(24, seed=5), np.arange(24) % 3, 3)
@@ -81,13 +82,69 @@ def same(trained, path, whole, whole_path):
 @pytest.mark.parametrize("name", [*METHODS, "pretraining"])
 def test_a_resumed_run_ends_where_the_whole_one_ends(run_once, tmp_path, name):
     method = METHODS.get(name)
-    rng = np.random.default_rng(len(name))
-    save_every = int(rng.integers(1, 7))
+    rng = np.random.default_rng([*METHODS, "pretraining"].index(name))
+    save_every = int(rng.integers(1, 4))
     whole = run_once(method, tmp_path / "whole", save_every=save_every)
-    kill = int(rng.integers(1, whole.steps))  # schedules may end early
+    kill = int(
+        rng.integers(min(save_every, whole.steps - 1), whole.steps)
+    )  # behind a checkpoint; schedules may end early
     with pytest.raises(KeyboardInterrupt):
         run_once(method, tmp_path / "run", kill, save_every=save_every)
     same(run_once(method, tmp_path / "run", save_every=save_every), tmp_path / "run", whole, tmp_path / "whole")
+
+
+def test_a_run_in_mixed_precision_is_resumed_exactly(run_once, tmp_path):
+    method, options = methods.FineTune(), {"save_every": 2, "dtype": "mixed_bfloat16"}
+    whole = run_once(method, tmp_path / "whole", **options)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(method, tmp_path / "run", 5, **options)
+    same(run_once(method, tmp_path / "run", **options), tmp_path / "run", whole, tmp_path / "whole")
+
+
+def test_a_run_without_a_whole_checkpoint_is_refused_and_keeps_its_log(run_once, tmp_path):
+    method = methods.FineTune()
+    with pytest.raises(KeyboardInterrupt):
+        run_once(method, tmp_path / "run", 5, save_every=2)
+    before = log(tmp_path / "run")
+    for path in (tmp_path / "run" / "checkpoints" / "adapt").glob("*.index"):
+        path.unlink()
+    with pytest.raises(RunError, match="one checkpoint must be whole. Received: 3, all damaged"):
+        run_once(method, tmp_path / "run", save_every=2)
+    assert log(tmp_path / "run") == before
+
+
+def test_the_log_of_an_earlier_training_stays_in_its_place(tmp_path):
+    history = [{"step": 2}, {"step": 4}]
+    with RunDirectory(tmp_path) as run:
+        for title, step in (("adapted", 2), ("adapted", 3), ("baseline", 2), ("result", 0)):
+            run.log({"run": title, "step": step})
+        path = tmp_path / "metrics.jsonl"
+        path.write_text(path.read_text() + '{"run": "base')
+        run.rewrite_log("adapted", history)
+    expected = [("adapted", 2), ("adapted", 4), ("baseline", 2)]
+    assert [(record["run"], record["step"]) for record in log(tmp_path)] == expected
+
+
+def test_a_second_signal_stops_at_once():
+    with Interruption() as interruption:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interruption.asked == "SIGTERM"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+
+
+def test_only_what_was_being_written_is_cleaned_up(tmp_path):
+    with RunDirectory(tmp_path) as run:
+        run.begin("", {})
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    for name in (".report.1234.html", ".mine", "checkpoints/.step-4.1234.json"):
+        (tmp_path / name).write_text("x")
+    with RunDirectory(tmp_path, resume=True):
+        pass
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob(".*")}
+    assert left == {".ipynb_checkpoints", ".mine"}
 
 
 @settings(max_examples=max(2, settings.default.max_examples // 10))
@@ -240,6 +297,7 @@ def test_resume_takes_no_other_options(tmp_path, capsys):
     from tfgantl.pipelines.adapt import main
 
     for arguments, message in (
+        (["--resume", str(tmp_path), "--probe"], "`--resume` must stand without other options; .* --probe"),
         (["--resume", str(tmp_path), "--steps", "5"], "`--resume` must stand without other options; .* --steps 5"),
         ([f"--resume={tmp_path}"], "`--resume` must name a run directory with a config.yaml. Received: "),
     ):

@@ -137,13 +137,13 @@ def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) ->
         if not file.stat().st_size:
             return "is empty (0 bytes)"
         with open(file, "rb") as stream:
-            key = hashlib.file_digest(stream, "sha256").digest()
-            stream.seek(0)
             image = decode_picture(stream, image_size, channels, max_pixels)
+            if isinstance(image, str):
+                return image
+            stream.seek(0)
+            key = hashlib.file_digest(stream, "sha256").digest()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    if isinstance(image, str):
-        return image
     if image.min() == image.max():
         return f"shows one colour only (value {image.min()})"
     return image, key

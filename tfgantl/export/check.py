@@ -30,8 +30,11 @@ def check(directory: Path) -> dict[str, float]:
     from tfgantl.export.examples import differences, read_examples
     from tfgantl.export.manifest import verify_files
     from tfgantl.export.warmup import read_warmup
+    from tfgantl.transfer.weights.safety import check_operations
+    from tfgantl.transfer.weights.savedmodels import read_graph
 
     verify_files(directory)
+    check_operations(read_graph(directory), (), str(directory))  # the hashes may be a stranger's, too
     try:
         signatures = tf.saved_model.load(str(directory)).signatures
         examples, requests = read_examples(directory), read_warmup(directory)
@@ -44,7 +47,7 @@ def check(directory: Path) -> dict[str, float]:
         try:
             values = {name: tf.constant(list(v) if v.dtype == object else v) for name, v in inputs.items()}
             return {name: value.numpy() for name, value in signatures[signature](**values).items()}
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, ValueError, TypeError) as error:
             raise ArtifactError(f"{directory}: {signature} must run. Received: {reason(error)}") from error
 
     found = {

@@ -17,12 +17,13 @@ class Client:
     """A served model.
 
     Args:
-        url: `http://host:8501` for REST, `grpc://host:8500` for gRPC.
+        url: `http://host:8501` or `https://…` for REST, `grpc://host:8500` or `grpcs://…` for gRPC.
         model: Name of the model.
         version: Number of the version; `None` for the newest.
-        timeout: Seconds that one attempt may take.
+        timeout: Seconds that one attempt may wait for the server.
         retries: Attempts after the first, for what may be answered in a moment.
         wait: Seconds before the first retry; doubled each time.
+        headers: What a proxy wants to see, such as `{"authorization": "Bearer …"}`.
 
     Raises:
         ServingError: If the package for the protocol is not installed.
@@ -40,9 +41,11 @@ class Client:
         timeout: float = 10.0,
         retries: int = 3,
         wait: float = 0.2,
+        headers: dict[str, str] | None = None,
     ):
         self.model, self.version, self.timeout, self.retries, self.wait = model, version, timeout, retries, wait
-        self._transport = (_Grpc if url.startswith("grpc://") else _Rest)(url, self)
+        self.headers = headers or {}
+        self._transport = (_Grpc if url.startswith(("grpc://", "grpcs://")) else _Rest)(url, self)
 
     def __enter__(self):
         return self
@@ -104,7 +107,7 @@ class _Rest:
             ) from error
         version = "" if client.version is None else f"/versions/{client.version}"
         self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"
-        self._http, self._errors = httpx2.Client(timeout=client.timeout), httpx2.TransportError
+        self._http, self._errors = httpx2.Client(timeout=client.timeout, headers=client.headers), httpx2.TransportError
         self._outputs: dict[str, dict] | None = None
 
     def close(self):
@@ -157,9 +160,12 @@ class _Grpc:
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
         self._grpc, self._client = grpc, client
-        self._channel = grpc.insecure_channel(
-            url.removeprefix("grpc://"), options=[("grpc.max_receive_message_length", MOST_BYTES)]
-        )
+        scheme, _, address = url.partition("://")
+        options = [("grpc.max_receive_message_length", MOST_BYTES)]
+        if scheme == "grpcs":
+            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)
+        else:
+            self._channel = grpc.insecure_channel(address, options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def close(self):
@@ -177,9 +183,11 @@ class _Grpc:
             array = np.asarray(array)
             request.inputs[name].CopyFrom(tf.make_tensor_proto(list(array) if array.dtype == object else array))
         try:
-            answer = self._stub.Predict(request, timeout=self._client.timeout)
+            headers = [(name.lower(), value) for name, value in self._client.headers.items()]
+            answer = self._stub.Predict(request, timeout=self._client.timeout, metadata=headers)
         except self._grpc.RpcError as error:
             codes = self._grpc.StatusCode
-            kind = _Retry if error.code() in (codes.UNAVAILABLE, codes.RESOURCE_EXHAUSTED) else ServingError
+            passing = (codes.UNAVAILABLE, codes.RESOURCE_EXHAUSTED, codes.DEADLINE_EXCEEDED)
+            kind = _Retry if error.code() in passing else ServingError
             raise kind(f"{self._client.model}: {error.code().name}: {error.details()}") from error
         return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}

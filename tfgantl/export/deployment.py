@@ -32,4 +32,5 @@ def write_deployment(directory: Path) -> Path:
 
 def _dns(name):
     """The name as Kubernetes allows it."""
-    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
+    plain = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
+    return plain if plain[:1].isalpha() else f"model-{plain}"

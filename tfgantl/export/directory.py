@@ -15,13 +15,13 @@ WITHDRAWN = "withdrawn-"
 
 def versions_in(directory: Path) -> list[int]:
     """Numbers of the published versions, from the oldest."""
-    return sorted(int(child.name) for child in _children(directory) if child.name.isdecimal())
+    return sorted(int(child.name) for child in _children(directory) if _is_number(child.name))
 
 
 def rename_to_next(temporary: Path, directory: Path) -> Path:
     """Gives a finished directory the next number; concurrent exports never share one, and none is ever used again."""
     while True:
-        taken = [child.name.removeprefix(WITHDRAWN) for child in _children(directory)]
+        taken = [name.removeprefix(WITHDRAWN) for name in os.listdir(directory)]
         target = directory / str(max((int(name) for name in taken if name.isdecimal()), default=0) + 1)
         try:
             os.rename(temporary, target)  # fails if another export took the number and filled it
@@ -68,7 +68,7 @@ def describe(directory: Path) -> list[dict]:
     newest, rows = max(versions_in(directory), default=None), []
     for child in _children(directory):
         number = child.name.removeprefix(WITHDRAWN)
-        if number.isdecimal():
+        if _is_number(number):
             state = "withdrawn" if child.name != number else "newest" if int(number) == newest else "older"
             try:
                 manifest = read_manifest(child)
@@ -79,6 +79,10 @@ def describe(directory: Path) -> list[dict]:
                 "verdict": manifest.get("verdict"), "signatures": sorted(manifest.get("signatures", {})),
             })  # fmt: skip
     return sorted(rows, key=lambda row: row["version"])
+
+
+def _is_number(name):
+    return name.isdecimal() and str(int(name)) == name
 
 
 def _children(directory):

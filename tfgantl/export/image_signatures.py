@@ -1,9 +1,11 @@
 """Endpoints that take pictures as files: decoded in the graph, after a look at their headers."""
 
+from functools import partial
+
 import keras
 import tensorflow as tf
 
-from tfgantl.export.signatures import check_rows
+from tfgantl.export.signatures import check_finite, check_rows
 from tfgantl.images import to_unit
 
 MOST_PIXELS = 16_000_000  # that one file may decode to; a PNG of 80 kB can claim 240 MB
@@ -72,7 +74,9 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
     spec = tf.TensorSpec([side, side, channels], tf.float32)
     with tf.control_dependencies([check_rows(files)]):
         files = tf.identity(files)
-    return tf.map_fn(lambda file: _decoded(file, side, channels), files, fn_output_signature=spec)
+    # One at a time: each may take 200 MB while it is decoded.
+    decode = partial(_decoded, side=side, channels=channels)
+    return tf.map_fn(decode, files, parallel_iterations=1, fn_output_signature=spec)
 
 
 def _decoded(file, side, channels):
@@ -107,5 +111,5 @@ def _specs(network):
 
 
 def _checked(images):
-    with tf.control_dependencies([check_rows(images)]):
+    with tf.control_dependencies([check_rows(images), check_finite(images)]):
         return tf.identity(images)

@@ -35,7 +35,7 @@ def read_manifest(directory: Path) -> dict:
     """
     try:
         manifest = json.loads((directory / NAME).read_text())
-        return manifest if isinstance(manifest["files"], dict) else {}
+        return {**manifest, "files": dict(manifest["files"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{directory}: must hold an intact {NAME}. Received: {error}") from error
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tfgantl.export.model_card import write_model_card
 from tfgantl.export.signatures import generator_signatures
 from tfgantl.export.warmup import write_warmup
 from tfgantl.training.checkpoint import plain
+from tfgantl.training.run_directory import check_name
 
 
 def publish(
@@ -49,15 +51,14 @@ def publish(
         ArtifactError: If the SavedModel, read back, does not give what the Keras model does, or transfer was negative.
         RunError: If the directory cannot be written.
     """
-    facts = facts or {}
+    name, facts = check_name(directory.absolute().name), facts or {}
     if facts.get("verdict") == "negative" and not force:
         raise ArtifactError(
             f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        temporary = directory / f".tmp-{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary = directory / f".tmp-{uuid.uuid4().hex}"
         temporary.mkdir()
     except OSError as error:
         raise RunError(
@@ -68,7 +69,6 @@ def publish(
         write_saved_model(network, endpoints, temporary)
         examples = _examples(network, endpoints)
         write_examples(temporary, examples)
-        name = directory.absolute().name
         write_warmup(temporary, name, {signature: inputs for signature, (inputs, _) in examples.items()})
         if before_after is not None:
             (temporary / "assets.extra" / "before_after.png").write_bytes(before_after)
@@ -79,6 +79,7 @@ def publish(
         write_model_card(temporary, facts)
         write_manifest(temporary, facts)
         check_in_fresh_process(temporary)
+        _flush(temporary)
         version = rename_to_next(temporary, directory)
         write_deployment(directory)
         return version
@@ -103,6 +104,16 @@ def write_saved_model(network: keras.Model, endpoints: dict, directory: Path) ->
         function.get_concrete_function()
         archive.add_endpoint(name, function)
     archive.write_out(str(directory), verbose=False)
+
+
+def _flush(directory):
+    """Brings everything to the disk, so that a number never stands for half a model."""
+    for path in (*directory.rglob("*"), directory):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _examples(network, endpoints):

@@ -16,7 +16,8 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
     - `generate_png(seed[, labels]) → png_bytes`: PNG files. The name ends as TensorFlow Serving needs it to write
       base64 in JSON.
 
-    An image depends on its own row alone. Labels outside of the classes and more than 256 rows are errors.
+    An image depends on its own row alone. Labels outside of the classes, latents that are not finite, and more than
+    256 rows are errors.
 
     Args:
         generator: Latents (batch, latent_dim) [, labels (batch,)] → images.
@@ -28,7 +29,8 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
     classes = getattr(generator, "num_classes", None)
 
     def images_of(latents, *labels):
-        with tf.control_dependencies([check_rows(latents), *(check_labels(rows, classes) for rows in labels)]):
+        checks = [check_rows(latents), check_finite(latents), *(check_labels(rows, classes) for rows in labels)]
+        with tf.control_dependencies(checks):
             latents, *labels = (tf.identity(rows) for rows in (latents, *labels))
         return generator([latents, *labels] if labels else latents, training=False)
 
@@ -80,6 +82,11 @@ def check_rows(tensor: tf.Tensor) -> tf.Operation:
     return tf.debugging.assert_less_equal(
         tf.shape(tensor)[0], MOST_IMAGES, message=f"a request must have at most {MOST_IMAGES} rows"
     )
+
+
+def check_finite(tensor: tf.Tensor) -> tf.Operation:
+    """Fails in the graph for NaN and infinity, which JSON has no words for."""
+    return tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(tensor)), ["numbers must be finite"])
 
 
 def check_labels(labels: tf.Tensor, classes: int) -> tf.Operation:

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-BATCHES = (1, 4, 16)  # those of batching.config
+from tfgantl.export.signatures import MOST_IMAGES
+
+# Those of batching.config. A server that puts requests together takes none with more rows than the last.
+BATCHES = (1, 4, 16, 64, MOST_IMAGES)
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 

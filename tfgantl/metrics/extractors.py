@@ -107,6 +107,8 @@ class Extractor:
             classifier = load_network(directory / "classifier.keras")
             extractor = cls(classifier, directory.name, float(metadata["scale"]), bool(metadata["judges"]))
             expected = metadata["hash"]
+        except ArtifactError:
+            raise
         except Exception as error:  # damaged files raise whatever their parser meets first
             raise ArtifactError(
                 f"{directory}: must hold metadata.json and a Keras model classifier.keras. Received: {reason(error)}"

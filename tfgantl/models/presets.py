@@ -10,7 +10,7 @@ import numpy as np
 from tfgantl.errors import ArtifactError, reason
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.untrusted.archives import read_npz
-from tfgantl.untrusted.networks import check_network
+from tfgantl.untrusted.networks import check_network, uncompiled
 
 PARTS = ("generator", "discriminator")
 PRESETS = Path(__file__).parent.parent / "presets"
@@ -58,7 +58,9 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
         stored = read_npz(directory / "weights.npz")
         for part in PARTS:
             check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)
-        pair = [keras.saving.deserialize_keras_object(config[part]) for part in PARTS]
+        pair = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in PARTS]
+    except ArtifactError:
+        raise
     except Exception as error:  # damaged files raise whatever their parser meets first
         raise ArtifactError(
             f"{directory}: must hold config.json and weights.npz of a preset. Received: {reason(error)}"

@@ -203,7 +203,7 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "classifiers": useful,
             "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},
         }
-        run.log({"run": "result", **result, "verdict": asdict(verdict) if verdict else None})
+        run.log({"run": "result", "name": name, **result, "verdict": asdict(verdict) if verdict else None})
         run.write("report.html", page.html())  # last: what a run that has ended can be known by
         say(
             str(verdict or "no baseline, no verdict"),

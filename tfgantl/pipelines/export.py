@@ -53,6 +53,8 @@ class ExportConfig:
             raise ConfigError(
                 f"one of `model`, `list`, `verify` and `rollback` must be given. Received: {', '.join(given) or 'none'}"
             )
+        if self.name is not None and self.export_dir is not None:
+            raise ConfigError("`name` must not be given with `export_dir`, which has one. Received: both")
         if self.keep is not None and (self.model is None or self.format != "savedmodel"):
             raise ConfigError("`keep` must be given with `model`, for SavedModels. Received: something else")
 
@@ -119,8 +121,7 @@ def publish_model(config: ExportConfig) -> dict:
 
     generator = load_generator(config.model, config.networks, config.allow_ops)
     result = read_result(Path(config.model))
-    known = Path(result["export_dir"]).parent.name if result.get("export_dir") else Path(config.model).stem
-    name = check_name(config.name or known)
+    name = check_name(config.name or result.get("name") or Path(config.model).stem)
     directory = Path(config.export_dir or Path("exported") / name)
     if config.format != "savedmodel":
         path, difference = write_format(generator, directory, config.format)

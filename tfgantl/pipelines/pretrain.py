@@ -75,7 +75,7 @@ class PretrainConfig:
         check_at_least(self, 10, "samples")
         check_seed("seed", self.seed)
         self.optimization.check(self.steps)
-        if self.preset_dir and Path(self.preset_dir).exists():
+        if self.preset_dir and Path(self.preset_dir).exists() and not self.resume:
             raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")
         check_name(self.name or self.target.name)
 
@@ -111,12 +111,14 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     num_classes = part.num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
 
+    extractor = choose_extractor(config.extractor, target.extractor, part, seed=config.seed)
+    facts = {f"{split} data": p.fingerprint for split, p in examples.items()}
+
     with RunDirectory.open(config, name) as run:
-        run.begin(text, {f"{split} data": p.fingerprint for split, p in examples.items()}, config.allow_changes)
+        run.begin(text, {**facts, "extractor": extractor.id}, config.allow_changes)
         print(f"{name}: {part.size or 'endless'} training images, run directory {run.path}", file=sys.stderr)
         real, _ = part.some(100)
         run.write_png("reals.png", grid(real, 10))
-        extractor = choose_extractor(config.extractor, target.extractor, part, seed=config.seed)
 
         keras.utils.set_random_seed(config.seed)
         dtype = dtype_policy(config.precision)
@@ -138,7 +140,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
         sheet_labels = None if num_classes is None else np.repeat(np.arange(10), 10) % num_classes
         fakes = to_uint8(gan.generate(gan.latents(100, config.seed), sheet_labels))
         run.write_png("fakes_pretrain.png", grid(fakes, 10))
-        if config.preset_dir:
+        if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
             metadata = {"recipe": text, "metrics": judged.metrics, "protocol": judged.protocol}
             save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
 

@@ -64,8 +64,10 @@ def serve(config: ServeConfig, text: str) -> dict:
         ) from error
     from tfgantl.export.directory import versions_in
     from tfgantl.serving.model import Model
+    from tfgantl.training.run_directory import check_name
 
     directory = Path(config.directory)
+    check_name(directory.absolute().name)
     if not versions_in(directory):
         raise RunError(f"`directory` must hold numbered versions. Received: {directory}")
     listener = socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET)

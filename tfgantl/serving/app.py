@@ -1,24 +1,28 @@
 """The routes: those of TensorFlow Serving's REST API, health, metrics, and one page for people."""
 
 import asyncio
+import json
 import re
 import time
+import traceback
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
+from tfgantl.errors import reason
 from tfgantl.serving.model import Model
-from tfgantl.serving.problems import InvalidArgument, Problem, ResourceExhausted, TooLarge
-from tfgantl.serving.tensors import read_request, write_response
+from tfgantl.serving.problems import InvalidArgument, NotFound, Problem
+from tfgantl.serving.tensors import write_response
 
 # As in the source of TensorFlow Serving; letters of any case.
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
 STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I)
+SMALL = 2**16  # bytes of a body that is read in no time
 PAGE_FILES = {
     "/before_after.png": ("assets.extra/before_after.png", "image/png"),
     "/manifest.json": ("manifest.json", "application/json"),
@@ -56,12 +60,12 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -
     """
     state = {"running": 0}
 
-    async def api(request: Request) -> Response:
-        start, verb, status = time.perf_counter(), "other", 500
+    async def answer(request: Request) -> Response:
+        start, verb = time.perf_counter(), "other"
         state["running"] += 1
         try:
             if state["running"] > max_requests:
-                raise ResourceExhausted(f"The server answers {max_requests} requests at a time")
+                raise Problem(f"The server answers {max_requests} requests at a time", 429)
             path = request.url.path
             if request.method == "POST" and (match := PREDICT.fullmatch(path)):
                 verb = match[4].lower()
@@ -69,29 +73,37 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -
             elif request.method == "GET" and (match := STATUS.fullmatch(path)):
                 verb = "metadata" if match[4] else "status"
                 response = look_up(*match.groups())
-            else:
+            elif path.lower() == "/v1" or path.lower().startswith("/v1/"):
                 raise InvalidArgument(f"Malformed request: {request.method} {path}")
-            status = response.status_code
+            else:
+                raise NotFound(f"There is nothing at {path}")
         except Problem as problem:
-            status = problem.status
-            response = JSONResponse({"error": str(problem)}, status)
+            response = _refused(str(problem), problem.status)
+        except ClientDisconnect:
+            response = _refused("The client has gone", 499)
+        except Exception as error:
+            traceback.print_exc()
+            response = _refused(reason(error), 500)
         finally:
             state["running"] -= 1
-            metrics.requests.labels(verb, status).inc()
-            metrics.seconds.labels(verb).observe(time.perf_counter() - start)
+        metrics.requests.labels(verb, response.status_code).inc()
+        metrics.seconds.labels(verb).observe(time.perf_counter() - start)
         return response
 
     async def predict(request, name, number, label, verb):
-        version, servable = model.version(name, _number(number, label))
+        number = _number(number, label)
         if verb != "predict":
+            model.version(name, number)
             kind = {"classify": "classification", "regress": "regression"}[verb]
             wanted = f"Expected {kind} signature method_name to be tensorflow/serving/{verb}."
             raise InvalidArgument(f"{wanted} Was: tensorflow/serving/predict")
         body = await _body(request, max_body)
-        asked = read_request(body, servable.inputs)
-        future = model.predict(name, None if number is None else version, asked.signature, asked.inputs)
+        if len(body) < SMALL:
+            future, row = model.predict(name, number, body)
+        else:  # others must not wait for it
+            future, row = await asyncio.to_thread(model.predict, name, number, body)
         outputs = await asyncio.wrap_future(future)
-        return Response(write_response(outputs, asked.row), media_type="application/json")
+        return Response(await asyncio.to_thread(write_response, outputs, row), media_type="application/json")
 
     def look_up(name, number, label, metadata):
         if name is None:
@@ -128,7 +140,9 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -
         yield
         await asyncio.to_thread(model.close)
 
-    every = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
+    async def api(scope, receive, send):
+        await (await answer(Request(scope, receive)))(scope, receive, send)
+
     return Starlette(
         routes=[
             Route("/", page),
@@ -136,8 +150,7 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -
             Route("/healthz", alive),
             Route("/readyz", ready),
             Route("/monitoring/prometheus/metrics", show_metrics),
-            Route("/v1/{rest:path}", api, methods=every),
-            Route("/v1", api, methods=every),
+            Mount("/", api),  # everything else, with every method
         ],
         lifespan=lifespan,
     )
@@ -146,18 +159,23 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -
 def _number(number, label):
     if label is not None:
         raise InvalidArgument(f"Unrecognized servable version label: {label}")
-    if number is not None and int(number) >= 2**63:
+    if number is not None and (len(number) > 19 or int(number) >= 2**63):
         raise InvalidArgument(f"Failed to convert version: {number} to numeric.")
     return None if number is None else int(number)
 
 
+def _refused(message, status):
+    # ASCII: a message may quote half of a surrogate pair.
+    return Response(json.dumps({"error": message}), status, media_type="application/json")
+
+
 async def _body(request, most):
     if int(request.headers.get("content-length") or 0) > most:
-        raise TooLarge(f"The body must have at most {most} bytes")
+        raise Problem(f"The body must have at most {most} bytes", 413)
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise TooLarge(f"The body must have at most {most} bytes")
+            raise Problem(f"The body must have at most {most} bytes", 413)
         parts.append(part)
     return b"".join(parts)

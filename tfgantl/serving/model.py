@@ -1,15 +1,18 @@
 """A model directory that is watched: the newest version serves, and the one before it until the newest can."""
 
 import threading
+import time
 from pathlib import Path
 
 from tfgantl.errors import reason
 from tfgantl.export.directory import versions_in
 from tfgantl.progress import note
-from tfgantl.serving.problems import NotFound
+from tfgantl.serving.problems import Closed, NotFound
 from tfgantl.serving.servable import Servable
+from tfgantl.serving.tensors import read_request
 
 POLL = 1.0  # seconds, as TensorFlow Serving
+RETRY = 60.0  # seconds before a version that could not be loaded is tried again
 
 
 class Model:
@@ -26,7 +29,7 @@ class Model:
         self._observe, self._poll = observe, poll
         self._serving: tuple[int, Servable] | None = None
         self._states: dict[int, tuple[str, str]] = {}
-        self._failed: set[int] = set()
+        self._failed: dict[int, float] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -42,18 +45,17 @@ class Model:
         self._stop.set()
         if self._watcher.is_alive():
             self._watcher.join()
-        with self._lock:
-            serving, self._serving = self._serving, None
-        if serving:
-            serving[1].close()
+        self._swap(None)
 
     def look(self) -> None:
         """Takes up the newest version that can be loaded, and lets go of the one before it."""
         found = versions_in(self.directory)
-        with self._lock:
-            current = self._serving[0] if self._serving else None
+        self._failed = {number: when for number, when in self._failed.items() if number in found}
+        current = self._serving[0] if self._serving else None
         for number in reversed(found):
-            if number == current or (number not in self._failed and self._load(number)):
+            if number == current:
+                return
+            if time.monotonic() - self._failed.get(number, -RETRY) >= RETRY and self._load(number):
                 return
         if not found and current is not None:
             self._swap(None)
@@ -63,11 +65,10 @@ class Model:
         try:
             servable = Servable(self.directory / str(number), self._observe)
         except Exception as error:  # TensorFlow raises whatever its reader meets first
-            self._failed.add(number)
+            self._failed[number] = time.monotonic()
             self._states[number] = ("END", reason(error))
             note(f"version {number} cannot be loaded: {reason(error)}")
             return False
-        self._states[number] = ("AVAILABLE", "")
         self._swap((number, servable))
         note(f"version {number} serves")
         return True
@@ -75,14 +76,20 @@ class Model:
     def _swap(self, new):
         with self._lock:
             old, self._serving = self._serving, new
+            if new:
+                self._states[new[0]] = ("AVAILABLE", "")
+            if old:
+                self._states[old[0]] = ("UNLOADING", "")
         if old:
-            self._states[old[0]] = ("UNLOADING", "")
             old[1].close()
             self._states[old[0]] = ("END", "")
 
     def _watch(self):
         while not self._stop.wait(self._poll):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # a directory that is gone for a moment is no reason to look no more
+                note(f"{self.directory} cannot be looked at: {reason(error)}")
 
     @property
     def ready(self) -> bool:
@@ -101,12 +108,22 @@ class Model:
             raise NotFound(f"Servable not found for request: {wanted}")
         return serving
 
-    def predict(self, name: str, number: int | None, signature: str, inputs):
-        """Puts a request to the version that serves; if that goes while it is asked, to the next one."""
-        with self._lock:  # a version is not closed while a request is put into its queue
-            if name == self.name and self._serving and number in (None, self._serving[0]):
-                return self._serving[1].predict(signature, inputs)
-        return self.version(name, number)[1].predict(signature, inputs)
+    def predict(self, name: str, number: int | None, body: bytes):
+        """Reads a request by the signatures of the version that serves, and puts it into its queue.
+
+        Returns:
+            The future of the outputs, and whether the answer is to be in row format.
+
+        Raises:
+            Problem: If it cannot be answered.
+        """
+        while True:
+            _, servable = self.version(name, number)
+            request = read_request(body, servable.inputs)
+            try:
+                return servable.predict(request.signature, request.inputs), request.row
+            except Closed:  # the next version has taken over in the meantime
+                continue
 
     def status(self, name: str, number: int | None) -> dict:
         """States of the versions.
@@ -114,7 +131,8 @@ class Model:
         Raises:
             NotFound: If there is no such model or version.
         """
-        found = {n: s for n, s in sorted(self._states.items(), reverse=True) if number in (None, n)}
+        with self._lock:
+            found = {n: s for n, s in sorted(self._states.items(), reverse=True) if number in (None, n)}
         if name != self.name or not found:
             which = f"version {number}" if number is not None else "versions"
             raise NotFound(f"Could not find any {which} of model {name}")

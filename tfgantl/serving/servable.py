@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,29 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from tfgantl.export.signatures import MOST_IMAGES
-from tfgantl.serving.problems import InvalidArgument, ResourceExhausted, Unavailable
+from tfgantl.export.warmup import FILE, read_warmup
+from tfgantl.serving.problems import Closed, InvalidArgument, Problem
 
-MOST_WAITING = 256  # requests
+STOP = object()
+# Codes of TensorFlow → statuses, as in the source of TensorFlow Serving; all others are 500.
+STATUS = {1: 499, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
+
+
+@dataclass
+class Item:
+    """One request in the queue."""
+
+    signature: str
+    inputs: dict[str, np.ndarray]
+    rows: int
+    future: Future = field(default_factory=Future)
 
 
 class Servable:
-    """A version that answers.
+    """A version that answers. Requests that wait at the same time are run as one batch.
 
     Args:
-        directory: The SavedModel.
+        directory: The SavedModel; its warmup requests are run, if it has any.
         observe: Called with the number of requests and rows of each batch.
     """
 
@@ -37,7 +51,10 @@ class Servable:
             for name, signature in self.definitions.items()
         }
         self._calls = {name: self._callable(signature) for name, signature in self.definitions.items()}
-        self._waiting: queue.Queue = queue.Queue(MOST_WAITING)
+        for signature, inputs in read_warmup(directory) if (directory / FILE).is_file() else ():
+            self._calls[signature](*(inputs[name] for name in self.definitions[signature].inputs))
+        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
+        self._lock, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._work, name=f"version {directory.name}", daemon=True)
         self._thread.start()
 
@@ -60,24 +77,24 @@ class Servable:
 
         Raises:
             InvalidArgument: If shapes are not those of the signature.
-            ResourceExhausted: If too many requests wait.
+            Closed: If this version no longer serves.
         """
-        rows = self._check(signature, inputs)
-        future: Future = Future()
-        try:
-            self._waiting.put_nowait((signature, inputs, rows, future))
-        except queue.Full as error:
-            raise ResourceExhausted(f"The batch scheduling queue is full: {MOST_WAITING} requests wait") from error
-        return future
+        item = Item(signature, inputs, self._rows(signature, inputs))
+        with self._lock:  # or it could come to the queue after the end
+            if self._closed:
+                raise Closed
+            self._waiting.put(item)
+        return item.future
 
     def close(self):
         """Answers what waits, and frees the version."""
-        self._waiting.put(None)
+        with self._lock:
+            self._closed = True
+            self._waiting.put(STOP)
         self._thread.join()
         self._session.close()
 
-    def _check(self, signature, inputs):
-        """Number of rows."""
+    def _rows(self, signature, inputs):
         counts = set()
         for name, spec in self.definitions[signature].inputs.items():
             wanted = [dim.size for dim in spec.tensor_shape.dim]
@@ -91,53 +108,43 @@ class Servable:
 
     def _work(self):
         held = None
-        while True:
-            first = held if held is not None else self._waiting.get()
-            held = None
-            if first is None:
-                break
-            batch, rows = [first], first[2]
-            while rows < MOST_IMAGES:  # whatever waits already, and nothing that would have to be waited for
-                try:
-                    item = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if item is None or item[0] != first[0] or rows + item[2] > MOST_IMAGES:
+        while (first := held or self._waiting.get()) is not STOP:
+            batch, rows, held = [first], first.rows, None
+            while rows < MOST_IMAGES and not self._waiting.empty():  # what waits already; nothing is waited for
+                item = self._waiting.get()
+                if item is STOP or item.signature != first.signature or rows + item.rows > MOST_IMAGES:
                     held = item
-                    if item is None:
-                        self._waiting.put(None)
                     break
                 batch.append(item)
-                rows += item[2]
-            self._answer(batch, rows)
-        while not self._waiting.empty():
-            item = self._waiting.get_nowait()
-            if item is not None:
-                item[3].set_exception(Unavailable("this version is being unloaded"))
+                rows += item.rows
+            batch = [item for item in batch if item.future.set_running_or_notify_cancel()]
+            if batch:
+                self._observe(len(batch), sum(item.rows for item in batch))
+                self._answer(batch)
 
-    def _answer(self, batch, rows):
-        self._observe(len(batch), rows)
-        signature = batch[0][0]
-        names = list(self.definitions[signature].inputs)
-        columns = [[inputs[name] for _, inputs, _, _ in batch] for name in names]
+    def _answer(self, batch):
         try:
-            outputs = self._calls[signature](*[column[0] if len(batch) == 1 else np.concatenate(column)
-                                               for column in columns])  # fmt: skip
-        except tf.errors.OpError as error:
-            if len(batch) > 1:  # one bad request must not spoil the others
-                for item in batch:
-                    self._answer([item], item[2])
-            else:
-                batch[0][3].set_exception(_problem(error))
-            return
+            results = self._run(batch)
         except Exception as error:  # whoever waits must hear of it
-            for item in batch:
-                item[3].set_exception(error)
+            if len(batch) == 1:
+                batch[0].future.set_exception(_problem(error))
+                return
+            for item in batch:  # one bad request must not spoil the others
+                self._answer([item])
             return
-        start = 0
-        for _, _, count, future in batch:
-            future.set_result({name: value[start : start + count] for name, value in outputs.items()})
-            start += count
+        for item, result in zip(batch, results, strict=True):
+            item.future.set_result(result)
+
+    def _run(self, batch):
+        columns = ([item.inputs[name] for item in batch] for name in self.definitions[batch[0].signature].inputs)
+        outputs = self._calls[batch[0].signature](*(c[0] if len(batch) == 1 else np.concatenate(c) for c in columns))
+        if len(batch) == 1:
+            return [outputs]
+        ends = np.cumsum([item.rows for item in batch])
+        return [
+            {name: value[end - item.rows : end] for name, value in outputs.items()}
+            for item, end in zip(batch, ends, strict=True)
+        ]
 
 
 def _dtype(spec):
@@ -146,8 +153,9 @@ def _dtype(spec):
 
 
 def _problem(error):
+    if not isinstance(error, tf.errors.OpError):
+        return error
     lines = [line.strip() for line in error.message.splitlines()]
     failed = [line for line in lines if line.startswith("assertion failed")]
     message = (failed or [line for line in lines if line and line != "Graph execution error:"] or ["unknown"])[0]
-    kind = {tf.errors.ResourceExhaustedError: ResourceExhausted}.get(type(error), InvalidArgument)
-    return kind(message)
+    return Problem(message, STATUS.get(error.error_code, 500))

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 
 from tfgantl.serving.problems import InvalidArgument
 
@@ -42,7 +43,13 @@ def read_request(body: bytes, signatures: dict[str, dict[str, np.dtype]]) -> Req
     Raises:
         InvalidArgument: With the message of TensorFlow Serving, as far as that is known.
     """
-    document = _parse(body)
+    try:
+        return _request(_parse(body), signatures)
+    except RecursionError as error:
+        raise InvalidArgument("JSON Parse error: Terminate parsing due to Handler error.") from error
+
+
+def _request(document, signatures):
     if not isinstance(document, dict):
         raise InvalidArgument(f"Request body is not a JSON object. Received: {_type(document)}")
     signature = document.get("signature_name", "serving_default")
@@ -69,32 +76,31 @@ def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:
     """
     values = {name: _plain(name, array) for name, array in outputs.items()}
     if not row:
-        answer = next(iter(values.values())) if len(values) == 1 else values
-        return json.dumps({"outputs": answer}).encode()
+        return _dump({"outputs": next(iter(values.values())) if len(values) == 1 else values})
     counts = {array.shape[:1] for array in outputs.values()}
     if () in counts:
         raise InvalidArgument("Tensor has no shape information, and cannot be in row format")
     if len(counts) != 1:
         raise InvalidArgument("Tensors have inconsistent batch size, and cannot be in row format")
     if len(values) == 1:
-        rows = next(iter(values.values()))
-    else:
-        rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-    return json.dumps({"predictions": rows}).encode()
+        return _dump({"predictions": next(iter(values.values()))})
+    return _dump({"predictions": [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]})
+
+
+def _dump(answer):
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)  # float32 by its shortest digits, as there
 
 
 def _parse(body):
-    try:
-        text = body.decode("utf-8").lstrip(" \t\r\n")
-    except UnicodeDecodeError as error:
-        raise InvalidArgument("JSON Parse error: Invalid encoding in string.") from error
+    text = body.decode("utf-8", "surrogateescape").lstrip(" \t\r\n")  # what comes after the document may be anything
     if not text:
         raise InvalidArgument("JSON Parse error: The document is empty")
     try:
         return json.JSONDecoder().raw_decode(text)[0]
-    except (ValueError, RecursionError) as error:
-        where = f" at offset: {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InvalidArgument(f"JSON Parse error: Invalid value.{where}") from error
+    except json.JSONDecodeError as error:
+        raise InvalidArgument(f"JSON Parse error: Invalid value. at offset: {error.pos}") from error
+    except ValueError as error:  # a number of more than 4,300 digits
+        raise InvalidArgument("JSON Parse error: Number too big to be stored in double.") from error
 
 
 def _rows(instances, specs):
@@ -102,9 +108,15 @@ def _rows(instances, specs):
         raise InvalidArgument(f"Expecting 'instances' value to be an array. Received: {_type(instances)}")
     if not instances:
         raise InvalidArgument("No values in 'instances' array")
-    if len(specs) == 1 and not _is_object(instances[0], specs):
+    objects = isinstance(instances[0], dict) and not _is_file(instances[0])
+    if not objects and len(specs) == 1:
         ((name, dtype),) = specs.items()
         return {name: _array(instances, dtype)}
+    if not objects:
+        raise InvalidArgument(
+            "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+            "tensorinfo_map"
+        )
     for row in instances:
         if not isinstance(row, dict):
             raise InvalidArgument(f"JSON Value: {_show(row)} not formatted correctly. Expecting an object.")
@@ -114,11 +126,6 @@ def _rows(instances, specs):
                 f"{','.join(sorted(specs))}"
             )
     return {name: _array([row[name] for row in instances], dtype) for name, dtype in specs.items()}
-
-
-def _is_object(value, specs):
-    """Whether an element of a list for one input names it all the same; a file is an object, too."""
-    return isinstance(value, dict) and set(value) == set(specs)
 
 
 def _columns(inputs, specs):
@@ -174,7 +181,10 @@ def _scalar(value, dtype):
     name = dtype.name
     if dtype.kind == "O":
         if isinstance(value, str):
-            return value.encode()
+            try:
+                return value.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgument("JSON Parse error: The surrogate pair in string is invalid.") from error
         if _is_file(value):
             try:
                 return base64.b64decode(value["b64"], validate=True)
@@ -208,8 +218,9 @@ def _is_file(value):
 
 
 def _plain(name, array):
+    """The array itself, or files and texts in lists."""
     if array.dtype.kind != "O":
-        return array.tolist()
+        return np.ascontiguousarray(array)
     if name.endswith("_bytes"):
         return _each(array.tolist(), lambda file: {"b64": base64.b64encode(file).decode()})
     return _each(array.tolist(), lambda text: text.decode("utf-8", "replace"))

@@ -14,12 +14,11 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from tfgantl.errors import RunError
+from tfgantl.errors import DivergedError, RunError
 from tfgantl.progress import note
-from tfgantl.training.callbacks import all_finite
 from tfgantl.training.run_directory import Replacing
 
-KEPT = 2
+KEPT = 3  # TensorFlow drops the oldest before the manifest of the newest is there
 
 
 class Stateful(Protocol):
@@ -58,21 +57,31 @@ class Checkpoints:
         # Keras numbers the second optimizer, or adapter, of a process.
         self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
         state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(kept))
-        self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=KEPT, checkpoint_name="step")
-        self._state, self._saved = state, None
+        self._state, self._manager, self._saved = state, _manager(state, self.directory), None
+        self._numbers = [v.value for v in variables.values() if tf.as_dtype(v.dtype).is_floating]
 
     @property
     def last(self) -> str:
         return next((str(self.directory / f"step-{step}") for step in self._steps()), "none")
 
-    def save(self, step: int) -> None:
-        """Writes a checkpoint, unless there is one of this step, or a weight is not finite.
+    def save(self, step: int, again: bool = False) -> None:
+        """Writes a checkpoint.
+
+        Args:
+            step: Its number.
+            again: Whether to write it also if there is one of this step.
 
         Raises:
+            DivergedError: If a weight, or something that an optimizer keeps, is not finite; nothing is written then.
             RunError: If the disk is full or cannot be written.
         """
-        if step == self._saved or not all_finite(self.gan):
+        if step == self._saved and not again:
             return
+        if not all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._numbers):
+            raise DivergedError(
+                f"training diverged at step {step}: weights and moments must be finite. Received: NaN or infinity; "
+                f"last good checkpoint: {self.last}"
+            )
         try:
             self._manager.save(checkpoint_number=step)
             files = sorted(self.directory.glob(f"step-{step}.*"))
@@ -99,9 +108,10 @@ class Checkpoints:
             Its step, or `None` if there is none.
 
         Raises:
-            RunError: If it is of another network or method.
+            RunError: If it is of another network or method, or there are some and none is whole.
         """
-        for step in self._steps():
+        found = self._steps()
+        for step in found:
             manifest = self._verified(step)
             if manifest is None:
                 continue
@@ -116,6 +126,10 @@ class Checkpoints:
                 part.set_state(manifest["parts"][name])
             self._saved = step
             return step
+        if found:
+            raise RunError(
+                f"{self.directory}: one checkpoint must be whole. Received: {len(found)}, all of them damaged"
+            )
         return None
 
     def _steps(self) -> list[int]:
@@ -135,8 +149,17 @@ class Checkpoints:
                     raise ValueError(f"{name} is not what was written")
             return manifest
         except (OSError, ValueError, KeyError, TypeError) as error:
-            note(f"{path}: checkpoint left out, {error}; going on from the one before it")
+            note(f"{path}: checkpoint left out, {error}")
             return None
+
+
+def _manager(state, directory):
+    options = {"max_to_keep": KEPT, "checkpoint_name": "step"}
+    try:
+        return tf.train.CheckpointManager(state, str(directory), **options)
+    except (ValueError, tf.errors.OpError):  # TensorFlow's own list is damaged; the manifests are what counts
+        (directory / "checkpoint").unlink()
+        return tf.train.CheckpointManager(state, str(directory), **options)
 
 
 def _hash(path: Path) -> str:

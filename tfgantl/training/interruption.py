@@ -4,7 +4,6 @@ import signal
 import threading
 
 from tfgantl.errors import InterruptedRun
-from tfgantl.progress import note
 
 
 class Interruption:
@@ -30,8 +29,7 @@ class Interruption:
     def _ask(self, number, frame):
         if self.asked is not None:
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number).name
-        note(f"{self.asked}: saving after this step; once more stops at once")
+        self.asked = signal.Signals(number).name  # and nothing is printed here, where a print may be under way
 
     def stop(self, step: int, path) -> None:
         """Ends the run, which has been saved.

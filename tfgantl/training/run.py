@@ -123,7 +123,7 @@ def train(
             parts = {"validation": validate, "progress": progress, "schedule": position}
             checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, kept)
             begun = checkpoints.restore_last()
-            run.forget(title, len(validate.history))
+            run.rewrite_log(title, validate.history)
             if begun is None:
                 checkpoints.save(0)
             else:
@@ -131,6 +131,8 @@ def train(
             with Interruption() as interruption:
                 save = Save(checkpoints, save_every or validate_every, interruption, run.path)
                 stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: go_on(save))
+                if interruption.asked:  # in the last measurement
+                    interruption.stop(validate.history[-1]["step"], run.path)
     finally:
         progress.close()  # or it would be drawn again below an error
     transfer.finish(gan)
@@ -144,7 +146,8 @@ def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validat
     """Trains; where it diverges, goes back to the last checkpoint and halves the learning rates, at most twice.
 
     Raises:
-        DivergedError: If it diverges once more. The batch is then in the run directory.
+        DivergedError: If it diverges once more. The last two batches are then in the run directory: a loss is not
+            finite because of the last one, or of weights that the one before has spoilt.
     """
     while True:
         try:
@@ -152,11 +155,16 @@ def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validat
         except DivergedError as error:
             step, factor = int(gan.step), float(gan.rate_factor)
             if factor <= 0.5**ROLLBACKS:
-                batch = next(iter(batches_from(max(0, step - 1))))
+                arrays = {}
+                for number in range(max(0, step - 2), step):
+                    parts = next(iter(batches_from(number)))
+                    arrays |= {
+                        f"{name}_{number}": p.numpy() for name, p in zip(("images", "labels"), parts, strict=True)
+                    }
                 with run.replacing(f"diverged_{validate.title}.npz") as temporary:
-                    np.savez(temporary, *(part.numpy() for part in batch))
+                    np.savez(temporary, **arrays)
                 raise
             begun = checkpoints.restore_last()
-            run.forget(validate.title, len(validate.history))
+            run.rewrite_log(validate.title, validate.history)
             gan.rate_factor.assign(factor / 2)
             note(f"{validate.title}: {error}; going back to step {begun} with {factor / 2:g} of the learning rates")

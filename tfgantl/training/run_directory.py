@@ -12,6 +12,11 @@ from tfgantl.errors import ConfigError, RunError
 from tfgantl.images import encode_png
 from tfgantl.versions import versions
 
+# Names that `Replacing` gives while it writes.
+TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
+# What may differ when a run goes on: how it is continued and shown.
+FREE = ("resume", "allow_changes", "json")
+
 
 class RunDirectory:
     """A new, locked directory; a context manager.
@@ -44,12 +49,13 @@ class RunDirectory:
             raise RunError(f"`run_dir` must be a directory that can be written. Received: {path} ({error})") from error
         found = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
         if resume:
-            for left in self.path.glob(".*"):  # half of a file that was being written
-                if left.name != ".lock":
+            for left in self.path.rglob(".*"):
+                if TEMPORARY.fullmatch(left.name) and left.is_file():
                     left.unlink()
         elif found:
             self.__exit__()
-            hint = f"; --resume {path} goes on with it" if "config.yaml" in found else ""
+            goes_on = "config.yaml" in found and "report.html" not in found
+            hint = f"; --resume {path} goes on with it" if goes_on else ""
             raise RunError(
                 f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}{hint}"
             )
@@ -87,8 +93,8 @@ class RunDirectory:
         return self
 
     def __exit__(self, *exception):
+        (self.path / ".lock").unlink(missing_ok=True)  # first: another run may take a lock as soon as it is free
         self._lock.release()
-        (self.path / ".lock").unlink(missing_ok=True)
 
     def write(self, name: str, content: bytes | str) -> Path:
         """Writes one file as a whole, or not at all."""
@@ -104,23 +110,26 @@ class RunDirectory:
         """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""
         return Replacing(self.path / name)
 
-    def forget(self, title: str, known: int) -> None:
-        """Takes out of `metrics.jsonl` what was logged after a checkpoint, and what was not written to its end.
+    def rewrite_log(self, title: str, history: list[dict]) -> None:
+        """Makes `metrics.jsonl` what it was when a checkpoint was written, as far as this training goes.
 
         Args:
             title: Name of the training.
-            known: Number of its records that the checkpoint knows.
+            history: Its records, as the checkpoint knows them.
         """
-        path, lines, found = self.path / "metrics.jsonl", [], 0
+        path, kept, place = self.path / "metrics.jsonl", [], None
         for line in path.read_text().splitlines() if path.is_file() else []:
             try:
                 name = json.loads(line)["run"]
-            except ValueError:
+            except (ValueError, KeyError, TypeError):  # not written to its end
                 continue
-            found += name == title
-            if name != "result" and (name != title or found <= known):
-                lines.append(line + "\n")
-        self.write("metrics.jsonl", "".join(lines))
+            if name == title:
+                place = len(kept) if place is None else place
+            elif name != "result":
+                kept.append(line)
+        place = len(kept) if place is None else place
+        kept[place:place] = [json.dumps({"run": title, **record}) for record in history]
+        self.write("metrics.jsonl", "".join(line + "\n" for line in kept))
 
     def begin(self, recipe: str, facts: dict[str, str], allow_changes: bool = False) -> None:
         """Keeps what a run depends on when it begins, and compares it when it goes on.
@@ -166,7 +175,7 @@ def _settings(recipe: dict, prefix: str = "") -> dict:
     for key, value in recipe.items():
         if isinstance(value, dict):
             found |= _settings(value, f"{prefix}{key}.")
-        elif prefix or key not in ("resume", "allow_changes", "json"):
+        elif prefix or key not in FREE:
             found[prefix + key] = value
     return found
 

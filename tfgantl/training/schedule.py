@@ -92,7 +92,7 @@ def follow(
             outcome = _measured(gan, stage, validate, position)
         position.outcomes.append(outcome)
     if save:
-        save.checkpoints.save(int(gan.step))
+        save.checkpoints.save(int(gan.step), again=True)  # what was learnt at the end of the stage belongs to it
     validate.restore_best()
     stopped = [f"stopped: {validate.patience} validations without a better cKID"] if validate.stopped else []
     return position.lines + stopped

@@ -92,8 +92,8 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
     Raises:
         ArtifactError: If it does not.
     """
-    shape = generator.output_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or len(generator.inputs) > 2:
+    shape, inputs = (getattr(generator, name, None) for name in ("output_shape", "inputs"))  # neither, if not built
+    if not isinstance(shape, tuple) or len(shape) != 4 or not inputs or len(inputs) > 2:
         raise ArtifactError(
             f"{where}: a generator must map latents, or latents and labels, to images. Received: output shape {shape}"
         )

@@ -60,8 +60,11 @@ def _check_lock(directory, handle):
     lock = directory.with_name(directory.name + ".lock")
     if (directory.is_dir() and any(directory.iterdir())) or not lock.is_file():
         return
-    parts = [lock, *lock.parent.glob(f"{directory.name}.*.tmp/**/*")]
-    if max(part.stat().st_mtime for part in parts) < time.time() - QUIET:
+    try:
+        newest = max(part.stat().st_mtime for part in (lock, *lock.parent.glob(f"{directory.name}.*.tmp/**/*")))
+    except OSError:  # it has just come to its end
+        return
+    if newest < time.time() - QUIET:
         raise ArtifactError(
             f"{lock}: must be the lock of a download that goes on; if none does, remove it. Received: {handle}"
         )
