@@ -341,14 +341,15 @@ def test_the_command_publishes_lists_verifies_and_withdraws(make_gan, tmp_path, 
     assert "must hold an intact manifest.json" in capsys.readouterr().err
 
 
-def test_a_run_with_negative_transfer_is_exported_only_by_force(make_gan, tmp_path, capsys):
+def test_a_run_with_negative_transfer_is_exported_only_by_force(make_gan, tmp_path, capsys, monkeypatch):
     make_gan().generator.save(tmp_path / "generator.keras")
-    record = {"run": "result", "export_dir": None, "verdict": {"outcome": "negative"}, "metrics": {"ckid": 1.0}}
+    record = {"run": "result", "name": "tiny", "verdict": {"outcome": "negative"}, "metrics": {"ckid": 1.0}}
     (tmp_path / "metrics.jsonl").write_text(json.dumps(record) + "\n")
-    arguments = ["--model", str(tmp_path), "--name", "tiny", "--export_dir", str(tmp_path / "exported")]
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--model", str(tmp_path)]
     assert export(*arguments) == 4 and "must not be negative" in capsys.readouterr().err
     assert export(*arguments, "--force") == 0
-    assert "| ckid | 1 |" in (tmp_path / "exported" / "1" / "model_card.md").read_text()
+    assert "| ckid | 1 |" in (tmp_path / "exported" / "tiny" / "1" / "model_card.md").read_text()
 
 
 @pytest.mark.parametrize(

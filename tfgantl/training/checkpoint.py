@@ -127,9 +127,7 @@ class Checkpoints:
             self._saved = step
             return step
         if found:
-            raise RunError(
-                f"{self.directory}: one checkpoint must be whole. Received: {len(found)}, all of them damaged"
-            )
+            raise RunError(f"{self.directory}: one checkpoint must be whole. Received: {len(found)}, all damaged")
         return None
 
     def _steps(self) -> list[int]:
