@@ -1,6 +1,10 @@
 """Shared tiny things: everything here takes milliseconds, and is the same on every run."""
 
+import hashlib
 import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -9,6 +13,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
@@ -16,6 +21,11 @@ from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP
 from tfgantl.models.adapters import run
 from tfgantl.training.stages import Outcome
+
+COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+settings.register_profile("short", max_examples=25, derandomize=True, database=None, **COMMON)
+settings.register_profile("long", max_examples=2000, **COMMON)
+settings.load_profile("short")
 
 TINY_DCGAN = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
 TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
@@ -106,3 +116,30 @@ def play(method, gan, examples, steps=40, after=None):
 def live_images(gan):
     """What the generator makes with its adapters, outside of training."""
     return run(gan.generator, [gan.latents(6), np.arange(6) % 3], gan.g_adapters, training=False).numpy()
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """Fills the cache of tensorflow_hub as its downloader leaves it; gives the function that does it."""
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
+
+    def fill(handle, make):
+        directory = tmp_path / "cache" / hashlib.sha1(handle.encode()).hexdigest()
+        directory.parent.mkdir(exist_ok=True)
+        make(directory)
+        return handle
+
+    return fill
+
+
+@contextmanager
+def growth_below(mebibytes):
+    """Fails if the memory of this process rises by more, be it for a moment."""
+
+    def peak():
+        return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak()
+    yield
+    assert peak() - before < mebibytes

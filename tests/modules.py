@@ -1,10 +1,13 @@
-"""Real modules for tests: a TF1 hub module, and SavedModels of TF2, of which some are not safe."""
+"""Real files for tests: modules of TF1 and TF2, of which some are not safe, and a pair saved in every way."""
 
 import logging
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from tfgantl.export.publish import write_saved_model
+from tfgantl.export.signatures import generator_signatures
 
 v1 = tf.compat.v1
 
@@ -62,3 +65,26 @@ def tf2_module(path: Path, extra=None) -> Path:
     module = Module()
     tf.saved_model.save(module, str(path), signatures={"default": module.__call__})
     return path
+
+
+def save_npz(gan, path):
+    np.savez(path, **{f"{n.name}/{v.path}": v.numpy() for n in (gan.generator, gan.discriminator) for v in n.variables
+                      if v.dtype == "float32"})  # fmt: skip
+
+
+def save_h5(gan, path):
+    gan.save_weights(path)
+
+
+def save_generator_h5(gan, path):
+    gan.generator.save_weights(path)
+
+
+def save_exported(gan, path):
+    path.mkdir()
+    write_saved_model(gan.generator, generator_signatures(gan.generator), path)
+
+
+def save_run(gan, path):
+    for network in (gan.generator, gan.discriminator):
+        network.save(path / f"{network.name}.keras")

@@ -12,19 +12,26 @@ import yaml
 
 from tfgantl import cli
 from tfgantl.data import Folder
-from tfgantl.pipelines import adapt, evaluate, extractor, pretrain
-from tfgantl.pipelines.benchmarks import adaptation, transfer
+from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, serve
+from tfgantl.pipelines.benchmarks import adaptation, serving, transfer
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
     "pretrain": (pretrain.PretrainConfig, pretrain.DEFAULTS),
     "evaluate": (evaluate.EvaluateConfig, evaluate.DEFAULTS),
+    "export": (export.ExportConfig, {}),
+    "serve": (serve.ServeConfig, {}),
     "extractor": (extractor.ExtractorConfig, {}),
     "benchmark": (adaptation.BenchmarkConfig, {}),
     "benchmark transfer": (transfer.TransferBenchmarkConfig, {}),
+    "benchmark serving": (serving.ServingBenchmarkConfig, {}),
 }
 RECIPES = Path(__file__).parent.parent / "pipelines"
-NEEDED = {"extractor": ["--domains+=RenderedDigits", "--out_dir", "somewhere"]}
+NEEDED = {
+    "extractor": ["--domains+=RenderedDigits", "--out_dir", "somewhere"],
+    "export": ["--list", "exported/x"],
+    "serve": ["exported/x"],
+}
 
 
 def parse(verb, *arguments):

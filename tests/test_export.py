@@ -1,14 +1,27 @@
+import json
+import re
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from PIL import Image
 
 from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export import publish as publishing
-from tfgantl.export.publish import compare, publish
+from tfgantl.export.check import check, check_in_fresh_process
+from tfgantl.export.directory import describe, keep_newest, rename_to_next, roll_back, versions_in
+from tfgantl.export.formats import write_format
+from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
+from tfgantl.export.publish import publish
+from tfgantl.export.signatures import MOST_IMAGES, generator_signatures
+from tfgantl.export.warmup import BATCHES, read_warmup
+from tfgantl.images import to_unit
 
 
 @pytest.fixture(params=[None, 3], ids=["unconditional", "conditional"])
@@ -22,20 +35,52 @@ def call(signature, generator, first):
     return signature(**{name: tf.constant(first)}, **labels)
 
 
-def test_signatures_are_the_contract(generator, tmp_path):
-    path = publish(generator, tmp_path / "model")
-    assert path == tmp_path / "model" / "1"
-    signatures = tf.saved_model.load(str(path)).signatures
-    assert set(signatures) == {"serving_default", "generate_png"}
-    labels = {"labels": (tf.int32, [None])} if len(generator.inputs) == 2 else {}
-    expected = {
-        "serving_default": ({"latents": (tf.float32, [None, 4]), **labels}, {"images": tf.float32}),
-        "generate_png": ({"seed": (tf.int64, [None]), **labels}, {"png_bytes": tf.string}),
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch, request):
+    """A fresh process takes seconds; one test has it."""
+    if "fresh" not in request.keywords:
+        monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+
+
+def contract(directory):
+    """Names, types and shapes, as they stand in the file."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+
+    def side(specs):
+        return {
+            name: f"{tf.as_dtype(spec.dtype).name} {[dim.size for dim in spec.tensor_shape.dim]}"
+            for name, spec in sorted(specs.items())
+        }
+
+    return {
+        name: {"inputs": side(signature.inputs), "outputs": side(signature.outputs), "method": signature.method_name}
+        for name, signature in sorted(model.meta_graphs[0].signature_def.items())
+        if not name.startswith("__")
     }
-    for name, (inputs, outputs) in expected.items():
-        specs = signatures[name].structured_input_signature[1]
-        assert {k: (v.dtype, v.shape.as_list()) for k, v in specs.items()} == inputs
-        assert {k: v.dtype for k, v in signatures[name].structured_outputs.items()} == outputs
+
+
+KINDS = {
+    "unconditional": lambda make_gan, extractor: (make_gan(num_classes=None).ema_generator, generator_signatures),
+    "conditional": lambda make_gan, extractor: (make_gan(num_classes=3).ema_generator, generator_signatures),
+    "classifier": lambda make_gan, extractor: (extractor.classifier, classifier_signatures),
+    "features": lambda make_gan, extractor: (features_of(extractor.classifier), feature_signatures),
+}
+
+
+def features_of(classifier):
+    return keras.Model(classifier.inputs, classifier.layers[-2].output)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_signatures_are_the_contract(make_gan, tiny_extractor, tmp_path, kind):
+    """Clients depend on these names: a change of tests/golden/signatures.json is a new contract."""
+    network, signatures = KINDS[kind](make_gan, tiny_extractor)
+    path = publish(network, tmp_path / "model", signatures)
+    assert path == tmp_path / "model" / "1"
+    golden = json.loads((Path(__file__).parent / "golden" / "signatures.json").read_text())
+    assert contract(path) == golden[kind]
 
 
 def test_served_images_are_those_of_keras(generator, tmp_path):
@@ -77,27 +122,162 @@ def test_versions_count_up_and_nothing_else_is_left(generator, tmp_path):
     (tmp_path / "notes").mkdir()
     assert publish(generator, tmp_path).name == "8"
     assert publish(generator, tmp_path).name == "9"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["7", "8", "9", "notes"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["7", "8", "9", "deploy", "notes"]
 
 
 def test_a_model_that_changed_in_writing_is_not_published(generator, tmp_path, monkeypatch):
     write = publishing.write_saved_model
 
-    def spoilt(model, directory):
-        write(model, directory)
+    def spoilt(model, endpoints, directory):
+        write(model, endpoints, directory)
         model.weights[0].assign(model.weights[0] + 1.0)
 
     monkeypatch.setattr(publishing, "write_saved_model", spoilt)
-    with pytest.raises(ArtifactError, match="must give the images of the Keras model to 1e-05. Received: 0"):
+    with pytest.raises(ArtifactError, match="must be that of the Keras model to .* Received: a difference of"):
         publish(generator, tmp_path / "model")
     assert not list((tmp_path / "model").iterdir())
 
 
 def test_weights_that_are_not_finite_are_not_published(generator, tmp_path):
     generator.weights[0].assign(generator.weights[0] * np.nan)
-    with pytest.raises(ArtifactError, match="Received: nan"):
+    with pytest.raises(ArtifactError, match="Received: a difference of nan"):
         publish(generator, tmp_path / "model")
     assert not list((tmp_path / "model").iterdir())
+
+
+def test_negative_transfer_is_published_only_if_forced(generator, tmp_path):
+    with pytest.raises(ArtifactError, match="must not be negative .* unless forced. Received: negative"):
+        publish(generator, tmp_path, facts={"verdict": "negative"})
+    assert not list(tmp_path.iterdir())
+    path = publish(generator, tmp_path, facts={"verdict": "negative"}, force=True)
+    assert "transfer was **negative**" in (path / "model_card.md").read_text()
+
+
+def test_a_bad_warmup_request_keeps_a_version_from_its_number(generator, tmp_path, monkeypatch):
+    write = publishing.write_warmup
+
+    def spoilt(directory, name, inputs):
+        inputs["generate"] = {**inputs["generate"], "seed": np.zeros((3, 3), np.int64)}
+        write(directory, name, inputs)
+
+    monkeypatch.setattr(publishing, "write_warmup", spoilt)
+    with pytest.raises(ArtifactError, match="generate must run"):
+        publish(generator, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_warmup_has_every_signature_and_size_of_batch(generator, tmp_path):
+    path = publish(generator, tmp_path)
+    found = {(name, len(next(iter(inputs.values())))) for name, inputs in read_warmup(path)}
+    assert found == {(name, n) for name in ("serving_default", "generate", "generate_png") for n in BATCHES}
+    assert BATCHES[-1] == MOST_IMAGES  # a server that batches refuses whatever is larger than its largest batch
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: (path / "model_card.md").write_text("x"), "model_card.md: must be what was written"),
+        (lambda path: (path / "saved_model.pb").unlink(), "files must be those of manifest.json. Received: saved_mod"),
+        (lambda path: (path / "more").write_text("x"), "files must be those of manifest.json. Received: more"),
+        (lambda path: (path / "manifest.json").write_text("{"), "must hold an intact manifest.json"),
+    ],
+    ids=["changed", "missing", "superfluous", "no manifest"],
+)
+def test_a_version_that_is_not_what_was_written_is_told(generator, tmp_path, damage, message):
+    path = publish(generator, tmp_path)
+    assert set(check(path)) == {"serving_default", "generate", "generate_png"}
+    damage(path)
+    with pytest.raises(ArtifactError, match=message):
+        check(path)
+
+
+@pytest.mark.fresh
+def test_a_fresh_process_checks_and_tells_in_one_line(generator, tmp_path):
+    path = publish(generator, tmp_path)
+    assert max(check_in_fresh_process(path).values()) <= 1
+    (path / "variables" / "variables.data-00000-of-00001").write_bytes(b"x")
+    with pytest.raises(ArtifactError, match="variables.data-00000-of-00001: must be what was written") as error:
+        check_in_fresh_process(path)
+    assert "\n" not in str(error.value)
+
+
+def test_too_many_rows_and_labels_that_are_no_classes_are_refused_in_the_graph(generator, tmp_path):
+    signatures = tf.saved_model.load(str(publish(generator, tmp_path))).signatures
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a request must have at most 256 rows"):
+        call(signatures["generate"], generator, np.zeros(257, np.int64))
+    if len(generator.inputs) == 2:
+        for label in (-1, 3):
+            with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be in .0, 2."):
+                signatures["generate"](seed=tf.zeros([1], tf.int64), labels=tf.constant([label]))
+
+
+def test_pictures_are_decoded_after_a_look_at_their_headers(tiny_extractor, tmp_path):
+    signatures = tf.saved_model.load(
+        str(publish(tiny_extractor.classifier, tmp_path, classifier_signatures))
+    ).signatures
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 1), dtype=np.uint8)
+    png, jpeg = tf.io.encode_png(pixels).numpy(), tf.io.encode_jpeg(pixels, quality=100).numpy()
+    found = signatures["classify"](image_bytes=tf.constant([png, jpeg]))
+    expected = tiny_extractor.classifier.predict(to_unit(pixels)[None], verbose=0)
+    np.testing.assert_allclose(found["probabilities"][0], tf.nn.softmax(expected)[0], atol=1e-5)
+    np.testing.assert_allclose(found["probabilities"][1], tf.nn.softmax(expected)[0], atol=0.1)
+    bomb = bytearray(png)
+    bomb[16:24] = (100_000).to_bytes(4, "big") * 2
+    for file, message in (
+        (bytes(bomb), "must have at most 16000000 pixels"), (b"GIF89a", "must be a PNG or JPEG"),
+        (b"", "must be a PNG or JPEG"), (png[:20], "."), (jpeg[: len(jpeg) // 2], "."),
+    ):  # fmt: skip
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            signatures["classify"](image_bytes=tf.constant([file]))
+
+
+def test_versions_are_listed_withdrawn_and_deleted_and_no_number_is_used_twice(generator, tmp_path):
+    with pytest.raises(RunError, match="must hold two versions to go back. Received: 0"):
+        roll_back(tmp_path)
+    for number in (1, 2, 3):
+        assert publish(generator, tmp_path, facts={"verdict": "positive"}).name == str(number)
+    assert roll_back(tmp_path) == (3, 2) and versions_in(tmp_path) == [1, 2]
+    assert publish(generator, tmp_path).name == "4"
+    rows = describe(tmp_path)
+    assert [(row["version"], row["state"], row["verdict"]) for row in rows] == [
+        (1, "older", "positive"), (2, "older", "positive"), (3, "withdrawn", "positive"), (4, "newest", None),
+    ]  # fmt: skip
+    assert keep_newest(tmp_path, 1) == [1, 2] and versions_in(tmp_path) == [4]
+    assert keep_newest(tmp_path, 1) == []
+
+
+def test_exports_at_one_time_are_all_published(make_gan, tmp_path):
+    networks = [make_gan(seed=seed).ema_generator for seed in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        paths = list(pool.map(lambda network: publish(network, tmp_path / "tiny"), networks))
+    assert sorted(path.name for path in paths) == ["1", "2", "3"]
+    for path in paths:
+        check(path)
+
+
+def test_a_file_with_the_name_of_a_version_is_left_alone(generator, tmp_path):
+    (tmp_path / "1").write_text("notes")
+    assert publish(generator, tmp_path).name == "2" and versions_in(tmp_path) == [2]
+
+
+def test_deployment_files_are_what_the_server_reads_and_edits_stay(generator, tmp_path):
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    publish(generator, tmp_path / "My.model_1")
+    deploy = tmp_path / "My.model_1" / "deploy"
+    config = text_format.Parse((deploy / "models.config").read_text(), model_server_config_pb2.ModelServerConfig())
+    assert config.model_config_list.config[0].name == "My.model_1"
+    batching = (deploy / "batching.config").read_text()
+    allowed = [int(n) for n in re.findall(r"allowed_batch_sizes: (\d+)", batching)]
+    assert allowed == sorted(allowed) and f"max_batch_size {{ value: {allowed[-1]} }}" in batching
+    for name in ("compose.yaml", "kubernetes.yaml"):
+        documents = list(yaml.safe_load_all((deploy / name).read_text()))
+        assert "--enable_profiler=false" in str(documents)
+    assert yaml.safe_load_all((deploy / "kubernetes.yaml").read_text()).__next__()["metadata"]["name"] == "my-model-1"
+    (deploy / "models.config").write_text("mine")
+    publish(generator, tmp_path / "My.model_1")
+    assert (deploy / "models.config").read_text() == "mine"
 
 
 def test_an_export_directory_that_cannot_be_written_is_named(generator, tmp_path):
@@ -114,7 +294,7 @@ def test_concurrent_exports_never_share_a_number(tmp_path):
         temporary.mkdir()
         (temporary / "saved_model.pb").write_text(str(i))
         start.wait()
-        return publishing._rename_to_next(temporary, tmp_path)
+        return rename_to_next(temporary, tmp_path)
 
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(export, range(8)))
@@ -122,6 +302,65 @@ def test_concurrent_exports_never_share_a_number(tmp_path):
     assert [(path / "saved_model.pb").read_text() for path in taken] == list("01234567")
 
 
-def test_compare_gives_the_largest_difference(generator, tmp_path):
-    path = publish(generator, tmp_path)
-    assert 0 <= compare(generator, path) <= 1e-5
+@pytest.mark.parametrize("kind", ["onnx", "litert"])
+def test_other_runtimes_give_the_same_images(make_gan, tmp_path, kind):
+    path, difference = write_format(make_gan().ema_generator, tmp_path / "tiny", kind)
+    assert path.stat().st_size > 1000 and difference < 1e-4
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_runtime_that_is_not_installed_is_named(make_gan, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ArtifactError, match=r"`format` onnx must have its packages: pip install 'tfgantl\[onnx\]'"):
+        write_format(make_gan().ema_generator, tmp_path / "tiny", "onnx")
+    assert not list((tmp_path / "tiny").iterdir())
+
+
+def export(*arguments):
+    from tfgantl.pipelines.export import main
+
+    return main(list(arguments))
+
+
+def test_the_command_publishes_lists_verifies_and_withdraws(make_gan, tmp_path, capsys):
+    gan = make_gan()
+    gan.generator.save(tmp_path / "tiny.keras")
+    target = ["--export_dir", str(tmp_path / "exported")]
+    for number in ("1", "2", "3"):
+        assert export("--model", str(tmp_path / "tiny.keras"), *target, "--keep", "2", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["version"] == str(tmp_path / "exported" / number)
+    assert export("--list", str(tmp_path / "exported"), "--json") == 0
+    assert [row["version"] for row in json.loads(capsys.readouterr().out)["versions"]] == [2, 3]
+    assert export("--verify", str(tmp_path / "exported" / "3"), "--json") == 0
+    assert set(json.loads(capsys.readouterr().out)["differences"]) == {"serving_default", "generate", "generate_png"}
+    assert export("--rollback", str(tmp_path / "exported")) == 0
+    assert "version 3 is withdrawn, 2 is the newest now" in capsys.readouterr().out
+    assert export("--rollback", str(tmp_path / "exported")) == 5
+    assert "must hold two versions to go back. Received: 1" in capsys.readouterr().err
+    assert export("--verify", str(tmp_path / "exported")) == 4
+    assert "must hold an intact manifest.json" in capsys.readouterr().err
+
+
+def test_a_run_with_negative_transfer_is_exported_only_by_force(make_gan, tmp_path, capsys, monkeypatch):
+    make_gan().generator.save(tmp_path / "generator.keras")
+    record = {"run": "result", "name": "tiny", "verdict": {"outcome": "negative"}, "metrics": {"ckid": 1.0}}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--model", str(tmp_path)]
+    assert export(*arguments) == 4 and "must not be negative" in capsys.readouterr().err
+    assert export(*arguments, "--force") == 0
+    assert "| ckid | 1 |" in (tmp_path / "exported" / "tiny" / "1" / "model_card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "one of `model`, `list`, `verify` and `rollback` must be given. Received: none"),
+        (["--list", "a", "--verify", "b"], "Received: list, verify"),
+        (["--list", "a", "--keep", "1"], "`keep` must be given with `model`"),
+    ],
+)
+def test_impossible_exports_are_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        export(*arguments)
+    assert message in capsys.readouterr().err

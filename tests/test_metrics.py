@@ -160,7 +160,7 @@ def test_extractor_round_trip_and_its_hash(tiny_extractor, tmp_path):
     with pytest.raises(ArtifactError, match=f"must have the hash 000000000000. Received: {again.hash}"):
         Extractor.load(str(tmp_path / "mine"))
     (tmp_path / "mine" / "classifier.keras").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="must hold metadata.json and a Keras model classifier.keras"):
+    with pytest.raises(ArtifactError, match="classifier.keras: must be an intact .keras file"):
         Extractor.load(str(tmp_path / "mine"))
 
 

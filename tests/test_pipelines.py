@@ -52,7 +52,7 @@ def test_result_has_what_is_promised(adapted):
         assert list(result[part]) == ["intra_cluster", "clusters", "largest_cluster"]
     assert result["steps"] == 4 and result["verdict"] in ("positive", "neutral", "negative")
     for shown in ("adapted [adapt]", "baseline", "g_loss", "d_loss", "img/s", "step=4"):
-        assert shown in progress, shown
+        assert shown in progress, f"{shown} is not in {progress}"
 
 
 def test_a_probe_chooses_and_compares_and_writes_nothing(tmp_path):

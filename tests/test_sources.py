@@ -1,18 +1,16 @@
-import hashlib
 import shutil
 import sys
 import types
-import zipfile
 
-import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from modules import tf1_hub_module, tf2_module
+from conftest import TINY_DCGAN as TINY
+from modules import save_exported, save_generator_h5, save_h5, save_npz, tf1_hub_module, tf2_module
 
 from tfgantl.errors import ArtifactError, ConfigError
-from tfgantl.export.publish import publish, write_saved_model
+from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, Networks
 from tfgantl.models.copies import float32_copy, fresh_copy
@@ -24,10 +22,6 @@ from tfgantl.transfer.weights import (
     rebuild_discriminator,
 )
 from tfgantl.transfer.weights import discriminators as discriminators_module
-from tfgantl.transfer.weights.safety import check_operations
-from tfgantl.transfer.weights.savedmodels import read_graph, read_variables
-
-TINY = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -40,24 +34,6 @@ def images_of(generator, count=6):
     if len(generator.inputs) == 2:
         inputs.append(np.arange(count) % generator.num_classes)
     return generator.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-
-
-def save_npz(gan, path):
-    np.savez(path, **{f"{n.name}/{v.path}": v.numpy() for n in (gan.generator, gan.discriminator) for v in n.variables
-                      if v.dtype == "float32"})  # fmt: skip
-
-
-def save_h5(gan, path):
-    gan.save_weights(path)
-
-
-def save_generator_h5(gan, path):
-    gan.generator.save_weights(path)
-
-
-def save_exported(gan, path):
-    path.mkdir()
-    write_saved_model(gan.generator, path)
 
 
 @pytest.mark.parametrize(
@@ -143,20 +119,6 @@ def test_a_rebuilt_discriminator_tells_samples_from_noise_and_leaves_the_generat
 # --- Hub ---
 
 
-@pytest.fixture
-def cached(tmp_path, monkeypatch):
-    """Fills the cache of tensorflow_hub as its downloader leaves it; gives the function that does it."""
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache"))
-
-    def fill(handle, make):
-        directory = tmp_path / "cache" / hashlib.sha1(handle.encode()).hexdigest()
-        directory.parent.mkdir(exist_ok=True)
-        make(directory)
-        return handle
-
-    return fill
-
-
 @pytest.mark.parametrize(("make", "classes"), [(tf1_hub_module, 3), (tf2_module, None)])
 def test_cached_hub_modules_are_sources_without_a_network(cached, compiled, make, classes):
     handle = cached("https://tfhub.dev/someone/gan/1", make)
@@ -164,17 +126,6 @@ def test_cached_hub_modules_are_sources_without_a_network(cached, compiled, make
     assert source.num_classes == classes and source.generator.output_shape[1:3] == (4, 4)
     assert images_of(source.generator).shape == images_of(load_generator(handle)).shape
     assert "wrapped" not in handle and isinstance(source.generator, WrappedGenerator)
-
-
-def test_an_address_that_is_not_cached_says_where_the_module_should_be(cached, monkeypatch):
-    hub = pytest.importorskip("tensorflow_hub")
-
-    def offline(handle):
-        raise OSError("<urlopen error [Errno -2] Name or service not known>")
-
-    monkeypatch.setattr(hub, "resolve", offline)
-    with pytest.raises(ArtifactError, match=r"unpack the module into .*cache/[0-9a-f]{40}\. Received: https://tfhub"):
-        load_source("https://tfhub.dev/nobody/nothing/1")
 
 
 def test_kaggle_handles_go_through_kagglehub(tmp_path, monkeypatch):
@@ -188,12 +139,6 @@ def test_kaggle_handles_go_through_kagglehub(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(ArtifactError, match=r"kagglehub must be installed: pip install 'tfgantl\[hub\]'"):
         load_generator("kaggle://google/progan/tensorFlow1/128/1")
-
-
-def test_tensorflow_hub_is_named_if_it_is_not_installed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
-    with pytest.raises(ArtifactError, match=r"tensorflow_hub must be installed: pip install 'tfgantl\[hub\]'"):
-        load_generator("https://tfhub.dev/someone/gan/1")
 
 
 # --- Wrap ---
@@ -268,140 +213,3 @@ def test_what_cannot_be_wrapped_is_told_in_one_line(tmp_path, options, message):
 def test_modules_with_a_fixed_batch_are_refused(tmp_path):
     with pytest.raises(ArtifactError, match="must have the shape .any batch, fixed length"):
         WrappedGenerator(tf1_hub_module(tmp_path / "module", fixed_batch=64))
-
-
-# --- Safety ---
-
-
-def read_a_file(z):
-    tf.print(tf.strings.length(tf.io.read_file("/etc/passwd")))
-
-
-def write_a_file(z):
-    tf.io.write_file("/tmp/tfgantl-test-must-not-exist", "x")
-
-
-def print_to_a_file(z):
-    tf.print("x", output_stream="file:///tmp/tfgantl-test-must-not-exist")
-
-
-def read_a_table(z):
-    tf.raw_ops.GenerateVocabRemapping(
-        new_vocab_file="/etc/passwd", old_vocab_file="/etc/passwd", new_vocab_offset=0, num_new_vocab=1
-    )
-
-
-def run_python(z):
-    tf.numpy_function(lambda x: x, [z], tf.float32)
-
-
-def restore(z):
-    tf.raw_ops.RestoreV2(prefix="/etc/x", tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.float32])
-
-
-@pytest.mark.parametrize(
-    ("extra", "operation"),
-    [
-        (read_a_file, "ReadFile"), (write_a_file, "WriteFile"), (print_to_a_file, "PrintV2"),
-        (read_a_table, "GenerateVocabRemapping"), (run_python, "PyFunc"), (restore, "RestoreV2"),
-    ],
-)  # fmt: skip
-def test_saved_models_that_do_more_than_compute_are_refused_before_they_are_loaded(
-    tmp_path, monkeypatch, extra, operation
-):
-    module = tf2_module(tmp_path / "module", extra)
-
-    def loaded(*arguments, **options):
-        raise AssertionError("loaded before it was checked")
-
-    monkeypatch.setattr(tf.saved_model, "load", loaded)
-    with pytest.raises(ArtifactError, match=f"operations of a SavedModel must only compute.*{operation}"):
-        load_generator(str(module))
-
-
-def test_allowed_operations_run(tmp_path):
-    module = tf2_module(tmp_path / "module", read_a_file)
-    assert load_generator(str(module), allow_ops=("ReadFile", "PrintV2")).output_shape == (None, 4, 4, 1)
-
-
-def test_the_operations_of_the_saver_are_the_only_exception(tmp_path):
-    """A signature that asks for the saver's own node saves files whenever it is called."""
-    graph = read_graph(tf1_hub_module(tmp_path / "module"))
-    check_operations(graph, (), "module")
-    assert {"SaveV2", "RestoreV2"} <= {node.op for node in graph.graph_def.node}
-    graph.signature_def["generator"].outputs["samples"].name = graph.saver_def.save_tensor_name
-    with pytest.raises(ArtifactError, match="SaveV2"):
-        check_operations(graph, (), "module")
-
-
-def test_operations_that_tensorflow_does_not_know_are_refused(tmp_path):
-    graph = read_graph(tf2_module(tmp_path / "module"))
-    graph.graph_def.library.function[0].node_def.add(name="evil", op="MyNativeCode")
-    with pytest.raises(ArtifactError, match=r"Received: MyNativeCode \(1\)"):
-        check_operations(graph, (), "module")
-
-
-def test_adopting_runs_nothing_of_a_module(tmp_path, monkeypatch):
-    module = tf1_hub_module(tmp_path / "module")
-    monkeypatch.setattr(tf.saved_model, "load", None)
-    names = set(read_variables(module))
-    assert names == {"generator/fc/kernel", "generator/emb/kernel", "generator/bn/moving_mean",
-                     "discriminator/fc/kernel"}  # fmt: skip
-
-
-# --- Damaged and hostile files ---
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-ADOPTED = ["pair.npz", "pair.weights.h5", "m/variables/variables.index", "m/variables/variables.data-00000-of-00001"]
-WRAPPED = ["m/saved_model.pb", *ADOPTED[2:]]
-
-
-@pytest.mark.parametrize("damage", [truncate, empty])
-@pytest.mark.parametrize(
-    ("name", "networks"), [(n, TINY) for n in ADOPTED] + [(n, None) for n in WRAPPED],
-    ids=[f"adopt-{n}" for n in ADOPTED] + [f"wrap-{n}" for n in WRAPPED],
-)  # fmt: skip
-def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks):
-    gan = make_gan()
-    {"npz": save_npz, "h5": save_h5}.get(name.rpartition(".")[2], lambda g, p: None)(gan, tmp_path / name)
-    handle = tmp_path / name
-    if name.startswith("m/"):
-        save_exported(gan, tmp_path / "m")
-        handle = tmp_path / "m"
-    damage(tmp_path / name)
-    with pytest.raises(ArtifactError, match=name.partition("/")[0]) as error:
-        load_generator(str(handle), networks=networks)
-    assert "\n" not in str(error.value)
-
-
-def test_hdf5_files_that_point_elsewhere_or_claim_too_much_are_refused(tmp_path):
-    with h5py.File(tmp_path / "link.weights.h5", "w") as file:
-        file["layers"] = h5py.ExternalLink("/etc/passwd", "/")
-    with pytest.raises(ArtifactError, match="must hold its weights itself. Received: a link at layers"):
-        load_generator(str(tmp_path / "link.weights.h5"), networks=TINY)
-    with h5py.File(tmp_path / "bomb.weights.h5", "w") as file:
-        file.create_dataset("layers/dense/vars/0", (2**40,), "f4", chunks=(1024,))
-    with pytest.raises(ArtifactError, match="must unpack to at most"):
-        load_generator(str(tmp_path / "bomb.weights.h5"), networks=TINY)
-
-
-def test_archives_with_python_objects_or_paths_that_lead_out_are_refused(tmp_path):
-    np.savez(tmp_path / "objects.npz", a=np.array([{}], object))
-    with pytest.raises(ArtifactError, match="a.npy must hold numbers. Received: object"):
-        load_generator(str(tmp_path / "objects.npz"), networks=TINY)
-    with zipfile.ZipFile(tmp_path / "out.npz", "w") as archive:
-        archive.writestr("../a.npy", b"x")
-    with pytest.raises(ArtifactError, match="must stay inside it. Received: ../a.npy"):
-        load_generator(str(tmp_path / "out.npz"), networks=TINY)
-    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.npy", bytes(1200 * 2**20))
-    with pytest.raises(ArtifactError, match="must unpack to at most"):
-        load_generator(str(tmp_path / "bomb.npz"), networks=TINY)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from conftest import tiny_images
 
 from tfgantl.data import Examples
+from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError, DivergedError, RunError
 from tfgantl.metrics.distances import kernel_distance
 from tfgantl.training.checkpoint import Checkpoints
@@ -116,12 +117,41 @@ class Poison(Scratch):
         return tf.where(gan.step >= 3, np.nan, 0.0) * tf.reduce_mean(fakes)
 
 
-def test_values_that_are_not_finite_stop_the_run_with_step_loss_and_last_good_checkpoint(run_tiny, tmp_path):
+def test_values_that_are_not_finite_stop_the_run_with_step_loss_and_last_good_checkpoint(
+    run_tiny, examples, tmp_path, capsys
+):
     with RunDirectory(tmp_path / "run") as run:
         message = r"diverged at step [45]: .* must be finite. Received: .*; last good checkpoint: .*step-2$"
         with pytest.raises(DivergedError, match=message):
             run_tiny(Poison(), run)
     assert (tmp_path / "run" / "checkpoints" / "adapt" / "step-2.index").is_file()
+    told = capsys.readouterr().err
+    for factor in ("0.5", "0.25"):
+        assert f"going back to step 2 with {factor} of the learning rates" in told
+    with np.load(tmp_path / "run" / "diverged_adapt.npz") as found:
+        numbers = sorted(int(name.removeprefix("images_")) for name in found if name.startswith("images"))
+        assert len(numbers) == 2 and 3 in numbers  # the step that Poison spoils
+        for number in numbers:
+            images, labels = next(iter(batches(examples, 8, 0, number)))
+            np.testing.assert_array_equal(found[f"images_{number}"], images)
+            np.testing.assert_array_equal(found[f"labels_{number}"], labels)
+
+
+@dataclass(frozen=True)
+class Fever(FineTune):
+    """Spoils the weights as long as learning rates are what they were."""
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        spoilt = (gan.step >= 3) & (gan.rate_factor > 0.9)
+        return tf.where(spoilt, np.nan, 0.0) * tf.reduce_mean(fakes)
+
+
+def test_a_run_recovers_with_half_the_learning_rates(run_tiny, tmp_path):
+    with RunDirectory(tmp_path / "run") as run:
+        trained = run_tiny(Fever(), run)
+    assert trained.steps == 8 and float(trained.gan.optimizer.learning_rate) == pytest.approx(0.5e-2)
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [2, 4, 6, 8]
 
 
 def test_a_loss_that_is_not_finite_is_named(run_tiny):
@@ -136,8 +166,15 @@ def test_checkpoints_never_hold_values_that_are_not_finite(compiled, tmp_path):
     assert checkpoints.last == "none"
     checkpoints.save(1)
     good = weights(gan)
-    gan.generator.weights[0].assign(gan.generator.weights[0] * np.nan)
-    checkpoints.save(2)
+    moment = next(v for v in gan.optimizer.variables if v.path.endswith("velocity"))
+    for variable in (gan.generator.weights[0], moment):  # an optimizer may be spoilt before the weights are
+        whole = variable.numpy()
+        variable.assign(whole * 0 + np.inf)
+        with pytest.raises(
+            DivergedError, match="weights and moments must be finite. .* last good checkpoint: .*step-1"
+        ):
+            checkpoints.save(2)
+        variable.assign(whole)
     assert checkpoints.last.endswith("step-1")
     checkpoints.restore_last()
     np.testing.assert_array_equal(weights(gan), good)

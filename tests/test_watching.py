@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from conftest import tiny_images
 
-from tfgantl.training.callbacks import Validate
+from tfgantl.training.validation import Validate
 
 
 @pytest.fixture
@@ -49,9 +50,22 @@ def test_patience_is_not_lost_while_the_generator_rests_or_labels_are_ramped(val
 def test_copying_and_collapse_are_told_once(validate, capsys):
     callback = validate(title="adapted")
     for step, (coverage, ratio) in enumerate([(0.6, 1.0), (0.4, 0.6), (0.4, 0.4), (0.2, 0.1), (0.1, 0.1)]):
-        callback.warn(step, coverage, ratio)
+        callback.warn(step, coverage, ratio, 1.0)
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("adapted, step 2: the generator has come to copy") and "ratio 0.40" in lines[0]
     assert lines[1].startswith("adapted, step 3: the generator is losing diversity (coverage 0.20, at best 0.60)")
-    callback.warn(9, 0.0, None)  # without shots
+    callback.warn(9, 0.0, None, 1.0)  # without shots
+
+
+def test_a_discriminator_that_has_collapsed_is_told(make_gan, tiny_extractor, capsys):
+    gan = make_gan()
+    callback = Validate(None, tiny_extractor, (tiny_images(), np.arange(24) % 3), 1, title="adapted", count=24)
+    callback.set_model(gan)
+    callback.measure()
+    assert "discriminator" not in capsys.readouterr().err
+    for weight in gan.discriminator.trainable_variables:
+        weight.assign(np.zeros(weight.shape))
+    callback.measure()
+    callback.measure()
+    assert capsys.readouterr().err.count("the discriminator gives all images the same logit (standard dev") == 1

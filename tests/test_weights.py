@@ -1,7 +1,7 @@
-import keras
 import numpy as np
 import pytest
 from conftest import moved, numpy_weights
+from modules import save_run
 
 from tfgantl.errors import ArtifactError
 from tfgantl.gan import GAN
@@ -50,69 +50,9 @@ def test_the_shipped_preset_is_small_and_loads():
     assert images.min() < -0.9 and images.max() > 0.9
 
 
-def save_run(gan, path):
-    for network in (gan.generator, gan.discriminator):
-        network.save(path / f"{network.name}.keras")
-
-
 def test_run_directories_and_keras_files_are_sources(make_gan, tmp_path):
     gan = make_gan()
     save_run(gan, tmp_path)
     assert not moved(load_source(str(tmp_path)).generator, numpy_weights(gan.generator))
     for handle in (tmp_path, tmp_path / "generator.keras"):
         assert not moved(load_generator(str(handle)), numpy_weights(gan.generator))
-
-
-def damage_truncate(path):
-    path.write_bytes(path.read_bytes()[:500])
-
-
-def damage_text(path):
-    path.write_text("no model")
-
-
-@pytest.mark.parametrize("name", ["weights.npz", "config.json"])
-@pytest.mark.parametrize("keep", [0, 100])
-def test_damaged_presets_are_named(make_gan, tmp_path, name, keep):
-    gan = make_gan()
-    save_preset(tmp_path / "tiny", gan.generator, gan.discriminator, {})
-    file = tmp_path / "tiny" / name
-    file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(ArtifactError, match="tiny: must hold config.json and weights.npz of a preset"):
-        load_preset(tmp_path / "tiny")
-
-
-def test_a_discriminator_is_no_generator(make_gan, tmp_path):
-    save_run(make_gan(), tmp_path)
-    with pytest.raises(ArtifactError, match="must map latents, or latents and labels, to images"):
-        load_generator(str(tmp_path / "discriminator.keras"))
-
-
-@pytest.mark.parametrize("damage", [damage_truncate, damage_text])
-def test_damaged_files_are_named(make_gan, tmp_path, damage):
-    save_run(make_gan(), tmp_path)
-    damage(tmp_path / "discriminator.keras")
-    with pytest.raises(ArtifactError, match="discriminator.keras: must be"):
-        load_source(str(tmp_path))
-
-
-def test_weights_that_are_not_finite_are_refused(make_gan, tmp_path):
-    gan = make_gan()
-    gan.generator.weights[0].assign(np.full(gan.generator.weights[0].shape, np.nan))
-    save_run(gan, tmp_path)
-    with pytest.raises(ArtifactError, match="weights must be finite. Received: NaN or infinity in"):
-        load_source(str(tmp_path))
-
-
-def test_models_that_hold_code_are_refused(tmp_path):
-    inputs = keras.Input((4,))
-    keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs)).save(tmp_path / "generator.keras")
-    with pytest.raises(ArtifactError, match="must be an intact .keras file of this package"):
-        load_generator(str(tmp_path / "generator.keras"))
-
-
-def test_unknown_handles_list_what_there_is():
-    with pytest.raises(ArtifactError, match=r"must be a preset \(.*rendered-digits.* Received: nowhere"):
-        load_source("nowhere")
-    with pytest.raises(ArtifactError, match="must be one of .*rendered-digits.* Received: nowhere"):
-        GAN.from_preset("nowhere")

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import is_dataclass
@@ -20,13 +22,20 @@ PIPELINES = {
     "adapt": "adapt a GAN to your images, judge it, and export it",
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
+    "export": "publish a generator for TensorFlow Serving; list, verify and withdraw versions",
+    "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
     "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
+    "benchmark serving": "measure the exported graph and the development server, for docs/benchmarks.md",
 }
+
+POSITIONAL = ("serve",)  # verbs whose required settings need no name
 
 FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
+    "allow_changes": "go on with a run even if its data or the versions of packages have changed",
+    "force": "publish also after negative transfer",
     "json": "print the result as the last line, one JSON object",
 }
 
@@ -49,7 +58,8 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     """Reads the command line, and YAML recipes named with `--config`, into a configuration.
 
     Args:
-        config_class: Dataclass of the pipeline. Its fields `json` and `probe`, if any, become flags.
+        config_class: Dataclass of the pipeline. Those of its fields that are in `FLAGS` become flags; with a field
+            `resume`, the recipe of a run directory takes the place of all options.
         verb: Name of the pipeline.
         defaults: Field name → default, as in YAML, for fields that hold an object of a class to choose.
         arguments: Command line, or `None` for that of the process.
@@ -60,9 +70,11 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     arguments = sys.argv[1:] if arguments is None else arguments
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb][0].upper() + PIPELINES[verb][1:] + ".")
+    if "resume" in config_class.__dataclass_fields__:
+        arguments = _resumed(parser, arguments)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
-    parser.add_class_arguments(config_class, skip=set(flags))
+    parser.add_class_arguments(config_class, skip=set(flags), as_positional=verb in POSITIONAL)
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     _Parser.title = parser.prog
@@ -82,6 +94,28 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         parser.error(str(error))
     namespace.pop("config", None)
     return config, parser.dump(namespace, skip_unset=False)
+
+
+def _resumed(parser: ArgumentParser, arguments: list[str]) -> list[str]:
+    """The command line with the recipe of the run that `--resume` names, if it names one."""
+    others, directory, expected = [], None, False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if expected or (name == "--resume" and equals):
+            directory, expected = argument if expected else value, False
+        elif argument == "--resume":
+            expected = True
+        else:
+            others.append(argument)
+    if directory is None:
+        return arguments
+    wrong = [argument for argument in others if argument not in ("--json", "--allow_changes")]
+    if wrong:
+        parser.error(f"`--resume` must stand without other options; a run keeps its own. Received: {' '.join(wrong)}")
+    recipe = Path(directory) / "config.yaml"
+    if not recipe.is_file():
+        parser.error(f"`--resume` must name a run directory with a config.yaml. Received: {directory}")
+    return ["--config", str(recipe), "--resume", directory, *others]
 
 
 def _is_chosen(option: str, arguments: list[str]) -> bool:
@@ -123,7 +157,7 @@ def run(
     """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
 
     Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory or disk;
-    6 diverged; 130 interrupted.
+    6 diverged; 7 interrupted and saved; 130 interrupted at once.
 
     Args:
         config_class: Dataclass of the pipeline.
@@ -133,9 +167,12 @@ def run(
         arguments: Command line, or `None` for that of the process.
     """
     config, text = parse(config_class, verb, defaults, arguments)
+    as_json = getattr(config, "json", False)
     quiet_tensorflow()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it interrupts, as Ctrl-C does
     try:
-        with redirect_stdout(sys.stderr) if config.json else _as_is():
+        with redirect_stdout(sys.stderr) if as_json else _as_is():
             result = work(config, text)
     except TfgantlError as error:
         return _fail(verb, str(error), error.exit_code)
@@ -143,7 +180,7 @@ def run(
         return _fail(verb, f"file system: {error}", 5)
     except KeyboardInterrupt:
         return _fail(verb, "interrupted", 130)
-    if config.json:
+    if as_json:
         print(json.dumps(result))
     return 0
 

@@ -41,6 +41,18 @@ class DivergedError(TfgantlError, RuntimeError):
     exit_code = 6
 
 
+class InterruptedRun(TfgantlError, RuntimeError):
+    """A signal ended the run, which can go on."""
+
+    exit_code = 7
+
+
+class ServingError(TfgantlError, RuntimeError):
+    """A served model cannot be reached, or refuses."""
+
+    exit_code = 8
+
+
 def check_seed(name: str, value: int) -> None:
     """Raises `ConfigError` unless `value` is a seed that all generators of random numbers take."""
     if not 0 <= value < 2**32:
@@ -75,3 +87,8 @@ def _require(config, names, allowed, holds):
         if value is not None and not holds(value):
             optional = ", or none" if type(config).__dataclass_fields__[name].default is None else ""
             raise ConfigError(f"`{name}` must be {allowed}{optional}. Received: {value}")
+
+
+def reason(error: Exception) -> str:
+    """First line of an error, or its type."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -40,6 +40,7 @@ class GAN(keras.Model):
         d_adapters: Adapters of the discriminator.
         memory: Layer in which a transfer method keeps what it must remember, or `None`.
         step: Number of training steps taken.
+        rate_factor: What learning rates are multiplied by; below 1 after training has diverged.
 
     Example:
         >>> gan = GAN(*DCGAN().build(image_size=28, channels=1))
@@ -60,6 +61,7 @@ class GAN(keras.Model):
         self.d_adapters: list[Adapter] = []
         self.memory: keras.layers.Layer | None = None
         self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
         self.built = True
 
     @classmethod

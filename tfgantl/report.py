@@ -4,13 +4,13 @@ import base64
 import io
 import platform
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
 from tfgantl.images import encode_png, grid
+from tfgantl.versions import versions
 
 TITLES = {
     "ckid": "cKID ↓", "ckid_sd": "± sd", "cfid": "cFID ↓", "precision": "precision ↑", "recall": "recall ↑",
@@ -57,17 +57,6 @@ class Report:
 
 def _number(value) -> str:
     return "–" if value is None else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for package in ("tfgantl", "tensorflow", "keras", "numpy", "scipy", "scikit-learn"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def sheet(images: np.ndarray, columns: int = 10, scale: int = 2) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from tfgantl.errors import DataError
+from tfgantl.errors import DataError, reason
 
 
 def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
@@ -34,7 +34,7 @@ def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, n
     except DataError:
         raise
     except Exception as error:  # damaged archives raise whatever their parser meets first
-        raise DataError(f"Arrays: {path}: must be an intact .npz archive. Received: {error}") from error
+        raise DataError(f"Arrays: {path}: must be an intact .npz archive. Received: {reason(error)}") from error
 
 
 def _read(archive, name, max_bytes, path):

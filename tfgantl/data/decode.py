@@ -1,8 +1,10 @@
 """One picture, of whatever kind, to a square uint8 array."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+# By content, whatever the name says. Pillow knows others, of which one is a program that it hands to Ghostscript.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
 
@@ -45,10 +47,12 @@ def decode_picture(file, image_size: int, channels: int, max_pixels: int) -> np.
         uint8 (image_size, image_size, channels), or the reason why it cannot be used.
     """
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             if picture.width * picture.height > max_pixels:
                 return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
             return fit_picture(picture, image_size, channels)
+    except UnidentifiedImageError:  # its message names the file object
+        return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
         return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
 

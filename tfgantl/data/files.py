@@ -1,6 +1,7 @@
 """A folder of pictures as a data source: every file is checked, and a bad one is named."""
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +69,16 @@ class Folder(FiniteSource):
         for file, result in zip(files, read, strict=True):
             label = classes.index(file.parent.name) if classes else 0
             if not isinstance(result, str):
-                first, first_label = seen.setdefault(hashlib.sha256(result.tobytes()).digest(), (file, label))
+                image, key = result
+                first, first_label = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), (file, label))
                 if first_label != label:
-                    result = f"shows the same as {first}, which has another label"
+                    result = f"shows the same as {printable(first)}, which has another label"
             if isinstance(result, str):
-                bad.append(f"{file}: {result}")
+                bad.append(f"{printable(file)}: {result}")
             else:
-                images.append(result)
+                images.append(image)
                 labels.append(label)
-                keys.append(hashlib.sha256(file.read_bytes()).digest())
+                keys.append(key)
         if bad and (self.on_bad == "error" or not images):
             more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
             raise DataError(
@@ -125,20 +127,28 @@ def find_pictures(root: Path) -> tuple[list[Path], list[str]]:
     return [file for files in inside.values() for file in files], list(inside)
 
 
-def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) -> np.ndarray | str:
+def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) -> tuple[np.ndarray, bytes] | str:
     """Decodes one file, after a look at its header.
 
     Returns:
-        uint8 (image_size, image_size, channels), or the reason why it cannot be used.
+        uint8 (image_size, image_size, channels) and the hash of the file, or the reason why it cannot be used.
     """
     try:
         if not file.stat().st_size:
             return "is empty (0 bytes)"
+        with open(file, "rb") as stream:
+            image = decode_picture(stream, image_size, channels, max_pixels)
+            if isinstance(image, str):
+                return image
+            stream.seek(0)
+            key = hashlib.file_digest(stream, "sha256").digest()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    image = decode_picture(file, image_size, channels, max_pixels)
-    if isinstance(image, str):
-        return image
     if image.min() == image.max():
         return f"shows one colour only (value {image.min()})"
-    return image
+    return image, key
+
+
+def printable(path: Path) -> str:
+    """A path as text that can be written anywhere; a name need not be UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -37,7 +37,7 @@ def split_by_content(
 
     Raises:
         ConfigError: If the shares are not possible.
-        DataError: If a class has too few images for its shots, or a split is left without images.
+        DataError: If a class has too few images for training or its shots, or a split is left without images.
 
     Example:
         >>> split_by_content(images, labels, {"test": 0.2, "validation": 0.1}, {"train": 10}, 0, "mine")["train"]
@@ -62,6 +62,11 @@ def split_by_content(
         for rank, index in enumerate(members):
             side = "test" if rank < n_test else "validation" if rank < n_test + n_validation else "train"
             parts[side_of.setdefault(digests[index], side)].append(index)
+        if not parts["train"]:
+            raise DataError(
+                f"{where}: each class must have an image left for training. Received: {len(members)} of class {label}, "
+                f"of which {len(parts['test'])} are for the test and {len(parts['validation'])} for validation"
+            )
         for split, part in parts.items():
             limit = shots.get(split)
             if limit is not None:

@@ -2,46 +2,87 @@
 
 import os
 import shutil
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, RunError
+from tfgantl.export.check import check_in_fresh_process
+from tfgantl.export.deployment import write_deployment
+from tfgantl.export.directory import rename_to_next
+from tfgantl.export.examples import example_inputs, write_examples
+from tfgantl.export.manifest import write_manifest
+from tfgantl.export.model_card import write_model_card
 from tfgantl.export.signatures import generator_signatures
+from tfgantl.export.warmup import write_warmup
 from tfgantl.training.checkpoint import plain
+from tfgantl.training.run_directory import check_name
 
-TOLERANCE = 1e-5
 
+def publish(
+    network: keras.Model,
+    directory: Path,
+    signatures: Callable[[keras.Model], dict] = generator_signatures,
+    facts: dict | None = None,
+    force: bool = False,
+    before_after: bytes | None = None,
+) -> Path:
+    """Exports a network to `directory/<next version>`.
 
-def publish(generator: keras.Model, directory: Path) -> Path:
-    """Exports a generator to `directory/<next version>`.
+    The version holds the SavedModel; in `assets.extra/` warmup requests, and examples of every signature with what the
+    Keras model gives; `model_card.md`; and `manifest.json` with a hash of each file. A process that knows nothing of
+    the Keras model must load it and find the examples and warmup requests to work, before it gets its number.
 
     Args:
-        generator: Float32 generator with its final weights.
-        directory: Model directory; versions are its numbered children.
+        network: Float32 network with its final weights.
+        directory: Model directory; versions are its numbered children, and its name is that of the model.
+        signatures: Gives the endpoints of the network.
+        facts: What to keep with it: source, transfer, metrics, verdict.
+        force: Publish also after negative transfer.
+        before_after: PNG that shows what the adaptation did, for people who look at the model.
 
     Returns:
         The new version's directory.
 
     Raises:
-        ArtifactError: If the SavedModel, read back, does not give the images of the Keras model.
+        ArtifactError: If the SavedModel, read back, does not give what the Keras model does, or transfer was negative.
         RunError: If the directory cannot be written.
     """
+    name, facts = check_name(directory.absolute().name), facts or {}
+    if facts.get("verdict") == "negative" and not force:
+        raise ArtifactError(
+            f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"
+        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        temporary = directory / f".tmp-{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary = directory / f".tmp-{uuid.uuid4().hex}"
         temporary.mkdir()
     except OSError as error:
         raise RunError(
             f"`export_dir` must be a directory that can be written. Received: {directory} ({error})"
         ) from error
     try:
-        write_saved_model(generator, temporary)
-        compare(generator, temporary)
-        return _rename_to_next(temporary, directory)
+        endpoints = signatures(network)
+        write_saved_model(network, endpoints, temporary)
+        examples = _examples(network, endpoints)
+        write_examples(temporary, examples)
+        write_warmup(temporary, name, {signature: inputs for signature, (inputs, _) in examples.items()})
+        if before_after is not None:
+            (temporary / "assets.extra" / "before_after.png").write_bytes(before_after)
+        facts = {
+            "name": name, "signatures": _contract(endpoints), "classes": getattr(network, "num_classes", None),
+            "before_after": before_after is not None, **facts,
+        }  # fmt: skip
+        write_model_card(temporary, facts)
+        write_manifest(temporary, facts)
+        check_in_fresh_process(temporary)
+        _flush(temporary)
+        version = rename_to_next(temporary, directory)
+        write_deployment(directory)
+        return version
     except tf.errors.OpError as error:
         raise RunError(f"{directory}: the SavedModel must fit on the disk. Received: {plain(error)}") from error
     finally:
@@ -55,48 +96,48 @@ def check_export_dir(directory: Path) -> None:
         raise RunError(f"`export_dir` must be a directory that can be written. Received: {directory}")
 
 
-def write_saved_model(generator: keras.Model, directory: Path) -> None:
-    """Writes the SavedModel of a generator into an existing, empty directory."""
+def write_saved_model(network: keras.Model, endpoints: dict, directory: Path) -> None:
+    """Writes a SavedModel with these endpoints into an existing, empty directory."""
     archive = keras.export.ExportArchive()
-    archive.track(generator)
-    for name, function in generator_signatures(generator).items():
+    archive.track(network)
+    for name, function in endpoints.items():
         function.get_concrete_function()
         archive.add_endpoint(name, function)
     archive.write_out(str(directory), verbose=False)
 
 
-def compare(generator: keras.Model, directory: Path, count: int = 8) -> float:
-    """Reads a SavedModel back and compares it with the Keras model on fixed latents.
-
-    Returns:
-        Largest absolute difference of a pixel in [-1, 1].
-
-    Raises:
-        ArtifactError: If it is above 1e-5.
-    """
-    latents = np.random.default_rng(0).standard_normal((count, generator.inputs[0].shape[-1]), np.float32)
-    inputs = {"latents": tf.constant(latents)}
-    if len(generator.inputs) == 2:
-        inputs["labels"] = tf.range(count) % generator.num_classes
-    loaded = tf.saved_model.load(str(directory))
-    served = loaded.signatures["serving_default"](**inputs)["images"].numpy()
-    expected = generator.predict(list(inputs.values()) if len(inputs) > 1 else latents, verbose=0)
-    difference = float(np.abs(served - expected).max())
-    if not difference <= TOLERANCE:
-        raise ArtifactError(
-            f"{directory}: the SavedModel must give the images of the Keras model to {TOLERANCE}. "
-            f"Received: {difference}"
-        )
-    return difference
-
-
-def _rename_to_next(temporary: Path, directory: Path) -> Path:
-    while True:
-        versions = [int(child.name) for child in directory.iterdir() if child.name.isdecimal()]
-        target = directory / str(max(versions, default=0) + 1)
+def _flush(directory):
+    """Brings everything to the disk, so that a number never stands for half a model."""
+    for path in (*directory.rglob("*"), directory):
+        descriptor = os.open(path, os.O_RDONLY)
         try:
-            os.rename(temporary, target)  # fails if another export took the number and filled it
-            return target
-        except OSError:
-            if not target.exists():
-                raise
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _examples(network, endpoints):
+    """What the Keras model gives, signature by signature."""
+    examples = {}
+    for signature, function in endpoints.items():
+        inputs = example_inputs(_specs(function), getattr(network, "num_classes", None))
+        values = [tf.constant(list(v) if v.dtype == object else v) for v in inputs.values()]
+        examples[signature] = inputs, {name: value.numpy() for name, value in function(*values).items()}
+    return examples
+
+
+def _specs(function):
+    return {spec.name: spec for spec in function.input_signature}
+
+
+def _contract(endpoints):
+    """Names, types and shapes of what goes in and out, for the manifest."""
+
+    def side(specs):
+        return {name: [spec.dtype.name, [None if n is None else int(n) for n in spec.shape]] for name, spec in specs}
+
+    contract = {}
+    for name, function in endpoints.items():
+        outputs = function.get_concrete_function().structured_outputs
+        contract[name] = {"inputs": side(_specs(function).items()), "outputs": side(sorted(outputs.items()))}
+    return contract

@@ -5,6 +5,54 @@ import tensorflow as tf
 
 from tfgantl.images import to_uint8
 
+MOST_IMAGES = 256  # of one request; a server without batching has no other limit
+
+
+def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """The endpoints of a generator.
+
+    - `serving_default(latents[, labels]) → images`: float32 in [-1, 1].
+    - `generate(seed[, labels]) → images`: uint8.
+    - `generate_png(seed[, labels]) → png_bytes`: PNG files. The name ends as TensorFlow Serving needs it to write
+      base64 in JSON.
+
+    An image depends on its own row alone. Labels outside of the classes, latents that are not finite, and more than
+    256 rows are errors.
+
+    Args:
+        generator: Latents (batch, latent_dim) [, labels (batch,)] → images.
+    """
+    latent_dim = generator.inputs[0].shape[-1]
+    latents = tf.TensorSpec([None, latent_dim], tf.float32, name="latents")
+    seed = tf.TensorSpec([None], tf.int64, name="seed")
+    labels = [tf.TensorSpec([None], tf.int32, name="labels")] if len(generator.inputs) == 2 else []
+    classes = getattr(generator, "num_classes", None)
+
+    def images_of(latents, *labels):
+        checks = [check_rows(latents), check_finite(latents), *(check_labels(rows, classes) for rows in labels)]
+        with tf.control_dependencies(checks):
+            latents, *labels = (tf.identity(rows) for rows in (latents, *labels))
+        return generator([latents, *labels] if labels else latents, training=False)
+
+    def pixels_of(seed, *labels):
+        with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
+            seed = tf.identity(seed)
+        return to_uint8(images_of(latents_of_seeds(seed, latent_dim), *labels))
+
+    @tf.function(input_signature=[latents, *labels])
+    def serving_default(latents, *labels):
+        return {"images": images_of(latents, *labels)}
+
+    @tf.function(input_signature=[seed, *labels])
+    def generate(seed, *labels):
+        return {"images": pixels_of(seed, *labels)}
+
+    @tf.function(input_signature=[seed, *labels])
+    def generate_png(seed, *labels):
+        return {"png_bytes": encode_pngs(pixels_of(seed, *labels))}
+
+    return {"serving_default": serving_default, "generate": generate, "generate_png": generate_png}
+
 
 def latents_of_seeds(seeds: tf.Tensor, latent_dim: int) -> tf.Tensor:
     """Standard normal noise, of which row i depends on seed i alone.
@@ -29,40 +77,19 @@ def encode_pngs(images: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.TensorSpec([], tf.string))
 
 
-def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-    """The endpoints of a generator.
+def check_rows(tensor: tf.Tensor) -> tf.Operation:
+    """Fails in the graph for a batch that is too large."""
+    return tf.debugging.assert_less_equal(
+        tf.shape(tensor)[0], MOST_IMAGES, message=f"a request must have at most {MOST_IMAGES} rows"
+    )
 
-    `serving_default(latents[, labels]) → images` float32 in [-1, 1];
-    `generate_png(seed[, labels]) → png_bytes`, whose name ends as TensorFlow Serving needs it for base64 in JSON.
 
-    Args:
-        generator: Latents (batch, latent_dim) [, labels (batch,)] → images.
-    """
-    latent_dim = generator.inputs[0].shape[-1]
-    latents = tf.TensorSpec([None, latent_dim], tf.float32, name="latents")
-    seed = tf.TensorSpec([None], tf.int64, name="seed")
-    labels = tf.TensorSpec([None], tf.int32, name="labels")
+def check_finite(tensor: tf.Tensor) -> tf.Operation:
+    """Fails in the graph for NaN and infinity, which JSON has no words for."""
+    return tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(tensor)), ["numbers must be finite"])
 
-    if len(generator.inputs) == 1:
 
-        @tf.function(input_signature=[latents])
-        def serving_default(latents):
-            return {"images": generator(latents, training=False)}
-
-        @tf.function(input_signature=[seed])
-        def generate_png(seed):
-            images = generator(latents_of_seeds(seed, latent_dim), training=False)
-            return {"png_bytes": encode_pngs(to_uint8(images))}
-
-    else:
-
-        @tf.function(input_signature=[latents, labels])
-        def serving_default(latents, labels):
-            return {"images": generator([latents, labels], training=False)}
-
-        @tf.function(input_signature=[seed, labels])
-        def generate_png(seed, labels):
-            images = generator([latents_of_seeds(seed, latent_dim), labels], training=False)
-            return {"png_bytes": encode_pngs(to_uint8(images))}
-
-    return {"serving_default": serving_default, "generate_png": generate_png}
+def check_labels(labels: tf.Tensor, classes: int) -> tf.Operation:
+    """Fails in the graph for a label that is no class."""
+    inside = tf.reduce_all((labels >= 0) & (labels < classes))
+    return tf.debugging.Assert(inside, [f"labels must be in [0, {classes - 1}]. Received:", labels], summarize=10)

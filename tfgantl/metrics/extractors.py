@@ -7,7 +7,6 @@ whatever does not tell classes apart, and hardly notices noise, ghosts, or missi
 An extractor lies in a directory with `classifier.keras` and `metadata.json`.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,9 +16,11 @@ import keras
 import numpy as np
 
 from tfgantl.data.examples import Examples
-from tfgantl.errors import ArtifactError
+from tfgantl.errors import ArtifactError, reason
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import affine_augmentation, train_classifier
+from tfgantl.models.copies import weights_hash
+from tfgantl.untrusted.networks import load_network
 
 EXTRACTORS = Path(__file__).parent.parent / "presets" / "extractors"
 
@@ -46,11 +47,8 @@ class Extractor:
 
     @property
     def hash(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 of all weights."""
-        digest = hashlib.sha256()
-        for weight in self.classifier.weights:
-            digest.update(np.ascontiguousarray(weight.numpy()))
-        return digest.hexdigest()[:12]
+        """Hash of all weights."""
+        return weights_hash(self.classifier)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -106,13 +104,14 @@ class Extractor:
             )
         try:
             metadata = json.loads((directory / "metadata.json").read_text())
-            classifier = keras.models.load_model(directory / "classifier.keras", compile=False)
+            classifier = load_network(directory / "classifier.keras")
             extractor = cls(classifier, directory.name, float(metadata["scale"]), bool(metadata["judges"]))
             expected = metadata["hash"]
+        except ArtifactError:
+            raise
         except Exception as error:  # damaged files raise whatever their parser meets first
-            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ArtifactError(
-                f"{directory}: must hold metadata.json and a Keras model classifier.keras. Received: {reason}"
+                f"{directory}: must hold metadata.json and a Keras model classifier.keras. Received: {reason(error)}"
             ) from error
         if extractor.hash != expected:
             raise ArtifactError(

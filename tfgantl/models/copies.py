@@ -1,6 +1,9 @@
-"""The same architecture again, with fresh weights or with the same ones."""
+"""The same architecture again, with fresh weights or with the same ones, and a hash to tell these by."""
+
+import hashlib
 
 import keras
+import numpy as np
 
 
 def fresh_copy(network: keras.Model, dtype: str) -> keras.Model:
@@ -21,3 +24,11 @@ def float32_copy(network: keras.Model) -> keras.Model:
     copy = fresh_copy(network, "float32")
     copy.set_weights(network.get_weights())
     return copy
+
+
+def weights_hash(network: keras.Model) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of all weights."""
+    digest = hashlib.sha256()
+    for weight in network.weights:
+        digest.update(np.ascontiguousarray(weight.numpy()))
+    return digest.hexdigest()[:12]

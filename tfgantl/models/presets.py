@@ -7,9 +7,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfgantl.errors import ArtifactError
+from tfgantl.errors import ArtifactError, reason
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
+from tfgantl.untrusted.archives import read_npz
+from tfgantl.untrusted.networks import check_network, uncompiled
 
+PARTS = ("generator", "discriminator")
 PRESETS = Path(__file__).parent.parent / "presets"
 
 
@@ -52,13 +55,15 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
         raise ArtifactError(f"a preset must be one of {', '.join(names())}, or a directory. Received: {handle}")
     try:
         config = json.loads((directory / "config.json").read_text())
-        pair = [keras.saving.deserialize_keras_object(config[part]) for part in ("generator", "discriminator")]
-        with open(directory / "weights.npz", "rb") as file, np.load(file, allow_pickle=False) as archive:
-            stored = {name: archive[name] for name in archive.files}
+        stored = read_npz(directory / "weights.npz")
+        for part in PARTS:
+            check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)
+        pair = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in PARTS]
+    except ArtifactError:
+        raise
     except Exception as error:  # damaged files raise whatever their parser meets first
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(
-            f"{directory}: must hold config.json and weights.npz of a preset. Received: {reason}"
+            f"{directory}: must hold config.json and weights.npz of a preset. Received: {reason(error)}"
         ) from error
     wanted = {f"{network.name}/{v.path}": v for network in pair for v in _weights(network)}
     if set(wanted) != set(stored):
@@ -69,7 +74,7 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
     for name, variable in wanted.items():
         if stored[name].shape != tuple(variable.shape):
             raise ArtifactError(f"{directory}: {name} must have shape {variable.shape}. Received: {stored[name].shape}")
-        variable.assign(stored[name].astype(np.float32))
+        variable.assign(stored[name])
     return tuple(pair)
 
 

@@ -50,6 +50,10 @@ class AdaptConfig:
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
         probe: Only ask whether transfer would help: compare short runs on validation images, and write nothing.
+        save_every: Steps between checkpoints; those of the validations if not given.
+        resume: Directory of an interrupted run to go on with; it keeps its own settings.
+        allow_changes: Go on also if its data or the versions of packages have changed.
+        force: Publish also after negative transfer.
         json: Print the result as the last line, one JSON object.
     """
 
@@ -75,10 +79,14 @@ class AdaptConfig:
     mirror: bool = False
     optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     probe: bool = False
+    save_every: int | None = None
+    resume: str | None = None
+    allow_changes: bool = False
+    force: bool = False
     json: bool = False
 
     def __post_init__(self):
-        check_at_least(self, 1, "steps", "batch_size", "classifier_steps", "validate_every", "patience")
+        check_at_least(self, 1, "steps", "batch_size", "classifier_steps", "validate_every", "patience", "save_every")
         check_at_least(self, 10, "samples")
         check_seed("seed", self.seed)
         self.optimization.check(self.steps)
@@ -117,8 +125,8 @@ def adapt(config: AdaptConfig, text: str) -> dict:
     prepared = prepare(config, name)
     source, examples = prepared.source, prepared.examples
 
-    with RunDirectory(Path(config.run_dir)) if config.run_dir else RunDirectory.next(Path("runs") / name) as run:
-        run.write("config.yaml", text)
+    with RunDirectory.open(config, name) as run:
+        run.begin(text, prepared.facts(), config.allow_changes)
         notes = examples["train"].notes
         say(f"{name}: {examples['train'].size or 'endless'} training images, run directory {run.path}", *notes)
 
@@ -167,11 +175,22 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             verdict = judge_transfer(judge.test_features, *pair, known, labels, seed=config.seed)
 
         page = adaptation_report(config, text, prepared, trained, judged, useful, sheets, train_images, verdict)
-        run.write("report.html", page.html())
-        export_dir = publish(adapted.gan.ema_generator, Path(config.export_dir or Path("exported") / name))
+        outcome = verdict.outcome if verdict else None
+        export_dir = None
+        if outcome != "negative" or config.force:
+            facts = {
+                "source": config.source, "target": name, "transfer": type(prepared.transfer).__name__,
+                "shots": examples["train"].size, "metrics": judged["adapted"].metrics, "verdict": outcome,
+                "baseline": judged["baseline"].metrics if config.baseline else None,
+            }  # fmt: skip
+            export_to = Path(config.export_dir or Path("exported") / name)
+            picture = (run.path / "before_after.png").read_bytes()
+            export_dir = publish(
+                adapted.gan.ema_generator, export_to, facts=facts, force=config.force, before_after=picture
+            )
         result = {
             "run_dir": str(run.path),
-            "export_dir": str(export_dir),
+            "export_dir": str(export_dir) if export_dir else None,
             "steps": adapted.steps,
             "seconds": round(time.perf_counter() - start, 1),
             "images_per_second": round(adapted.images_per_second, 1),
@@ -179,16 +198,19 @@ def adapt(config: AdaptConfig, text: str) -> dict:
             "baseline": judged["baseline"].metrics if config.baseline else None,
             "diversity": judged["adapted"].diversity,
             "baseline_diversity": judged["baseline"].diversity if config.baseline else None,
-            "verdict": verdict.outcome if verdict else None,
+            "verdict": outcome,
             "prospect": asdict(prepared.prospect),
             "classifiers": useful,
             "training_seconds": {title: round(entry.seconds, 1) for title, entry in trained.items()},
         }
-        run.log({"run": "result", **result, "verdict": asdict(verdict) if verdict else None})
+        run.log({"run": "result", "name": name, **result, "verdict": asdict(verdict) if verdict else None})
+        run.write("report.html", page.html())  # last: what a run that has ended can be known by
         say(
             str(verdict or "no baseline, no verdict"),
             f"report: {run.path / 'report.html'}",
-            f"SavedModel: {export_dir}",
+            f"SavedModel: {export_dir}"
+            if export_dir
+            else f"not published, because transfer was negative; `tfgantl export --model {run.path} --force` does it",
         )
     return result
 

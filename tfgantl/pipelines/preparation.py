@@ -10,6 +10,7 @@ from tfgantl.data.examples import check_splits
 from tfgantl.errors import DataError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor, choose_extractor
+from tfgantl.models.copies import weights_hash
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run import Trained, train
 from tfgantl.transfer import Transfer
@@ -38,6 +39,15 @@ class Prepared:
     extractor: Extractor
     prospect: Prospect
     transfer: Transfer
+
+    def facts(self) -> dict[str, str]:
+        """What the results depend on, beside settings and packages: hashes of data and weights."""
+        networks = (self.source.generator, self.source.discriminator)
+        return {
+            **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
+            **{f"source {network.name}": weights_hash(network) for network in networks},
+            "extractor": self.extractor.id,
+        }
 
 
 def prepare(config, name: str) -> Prepared:
@@ -99,7 +109,7 @@ def train_pair(
     return train(
         gan, transfer, prepared.source, prepared.examples["train"], prepared.examples["validation"],
         prepared.extractor, config.optimization, steps, config.batch_size, config.seed, config.validate_every,
-        config.mirror, run, title, patience,
+        config.mirror, run, title, patience, config.save_every,
     )  # fmt: skip
 
 

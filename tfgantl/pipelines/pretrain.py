@@ -42,6 +42,9 @@ class PretrainConfig:
         patience: Validations without a better cKID after which to stop; none to take all steps.
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
+        save_every: Steps between checkpoints; those of the validations if not given.
+        resume: Directory of an interrupted run to go on with; it keeps its own settings.
+        allow_changes: Go on also if its data or the versions of packages have changed.
         json: Print the result as the last line, one JSON object.
     """
 
@@ -62,14 +65,17 @@ class PretrainConfig:
     patience: int | None = None
     mirror: bool = False
     optimization: Optimization = field(default_factory=Optimization)
+    save_every: int | None = None
+    resume: str | None = None
+    allow_changes: bool = False
     json: bool = False
 
     def __post_init__(self):
-        check_at_least(self, 1, "steps", "batch_size", "classifier_steps", "validate_every", "patience")
+        check_at_least(self, 1, "steps", "batch_size", "classifier_steps", "validate_every", "patience", "save_every")
         check_at_least(self, 10, "samples")
         check_seed("seed", self.seed)
         self.optimization.check(self.steps)
-        if self.preset_dir and Path(self.preset_dir).exists():
+        if self.preset_dir and Path(self.preset_dir).exists() and not self.resume:
             raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")
         check_name(self.name or self.target.name)
 
@@ -105,13 +111,14 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     num_classes = part.num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
 
-    path = Path(config.run_dir) if config.run_dir else None
-    with RunDirectory(path) if path else RunDirectory.next(Path("runs") / name) as run:
-        run.write("config.yaml", text)
+    extractor = choose_extractor(config.extractor, target.extractor, part, seed=config.seed)
+    facts = {f"{split} data": p.fingerprint for split, p in examples.items()}
+
+    with RunDirectory.open(config, name) as run:
+        run.begin(text, {**facts, "extractor": extractor.id}, config.allow_changes)
         print(f"{name}: {part.size or 'endless'} training images, run directory {run.path}", file=sys.stderr)
         real, _ = part.some(100)
         run.write_png("reals.png", grid(real, 10))
-        extractor = choose_extractor(config.extractor, target.extractor, part, seed=config.seed)
 
         keras.utils.set_random_seed(config.seed)
         dtype = dtype_policy(config.precision)
@@ -120,7 +127,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
         trained = train(
             gan, Scratch(), None, part, examples["validation"], extractor, config.optimization, config.steps,
             config.batch_size, config.seed, config.validate_every, config.mirror, run, "pretrain",
-            config.patience,
+            config.patience, config.save_every,
         )  # fmt: skip
 
         test = examples["test"].some(4000)
@@ -133,7 +140,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
         sheet_labels = None if num_classes is None else np.repeat(np.arange(10), 10) % num_classes
         fakes = to_uint8(gan.generate(gan.latents(100, config.seed), sheet_labels))
         run.write_png("fakes_pretrain.png", grid(fakes, 10))
-        if config.preset_dir:
+        if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
             metadata = {"recipe": text, "metrics": judged.metrics, "protocol": judged.protocol}
             save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
 
@@ -166,8 +173,8 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
             },
             config=text,
         )
-        run.write("report.html", page.html())
         run.log({"run": "result", **result})
+        run.write("report.html", page.html())  # last: what a run that has ended can be known by
     return result
 
 

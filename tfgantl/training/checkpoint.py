@@ -1,12 +1,34 @@
-"""Checkpoints of everything that training changes, on TensorFlow's own format with its checksums."""
+"""Checkpoints of everything that training changes, so that a run goes on exactly where it was.
 
+TensorFlow's own format holds the numbers. A manifest beside it, written last, holds the size and the hash of each file,
+its own hash, and all that is not a number of the network: what was measured, where the schedule is. One without a
+manifest was never finished.
+"""
+
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import tensorflow as tf
 
-from tfgantl.errors import RunError
-from tfgantl.training.callbacks import all_finite
+from tfgantl.errors import DivergedError, RunError
+from tfgantl.progress import note
+from tfgantl.training.run_directory import Replacing
+
+KEPT = 3  # TensorFlow drops the oldest before the manifest of the newest is there
+
+
+class Stateful(Protocol):
+    """What has a state beside the weights."""
+
+    def state(self) -> dict:
+        """What to keep; anything that JSON can hold."""
+
+    def set_state(self, state: dict) -> None:
+        """Takes up what `state` gave."""
 
 
 def plain(error: tf.errors.OpError) -> str:
@@ -15,43 +37,129 @@ def plain(error: tf.errors.OpError) -> str:
 
 
 class Checkpoints:
-    """Keeps the last two states of a GAN and its optimizers whose values are all finite.
+    """Keeps the last two states of a compiled GAN, its optimizers, and whatever else belongs to the run.
 
     Args:
         gan: Compiled GAN.
         directory: Where checkpoints lie.
+        parts: Name → what has a state beside the weights.
+        kept: Variables that belong to the run and not to the GAN, such as its best weights.
 
     Attributes:
-        last: Path of the newest checkpoint, or `none`.
+        last: Path of the newest checkpoint, without its suffix, or `none`.
     """
 
-    def __init__(self, gan, directory: Path):
-        self.gan = gan
-        # TensorFlow does not look into the lists of a Keras model by itself.
-        parts = [*gan.regularizers, *gan.g_adapters, *gan.d_adapters]
-        state = tf.train.Checkpoint(gan=gan, g_optimizer=gan.optimizer, d_optimizer=gan.d_optimizer, parts=parts)
-        self._manager = tf.train.CheckpointManager(state, str(directory), max_to_keep=2, checkpoint_name="step")
-        self._state = state
+    def __init__(self, gan, directory: Path, parts: Mapping[str, Stateful] | None = None, kept=()):
+        self.gan, self.directory, self.parts = gan, Path(directory), parts or {}
+        layers = [gan, *gan.regularizers, *gan.g_adapters, *gan.d_adapters, gan.optimizer, gan.d_optimizer]
+        # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.
+        variables = {id(v): v for layer in layers for v in layer.variables}
+        # Keras numbers the second optimizer, or adapter, of a process.
+        self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
+        state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(kept))
+        self._state, self._manager, self._saved = state, _manager(state, self.directory), None
+        self._numbers = [v.value for v in variables.values() if tf.as_dtype(v.dtype).is_floating]
 
     @property
     def last(self) -> str:
-        return self._manager.latest_checkpoint or "none"
+        return next((str(self.directory / f"step-{step}") for step in self._steps()), "none")
 
-    def save(self, step: int) -> None:
-        """Writes a checkpoint, unless a weight is not finite.
+    def save(self, step: int, again: bool = False) -> None:
+        """Writes a checkpoint.
+
+        Args:
+            step: Its number.
+            again: Whether to write it also if there is one of this step.
 
         Raises:
+            DivergedError: If a weight, or something that an optimizer keeps, is not finite; nothing is written then.
             RunError: If the disk is full or cannot be written.
         """
-        if not all_finite(self.gan):
+        if step == self._saved and not again:
             return
+        if not all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._numbers):
+            raise DivergedError(
+                f"training diverged at step {step}: weights and moments must be finite. Received: NaN or infinity; "
+                f"last good checkpoint: {self.last}"
+            )
         try:
             self._manager.save(checkpoint_number=step)
+            files = sorted(self.directory.glob(f"step-{step}.*"))
+            manifest = {
+                "step": step,
+                "files": {p.name: [p.stat().st_size, _hash(p)] for p in files if p.suffix != ".json"},
+                "variables": self._names,
+                "parts": {name: part.state() for name, part in self.parts.items()},
+            }
+            with Replacing(self.directory / f"step-{step}.json") as temporary:
+                content = json.dumps(manifest)
+                temporary.write_text(f"{content}\n{hashlib.sha256(content.encode()).hexdigest()}\n")
+            for path in self.directory.glob("step-*.json"):
+                if not path.with_suffix(".index").is_file():  # TensorFlow has dropped what it was for
+                    path.unlink()
+            self._saved = step
         except tf.errors.OpError as error:
-            raise RunError(
-                f"{self._manager.directory}: checkpoints must fit on the disk. Received: {plain(error)}"
-            ) from error
+            raise RunError(f"{self.directory}: checkpoints must fit on the disk. Received: {plain(error)}") from error
 
-    def restore_last(self) -> None:
-        """Reads the newest checkpoint back."""
-        self._state.restore(self._manager.latest_checkpoint).assert_consumed()
+    def restore_last(self) -> int | None:
+        """Takes up the newest checkpoint that is whole.
+
+        Returns:
+            Its step, or `None` if there is none.
+
+        Raises:
+            RunError: If it is of another network or method, or there are some and none is whole.
+        """
+        found = self._steps()
+        for step in found:
+            manifest = self._verified(step)
+            if manifest is None:
+                continue
+            if manifest["variables"] != self._names:
+                differing = sorted(set(manifest["variables"]) ^ set(self._names))
+                raise RunError(
+                    f"{self.directory}: the checkpoint must be of the same networks, method and settings. "
+                    f"Received: {', '.join(differing[:4]) or 'another order of weights'}"
+                )
+            self._state.restore(str(self.directory / f"step-{step}")).assert_consumed()
+            for name, part in self.parts.items():
+                part.set_state(manifest["parts"][name])
+            self._saved = step
+            return step
+        if found:
+            raise RunError(f"{self.directory}: one checkpoint must be whole. Received: {len(found)}, all damaged")
+        return None
+
+    def _steps(self) -> list[int]:
+        found = (re.fullmatch(r"step-(\d+)\.json", path.name) for path in self.directory.glob("step-*.json"))
+        return sorted((int(match[1]) for match in found if match), reverse=True)
+
+    def _verified(self, step: int) -> dict | None:
+        path = self.directory / f"step-{step}.json"
+        try:
+            content, digest, _ = path.read_text().split("\n")
+            if hashlib.sha256(content.encode()).hexdigest() != digest:
+                raise ValueError(f"{path.name} is not what was written")
+            manifest = json.loads(content)
+            for name, (size, digest) in manifest["files"].items():
+                file = self.directory / name
+                if file.stat().st_size != size or _hash(file) != digest:
+                    raise ValueError(f"{name} is not what was written")
+            return manifest
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            note(f"{path}: checkpoint left out, {error}")
+            return None
+
+
+def _manager(state, directory):
+    options = {"max_to_keep": KEPT, "checkpoint_name": "step"}
+    try:
+        return tf.train.CheckpointManager(state, str(directory), **options)
+    except (ValueError, tf.errors.OpError):  # TensorFlow's own list is damaged; the manifests are what counts
+        (directory / "checkpoint").unlink()
+        return tf.train.CheckpointManager(state, str(directory), **options)
+
+
+def _hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

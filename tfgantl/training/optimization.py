@@ -125,11 +125,13 @@ class Optimization:
         from tfgantl.augment import DiffAugment
         from tfgantl.models.adapters import LabelRamp
         from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
+        from tfgantl.training.rates import ScaledRate
 
         def adam(rate):
             if self.decay:
                 rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
-            return keras.optimizers.Adam(rate, beta_1=self.beta_1, beta_2=self.beta_2)
+            scaled = ScaledRate(rate, gan.rate_factor)
+            return keras.optimizers.Adam(scaled, beta_1=self.beta_1, beta_2=self.beta_2)
 
         control = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
         augment = None

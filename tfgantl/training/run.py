@@ -2,17 +2,25 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import tensorflow as tf
+
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
+from tfgantl.errors import DivergedError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.training.callbacks import Progress, Validate
+from tfgantl.progress import note
+from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints
+from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import Optimization
 from tfgantl.training.run_directory import RunDirectory
-from tfgantl.training.schedule import follow
+from tfgantl.training.schedule import Position, follow
+from tfgantl.training.validation import Validate
 
 MOST_VALIDATION_IMAGES = 2000
+ROLLBACKS = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ def train(
     run: RunDirectory | None = None,
     title: str = "adapt",
     patience: int | None = None,
+    save_every: int | None = None,
 ) -> Trained:
     """Prepares, compiles, follows the schedule, keeps the best state by validation cKID, and merges what was added.
 
@@ -70,36 +79,60 @@ def train(
         seed: Order of the images.
         validate_every: Steps between validations.
         mirror: Whether half of the images are flipped.
-        run: Where to log and to keep checkpoints; `None` writes nothing.
+        run: Where to log and to keep checkpoints, and whose newest one is where training begins; `None` writes
+            nothing.
         title: Name of this training in progress, log and file names.
         patience: Validations without a better cKID after which to stop; `None` for never.
+        save_every: Steps between checkpoints; `None` for those of the validations.
+
+    Raises:
+        DivergedError: If a loss or a weight is not finite, also after going back with lower learning rates.
+        InterruptedRun: If a signal asks to stop; everything is saved then.
+        RunError: If the disk is full, or a checkpoint is of another network.
     """
     transfer.prepare(gan, source)
     optimization.compile(gan, steps, transfer)
-    checkpoints = Checkpoints(gan, run.path / "checkpoints" / title) if run else None
     progress = Progress(title, steps, batch_size)
     few = train_examples.size is not None and train_examples.size <= MOST_VALIDATION_IMAGES
     shots = train_examples.some(MOST_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
+    kept = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
     validate = Validate(
         run,
         extractor,
         validation_examples.some(MOST_VALIDATION_IMAGES),
         validate_every,
-        checkpoints,
+        kept,
         title,
         shots=shots,
         patience=patience,
         keep_from=optimization.conditional_from,
         progress=progress,
     )
+    position = Position()
+
+    def batches_from(start):
+        return batches(train_examples, batch_size, seed, start, mirror=mirror)
+
+    def go_on(save=None):
+        return follow(gan, transfer.schedule(steps), batches_from, validate, progress, position, save)
+
     try:
-        stages = follow(
-            gan,
-            transfer.schedule(steps),
-            lambda start: batches(train_examples, batch_size, seed, start, mirror=mirror),
-            validate,
-            progress,
-        )
+        if run is None:
+            stages = go_on()
+        else:
+            parts = {"validation": validate, "progress": progress, "schedule": position}
+            checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, kept)
+            begun = checkpoints.restore_last()
+            run.rewrite_log(title, validate.history)
+            if begun is None:
+                checkpoints.save(0)
+            else:
+                note(f"{title}: going on from step {begun}")
+            with Interruption() as interruption:
+                save = Save(checkpoints, save_every or validate_every, interruption, run.path)
+                stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: go_on(save))
+                if interruption.asked:  # in the last measurement
+                    interruption.stop(validate.history[-1]["step"], run.path)
     finally:
         progress.close()  # or it would be drawn again below an error
     transfer.finish(gan)
@@ -107,3 +140,31 @@ def train(
     return Trained(
         gan, stages, validate.history, validate.best_step, taken, progress.seconds, progress.images_per_second
     )
+
+
+def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validate: Validate, batches_from, go_on):
+    """Trains; where it diverges, goes back to the last checkpoint and halves the learning rates, at most twice.
+
+    Raises:
+        DivergedError: If it diverges once more. The last two batches are then in the run directory: a loss is not
+            finite because of the last one, or of weights that the one before has spoilt.
+    """
+    while True:
+        try:
+            return go_on()
+        except DivergedError as error:
+            step, factor = int(gan.step), float(gan.rate_factor)
+            if factor <= 0.5**ROLLBACKS:
+                arrays = {}
+                for number in range(max(0, step - 2), step):
+                    parts = next(iter(batches_from(number)))
+                    arrays |= {
+                        f"{name}_{number}": p.numpy() for name, p in zip(("images", "labels"), parts, strict=True)
+                    }
+                with run.replacing(f"diverged_{validate.title}.npz") as temporary:
+                    np.savez(temporary, **arrays)
+                raise
+            begun = checkpoints.restore_last()
+            run.rewrite_log(validate.title, validate.history)
+            gan.rate_factor.assign(factor / 2)
+            note(f"{validate.title}: {error}; going back to step {begun} with {factor / 2:g} of the learning rates")

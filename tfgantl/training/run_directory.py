@@ -5,10 +5,17 @@ import os
 import re
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 from tfgantl.errors import ConfigError, RunError
 from tfgantl.images import encode_png
+from tfgantl.versions import versions
+
+# Names that `Replacing` gives while it writes.
+TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
+# What may differ when a run goes on: how it is continued and shown.
+FREE = ("resume", "allow_changes", "json")
 
 
 class RunDirectory:
@@ -18,6 +25,7 @@ class RunDirectory:
 
     Args:
         path: The directory to make; must not exist, or be empty.
+        resume: Whether it is that of a run to go on with instead.
 
     Raises:
         RunError: If it is not empty, in use by another run, or cannot be written.
@@ -27,8 +35,10 @@ class RunDirectory:
         ...     run.log({"step": 100, "ckid": 0.5})
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, resume: bool = False):
         self.path = Path(path)
+        if resume and not (self.path / "config.yaml").is_file():
+            raise RunError(f"`resume` must be a run directory with a config.yaml. Received: {path}")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock")
@@ -38,9 +48,17 @@ class RunDirectory:
         except OSError as error:
             raise RunError(f"`run_dir` must be a directory that can be written. Received: {path} ({error})") from error
         found = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
-        if found:
+        if resume:
+            for left in self.path.rglob(".*"):
+                if TEMPORARY.fullmatch(left.name) and left.is_file():
+                    left.unlink()
+        elif found:
             self.__exit__()
-            raise RunError(f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}")
+            goes_on = "config.yaml" in found and "report.html" not in found
+            hint = f"; --resume {path} goes on with it" if goes_on else ""
+            raise RunError(
+                f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}{hint}"
+            )
 
     @classmethod
     def next(cls, parent: Path) -> "RunDirectory":
@@ -58,12 +76,25 @@ class RunDirectory:
                     f"`run_dir` must be a directory that can be written. Received: {parent} ({error})"
                 ) from error
 
+    @classmethod
+    def open(cls, config, name: str) -> "RunDirectory":
+        """The directory that a configuration asks for: that of a run to go on with, a named one, or the next one.
+
+        Raises:
+            RunError: If the run to go on with has ended.
+        """
+        if config.resume and (Path(config.resume) / "report.html").is_file():
+            raise RunError(f"`resume` must be a run that has not ended. Received: {config.resume}, which has a report")
+        if config.resume:
+            return cls(Path(config.resume), resume=True)
+        return cls(Path(config.run_dir)) if config.run_dir else cls.next(Path("runs") / name)
+
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
+        (self.path / ".lock").unlink(missing_ok=True)  # first: another run may take a lock as soon as it is free
         self._lock.release()
-        (self.path / ".lock").unlink(missing_ok=True)
 
     def write(self, name: str, content: bytes | str) -> Path:
         """Writes one file as a whole, or not at all."""
@@ -79,10 +110,74 @@ class RunDirectory:
         """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""
         return Replacing(self.path / name)
 
+    def rewrite_log(self, title: str, history: list[dict]) -> None:
+        """Makes `metrics.jsonl` what it was when a checkpoint was written, as far as this training goes.
+
+        Args:
+            title: Name of the training.
+            history: Its records, as the checkpoint knows them.
+        """
+        path, kept, place = self.path / "metrics.jsonl", [], None
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            try:
+                name = json.loads(line)["run"]
+            except (ValueError, KeyError, TypeError):  # not written to its end
+                continue
+            if name == title:
+                place = len(kept) if place is None else place
+            elif name != "result":
+                kept.append(line)
+        place = len(kept) if place is None else place
+        kept[place:place] = [json.dumps({"run": title, **record}) for record in history]
+        self.write("metrics.jsonl", "".join(line + "\n" for line in kept))
+
+    def begin(self, recipe: str, facts: dict[str, str], allow_changes: bool = False) -> None:
+        """Keeps what a run depends on when it begins, and compares it when it goes on.
+
+        Args:
+            recipe: The configuration as YAML.
+            facts: What results depend on beside the configuration and packages, such as hashes of data and weights.
+            allow_changes: Whether to go on although something has changed.
+
+        Raises:
+            RunError: If something is not as it was; the message says what it was, and is.
+        """
+        found = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
+        path = self.path / "run.json"
+        if path.is_file() and not allow_changes:
+            before = json.loads(path.read_text())
+            changed = [f"{k} {before.get(k)} → {found.get(k)}" for k in before | found if before.get(k) != found.get(k)]
+            if changed:
+                raise RunError(
+                    f"{self.path}: settings, data, weights and packages must be as they were, or --allow_changes be "
+                    f"given. Received: {'; '.join(changed)}"
+                )
+        self.write("run.json", json.dumps(found, indent=2) + "\n")
+        if not (self.path / "config.yaml").is_file():
+            self.write("config.yaml", recipe)
+
     def log(self, record: dict) -> None:
         """Appends one line to `metrics.jsonl`."""
         with open(self.path / "metrics.jsonl", "a") as file:
             file.write(json.dumps(record) + "\n")
+
+
+def read_result(directory: Path) -> dict:
+    """What a run that has ended has logged as its result; empty for anything else."""
+    path = directory / "metrics.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    return next((record for record in reversed(records) if record["run"] == "result"), {})
+
+
+def _settings(recipe: dict, prefix: str = "") -> dict:
+    """A nested configuration as `a.b` → value, without how the run is shown and continued."""
+    found = {}
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            found |= _settings(value, f"{prefix}{key}.")
+        elif prefix or key not in FREE:
+            found[prefix + key] = value
+    return found
 
 
 class Replacing:

@@ -1,12 +1,40 @@
-"""Follows the stages of a transfer method, and returns the networks in their best state."""
+"""Follows the stages of a transfer method, from the start or from where a checkpoint was, to the best state."""
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 
 import tensorflow as tf
 
 from tfgantl.gan import GAN
-from tfgantl.training.callbacks import Progress, StopOnNonFinite, Validate
+from tfgantl.training.callbacks import Progress, Save, StopOnNonFinite
 from tfgantl.training.stages import Outcome
+from tfgantl.training.validation import Validate
+
+
+@dataclass
+class Position:
+    """Where a run is in its schedule.
+
+    Args:
+        outcomes: What was learnt at the end of each stage that is over; `None` for one that was not measured.
+        lines: One line for each stage that was measured.
+        begun: Number of the stage that has begun, from 1; 0 before the first.
+        start: Step at which it began.
+    """
+
+    outcomes: list[Outcome | None] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    begun: int = 0
+    start: int = 0
+
+    def state(self) -> dict:
+        """What a checkpoint keeps."""
+        return asdict(self)
+
+    def set_state(self, state: dict) -> None:
+        """Takes up what `state` gave."""
+        self.outcomes = [outcome and Outcome(**outcome) for outcome in state["outcomes"]]
+        self.lines, self.begun, self.start = list(state["lines"]), state["begun"], state["start"]
 
 
 def follow(
@@ -15,50 +43,68 @@ def follow(
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,
+    position: Position,
+    save: Save | None = None,
 ) -> list[str]:
     """Trains a compiled GAN stage by stage.
 
     Args:
-        gan: The GAN, prepared and compiled.
-        schedule: What `Transfer.schedule` gives.
+        gan: The GAN, prepared and compiled, or restored.
+        schedule: What `Transfer.schedule` gives; stages that are over get the outcome that they had.
         batches_from: Gives the batches from a number on.
         validate: Measures every few steps and at the end of each stage; its best state is restored at the end. May
             stop the run.
         progress: Shows where the run is.
+        position: Where the run is, and is kept up to date.
+        save: Writes checkpoints.
 
     Returns:
         One line for each stage: its name, steps and what was measured at its end.
     """
-    lines = []
-    outcome = None
-    while True:
+    outcome, number = None, 0
+    validate.set_model(gan)
+    while not validate.stopped or number < position.begun:
         try:
             stage = schedule.send(outcome)
         except StopIteration:
             break
-        stage.begin(gan)
-        progress.stage = stage.name
-        start = int(gan.step)
-        gan.fit(
-            batches_from(start),
-            steps_per_epoch=stage.steps,
-            verbose=0,
-            shuffle=False,
-            callbacks=[progress, StopOnNonFinite(validate), validate],
-        )
-        if not stage.measured and not validate.stopped:
-            outcome = None
+        number += 1
+        if number <= len(position.outcomes):
+            outcome = position.outcomes[number - 1]
             continue
-        if not validate.history or validate.history[-1]["step"] != int(gan.step):
-            validate.measure()
-        best = min(record["val_ckid"] for record in validate.history)
-        outcome = Outcome(validate.history[-1]["val_ckid"], best, *validate.discriminator_accuracy())
-        lines.append(
-            f"{stage.name}: {int(gan.step) - start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
-            f"discriminator accuracy {outcome.d_real:.2f} on real, {outcome.d_fake:.2f} on generated"
-        )
-        if validate.stopped:
-            lines.append(f"stopped: {validate.patience} validations without a better cKID")
-            break
+        if number == position.begun:
+            stage.apply(gan)  # what is done before a stage is in the checkpoint
+        else:
+            stage.begin(gan)
+            position.begun, position.start = number, int(gan.step)
+        progress.stage = stage.name
+        left = position.start + stage.steps - int(gan.step)
+        if left and not validate.stopped:
+            gan.fit(
+                batches_from(int(gan.step)),
+                steps_per_epoch=left,
+                verbose=0,
+                shuffle=False,
+                callbacks=[progress, StopOnNonFinite(validate), validate, *([save] if save else [])],
+            )
+        outcome = None
+        if stage.measured or validate.stopped:
+            outcome = _measured(gan, stage, validate, position)
+        position.outcomes.append(outcome)
+    if save:
+        save.checkpoints.save(int(gan.step), again=True)  # what was learnt at the end of the stage belongs to it
     validate.restore_best()
-    return lines
+    stopped = [f"stopped: {validate.patience} validations without a better cKID"] if validate.stopped else []
+    return position.lines + stopped
+
+
+def _measured(gan, stage, validate, position) -> Outcome:
+    if not validate.history or validate.history[-1]["step"] != int(gan.step):
+        validate.measure()
+    best = min(record["val_ckid"] for record in validate.history)
+    outcome = Outcome(validate.history[-1]["val_ckid"], best, *validate.discriminator_accuracy())
+    position.lines.append(
+        f"{stage.name}: {int(gan.step) - position.start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
+        f"discriminator accuracy {outcome.d_real:.2f} on real, {outcome.d_fake:.2f} on generated"
+    )
+    return outcome

@@ -12,11 +12,13 @@ from tfgantl.transfer.weights import hub
 from tfgantl.transfer.weights.adopt import adopt
 from tfgantl.transfer.weights.copying import check_finite, named_weights
 from tfgantl.transfer.weights.discriminators import networks_for, rebuild_discriminator
-from tfgantl.transfer.weights.files import load_network, read_npz, read_weights_h5
 from tfgantl.transfer.weights.report import LoadReport
 from tfgantl.transfer.weights.savedmodels import is_saved_model, read_variables
 from tfgantl.transfer.weights.sizes import infer_sizes
+from tfgantl.transfer.weights.weights_h5 import read_weights_h5
 from tfgantl.transfer.weights.wrap import WrappedGenerator
+from tfgantl.untrusted.archives import read_npz
+from tfgantl.untrusted.networks import load_network
 
 OF_GENERATOR = ("generator/", "generator.", "netG.", "G.")
 OF_DISCRIMINATOR = ("discriminator/", "discriminator.", "netD.", "D.")
@@ -90,8 +92,8 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
     Raises:
         ArtifactError: If it does not.
     """
-    shape = generator.output_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or len(generator.inputs) > 2:
+    shape, inputs = (getattr(generator, name, None) for name in ("output_shape", "inputs"))  # neither, if not built
+    if not isinstance(shape, tuple) or len(shape) != 4 or not inputs or len(inputs) > 2:
         raise ArtifactError(
             f"{where}: a generator must map latents, or latents and labels, to images. Received: output shape {shape}"
         )

@@ -3,13 +3,14 @@
 import hashlib
 import os
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
-from tfgantl.errors import ArtifactError
-from tfgantl.transfer.weights.files import reason
+from tfgantl.errors import ArtifactError, reason
 
 KAGGLE = "kaggle://"
+QUIET = 60  # seconds without a byte, after which a download has died
 
 
 def is_remote(handle: str) -> bool:
@@ -33,6 +34,7 @@ def resolve(handle: str) -> Path:
 def _tensorflow_hub(handle):
     cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
     directory = cache / hashlib.sha1(handle.encode()).hexdigest()  # how tensorflow_hub names it
+    _check_lock(directory, handle)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*pkg_resources")  # its last release still imports it
@@ -51,6 +53,21 @@ def _tensorflow_hub(handle):
             f"{found}: the cached module must be complete; remove it to load it anew. Received: {handle}"
         )
     return found
+
+
+def _check_lock(directory, handle):
+    """Refuses a download that has died, for whose end tensorflow_hub would wait ten minutes without a word."""
+    lock = directory.with_name(directory.name + ".lock")
+    if (directory.is_dir() and any(directory.iterdir())) or not lock.is_file():
+        return
+    try:
+        newest = max(part.stat().st_mtime for part in (lock, *lock.parent.glob(f"{directory.name}.*.tmp/**/*")))
+    except OSError:  # it has just come to its end
+        return
+    if newest < time.time() - QUIET:
+        raise ArtifactError(
+            f"{lock}: must be the lock of a download that goes on; if none does, remove it. Received: {handle}"
+        )
 
 
 def _kaggle(handle):

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError
-from tfgantl.transfer.weights.files import reason
+from tfgantl.errors import ArtifactError, reason
 
 MOST_GRAPH_BYTES = 2**30
 

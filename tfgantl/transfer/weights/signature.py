@@ -9,12 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError
-from tfgantl.transfer.weights.files import reason
+from tfgantl.errors import ArtifactError, reason
 from tfgantl.transfer.weights.safety import check_operations
 from tfgantl.transfer.weights.savedmodels import is_hub_v1, read_graph
 
-SIGNATURES = ("generator", "default", "generate", "serving_default")
+SIGNATURES = ("generator", "default", "serving_default", "generate")
 LATENTS = ("z", "latents", "latent", "noise", "inputs", "default")
 IMAGES = ("images", "samples", "generated", "default", "output_0")
 STATISTICS = re.compile(r"moving|running|accu|ExponentialMovingAverage|/(mean|var(iance)?)(:0)?$|global_step")

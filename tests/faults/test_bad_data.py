@@ -1,5 +1,7 @@
 """Every kind of bad image, archive and label: handled, or refused in one line that names it."""
 
+import errno
+import os
 import zipfile
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from conftest import tiny_images
 from PIL import Image
 
-from tfgantl.data import Arrays, Folder
+from tfgantl.data import Arrays, Folder, files
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.files import read_picture
 from tfgantl.errors import DataError
@@ -50,6 +52,10 @@ BAD = {
     "header.png": (lying_header, "decodes to 100000 x 100000 pixels|cannot be decoded"),
     "black.png": (lambda path: Image.new("RGB", (20, 20)).save(path), r"shows one colour only \(value 0\)"),
     "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "cannot be read"),
+    "circle.png": (lambda path: path.symlink_to(path.name), r"cannot be read \(Too many levels of symbolic links"),
+    "program.png": (lambda path: picture().save(path, "EPS"), "no known kind of picture"),
+    "pipe.png": (os.mkfifo, r"is empty \(0 bytes\)"),
+    "endless.png": (lambda path: path.symlink_to("/dev/zero"), r"is empty \(0 bytes\)"),
     "new\nline ü.png": (lambda path: path.write_bytes(b"x"), "cannot be decoded"),
 }
 
@@ -62,6 +68,62 @@ def test_bad_files_are_named_or_skipped(good, name):
         load(good, max_pixels=1_000_000)
     part = load(good, max_pixels=1_000_000, on_bad="skip")
     assert len(part.notes) == 1 and name in part.notes[0]
+
+
+def test_names_that_are_not_utf8_can_be_read_and_told(good):
+    name = os.fsdecode(b"bad\xff.png")
+    picture(seed=99).save(good / os.fsdecode(b"fine\xff.png"))
+    (good / name).write_bytes(b"x")
+    part = load(good, on_bad="skip")
+    assert part.size == 7  # of thirteen good ones, three for the test and three for validation
+    assert part.notes[0].encode() and "bad\\xff.png: cannot be decoded" in part.notes[0]
+
+
+def test_a_file_that_vanishes_between_listing_and_reading_is_named(good, monkeypatch):
+    listed = files.find_pictures
+
+    def then_deleted(root):
+        found = listed(root)
+        (root / "good03.png").unlink()
+        return found
+
+    monkeypatch.setattr(files, "find_pictures", then_deleted)
+    with pytest.raises(DataError, match=r"good03.png: cannot be read \(No such file or directory\)"):
+        load(good)
+
+
+def test_fewer_images_than_a_batch_are_told_before_the_run(good):
+    from tfgantl.pipelines.adapt import AdaptConfig
+    from tfgantl.pipelines.preparation import prepare
+
+    with pytest.raises(DataError, match="`batch_size` must be at most 8, the number of images. Received: 64"):
+        prepare(AdaptConfig(target=Folder(str(good), validation=0.2, test=0.2)), "x")
+
+
+def test_a_class_without_an_image_for_training_is_told(tmp_path):
+    for name, count in (("cats", 9), ("dogs", 3)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            picture(seed=10 * len(name) + i + count).save(tmp_path / name / f"{i}.png")
+    with pytest.raises(DataError, match="an image left for training. Received: 3 of class 1, of which 2 .* 1 for val"):
+        Folder(str(tmp_path), image_size=8, channels=1, validation=0.4, test=0.5).load("train")
+
+
+def test_pictures_that_may_not_be_read_are_named(good, monkeypatch):
+    def refusing(file, *arguments):
+        if "good05" in str(file):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(file, *arguments)
+
+    monkeypatch.setattr(files, "open", refusing, raising=False)  # the superuser, who may run this, may read everything
+    with pytest.raises(DataError, match=r"good05.png: cannot be read \(Permission denied\)"):
+        load(good)
+
+
+def test_a_folder_of_webp_only(tmp_path):
+    for i in range(12):
+        picture(seed=i).save(tmp_path / f"{i}.webp")
+    assert load(tmp_path).size == 8
 
 
 def test_several_bad_files_are_counted(good):
@@ -117,8 +179,9 @@ def test_unusual_pictures_are_shown_as_a_viewer_would(tmp_path, kind):
         first, *others = animated()
         first.save(path, save_all=True, append_images=others)
     for channels in (1, 3):
-        image = read_picture(path, 10, channels, 10**6)
-        assert not isinstance(image, str), image
+        found = read_picture(path, 10, channels, 10**6)
+        assert not isinstance(found, str), found
+        image, _ = found
         assert image.shape == (10, 10, channels)
         assert image[:4].max() < 60 and image[6:].min() > 195
 

@@ -1,0 +1,121 @@
+"""SavedModels are programs: those that do more than compute are refused, and so are damaged ones."""
+
+import pytest
+import tensorflow as tf
+from modules import tf1_hub_module, tf2_module
+
+from tfgantl.errors import ArtifactError
+from tfgantl.transfer.weights import load_generator
+from tfgantl.transfer.weights.safety import check_operations
+from tfgantl.transfer.weights.savedmodels import read_graph, read_variables
+
+
+def read_a_file(z):
+    tf.print(tf.strings.length(tf.io.read_file("/etc/passwd")))
+
+
+def write_a_file(z):
+    tf.io.write_file("/tmp/tfgantl-test-must-not-exist", "x")
+
+
+def print_to_a_file(z):
+    tf.print("x", output_stream="file:///tmp/tfgantl-test-must-not-exist")
+
+
+def read_a_table(z):
+    tf.raw_ops.GenerateVocabRemapping(
+        new_vocab_file="/etc/passwd", old_vocab_file="/etc/passwd", new_vocab_offset=0, num_new_vocab=1
+    )
+
+
+def run_python(z):
+    tf.numpy_function(lambda x: x, [z], tf.float32)
+
+
+def restore(z):
+    tf.raw_ops.RestoreV2(prefix="/etc/x", tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.float32])
+
+
+@pytest.mark.parametrize(
+    ("extra", "operation"),
+    [
+        (read_a_file, "ReadFile"), (write_a_file, "WriteFile"), (print_to_a_file, "PrintV2"),
+        (read_a_table, "GenerateVocabRemapping"), (run_python, "PyFunc"), (restore, "RestoreV2"),
+    ],
+)  # fmt: skip
+def test_saved_models_that_do_more_than_compute_are_refused_before_they_are_loaded(
+    tmp_path, monkeypatch, extra, operation
+):
+    module = tf2_module(tmp_path / "module", extra)
+
+    def loaded(*arguments, **options):
+        raise AssertionError("loaded before it was checked")
+
+    monkeypatch.setattr(tf.saved_model, "load", loaded)
+    with pytest.raises(ArtifactError, match=f"operations of a SavedModel must only compute.*{operation}"):
+        load_generator(str(module))
+
+
+def test_allowed_operations_run(tmp_path):
+    module = tf2_module(tmp_path / "module", read_a_file)
+    assert load_generator(str(module), allow_ops=("ReadFile", "PrintV2")).output_shape == (None, 4, 4, 1)
+
+
+def test_the_operations_of_the_saver_are_the_only_exception(tmp_path):
+    """A signature that asks for the saver's own node saves files whenever it is called."""
+    graph = read_graph(tf1_hub_module(tmp_path / "module"))
+    check_operations(graph, (), "module")
+    assert {"SaveV2", "RestoreV2"} <= {node.op for node in graph.graph_def.node}
+    graph.signature_def["generator"].outputs["samples"].name = graph.saver_def.save_tensor_name
+    with pytest.raises(ArtifactError, match="SaveV2"):
+        check_operations(graph, (), "module")
+
+
+def test_operations_that_tensorflow_does_not_know_are_refused(tmp_path):
+    graph = read_graph(tf2_module(tmp_path / "module"))
+    graph.graph_def.library.function[0].node_def.add(name="evil", op="MyNativeCode")
+    with pytest.raises(ArtifactError, match=r"Received: MyNativeCode \(1\)"):
+        check_operations(graph, (), "module")
+
+
+def test_adopting_runs_nothing_of_a_module(tmp_path, monkeypatch):
+    module = tf1_hub_module(tmp_path / "module")
+    monkeypatch.setattr(tf.saved_model, "load", None)
+    names = set(read_variables(module))
+    assert names == {"generator/fc/kernel", "generator/emb/kernel", "generator/bn/moving_mean",
+                     "discriminator/fc/kernel"}  # fmt: skip
+
+
+def several_graphs(path, tags):
+    """Writes the graph of a module under each of these sets of tags."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    first = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0]
+    del model.meta_graphs[:]
+    for some in tags:
+        graph = model.meta_graphs.add()
+        graph.CopyFrom(first)
+        del graph.meta_info_def.tags[:]
+        graph.meta_info_def.tags.extend(some)
+    (path / "saved_model.pb").write_bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("tags", [[], [["train"]], [["serve", "gpu"]], [["serve"], ["serve"]]], ids=str)
+def test_the_graph_that_serves_must_be_the_only_one(tmp_path, tags):
+    module = tf2_module(tmp_path / "module")
+    several_graphs(module, tags)
+    with pytest.raises(ArtifactError, match=r"must hold one graph with the tags \['serve'\]. Received: \["):
+        load_generator(str(module))
+
+
+def test_one_of_several_graphs_serves(tmp_path):
+    module = tf2_module(tmp_path / "module")
+    several_graphs(module, [["serve"], ["serve", "tpu"]])
+    assert read_graph(module).meta_info_def.tags == ["serve"]
+
+
+def test_a_module_that_only_judges_is_no_generator(tmp_path):
+    module = tf1_hub_module(tmp_path / "module", signatures=("discriminator",))
+    with pytest.raises(ArtifactError, match="must have one output|one output must be images|latents must have"):
+        load_generator(str(module))

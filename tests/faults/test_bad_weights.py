@@ -1,0 +1,433 @@
+"""Every kind of bad weight file: handled, or refused in one line before anything of it is built or run."""
+
+import hashlib
+import io
+import json
+import tarfile
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from conftest import TINY_DCGAN as TINY
+from conftest import growth_below
+from modules import save_exported, save_h5, save_npz, save_run
+
+from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.gan import GAN
+from tfgantl.models import DCGAN
+from tfgantl.models.presets import load_preset, save_preset
+from tfgantl.transfer.weights import load_generator, load_source
+
+
+def refused(handle, message, networks=None):
+    with pytest.raises(ArtifactError, match=message) as error:
+        load_generator(str(handle), networks=networks)
+    assert "\n" not in str(error.value)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+VARIABLES = ("m/variables/variables.index", "m/variables/variables.data-00000-of-00001")
+SOURCES = {
+    "pair.npz": (TINY, "must be an intact .npz archive", (truncate, empty, flip)),
+    "pair.weights.h5": (TINY, "must be an intact .weights.h5 of Keras", (truncate, empty)),  # a flip: only a hash tells
+    "m/saved_model.pb": (None, "must be an intact SavedModel|must hold one graph", (truncate, empty)),
+    **{
+        name: (TINY, "must hold intact variables|variables must be in the files", (truncate, empty, flip))
+        for name in VARIABLES
+    },
+}
+CASES = [(name, *case[:2], damage) for name, case in SOURCES.items() for damage in case[2]]
+CASES += [
+    (name, None, "must be an intact SavedModel", damage) for name in VARIABLES for damage in (truncate, empty, flip)
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "networks", "message", "damage"), CASES,
+    ids=[f"{'adopt' if case[1] else 'wrap'}-{case[0]}-{case[3].__name__}" for case in CASES],
+)  # fmt: skip
+def test_damaged_sources_are_named(make_gan, tmp_path, damage, name, networks, message):
+    gan = make_gan()
+    {"npz": save_npz, "h5": save_h5}.get(name.rpartition(".")[2], lambda g, p: None)(gan, tmp_path / name)
+    handle = tmp_path / name
+    if name.startswith("m/"):
+        save_exported(gan, tmp_path / "m")
+        handle = tmp_path / "m"
+    damage(tmp_path / name)
+    refused(handle, message, networks)
+
+
+@pytest.mark.parametrize("name", ["weights.npz", "config.json"])
+@pytest.mark.parametrize("keep", [0, 100])
+def test_damaged_presets_are_named(make_gan, tmp_path, name, keep):
+    gan = make_gan()
+    save_preset(tmp_path / "tiny", gan.generator, gan.discriminator, {})
+    file = tmp_path / "tiny" / name
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(
+        ArtifactError,
+        match="must hold config.json and weights.npz of a preset|must be an intact .npz",
+    ):
+        load_preset(tmp_path / "tiny")
+
+
+def test_a_discriminator_is_no_generator(make_gan, tmp_path):
+    save_run(make_gan(), tmp_path)
+    with pytest.raises(ArtifactError, match="must map latents, or latents and labels, to images"):
+        load_generator(str(tmp_path / "discriminator.keras"))
+
+
+def test_weights_that_are_not_finite_are_refused(make_gan, tmp_path):
+    gan = make_gan()
+    gan.generator.weights[0].assign(np.full(gan.generator.weights[0].shape, np.nan))
+    save_run(gan, tmp_path)
+    with pytest.raises(ArtifactError, match="weights must be finite. Received: NaN or infinity in"):
+        load_source(str(tmp_path))
+
+
+# --- Handles ---
+
+
+def test_unknown_handles_list_what_there_is(tmp_path):
+    for handle in ("nowhere", tmp_path, tmp_path / "missing.pkl"):  # an empty directory, too
+        with pytest.raises(ArtifactError, match=r"must be a preset \(.*rendered-digits.* Received: ") as error:
+            load_source(str(handle))
+        assert str(handle) in str(error.value)
+    with pytest.raises(ArtifactError, match="must be one of .*rendered-digits.* Received: nowhere"):
+        GAN.from_preset("nowhere")
+
+
+@pytest.mark.parametrize("name", ["gone.keras", "gone.npz", "gone.weights.h5"])
+def test_files_that_are_not_there(tmp_path, name):
+    refused(tmp_path / name, rf"{name}: must be an? \.\w+(\.h5)? (file|archive). Received: no such file", TINY
+            if not name.endswith("keras") else None)  # fmt: skip
+
+
+def test_a_directory_with_the_name_of_a_file(tmp_path):
+    (tmp_path / "dir.keras").mkdir()
+    refused(tmp_path / "dir.keras", "must be a .keras file. Received: no such file")
+
+
+# --- .keras ---
+
+
+def text(path):
+    path.write_text("no model")
+
+
+def flip_a_weight(path):
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("model.weights.h5")
+    content = bytearray(path.read_bytes())
+    content[member.header_offset + member.file_size // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, text, flip_a_weight])
+def test_damaged_keras_files_are_named(make_gan, tmp_path, damage):
+    save_run(make_gan(), tmp_path)
+    damage(tmp_path / "discriminator.keras")
+    with pytest.raises(ArtifactError, match="discriminator.keras: must be an intact .keras file"):
+        load_source(str(tmp_path))
+
+
+def rewritten(path, config=None, weights=None, extra=None):
+    """The same `.keras` file with another configuration or other weights."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if config is not None:
+        members["config.json"] = json.dumps(config(json.loads(members["config.json"]))).encode()
+    if weights is not None:
+        members["model.weights.h5"] = weights
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**members, **(extra or {})}.items():
+            archive.writestr(name, content)
+
+
+def replaced(old, new):
+    return lambda config: json.loads(json.dumps(config).replace(old, new))
+
+
+def a_layer(class_name, module="keras.layers", **config):
+    """Puts another layer in the place of the last one."""
+
+    def change(found):
+        layer = found["config"]["layers"][-1]
+        layer |= {"class_name": class_name, "module": module, "registered_name": None}
+        layer["config"] = {"name": layer["config"]["name"], **config}
+        return found
+
+    return change
+
+
+CODE = {
+    "Lambda": a_layer("Lambda", function={"class_name": "__lambda__", "config": {"code": "4wAAAA=="}}),
+    "TFSMLayer": a_layer("TFSMLayer", filepath="/tmp/module", call_endpoint="serve"),
+    "StringLookup that reads a file": a_layer("StringLookup", vocabulary="/etc/passwd"),
+    "function of Python": a_layer("system", module="os", command="touch /tmp/tfgantl-test-must-not-exist"),
+    "function of Keras that loads": a_layer("get_file", module="keras.utils", origin="https://example.com/x"),
+    "dotted name": a_layer("layers.TFSMLayer", module="keras", filepath="/tmp/module", call_endpoint="serve"),
+    "dotted function": a_layer("function", module="builtins"),
+    "base of the lookups": a_layer("IndexLookup", module="keras.src.layers.preprocessing.index_lookup"),
+    "registered name": lambda config: json.loads(
+        json.dumps(config).replace('"registered_name": null', '"registered_name": "keras>Lambda"')
+    ),
+    "compiled inside": lambda config: {
+        **config,
+        "config": {**config["config"], "x": {"compile_config": {"metrics": ["AUC"]}}},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", CODE)
+def test_models_that_hold_code_are_refused_before_they_are_built(tmp_path, monkeypatch, kind):
+    inputs = keras.Input((4,))
+    path = tmp_path / "generator.keras"
+    keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs)).save(path)
+    assert load_generator(str(path)).output_shape == (None, 2, 2, 1)
+    rewritten(path, CODE[kind])
+
+    def built(*arguments, **options):
+        raise AssertionError("built before it was checked")
+
+    monkeypatch.setattr(keras.saving, "deserialize_keras_object", built)
+    monkeypatch.setattr(keras.models, "load_model", built)
+    refused(path, r"must hold layers that only compute. Received: \S+$|must not be compiled inside")
+
+
+def huge_network(path):
+    inputs = keras.Input((4,))
+    keras.Model(inputs, keras.layers.Reshape((10, 10, 1))(keras.layers.Dense(100)(inputs))).save(path)
+    rewritten(path, replaced('"units": 100,', '"units": 20000000000,'))
+    rewritten(path, replaced('"target_shape": [10, 10, 1]', '"target_shape": [200000, 100000, 1]'))
+
+
+def huge_network_with_a_note(path):
+    huge_network(path)
+    rewritten(path, lambda config: {**config, "note": "tfgantl>WrappedGenerator"})
+
+
+def bomb_of_a_chunk(path):
+    inputs = keras.Input((4,))
+    keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs)).save(path)
+    with h5py.File(path.with_suffix(".h5"), "w") as file:
+        file.create_dataset("x", (4,), "f4", maxshape=(None,), chunks=(2**29,), compression="gzip")
+    rewritten(path, weights=path.with_suffix(".h5").read_bytes())
+
+
+def huge_own_network(path):
+    DCGAN(4, (8, 6, 4), (1, 2, 2), 3, 2, 0.0).build(8, 1, 3)[0].save(path)
+    rewritten(path, replaced('"num_classes": 3', '"num_classes": 3000000000'))
+
+
+def bomb_of_members(path):
+    make = keras.Input((4,))
+    keras.Model(make, keras.layers.Reshape((2, 2, 1))(make)).save(path)
+    rewritten(path, extra={"zeros": bytes(300 * 2**20)})
+
+
+def bomb_of_weights(path):
+    inputs = keras.Input((4,))
+    keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs)).save(path)
+    with h5py.File(path.with_suffix(".h5"), "w") as file:
+        file.create_dataset("layers/dense/vars/0", (2**40,), "f4", chunks=(1024,))
+    rewritten(path, weights=path.with_suffix(".h5").read_bytes())
+
+
+def linked_weights(path):
+    inputs = keras.Input((4,))
+    keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs)).save(path)
+    with h5py.File(path.with_suffix(".h5"), "w") as file:
+        file["layers"] = h5py.ExternalLink("/etc/passwd", "/")
+    rewritten(path, weights=path.with_suffix(".h5").read_bytes())
+
+
+BOMBS = {
+    "layer of 80 GB": (huge_network, "weights must be in the file. Received: 2000 of"),
+    "layer of 80 GB beside a note": (huge_network_with_a_note, "weights must be in the file. Received: 2000 of"),
+    "chunk of 2 GB": (bomb_of_a_chunk, "must unpack to at most"),
+    "embedding of 24 GB": (huge_own_network, "weights must be in the file. Received: "),
+    "zip of zeros": (bomb_of_members, "must unpack to at most"),
+    "HDF5 of 4 TB": (bomb_of_weights, "must unpack to at most"),
+    "HDF5 elsewhere": (linked_weights, "must hold its weights itself. Received: a link at layers"),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_keras_files_need_no_more_memory_than_their_weights(tmp_path, kind):
+    make, message = BOMBS[kind]
+    make(tmp_path / "generator.keras")
+    with growth_below(64):
+        refused(tmp_path / "generator.keras", message)
+
+
+# --- .weights.h5 and .npz ---
+
+
+def circle(file):
+    file.create_group("layers/a")
+    file["layers/a/b"] = file["layers"]
+
+
+def fan(file):
+    """Twenty groups, each twice in the one before: a million paths."""
+    group = file
+    for _ in range(20):
+        group["a"] = inner = file.create_group(None)
+        group["b"] = inner
+        group = inner
+
+
+def link(kind):
+    return lambda file: file.__setitem__("layers", kind)
+
+
+def layout(file):
+    file.create_virtual_dataset("layers", h5py.VirtualLayout((4,), "f4"))
+
+
+HDF5 = {
+    "external link": (link(h5py.ExternalLink("/etc/passwd", "/")), "a link at layers"),
+    "soft link": (link(h5py.SoftLink("/other")), "a link at layers"),
+    "virtual dataset": (layout, "another file at layers"),
+    "external data": (
+        lambda file: file.create_dataset("layers", (4,), "f4", external=[("/etc/passwd", 0, 16)]),
+        "another file at layers",
+    ),
+    "4 TB": (lambda file: file.create_dataset("layers", (2**40,), "f4", chunks=(1024,)), "must unpack to at most"),
+    "text": (lambda file: file.create_dataset("layers", data="x"), "must hold numbers"),
+    "circle": (circle, "must hold each group once"),
+    "million paths": (fan, "must hold each group once"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HDF5)
+def test_hdf5_files_that_are_not_just_weights_are_refused(tmp_path, kind):
+    make, message = HDF5[kind]
+    with h5py.File(tmp_path / "bad.weights.h5", "w") as file:
+        make(file)
+    refused(tmp_path / "bad.weights.h5", message, TINY)
+
+
+def archive_with(name, content):
+    def make(path):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, content)
+
+    return make
+
+
+NPZ = {
+    "Python objects": (lambda path: np.savez(path, a=np.array([{}], object)), "must hold numbers. Received: object"),
+    "path that leads out": (archive_with("../a.npy", b"x"), "must stay inside it. Received: ../a.npy"),
+    "absolute path": (archive_with("/a.npy", b"x"), "must stay inside it. Received: /a.npy"),
+    "zip of zeros": (archive_with("a.npy", bytes(300 * 2**20)), "must unpack to at most"),
+    "lying header": (
+        archive_with("a.npy", b"\x93NUMPY\x01\x00\x46\x00" + b"{'descr': '<f4', 'fortran_order': False, "
+                     b"'shape': (99999999, 9999), }".ljust(69) + b"\n" + b"1234"),
+        "must hold as much as its shape says",
+    ),
+    "text": (archive_with("a.npy", b"no array"), "must be an intact .npz archive"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NPZ)
+def test_archives_that_are_not_just_numbers_are_refused(tmp_path, kind):
+    make, message = NPZ[kind]
+    make(tmp_path / "bad.npz")
+    with growth_below(64):
+        refused(tmp_path / "bad.npz", message, TINY)
+
+
+@pytest.mark.parametrize("name", ["pair.npz", "pair.weights.h5", "generator.keras"])
+def test_a_hash_beside_a_file_is_compared(make_gan, tmp_path, name):
+    """Nothing else notices one flipped bit of a weight in `.weights.h5`."""
+    path, networks = tmp_path / name, None if name.endswith("keras") else TINY
+    gan = make_gan()
+    {"npz": save_npz, "h5": save_h5}.get(name.rpartition(".")[2], lambda g, p: g.generator.save(p))(gan, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name(name + ".sha256").write_text(f"{digest}  {name}\n")  # as sha256sum writes it
+    load_generator(str(path), networks=networks)
+    value = gan.generator.get_layer("block0_dense").kernel.numpy().tobytes()
+    content = path.read_bytes()
+    at = content.find(value[:32]) if not name.endswith("npz") else len(content) // 2
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    refused(path, rf"must have the SHA-256 {digest} of {name}.sha256. Received: ", networks)
+
+
+# --- What the arrays say ---
+
+
+def changed(name, change):
+    return lambda arrays: {**arrays, f"generator/{name}": change(arrays[f"generator/{name}"])}
+
+
+MISFITS = {
+    "discriminator only": (
+        lambda arrays: {name: array for name, array in arrays.items() if name.startswith("discriminator")},
+        "`networks` must be the architecture of .*fits 0 ways",
+    ),
+    "one shape differs": (
+        changed("block1_conv/kernel", lambda kernel: kernel[1:]),
+        "without a source block1_conv/kernel",
+    ),
+    "other latents": (changed("block0_dense/kernel", lambda kernel: np.repeat(kernel, 4, 0)), "fits 0 ways"),
+    "NaN": (changed("block0_dense/kernel", lambda kernel: kernel * np.nan), "NaN or infinity in block0_dense/kernel"),
+}
+
+
+@pytest.mark.parametrize("kind", MISFITS)
+def test_arrays_that_do_not_fit_are_never_half_loaded(make_gan, tmp_path, kind):
+    change, message = MISFITS[kind]
+    save_npz(make_gan(), tmp_path / "pair.npz")
+    np.savez(tmp_path / "bad.npz", **change(dict(np.load(tmp_path / "pair.npz"))))
+    with pytest.raises((ArtifactError, ConfigError), match=message):
+        load_generator(str(tmp_path / "bad.npz"), networks=TINY)
+
+
+def test_a_preset_that_would_be_larger_than_its_weights_is_refused(make_gan, tmp_path):
+    gan = make_gan()
+    save_preset(tmp_path / "tiny", gan.generator, gan.discriminator, {})
+    config = tmp_path / "tiny" / "config.json"
+    config.write_text(config.read_text().replace('"num_classes": 3', '"num_classes": 3000000000'))
+    with growth_below(64), pytest.raises(ArtifactError, match="weights must be in the file. Received: "):
+        load_preset(tmp_path / "tiny")
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
+def test_networks_that_are_no_built_models_are_refused(tmp_path):
+    keras.Sequential([keras.layers.Dense(3)]).save(tmp_path / "unbuilt.keras")
+    refused(
+        tmp_path / "unbuilt.keras", "a generator must map latents, .* Received: output shape None|must be an intact"
+    )
+
+
+def test_a_compiled_network_loads_without_what_it_was_compiled_with(tmp_path):
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs * 2))
+    network.compile("adam", "mse", metrics=["mae"])
+    network.save(tmp_path / "generator.keras")
+    assert load_generator(str(tmp_path / "generator.keras")).output_shape == (None, 2, 2, 1)
+
+
+def test_a_tar_is_no_source(tmp_path):
+    with tarfile.open(tmp_path / "module.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("../../outside")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+    refused(tmp_path / "module.tar.gz", r"must be a preset \(.*Received: .*module.tar.gz")

@@ -1,0 +1,143 @@
+"""A save that ends in the middle, at whichever file operation, leaves a state to go on from."""
+
+import errno
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.lib.io import file_io
+
+from tfgantl.errors import RunError
+from tfgantl.training.checkpoint import KEPT, Checkpoints
+
+OPERATIONS = [
+    (tf.train.CheckpointManager, "save"), (file_io, "atomic_write_string_to_file"), (file_io, "delete_file"),
+    (Path, "write_text"), (os, "fsync"), (os, "replace"), (Path, "unlink"),
+]  # fmt: skip
+
+
+class Killed(BaseException):
+    """Nothing may catch it, as nothing catches SIGKILL."""
+
+
+def fail(patch, number, error, after):
+    """Makes the file operation with this number fail, before or after it is done; gives the list of those made."""
+    made = []
+
+    def wrap(owner, name):
+        real = getattr(owner, name)
+
+        def operation(*arguments, **options):
+            made.append(name)
+            if len(made) > number and isinstance(error, Killed):
+                raise error  # what is dead cleans nothing up
+            if len(made) != number:
+                return real(*arguments, **options)
+            if after:
+                real(*arguments, **options)
+            raise error
+
+        patch.setattr(owner, name, operation)
+
+    for owner, name in OPERATIONS:
+        wrap(owner, name)
+    return made
+
+
+def filled(gan, value):
+    for weight in gan.weights:
+        weight.assign(np.full(weight.shape, value))
+    return gan
+
+
+ERRORS = {
+    "killed": Killed(),
+    "input/output error": OSError(errno.EIO, "Input/output error"),
+    "disk full": OSError(errno.ENOSPC, "No space left on device"),
+    "read-only": OSError(errno.EROFS, "Read-only file system"),
+    "disk full in TensorFlow": tf.errors.ResourceExhaustedError(None, None, "No space left on device"),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("kind", ERRORS)
+def test_a_save_that_fails_anywhere_leaves_a_whole_checkpoint(make_gan, compiled, tmp_path, monkeypatch, kind, after):
+    gan, reached = compiled(), []
+    for number in range(1, 20):
+        directory = tmp_path / str(number)
+        checkpoints = Checkpoints(gan, directory)
+        for step in (0, 1, 2, 3):  # so that the fifth has an old one to delete
+            filled(gan, step)
+            checkpoints.save(step)
+        filled(gan, 4)
+        with monkeypatch.context() as patch:
+            made = fail(patch, number, ERRORS[kind], after)
+            try:
+                checkpoints.save(4)
+            except (Killed, OSError, RunError):
+                reached.append(made[number - 1])
+        again = filled(compiled(make_gan()), 9)
+        step = Checkpoints(again, directory).restore_last()
+        assert step in (3, 4), made
+        for weight in again.weights:
+            np.testing.assert_array_equal(weight, np.full(weight.shape, step, weight.numpy().dtype))
+        if len(made) < number:  # this save went through
+            assert step == 4
+            break
+    assert set(reached) == {name for _, name in OPERATIONS}
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def deleted(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped, deleted])
+@pytest.mark.parametrize("part", ["step-2.index", "step-2.data-00000-of-00001", "step-2.json", "checkpoint"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(compiled, tmp_path, capsys, damage, part):
+    gan = compiled()
+    checkpoints = Checkpoints(gan, tmp_path)
+    for step in (1, 2):
+        filled(gan, step)
+        checkpoints.save(step)
+    damage(tmp_path / part)
+    expected = 2 if part == "checkpoint" else 1  # TensorFlow's list is not what is trusted
+    checkpoints = Checkpoints(filled(gan, 9), tmp_path)
+    assert checkpoints.restore_last() == expected
+    for weight in gan.weights:
+        np.testing.assert_array_equal(weight, np.full(weight.shape, expected, weight.numpy().dtype))
+    told = capsys.readouterr().err
+    assert ("step-2.json: checkpoint left out" in told) == (
+        expected == 1 and (damage, part) != (deleted, "step-2.json")
+    )
+    checkpoints.save(3)
+    assert Checkpoints(filled(gan, 9), tmp_path).restore_last() == 3
+
+
+def test_data_without_an_index_is_no_checkpoint(compiled, tmp_path):
+    gan = compiled()
+    Checkpoints(filled(gan, 1), tmp_path).save(1)
+    (tmp_path / "step-2.data-00000-of-00001").write_bytes(b"half")
+    assert Checkpoints(filled(gan, 9), tmp_path).restore_last() == 1
+
+
+def test_a_clock_that_was_set_back_does_not_matter(compiled, tmp_path, monkeypatch):
+    gan, now = compiled(), time.time()
+    checkpoints = Checkpoints(gan, tmp_path)
+    for step in range(1, 7):
+        monkeypatch.setattr(time, "time", lambda step=step: now - 1000 * step)
+        checkpoints.save(step) if step % 2 else Checkpoints(gan, tmp_path).save(step)
+    assert Checkpoints(gan, tmp_path).restore_last() == 6
+    assert len(list(tmp_path.glob("step-*.json"))) <= 2 * KEPT

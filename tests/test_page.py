@@ -1,0 +1,115 @@
+"""The page of the development server, in a real browser without a network."""
+
+import base64
+import io
+import shutil
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+import uvicorn
+from conftest import TINY_DCGAN
+from PIL import Image
+
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
+from tfgantl.export.publish import publish
+from tfgantl.gan import GAN
+from tfgantl.images import encode_png
+from tfgantl.serving.app import Metrics, make_app
+from tfgantl.serving.model import Model
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+if not (shutil.which("chromium") and shutil.which("chromedriver")):
+    pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
+
+FLAGS = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync".split()
+
+
+@pytest.fixture(scope="module", params=[3, None], ids=["conditional", "unconditional"])
+def address(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "tiny"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "check_in_fresh_process", check)
+        keras.utils.set_random_seed(0)
+        picture = encode_png(np.random.default_rng(0).integers(0, 256, (30, 90, 1), dtype=np.uint8))
+        generator = GAN(*TINY_DCGAN.build(8, 1, request.param), seed=0).generator
+        publish(generator, path, before_after=picture, facts={"verdict": "positive"})
+    metrics = Metrics()
+    app = make_app(Model(path, metrics.batch).start(), metrics, 10**6, 64)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/", request.param
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in FLAGS:
+        options.add_argument(f"--{flag}")
+    options.add_argument(f"--user-data-dir={tmp_path}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+def until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_a_person_chooses_walks_and_downloads(address, browser):
+    url, classes = address
+    browser.get(url)
+
+    def find(selector):
+        return browser.find_elements("css selector", selector)
+
+    def sources():
+        found = browser.execute_script("return [...document.querySelectorAll('#pictures img')].map(i => i.src)")
+        return found if len(found) == 24 else None
+
+    first = until(sources)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(first[0].partition(",")[2]))))
+    assert pixels.shape == (8, 8)
+    link = find("#pictures a")[0]
+    assert link.get_attribute("download") == ("tiny-0-0.png" if classes else "tiny-0.png")
+    assert link.get_attribute("href") == first[0]
+
+    find("#next")[0].click()
+    second = until(lambda: (found := sources()) != first and found)
+    assert find("#seed")[0].get_attribute("value") == "24"
+    assert find("#class")[0].is_displayed() == bool(classes)
+    if classes:
+        assert len(find("#class option")) == classes
+        find("#class option")[2].click()
+        until(lambda: (found := sources()) != second and found)
+
+    def drawn():
+        return browser.execute_script("return document.getElementById('walk').toDataURL()")
+
+    until(lambda: not browser.execute_script("return walking"))  # the class has just changed
+    start = drawn()
+    browser.execute_script("t.value = 0.7; t.dispatchEvent(new Event('input'))")
+    until(lambda: drawn() != start)
+    browser.execute_script("t.value = 0; t.dispatchEvent(new Event('input'))")
+    until(lambda: drawn() == start)  # the same place gives the same picture
+
+    assert until(lambda: browser.execute_script("return document.querySelector('#before img').naturalWidth")) == 90
+    assert find("#before")[0].is_displayed() and "positive transfer" in find("#facts")[0].text
+    browser.execute_script("seed.value = 1e30; seed.dispatchEvent(new Event('change'))")
+    until(lambda: "not of expected type: int64" in find("#trouble")[0].text)  # told, not swallowed
+    wrong = [entry for entry in browser.get_log("browser") if "400" not in entry["message"]]
+    assert not [entry for entry in wrong if "favicon" not in entry["message"]]

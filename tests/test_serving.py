@@ -1,0 +1,404 @@
+"""The development server: requests and answers as TensorFlow Serving's REST API has them, and how it serves."""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import keras
+import numpy as np
+import pytest
+from conftest import TINY_DCGAN
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from starlette.testclient import TestClient
+
+from tfgantl.errors import ServingError
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
+from tfgantl.export.client import Client
+from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.export.publish import publish
+from tfgantl.gan import GAN
+from tfgantl.models.classifier import small_cnn
+from tfgantl.serving.app import Metrics, make_app
+from tfgantl.serving.model import Model
+from tfgantl.serving.problems import Closed, InvalidArgument
+from tfgantl.serving.tensors import read_request, write_response
+
+MODEL = "/v1/models/tiny"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Model directories: `tiny`, conditional, and `judge`, a classifier of pictures."""
+    path = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "check_in_fresh_process", check)
+        keras.utils.set_random_seed(0)
+        publish(GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator, path / "tiny", before_after=b"\x89PNG")
+        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", classifier_signatures)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(published):
+    with serving(published / "tiny") as client:
+        yield client
+
+
+def serving(directory, max_body=20_000, max_requests=64):
+    metrics = Metrics()
+    model = Model(directory, metrics.batch, poll=0.05).start()
+    return TestClient(make_app(model, metrics, max_body, max_requests))
+
+
+def ask(server, body, path=f"{MODEL}:predict"):
+    answer = server.post(path, content=body if isinstance(body, str | bytes) else json.dumps(body))
+    return answer.status_code, answer.json()
+
+
+def rows(seeds, label=1):
+    return {"signature_name": "generate", "instances": [{"seed": seed, "labels": label} for seed in seeds]}
+
+
+def test_row_and_column_format_give_the_same_images(server):
+    code, by_row = ask(server, rows([1, 2]))
+    assert code == 200 and np.shape(by_row["predictions"]) == (2, 8, 8, 1)
+    code, by_column = ask(server, {"signature_name": "generate", "inputs": {"seed": [1, 2], "labels": [1, 1]}})
+    assert code == 200 and by_column["outputs"] == by_row["predictions"]
+
+
+def test_files_are_base64(server):
+    code, answer = ask(server, {**rows([1]), "signature_name": "generate_png"})
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["predictions"][0]["b64"]))))
+    np.testing.assert_array_equal(pixels[..., None], ask(server, rows([1]))[1]["predictions"][0])
+
+
+def test_several_outputs_have_names(published):
+    file = io.BytesIO()
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(file, "PNG")
+    instance = {"b64": base64.b64encode(file.getvalue()).decode()}
+    with serving(published / "judge") as server:
+        path = "/v1/models/judge:predict"
+        code, answer = ask(server, {"signature_name": "classify", "instances": [instance]}, path)
+        assert code == 200 and set(answer["predictions"][0]) == {"probabilities", "label"}
+        code, answer = ask(server, {"signature_name": "classify", "inputs": {"image_bytes": [instance] * 2}}, path)
+        assert code == 200 and np.shape(answer["outputs"]["probabilities"]) == (2, 3)
+        bad = {"b64": base64.b64encode(b"GIF89a").decode()}
+        code, answer = ask(server, {"signature_name": "classify", "instances": [bad]}, path)
+        assert code == 400 and "image_bytes must be a PNG or JPEG file" in answer["error"]
+
+
+def bad(**changes):
+    return json.dumps({**rows([1]), **changes})
+
+
+one = {"seed": 1, "labels": 1}
+ERRORS = {
+    "empty body": ("", 400, "JSON Parse error: The document is empty"),
+    "no JSON": ("{", 400, "JSON Parse error: Invalid value"),
+    "no text": (b"\xff\xfe", 400, "JSON Parse error"),
+    "no object": ("[]", 400, "Request body is not a JSON object"),
+    "signature is no string": (bad(signature_name=3), 400, "'signature_name' key must be a string value"),
+    "no such signature": (bad(signature_name="x"), 400, 'Serving signature name: "x" not found in signature def'),
+    "both formats": (bad(inputs={}), 400, "expecting only one of 'inputs' or 'instances' keys to exist"),
+    "neither format": ("{}", 400, "Missing 'inputs' or 'instances' key"),
+    "no rows": (bad(instances=[]), 400, "No values in 'instances' array"),
+    "rows are no list": (bad(instances=one), 400, "Expecting 'instances' value to be an array"),
+    "row is no object": (bad(instances=[one, 1]), 400, "Expecting an object"),
+    "missing key": (bad(instances=[{"seed": 1}]), 400, "keys must be equal to: labels,seed"),
+    "extra key": (bad(instances=[{**one, "x": 1}]), 400, "keys must be equal to: labels,seed"),
+    "float seed": (bad(instances=[{**one, "seed": 1.0}]), 400, "1.0 Type: Number is not of expected type: int64"),
+    "text seed": (bad(instances=[{**one, "seed": "1"}]), 400, "Type: String is not of expected type: int64"),
+    "true seed": (bad(instances=[{**one, "seed": True}]), 400, "Type: Bool is not of expected type: int64"),
+    "null seed": (bad(instances=[{**one, "seed": None}]), 400, "Type: Null is not of expected type: int64"),
+    "huge seed": (bad(instances=[{**one, "seed": 2**63}]), 400, "is not of expected type: int64"),
+    "huge label": (bad(instances=[{**one, "labels": 2**31}]), 400, "is not of expected type: int32"),
+    "label that is no class": (bad(instances=[{**one, "labels": 3}]), 400, r"labels must be in \[0, 2\]"),
+    "nested seed": (bad(instances=[{**one, "seed": [1]}]), 400, r"input seed must have the shape \[-1\]"),
+    "ragged": (bad(instances=[{**one, "seed": [1]}, {**one, "seed": [1, 2]}]), 400, "unexpected size: 2 at level: 1"),
+    "half a surrogate pair": (r'{"signature_name": "\ud800", "instances": [1]}', 400, "not found in signature def"),
+    "nested too deep": (bad(instances=1).replace("1", "[" * 980 + "]" * 980), 400, "JSON|not of expected|shape"),
+    "huge number": ('{"instances": [' + "1" * 5000 + "]}", 400, "Number too big"),
+    "plain rows for several inputs": (bad(instances=[[1, 2]]), 400, "instances is a plain list, but expecting"),
+    "latents that are not finite": ('{"instances": [{"latents": [NaN, 0, 0, 0], "labels": 1}]}', 400, "must be finite"),
+    "latents beyond float32": ('{"instances": [{"latents": [1e39, 0, 0, 0], "labels": 1}]}', 400, "must be finite"),
+    "list among numbers": (bad(instances=[one, {**one, "seed": [1]}]), 400, "Type: Array is not of expected type"),
+    "number among lists": (bad(instances=[{**one, "seed": [1]}, one]), 400, "Expecting a list at level 1"),
+    "too many rows": (json.dumps(rows(range(257))), 400, "must have at most 256 rows"),
+    "missing input": ('{"signature_name": "generate", "inputs": {"seed": [1]}}', 400, "Missing named input: labels in"),
+    "plain inputs": ('{"signature_name": "generate", "inputs": [1]}', 400, "expecting an object/map as multiple"),
+    "unequal inputs": (
+        '{"signature_name": "generate", "inputs": {"seed": [1, 2], "labels": [1]}}', 400, "equal 0th-dimension size",
+    ),
+    "short latents": ('{"instances": [{"latents": [0], "labels": 1}]}', 400, r"latents must have the shape \[-1, 4\]"),
+    "too large": ("x" * 20_001, 413, "must have at most 20000 bytes"),
+    "deep": ("[" * 9_000, 400, "JSON Parse error"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_mistakes_have_the_codes_and_messages_of_the_rules(server, kind):
+    body, status, message = ERRORS[kind]
+    code, answer = ask(server, body)
+    assert code == status and list(answer) == ["error"]
+    assert re.search(message, answer["error"]), answer["error"]
+
+
+PATHS = {
+    ("POST", "/v1/models/other:predict"): (404, r"Servable not found for request: Latest\(other\)"),
+    ("POST", f"{MODEL}/versions/9:predict"): (404, r"Servable not found for request: Specific\(tiny, 9\)"),
+    ("POST", f"{MODEL}/labels/stable:predict"): (400, "Unrecognized servable version label: stable"),
+    ("POST", f"{MODEL}:classify"): (400, "Expected classification signature method_name"),
+    ("POST", f"{MODEL}:explain"): (400, f"Malformed request: POST {MODEL}:explain"),
+    ("GET", f"{MODEL}:predict"): (400, f"Malformed request: GET {MODEL}:predict"),
+    ("PUT", MODEL): (400, "Malformed request: PUT"),
+    ("POST", "/v1/nothing"): (400, "Malformed request: POST /v1/nothing"),
+    ("GET", "/v1/models"): (400, "Missing model name"),
+    ("TRACE", MODEL): (400, "Malformed request: TRACE"),
+    ("POST", f"{MODEL}/versions/{'9' * 5000}:predict"): (400, "Failed to convert version"),
+    ("GET", "/nothing"): (404, "There is nothing at /nothing"),
+    ("GET", "/v1/models/other"): (404, "Could not find any versions of model other"),
+    ("GET", f"{MODEL}/versions/7"): (404, "Could not find any version 7 of model tiny"),
+    ("GET", "/v1/models/other/metadata"): (404, "Servable not found"),
+    ("GET", f"{MODEL}/versions/{2**64}"): (400, "Failed to convert version"),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_paths_that_lead_nowhere(server, method, path):
+    status, message = PATHS[method, path]
+    answer = server.request(method, path, content="{}")
+    assert answer.status_code == status and re.search(message, answer.json()["error"]), answer.text
+
+
+def test_what_the_rules_let_pass(server):
+    for body in (
+        json.dumps(rows([1])) + "trailing bytes",
+        json.dumps(rows([1])).encode() + b"\xff\xfe",
+        " \n" + json.dumps(rows([1])),
+        json.dumps({"signature_name": "generate", "inputs": {"seed": [1], "labels": [1], "extra": 5}}),
+        json.dumps({**rows([-(2**63)]), "more": None}),
+    ):
+        assert ask(server, body)[0] == 200
+    assert ask(server, rows([1]), f"{MODEL}/versions/1:predict")[0] == 200
+    assert ask(server, rows([1]), "/V1/Models/tiny:PREDICT")[0] == 200
+
+
+def test_status_metadata_health_and_metrics(server):
+    assert server.get(MODEL).json() == {"model_version_status": [
+        {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}]}  # fmt: skip
+    metadata = server.get(f"{MODEL}/metadata").json()
+    assert metadata["model_spec"] == {"name": "tiny", "signature_name": "", "version": "1"}
+    seed = metadata["metadata"]["signature_def"]["signature_def"]["generate"]["inputs"]["seed"]
+    assert seed["dtype"] == "DT_INT64" and seed["tensor_shape"]["dim"] == [{"size": "-1", "name": ""}]
+    assert server.get("/healthz").text == "alive\n" and server.get("/readyz").text == "ready\n"
+    assert 'tfgantl_requests_total{status="200",verb="predict"}' in server.get("/monitoring/prometheus/metrics").text
+    assert server.get("/manifest.json").json()["classes"] == 3 and server.get("/before_after.png").status_code == 200
+    assert "default-src 'none'" in server.get("/").headers["content-security-policy"]
+
+
+def test_requests_at_one_time_are_put_together_and_each_gets_its_own(published):
+    with serving(published / "tiny") as server, ThreadPoolExecutor(16) as pool:
+        alone = [ask(server, rows([seed]))[1]["predictions"][0] for seed in range(20)]
+        together = list(pool.map(lambda seed: ask(server, rows([seed % 20])), range(60)))
+        assert [(code, answer["predictions"][0]) for code, answer in together] == [(200, x) for x in alone * 3]
+        text = server.get("/monitoring/prometheus/metrics").text
+        assert float(re.search(r"^tfgantl_batches_total (\S+)$", text, re.MULTILINE)[1]) < 20 + 60
+        mixed = list(pool.map(lambda seed: ask(server, rows([seed % 20], 1 if seed % 2 else 7)), range(60)))
+        for seed, (code, answer) in enumerate(mixed):  # a bad request does not spoil those that it is run with
+            assert code == (200 if seed % 2 else 400) and (code == 400 or answer["predictions"][0] == alone[seed % 20])
+
+
+def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_gan, monkeypatch):
+    """The body is read by the signatures of the version that answers, and not of one that was asked first."""
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    model = Model(shutil.copytree(published / "tiny", tmp_path / "tiny"), poll=60).start()
+    old = model.version("tiny", None)[1]
+    publish(make_gan(num_classes=None).ema_generator, tmp_path / "tiny")
+    model.look()
+    with pytest.raises(Closed):
+        old.predict("generate", {"seed": np.zeros(1, np.int64), "labels": np.zeros(1, np.int32)})
+    with pytest.raises(InvalidArgument, match="keys must be equal to: seed"):
+        model.predict("tiny", None, json.dumps(rows([1])).encode())
+    future, _ = model.predict("tiny", None, b'{"signature_name": "generate", "instances": [1]}')
+    assert future.result()["images"].shape == (1, 8, 8, 1)
+    model.close()
+
+
+def test_a_request_that_was_given_up_does_not_stop_the_others(published):
+    model = Model(published / "tiny", poll=60).start()
+    futures = [model.predict("tiny", None, json.dumps(rows([seed])).encode())[0] for seed in range(40)]
+    for future in futures[1::2]:
+        future.cancel()
+    assert all(len(future.result(timeout=20)["images"]) == 1 for future in futures[::2])
+    assert len(model.predict("tiny", None, json.dumps(rows([1])).encode())[0].result(timeout=20)["images"]) == 1
+    model.close()
+
+
+def test_too_many_requests_at_one_time_are_told_to_come_again(published):
+    with serving(published / "tiny", max_requests=0) as server:
+        assert ask(server, rows([1])) == (429, {"error": "The server answers 0 requests at a time"})
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+)
+SPECS = {
+    "f": {"x": np.dtype("float32")}, "i": {"x": np.dtype("int32"), "y": np.dtype("int64")},
+    "s": {"image_bytes": np.dtype(object)}, "u": {"x": np.dtype("uint8")}, "b": {"x": np.dtype("bool")},
+}  # fmt: skip
+
+
+@given(st.sampled_from(list(SPECS)), VALUES, st.booleans())
+def test_any_json_is_arrays_or_an_invalid_argument(signature, value, row):
+    body = json.dumps({"signature_name": signature, "instances" if row else "inputs": value}).encode()
+    try:
+        request = read_request(body, SPECS)
+    except InvalidArgument as problem:
+        assert str(problem)
+        return
+    assert set(request.inputs) == set(SPECS[signature])
+    assert json.loads(write_response(request.inputs, False))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "expected"),
+    [
+        ("float32", [1, 2.5], [1.0, 2.5]),
+        ("uint8", [300, -1], [44, 255]),  # not range-checked there, either
+        ("int64", [-(2**63)], [-(2**63)]),
+        ("bool", [True, False], [True, False]),
+        ("float32", [1e300], [np.inf]),
+    ],
+)
+def test_numbers_become_what_the_signature_takes(dtype, values, expected):
+    request = read_request(
+        json.dumps({"signature_name": "x", "instances": values}).encode(), {"x": {"v": np.dtype(dtype)}}
+    )
+    assert request.inputs["v"].tolist() == expected and request.inputs["v"].dtype == dtype
+
+
+# --- Versions ---
+
+
+def test_versions_come_fail_and_go_while_it_serves(published, tmp_path, make_gan, monkeypatch):
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    shutil.copytree(published / "tiny", tmp_path / "tiny")
+    failures, stop = [], threading.Event()
+    with serving(tmp_path / "tiny") as server:
+
+        def state():
+            found = server.get(MODEL).json()["model_version_status"]
+            return {entry["version"]: entry["state"] for entry in found}
+
+        def until(wanted):
+            deadline = time.monotonic() + 20
+            while {k: v for k, v in state().items() if k in wanted} != wanted:
+                assert time.monotonic() < deadline, state()
+                time.sleep(0.02)
+
+        def load():
+            while not stop.is_set():
+                code, answer = ask(server, rows([1]))
+                if code != 200:
+                    failures.append(answer)
+
+        with ThreadPoolExecutor(2) as pool:
+            running = [pool.submit(load) for _ in range(2)]
+            old = ask(server, rows([1]))[1]
+            (tmp_path / "tiny" / ".tmp").mkdir()
+            (tmp_path / "tiny" / ".tmp" / "saved_model.pb").write_bytes(b"no model")
+            os.rename(tmp_path / "tiny" / ".tmp", tmp_path / "tiny" / "2")
+            until({"1": "AVAILABLE", "2": "END"})  # a version that cannot be loaded changes nothing
+            assert publish(make_gan(seed=5).ema_generator, tmp_path / "tiny").name == "3"
+            until({"1": "END", "3": "AVAILABLE"})
+            assert ask(server, rows([1]))[1] != old
+            assert ask(server, rows([1]), f"{MODEL}/versions/1:predict")[0] == 404
+            os.rename(tmp_path / "tiny" / "3", tmp_path / "tiny" / "withdrawn-3")
+            until({"1": "AVAILABLE", "3": "END"})
+            assert ask(server, rows([1]))[1] == old
+            stop.set()
+            for one in running:
+                one.result()
+        assert not failures
+
+
+# --- A real process, and the client ---
+
+
+@pytest.fixture(scope="module")
+def process(published, tmp_path_factory):
+    """`(address, process)` of a server on a port that was free."""
+    told = tmp_path_factory.mktemp("told") / "told"
+    command = [sys.executable, "-m", "tfgantl.pipelines.serve", str(published / "tiny"), "--port", "0"]
+    with open(told, "w") as file:
+        running = subprocess.Popen(command, stderr=file, stdout=file)
+    deadline = time.monotonic() + 60
+    while not (found := re.search(r"http://127.0.0.1:\d+", told.read_text())):
+        assert running.poll() is None and time.monotonic() < deadline, told.read_text()
+        time.sleep(0.05)
+    while True:
+        try:
+            httpx2.get(f"{found[0]}/readyz")
+            break
+        except httpx2.TransportError:
+            time.sleep(0.05)
+    yield found[0], running
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=20) == 0, told.read_text()
+
+
+def test_the_client_gets_images(process, server):
+    address, _ = process
+    with Client(address, "tiny") as client:
+        images = client.generate([1, 2], [1, 1])
+        assert images.dtype == np.uint8
+        np.testing.assert_array_equal(images, ask(server, rows([1, 2]))[1]["predictions"])
+        latents = np.random.default_rng(0).standard_normal((3, 4), np.float32)
+        found = client.predict("serving_default", {"latents": latents, "labels": np.zeros(3, np.int32)})
+        assert found["images"].dtype == np.float32 and found["images"].shape == (3, 8, 8, 1)
+        with pytest.raises(ServingError, match=r"400: .*labels must be in \[0, 2\]"):
+            client.generate([1], [9])
+    with Client(address, "other", retries=0) as client, pytest.raises(ServingError, match="404: Servable not found"):
+        client.generate([1])
+
+
+def test_the_client_tries_again_and_gives_up():
+    with Client("http://127.0.0.1:9", "tiny", retries=2, wait=0.01) as client:
+        with pytest.raises(ServingError, match="must be reachable"):
+            client.generate([1])
+    attempts = []
+
+    def answer(request):
+        attempts.append(request.url.path)
+        if len(attempts) < 3:
+            return httpx2.Response(503, json={"error": "loading"})
+        outputs = {"generate": {"outputs": {"images": {"dtype": "DT_UINT8"}}}}
+        metadata = {"metadata": {"signature_def": {"signature_def": outputs}}}
+        return httpx2.Response(200, json=metadata if request.method == "GET" else {"outputs": [[1]]})
+
+    with Client("http://server", "tiny", retries=2, wait=0.01) as client:
+        client._transport._http = httpx2.Client(transport=httpx2.MockTransport(answer))
+        assert client.predict("generate", {"seed": np.array([1])})["images"].tolist() == [[1]]
+    assert len(attempts) == 4
+
+
+def test_a_port_that_is_taken_is_one_line(process, published):
+    address, _ = process
+    command = [sys.executable, "-m", "tfgantl.pipelines.serve", str(published / "tiny")]
+    done = subprocess.run([*command, "--port", address.rpartition(":")[2]], capture_output=True, text=True)
+    assert done.returncode == 5 and re.search("`port` must be free. Received: 127.0.0.1", done.stderr)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,89 @@
+"""Checks a SavedModel as a server would meet it: a process that knows nothing of the Keras model.
+
+`python -m tfgantl.export.check DIR` verifies hashes, runs every example and every warmup request, and prints the
+largest difference of each signature.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tfgantl.errors import ArtifactError, reason
+
+
+def check(directory: Path) -> dict[str, float]:
+    """Verifies a version.
+
+    Args:
+        directory: The SavedModel, with its manifest, examples and warmup requests.
+
+    Returns:
+        Signature → largest difference from what the Keras model gave.
+
+    Raises:
+        ArtifactError: If a file is not what was written, or a signature not what it was.
+    """
+    import tensorflow as tf
+
+    from tfgantl.export.examples import differences, read_examples
+    from tfgantl.export.manifest import verify_files
+    from tfgantl.export.warmup import read_warmup
+    from tfgantl.transfer.weights.safety import check_operations
+    from tfgantl.transfer.weights.savedmodels import read_graph
+
+    verify_files(directory)
+    check_operations(read_graph(directory), (), str(directory))  # the hashes may be a stranger's, too
+    try:
+        signatures = tf.saved_model.load(str(directory)).signatures
+        examples, requests = read_examples(directory), read_warmup(directory)
+    except Exception as error:  # TensorFlow raises whatever its reader meets first
+        raise ArtifactError(f"{directory}: must be an intact SavedModel. Received: {reason(error)}") from error
+    if set(signatures) != set(examples):
+        raise ArtifactError(f"{directory}: signatures must be {sorted(examples)}. Received: {sorted(signatures)}")
+
+    def run(signature, inputs):
+        try:
+            values = {name: tf.constant(list(v) if v.dtype == object else v) for name, v in inputs.items()}
+            return {name: value.numpy() for name, value in signatures[signature](**values).items()}
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            raise ArtifactError(f"{directory}: {signature} must run. Received: {reason(error)}") from error
+
+    found = {
+        signature: differences(run(signature, inputs), outputs, f"{directory}, {signature}")
+        for signature, (inputs, outputs) in examples.items()
+    }
+    for signature, inputs in requests:
+        run(signature, inputs)
+    return found
+
+
+def check_in_fresh_process(directory: Path) -> dict[str, float]:
+    """Like `check`, in a process of its own.
+
+    Raises:
+        ArtifactError: If it fails there.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "tfgantl.export.check", str(directory)], capture_output=True, text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+    )  # fmt: skip
+    if done.returncode:
+        told = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
+        raise ArtifactError(told[-1].removeprefix("error: "))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> int:
+    """Runs the command line, and returns the exit code."""
+    try:
+        print(json.dumps(check(Path(sys.argv[1]))))
+    except ArtifactError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Asks a served generator for images: the same code for TensorFlow Serving and the development server."""
+
+import base64
+import io
+import time
+
+import numpy as np
+from PIL import Image
+
+from tfgantl.errors import ServingError, reason
+
+RETRIED = (429, 502, 503, 504)  # may be answered in a moment
+MOST_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
+
+
+class Client:
+    """A served model.
+
+    Args:
+        url: `http://host:8501` or `https://…` for REST, `grpc://host:8500` or `grpcs://…` for gRPC.
+        model: Name of the model.
+        version: Number of the version; `None` for the newest.
+        timeout: Seconds that one attempt may wait for the server.
+        retries: Attempts after the first, for what may be answered in a moment.
+        wait: Seconds before the first retry; doubled each time.
+        headers: What a proxy wants to see, such as `{"authorization": "Bearer …"}`.
+
+    Raises:
+        ServingError: If the package for the protocol is not installed.
+
+    Example:
+        >>> client = Client("http://localhost:8501", "handwritten-digits")
+        >>> images = client.generate(seeds=[1, 2, 3], labels=[7, 7, 7])  # uint8 (3, 28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        version: int | None = None,
+        timeout: float = 10.0,
+        retries: int = 3,
+        wait: float = 0.2,
+        headers: dict[str, str] | None = None,
+    ):
+        self.model, self.version, self.timeout, self.retries, self.wait = model, version, timeout, retries, wait
+        self.headers = headers or {}
+        self._transport = (_Grpc if url.startswith(("grpc://", "grpcs://")) else _Rest)(url, self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._transport.close()
+
+    def generate(self, seeds, labels=None) -> np.ndarray:
+        """Images of seeds.
+
+        Args:
+            seeds: int64 (n,).
+            labels: int (n,), for a model with classes.
+
+        Returns:
+            uint8 (n, height, width, channels).
+
+        Raises:
+            ServingError: If the server cannot be reached, or refuses; the message is its own.
+        """
+        inputs = {"seed": np.asarray(seeds, np.int64)}
+        if labels is not None:
+            inputs["labels"] = np.asarray(labels, np.int32)
+        files = self.predict("generate_png", inputs)["png_bytes"]
+        images = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
+        return np.stack([image[..., None] if image.ndim == 2 else image for image in images])
+
+    def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Any signature: name → array, in and out. Files are arrays of `bytes` objects.
+
+        Raises:
+            ServingError: If the server cannot be reached, or refuses; the message is its own.
+        """
+        for attempt in range(self.retries + 1):
+            try:
+                return self._transport.predict(signature, inputs)
+            except _Retry as error:
+                if attempt == self.retries:
+                    raise ServingError(str(error)) from error
+                time.sleep(self.wait * 2**attempt)
+        raise AssertionError("unreachable")
+
+
+class _Retry(Exception):
+    """May go better in a moment."""
+
+
+class _Rest:
+    def __init__(self, url, client):
+        try:
+            import httpx2
+        except ImportError as error:
+            raise ServingError(
+                f"{url}: needs httpx: pip install 'tfgantl[serve]'. Received: {reason(error)}"
+            ) from error
+        version = "" if client.version is None else f"/versions/{client.version}"
+        self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"
+        self._http, self._errors = httpx2.Client(timeout=client.timeout, headers=client.headers), httpx2.TransportError
+        self._outputs: dict[str, dict] | None = None
+
+    def close(self):
+        self._http.close()
+
+    def _ask(self, method, path, **options):
+        try:
+            answer = self._http.request(method, self._url + path, **options)
+        except self._errors as error:
+            raise _Retry(f"{self._url}: must be reachable. Received: {reason(error)}") from error
+        if answer.status_code == 200:
+            return answer.json()
+        try:
+            told = answer.json()["error"]
+        except (ValueError, KeyError, TypeError):
+            told = answer.text[:200]
+        kind = _Retry if answer.status_code in RETRIED else ServingError
+        raise kind(f"{self._url}: {answer.status_code}: {told}")
+
+    def predict(self, signature, inputs):
+        if self._outputs is None:
+            found = self._ask("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
+            self._outputs = {name: spec["outputs"] for name, spec in found.items()}
+        columns = {name: _to_json(array) for name, array in inputs.items()}
+        answer = self._ask("POST", ":predict", json={"signature_name": signature, "inputs": columns})["outputs"]
+        specs = self._outputs[signature]
+        if len(specs) == 1:
+            answer = {next(iter(specs)): answer}
+        return {name: _from_json(answer[name], spec["dtype"]) for name, spec in specs.items()}
+
+
+def _to_json(array):
+    array = np.asarray(array)
+    if array.dtype == object:
+        return [{"b64": base64.b64encode(file).decode()} for file in array]
+    return array.tolist()
+
+
+def _from_json(value, dtype):
+    if dtype == "DT_STRING":
+        files = np.empty(len(value), object)
+        files[:] = [base64.b64decode(file["b64"]) if isinstance(file, dict) else file.encode() for file in value]
+        return files
+    return np.array(value, {"DT_FLOAT": np.float32, "DT_UINT8": np.uint8, "DT_INT32": np.int32}.get(dtype))
+
+
+class _Grpc:
+    def __init__(self, url, client):
+        import grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        self._grpc, self._client = grpc, client
+        scheme, _, address = url.partition("://")
+        options = [("grpc.max_receive_message_length", MOST_BYTES)]
+        if scheme == "grpcs":
+            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)
+        else:
+            self._channel = grpc.insecure_channel(address, options)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+
+    def close(self):
+        self._channel.close()
+
+    def predict(self, signature, inputs):
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = self._client.model, signature
+        if self._client.version is not None:
+            request.model_spec.version.value = self._client.version
+        for name, array in inputs.items():
+            array = np.asarray(array)
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(list(array) if array.dtype == object else array))
+        try:
+            headers = [(name.lower(), value) for name, value in self._client.headers.items()]
+            answer = self._stub.Predict(request, timeout=self._client.timeout, metadata=headers)
+        except self._grpc.RpcError as error:
+            codes = self._grpc.StatusCode
+            passing = (codes.UNAVAILABLE, codes.RESOURCE_EXHAUSTED, codes.DEADLINE_EXCEEDED)
+            kind = _Retry if error.code() in passing else ServingError
+            raise kind(f"{self._client.model}: {error.code().name}: {error.details()}") from error
+        return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}

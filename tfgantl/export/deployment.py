@@ -1,0 +1,36 @@
+"""Files that TensorFlow Serving is started with, written once beside the versions for the user to edit."""
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+
+from tfgantl.export.warmup import BATCHES
+from tfgantl.training.run_directory import Replacing
+
+FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml", "kubernetes.yaml")
+IMAGE = "tensorflow/serving:2.20.0"
+
+
+def write_deployment(directory: Path) -> Path:
+    """Writes `directory/deploy/`; files that are there already stay as they are.
+
+    Args:
+        directory: Model directory, whose name is that of the model.
+    """
+    target, name = directory / "deploy", directory.absolute().name
+    target.mkdir(exist_ok=True)
+    environment = Environment(loader=PackageLoader("tfgantl", "templates/deploy"), keep_trailing_newline=True)
+    for file in FILES:
+        if not (target / file).is_file():
+            page = environment.get_template(f"{file}.j2").render(
+                name=name, batches=BATCHES, image=IMAGE, dns=_dns(name)
+            )
+            with Replacing(target / file) as temporary:
+                temporary.write_text(page)
+    return target
+
+
+def _dns(name):
+    """The name as Kubernetes allows it."""
+    plain = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
+    return plain if plain[:1].isalpha() else f"model-{plain}"

@@ -1,0 +1,120 @@
+"""Inputs and outputs of every signature, kept beside a SavedModel, so that anybody can check that it gives them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tfgantl.errors import ArtifactError
+
+FILE = Path("assets.extra") / "examples.npz"
+TOLERANCE = {"f": 1e-5, "u": 1, "i": 0}  # by kind of number; pixels may be rounded the other way
+ROWS = 8
+
+
+def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
+    """Eight rows for each input of a signature.
+
+    Args:
+        specs: Name of an input → `tf.TensorSpec`.
+        classes: Number of classes, for labels.
+    """
+    rng, inputs = np.random.default_rng(0), {}
+    for name, spec in specs.items():
+        shape = [ROWS, *spec.shape[1:]]
+        if name == "image_bytes":
+            files = [_picture(rng.integers(0, 256, (20 + i, 30, 3), dtype=np.uint8)) for i in range(ROWS)]
+            inputs[name] = np.array(files, object)
+        elif name == "labels":
+            inputs[name] = (np.arange(ROWS) % classes).astype(np.int32)
+        elif spec.dtype.is_integer:
+            inputs[name] = np.arange(ROWS, dtype=spec.dtype.as_numpy_dtype)
+        elif name == "images":
+            inputs[name] = rng.uniform(-1, 1, shape).astype(np.float32)
+        else:
+            inputs[name] = rng.standard_normal(shape, np.float32)
+    return inputs
+
+
+def write_examples(directory: Path, examples: dict[str, tuple[dict, dict]]) -> None:
+    """Writes `{signature: (inputs, outputs)}`."""
+    arrays = {}
+    for signature, sides in examples.items():
+        for side, values in zip(("in", "out"), sides, strict=True):
+            for name, value in values.items():
+                for key, array in _plain(f"{signature}/{side}/{name}", value):
+                    arrays[key] = array
+    (directory / FILE).parent.mkdir(exist_ok=True)
+    np.savez_compressed(directory / FILE, **arrays)
+
+
+def read_examples(directory: Path) -> dict[str, tuple[dict, dict]]:
+    """Reads `{signature: (inputs, outputs)}`.
+
+    Raises:
+        Exception: If the file is missing or damaged, whatever its reader meets first.
+    """
+    found: dict[str, tuple[dict, dict]] = {}
+    with np.load(directory / FILE, allow_pickle=False) as archive:
+        for key in archive.files:
+            signature, side, name, *files = key.split("/")
+            values = found.setdefault(signature, ({}, {}))[side == "out"]
+            if files:
+                values.setdefault(name, []).append(archive[key].tobytes())
+            else:
+                values[name] = archive[key]
+    for signature, sides in found.items():
+        found[signature] = tuple(
+            {name: np.array(value, object) if isinstance(value, list) else value for name, value in side.items()}
+            for side in sides
+        )
+    return found
+
+
+def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], where: str) -> float:
+    """Compares outputs; pictures by their pixels.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        ArtifactError: If names, shapes or types differ, or values by more than 1e-5 (floats) or 1 (pixels).
+    """
+    if set(found) != set(expected):
+        raise ArtifactError(f"{where}: outputs must be {sorted(expected)}. Received: {sorted(found)}")
+    largest = 0.0
+    for name, wanted in expected.items():
+        value = np.asarray(found[name])
+        if wanted.dtype == object:
+            value, wanted = _pixels(value), _pixels(wanted)
+        if value.shape != wanted.shape or value.dtype != wanted.dtype:
+            raise ArtifactError(
+                f"{where}: {name} must be {wanted.dtype} {wanted.shape}. Received: {value.dtype} {value.shape}"
+            )
+        difference = float(np.abs(value.astype(np.float64) - wanted).max())
+        if not difference <= TOLERANCE[wanted.dtype.kind]:
+            raise ArtifactError(
+                f"{where}: {name} must be that of the Keras model to {TOLERANCE[wanted.dtype.kind]:g}. "
+                f"Received: a difference of {difference:g}"
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _picture(pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _pixels(files):
+    return np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in files])
+
+
+def _plain(key, value):
+    """Arrays of numbers as they are; each file as one array of bytes, because an archive of objects would be code."""
+    value = np.asarray(value)
+    if value.dtype != object:
+        return [(key, value)]
+    return [(f"{key}/{i}", np.frombuffer(file, np.uint8)) for i, file in enumerate(value)]

@@ -1,0 +1,85 @@
+"""Generators for other runtimes: ONNX and LiteRT, each run once and compared with the Keras model."""
+
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfgantl.errors import ArtifactError, RunError, reason
+from tfgantl.export.examples import ROWS
+
+SUFFIX = {"onnx": ".onnx", "litert": ".tflite"}
+TOLERANCE = 1e-3
+
+
+def write_format(generator: keras.Model, directory: Path, kind: str) -> tuple[Path, float]:
+    """Writes a generator as one file; inputs are latents, and labels if it has classes.
+
+    Args:
+        generator: Float32 generator.
+        directory: Model directory; the file gets its name.
+        kind: `onnx` or `litert`.
+
+    Returns:
+        The file, and the largest difference of a pixel in [-1, 1] from the Keras model.
+
+    Raises:
+        ArtifactError: If a package is not installed, the model cannot be converted, or gives other images.
+        RunError: If the file cannot be written.
+    """
+    rng = np.random.default_rng(0)
+    inputs = [rng.standard_normal((ROWS, generator.inputs[0].shape[-1]), np.float32)]
+    if len(generator.inputs) == 2:
+        inputs.append((np.arange(ROWS) % generator.num_classes).astype(np.int32))
+    expected = generator.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    path = directory / f"{directory.absolute().name}{SUFFIX[kind]}"
+    temporary = path.with_name(f".{path.name}")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # converters look at names that NumPy will not have for ever
+            generator.export(str(temporary), format=kind, verbose=False)
+        found = (_run_onnx if kind == "onnx" else _run_litert)(temporary, inputs)
+    except ImportError as error:
+        raise ArtifactError(
+            f"`format` {kind} must have its packages: pip install 'tfgantl[{kind}]'. Received: {reason(error)}"
+        ) from error
+    except OSError as error:
+        raise RunError(f"`export_dir` must be a directory that can be written. Received: {path} ({error})") from error
+    except Exception as error:  # converters raise whatever they meet first
+        raise ArtifactError(f"{path}: must be possible to convert. Received: {reason(error)}") from error
+    else:
+        difference = float(np.abs(found - expected).max())
+        if not difference <= TOLERANCE:
+            raise ArtifactError(
+                f"{path}: must give the images of the Keras model to {TOLERANCE:g}. Received: {difference:g}"
+            )
+        temporary.rename(path)
+        return path, difference
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _run_onnx(path, inputs):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [spec.name for spec in session.get_inputs()]
+    return session.run(None, dict(zip(names, inputs, strict=True)))[0]
+
+
+def _run_litert(path, inputs):
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    # The default delegate cannot resize transposed convolutions.
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=plain)
+    given = sorted(interpreter.get_input_details(), key=lambda spec: len(spec["shape"]), reverse=True)  # latents first
+    for spec, value in zip(given, inputs, strict=True):
+        interpreter.resize_tensor_input(spec["index"], value.shape)
+    interpreter.allocate_tensors()
+    for spec, value in zip(given, inputs, strict=True):
+        interpreter.set_tensor(spec["index"], value.astype(spec["dtype"]))
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])

@@ -1,0 +1,115 @@
+"""Endpoints that take pictures as files: decoded in the graph, after a look at their headers."""
+
+from functools import partial
+
+import keras
+import tensorflow as tf
+
+from tfgantl.export.signatures import check_finite, check_rows
+from tfgantl.images import to_unit
+
+MOST_PIXELS = 16_000_000  # that one file may decode to; a PNG of 80 kB can claim 240 MB
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+
+
+def classifier_signatures(classifier: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """The endpoints of a classifier.
+
+    - `serving_default(images) → probabilities, label`: images float32 in [-1, 1].
+    - `classify(image_bytes) → probabilities, label`: PNG or JPEG files of any size.
+
+    Args:
+        classifier: Images (batch, side, side, channels) in [-1, 1] → logits (batch, classes).
+    """
+    pictures, files = _specs(classifier)
+
+    def judged(images):
+        logits = classifier(images, training=False)
+        return {"probabilities": tf.nn.softmax(logits), "label": tf.argmax(logits, 1, tf.int32)}
+
+    @tf.function(input_signature=[pictures])
+    def serving_default(images):
+        return judged(_checked(images))
+
+    @tf.function(input_signature=[files])
+    def classify(image_bytes):
+        return judged(decode_pictures(image_bytes, *classifier.inputs[0].shape[2:]))
+
+    return {"serving_default": serving_default, "classify": classify}
+
+
+def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """The endpoints of a network that gives features.
+
+    - `serving_default(images) → features`: images float32 in [-1, 1].
+    - `features(image_bytes) → features`: PNG or JPEG files of any size.
+
+    Args:
+        extractor: Images (batch, side, side, channels) in [-1, 1] → features (batch, length).
+    """
+    pictures, files = _specs(extractor)
+
+    @tf.function(input_signature=[pictures])
+    def serving_default(images):
+        return {"features": extractor(_checked(images), training=False)}
+
+    @tf.function(input_signature=[files])
+    def features(image_bytes):
+        return {"features": extractor(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]), training=False)}
+
+    return {"serving_default": serving_default, "features": features}
+
+
+def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
+    """Decodes files, cuts their centred squares, and resizes them with antialiasing.
+
+    Args:
+        files: string (batch,): PNG or JPEG.
+        side: Height and width of the result.
+        channels: 1 or 3.
+
+    Returns:
+        float32 (batch, side, side, channels) in [-1, 1].
+    """
+    spec = tf.TensorSpec([side, side, channels], tf.float32)
+    with tf.control_dependencies([check_rows(files)]):
+        files = tf.identity(files)
+    # One at a time: each may take 200 MB while it is decoded.
+    decode = partial(_decoded, side=side, channels=channels)
+    return tf.map_fn(decode, files, parallel_iterations=1, fn_output_signature=spec)
+
+
+def _decoded(file, side, channels):
+    is_png = tf.equal(tf.strings.substr(file, 0, 8), PNG)
+    is_jpeg = tf.equal(tf.strings.substr(file, 0, 3), JPEG)
+    known = tf.debugging.Assert(is_png | is_jpeg, ["image_bytes must be a PNG or JPEG file"])
+    with tf.control_dependencies([known]):
+        shape = tf.cond(is_png, lambda: _shape_of_png(file), lambda: tf.io.extract_jpeg_shape(file)[:2])
+    pixels = tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64)
+    small = tf.debugging.assert_less_equal(
+        pixels, tf.constant(MOST_PIXELS, tf.int64), message=f"image_bytes must have at most {MOST_PIXELS} pixels"
+    )
+    with tf.control_dependencies([small]):
+        image = tf.cond(
+            is_png, lambda: tf.io.decode_png(file, channels), lambda: tf.io.decode_jpeg(file, channels)
+        )  # fmt: skip
+    short = tf.reduce_min(tf.shape(image)[:2])
+    image = tf.image.resize_with_crop_or_pad(image, short, short)
+    image = tf.image.resize(tf.cast(image, tf.float32), (side, side), tf.image.ResizeMethod.BICUBIC, antialias=True)
+    return tf.reshape(to_unit(tf.clip_by_value(image, 0.0, 255.0)), (side, side, channels))
+
+
+def _shape_of_png(file):
+    """Height and width, from the header that every PNG begins with."""
+    numbers = tf.io.decode_raw(tf.strings.substr(file, 16, 8), tf.int32, little_endian=False)
+    return tf.reverse(tf.ensure_shape(numbers, [2]), [0])
+
+
+def _specs(network):
+    shape = network.inputs[0].shape[1:]
+    return tf.TensorSpec([None, *shape], tf.float32, "images"), tf.TensorSpec([None], tf.string, "image_bytes")
+
+
+def _checked(images):
+    with tf.control_dependencies([check_rows(images), check_finite(images)]):
+        return tf.identity(images)

@@ -1,0 +1,65 @@
+"""What a published version is made of: a hash of every file, its signatures, and where it comes from."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tfgantl.errors import ArtifactError
+from tfgantl.versions import versions
+
+NAME = "manifest.json"
+
+
+def write_manifest(directory: Path, facts: dict) -> None:
+    """Writes the manifest of all files that are there.
+
+    Args:
+        directory: The version.
+        facts: What else to keep: name, signatures, verdict, metrics.
+    """
+    manifest = {
+        **facts,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "files": {str(path.relative_to(directory)): _stamp(path) for path in _files(directory)},
+    }
+    (directory / NAME).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def read_manifest(directory: Path) -> dict:
+    """Reads it.
+
+    Raises:
+        ArtifactError: If there is none, or it is damaged.
+    """
+    try:
+        manifest = json.loads((directory / NAME).read_text())
+        return {**manifest, "files": dict(manifest["files"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{directory}: must hold an intact {NAME}. Received: {error}") from error
+
+
+def verify_files(directory: Path) -> None:
+    """Compares all files with the manifest.
+
+    Raises:
+        ArtifactError: If one is missing, superfluous or not what was written.
+    """
+    wanted = read_manifest(directory)["files"]
+    found = {str(path.relative_to(directory)): path for path in _files(directory)}
+    if set(wanted) != set(found):
+        differing = sorted(set(wanted) ^ set(found))
+        raise ArtifactError(f"{directory}: files must be those of {NAME}. Received: {', '.join(differing[:4])}")
+    for name, stamp in wanted.items():
+        if _stamp(found[name]) != stamp:
+            raise ArtifactError(f"{found[name]}: must be what was written, by its SHA-256. Received: another file")
+
+
+def _files(directory):
+    return sorted(path for path in directory.rglob("*") if path.is_file() and path.name != NAME)
+
+
+def _stamp(path):
+    with open(path, "rb") as file:
+        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]

@@ -1,0 +1,54 @@
+"""Requests that TensorFlow Serving runs before it answers anybody, so that the first user does not wait for tracing.
+
+One bad record keeps the version from loading, so all of them are run before anything is published.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.export.signatures import MOST_IMAGES
+
+# Those of batching.config. A server that puts requests together takes none with more rows than the last.
+BATCHES = (1, 4, 16, 64, MOST_IMAGES)
+FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+
+
+def write_warmup(directory: Path, name: str, inputs: dict[str, dict[str, np.ndarray]]) -> None:
+    """Writes one record for each signature and size of batch.
+
+    Args:
+        directory: The SavedModel.
+        name: Name of the model.
+        inputs: Signature → name of an input → rows, which are repeated to fill a batch.
+    """
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    (directory / FILE).parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(directory / FILE)) as writer:
+        for signature, rows in inputs.items():
+            for count in BATCHES:
+                request = predict_pb2.PredictRequest()
+                request.model_spec.name, request.model_spec.signature_name = name, signature
+                for key, values in rows.items():
+                    batch = np.resize(values, (count, *values.shape[1:]))
+                    request.inputs[key].CopyFrom(tf.make_tensor_proto(batch, tf.as_dtype(values.dtype)))
+                log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+                writer.write(log.SerializeToString())
+
+
+def read_warmup(directory: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """Reads the records back: signature, and name of an input → batch.
+
+    Raises:
+        Exception: If the file is missing or damaged, whatever its reader meets first.
+    """
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    requests = []
+    for record in tf.data.TFRecordDataset(str(directory / FILE)).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        batch = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        requests.append((request.model_spec.signature_name, batch))
+    return requests

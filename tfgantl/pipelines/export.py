@@ -1,0 +1,151 @@
+"""Publishes a generator for TensorFlow Serving, and looks after what is published.
+
+`python -m tfgantl.pipelines.export --model runs/handwritten-digits/1`, or `tfgantl export`.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tfgantl.cli import run as run_cli
+from tfgantl.errors import ConfigError, check_at_least
+from tfgantl.models import Networks
+from tfgantl.training.run_directory import check_name
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Settings of an export. One of `model`, `list`, `verify` and `rollback` says what to do.
+
+    Args:
+        model: Handle of the generator to publish: a run directory, a preset, a .keras file or any other source.
+        list: Model directory whose versions to list.
+        verify: Version to check: hashes of its files, examples of every signature, warmup requests.
+        rollback: Model directory whose newest version to withdraw, so that the one before it serves again.
+        name: Name of the model; that of the run's target, or of the handle, if not given.
+        export_dir: Model directory; `exported/NAME` if not given.
+        format: SavedModel for servers, or one file for other runtimes.
+        networks: Architecture that bare weights are adopted into.
+        allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
+        force: Publish also after negative transfer.
+        keep: Versions to keep; older ones are deleted. All if not given.
+        json: Print the result as the last line, one JSON object.
+    """
+
+    model: str | None = None
+    list: str | None = None
+    verify: str | None = None
+    rollback: str | None = None
+    name: str | None = None
+    export_dir: str | None = None
+    format: Literal["savedmodel", "onnx", "litert"] = "savedmodel"
+    networks: Networks | None = None
+    allow_ops: tuple[str, ...] = ()
+    force: bool = False
+    keep: int | None = None
+    json: bool = False
+
+    def __post_init__(self):
+        check_at_least(self, 1, "keep")
+        given = [name for name in ("model", "list", "verify", "rollback") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ConfigError(
+                f"one of `model`, `list`, `verify` and `rollback` must be given. Received: {', '.join(given) or 'none'}"
+            )
+        if self.name is not None and self.export_dir is not None:
+            raise ConfigError("`name` must not be given with `export_dir`, which has one. Received: both")
+        if self.keep is not None and (self.model is None or self.format != "savedmodel"):
+            raise ConfigError("`keep` must be given with `model`, for SavedModels. Received: something else")
+
+
+def export(config: ExportConfig, text: str) -> dict:
+    """Does what was asked for.
+
+    Args:
+        config: The settings.
+        text: The same as YAML; not used.
+
+    Returns:
+        What `--json` prints.
+
+    Raises:
+        TfgantlError: If the model cannot be used, is not what it was, or may not be published.
+    """
+    if config.list is not None:
+        return list_versions(Path(config.list))
+    if config.verify is not None:
+        return verify(Path(config.verify))
+    if config.rollback is not None:
+        return roll_back(Path(config.rollback))
+    return publish_model(config)
+
+
+def list_versions(directory: Path) -> dict:
+    """Prints the versions of a model."""
+    from tfgantl.export.directory import describe
+
+    rows = describe(directory)
+    for row in rows:
+        verdict = f"{row['verdict']} transfer" if row["verdict"] else "no verdict"
+        print(f"{row['version']:>6}  {row['state']:20}  {row['created'] or 'unknown date':25}  {verdict}")
+    return {"model": directory.name, "versions": rows}
+
+
+def verify(version: Path) -> dict:
+    """Checks a version as a server would load it."""
+    from tfgantl.export.check import check_in_fresh_process
+
+    found = check_in_fresh_process(version)
+    for signature, difference in found.items():
+        print(f"{signature}: largest difference from the Keras model {difference:.2g}")
+    return {"version": str(version), "differences": found}
+
+
+def roll_back(directory: Path) -> dict:
+    """Withdraws the newest version."""
+    from tfgantl.export.directory import roll_back as withdraw
+
+    withdrawn, serving = withdraw(directory)
+    print(f"{directory.name}: version {withdrawn} is withdrawn, {serving} is the newest now")
+    return {"model": directory.name, "withdrawn": withdrawn, "newest": serving}
+
+
+def publish_model(config: ExportConfig) -> dict:
+    """Publishes a generator, or writes it for another runtime."""
+    from tfgantl.export.directory import keep_newest
+    from tfgantl.export.formats import write_format
+    from tfgantl.export.publish import publish
+    from tfgantl.training.run_directory import read_result
+    from tfgantl.transfer.weights import load_generator
+
+    generator = load_generator(config.model, config.networks, config.allow_ops)
+    result = read_result(Path(config.model))
+    name = check_name(config.name or result.get("name") or Path(config.model).stem)
+    directory = Path(config.export_dir or Path("exported") / name)
+    if config.format != "savedmodel":
+        path, difference = write_format(generator, directory, config.format)
+        print(f"{path}: largest difference from the Keras model {difference:.2g}")
+        return {"path": str(path), "difference": difference}
+    facts = {key: result[key] for key in ("metrics", "baseline") if result.get(key) is not None}
+    if result.get("verdict"):
+        facts["verdict"] = result["verdict"]["outcome"]
+    picture = Path(config.model) / "before_after.png"
+    version = publish(
+        generator, directory, facts={"source": config.model, **facts}, force=config.force,
+        before_after=picture.read_bytes() if picture.is_file() else None,
+    )  # fmt: skip
+    print(f"SavedModel: {version}")
+    deleted = keep_newest(directory, config.keep) if config.keep else []
+    if deleted:
+        print(f"deleted: {', '.join(map(str, deleted))}")
+    return {"version": str(version), "deleted": deleted}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(ExportConfig, "export", export, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Serves a model directory for development, with the REST API of TensorFlow Serving and one page for people.
+
+`python -m tfgantl.pipelines.serve exported/handwritten-digits`, or `tfgantl serve exported/handwritten-digits`. It is
+not TensorFlow Serving, and has no authentication.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfgantl.cli import run as run_cli
+from tfgantl.errors import ConfigError, RunError, check_at_least, reason
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """Settings of the server.
+
+    Args:
+        directory: Model directory; its name is that of the model, its numbered children are versions.
+        host: Address to listen on; only this machine can reach the default.
+        port: Port; 0 for any that is free.
+        max_body: Most bytes of a request.
+        max_requests: Most requests at one time; the next ones get 429.
+        stop_after: Seconds that requests have to end after a signal to stop.
+    """
+
+    directory: str
+    host: str = "127.0.0.1"
+    port: int = 8501
+    max_body: int = 4 * 2**20
+    max_requests: int = 256
+    stop_after: int = 10
+
+    def __post_init__(self):
+        check_at_least(self, 1, "max_body", "max_requests", "stop_after")
+        if not 0 <= self.port < 2**16:
+            raise ConfigError(f"`port` must be in [0, 65535]. Received: {self.port}")
+
+
+def serve(config: ServeConfig, text: str) -> dict:
+    """Serves until a signal comes.
+
+    Args:
+        config: The settings.
+        text: The same as YAML; not used.
+
+    Returns:
+        Nothing of interest.
+
+    Raises:
+        RunError: If there is no version, a package is missing, or the port is taken.
+    """
+    import signal
+    import socket
+
+    try:
+        import uvicorn
+
+        from tfgantl.serving.app import Metrics, make_app
+    except ImportError as error:
+        raise RunError(
+            f"serve: must have its packages: pip install 'tfgantl[serve]'. Received: {reason(error)}"
+        ) from error
+    from tfgantl.export.directory import versions_in
+    from tfgantl.serving.model import Model
+    from tfgantl.training.run_directory import check_name
+
+    directory = Path(config.directory)
+    check_name(directory.absolute().name)
+    if not versions_in(directory):
+        raise RunError(f"`directory` must hold numbered versions. Received: {directory}")
+    listener = socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        raise RunError(f"`port` must be free. Received: {config.host}:{config.port} ({error.strerror})") from error
+    metrics = Metrics()
+    model = Model(directory, metrics.batch).start()
+    app = make_app(model, metrics, config.max_body, config.max_requests)
+    address = f"http://{config.host}:{listener.getsockname()[1]}"
+    print(f"development server for {model.name}: {address}/ (page), {address}/v1/models/{model.name}", file=sys.stderr)
+    settings = uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=config.stop_after, access_log=False, server_header=False
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on once it has answered what was asked
+        signal.signal(number, lambda *_: None)
+    uvicorn.Server(settings).run(sockets=[listener])
+    return {}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(ServeConfig, "serve", serve, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""The routes: those of TensorFlow Serving's REST API, health, metrics, and one page for people."""
+
+import asyncio
+import json
+import re
+import time
+import traceback
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from tfgantl.errors import reason
+from tfgantl.serving.model import Model
+from tfgantl.serving.problems import InvalidArgument, NotFound, Problem
+from tfgantl.serving.tensors import write_response
+
+# As in the source of TensorFlow Serving; letters of any case.
+PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
+STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I)
+SMALL = 2**16  # bytes of a body that is read in no time
+PAGE_FILES = {
+    "/before_after.png": ("assets.extra/before_after.png", "image/png"),
+    "/manifest.json": ("manifest.json", "application/json"),
+}
+POLICY = "default-src 'none'; connect-src 'self'; img-src 'self' data:; " + "; ".join(
+    f"{kind}-src 'unsafe-inline'" for kind in ("script", "style")
+)
+
+
+class Metrics:
+    """What Prometheus reads, under names of this server's own."""
+
+    def __init__(self):
+        self.registry = CollectorRegistry()
+        one = {"registry": self.registry}
+        self.requests = Counter("tfgantl_requests", "Requests", ["verb", "status"], **one)
+        self.seconds = Histogram("tfgantl_request_seconds", "Time of requests", ["verb"], **one)
+        self.batches = Counter("tfgantl_batches", "Batches run", **one)
+        self.rows = Histogram("tfgantl_batch_rows", "Rows a batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), **one)
+
+    def batch(self, requests: int, rows: int) -> None:
+        """Counts one batch."""
+        self.batches.inc()
+        self.rows.observe(rows)
+
+
+def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -> Starlette:
+    """The ASGI application.
+
+    Args:
+        model: What it serves.
+        metrics: Where it counts.
+        max_body: Most bytes of a request.
+        max_requests: Most requests at one time; the next ones get 429.
+    """
+    state = {"running": 0}
+
+    async def answer(request: Request) -> Response:
+        start, verb = time.perf_counter(), "other"
+        state["running"] += 1
+        try:
+            if state["running"] > max_requests:
+                raise Problem(f"The server answers {max_requests} requests at a time", 429)
+            path = request.url.path
+            if request.method == "POST" and (match := PREDICT.fullmatch(path)):
+                verb = match[4].lower()
+                response = await predict(request, *match.groups()[:3], verb)
+            elif request.method == "GET" and (match := STATUS.fullmatch(path)):
+                verb = "metadata" if match[4] else "status"
+                response = look_up(*match.groups())
+            elif path.lower() == "/v1" or path.lower().startswith("/v1/"):
+                raise InvalidArgument(f"Malformed request: {request.method} {path}")
+            else:
+                raise NotFound(f"There is nothing at {path}")
+        except Problem as problem:
+            response = _refused(str(problem), problem.status)
+        except ClientDisconnect:
+            response = _refused("The client has gone", 499)
+        except Exception as error:
+            traceback.print_exc()
+            response = _refused(reason(error), 500)
+        finally:
+            state["running"] -= 1
+        metrics.requests.labels(verb, response.status_code).inc()
+        metrics.seconds.labels(verb).observe(time.perf_counter() - start)
+        return response
+
+    async def predict(request, name, number, label, verb):
+        number = _number(number, label)
+        if verb != "predict":
+            model.version(name, number)
+            kind = {"classify": "classification", "regress": "regression"}[verb]
+            wanted = f"Expected {kind} signature method_name to be tensorflow/serving/{verb}."
+            raise InvalidArgument(f"{wanted} Was: tensorflow/serving/predict")
+        body = await _body(request, max_body)
+        if len(body) < SMALL:
+            future, row = model.predict(name, number, body)
+        else:  # others must not wait for it
+            future, row = await asyncio.to_thread(model.predict, name, number, body)
+        outputs = await asyncio.wrap_future(future)
+        return Response(await asyncio.to_thread(write_response, outputs, row), media_type="application/json")
+
+    def look_up(name, number, label, metadata):
+        if name is None:
+            raise InvalidArgument("Missing model name in request.")
+        if not metadata:
+            return JSONResponse(model.status(name, _number(number, label)))
+        version, servable = model.version(name, _number(number, label))
+        spec = {"name": name, "signature_name": "", "version": str(version)}
+        return JSONResponse({"model_spec": spec, "metadata": servable.metadata()})
+
+    async def alive(request):
+        return Response("alive\n", media_type="text/plain")
+
+    async def ready(request):
+        return Response("ready\n" if model.ready else "loading\n", 200 if model.ready else 503, media_type="text/plain")
+
+    async def show_metrics(request):
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def page(request):
+        text = (files("tfgantl") / "templates" / "page.html").read_text().replace("MODEL_NAME", model.name)
+        return Response(text, media_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+    async def file(request):
+        """A file of the version that serves, for the page."""
+        name, kind = PAGE_FILES[request.url.path]
+        path = model.version(model.name, None)[1].directory / name if model.ready else None
+        if path is None or not path.is_file():
+            return JSONResponse({"error": "there is none"}, 404)
+        return Response(path.read_bytes(), media_type=kind)
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        await asyncio.to_thread(model.close)
+
+    async def api(scope, receive, send):
+        await (await answer(Request(scope, receive)))(scope, receive, send)
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            *(Route(path, file) for path in PAGE_FILES),
+            Route("/healthz", alive),
+            Route("/readyz", ready),
+            Route("/monitoring/prometheus/metrics", show_metrics),
+            Mount("/", api),  # everything else, with every method
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _number(number, label):
+    if label is not None:
+        raise InvalidArgument(f"Unrecognized servable version label: {label}")
+    if number is not None and (len(number) > 19 or int(number) >= 2**63):
+        raise InvalidArgument(f"Failed to convert version: {number} to numeric.")
+    return None if number is None else int(number)
+
+
+def _refused(message, status):
+    # ASCII: a message may quote half of a surrogate pair.
+    return Response(json.dumps({"error": message}), status, media_type="application/json")
+
+
+async def _body(request, most):
+    if int(request.headers.get("content-length") or 0) > most:
+        raise Problem(f"The body must have at most {most} bytes", 413)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise Problem(f"The body must have at most {most} bytes", 413)
+        parts.append(part)
+    return b"".join(parts)

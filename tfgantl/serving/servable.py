@@ -1,0 +1,161 @@
+"""One loaded version: a session over the SavedModel, as TensorFlow Serving has it, which puts requests together."""
+
+import logging
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import json_format
+
+from tfgantl.export.signatures import MOST_IMAGES
+from tfgantl.export.warmup import FILE, read_warmup
+from tfgantl.serving.problems import Closed, InvalidArgument, Problem
+
+STOP = object()
+# Codes of TensorFlow → statuses, as in the source of TensorFlow Serving; all others are 500.
+STATUS = {1: 499, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
+
+
+@dataclass
+class Item:
+    """One request in the queue."""
+
+    signature: str
+    inputs: dict[str, np.ndarray]
+    rows: int
+    future: Future = field(default_factory=Future)
+
+
+class Servable:
+    """A version that answers. Requests that wait at the same time are run as one batch.
+
+    Args:
+        directory: The SavedModel; its warmup requests are run, if it has any.
+        observe: Called with the number of requests and rows of each batch.
+    """
+
+    def __init__(self, directory: Path, observe=lambda requests, rows: None):
+        v1 = tf.compat.v1
+        self.directory, self._observe = directory, observe
+        self._session = v1.Session(graph=v1.Graph())
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it says that sessions are old
+        with self._session.graph.as_default():
+            graph = v1.saved_model.load(self._session, ["serve"], str(directory))
+        self.definitions = {k: v for k, v in graph.signature_def.items() if not k.startswith("__")}
+        self.inputs = {
+            name: {key: _dtype(spec) for key, spec in signature.inputs.items()}
+            for name, signature in self.definitions.items()
+        }
+        self._calls = {name: self._callable(signature) for name, signature in self.definitions.items()}
+        for signature, inputs in read_warmup(directory) if (directory / FILE).is_file() else ():
+            self._calls[signature](*(inputs[name] for name in self.definitions[signature].inputs))
+        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
+        self._lock, self._closed = threading.Lock(), False
+        self._thread = threading.Thread(target=self._work, name=f"version {directory.name}", daemon=True)
+        self._thread.start()
+
+    def _callable(self, signature):
+        fetches = {name: spec.name for name, spec in signature.outputs.items()}
+        return self._session.make_callable(fetches, [spec.name for spec in signature.inputs.values()])
+
+    def metadata(self) -> dict:
+        """Signatures, in the form of the REST API."""
+        signatures = {}
+        for name, definition in self.definitions.items():
+            found = json_format.MessageToDict(
+                definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+            signatures[name] = {key: found[key] for key in ("inputs", "outputs", "method_name")}
+        return {"signature_def": {"signature_def": signatures}}
+
+    def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> Future:
+        """Puts a request into the queue; the future gives its outputs.
+
+        Raises:
+            InvalidArgument: If shapes are not those of the signature.
+            Closed: If this version no longer serves.
+        """
+        item = Item(signature, inputs, self._rows(signature, inputs))
+        with self._lock:  # or it could come to the queue after the end
+            if self._closed:
+                raise Closed
+            self._waiting.put(item)
+        return item.future
+
+    def close(self):
+        """Answers what waits, and frees the version."""
+        with self._lock:
+            self._closed = True
+            self._waiting.put(STOP)
+        self._thread.join()
+        self._session.close()
+
+    def _rows(self, signature, inputs):
+        counts = set()
+        for name, spec in self.definitions[signature].inputs.items():
+            wanted = [dim.size for dim in spec.tensor_shape.dim]
+            shape = inputs[name].shape
+            if len(shape) != len(wanted) or any(w not in (-1, n) for w, n in zip(wanted, shape, strict=True)):
+                raise InvalidArgument(f"input {name} must have the shape {wanted}. Received: {list(shape)}")
+            counts.add(shape[0])
+        if len(counts) != 1:
+            raise InvalidArgument(f"inputs must have equal 0th-dimension size. Received: {sorted(counts)}")
+        return counts.pop()
+
+    def _work(self):
+        held = None
+        while (first := held or self._waiting.get()) is not STOP:
+            batch, rows, held = [first], first.rows, None
+            while rows < MOST_IMAGES and not self._waiting.empty():  # what waits already; nothing is waited for
+                item = self._waiting.get()
+                if item is STOP or item.signature != first.signature or rows + item.rows > MOST_IMAGES:
+                    held = item
+                    break
+                batch.append(item)
+                rows += item.rows
+            batch = [item for item in batch if item.future.set_running_or_notify_cancel()]
+            if batch:
+                self._observe(len(batch), sum(item.rows for item in batch))
+                self._answer(batch)
+
+    def _answer(self, batch):
+        try:
+            results = self._run(batch)
+        except Exception as error:  # whoever waits must hear of it
+            if len(batch) == 1:
+                batch[0].future.set_exception(_problem(error))
+                return
+            for item in batch:  # one bad request must not spoil the others
+                self._answer([item])
+            return
+        for item, result in zip(batch, results, strict=True):
+            item.future.set_result(result)
+
+    def _run(self, batch):
+        columns = ([item.inputs[name] for item in batch] for name in self.definitions[batch[0].signature].inputs)
+        outputs = self._calls[batch[0].signature](*(c[0] if len(batch) == 1 else np.concatenate(c) for c in columns))
+        if len(batch) == 1:
+            return [outputs]
+        ends = np.cumsum([item.rows for item in batch])
+        return [
+            {name: value[end - item.rows : end] for name, value in outputs.items()}
+            for item, end in zip(batch, ends, strict=True)
+        ]
+
+
+def _dtype(spec):
+    dtype = tf.as_dtype(spec.dtype)
+    return np.dtype(object) if dtype == tf.string else np.dtype(dtype.as_numpy_dtype)
+
+
+def _problem(error):
+    if not isinstance(error, tf.errors.OpError):
+        return error
+    lines = [line.strip() for line in error.message.splitlines()]
+    failed = [line for line in lines if line.startswith("assertion failed")]
+    message = (failed or [line for line in lines if line and line != "Graph execution error:"] or ["unknown"])[0]
+    return Problem(message, STATUS.get(error.error_code, 500))

@@ -1,0 +1,40 @@
+"""Signals that ask a run to stop: it finishes the step, saves, and says how to go on."""
+
+import signal
+import threading
+
+from tfgantl.errors import InterruptedRun
+
+
+class Interruption:
+    """Context manager that turns the first SIGINT or SIGTERM into a wish; the second one stops at once.
+
+    Attributes:
+        asked: Name of the signal, or `None`.
+    """
+
+    def __init__(self):
+        self.asked: str | None = None
+        self._before: dict = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # others may not set handlers
+            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number, frame):
+        if self.asked is not None:
+            raise KeyboardInterrupt
+        self.asked = signal.Signals(number).name  # and nothing is printed here, where a print may be under way
+
+    def stop(self, step: int, path) -> None:
+        """Ends the run, which has been saved.
+
+        Raises:
+            InterruptedRun: Always.
+        """
+        raise InterruptedRun(f"{self.asked} at step {step}; everything is saved, `--resume {path}` goes on")

@@ -1,0 +1,58 @@
+"""`.weights.h5` of Keras 3 as named arrays."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tfgantl.errors import ArtifactError, reason
+from tfgantl.untrusted.archives import check_digest
+from tfgantl.untrusted.hdf5 import find_datasets
+
+
+def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
+    """Reads a `.weights.h5` of Keras 3, under names of layers.
+
+    Returns:
+        `[generator/ | discriminator/]<layer>/<kernel | bias | gamma | beta | moving_mean | moving_variance>` → array.
+        The file numbers the weights of a layer; their roles follow from their shapes.
+
+    Raises:
+        ArtifactError: If the file is missing, damaged, too large, or points to other files.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"{path}: must be a .weights.h5 file. Received: no such file")
+    check_digest(path)
+    try:
+        with h5py.File(path, "r") as file:
+            datasets = find_datasets(file, path)
+            return _named_by_layer(file, datasets)
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(f"{path}: must be an intact .weights.h5 of Keras. Received: {reason(error)}") from error
+
+
+def _named_by_layer(file, datasets):
+    layers = {}
+    for name, dataset in datasets.items():
+        parent, _, index = name.rpartition("/")
+        layers.setdefault(parent, {})[int(index) if index.isdecimal() else index] = dataset[()]
+    arrays = {}
+    for parent, found in layers.items():
+        label = file[parent].attrs.get("name", parent.removesuffix("/vars").rpartition("/")[2])
+        top = parent.partition("/")[0]
+        prefix = f"{top}/" if top in ("generator", "discriminator", "ema_generator") else ""
+        order = sorted(found, key=str)
+        for index, role in zip(order, _roles([found[i].ndim for i in order]), strict=True):
+            arrays[f"{prefix}{label}/{role or index}"] = found[index]
+    return arrays
+
+
+def _roles(ranks):
+    """What a layer's weights are, from the number of their dimensions, in the order in which Keras keeps them."""
+    if ranks == [1, 1, 1, 1]:
+        return ["gamma", "beta", "moving_mean", "moving_variance"]
+    if ranks and ranks[0] >= 2 and ranks[1:] in ([], [1]):
+        return ["kernel", "bias"][: len(ranks)]
+    return [None] * len(ranks)

@@ -1,0 +1,1 @@
+"""Files that may come from anywhere: what one would do is read from it before it is done."""

@@ -1,0 +1,74 @@
+"""Zip and `.npz` archives: sizes, names and checksums are checked before anything is unpacked."""
+
+import hashlib
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.lib import format as npy
+
+from tfgantl.errors import ArtifactError, reason
+
+MOST_BYTES = 8 * 2**30  # of one file, unpacked
+MOST_RATIO = 1000  # unpacked to packed; weights hardly compress
+LEAST_BYTES = 2**16  # smaller files may unpack as if they had this size
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of an archive, in their order; Python objects are refused.
+
+    Raises:
+        ArtifactError: If the file is missing, damaged, holds anything but arrays of numbers, or is too large.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"{path}: must be an .npz archive. Received: no such file")
+    check_digest(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_members(archive, path)
+            return {name.removesuffix(".npy"): _read_npy(archive, name, path) for name in archive.namelist()}
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(f"{path}: must be an intact .npz archive. Received: {reason(error)}") from error
+
+
+def check_digest(path: Path) -> None:
+    """Compares a file with the hash beside it, `FILE.sha256` as `sha256sum` writes it, if there is one.
+
+    Raises:
+        ArtifactError: If it is not the file that was hashed.
+    """
+    beside = path.with_name(path.name + ".sha256")
+    if not beside.is_file():
+        return
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = beside.read_bytes()[:64].decode("ascii", "replace").lower()
+    if found != wanted:
+        raise ArtifactError(f"{path}: must have the SHA-256 {wanted} of {beside.name}. Received: {found}")
+
+
+def check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raises `ArtifactError` if an archive would unpack to too much, or names places outside of it."""
+    members = archive.infolist()
+    total = sum(member.file_size for member in members)
+    packed = sum(member.compress_size for member in members)
+    if total > MOST_BYTES or total > MOST_RATIO * max(packed, LEAST_BYTES):
+        raise ArtifactError(f"{path}: must unpack to at most {MOST_BYTES} bytes. Received: {total} from {packed}")
+    for member in members:
+        if member.filename.startswith("/") or ".." in PurePosixPath(member.filename).parts:
+            raise ArtifactError(f"{path}: names in the archive must stay inside it. Received: {member.filename}")
+
+
+def _read_npy(archive, name, path):
+    with archive.open(name) as file:
+        header = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = header(file)
+    if dtype.kind not in "fiub" or dtype.hasobject:
+        raise ArtifactError(f"{path}: {name} must hold numbers. Received: {dtype}")
+    if int(np.prod(shape, dtype=object)) * dtype.itemsize > archive.getinfo(name).file_size:
+        raise ArtifactError(f"{path}: {name} must hold as much as its shape says. Received: {shape}")
+    with archive.open(name) as file:
+        array = npy.read_array(file, allow_pickle=False)
+    return array.astype(np.float32) if dtype.kind == "f" else array

@@ -1,0 +1,133 @@
+"""Networks from configurations and `.keras` files: what one would build is known before it is built."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.errors import ArtifactError, TfgantlError, reason
+from tfgantl.untrusted.archives import check_digest, check_members
+from tfgantl.untrusted.hdf5 import find_datasets
+
+MOST_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
+# Modules that hold parts of networks, and the few parts that stand elsewhere. Among the rest are functions that load
+# files and call Python.
+PARTS = re.compile(
+    r"keras(\.src)?\.((layers|models|initializers|regularizers|constraints|activations|dtype_policies)|ops\.(numpy|nn))"
+    r"(\.\w+)*|tfgantl(\.\w+)*|builtins"
+)
+ROOT = {"Model", "Sequential", "DTypePolicy", "FloatDTypePolicy", "DTypePolicyMap"}
+VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "__slice__"}
+# Layers that run code of their own, or read files.
+CODE = re.compile(r"Lambda|TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer|\w*Lookup|TextVectorization|Hashing")
+
+
+def load_network(path: Path) -> keras.Model:
+    """Loads one `.keras` file without running code from it, and without more memory than its weights need.
+
+    Raises:
+        ArtifactError: If the file is missing, damaged, not a Keras model, or would do more than compute.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"{path}: must be a .keras file. Received: no such file")
+    check_digest(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_members(archive, path)
+            if archive.testzip() is not None:
+                raise ValueError("a checksum that is wrong")
+            config = json.loads(archive.read("config.json"))
+            with h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file:
+                stored = sum(dataset.nbytes for dataset in find_datasets(file, path).values())
+        check_network(config, stored, path)
+        network = keras.models.load_model(path, compile=False, safe_mode=True)
+        if not isinstance(network, keras.Model):
+            raise ArtifactError(f"{path}: must hold a model. Received: {type(network).__name__}")
+        return network
+    except TfgantlError:
+        raise
+    except Exception as error:  # damaged archives raise whatever their parser meets first
+        raise ArtifactError(
+            f"{path}: must be an intact .keras file of this package. Received: {reason(error)}"
+        ) from error
+
+
+def check_network(config: dict, stored: int, path: Path) -> None:
+    """Refuses the configuration of a network that would do more than compute, or be larger than its weights.
+
+    Args:
+        config: As `keras.saving.serialize_keras_object` gives it.
+        stored: Bytes of the weights that belong to it, in float32.
+        path: Where it is from, for messages.
+
+    Raises:
+        ArtifactError: If it is not safe to build.
+    """
+    plain = uncompiled(config)
+    _check_parts(plain, path)
+    claimed = sum(map(_size, _networks(plain)))
+    if claimed > stored + MOST_SURPLUS:
+        raise ArtifactError(f"{path}: weights must be in the file. Received: {stored} of {claimed} bytes")
+
+
+def uncompiled(config: dict) -> dict:
+    """A configuration without losses, metrics and optimizers, which nothing here needs."""
+    return {key: value for key, value in config.items() if key != "compile_config"}
+
+
+def _check_parts(config, path):
+    """Refuses a configuration that names anything but parts of networks."""
+    if isinstance(config, list):
+        for part in config:
+            _check_parts(part, path)
+    if not isinstance(config, dict):
+        return
+    if "class_name" in config and not _is_part(config):
+        raise ArtifactError(
+            f"{path}: must hold layers that only compute. Received: {config.get('module')}.{config['class_name']}"
+        )
+    if config.get("compile_config"):
+        raise ArtifactError(f"{path}: must not be compiled inside. Received: a compile_config")
+    for part in config.values():
+        _check_parts(part, path)
+
+
+def _is_part(config):
+    name, module, registered = (config.get(key) for key in ("class_name", "module", "registered_name"))
+    for text in (name, registered):  # a registered name goes before the others
+        if text is not None and (not isinstance(text, str) or (">" in text and not text.startswith("tfgantl>"))):
+            return False
+    plain = name.removeprefix("tfgantl>")
+    if not re.fullmatch(r"\w+", plain) or CODE.fullmatch(plain) or CODE.fullmatch(registered or ""):
+        return False
+    if module is None:
+        return plain in VALUES or plain in ROOT or name.startswith("tfgantl>")
+    if module == "keras":
+        return plain in ROOT
+    if plain == "function" and not re.fullmatch(r"\w+", str(config.get("config"))):
+        return False
+    return isinstance(module, str) and PARTS.fullmatch(module) is not None
+
+
+def _networks(config):
+    """The configurations of the networks that are to have their weights in the file."""
+    parts = config["config"] if config.get("registered_name") == "tfgantl>GAN" else {"network": config}
+    for name in ("generator", "discriminator", "network"):
+        inner = parts.get(name)
+        while inner is not None and inner.get("registered_name") == "tfgantl>MinedGenerator":
+            inner = inner["config"]["generator"]
+        if inner is not None and inner.get("registered_name") != "tfgantl>WrappedGenerator":  # that has a SavedModel
+            yield uncompiled(parts[name])
+
+
+def _size(config):
+    """Bytes of all weights; found in a graph, where nothing is allocated."""
+    with tf.Graph().as_default():
+        network = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        return sum(int(np.prod(v.shape, dtype=object)) * tf.as_dtype(v.dtype).size for v in network.weights)
