@@ -5,6 +5,8 @@ import sys
 import keras
 from tqdm import tqdm
 
+silent = False  # whether this process shows no bars, because several share the error stream
+
 
 def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
     """A progress bar with rate and time left; on anything but a terminal it is renewed every ten seconds.
@@ -15,7 +17,9 @@ def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
         unit: Name of one unit.
     """
     interval = 0.2 if sys.stderr.isatty() else 10.0
-    return tqdm(total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr)
+    return tqdm(
+        total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr, disable=silent
+    )
 
 
 def note(text: str) -> None:

@@ -22,6 +22,9 @@ def start_worker(threads: int) -> None:
     """Prepares a process that is to run jobs with this many threads."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
     quiet_tensorflow()
+    from tfgantl import progress
+
+    progress.silent = True  # bars of several jobs at a time would not be legible
 
 
 def extractor_of(directory: Path, name: str) -> str:

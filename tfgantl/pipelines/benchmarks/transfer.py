@@ -109,7 +109,6 @@ def benchmark_transfer(config: TransferBenchmarkConfig, text: str) -> dict:
     costs = measured_costs(directory, sorted({job[2] for job in jobs}), config.steps)
 
     open_jobs = [job for job in jobs if not result_path(directory, *job, config.steps).is_file()]
-    os.environ["TQDM_DISABLE"] = "1"  # bars of several jobs at a time would not be legible
     progress = bar(len(open_jobs), "jobs", "job")
     context = get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // config.workers)
