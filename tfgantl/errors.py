@@ -4,6 +4,8 @@ Every message names the thing, what is allowed and what was received. Anything e
 package, and keeps its traceback.
 """
 
+from contextlib import contextmanager
+
 
 class TfgantlError(Exception):
     """Base of all errors that are reported to the user as one line."""
@@ -51,6 +53,24 @@ class ServingError(TfgantlError, RuntimeError):
     """A served model cannot be reached, or refuses."""
 
     exit_code = 8
+
+
+@contextmanager
+def intact(message: str):
+    """Context manager around reading a file: whatever its parser meets first becomes `ArtifactError`, in one line.
+
+    Args:
+        message: Which file must be what.
+
+    Raises:
+        ArtifactError: For any error but those of this package, which pass.
+    """
+    try:
+        yield
+    except TfgantlError:
+        raise
+    except Exception as error:  # parsers of damaged files raise dozens of classes
+        raise ArtifactError(f"{message}. Received: {reason(error)}") from error
 
 
 def check_seed(name: str, value: int) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tfgantl.errors import DataError, reason
+from tfgantl.untrusted.archives import read_header
 
 
 def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
@@ -38,11 +39,8 @@ def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, n
 
 
 def _read(archive, name, max_bytes, path):
-    with archive.open(f"{name}.npy") as file:
-        version = npy.read_magic(file)
-        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = header(file)
-        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    shape, dtype = read_header(archive, f"{name}.npy")
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if dtype.hasobject:
         raise DataError(f"Arrays: {path}: `{name}` must hold numbers. Received: Python objects")
     if size > max_bytes:

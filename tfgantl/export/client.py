@@ -103,7 +103,7 @@ class _Rest:
             import httpx2
         except ImportError as error:
             raise ServingError(
-                f"{url}: needs httpx: pip install 'tfgantl[serve]'. Received: {reason(error)}"
+                f"{url}: httpx2 must be there: pip install 'tfgantl[serve]'. Received: {reason(error)}"
             ) from error
         version = "" if client.version is None else f"/versions/{client.version}"
         self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from tfgantl.data.examples import Examples
-from tfgantl.errors import ArtifactError, reason
+from tfgantl.errors import ArtifactError, intact
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import affine_augmentation, train_classifier
 from tfgantl.models.copies import weights_hash
@@ -102,17 +102,11 @@ class Extractor:
             raise ArtifactError(
                 f"`extractor` must be auto, {', '.join(known)}, or a directory with metadata.json. Received: {handle}"
             )
-        try:
+        with intact(f"{directory}: must hold metadata.json and a Keras model classifier.keras"):
             metadata = json.loads((directory / "metadata.json").read_text())
             classifier = load_network(directory / "classifier.keras")
             extractor = cls(classifier, directory.name, float(metadata["scale"]), bool(metadata["judges"]))
             expected = metadata["hash"]
-        except ArtifactError:
-            raise
-        except Exception as error:  # damaged files raise whatever their parser meets first
-            raise ArtifactError(
-                f"{directory}: must hold metadata.json and a Keras model classifier.keras. Received: {reason(error)}"
-            ) from error
         if extractor.hash != expected:
             raise ArtifactError(
                 f"{directory}: the weights must have the hash {metadata['hash']}. Received: {extractor.hash}"

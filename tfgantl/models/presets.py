@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfgantl.errors import ArtifactError, reason
+from tfgantl.errors import ArtifactError, intact
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.networks import check_network, uncompiled
@@ -53,18 +53,12 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
     directory = PRESETS / handle if handle in names() else Path(handle)
     if not (directory / "config.json").is_file():
         raise ArtifactError(f"a preset must be one of {', '.join(names())}, or a directory. Received: {handle}")
-    try:
+    with intact(f"{directory}: must hold config.json and weights.npz of a preset"):
         config = json.loads((directory / "config.json").read_text())
         stored = read_npz(directory / "weights.npz")
         for part in PARTS:
             check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)
         pair = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in PARTS]
-    except ArtifactError:
-        raise
-    except Exception as error:  # damaged files raise whatever their parser meets first
-        raise ArtifactError(
-            f"{directory}: must hold config.json and weights.npz of a preset. Received: {reason(error)}"
-        ) from error
     wanted = {f"{network.name}/{v.path}": v for network in pair for v in _weights(network)}
     if set(wanted) != set(stored):
         raise ArtifactError(

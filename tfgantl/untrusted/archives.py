@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.lib import format as npy
 
-from tfgantl.errors import ArtifactError, reason
+from tfgantl.errors import ArtifactError, intact
 
 MOST_BYTES = 8 * 2**30  # of one file, unpacked
 MOST_RATIO = 1000  # unpacked to packed; weights hardly compress
@@ -23,14 +23,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ArtifactError(f"{path}: must be an .npz archive. Received: no such file")
     check_digest(path)
-    try:
+    with intact(f"{path}: must be an intact .npz archive"):
         with zipfile.ZipFile(path) as archive:
             check_members(archive, path)
             return {name.removesuffix(".npy"): _read_npy(archive, name, path) for name in archive.namelist()}
-    except ArtifactError:
-        raise
-    except Exception as error:
-        raise ArtifactError(f"{path}: must be an intact .npz archive. Received: {reason(error)}") from error
 
 
 def check_digest(path: Path) -> None:
@@ -61,10 +57,16 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
             raise ArtifactError(f"{path}: names in the archive must stay inside it. Received: {member.filename}")
 
 
-def _read_npy(archive, name, path):
+def read_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array in an archive, without its numbers."""
     with archive.open(name) as file:
         header = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = header(file)
+    return shape, dtype
+
+
+def _read_npy(archive, name, path):
+    shape, dtype = read_header(archive, name)
     if dtype.kind not in "fiub" or dtype.hasobject:
         raise ArtifactError(f"{path}: {name} must hold numbers. Received: {dtype}")
     if int(np.prod(shape, dtype=object)) * dtype.itemsize > archive.getinfo(name).file_size:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError, TfgantlError, reason
+from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.archives import check_digest, check_members
 from tfgantl.untrusted.hdf5 import find_datasets
 
@@ -37,7 +37,7 @@ def load_network(path: Path) -> keras.Model:
     if not path.is_file():
         raise ArtifactError(f"{path}: must be a .keras file. Received: no such file")
     check_digest(path)
-    try:
+    with intact(f"{path}: must be an intact .keras file of this package"):
         with zipfile.ZipFile(path) as archive:
             check_members(archive, path)
             if archive.testzip() is not None:
@@ -50,12 +50,6 @@ def load_network(path: Path) -> keras.Model:
         if not isinstance(network, keras.Model):
             raise ArtifactError(f"{path}: must hold a model. Received: {type(network).__name__}")
         return network
-    except TfgantlError:
-        raise
-    except Exception as error:  # damaged archives raise whatever their parser meets first
-        raise ArtifactError(
-            f"{path}: must be an intact .keras file of this package. Received: {reason(error)}"
-        ) from error
 
 
 def check_network(config: dict, stored: int, path: Path) -> None:

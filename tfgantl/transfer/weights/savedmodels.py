@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError, reason
+from tfgantl.errors import ArtifactError, intact, reason
 
 MOST_GRAPH_BYTES = 2**30
 
@@ -53,7 +53,7 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
     """
     prefix = directory / "variables" / "variables"
     stored = sum(file.stat().st_size for file in prefix.parent.glob("variables.data-*"))
-    try:
+    with intact(f"{directory}: must hold intact variables"):
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         claimed = sum(int(np.prod(s, dtype=object)) * dtypes[n].size for n, s in shapes.items() if dtypes[n].size)
@@ -67,10 +67,6 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
                 if name in arrays and not np.array_equal(arrays[name], value):
                     raise ArtifactError(f"{directory}: names of variables must be unique. Received: {name} twice")
                 arrays[name] = value
-    except ArtifactError:
-        raise
-    except Exception as error:  # TensorFlow raises a dozen classes, of which IndexError is one
-        raise ArtifactError(f"{directory}: must hold intact variables. Received: {reason(error)}") from error
     if not arrays:
         raise ArtifactError(f"{directory}: must hold variables; a frozen graph has none. Received: none")
     return arrays

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tfgantl.errors import ArtifactError, reason
+from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.archives import check_digest
 from tfgantl.untrusted.hdf5 import find_datasets
 
@@ -23,14 +23,10 @@ def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ArtifactError(f"{path}: must be a .weights.h5 file. Received: no such file")
     check_digest(path)
-    try:
+    with intact(f"{path}: must be an intact .weights.h5 of Keras"):
         with h5py.File(path, "r") as file:
             datasets = find_datasets(file, path)
             return _named_by_layer(file, datasets)
-    except ArtifactError:
-        raise
-    except Exception as error:
-        raise ArtifactError(f"{path}: must be an intact .weights.h5 of Keras. Received: {reason(error)}") from error
 
 
 def _named_by_layer(file, datasets):
