@@ -129,7 +129,8 @@ ERRORS = {
     "nested seed": (bad(instances=[{**one, "seed": [1]}]), 400, r"input seed must have the shape \[-1\]"),
     "ragged": (bad(instances=[{**one, "seed": [1]}, {**one, "seed": [1, 2]}]), 400, "unexpected size: 2 at level: 1"),
     "half a surrogate pair": (r'{"signature_name": "\ud800", "instances": [1]}', 400, "not found in signature def"),
-    "nested too deep": (bad(instances=1).replace("1", "[" * 980 + "]" * 980), 400, "JSON|not of expected|shape"),
+    "nested deep": (bad(instances=[{**one, "seed": "X"}]).replace('"X"', "[" * 65 + "]" * 65), 400, "at most 64 dim"),
+    "nested too deep": (bad(instances="X").replace('"X"', "[" * 5000 + "]" * 5000), 400, "Terminate parsing"),
     "huge number": ('{"instances": [' + "1" * 5000 + "]}", 400, "Number too big"),
     "plain rows for several inputs": (bad(instances=[[1, 2]]), 400, "instances is a plain list, but expecting"),
     "latents that are not finite": ('{"instances": [{"latents": [NaN, 0, 0, 0], "labels": 1}]}', 400, "must be finite"),
@@ -144,7 +145,7 @@ ERRORS = {
     ),
     "short latents": ('{"instances": [{"latents": [0], "labels": 1}]}', 400, r"latents must have the shape \[-1, 4\]"),
     "too large": ("x" * 20_001, 413, "must have at most 20000 bytes"),
-    "deep": ("[" * 9_000, 400, "JSON Parse error"),
+    "deep": ("[" * 9_000, 400, "JSON Parse error: Terminate parsing"),
 }  # fmt: skip
 
 

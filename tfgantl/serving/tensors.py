@@ -15,6 +15,7 @@ import orjson
 from tfgantl.serving.problems import InvalidArgument
 
 NAMES = {"float32": "float", "float64": "double", "bool": "bool", "object": "string"}
+MOST_LEVELS = 64  # of nested lists; NumPy has no more dimensions
 RANGES = {name: (np.iinfo(name).min, np.iinfo(name).max) for name in ("int8", "int16", "int32", "int64", "uint8")}
 
 
@@ -143,6 +144,8 @@ def _columns(inputs, specs):
 def _array(value, dtype):
     flat: list = []
     shape = _shape(value)
+    if len(shape) > MOST_LEVELS:
+        raise InvalidArgument(f"Tensors must have at most {MOST_LEVELS} dimensions. Received: {len(shape)}")
     _flatten(value, shape, 0, dtype, flat)
     if dtype.kind == "O":
         array = np.empty(len(flat), object)
