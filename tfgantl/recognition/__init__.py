@@ -7,6 +7,7 @@ from tfgantl.recognition.adversarial import ADDA, DANN, MCD
 from tfgantl.recognition.alignment import JAN, MMD, AdaBN, DeepCORAL
 from tfgantl.recognition.base import Recognizer
 from tfgantl.recognition.baselines import Pooled, SourceOnly, TargetOnly
+from tfgantl.recognition.generated import CoGAN, GANImages, GenerateToAdapt
 from tfgantl.recognition.instance import KLIEP, KMM, DensityRatio
 from tfgantl.recognition.parameters import L2SP, SHOT, FineTune
 from tfgantl.recognition.relation import RelationalDistillation, RelationPreserving
@@ -17,3 +18,4 @@ __all__ = [
     "FineTune", "Pooled", "PseudoLabels", "Recognizer", "RelationPreserving", "RelationalDistillation", "SourceOnly",
     "TargetOnly",
 ]  # fmt: skip
+from tfgantl.recognition.translation import CyCADA, PixelDA

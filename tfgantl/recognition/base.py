@@ -71,5 +71,13 @@ class Recognizer:
         """Takes one training step and gives its scalars."""
         return model.descend(lambda: self.losses(model, batch))
 
+    def generate(self, model: DomainClassifier, problem: Problem, count: int) -> tuple | None:
+        """At most `count` images uint8 that the trained method makes, and the labels they should show, if it does."""
+        return None
+
+    def notes(self, model: DomainClassifier) -> dict:
+        """What the trained method has to say about itself, name → text."""
+        return {}
+
     def refresh(self, model: DomainClassifier, problem: Problem) -> None:
         """Called before training, and after every validation."""

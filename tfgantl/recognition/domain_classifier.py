@@ -73,7 +73,8 @@ class DomainClassifier(keras.Model):
         # A metric that has seen nothing cannot be asked for its result, which `fit` does.
         self.compute_metrics(None, tf.zeros((1,), tf.int32), tf.zeros((1, self.head.output_shape[-1])))
         self.reset_metrics()
-        self.other_optimizer.build([v for network in self.others.values() for v in network.trainable_variables])
+        others = {id(v): v for network in self.others.values() for v in network.trainable_variables}
+        self.other_optimizer.build(list(others.values()))  # networks may share layers
 
     def train_step(self, batch):
         batch = {name: batch[name] for name in sorted(batch)}
@@ -143,11 +144,14 @@ class DomainClassifier(keras.Model):
 
     def update(self, networks: list, loss, tape) -> None:
         """Applies the gradient of a loss to the trainable weights of some networks."""
-        groups = ((self.optimizer, []), (self.other_optimizer, []))
+        self.apply([v for network in networks for v in network.trainable_variables], loss, tape)
+
+    def apply(self, variables: list, loss, tape) -> None:
+        """Applies the gradient of a loss to some weights, with the optimizer that each belongs to."""
         own = {id(v) for v in self.classifier.trainable_variables}
-        for network in networks:
-            for variable in network.trainable_variables:
-                groups[id(variable) not in own][1].append(variable)
+        groups = ((self.optimizer, []), (self.other_optimizer, []))
+        for variable in variables:
+            groups[id(variable) not in own][1].append(variable)
         gradients = tape.gradient(loss, [[v.value for v in variables] for _, variables in groups])
         for (optimizer, variables), found in zip(groups, gradients, strict=True):
             pairs = [(g, v) for g, v in zip(found, variables, strict=True) if g is not None]

@@ -17,6 +17,8 @@ from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.problem import Problem
 from tfgantl.recognition.selection import score
 
+SHOWN = 1000  # images whose labels are checked
+
 
 @dataclass
 class Fitted:
@@ -78,7 +80,9 @@ def train(method: Recognizer, problem: Problem, title: str | None = None, start:
         verbose=0,
         callbacks=[keep, *([StepBar(title)] if title else [])],
     )
-    return Fitted(model, keep.history, time.perf_counter() - began, keep.best_step)
+    seconds = time.perf_counter() - began
+    shown = method.generate(model, problem, SHOWN)
+    return Fitted(model, keep.history, seconds, keep.best_step, method.notes(model), shown)
 
 
 def check_needs(method: Recognizer, problem: Problem) -> None:

@@ -165,6 +165,10 @@ class Optimization:
         )
 
 
+# On a hundred images a fast discriminator keeps the generator diverse; chosen on validation images (docs/methods.md).
+ADAPTATION = Optimization(g_learning_rate=2e-4, d_learning_rate=2e-3, decay=True, ema_decay=0.99)
+
+
 def dtype_policy(precision: Precision) -> str:
     """The Keras dtype policy for a precision; `auto` takes bfloat16 where the processor computes in it.
 
