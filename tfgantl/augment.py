@@ -77,7 +77,9 @@ def resolution(images, seed, lowest=0.25):
     side = images.shape[1]
     choice = tf.cast(_uniform(images, seed, 10, (1, 1, 1)) * 3.0, tf.int32)
     for number in (1, 2):
-        share = tf.random.stateless_uniform((), tf.random.experimental.stateless_fold_in(seed, 10 + number), lowest, 1.0)
+        share = tf.random.stateless_uniform(
+            (), tf.random.experimental.stateless_fold_in(seed, 10 + number), lowest, 1.0
+        )
         small = tf.maximum(2, tf.cast(share * side, tf.int32))
         reduced = tf.image.resize(images, tf.stack([small, small]), antialias=True)
         coarse = tf.clip_by_value(tf.image.resize(reduced, (side, side), tf.image.ResizeMethod.BICUBIC), -1.0, 1.0)

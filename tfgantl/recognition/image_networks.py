@@ -20,7 +20,9 @@ def image_judge(image_size: int, channels: int, outputs: int, width: int = 32, d
     return keras.Model(network.inputs, [layers.Dense(outputs)(features), features], name=name)
 
 
-def translator(image_size: int, channels: int, latent_dim: int = 0, width: int = 32, blocks: int = 3, name="translator"):
+def translator(
+    image_size: int, channels: int, latent_dim: int = 0, width: int = 32, blocks: int = 3, name="translator"
+):
     """Images [and noise (batch, latent_dim)] → images of the same size, by residual blocks at half of the size.
 
     The output is what is added to the image, before a limit to [-1, 1]; it starts near 0, so that labels stay true.

@@ -32,3 +32,16 @@ class Memory(keras.layers.Layer):
         """Replaces arrays by others of the same shapes."""
         for name, value in values.items():
             self.parts[name].assign(value)
+
+
+class Trainable(keras.layers.Layer):
+    """One vector of weights to train that belongs to no network, such as weights of losses; starts as 0.
+
+    Args:
+        count: Its length.
+    """
+
+    def __init__(self, count: int):
+        super().__init__(name="trainable")
+        self.vector = self.add_weight(name="vector", shape=(count,), initializer="zeros")
+        self.built = True

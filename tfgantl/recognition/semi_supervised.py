@@ -34,7 +34,9 @@ class PseudoLabels(Recognizer):
         return {"memory": Memory(source=(problem.num_classes,), target=(problem.num_classes,))}
 
     def prepare(self, model, problem):
-        model.others["memory"].set(**dict.fromkeys(("source", "target"), [1.0 / problem.num_classes] * problem.num_classes))
+        model.others["memory"].set(
+            **dict.fromkeys(("source", "target"), [1.0 / problem.num_classes] * problem.num_classes)
+        )
 
     def losses(self, model, batch):
         import tensorflow as tf
