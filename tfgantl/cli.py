@@ -23,6 +23,7 @@ PIPELINES = {
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
     "export": "publish a generator for TensorFlow Serving; list, verify and withdraw versions",
+    "recognize": "adapt a classifier to a target with few labels or none, and compare the ways to do so",
     "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
@@ -35,6 +36,7 @@ POSITIONAL = ("serve",)  # verbs whose required settings need no name
 FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
     "allow_changes": "go on with a run even if its data or the versions of packages have changed",
+    "rank": "only tell which source looks most helpful, before anything is trained on the target",
     "force": "publish also after negative transfer",
     "json": "print the result as the last line, one JSON object",
 }

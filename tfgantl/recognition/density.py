@@ -73,7 +73,7 @@ def kliep(source: np.ndarray, target: np.ndarray, centres: int, seed: int) -> np
 
 
 def kmm(source: np.ndarray, target: np.ndarray, most: float, seed: int) -> np.ndarray:
-    """min ½ wᵀKw - κᵀw with 0 ≤ w ≤ `most`; the mean is brought to 1 afterwards.
+    """Min ½ wᵀKw - κᵀw with 0 ≤ w ≤ `most`; the mean is brought to 1 afterwards.
 
     The width of the kernel is that with the lowest held-out objective: weights of half of the source are regressed on
     its features, and judged on the other half.

@@ -1,19 +1,28 @@
 """What a recognition method is given: two domains, networks and a budget."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from tfgantl.data import Examples
-from tfgantl.errors import DataError
+from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import to_unit
+from tfgantl.metrics.classification import accuracy
 from tfgantl.models.backbones import convolutional_features, linear_head
 from tfgantl.recognition.domain_classifier import DomainClassifier
+from tfgantl.recognition.selection import SELECTIONS, information, probabilities, soft_neighbourhood_density
+
+if TYPE_CHECKING:
+    from tfgantl.recognition.training import Fitted
 
 SETTLED = 1600  # images that BatchNorm statistics are measured on
+SCORED = 2000  # images that a state is judged by while it is trained
 POOL = 4000  # images of an endless source that methods see which look at all of it at once
 
 
@@ -58,6 +67,8 @@ class Problem:
     _memory: dict = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self):
+        if self.selection not in SELECTIONS:
+            raise ConfigError(f"`selection` must be one of {', '.join(SELECTIONS)}. Received: {self.selection}")
         parts = [part for part in (self.source, self.unlabelled, self.labelled) if part is not None]
         shapes = {(part.image_size, part.channels) for part in parts}
         if len(shapes) > 1:
@@ -94,15 +105,33 @@ class Problem:
         features = self.features(*self.shape)
         return DomainClassifier(features, linear_head(features.output_shape[-1], self.num_classes), self.seed)
 
-    def source_model(self) -> DomainClassifier:
+    def source_fitted(self, title: str | None = "source") -> Fitted:
         """The classifier trained on the source alone, in the same number of steps; trained once for all methods."""
         if "source" not in self._memory:
             from tfgantl.recognition.baselines import SourceOnly
             from tfgantl.recognition.training import train
 
             alone = replace(self, unlabelled=None, labelled=None, selection="source_val")
-            self._memory["source"] = train(SourceOnly(), alone, "source").model
+            self._memory["source"] = train(SourceOnly(), alone, title)
         return self._memory["source"]
+
+    def source_model(self) -> DomainClassifier:
+        """The model of `source_fitted`."""
+        return self.source_fitted().model
+
+    def score(self, model: DomainClassifier) -> float:
+        """How good a classifier looks to the selection; more is better.
+
+        Without what the selection looks at, all classifiers count as equal.
+        """
+        if self.selection == "source_val" and self.source_validation is not None:
+            return accuracy(model.classifier, *self.source_validation.some(SCORED))
+        if self.selection == "oracle" and self.target_validation is not None:
+            return accuracy(model.classifier, *self.target_validation.some(SCORED))
+        if self.selection in ("im", "snd") and self.unlabelled is not None:
+            said = probabilities(model, self.unlabelled.some(SCORED)[0])
+            return information(said) if self.selection == "im" else soft_neighbourhood_density(said)
+        return 0.0
 
     @cached_property
     def pool(self) -> tuple[np.ndarray, np.ndarray]:

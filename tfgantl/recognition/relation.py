@@ -32,7 +32,6 @@ class RelationalDistillation(Recognizer):
         return {"teacher": copied(problem.source_model().features)}
 
     def losses(self, model, batch):
-        import tensorflow as tf
 
         from tfgantl.recognition.losses import relational_angle, relational_distance
 

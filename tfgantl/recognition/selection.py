@@ -3,10 +3,8 @@
 import numpy as np
 
 from tfgantl.images import to_unit
-from tfgantl.metrics.classification import accuracy
 
 SELECTIONS = ("source_val", "im", "snd", "oracle", "last")
-MOST = 2000
 
 
 def information(probabilities: np.ndarray) -> float:
@@ -37,22 +35,6 @@ def soft_neighbourhood_density(probabilities: np.ndarray, temperature: float = 0
     weights = np.exp(similarities - similarities.max(1, keepdims=True))
     weights /= weights.sum(1, keepdims=True)
     return float(-np.sum(weights * np.log(weights + 1e-12), 1).mean())
-
-
-def score(model, problem, method) -> float:
-    """How good a state looks to the selection of a problem; more is better.
-
-    Without what the selection looks at, states count as equal, so that the last one is kept.
-    """
-    selection = problem.selection
-    if selection == "source_val" and problem.source_validation is not None:
-        return accuracy(model.classifier, *problem.source_validation.some(MOST))
-    if selection == "oracle" and problem.target_validation is not None:
-        return accuracy(model.classifier, *problem.target_validation.some(MOST))
-    if selection in ("im", "snd") and problem.unlabelled is not None:
-        p = probabilities(model, problem.unlabelled.some(MOST)[0])
-        return information(p) if selection == "im" else soft_neighbourhood_density(p)
-    return 0.0
 
 
 def probabilities(model, images: np.ndarray) -> np.ndarray:

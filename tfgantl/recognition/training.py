@@ -15,7 +15,6 @@ from tfgantl.progress import StepBar
 from tfgantl.recognition.base import Recognizer
 from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.problem import Problem
-from tfgantl.recognition.selection import score
 
 SHOWN = 1000  # images whose labels are checked
 
@@ -161,7 +160,7 @@ class KeepBest(keras.callbacks.Callback):
                 f"step {step}"
             )
         self.problem.settle(self.model, self.model.method.uses)
-        found = score(self.model, self.problem, self.model.method)
+        found = self.problem.score(self.model)
         self.history.append({"step": step, **means, "score": found})
         if found >= self._best:
             self._best, self._weights, self.best_step = found, self.model.classifier.get_weights(), step
