@@ -82,7 +82,8 @@ class Gap:
     high: float
 
     def __str__(self):
-        return f"{self.outcome} transfer: accuracy {self.difference:+.4f}, 95 % interval [{self.low:+.4f}, {self.high:+.4f}]"
+        interval = f"[{self.low:+.4f}, {self.high:+.4f}]"
+        return f"{self.outcome} transfer: accuracy {self.difference:+.4f}, 95 % interval {interval}"
 
 
 def judge_accuracy(method: np.ndarray, baseline: np.ndarray, resamples: int = 2000, seed: int = 0) -> Gap:

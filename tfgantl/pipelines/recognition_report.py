@@ -26,7 +26,7 @@ def recognition_report(config, text: str, domains: Domains, outcome: Outcome) ->
     row = best.job.row
     before = outcome.by_row[SOURCE_ONLY][0].classifier
     pictures = {
-        "Embeddings of source (circles) and target (crosses) before, by the classifier of the source; a colour a class": (
+        "Embeddings before, by the classifier of the source: source o, target x, a colour a class": (
             embedding(before, domains)
         ),
         f"The same after, by {row}": embedding(best.classifier, domains),

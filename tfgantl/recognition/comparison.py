@@ -113,7 +113,8 @@ class Domains:
         brightest = [int(part.some(200)[0].max()) for part in (source, target)]
         if min(brightest) * 16 < max(brightest):
             raise DataError(
-                f"source and target must use the same range of pixels. Received: up to {brightest[0]} and {brightest[1]}"
+                "source and target must use the same range of pixels. "
+                f"Received: up to {brightest[0]} and {brightest[1]}"
             )
 
     def problem(self, labels: int | None, seed: int, **settings) -> Problem:

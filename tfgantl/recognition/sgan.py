@@ -107,7 +107,8 @@ class DiscriminatorProbe(Recognizer):
         def frozen(image_size, channels):
             copy = keras.models.clone_model(trunk)
             copy.set_weights(trunk.get_weights())
-            copy.trainable = False
+            for layer in copy.layers:
+                layer.trainable = layer.name == "scale"
             return copy
 
         method = SourceOnly() if problem.labelled is None else TargetOnly()
@@ -122,7 +123,6 @@ class DiscriminatorProbe(Recognizer):
 
         from tfgantl.data.pipeline import batches
         from tfgantl.gan import GAN
-        from tfgantl.images import to_unit
         from tfgantl.models.dcgan import DCGANDiscriminator
         from tfgantl.progress import StepBar
         from tfgantl.recognition.image_networks import latent_generator
@@ -140,7 +140,6 @@ class DiscriminatorProbe(Recognizer):
         blocks = [layer.output for layer in judge.layers if layer.name.endswith("_relu")]
         # About 4 x 4 places of each map are kept, as in the paper.
         pooled = [layers.Flatten()(layers.AveragePooling2D(max(1, x.shape[1] // 4))(x)) for x in blocks]
-        features = keras.Model(judge.inputs[0], layers.Concatenate()(pooled))
-        scale = layers.Normalization(name="scale")
-        scale.adapt(features.predict(to_unit(problem.target_pool), batch_size=256, verbose=0))
-        return keras.Model(judge.inputs[0], scale(features.outputs[0]), name="features")
+        # Normalised by the statistics of the target; these are measured as those of all classifiers are.
+        x = layers.BatchNormalization(center=False, scale=False, name="scale")(layers.Concatenate()(pooled))
+        return keras.Model(judge.inputs[0], x, name="features")

@@ -82,7 +82,7 @@ class PixelDA(Recognizer):
 
 @dataclass(frozen=True)
 class CyCADA(Recognizer):
-    """Translates both ways, so that nothing is lost (cycle) and nothing changes class (semantics), then aligns features.
+    """Translates both ways, so that nothing is lost (cycle) or changes class (semantics), and aligns features.
 
     Args:
         cycle: Weight of the mean absolute difference after there and back.

@@ -24,8 +24,8 @@ class Optimization:
         beta_2: Decay of Adam's second moment.
         decay: Whether learning rates fall to a tenth over the run, along a cosine.
         ema_decay: Share of the old average that a step keeps in the averaged generator.
-        augment: Names out of translation, cutout, color, affine, resolution for DiffAugment, or ada alone for adaptive augmentation; gray
-            images leave color out; empty for none.
+        augment: Names out of translation, cutout, color, affine, resolution for DiffAugment, or ada alone for adaptive
+            augmentation; gray images leave color out; empty for none.
         apa: Whether generated images take the place of some real ones when the discriminator gets too sure.
         horizon: Images over which the probabilities of ada and apa can go from 0 to 1.
         lecam: Weight of the LeCam penalty; auto chooses it by the loss; 0 for none.
