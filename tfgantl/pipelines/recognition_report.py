@@ -100,7 +100,7 @@ def embedding(classifier, domains: Domains) -> bytes:
     from sklearn.manifold import TSNE
 
     parts = [domains.source["validation"].some(SHOWN), domains.target["test"].some(SHOWN)]
-    features = keras.Model(classifier.inputs[0], classifier.get_layer("head").input)
+    features = keras.Model(classifier.inputs[0], classifier.layers[-2].output)  # what the head sees
     found = [features.predict(to_unit(images), verbose=0) for images, _ in parts]
     together = np.concatenate(found)
     flat = TSNE(perplexity=min(30, len(together) // 4), init="pca", random_state=0).fit_transform(together)

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from tfgantl.recognition.base import Recognizer
 
+MOST = 2000  # source images that are boosted
+
 
 @dataclass(frozen=True)
 class TrAdaBoost(Recognizer):
@@ -41,10 +43,9 @@ class TrAdaBoost(Recognizer):
         model.classifier.set_weights(start.classifier.get_weights())
         problem.settle(model, ("unlabelled", "labelled"))
         images, labels = problem.labelled.some(10**9)
-        source, target = (unit_features(model, x) for x in (problem.pool[0], images))
-        votes, weights = boosted(
-            source, problem.pool[1], target, labels, problem.num_classes, self.rounds, problem.seed
-        )
+        some, known = problem.source.some(MOST)
+        source, target = (unit_features(model, x) for x in (some, images))
+        votes, weights = boosted(source, known, target, labels, problem.num_classes, self.rounds, problem.seed)
 
         # The vote of linear classifiers, each by its logarithm of 1/β, is a linear classifier of their probabilities;
         # what is nearest to it among heads is the mean of theirs.
@@ -84,7 +85,7 @@ def boosted(source, source_labels, target, target_labels, num_classes: int, roun
     found = []
     for _ in range(rounds):
         weights /= weights.sum()
-        fitted = LogisticRegression(C=10.0, max_iter=200, random_state=seed)
+        fitted = LogisticRegression(C=10.0, max_iter=100, random_state=seed)
         fitted.fit(x, y, sample_weight=weights * len(x))
         wrong = fitted.predict(x) != y
         error = weights[n:][wrong[n:]].sum() / weights[n:].sum()

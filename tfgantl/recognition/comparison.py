@@ -107,9 +107,7 @@ class Domains:
                 raise DataError(f"the target must show more than one class. Received: class {seen[0]} only")
             missing = sorted(set(range(target.num_classes)) - set(seen.tolist()))
             if missing:
-                raise DataError(
-                    f"every class must be seen among the training images of the target. Received: no {missing}"
-                )
+                raise DataError(f"the target must have training images of every class. Received: none of {missing}")
         brightest = [int(part.some(200)[0].max()) for part in (source, target)]
         if min(brightest) * 16 < max(brightest):
             raise DataError(

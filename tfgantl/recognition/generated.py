@@ -68,7 +68,6 @@ class GANImages(Recognizer):
         """The GAN, adapted to labelled images, without validation."""
         import keras
 
-        from tfgantl.errors import ConfigError
         from tfgantl.gan import GAN
         from tfgantl.metrics.extractors import train_extractor
         from tfgantl.training.optimization import ADAPTATION, dtype_policy
@@ -78,8 +77,6 @@ class GANImages(Recognizer):
 
         source, _ = open_source(self.source, None, (), problem.seed)
         source, _ = fit_source(source, *problem.shape, problem.num_classes, "nearest", known, problem.seed)
-        if source.num_classes != problem.num_classes:
-            raise ConfigError(f"GANImages: `source` must be a class-conditional GAN. Received: {self.source}")
         extractor = train_extractor(*known.some(2000), problem.num_classes, problem.seed, steps=100)
         method = FineTune()
         keras.utils.set_random_seed(problem.seed)

@@ -57,6 +57,7 @@ class Reptile(Recognizer):
         from tfgantl.progress import bar, silent
 
         model = problem.model()
+        model.compile(weak=problem.weak)
         weights = model.classifier.trainable_variables
         images, labels = problem.pool
         members = [np.flatnonzero(labels == label) for label in range(problem.num_classes)]
