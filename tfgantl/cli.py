@@ -28,6 +28,7 @@ PIPELINES = {
     "extractor": "train features to measure with, once for many runs",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
     "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
+    "benchmark recognition": "compare recognition methods, for docs/benchmarks.md",
     "benchmark serving": "measure the exported graph and the development server, for docs/benchmarks.md",
 }
 

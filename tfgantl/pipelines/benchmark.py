@@ -18,6 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
         from tfgantl.pipelines.benchmarks.serving import main as serving
 
         return serving(arguments[1:])
+    if arguments[:1] == ["recognition"]:
+        from tfgantl.pipelines.benchmarks.recognition import main as recognition
+
+        return recognition(arguments[1:])
     from tfgantl.pipelines.benchmarks.adaptation import main as adaptation
 
     return adaptation(arguments)

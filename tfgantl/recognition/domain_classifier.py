@@ -76,6 +76,13 @@ class DomainClassifier(keras.Model):
         others = {id(v): v for network in self.others.values() for v in network.trainable_variables}
         self.other_optimizer.build(list(others.values()))  # networks may share layers
 
+    def get_compile_config(self):
+        return {"steps": self.steps, "weak": self.weak.policy, "strong": self.strong.policy}
+
+    def compile_from_config(self, config):
+        """Makes a loaded model ready to evaluate; optimizers and method are those of whoever goes on training."""
+        self.compile(**config)
+
     def train_step(self, batch):
         batch = {name: batch[name] for name in sorted(batch)}
         for stream, (images, *labels) in batch.items():

@@ -1,0 +1,270 @@
+"""Compares recognition methods over pairs of domains, ranks sources, and measures a peer: docs/benchmarks.md.
+
+`python -m tfgantl.pipelines.benchmark recognition`. It can be stopped and started again: finished trainings are read
+from `work_dir`.
+"""
+
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from tfgantl.cli import run as run_cli
+from tfgantl.data import Arrays, HandwrittenDigits, RenderedDigits, Source
+from tfgantl.errors import ConfigError, check_at_least
+from tfgantl.pipelines.benchmarks.jobs import start_worker
+from tfgantl.pipelines.benchmarks.results import keep, kept, shipped
+from tfgantl.pipelines.benchmarks.tables import cell, machine, replace_part
+from tfgantl.recognition import METHODS
+
+BASELINES = ("SourceOnly", "TargetOnly", "Pooled")
+VARIANTS = (
+    "SHOT:consistency=0.0", "GANImages:labeller=AdaBN", "GANImages:labeller=AdaBN:rounds=3", "CyCADA:features=0.0",
+    "MultiTask:balance=pcgrad",
+)  # fmt: skip
+SHORT = "SHOT,PseudoLabels,MCD,DANN,DeepCORAL,AdaBN,GANImages"
+MEASURES = {"leep": 1, "log_me": 1, "h_score": 1, "a_distance": -1, "mmd": -1}  # the sign of what is better
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One table: a source, a target, a number of labels, and what is compared.
+
+    Args:
+        source: Name in `DOMAINS`.
+        target: Name in `DOMAINS`.
+        labels: Labelled target images a class.
+        methods: Names, as for `--method`.
+    """
+
+    source: str
+    target: str
+    labels: int
+    methods: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.source} → {self.target}, " + (f"{self.labels} labels a class" if self.labels else "no labels")
+
+
+def domains(mnist: str | None) -> dict[str, Source]:
+    """Everything that is a source or a target somewhere."""
+    found = {
+        "rendered": RenderedDigits(),
+        "rendered, upright": RenderedDigits(rotation=0.0, shear=0.0),
+        "handwritten": HandwrittenDigits(shots=None, validation_shots=None),
+    }
+    if mnist:
+        found["MNIST"] = Arrays(mnist, image_size=28, channels=1)
+    return found
+
+
+def cells(mnist: str | None) -> list[Cell]:
+    """All tables; those with MNIST need its archive."""
+    free = [name for name, m in METHODS.items() if "labelled" not in m.needs and name not in BASELINES]
+    every = [name for name in METHODS if name not in BASELINES]
+    found = [
+        Cell("rendered", "handwritten", 0, ",".join([*free, *VARIANTS[:4]])),
+        Cell("rendered", "handwritten", 1, "FineTune,SHOT,GANImages"),
+        Cell("rendered", "handwritten", 5, "FineTune,SHOT,GANImages"),
+        Cell("rendered", "handwritten", 10, ",".join([*every, VARIANTS[4]])),
+    ]
+    if mnist:
+        found += [Cell("MNIST", "handwritten", 0, SHORT), Cell("handwritten", "MNIST", 0, SHORT)]
+    return found
+
+
+@dataclass(frozen=True)
+class RecognitionBenchmarkConfig:
+    """Settings of the benchmark of recognition methods.
+
+    Args:
+        methods: Names of methods, with commas; none for those that each table names.
+        seeds: Each trains, and chooses the labelled images, with its own seed.
+        steps: Training steps of each classifier.
+        mnist: Archive with images x and labels y of MNIST; tables that need it are left out without it.
+        peer: Whether to measure adapt 0.4.5 on the same problem (`pip install 'tfgantl[bench]'`).
+        workers: Tables and seeds at a time.
+        work_dir: Where the result of each training is kept.
+        report: The page to write the tables to.
+        json: Print the result as the last line, one JSON object.
+    """
+
+    methods: str | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    steps: int = 400
+    mnist: str | None = None
+    peer: bool = True
+    workers: int = 1
+    work_dir: str = "runs/benchmark-recognition"
+    report: str = "docs/benchmarks.md"
+    json: bool = False
+
+    def __post_init__(self):
+        check_at_least(self, 1, "steps", "workers")
+        if not self.seeds:
+            raise ConfigError("`seeds` must name at least one. Received: none")
+
+
+def result_path(config, job: Cell, row: str, seed: int) -> Path:
+    """Where the result of one training is kept."""
+    short = f"{job.source}-{job.target}-{job.labels}-{row}-{seed}-{config.steps}-{shipped()}"
+    return Path(config.work_dir) / "jobs" / (short.replace(" ", "_").replace(",", "").replace(":", "-") + ".json")
+
+
+def run_cell(config, job: Cell, seed: int, threads: int) -> None:
+    """Trains and judges what is missing of one table and seed."""
+    start_worker(threads)
+    import numpy as np
+
+    from tfgantl.recognition.comparison import Domains, jobs, run
+    from tfgantl.recognition.named import methods_of
+
+    known = domains(config.mnist)
+    pair = Domains.load(known[job.source], known[job.target], 28, 1)
+    todo = [
+        one for one in jobs(methods_of(config.methods or job.methods), (job.labels,), [seed], True)
+        if not result_path(config, job, one.row, seed).is_file()
+    ]  # fmt: skip
+    labels = pair.test()[1]
+    for result in run(pair, todo, {"steps": config.steps}, titled=False):
+        right = result.predicted == labels
+        keep(
+            result_path(config, job, result.job.row, seed),
+            {"row": result.job.row, "accuracy": float(np.mean(right)), "seconds": result.seconds, "score": result.score,
+             "notes": result.notes},
+        )  # fmt: skip
+
+
+def run_ranks(config, source: str, target: str, seed: int, threads: int) -> None:
+    """Measures one source for one target, and what it is really worth: fine-tuned against labels alone."""
+    path = result_path(config, Cell(source, target, 10, ""), "rank", seed)
+    if path.is_file():
+        return
+    start_worker(threads)
+    from dataclasses import asdict
+
+    from tfgantl.metrics.classification import accuracy
+    from tfgantl.recognition import FineTune, TargetOnly
+    from tfgantl.recognition.comparison import Domains
+    from tfgantl.recognition.ranking import rank_source
+
+    known = domains(config.mnist)
+    pair = Domains.load(known[source], known[target], 28, 1)
+    problem = pair.problem(10, seed, steps=config.steps)
+    found = {name: accuracy(m.fit(problem).model.classifier, *pair.test()) for name, m in
+             (("tuned", FineTune()), ("alone", TargetOnly()))}  # fmt: skip
+    keep(path, {**asdict(rank_source(problem)), **found})
+
+
+def benchmark_recognition(config: RecognitionBenchmarkConfig, text: str) -> dict:
+    """Runs what is missing, and writes the tables.
+
+    Args:
+        config: The settings.
+        text: The same as YAML.
+
+    Returns:
+        What `--json` prints.
+    """
+    import os
+
+    from tfgantl.progress import bar
+
+    threads = max(1, (os.cpu_count() or 1) // config.workers)
+    names = [name for name in domains(config.mnist) if name != "rendered, upright"]
+    ranked = [(s, t) for t in names if t != "rendered" for s in domains(config.mnist) if s != t]
+    calls = [(run_cell, config, job, seed, threads) for seed in config.seeds for job in cells(config.mnist)]
+    calls += [(run_ranks, config, *pair, seed, threads) for seed in config.seeds for pair in ranked]
+    progress = bar(len(calls), "recognition", "table")
+    with ProcessPoolExecutor(config.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
+        for future in as_completed([pool.submit(*call) for call in calls]):
+            future.result()
+            progress.update()
+    progress.close()
+    lines = ["# Recognition methods", "", *_preface(config)]
+    result = {}
+    for job in cells(config.mnist):
+        rows = _rows(config, job)
+        result[job.name] = {row: entry["accuracy"] for row, entry in rows.items()}
+        lines += _table(job, rows)
+    lines += _ranks(config, ranked)
+    if config.peer:
+        from tfgantl.pipelines.benchmarks.peer import peer_lines
+
+        lines += peer_lines(config)
+    replace_part(Path(config.report), lines[0], lines)
+    return result
+
+
+def _preface(config) -> list[str]:
+    command = f"`python -m tfgantl.pipelines.benchmark recognition{' --mnist mnist.npz' if config.mnist else ''}`"
+    return [
+        f"{command}. {machine()}",
+        "",
+        f"Accuracy on test images of the target, mean ± sd of {len(config.seeds)} seeds, {config.steps} steps of 64 images "
+        "of each domain; states are chosen by `im`, without labels of the target. Recovered gap: (method - source-only) / "
+        "(oracle - source-only); the oracle is trained on all labels of the target's training images. Seconds were taken "
+        "with other jobs beside them, and tell orders of magnitude.",
+        "",
+    ]
+
+
+def _rows(config, job) -> dict[str, dict]:
+    from tfgantl.recognition.comparison import jobs
+    from tfgantl.recognition.named import methods_of
+
+    found = {}
+    for one in jobs(methods_of(config.methods or job.methods), (job.labels,), list(config.seeds), True):
+        value = kept(result_path(config, job, one.row, one.seed))
+        if value is not None:
+            found.setdefault(one.row, []).append(value)
+    return {row: {key: [v[key] for v in values] for key in ("accuracy", "seconds")} for row, values in found.items()}
+
+
+def _table(job, rows) -> list[str]:
+    def mean(row):
+        return sum(rows[row]["accuracy"]) / len(rows[row]["accuracy"])
+
+    floor, ceiling = mean("source-only"), mean("oracle")
+    lines = [f"## {job.name}", "", "| method | accuracy | recovered gap | seconds |", "|---|---|---|---|"]
+    for row in sorted(rows, key=mean, reverse=True):
+        gap = f"{100 * (mean(row) - floor) / (ceiling - floor):.0f} %"
+        name = row.split(",")[0]
+        lines.append(f"| {name} | {cell(rows[row]['accuracy'])} | {gap} | {cell(rows[row]['seconds'], 1.0, 0)} |")
+    return [*lines, ""]
+
+
+def _ranks(config, ranked) -> list[str]:
+    from scipy.stats import kendalltau
+
+    values = {}
+    for source, target in ranked:
+        found = [kept(result_path(config, Cell(source, target, 10, ""), "rank", seed)) for seed in config.seeds]
+        values[source, target] = {
+            key: sum(v[key] for v in found) / len(found) for key in (*MEASURES, "label_shift", "tuned", "alone")
+        }
+    lines = [
+        "## Ranks of sources before training", "",
+        "`--rank` with 10 labels a class, mean of seeds; gap: accuracy of `FineTune` less that of the labels alone.", "",
+        "| source → target | LEEP | LogME | H-score | A-distance | MMD | label shift | gap |", "|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    gaps = [v["tuned"] - v["alone"] for v in values.values()]
+    for (source, target), v in values.items():
+        cells = [f"{v[key]:.3f}" for key in (*MEASURES, "label_shift")]
+        lines.append(f"| {source} → {target} | {' | '.join(cells)} | {v['tuned'] - v['alone']:+.4f} |")
+    taus = {key: kendalltau([sign * v[key] for v in values.values()], gaps).statistic for key, sign in MEASURES.items()}
+    lines.append(
+        f"| Kendall τ with the gaps, {len(gaps)} pairs | {' | '.join(f'{t:+.2f}' for t in taus.values())} | – | – |"
+    )
+    return [*lines, ""]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(RecognitionBenchmarkConfig, "benchmark recognition", benchmark_recognition, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
