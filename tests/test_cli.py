@@ -12,8 +12,8 @@ import yaml
 
 from tfgantl import cli
 from tfgantl.data import Folder
-from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, serve
-from tfgantl.pipelines.benchmarks import adaptation, serving, transfer
+from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, recognize, serve
+from tfgantl.pipelines.benchmarks import adaptation, recognition, serving, transfer
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
@@ -22,6 +22,8 @@ PIPELINES = {
     "export": (export.ExportConfig, {}),
     "serve": (serve.ServeConfig, {}),
     "extractor": (extractor.ExtractorConfig, {}),
+    "recognize": (recognize.RecognizeConfig, recognize.DEFAULTS),
+    "benchmark recognition": (recognition.RecognitionBenchmarkConfig, {}),
     "benchmark": (adaptation.BenchmarkConfig, {}),
     "benchmark transfer": (transfer.TransferBenchmarkConfig, {}),
     "benchmark serving": (serving.ServingBenchmarkConfig, {}),

@@ -23,8 +23,8 @@ def peer_lines(config) -> list[str]:
     lines = [
         "## Beside adapt 0.4.5", "",
         f"rendered → handwritten digits without labels: the same networks, {IMAGES} source images, {config.steps} "
-        "steps of 64 + 64, Adam at 1e-3, no augmentation, the last state. Time of a step: ours over the peer's, in turns in one "
-        "process, median of three.", "",
+        "steps of 64 + 64, Adam at 1e-3, no augmentation, the last state. Time of a step: ours over the peer's, in "
+        "turns in one process, median of three.", "",
         "| method | ours | adapt | time of a step, ours / adapt |", "|---|---|---|---|",
     ]  # fmt: skip
     for name, found in rows.items():

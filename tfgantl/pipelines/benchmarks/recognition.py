@@ -203,10 +203,10 @@ def _preface(config) -> list[str]:
     return [
         f"{command}. {machine()}",
         "",
-        f"Accuracy on test images of the target, mean ± sd of {len(config.seeds)} seeds, {config.steps} steps of 64 images "
-        "of each domain; states are chosen by `im`, without labels of the target. Recovered gap: (method - source-only) / "
-        "(oracle - source-only); the oracle is trained on all labels of the target's training images. Seconds were taken "
-        "with other jobs beside them, and tell orders of magnitude.",
+        f"Accuracy on test images of the target, mean ± sd of {len(config.seeds)} seeds, {config.steps} steps of 64 "
+        "images of each domain; states are chosen by `im`, without labels of the target. Recovered gap: "
+        "(method - source-only) / (oracle - source-only); the oracle is trained on all labels of the target's training "
+        "images. Seconds were taken with other jobs beside them, and tell orders of magnitude.",
         "",
     ]
 
@@ -246,18 +246,20 @@ def _ranks(config, ranked) -> list[str]:
             key: sum(v[key] for v in found) / len(found) for key in (*MEASURES, "label_shift", "tuned", "alone")
         }
     lines = [
-        "## Ranks of sources before training", "",
-        "`--rank` with 10 labels a class, mean of seeds; gap: accuracy of `FineTune` less that of the labels alone.", "",
-        "| source → target | LEEP | LogME | H-score | A-distance | MMD | label shift | gap |", "|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "## Ranks of sources before training",
+        "",
+        "`--rank` with 10 labels a class, mean of seeds; gap: accuracy of `FineTune` less that of the labels alone.",
+        "",
+        "| source → target | LEEP | LogME | H-score | A-distance | MMD | label shift | gap |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     gaps = [v["tuned"] - v["alone"] for v in values.values()]
     for (source, target), v in values.items():
         cells = [f"{v[key]:.3f}" for key in (*MEASURES, "label_shift")]
         lines.append(f"| {source} → {target} | {' | '.join(cells)} | {v['tuned'] - v['alone']:+.4f} |")
-    taus = {key: kendalltau([sign * v[key] for v in values.values()], gaps).statistic for key, sign in MEASURES.items()}
-    lines.append(
-        f"| Kendall τ with the gaps, {len(gaps)} pairs | {' | '.join(f'{t:+.2f}' for t in taus.values())} | – | – |"
-    )
+    signed = ([sign * v[key] for v in values.values()] for key, sign in MEASURES.items())
+    taus = [f"{kendalltau(one, gaps).statistic:+.2f}" for one in signed]
+    lines.append(f"| Kendall τ with the gaps, {len(gaps)} pairs | {' | '.join(taus)} | – | – |")
     return [*lines, ""]
 
 
