@@ -185,14 +185,24 @@ def jobs(methods: dict[str, Recognizer], labels: tuple[int, ...], seeds: list[in
     return found
 
 
-def run(domains: Domains, todo: list[Job], settings: dict, titled: bool = True) -> Iterator[Result]:
-    """Trains and tests one job after the other; those of one seed share the classifier of the source."""
+def run(
+    domains: Domains, todo: list[Job], settings: dict, titled: bool = True, memory: dict | None = None
+) -> Iterator[Result]:
+    """Trains and tests one job after the other; those of one seed share the classifier of the source.
+
+    Args:
+        domains: Source and target.
+        todo: What to train.
+        settings: What all problems have in common, as for `Problem`.
+        titled: Whether to show progress bars.
+        memory: Seed → what problems of that seed remember; filled.
+    """
     test_images = domains.test()[0]
-    memory: dict[int, dict] = {}
+    memory = {} if memory is None else memory
     for number, job in enumerate(todo, 1):
-        problem = domains.problem(job.labels, job.seed, **settings)
-        # The classifier of the source depends on the seed alone.
-        problem = replace(problem, _memory=memory.setdefault(job.seed, {}))
+        problem = replace(
+            domains.problem(job.labels, job.seed, **settings), _memory=memory.setdefault(job.seed, {})
+        )  # the classifier of the source depends on the seed alone
         title = f"{number}/{len(todo)} {job.row}" if titled else None
         if isinstance(job.method, SourceOnly):
             fitted = problem.source_fitted(title)

@@ -6,9 +6,10 @@ from `work_dir`.
 
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import fmean
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import Arrays, HandwrittenDigits, RenderedDigits, Source
@@ -28,12 +29,12 @@ MEASURES = {"leep": 1, "log_me": 1, "h_score": 1, "a_distance": -1, "mmd": -1}  
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One table: a source, a target, a number of labels, and what is compared.
+class Table:
+    """A source, a target, a number of labels, and what is compared.
 
     Args:
-        source: Name in `DOMAINS`.
-        target: Name in `DOMAINS`.
+        source: Name in `domains`.
+        target: Name in `domains`.
         labels: Labelled target images a class.
         methods: Names, as for `--method`.
     """
@@ -46,6 +47,13 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{self.source} → {self.target}, " + (f"{self.labels} labels a class" if self.labels else "no labels")
+
+    def jobs(self, methods: str | None, seeds) -> list:
+        """Its trainings; `methods` takes the place of its own if it is not `None`."""
+        from tfgantl.recognition.comparison import jobs
+        from tfgantl.recognition.named import methods_of
+
+        return jobs(methods_of(methods or self.methods), (self.labels,), list(seeds), True)
 
 
 def domains(mnist: str | None) -> dict[str, Source]:
@@ -60,19 +68,22 @@ def domains(mnist: str | None) -> dict[str, Source]:
     return found
 
 
-def cells(mnist: str | None) -> list[Cell]:
-    """All tables; those with MNIST need its archive."""
+def tables(mnist: str | None, source: str | None = None, target: str | None = None) -> list[Table]:
+    """All tables, or those of one pair; those with MNIST need its archive."""
     free = [name for name, m in METHODS.items() if "labelled" not in m.needs and name not in BASELINES]
     every = [name for name in METHODS if name not in BASELINES]
     found = [
-        Cell("rendered", "handwritten", 0, ",".join([*free, *VARIANTS[:4]])),
-        Cell("rendered", "handwritten", 1, "FineTune,SHOT,GANImages"),
-        Cell("rendered", "handwritten", 5, "FineTune,SHOT,GANImages"),
-        Cell("rendered", "handwritten", 10, ",".join([*every, VARIANTS[4]])),
+        Table("rendered", "handwritten", 0, ",".join([*free, *VARIANTS[:4]])),
+        Table("rendered", "handwritten", 1, "FineTune,SHOT,GANImages"),
+        Table("rendered", "handwritten", 5, "FineTune,SHOT,GANImages"),
+        Table("rendered", "handwritten", 10, ",".join([*every, VARIANTS[4]])),
+        Table("rendered, upright", "handwritten", 10, "FineTune"),
     ]
     if mnist:
-        found += [Cell("MNIST", "handwritten", 0, SHORT), Cell("handwritten", "MNIST", 0, SHORT)]
-    return found
+        found += [Table("MNIST", "handwritten", 0, SHORT), Table("MNIST", "handwritten", 10, "FineTune")]
+        found += [Table("handwritten", "MNIST", 0, SHORT), Table("handwritten", "MNIST", 10, "FineTune")]
+        found += [Table(name, "MNIST", 10, "FineTune") for name in ("rendered", "rendered, upright")]
+    return [t for t in found if source is None or (t.source, t.target) == (source, target)]
 
 
 @dataclass(frozen=True)
@@ -80,12 +91,12 @@ class RecognitionBenchmarkConfig:
     """Settings of the benchmark of recognition methods.
 
     Args:
-        methods: Names of methods, with commas; none for those that each table names.
+        methods: Names of methods, with commas, in place of those that each table names.
         seeds: Each trains, and chooses the labelled images, with its own seed.
         steps: Training steps of each classifier.
         mnist: Archive with images x and labels y of MNIST; tables that need it are left out without it.
         peer: Whether to measure adapt 0.4.5 on the same problem (`pip install 'tfgantl[bench]'`).
-        workers: Tables and seeds at a time.
+        workers: Pairs and seeds at a time.
         work_dir: Where the result of each training is kept.
         report: The page to write the tables to.
         json: Print the result as the last line, one JSON object.
@@ -107,55 +118,38 @@ class RecognitionBenchmarkConfig:
             raise ConfigError("`seeds` must name at least one. Received: none")
 
 
-def result_path(config, job: Cell, row: str, seed: int) -> Path:
+def result_path(config, source: str, target: str, row: str, seed: int) -> Path:
     """Where the result of one training is kept."""
-    short = f"{job.source}-{job.target}-{job.labels}-{row}-{seed}-{config.steps}-{shipped()}"
-    return Path(config.work_dir) / "jobs" / (short.replace(" ", "_").replace(",", "").replace(":", "-") + ".json")
+    short = f"{source}-{target}-{row}-{seed}-{config.steps}-{shipped()}".replace(", ", "-").replace(" ", "_")
+    return Path(config.work_dir) / "jobs" / (short.replace(":", "-") + ".json")
 
 
-def run_cell(config, job: Cell, seed: int, threads: int) -> None:
-    """Trains and judges what is missing of one table and seed."""
+def run_pair(config, source: str, target: str, seed: int, threads: int) -> None:
+    """Trains and judges what is missing of all tables of a pair, for one seed, and measures the source before."""
     start_worker(threads)
     import numpy as np
 
-    from tfgantl.recognition.comparison import Domains, jobs, run
-    from tfgantl.recognition.named import methods_of
-
-    known = domains(config.mnist)
-    pair = Domains.load(known[job.source], known[job.target], 28, 1)
-    todo = [
-        one for one in jobs(methods_of(config.methods or job.methods), (job.labels,), [seed], True)
-        if not result_path(config, job, one.row, seed).is_file()
-    ]  # fmt: skip
-    labels = pair.test()[1]
-    for result in run(pair, todo, {"steps": config.steps}, titled=False):
-        right = result.predicted == labels
-        keep(
-            result_path(config, job, result.job.row, seed),
-            {"row": result.job.row, "accuracy": float(np.mean(right)), "seconds": result.seconds, "score": result.score,
-             "notes": result.notes},
-        )  # fmt: skip
-
-
-def run_ranks(config, source: str, target: str, seed: int, threads: int) -> None:
-    """Measures one source for one target, and what it is really worth: fine-tuned against labels alone."""
-    path = result_path(config, Cell(source, target, 10, ""), "rank", seed)
-    if path.is_file():
-        return
-    start_worker(threads)
-    from dataclasses import asdict
-
-    from tfgantl.metrics.classification import accuracy
-    from tfgantl.recognition import FineTune, TargetOnly
-    from tfgantl.recognition.comparison import Domains
+    from tfgantl.recognition.comparison import Domains, run
     from tfgantl.recognition.ranking import rank_source
 
     known = domains(config.mnist)
     pair = Domains.load(known[source], known[target], 28, 1)
-    problem = pair.problem(10, seed, steps=config.steps)
-    found = {name: accuracy(m.fit(problem).model.classifier, *pair.test()) for name, m in
-             (("tuned", FineTune()), ("alone", TargetOnly()))}  # fmt: skip
-    keep(path, {**asdict(rank_source(problem)), **found})
+    settings, memory = {"steps": config.steps}, {}
+
+    def path(row):
+        return result_path(config, source, target, row, seed)
+
+    todo = {
+        job.row: job for table in tables(config.mnist, source, target) for job in table.jobs(config.methods, [seed])
+    }
+    todo = [job for row, job in todo.items() if not path(row).is_file()]
+    labels = pair.test()[1]
+    for result in run(pair, todo, settings, titled=False, memory=memory):
+        accuracy = float(np.mean(result.predicted == labels))
+        keep(path(result.job.row), {"accuracy": accuracy, "seconds": result.seconds, "score": result.score})
+    if not path("rank").is_file():
+        problem = replace(pair.problem(10, seed, **settings), _memory=memory.setdefault(seed, {}))
+        keep(path("rank"), asdict(rank_source(problem)))
 
 
 def benchmark_recognition(config: RecognitionBenchmarkConfig, text: str) -> dict:
@@ -173,11 +167,10 @@ def benchmark_recognition(config: RecognitionBenchmarkConfig, text: str) -> dict
     from tfgantl.progress import bar
 
     threads = max(1, (os.cpu_count() or 1) // config.workers)
-    names = [name for name in domains(config.mnist) if name != "rendered, upright"]
-    ranked = [(s, t) for t in names if t != "rendered" for s in domains(config.mnist) if s != t]
-    calls = [(run_cell, config, job, seed, threads) for seed in config.seeds for job in cells(config.mnist)]
-    calls += [(run_ranks, config, *pair, seed, threads) for seed in config.seeds for pair in ranked]
-    progress = bar(len(calls), "recognition", "table")
+    found = tables(config.mnist)
+    pairs = list(dict.fromkeys((table.source, table.target) for table in found))
+    calls = [(run_pair, config, *pair, seed, threads) for seed in config.seeds for pair in pairs]
+    progress = bar(len(calls), "recognition", "pair")
     with ProcessPoolExecutor(config.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         for future in as_completed([pool.submit(*call) for call in calls]):
             future.result()
@@ -185,11 +178,11 @@ def benchmark_recognition(config: RecognitionBenchmarkConfig, text: str) -> dict
     progress.close()
     lines = ["# Recognition methods", "", *_preface(config)]
     result = {}
-    for job in cells(config.mnist):
-        rows = _rows(config, job)
-        result[job.name] = {row: entry["accuracy"] for row, entry in rows.items()}
-        lines += _table(job, rows)
-    lines += _ranks(config, ranked)
+    for table in found:
+        rows = _rows(config, table)
+        result[table.name] = {row: entry["accuracy"] for row, entry in rows.items()}
+        lines += _table(table, rows)
+    lines += _ranks(config, pairs)
     if config.peer:
         from tfgantl.pipelines.benchmarks.peer import peer_lines
 
@@ -211,24 +204,20 @@ def _preface(config) -> list[str]:
     ]
 
 
-def _rows(config, job) -> dict[str, dict]:
-    from tfgantl.recognition.comparison import jobs
-    from tfgantl.recognition.named import methods_of
-
+def _rows(config, table) -> dict[str, dict]:
     found = {}
-    for one in jobs(methods_of(config.methods or job.methods), (job.labels,), list(config.seeds), True):
-        value = kept(result_path(config, job, one.row, one.seed))
-        if value is not None:
-            found.setdefault(one.row, []).append(value)
+    for job in table.jobs(config.methods, config.seeds):
+        value = kept(result_path(config, table.source, table.target, job.row, job.seed))
+        found.setdefault(job.row, []).append(value)
     return {row: {key: [v[key] for v in values] for key in ("accuracy", "seconds")} for row, values in found.items()}
 
 
-def _table(job, rows) -> list[str]:
+def _table(table, rows) -> list[str]:
     def mean(row):
-        return sum(rows[row]["accuracy"]) / len(rows[row]["accuracy"])
+        return fmean(rows[row]["accuracy"])
 
     floor, ceiling = mean("source-only"), mean("oracle")
-    lines = [f"## {job.name}", "", "| method | accuracy | recovered gap | seconds |", "|---|---|---|---|"]
+    lines = [f"## {table.name}", "", "| method | accuracy | recovered gap | seconds |", "|---|---|---|---|"]
     for row in sorted(rows, key=mean, reverse=True):
         gap = f"{100 * (mean(row) - floor) / (ceiling - floor):.0f} %"
         name = row.split(",")[0]
@@ -236,15 +225,17 @@ def _table(job, rows) -> list[str]:
     return [*lines, ""]
 
 
-def _ranks(config, ranked) -> list[str]:
+def _ranks(config, pairs) -> list[str]:
     from scipy.stats import kendalltau
 
     values = {}
-    for source, target in ranked:
-        found = [kept(result_path(config, Cell(source, target, 10, ""), "rank", seed)) for seed in config.seeds]
-        values[source, target] = {
-            key: sum(v[key] for v in found) / len(found) for key in (*MEASURES, "label_shift", "tuned", "alone")
+    for pair in pairs:
+        rows = {"rank": "rank", "tuned": "FineTune, 10 labels a class", "alone": "target-only, 10 labels a class"}
+        found = {
+            name: [kept(result_path(config, *pair, row, seed)) for seed in config.seeds] for name, row in rows.items()
         }
+        values[pair] = {key: fmean(v[key] for v in found["rank"]) for key in (*MEASURES, "label_shift")}
+        values[pair] |= {name: fmean(v["accuracy"] for v in found[name]) for name in ("tuned", "alone")}
     lines = [
         "## Ranks of sources before training",
         "",
