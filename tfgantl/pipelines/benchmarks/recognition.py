@@ -15,6 +15,7 @@ from tfgantl.cli import run as run_cli
 from tfgantl.data import Arrays, HandwrittenDigits, RenderedDigits, Source
 from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.pipelines.benchmarks.jobs import start_worker
+from tfgantl.pipelines.benchmarks.photographs import photograph_lines
 from tfgantl.pipelines.benchmarks.results import keep, kept, shipped
 from tfgantl.pipelines.benchmarks.tables import cell, machine, replace_part
 from tfgantl.recognition import METHODS
@@ -183,6 +184,7 @@ def benchmark_recognition(config: RecognitionBenchmarkConfig, text: str) -> dict
         result[table.name] = {row: entry["accuracy"] for row, entry in rows.items()}
         lines += _table(table, rows)
     lines += _ranks(config, pairs)
+    lines += photograph_lines(config)
     if config.peer:
         from tfgantl.pipelines.benchmarks.peer import peer_lines
 
