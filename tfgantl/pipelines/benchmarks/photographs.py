@@ -25,7 +25,8 @@ def photograph_lines(config) -> list[str]:
     lines = [
         *heading,
         f"Which of {len(PICTURES)} photographs a tile of {SIDE} px is from; tiles do not overlap, {SHOTS} a class to "
-        f"learn from (left halves), {STEPS} steps of {BATCH}, ten times as many for the small network; accuracy on the right halves.", "",
+        f"learn from (left halves), {STEPS} steps of {BATCH}, ten times as many for the small network; accuracy on the "
+        "right halves.", "",
         "| method | accuracy | seconds |", "|---|---|---|",
     ]  # fmt: skip
     for name, found in rows.items():
