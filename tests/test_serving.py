@@ -17,7 +17,7 @@ import httpx2
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_DCGAN
+from conftest import TINY_DCGAN, tiny_images
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -27,9 +27,10 @@ from tfgantl.errors import ServingError
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
 from tfgantl.export.client import Client
-from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.export.examples import read_examples
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
+from tfgantl.images import encode_png
 from tfgantl.models.classifier import small_cnn
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.model import Model
@@ -47,7 +48,7 @@ def published(tmp_path_factory):
         patch.setattr(publishing, "check_in_fresh_process", check)
         keras.utils.set_random_seed(0)
         publish(GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator, path / "tiny", before_after=b"\x89PNG")
-        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", classifier_signatures)
+        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
     return path
 
 
@@ -375,6 +376,22 @@ def test_the_client_gets_images(process, server):
             client.generate([1], [9])
     with Client(address, "other", retries=0) as client, pytest.raises(ServingError, match="404: Servable not found"):
         client.generate([1])
+
+
+def test_the_client_classifies_pictures(published):
+    """Arrays and files of the same picture are told to be the same."""
+    pixels = tiny_images(2)
+    inputs, outputs = read_examples(published / "judge" / "1")["classify"]
+    with serving(published / "judge", max_body=10**6) as server, Client("http://testserver", "judge") as client:
+        client._transport._http = server
+        labels, probabilities = client.classify(list(inputs["image_bytes"]))
+        np.testing.assert_array_equal(labels, outputs["label"])
+        np.testing.assert_allclose(probabilities, outputs["probabilities"], atol=1e-5)
+        _, by_array = client.classify(pixels)
+        np.testing.assert_array_equal(by_array, client.classify([encode_png(image) for image in pixels])[1])
+        assert client.features(pixels).shape == (2, 6) and client.features(pixels).dtype == np.float32
+        with pytest.raises(ServingError, match="400: .*must be a PNG or JPEG"):
+            client.classify([b"GIF89a"])
 
 
 def test_the_client_tries_again_and_gives_up():

@@ -22,7 +22,7 @@ PIPELINES = {
     "adapt": "adapt a GAN to your images, judge it, and export it",
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
-    "export": "publish a generator for TensorFlow Serving; list, verify and withdraw versions",
+    "export": "publish a generator or classifier for TensorFlow Serving; list, verify and withdraw versions",
     "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
