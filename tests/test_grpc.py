@@ -26,12 +26,11 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict, with the codes and messages of TensorFlow Serving."""
 
     def __init__(self, *models):
-        self.models, self.busy = {model.name: model for model in models}, 0
+        self.models, self.refusals = {model.name: model for model in models}, []
 
     def Predict(self, request, context):
-        if self.busy:
-            self.busy -= 1
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy")
+        if self.refusals:
+            context.abort(self.refusals.pop(), "later")
         spec = request.model_spec
         number = spec.version.value if spec.HasField("version") else None
         try:
@@ -99,10 +98,10 @@ def test_refusals_are_told_and_what_may_go_better_is_asked_again(service):
             client.generate([1], [3])
         with pytest.raises(ServingError, match='FAILED_PRECONDITION: Serving signature key "x" not found'):
             client.predict("x", {})
-        service.busy = 2
+        service.refusals = [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED]
         assert len(client.generate([1], [1])) == 1
-        service.busy = 3
-        with pytest.raises(ServingError, match="RESOURCE_EXHAUSTED: busy"):
+        service.refusals = [grpc.StatusCode.UNAVAILABLE] * 3
+        with pytest.raises(ServingError, match="UNAVAILABLE: later"):
             client.generate([1], [1])
     with Client(service.url, "tiny", version=7) as client, pytest.raises(ServingError, match="NOT_FOUND: .*Specific"):
         client.generate([1], [1])

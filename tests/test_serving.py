@@ -35,7 +35,9 @@ from tfgantl.models.classifier import small_cnn
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.model import Model
 from tfgantl.serving.problems import Closed, InvalidArgument
-from tfgantl.serving.tensors import read_request, write_response
+from tfgantl.serving.requests import read_request
+from tfgantl.serving.responses import write_response
+from tfgantl.serving.servable import RUNNERS
 
 MODEL = "/v1/models/tiny"
 
@@ -58,10 +60,12 @@ def server(published):
         yield client
 
 
-def serving(directory, max_body=20_000, max_requests=64):
+def serving(directory, max_body=20_000, max_requests=64, timeout=30.0):
     metrics = Metrics()
     model = Model(directory, metrics.batch, poll=0.05).start()
-    return TestClient(make_app(model, metrics, max_body, max_requests))
+    client = TestClient(make_app(model, metrics, max_body, max_requests, timeout))
+    client.model = model
+    return client
 
 
 def ask(server, body, path=f"{MODEL}:predict"):
@@ -234,24 +238,55 @@ def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_
         old.predict("generate", {"seed": np.zeros(1, np.int64), "labels": np.zeros(1, np.int32)})
     with pytest.raises(InvalidArgument, match="keys must be equal to: seed"):
         model.predict("tiny", None, json.dumps(rows([1])).encode())
-    future, _ = model.predict("tiny", None, b'{"signature_name": "generate", "instances": [1]}')
-    assert future.result()["images"].shape == (1, 8, 8, 1)
+    future = model.predict("tiny", None, b'{"signature_name": "generate", "instances": [1]}')
+    assert np.shape(json.loads(future.result())["predictions"]) == (1, 8, 8, 1)
     model.close()
 
 
 def test_a_request_that_was_given_up_does_not_stop_the_others(published):
     model = Model(published / "tiny", poll=60).start()
-    futures = [model.predict("tiny", None, json.dumps(rows([seed])).encode())[0] for seed in range(40)]
+    futures = [model.predict("tiny", None, json.dumps(rows([seed])).encode()) for seed in range(40)]
     for future in futures[1::2]:
         future.cancel()
-    assert all(len(future.result(timeout=20)["images"]) == 1 for future in futures[::2])
-    assert len(model.predict("tiny", None, json.dumps(rows([1])).encode())[0].result(timeout=20)["images"]) == 1
+    assert all(future.result(timeout=20).startswith(b'{"predictions"') for future in futures[::2])
+    assert model.predict("tiny", None, json.dumps(rows([1])).encode()).result(timeout=20)
     model.close()
 
 
 def test_too_many_requests_at_one_time_are_told_to_come_again(published):
     with serving(published / "tiny", max_requests=0) as server:
         assert ask(server, rows([1])) == (429, {"error": "The server answers 0 requests at a time"})
+
+
+def test_a_request_past_its_deadline_is_answered_and_never_run(published, monkeypatch):
+    """Both runners are held up by requests of their own; what waits behind them is given up, and all else goes on."""
+    with serving(published / "tiny", timeout=0.5) as server, ThreadPoolExecutor(8) as pool:
+        servable, go, ran = server.model.version("tiny", None)[1], threading.Event(), []
+
+        def held_up(signature, *inputs):
+            ran.append(len(inputs[0]))
+            go.wait(20)
+            return compute(signature, *inputs)
+
+        compute = servable._compute
+        monkeypatch.setattr(servable, "_compute", held_up)
+        start = time.monotonic()
+        waiting = []
+        for seed in range(RUNNERS + 3):
+            waiting.append(pool.submit(ask, server, rows([seed])))
+            while len(ran) < min(seed + 1, RUNNERS):
+                assert time.monotonic() - start < 20
+                time.sleep(0.01)
+        start = time.monotonic()
+        assert server.get(MODEL).status_code == 200 and time.monotonic() - start < 0.5  # others are not blocked
+        for future in waiting:
+            assert future.result() == (504, {"error": "Deadline of 0.5 seconds exceeded"})
+        assert time.monotonic() - start < 5
+        go.set()
+        assert ask(server, rows([1]))[0] == 200
+        assert ran == [1] * RUNNERS + [1]
+        text = server.get("/monitoring/prometheus/metrics").text
+        assert 'tfgantl_requests_total{status="504",verb="predict"} 5.0' in text
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
@@ -291,6 +326,16 @@ def test_numbers_become_what_the_signature_takes(dtype, values, expected):
         json.dumps({"signature_name": "x", "instances": values}).encode(), {"x": {"v": np.dtype(dtype)}}
     )
     assert request.inputs["v"].tolist() == expected and request.inputs["v"].dtype == dtype
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (2, 3, 1), (2, 1, 1, 1), (0, 3, 1), (2, 0, 1), (2, 3, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_arrays_of_any_shape_are_written_as_they_are(shape, dtype):
+    array = np.random.default_rng(0).uniform(-5, 300, shape).astype(dtype)
+    for row, key in ((False, "outputs"), (True, "predictions")):
+        found = json.loads(write_response({"x": array}, row))[key]
+        assert np.array_equal(np.array(found, dtype).reshape(shape), array)
+        assert found == array.tolist() if dtype == "uint8" else np.shape(found) == shape or 0 in shape
 
 
 # --- Versions ---
@@ -361,6 +406,18 @@ def process(published, tmp_path_factory):
     yield found[0], running
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=20) == 0, told.read_text()
+
+
+def test_small_answers_do_not_wait_for_acknowledgements(process):
+    """Nagle's algorithm would hold back each answer for 40 ms, once the kernel delays its acknowledgements."""
+    address, _ = process
+    with httpx2.Client() as client:
+        taken = []
+        for _ in range(40):
+            start = time.perf_counter()
+            client.get(f"{address}{MODEL}")
+            taken.append(time.perf_counter() - start)
+    assert min(taken[20:]) < 0.03
 
 
 def test_the_client_gets_images(process, server):
