@@ -228,4 +228,5 @@ def main() -> None:
         sys.exit(2)
     from importlib import import_module
 
-    sys.exit(import_module(f"tfgantl.pipelines.{verb}").main(sys.argv[2:]))
+    module, *more = verb.split()
+    sys.exit(import_module(f"tfgantl.pipelines.{module}").main([*more, *sys.argv[2:]]))

@@ -57,7 +57,7 @@ class Servable:
         }
         self._calls = {name: self._callable(signature) for name, signature in self.definitions.items()}
         for signature, inputs in read_warmup(directory) if (directory / FILE).is_file() else ():
-            self._compute(signature, *(inputs[name] for name in self.definitions[signature].inputs))
+            self.compute(signature, inputs)
         self._waiting: deque[Item] = deque()
         self._changed, self._idle, self._closed = threading.Condition(), RUNNERS, False
         name = f"version {directory.name}"
@@ -65,8 +65,9 @@ class Servable:
         for runner in self._runners:
             runner.start()
 
-    def _compute(self, signature, *inputs):
-        return self._calls[signature](*inputs)
+    def compute(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs one batch in the thread of the caller; names → arrays, in and out."""
+        return self._calls[signature](*(inputs[name] for name in self.definitions[signature].inputs))
 
     def _callable(self, signature):
         fetches = {name: spec.name for name, spec in signature.outputs.items()}
@@ -178,10 +179,13 @@ class Servable:
                 item.future.set_exception(error)
 
     def _run(self, batch):
-        columns = ([item.inputs[name] for item in batch] for name in self.definitions[batch[0].signature].inputs)
-        outputs = self._compute(batch[0].signature, *(c[0] if len(batch) == 1 else np.concatenate(c) for c in columns))
+        signature = batch[0].signature
         if len(batch) == 1:
-            return [outputs]
+            return [self.compute(signature, batch[0].inputs)]
+        names = self.definitions[signature].inputs
+        outputs = self.compute(
+            signature, {name: np.concatenate([item.inputs[name] for item in batch]) for name in names}
+        )
         ends = np.cumsum([item.rows for item in batch])
         return [
             {name: value[end - item.rows : end] for name, value in outputs.items()}
