@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 from conftest import tiny_images
 from keras import layers
 from PIL import Image
@@ -352,10 +351,6 @@ def test_deployment_files_are_what_the_server_reads_and_edits_stay(generator, tm
     batching = (deploy / "batching.config").read_text()
     allowed = [int(n) for n in re.findall(r"allowed_batch_sizes: (\d+)", batching)]
     assert allowed == sorted(allowed) and f"max_batch_size {{ value: {allowed[-1]} }}" in batching
-    for name in ("compose.yaml", "kubernetes.yaml"):
-        documents = list(yaml.safe_load_all((deploy / name).read_text()))
-        assert "--enable_profiler=false" in str(documents)
-    assert yaml.safe_load_all((deploy / "kubernetes.yaml").read_text()).__next__()["metadata"]["name"] == "my-model-1"
     (deploy / "models.config").write_text("mine")
     publish(generator, tmp_path / "My.model_1")
     assert (deploy / "models.config").read_text() == "mine"
