@@ -3,13 +3,15 @@ import re
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
+from conftest import tiny_images
+from keras import layers
 from PIL import Image
 
 from tfgantl.errors import ArtifactError, RunError
@@ -17,11 +19,12 @@ from tfgantl.export import publish as publishing
 from tfgantl.export.check import check, check_in_fresh_process
 from tfgantl.export.directory import describe, keep_newest, rename_to_next, roll_back, versions_in
 from tfgantl.export.formats import write_format
-from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
+from tfgantl.export.image_signatures import classifier_signatures
 from tfgantl.export.publish import publish
-from tfgantl.export.signatures import MOST_IMAGES, generator_signatures
+from tfgantl.export.signatures import MOST_IMAGES
 from tfgantl.export.warmup import BATCHES, read_warmup
-from tfgantl.images import to_unit
+from tfgantl.images import encode_png, to_uint8, to_unit
+from tfgantl.metrics.extractors import Extractor
 
 
 @pytest.fixture(params=[None, 3], ids=["unconditional", "conditional"])
@@ -61,26 +64,100 @@ def contract(directory):
     }
 
 
+def save_generator(make_gan, extractor, path, num_classes):
+    make_gan(num_classes=num_classes).ema_generator.save(path / "tiny.keras")
+    return path / "tiny.keras"
+
+
+def save_classifier(make_gan, extractor, path):
+    extractor.classifier.save(path / "tiny.keras")
+    return path / "tiny.keras"
+
+
+def save_extractor(make_gan, extractor, path, judges):
+    extractor.judges = judges
+    extractor.save(path / "tiny")
+    return path / "tiny"
+
+
+# What `--model` may name, and the contract that it is published with.
 KINDS = {
-    "unconditional": lambda make_gan, extractor: (make_gan(num_classes=None).ema_generator, generator_signatures),
-    "conditional": lambda make_gan, extractor: (make_gan(num_classes=3).ema_generator, generator_signatures),
-    "classifier": lambda make_gan, extractor: (extractor.classifier, classifier_signatures),
-    "features": lambda make_gan, extractor: (features_of(extractor.classifier), feature_signatures),
+    "unconditional": ("unconditional", partial(save_generator, num_classes=None)),
+    "conditional": ("conditional", partial(save_generator, num_classes=3)),
+    "classifier": ("classifier", save_classifier),
+    "extractor": ("extractor", partial(save_extractor, judges=True)),
+    "extractor that knows no classes": ("features", partial(save_extractor, judges=False)),
 }
-
-
-def features_of(classifier):
-    return keras.Model(classifier.inputs, classifier.layers[-2].output)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_signatures_are_the_contract(make_gan, tiny_extractor, tmp_path, kind):
     """Clients depend on these names: a change of tests/golden/signatures.json is a new contract."""
-    network, signatures = KINDS[kind](make_gan, tiny_extractor)
-    path = publish(network, tmp_path / "model", signatures)
-    assert path == tmp_path / "model" / "1"
+    name, save = KINDS[kind]
+    path = save(make_gan, tiny_extractor, tmp_path)
+    assert export("--model", str(path), "--export_dir", str(tmp_path / "model")) == 0
     golden = json.loads((Path(__file__).parent / "golden" / "signatures.json").read_text())
-    assert contract(path) == golden[kind]
+    assert contract(tmp_path / "model" / "1") == golden[name]
+
+
+def test_an_extractor_is_served_as_metrics_know_it(tiny_extractor, tmp_path):
+    """With its accuracy on the card, its own features, and probabilities of its classes."""
+    pixels = tiny_images(3)
+    extractor = Extractor(tiny_extractor.classifier, "tiny", scale=0.5, judges=True, accuracy={"shapes": 0.875})
+    extractor.save(tmp_path / "tiny")
+    assert export("--model", str(tmp_path / "tiny"), "--export_dir", str(tmp_path / "model")) == 0
+    signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
+    features, labels = extractor(pixels)
+    files = tf.constant([encode_png(image) for image in pixels])
+    np.testing.assert_allclose(signatures["features"](image_bytes=files)["features"], features, atol=1e-5)
+    np.testing.assert_array_equal(signatures["classify"](image_bytes=files)["label"], labels)
+    card = (tmp_path / "model" / "1" / "model_card.md").read_text()
+    assert "A classifier of pictures, with 3 classes" in card and f"`{extractor.id}`" in card
+    assert "| accuracy on shapes | 0.875 |" in card and "without transfer" not in card
+
+
+ENDS = {
+    "softmax": (lambda x: layers.Dense(3, activation="softmax")(x), 4),
+    "softmax layer": (lambda x: layers.Softmax()(layers.Dense(3)(x)), 4),
+    "bfloat16": (lambda x: layers.Dense(3, dtype="mixed_bfloat16")(x), 4),
+    "no dense layer": (lambda x: layers.Rescaling(2.0)(layers.Dense(3)(x)), None),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_classifiers_may_end_in_logits_or_a_softmax(end):
+    make, features = ENDS[end]
+    images = keras.Input((8, 8, 1))
+    network = keras.Model(images, make(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(images))))
+    pixels = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype(np.float32)
+    endpoints = classifier_signatures(network)
+    given = tf.cast(network(pixels), tf.float32)
+    expected = given if end.startswith("softmax") else tf.nn.softmax(given)
+    found = endpoints["serving_default"](tf.constant(pixels))["probabilities"]
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    files = tf.constant([encode_png(to_uint8(image)) for image in pixels])
+    assert (endpoints["features"](files)["features"].shape[1] if "features" in endpoints else None) == features
+
+
+NEITHER = {
+    "one logit": ((8, 8, 1), lambda x: layers.Dense(1)(layers.Flatten()(x)), "at least two logits.*1 outputs"),
+    "sigmoid": ((8, 8, 1), lambda x: layers.Dense(3, activation="sigmoid")(layers.Flatten()(x)), "with sigmoid act"),
+    "wide pictures": ((8, 6, 1), lambda x: layers.Dense(3)(layers.Flatten()(x)), "images must be square"),
+    "four channels": ((8, 8, 4), lambda x: layers.Dense(3)(layers.Flatten()(x)), "with 1 or 3 channels"),
+    "any size": ((None, None, 3), lambda x: layers.Dense(3)(layers.GlobalMaxPooling2D()(x)), "must be square"),
+    "vectors": ((8,), lambda x: layers.Dense(3)(x), r"must map latents.*: output shape \(None, 3\)"),
+    "images to images": ((8, 8, 1), lambda x: layers.Conv2D(1, 3)(x), r"or images to logits.*\(None, 8, 8, 1\) to"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NEITHER)
+def test_networks_that_no_endpoints_suit_are_refused(tmp_path, capsys, kind):
+    shape, make, message = NEITHER[kind]
+    images = keras.Input(shape)
+    keras.Model(images, make(images)).save(tmp_path / "tiny.keras")
+    assert export("--model", str(tmp_path / "tiny.keras"), "--export_dir", str(tmp_path / "model")) == 4
+    assert re.search(message, capsys.readouterr().err) and not (tmp_path / "model").exists()
 
 
 def test_served_images_are_those_of_keras(generator, tmp_path):
@@ -274,10 +351,6 @@ def test_deployment_files_are_what_the_server_reads_and_edits_stay(generator, tm
     batching = (deploy / "batching.config").read_text()
     allowed = [int(n) for n in re.findall(r"allowed_batch_sizes: (\d+)", batching)]
     assert allowed == sorted(allowed) and f"max_batch_size {{ value: {allowed[-1]} }}" in batching
-    for name in ("compose.yaml", "kubernetes.yaml"):
-        documents = list(yaml.safe_load_all((deploy / name).read_text()))
-        assert "--enable_profiler=false" in str(documents)
-    assert yaml.safe_load_all((deploy / "kubernetes.yaml").read_text()).__next__()["metadata"]["name"] == "my-model-1"
     (deploy / "models.config").write_text("mine")
     publish(generator, tmp_path / "My.model_1")
     assert (deploy / "models.config").read_text() == "mine"
@@ -306,10 +379,11 @@ def test_concurrent_exports_never_share_a_number(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["onnx", "litert"])
-def test_other_runtimes_give_the_same_images(make_gan, tmp_path, kind):
-    path, difference = write_format(make_gan().ema_generator, tmp_path / "tiny", kind)
-    assert path.stat().st_size > 1000 and difference < 1e-4
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+def test_other_runtimes_give_the_same(make_gan, tiny_extractor, tmp_path, kind):
+    for name, network in (("tiny", make_gan().ema_generator), ("judge", tiny_extractor.classifier)):
+        path, difference = write_format(network, tmp_path / name, kind)
+        assert path.stat().st_size > 1000 and difference < 1e-4
+        assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_a_runtime_that_is_not_installed_is_named(make_gan, tmp_path, monkeypatch):

@@ -7,15 +7,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_DCGAN
+from conftest import TINY_DCGAN, tiny_images
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tfgantl.errors import ServingError
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
 from tfgantl.export.client import Client
+from tfgantl.export.examples import read_examples
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
+from tfgantl.models.classifier import small_cnn
 from tfgantl.serving.model import Model
 from tfgantl.serving.problems import NotFound, Problem
 
@@ -23,17 +25,16 @@ from tfgantl.serving.problems import NotFound, Problem
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict, with the codes and messages of TensorFlow Serving."""
 
-    def __init__(self, model):
-        self.model, self.busy = model, 0
+    def __init__(self, *models):
+        self.models, self.refusals = {model.name: model for model in models}, []
 
     def Predict(self, request, context):
-        if self.busy:
-            self.busy -= 1
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy")
+        if self.refusals:
+            context.abort(self.refusals.pop(), "later")
         spec = request.model_spec
         number = spec.version.value if spec.HasField("version") else None
         try:
-            _, servable = self.model.version(spec.name, number)
+            _, servable = self.models.get(spec.name, next(iter(self.models.values()))).version(spec.name, number)
             if spec.signature_name not in servable.inputs:
                 context.abort(
                     grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{spec.signature_name}" not found.'
@@ -52,13 +53,14 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    path = tmp_path_factory.mktemp("grpc") / "tiny"
+    path = tmp_path_factory.mktemp("grpc")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publishing, "check_in_fresh_process", check)
         keras.utils.set_random_seed(0)
         generator = GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator
-        publish(generator, path)
-    service = Service(Model(path).start())
+        publish(generator, path / "tiny")
+        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
+    service = Service(Model(path / "tiny").start(), Model(path / "judge").start())
     server = grpc.server(futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     service.url = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
@@ -66,7 +68,8 @@ def service(tmp_path_factory):
     server.start()
     yield service
     server.stop(0).wait()
-    service.model.close()
+    for model in service.models.values():
+        model.close()
 
 
 def test_images_of_seeds_and_any_signature(service):
@@ -80,16 +83,25 @@ def test_images_of_seeds_and_any_signature(service):
         np.testing.assert_allclose(found["images"], expected, atol=1e-5)
 
 
+def test_classes_and_features_of_pictures(service):
+    inputs, outputs = read_examples(service.models["judge"].directory / "1")["classify"]
+    with Client(service.url, "judge") as client:
+        labels, probabilities = client.classify(list(inputs["image_bytes"]))
+        np.testing.assert_array_equal(labels, outputs["label"])
+        np.testing.assert_allclose(probabilities, outputs["probabilities"], atol=1e-5)
+        assert client.features(tiny_images(2)).shape == (2, 6)
+
+
 def test_refusals_are_told_and_what_may_go_better_is_asked_again(service):
     with Client(service.url, "tiny", wait=0.01, retries=2) as client:
         with pytest.raises(ServingError, match="INVALID_ARGUMENT: .*labels must be in"):
             client.generate([1], [3])
         with pytest.raises(ServingError, match='FAILED_PRECONDITION: Serving signature key "x" not found'):
             client.predict("x", {})
-        service.busy = 2
+        service.refusals = [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED]
         assert len(client.generate([1], [1])) == 1
-        service.busy = 3
-        with pytest.raises(ServingError, match="RESOURCE_EXHAUSTED: busy"):
+        service.refusals = [grpc.StatusCode.UNAVAILABLE] * 3
+        with pytest.raises(ServingError, match="UNAVAILABLE: later"):
             client.generate([1], [1])
     with Client(service.url, "tiny", version=7) as client, pytest.raises(ServingError, match="NOT_FOUND: .*Specific"):
         client.generate([1], [1])

@@ -5,12 +5,13 @@ import io
 import shutil
 import threading
 import time
+from contextlib import contextmanager
 
 import keras
 import numpy as np
 import pytest
 import uvicorn
-from conftest import TINY_DCGAN
+from conftest import TINY_DCGAN, tiny_images
 from PIL import Image
 from selenium import webdriver
 
@@ -18,7 +19,7 @@ from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
-from tfgantl.images import encode_png
+from tfgantl.images import encode_png, to_unit
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.model import Model
 
@@ -31,15 +32,12 @@ pytestmark = pytest.mark.skipif(
 FLAGS = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync".split()
 
 
-@pytest.fixture(scope="module", params=[3, None], ids=["conditional", "unconditional"])
-def address(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "tiny"
+@contextmanager
+def served(network, path, **options):
+    """The address of a server of this network."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publishing, "check_in_fresh_process", check)
-        keras.utils.set_random_seed(0)
-        picture = encode_png(np.random.default_rng(0).integers(0, 256, (30, 90, 1), dtype=np.uint8))
-        generator = GAN(*TINY_DCGAN.build(8, 1, request.param), seed=0).generator
-        publish(generator, path, before_after=picture, facts={"verdict": "positive"})
+        publish(network, path, **options)
     metrics = Metrics()
     app = make_app(Model(path, metrics.batch).start(), metrics, 10**6, 64)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
@@ -47,9 +45,19 @@ def address(request, tmp_path_factory):
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/", request.param
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module", params=[3, None], ids=["conditional", "unconditional"])
+def address(request, tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    picture = encode_png(np.random.default_rng(0).integers(0, 256, (30, 90, 1), dtype=np.uint8))
+    generator = GAN(*TINY_DCGAN.build(8, 1, request.param), seed=0).generator
+    path = tmp_path_factory.mktemp("page") / "tiny"
+    with served(generator, path, before_after=picture, facts={"verdict": "positive"}) as url:
+        yield url, request.param
 
 
 @pytest.fixture
@@ -116,3 +124,23 @@ def test_a_person_chooses_walks_and_downloads(address, browser):
     until(lambda: "not of expected type: int64" in find("#trouble")[0].text)  # told, not swallowed
     wrong = [entry for entry in browser.get_log("browser") if "400" not in entry["message"]]
     assert not [entry for entry in wrong if "favicon" not in entry["message"]]
+
+
+def test_a_person_asks_what_is_in_pictures(tiny_extractor, browser, tmp_path):
+    images = tiny_images(2)
+    paths = [tmp_path / f"{i}.png" for i in range(2)]
+    for path, image in zip(paths, images, strict=True):
+        path.write_bytes(encode_png(image))
+    logits = tiny_extractor.classifier.predict(to_unit(images), verbose=0)
+    with served(tiny_extractor.classifier, tmp_path / "judge") as url:
+        browser.get(url)
+        files = until(lambda: [f for f in browser.find_elements("css selector", "#files") if f.is_displayed()])[0]
+        assert not browser.find_element("css selector", "#generator").is_displayed()
+        files.send_keys("\n".join(map(str, paths)))
+        found = until(lambda: [f.text for f in browser.find_elements("css selector", "#found figure")])
+        for text, row in zip(found, np.exp(logits) / np.exp(logits).sum(1, keepdims=True), strict=True):
+            likeliest = [f"class {label} {100 * row[label]:.1f} %" for label in np.argsort(-row)]
+            assert text.split("\n") == likeliest
+        (tmp_path / "text.png").write_text("no picture")
+        files.send_keys(str(tmp_path / "text.png"))
+        until(lambda: "must be a PNG or JPEG" in browser.find_element("css selector", "#trouble").text)

@@ -12,29 +12,36 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import httpx2
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_DCGAN
+from conftest import TINY_DCGAN, tiny_images
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
-from tfgantl.errors import ServingError
+from tfgantl.errors import RunError, ServingError
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
 from tfgantl.export.client import Client
-from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.export.examples import read_examples
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
+from tfgantl.images import encode_png
 from tfgantl.models.classifier import small_cnn
+from tfgantl.pipelines.benchmarks.mistakes import Mistake, of_addresses, of_classifier, of_generator
+from tfgantl.pipelines.benchmarks.mixed import about_generator, ask_mixed
+from tfgantl.pipelines.benchmarks.served import Connection
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.model import Model
 from tfgantl.serving.problems import Closed, InvalidArgument
-from tfgantl.serving.tensors import read_request, write_response
+from tfgantl.serving.requests import read_request
+from tfgantl.serving.responses import write_response
+from tfgantl.serving.servable import RUNNERS
 
 MODEL = "/v1/models/tiny"
 
@@ -46,8 +53,10 @@ def published(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publishing, "check_in_fresh_process", check)
         keras.utils.set_random_seed(0)
-        publish(GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator, path / "tiny", before_after=b"\x89PNG")
-        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", classifier_signatures)
+        generator = GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator
+        generator.save(path / "tiny.keras")
+        publish(generator, path / "tiny", before_after=b"\x89PNG")
+        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
     return path
 
 
@@ -57,10 +66,18 @@ def server(published):
         yield client
 
 
-def serving(directory, max_body=20_000, max_requests=64):
+@pytest.fixture(scope="module")
+def judge(published):
+    with serving(published / "judge", max_body=10**6) as client:
+        yield client
+
+
+def serving(directory, max_body=20_000, max_requests=64, timeout=30.0):
     metrics = Metrics()
     model = Model(directory, metrics.batch, poll=0.05).start()
-    return TestClient(make_app(model, metrics, max_body, max_requests))
+    client = TestClient(make_app(model, metrics, max_body, max_requests, timeout))
+    client.model = model
+    return client
 
 
 def ask(server, body, path=f"{MODEL}:predict"):
@@ -85,103 +102,31 @@ def test_files_are_base64(server):
     np.testing.assert_array_equal(pixels[..., None], ask(server, rows([1]))[1]["predictions"][0])
 
 
-def test_several_outputs_have_names(published):
+def test_several_outputs_have_names(judge):
     file = io.BytesIO()
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(file, "PNG")
     instance = {"b64": base64.b64encode(file.getvalue()).decode()}
-    with serving(published / "judge") as server:
-        path = "/v1/models/judge:predict"
-        code, answer = ask(server, {"signature_name": "classify", "instances": [instance]}, path)
-        assert code == 200 and set(answer["predictions"][0]) == {"probabilities", "label"}
-        code, answer = ask(server, {"signature_name": "classify", "inputs": {"image_bytes": [instance] * 2}}, path)
-        assert code == 200 and np.shape(answer["outputs"]["probabilities"]) == (2, 3)
-        bad = {"b64": base64.b64encode(b"GIF89a").decode()}
-        code, answer = ask(server, {"signature_name": "classify", "instances": [bad]}, path)
-        assert code == 400 and "image_bytes must be a PNG or JPEG file" in answer["error"]
+    path = "/v1/models/judge:predict"
+    code, answer = ask(judge, {"signature_name": "classify", "instances": [instance]}, path)
+    assert code == 200 and set(answer["predictions"][0]) == {"probabilities", "label"}
+    code, answer = ask(judge, {"signature_name": "classify", "inputs": {"image_bytes": [instance] * 2}}, path)
+    assert code == 200 and np.shape(answer["outputs"]["probabilities"]) == (2, 3)
 
 
-def bad(**changes):
-    return json.dumps({**rows([1]), **changes})
-
-
-one = {"seed": 1, "labels": 1}
-ERRORS = {
-    "empty body": ("", 400, "JSON Parse error: The document is empty"),
-    "no JSON": ("{", 400, "JSON Parse error: Invalid value"),
-    "no text": (b"\xff\xfe", 400, "JSON Parse error"),
-    "no object": ("[]", 400, "Request body is not a JSON object"),
-    "signature is no string": (bad(signature_name=3), 400, "'signature_name' key must be a string value"),
-    "no such signature": (bad(signature_name="x"), 400, 'Serving signature name: "x" not found in signature def'),
-    "both formats": (bad(inputs={}), 400, "expecting only one of 'inputs' or 'instances' keys to exist"),
-    "neither format": ("{}", 400, "Missing 'inputs' or 'instances' key"),
-    "no rows": (bad(instances=[]), 400, "No values in 'instances' array"),
-    "rows are no list": (bad(instances=one), 400, "Expecting 'instances' value to be an array"),
-    "row is no object": (bad(instances=[one, 1]), 400, "Expecting an object"),
-    "missing key": (bad(instances=[{"seed": 1}]), 400, "keys must be equal to: labels,seed"),
-    "extra key": (bad(instances=[{**one, "x": 1}]), 400, "keys must be equal to: labels,seed"),
-    "float seed": (bad(instances=[{**one, "seed": 1.0}]), 400, "1.0 Type: Number is not of expected type: int64"),
-    "text seed": (bad(instances=[{**one, "seed": "1"}]), 400, "Type: String is not of expected type: int64"),
-    "true seed": (bad(instances=[{**one, "seed": True}]), 400, "Type: Bool is not of expected type: int64"),
-    "null seed": (bad(instances=[{**one, "seed": None}]), 400, "Type: Null is not of expected type: int64"),
-    "huge seed": (bad(instances=[{**one, "seed": 2**63}]), 400, "is not of expected type: int64"),
-    "huge label": (bad(instances=[{**one, "labels": 2**31}]), 400, "is not of expected type: int32"),
-    "label that is no class": (bad(instances=[{**one, "labels": 3}]), 400, r"labels must be in \[0, 2\]"),
-    "nested seed": (bad(instances=[{**one, "seed": [1]}]), 400, r"input seed must have the shape \[-1\]"),
-    "ragged": (bad(instances=[{**one, "seed": [1]}, {**one, "seed": [1, 2]}]), 400, "unexpected size: 2 at level: 1"),
-    "half a surrogate pair": (r'{"signature_name": "\ud800", "instances": [1]}', 400, "not found in signature def"),
-    "nested deep": (bad(instances=[{**one, "seed": "X"}]).replace('"X"', "[" * 65 + "]" * 65), 400, "at most 64 dim"),
-    "nested too deep": (bad(instances="X").replace('"X"', "[" * 5000 + "]" * 5000), 400, "Terminate parsing"),
-    "huge number": ('{"instances": [' + "1" * 5000 + "]}", 400, "Number too big"),
-    "plain rows for several inputs": (bad(instances=[[1, 2]]), 400, "instances is a plain list, but expecting"),
-    "latents that are not finite": ('{"instances": [{"latents": [NaN, 0, 0, 0], "labels": 1}]}', 400, "must be finite"),
-    "latents beyond float32": ('{"instances": [{"latents": [1e39, 0, 0, 0], "labels": 1}]}', 400, "must be finite"),
-    "list among numbers": (bad(instances=[one, {**one, "seed": [1]}]), 400, "Type: Array is not of expected type"),
-    "number among lists": (bad(instances=[{**one, "seed": [1]}, one]), 400, "Expecting a list at level 1"),
-    "too many rows": (json.dumps(rows(range(257))), 400, "must have at most 256 rows"),
-    "missing input": ('{"signature_name": "generate", "inputs": {"seed": [1]}}', 400, "Missing named input: labels in"),
-    "plain inputs": ('{"signature_name": "generate", "inputs": [1]}', 400, "expecting an object/map as multiple"),
-    "unequal inputs": (
-        '{"signature_name": "generate", "inputs": {"seed": [1, 2], "labels": [1]}}', 400, "equal 0th-dimension size",
-    ),
-    "short latents": ('{"instances": [{"latents": [0], "labels": 1}]}', 400, r"latents must have the shape \[-1, 4\]"),
-    "too large": ("x" * 20_001, 413, "must have at most 20000 bytes"),
-    "deep": ("[" * 9_000, 400, "JSON Parse error: Terminate parsing"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", ERRORS)
-def test_mistakes_have_the_codes_and_messages_of_the_rules(server, kind):
-    body, status, message = ERRORS[kind]
-    code, answer = ask(server, body)
-    assert code == status and list(answer) == ["error"]
-    assert re.search(message, answer["error"]), answer["error"]
-
-
-PATHS = {
-    ("POST", "/v1/models/other:predict"): (404, r"Servable not found for request: Latest\(other\)"),
-    ("POST", f"{MODEL}/versions/9:predict"): (404, r"Servable not found for request: Specific\(tiny, 9\)"),
-    ("POST", f"{MODEL}/labels/stable:predict"): (400, "Unrecognized servable version label: stable"),
-    ("POST", f"{MODEL}:classify"): (400, "Expected classification signature method_name"),
-    ("POST", f"{MODEL}:explain"): (400, f"Malformed request: POST {MODEL}:explain"),
-    ("GET", f"{MODEL}:predict"): (400, f"Malformed request: GET {MODEL}:predict"),
-    ("PUT", MODEL): (400, "Malformed request: PUT"),
-    ("POST", "/v1/nothing"): (400, "Malformed request: POST /v1/nothing"),
-    ("GET", "/v1/models"): (400, "Missing model name"),
-    ("TRACE", MODEL): (400, "Malformed request: TRACE"),
-    ("POST", f"{MODEL}/versions/{'9' * 5000}:predict"): (400, "Failed to convert version"),
-    ("GET", "/nothing"): (404, "There is nothing at /nothing"),
-    ("GET", "/v1/models/other"): (404, "Could not find any versions of model other"),
-    ("GET", f"{MODEL}/versions/7"): (404, "Could not find any version 7 of model tiny"),
-    ("GET", "/v1/models/other/metadata"): (404, "Servable not found"),
-    ("GET", f"{MODEL}/versions/{2**64}"): (400, "Failed to convert version"),
+MISTAKES = {
+    **{f"tiny, {name}": mistake for name, mistake in of_addresses("tiny").items()},
+    **{f"tiny, {name}": mistake for name, mistake in of_generator("tiny", 3, 4, max_body=20_000).items()},
+    **{f"judge, {name}": mistake for name, mistake in of_classifier("judge").items()},
 }
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
-def test_paths_that_lead_nowhere(server, method, path):
-    status, message = PATHS[method, path]
-    answer = server.request(method, path, content="{}")
-    assert answer.status_code == status and re.search(message, answer.json()["error"]), answer.text
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_have_the_codes_and_messages_of_the_rules(server, judge, name):
+    mistake = MISTAKES[name]
+    one = judge if name.startswith("judge") else server
+    answer = one.request(mistake.method, mistake.path, content=mistake.body)
+    assert answer.status_code == mistake.status and list(answer.json()) == ["error"]
+    assert re.search(mistake.message, answer.json()["error"]), answer.text
 
 
 def test_what_the_rules_let_pass(server):
@@ -233,24 +178,55 @@ def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_
         old.predict("generate", {"seed": np.zeros(1, np.int64), "labels": np.zeros(1, np.int32)})
     with pytest.raises(InvalidArgument, match="keys must be equal to: seed"):
         model.predict("tiny", None, json.dumps(rows([1])).encode())
-    future, _ = model.predict("tiny", None, b'{"signature_name": "generate", "instances": [1]}')
-    assert future.result()["images"].shape == (1, 8, 8, 1)
+    future = model.predict("tiny", None, b'{"signature_name": "generate", "instances": [1]}')
+    assert np.shape(json.loads(future.result())["predictions"]) == (1, 8, 8, 1)
     model.close()
 
 
 def test_a_request_that_was_given_up_does_not_stop_the_others(published):
     model = Model(published / "tiny", poll=60).start()
-    futures = [model.predict("tiny", None, json.dumps(rows([seed])).encode())[0] for seed in range(40)]
+    futures = [model.predict("tiny", None, json.dumps(rows([seed])).encode()) for seed in range(40)]
     for future in futures[1::2]:
         future.cancel()
-    assert all(len(future.result(timeout=20)["images"]) == 1 for future in futures[::2])
-    assert len(model.predict("tiny", None, json.dumps(rows([1])).encode())[0].result(timeout=20)["images"]) == 1
+    assert all(future.result(timeout=20).startswith(b'{"predictions"') for future in futures[::2])
+    assert model.predict("tiny", None, json.dumps(rows([1])).encode()).result(timeout=20)
     model.close()
 
 
 def test_too_many_requests_at_one_time_are_told_to_come_again(published):
     with serving(published / "tiny", max_requests=0) as server:
         assert ask(server, rows([1])) == (429, {"error": "The server answers 0 requests at a time"})
+
+
+def test_a_request_past_its_deadline_is_answered_and_never_run(published, monkeypatch):
+    """Both runners are held up by requests of their own; what waits behind them is given up, and all else goes on."""
+    with serving(published / "tiny", timeout=0.5) as server, ThreadPoolExecutor(8) as pool:
+        servable, go, ran = server.model.version("tiny", None)[1], threading.Event(), []
+
+        def held_up(signature, inputs):
+            ran.append(len(inputs["seed"]))
+            go.wait(20)
+            return compute(signature, inputs)
+
+        compute = servable.compute
+        monkeypatch.setattr(servable, "compute", held_up)
+        start = time.monotonic()
+        waiting = []
+        for seed in range(RUNNERS + 3):
+            waiting.append(pool.submit(ask, server, rows([seed])))
+            while len(ran) < min(seed + 1, RUNNERS):
+                assert time.monotonic() - start < 20
+                time.sleep(0.01)
+        start = time.monotonic()
+        assert server.get(MODEL).status_code == 200 and time.monotonic() - start < 0.5  # others are not blocked
+        for future in waiting:
+            assert future.result() == (504, {"error": "Deadline of 0.5 seconds exceeded"})
+        assert time.monotonic() - start < 5
+        go.set()
+        assert ask(server, rows([1]))[0] == 200
+        assert ran == [1] * RUNNERS + [1]
+        text = server.get("/monitoring/prometheus/metrics").text
+        assert 'tfgantl_requests_total{status="504",verb="predict"} 5.0' in text
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
@@ -290,6 +266,16 @@ def test_numbers_become_what_the_signature_takes(dtype, values, expected):
         json.dumps({"signature_name": "x", "instances": values}).encode(), {"x": {"v": np.dtype(dtype)}}
     )
     assert request.inputs["v"].tolist() == expected and request.inputs["v"].dtype == dtype
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (2, 3, 1), (2, 1, 1, 1), (0, 3, 1), (2, 0, 1), (2, 3, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_arrays_of_any_shape_are_written_as_they_are(shape, dtype):
+    array = np.random.default_rng(0).uniform(-5, 300, shape).astype(dtype)
+    for row, key in ((False, "outputs"), (True, "predictions")):
+        found = json.loads(write_response({"x": array}, row))[key]
+        assert np.array_equal(np.array(found, dtype).reshape(shape), array)
+        assert found == array.tolist() if dtype == "uint8" else np.shape(found) == shape or 0 in shape
 
 
 # --- Versions ---
@@ -362,6 +348,33 @@ def process(published, tmp_path_factory):
     assert running.wait(timeout=20) == 0, told.read_text()
 
 
+def test_the_benchmark_takes_no_wrong_answer(process, published, make_gan):
+    port = int(process[0].rpartition(":")[2])
+    served = SimpleNamespace(name="tiny", connect=lambda: Connection(port), memory=lambda: 0)
+    questions = about_generator(keras.models.load_model(published / "tiny.keras"))
+    mistakes = of_addresses("tiny") | of_generator("tiny", 3, 4, max_body=4 * 2**20)
+    found = ask_mixed(served, questions, mistakes, requests=300, seed=0)
+    assert sum(found["statuses"].values()) == 300 and 100 < found["statuses"][200] < 250 and found["mistakes"] > 40
+    assert found["statuses"] == ask_mixed(served, questions, mistakes, requests=300, seed=0)["statuses"]
+    with pytest.raises(RunError, match="must be answered with 200 and what the Keras model gives. Received: 200"):
+        ask_mixed(served, about_generator(make_gan(seed=5).generator), mistakes, requests=9, seed=0)
+    lenient = {"status": Mistake("/v1/models/tiny", "anything", "", 404, "GET")}
+    with pytest.raises(RunError, match="GET /v1/models/tiny b'' must be answered with 404 and anything. Received: 200"):
+        ask_mixed(served, questions, lenient, requests=9, seed=0)
+
+
+def test_small_answers_do_not_wait_for_acknowledgements(process):
+    """Nagle's algorithm would hold back each answer for 40 ms, once the kernel delays its acknowledgements."""
+    address, _ = process
+    with httpx2.Client() as client:
+        taken = []
+        for _ in range(40):
+            start = time.perf_counter()
+            client.get(f"{address}{MODEL}")
+            taken.append(time.perf_counter() - start)
+    assert min(taken[20:]) < 0.03
+
+
 def test_the_client_gets_images(process, server):
     address, _ = process
     with Client(address, "tiny") as client:
@@ -375,6 +388,22 @@ def test_the_client_gets_images(process, server):
             client.generate([1], [9])
     with Client(address, "other", retries=0) as client, pytest.raises(ServingError, match="404: Servable not found"):
         client.generate([1])
+
+
+def test_the_client_classifies_pictures(judge, published):
+    """Arrays and files of the same picture are told to be the same."""
+    pixels = tiny_images(2)
+    inputs, outputs = read_examples(published / "judge" / "1")["classify"]
+    with Client("http://testserver", "judge") as client:
+        client._transport._http = judge
+        labels, probabilities = client.classify(list(inputs["image_bytes"]))
+        np.testing.assert_array_equal(labels, outputs["label"])
+        np.testing.assert_allclose(probabilities, outputs["probabilities"], atol=1e-5)
+        _, by_array = client.classify(pixels)
+        np.testing.assert_array_equal(by_array, client.classify([encode_png(image) for image in pixels])[1])
+        assert client.features(pixels).shape == (2, 6) and client.features(pixels).dtype == np.float32
+        with pytest.raises(ServingError, match="400: .*must be a PNG or JPEG"):
+            client.classify([b"GIF89a"])
 
 
 def test_the_client_tries_again_and_gives_up():

@@ -22,8 +22,8 @@ PIPELINES = {
     "adapt": "adapt a GAN to your images, judge it, and export it",
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
-    "export": "publish a generator for TensorFlow Serving; list, verify and withdraw versions",
     "recognize": "adapt a classifier to a target with few labels or none, and compare the ways to do so",
+    "export": "publish a generator or classifier for TensorFlow Serving; list, verify and withdraw versions",
     "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
@@ -231,4 +231,5 @@ def main() -> None:
         sys.exit(2)
     from importlib import import_module
 
-    sys.exit(import_module(f"tfgantl.pipelines.{verb}").main(sys.argv[2:]))
+    module, *more = verb.split()
+    sys.exit(import_module(f"tfgantl.pipelines.{module}").main([*more, *sys.argv[2:]]))

@@ -1,4 +1,4 @@
-"""Asks a served generator for images: the same code for TensorFlow Serving and the development server."""
+"""Asks a served model for images or about pictures: the same code for TensorFlow Serving and the development server."""
 
 import base64
 import io
@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.errors import ServingError, reason
+from tfgantl.images import encode_png
 
 RETRIED = (429, 502, 503, 504)  # may be answered in a moment
 MOST_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
@@ -77,6 +78,25 @@ class Client:
         images = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
         return np.stack([image[..., None] if image.ndim == 2 else image for image in images])
 
+    def classify(self, pictures: list[bytes] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Classes of pictures.
+
+        Args:
+            pictures: PNG or JPEG files of any size, or images uint8 (n, height, width, 1 or 3).
+
+        Returns:
+            Labels int32 (n,), and probabilities float32 (n, classes).
+
+        Raises:
+            ServingError: If the server cannot be reached, or refuses; the message is its own.
+        """
+        found = self.predict("classify", {"image_bytes": _files(pictures)})
+        return found["label"], found["probabilities"]
+
+    def features(self, pictures: list[bytes] | np.ndarray) -> np.ndarray:
+        """Features of pictures, float32 (n, length); all else as in `classify`."""
+        return self.predict("features", {"image_bytes": _files(pictures)})["features"]
+
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Any signature: name → array, in and out. Files are arrays of `bytes` objects.
 
@@ -91,6 +111,12 @@ class Client:
                     raise ServingError(str(error)) from error
                 time.sleep(self.wait * 2**attempt)
         raise AssertionError("unreachable")
+
+
+def _files(pictures):
+    files = np.empty(len(pictures), object)
+    files[:] = [picture if isinstance(picture, bytes) else encode_png(picture) for picture in pictures]
+    return files
 
 
 class _Retry(Exception):

@@ -31,6 +31,6 @@ def write_deployment(directory: Path) -> Path:
 
 
 def _dns(name):
-    """The name as Kubernetes allows it."""
-    plain = "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
-    return plain if plain[:1].isalpha() else f"model-{plain}"
+    """The name as Kubernetes allows it: at most 63 small letters, digits and hyphens, from a letter on."""
+    plain = "".join(c if c.isalnum() else "-" for c in name.lower())
+    return (plain if plain[:1].isalpha() else f"model-{plain}")[:63].strip("-")

@@ -1,4 +1,4 @@
-"""Generators for other runtimes: ONNX and LiteRT, each run once and compared with the Keras model."""
+"""Models for other runtimes: ONNX and LiteRT, each run once and compared with the Keras model."""
 
 import warnings
 from pathlib import Path
@@ -13,33 +13,33 @@ SUFFIX = {"onnx": ".onnx", "litert": ".tflite"}
 TOLERANCE = 1e-3
 
 
-def write_format(generator: keras.Model, directory: Path, kind: str) -> tuple[Path, float]:
-    """Writes a generator as one file; inputs are latents, and labels if it has classes.
+def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path, float]:
+    """Writes a network as one file, with its own inputs and outputs.
 
     Args:
-        generator: Float32 generator.
+        network: Float32 network: a generator of latents [and labels], or one that takes images.
         directory: Model directory; the file gets its name.
         kind: `onnx` or `litert`.
 
     Returns:
-        The file, and the largest difference of a pixel in [-1, 1] from the Keras model.
+        The file, and the largest difference of a number from the Keras model.
 
     Raises:
-        ArtifactError: If a package is not installed, the model cannot be converted, or gives other images.
+        ArtifactError: If a package is not installed, the model cannot be converted, or gives something else.
         RunError: If the file cannot be written.
     """
     rng = np.random.default_rng(0)
-    inputs = [rng.standard_normal((ROWS, generator.inputs[0].shape[-1]), np.float32)]
-    if len(generator.inputs) == 2:
-        inputs.append((np.arange(ROWS) % generator.num_classes).astype(np.int32))
-    expected = generator.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    inputs = [rng.standard_normal((ROWS, *network.inputs[0].shape[1:]), np.float32)]
+    if len(network.inputs) == 2:
+        inputs.append((np.arange(ROWS) % network.num_classes).astype(np.int32))
+    expected = network.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
     path = directory / f"{directory.absolute().name}{SUFFIX[kind]}"
     temporary = path.with_name(f".{path.name}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # converters look at names that NumPy will not have for ever
-            generator.export(str(temporary), format=kind, verbose=False)
+            network.export(str(temporary), format=kind, verbose=False)
         found = (_run_onnx if kind == "onnx" else _run_litert)(temporary, inputs)
     except ImportError as error:
         raise ArtifactError(
@@ -53,7 +53,7 @@ def write_format(generator: keras.Model, directory: Path, kind: str) -> tuple[Pa
         difference = float(np.abs(found - expected).max())
         if not difference <= TOLERANCE:
             raise ArtifactError(
-                f"{path}: must give the images of the Keras model to {TOLERANCE:g}. Received: {difference:g}"
+                f"{path}: must give what the Keras model does to {TOLERANCE:g}. Received: {difference:g}"
             )
         temporary.rename(path)
         return path, difference

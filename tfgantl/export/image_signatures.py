@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from tfgantl.errors import ArtifactError
 from tfgantl.export.signatures import check_finite, check_rows
 from tfgantl.images import to_unit
 
@@ -12,20 +13,30 @@ MOST_PIXELS = 16_000_000  # that one file may decode to; a PNG of 80 kB can clai
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
-def classifier_signatures(classifier: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+def classifier_signatures(
+    classifier: keras.Model, features: keras.Model | None = None
+) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     """The endpoints of a classifier.
 
     - `serving_default(images) → probabilities, label`: images float32 in [-1, 1].
     - `classify(image_bytes) → probabilities, label`: PNG or JPEG files of any size.
+    - `features(image_bytes) → features`: by `features`, or else what the last dense layer sees, if there is one.
 
     Args:
-        classifier: Images (batch, side, side, channels) in [-1, 1] → logits (batch, classes).
+        classifier: Images (batch, side, side, channels) in [-1, 1] → logits (batch, classes), or a softmax of them.
+        features: Images → features (batch, length), if they are not to be those.
+
+    Raises:
+        ArtifactError: If it is not such a network.
     """
     pictures, files = _specs(classifier)
+    softmax, dense = _head(classifier)
+    if features is None and dense is not None:
+        features = keras.Model(classifier.inputs, dense.input)
 
     def judged(images):
-        logits = classifier(images, training=False)
-        return {"probabilities": tf.nn.softmax(logits), "label": tf.argmax(logits, 1, tf.int32)}
+        found = tf.cast(classifier(images, training=False), tf.float32)
+        return {"probabilities": found if softmax else tf.nn.softmax(found), "label": tf.argmax(found, 1, tf.int32)}
 
     @tf.function(input_signature=[pictures])
     def serving_default(images):
@@ -35,7 +46,8 @@ def classifier_signatures(classifier: keras.Model) -> dict[str, tf.types.experim
     def classify(image_bytes):
         return judged(decode_pictures(image_bytes, *classifier.inputs[0].shape[2:]))
 
-    return {"serving_default": serving_default, "classify": classify}
+    more = {} if features is None else {"features": feature_signatures(features)["features"]}
+    return {"serving_default": serving_default, "classify": classify, **more}
 
 
 def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -46,16 +58,22 @@ def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimenta
 
     Args:
         extractor: Images (batch, side, side, channels) in [-1, 1] → features (batch, length).
+
+    Raises:
+        ArtifactError: If its images are not square, or neither gray nor RGB.
     """
     pictures, files = _specs(extractor)
 
+    def seen(images):
+        return {"features": tf.cast(extractor(images, training=False), tf.float32)}
+
     @tf.function(input_signature=[pictures])
     def serving_default(images):
-        return {"features": extractor(_checked(images), training=False)}
+        return seen(_checked(images))
 
     @tf.function(input_signature=[files])
     def features(image_bytes):
-        return {"features": extractor(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]), training=False)}
+        return seen(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]))
 
     return {"serving_default": serving_default, "features": features}
 
@@ -107,7 +125,24 @@ def _shape_of_png(file):
 
 def _specs(network):
     shape = network.inputs[0].shape[1:]
+    if len(shape) != 3 or None in shape or shape[0] != shape[1] or shape[2] not in (1, 3):
+        raise ArtifactError(f"images must be square, with 1 or 3 channels, to be read from files. Received: {shape}")
     return tf.TensorSpec([None, *shape], tf.float32, "images"), tf.TensorSpec([None], tf.string, "image_bytes")
+
+
+def _head(classifier):
+    """Whether a classifier ends in a softmax, and its last dense layer, if it ends in one."""
+    last, before = [*reversed(classifier.layers), None][:2]
+    activation = "softmax" if isinstance(last, keras.layers.Softmax) else getattr(last, "activation", None)
+    activation = getattr(activation, "__name__", activation)
+    classes = classifier.output_shape[-1]
+    if activation not in (None, "linear", "softmax") or not classes or classes < 2:
+        raise ArtifactError(
+            "a classifier must give at least two logits, or their softmax. "
+            f"Received: {classes} outputs of {last.name} with {activation or 'no'} activation"
+        )
+    dense = before if activation == "softmax" and not isinstance(last, keras.layers.Dense) else last
+    return activation == "softmax", dense if isinstance(dense, keras.layers.Dense) else None
 
 
 def _checked(images):

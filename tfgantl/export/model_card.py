@@ -13,7 +13,7 @@ def write_model_card(directory: Path, facts: dict) -> None:
     Args:
         directory: The version.
         facts: `name` and `signatures`, and as far as they are known `source`, `target`, `transfer`, `shots`, `metrics`,
-            `baseline`, `verdict`, `license`.
+            `baseline`, `verdict`, `extractor`, `classes`.
     """
     environment = Environment(loader=PackageLoader("tfgantl", "templates"), trim_blocks=True, lstrip_blocks=True)
     page = environment.get_template("model_card.md.j2").render(facts=facts, versions=versions())

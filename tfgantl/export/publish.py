@@ -14,9 +14,9 @@ from tfgantl.export.check import check_in_fresh_process
 from tfgantl.export.deployment import write_deployment
 from tfgantl.export.directory import rename_to_next
 from tfgantl.export.examples import example_inputs, write_examples
+from tfgantl.export.kinds import signatures_for
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.model_card import write_model_card
-from tfgantl.export.signatures import generator_signatures
 from tfgantl.export.warmup import write_warmup
 from tfgantl.training.checkpoint import plain
 from tfgantl.training.run_directory import check_name
@@ -25,7 +25,7 @@ from tfgantl.training.run_directory import check_name
 def publish(
     network: keras.Model,
     directory: Path,
-    signatures: Callable[[keras.Model], dict] = generator_signatures,
+    signatures: Callable[[keras.Model], dict] | None = None,
     facts: dict | None = None,
     force: bool = False,
     before_after: bytes | None = None,
@@ -39,7 +39,7 @@ def publish(
     Args:
         network: Float32 network with its final weights.
         directory: Model directory; versions are its numbered children, and its name is that of the model.
-        signatures: Gives the endpoints of the network.
+        signatures: Gives the endpoints of the network; found by what it takes and gives if not given.
         facts: What to keep with it: source, transfer, metrics, verdict.
         force: Publish also after negative transfer.
         before_after: PNG that shows what the adaptation did, for people who look at the model.
@@ -48,7 +48,8 @@ def publish(
         The new version's directory.
 
     Raises:
-        ArtifactError: If the SavedModel, read back, does not give what the Keras model does, or transfer was negative.
+        ArtifactError: If the SavedModel, read back, does not give what the Keras model does, transfer was negative, or
+            no endpoints suit the network.
         RunError: If the directory cannot be written.
     """
     name, facts = check_name(directory.absolute().name), facts or {}
@@ -56,6 +57,7 @@ def publish(
         raise ArtifactError(
             f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"
         )
+    endpoints = (signatures or signatures_for(network, str(directory)))(network)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         temporary = directory / f".tmp-{uuid.uuid4().hex}"
@@ -65,15 +67,15 @@ def publish(
             f"`export_dir` must be a directory that can be written. Received: {directory} ({error})"
         ) from error
     try:
-        endpoints = signatures(network)
         write_saved_model(network, endpoints, temporary)
         examples = _examples(network, endpoints)
         write_examples(temporary, examples)
         write_warmup(temporary, name, {signature: inputs for signature, (inputs, _) in examples.items()})
         if before_after is not None:
             (temporary / "assets.extra" / "before_after.png").write_bytes(before_after)
+        contract = _contract(endpoints)
         facts = {
-            "name": name, "signatures": _contract(endpoints), "classes": getattr(network, "num_classes", None),
+            "name": name, "signatures": contract, "classes": _classes(network, contract),
             "before_after": before_after is not None, **facts,
         }  # fmt: skip
         write_model_card(temporary, facts)
@@ -141,3 +143,9 @@ def _contract(endpoints):
         outputs = function.get_concrete_function().structured_outputs
         contract[name] = {"inputs": side(_specs(function).items()), "outputs": side(sorted(outputs.items()))}
     return contract
+
+
+def _classes(network, contract):
+    """Number of classes that a generator takes, or that a classifier tells apart."""
+    probabilities = contract["serving_default"]["outputs"].get("probabilities")
+    return probabilities[1][-1] if probabilities else getattr(network, "num_classes", None)

@@ -36,19 +36,34 @@ class Extractor:
         name: How the numbers made with it are labelled.
         scale: What features are divided by.
         judges: Whether its logits stand for the classes of the data, so that it can judge labels.
+        accuracy: Name of a data source → share of its test images that it tells the class of.
     """
 
-    def __init__(self, classifier: keras.Model, name: str, scale: float, judges: bool):
+    def __init__(
+        self,
+        classifier: keras.Model,
+        name: str,
+        scale: float,
+        judges: bool,
+        accuracy: dict[str, float] | None = None,
+    ):
         self.classifier = classifier
         self.name = name
         self.scale = scale
         self.judges = judges
+        self.accuracy = accuracy or {}
         self._both = keras.Model(classifier.inputs, [_pooled(classifier), classifier.outputs[0]])
 
     @property
     def hash(self) -> str:
         """Hash of all weights."""
         return weights_hash(self.classifier)
+
+    @property
+    def features(self) -> keras.Model:
+        """Images in [-1, 1] → the features that images are compared on."""
+        scaled = keras.layers.Rescaling(1 / self.scale, name="features")(_pooled(self.classifier))
+        return keras.Model(self.classifier.inputs, scaled, name="features")
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -85,7 +100,7 @@ class Extractor:
         directory.mkdir(parents=True)
         plain = keras.Model(self.classifier.inputs[0], self.classifier.outputs[0])  # without the optimizer
         plain.save(directory / "classifier.keras")
-        metadata = {"scale": self.scale, "judges": self.judges, "hash": self.hash}
+        metadata = {"scale": self.scale, "judges": self.judges, "hash": self.hash, "accuracy": self.accuracy}
         (directory / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
         directory.rename(final)
 
@@ -96,22 +111,33 @@ class Extractor:
         Raises:
             ArtifactError: If there is none, or its weights are not those that its hash was made of.
         """
-        directory = EXTRACTORS / handle if (EXTRACTORS / handle).is_dir() else Path(handle)
+        directory = directory_of(handle)
         known = sorted(path.name for path in EXTRACTORS.iterdir() if path.is_dir()) if EXTRACTORS.is_dir() else []
-        if not (directory / "metadata.json").is_file():
+        if not is_extractor(handle):
             raise ArtifactError(
                 f"`extractor` must be auto, {', '.join(known)}, or a directory with metadata.json. Received: {handle}"
             )
         with intact(f"{directory}: must hold metadata.json and a Keras model classifier.keras"):
             metadata = json.loads((directory / "metadata.json").read_text())
             classifier = load_network(directory / "classifier.keras")
-            extractor = cls(classifier, directory.name, float(metadata["scale"]), bool(metadata["judges"]))
+            accuracy = {str(name): float(share) for name, share in metadata.get("accuracy", {}).items()}
+            extractor = cls(classifier, directory.name, float(metadata["scale"]), bool(metadata["judges"]), accuracy)
             expected = metadata["hash"]
         if extractor.hash != expected:
             raise ArtifactError(
                 f"{directory}: the weights must have the hash {metadata['hash']}. Received: {extractor.hash}"
             )
         return extractor
+
+
+def directory_of(handle: str) -> Path:
+    """The directory that a name of a shipped extractor, or a path, stands for."""
+    return EXTRACTORS / handle if (EXTRACTORS / handle).is_dir() else Path(handle)
+
+
+def is_extractor(handle: str) -> bool:
+    """Whether there is one behind a handle."""
+    return (directory_of(handle) / "metadata.json").is_file()
 
 
 def _pooled(classifier: keras.Model):

@@ -1,10 +1,11 @@
-"""Publishes a generator for TensorFlow Serving, and looks after what is published.
+"""Publishes generators, classifiers and extractors for TensorFlow Serving, and looks after what is published.
 
 `python -m tfgantl.pipelines.export --model runs/handwritten-digits/1`, or `tfgantl export`.
 """
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,8 @@ class ExportConfig:
     """Settings of an export. One of `model`, `list`, `verify` and `rollback` says what to do.
 
     Args:
-        model: Handle of the generator to publish: a run directory, a preset, a .keras file or any other source.
+        model: What to publish: a generator (a run directory, a preset, a .keras file or any other source), the .keras
+            file of a classifier, or the directory or name of an extractor.
         list: Model directory whose versions to list.
         verify: Version to check: hashes of its files, examples of every signature, warmup requests.
         rollback: Model directory whose newest version to withdraw, so that the one before it serves again.
@@ -111,28 +113,48 @@ def roll_back(directory: Path) -> dict:
     return {"model": directory.name, "withdrawn": withdrawn, "newest": serving}
 
 
+def open_model(config: ExportConfig) -> tuple:
+    """What `model` names: the network, what gives its endpoints, and what is known of it."""
+    from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
+    from tfgantl.export.kinds import signatures_for
+    from tfgantl.metrics.extractors import Extractor, is_extractor
+    from tfgantl.transfer.weights import load_model
+
+    if not is_extractor(config.model):
+        network = load_model(config.model, config.networks, config.allow_ops)
+        return network, signatures_for(network, config.model), {}
+    if config.networks is not None or config.allow_ops:
+        raise ConfigError(f"`networks` and `allow_ops` must not be given for an extractor. Received: {config.model}")
+    extractor = Extractor.load(config.model)
+    facts = {"extractor": extractor.id}
+    if not extractor.judges:  # its classes are turns of an image, which nobody asks for
+        return extractor.features, feature_signatures, facts
+    if extractor.accuracy:
+        facts["metrics"] = {f"accuracy on {name}": share for name, share in extractor.accuracy.items()}
+    return extractor.classifier, partial(classifier_signatures, features=extractor.features), facts
+
+
 def publish_model(config: ExportConfig) -> dict:
-    """Publishes a generator, or writes it for another runtime."""
+    """Publishes a model, or writes it for another runtime."""
     from tfgantl.export.directory import keep_newest
     from tfgantl.export.formats import write_format
     from tfgantl.export.publish import publish
     from tfgantl.training.run_directory import read_result
-    from tfgantl.transfer.weights import load_generator
 
-    generator = load_generator(config.model, config.networks, config.allow_ops)
+    network, signatures, facts = open_model(config)
     result = read_result(Path(config.model))
     name = check_name(config.name or result.get("name") or Path(config.model).stem)
     directory = Path(config.export_dir or Path("exported") / name)
     if config.format != "savedmodel":
-        path, difference = write_format(generator, directory, config.format)
+        path, difference = write_format(network, directory, config.format)
         print(f"{path}: largest difference from the Keras model {difference:.2g}")
         return {"path": str(path), "difference": difference}
-    facts = {key: result[key] for key in ("metrics", "baseline") if result.get(key) is not None}
+    facts |= {key: result[key] for key in ("metrics", "baseline") if result.get(key) is not None}
     if result.get("verdict"):
         facts["verdict"] = result["verdict"]["outcome"]
     picture = Path(config.model) / "before_after.png"
     version = publish(
-        generator, directory, facts={"source": config.model, **facts}, force=config.force,
+        network, directory, signatures, {"source": config.model, **facts}, config.force,
         before_after=picture.read_bytes() if picture.is_file() else None,
     )  # fmt: skip
     print(f"SavedModel: {version}")

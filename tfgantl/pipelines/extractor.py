@@ -75,13 +75,12 @@ def extractor(config: ExtractorConfig, text: str) -> dict:
     made = train_extractor(
         np.concatenate(images), np.concatenate(labels), parts[0].num_classes, config.seed, config.steps
     )
+    for domain in domains:
+        made.accuracy[domain.name] = accuracy(made.classifier, *domain.load("test").some(4000))
+        print(f"{domain.name}: accuracy {made.accuracy[domain.name]:.4f} on test images", file=sys.stderr)
     made.save(config.out_dir)
     (Path(config.out_dir) / "recipe.yaml").write_text(text)
-    accuracies = {}
-    for domain in domains:
-        accuracies[domain.name] = accuracy(made.classifier, *domain.load("test").some(4000))
-        print(f"{domain.name}: accuracy {accuracies[domain.name]:.4f} on test images", file=sys.stderr)
-    return {"out_dir": config.out_dir, "hash": made.hash, "accuracy": accuracies}
+    return {"out_dir": config.out_dir, "hash": made.hash, "accuracy": made.accuracy}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
-from tfgantl.errors import ConfigError, RunError, check_at_least, reason
+from tfgantl.errors import ConfigError, RunError, check_above, check_at_least, reason
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class ServeConfig:
         port: Port; 0 for any that is free.
         max_body: Most bytes of a request.
         max_requests: Most requests at one time; the next ones get 429.
+        timeout: Seconds that a prediction may take; then it gets 504.
         stop_after: Seconds that requests have to end after a signal to stop.
     """
 
@@ -30,10 +31,12 @@ class ServeConfig:
     port: int = 8501
     max_body: int = 4 * 2**20
     max_requests: int = 256
+    timeout: float = 30.0
     stop_after: int = 10
 
     def __post_init__(self):
         check_at_least(self, 1, "max_body", "max_requests", "stop_after")
+        check_above(self, 0, "timeout")
         if not 0 <= self.port < 2**16:
             raise ConfigError(f"`port` must be in [0, 65535]. Received: {self.port}")
 
@@ -70,7 +73,9 @@ def serve(config: ServeConfig, text: str) -> dict:
     check_name(directory.absolute().name)
     if not versions_in(directory):
         raise RunError(f"`directory` must hold numbered versions. Received: {directory}")
-    listener = socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    # With the protocol named, asyncio switches Nagle's algorithm off, which would hold answers back for 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
@@ -78,7 +83,7 @@ def serve(config: ServeConfig, text: str) -> dict:
         raise RunError(f"`port` must be free. Received: {config.host}:{config.port} ({error.strerror})") from error
     metrics = Metrics()
     model = Model(directory, metrics.batch).start()
-    app = make_app(model, metrics, config.max_body, config.max_requests)
+    app = make_app(model, metrics, config.max_body, config.max_requests, config.timeout)
     address = f"http://{config.host}:{listener.getsockname()[1]}"
     print(f"development server for {model.name}: {address}/ (page), {address}/v1/models/{model.name}", file=sys.stderr)
     settings = uvicorn.Config(

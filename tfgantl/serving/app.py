@@ -17,7 +17,6 @@ from starlette.routing import Mount, Route
 from tfgantl.errors import reason
 from tfgantl.serving.model import Model
 from tfgantl.serving.problems import InvalidArgument, NotFound, Problem
-from tfgantl.serving.tensors import write_response
 
 # As in the source of TensorFlow Serving; letters of any case.
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
@@ -49,7 +48,7 @@ class Metrics:
         self.rows.observe(rows)
 
 
-def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -> Starlette:
+def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int, timeout: float = 30.0) -> Starlette:
     """The ASGI application.
 
     Args:
@@ -57,6 +56,7 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -
         metrics: Where it counts.
         max_body: Most bytes of a request.
         max_requests: Most requests at one time; the next ones get 429.
+        timeout: Seconds that a prediction may take, from the first byte of its body on; then it gets 504.
     """
     state = {"running": 0}
 
@@ -97,13 +97,17 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int) -
             kind = {"classify": "classification", "regress": "regression"}[verb]
             wanted = f"Expected {kind} signature method_name to be tensorflow/serving/{verb}."
             raise InvalidArgument(f"{wanted} Was: tensorflow/serving/predict")
-        body = await _body(request, max_body)
-        if len(body) < SMALL:
-            future, row = model.predict(name, number, body)
-        else:  # others must not wait for it
-            future, row = await asyncio.to_thread(model.predict, name, number, body)
-        outputs = await asyncio.wrap_future(future)
-        return Response(await asyncio.to_thread(write_response, outputs, row), media_type="application/json")
+        deadline = time.monotonic() + timeout
+        try:
+            async with asyncio.timeout(timeout):
+                body = await _body(request, max_body)
+                if len(body) < SMALL:
+                    future = model.predict(name, number, body, deadline)
+                else:  # others must not wait for it
+                    future = await asyncio.to_thread(model.predict, name, number, body, deadline)
+                return Response(await asyncio.wrap_future(future), media_type="application/json")
+        except TimeoutError as error:
+            raise Problem(f"Deadline of {timeout:g} seconds exceeded", 504) from error
 
     def look_up(name, number, label, metadata):
         if name is None:

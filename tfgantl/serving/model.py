@@ -1,15 +1,19 @@
 """A model directory that is watched: the newest version serves, and the one before it until the newest can."""
 
+import math
 import threading
 import time
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 from tfgantl.errors import reason
 from tfgantl.export.directory import versions_in
 from tfgantl.progress import note
 from tfgantl.serving.problems import Closed, NotFound
+from tfgantl.serving.requests import read_request
+from tfgantl.serving.responses import write_response
 from tfgantl.serving.servable import Servable
-from tfgantl.serving.tensors import read_request
 
 POLL = 1.0  # seconds, as TensorFlow Serving
 RETRY = 60.0  # seconds before a version that could not be loaded is tried again
@@ -108,11 +112,17 @@ class Model:
             raise NotFound(f"Servable not found for request: {wanted}")
         return serving
 
-    def predict(self, name: str, number: int | None, body: bytes):
+    def predict(self, name: str, number: int | None, body: bytes, deadline: float = math.inf) -> Future:
         """Reads a request by the signatures of the version that serves, and puts it into its queue.
 
+        Args:
+            name: Name of the model.
+            number: Version, or `None` for the one that serves.
+            body: The request, as JSON.
+            deadline: By `time.monotonic`; a request that still waits then is not run.
+
         Returns:
-            The future of the outputs, and whether the answer is to be in row format.
+            The future of the response, as JSON.
 
         Raises:
             Problem: If it cannot be answered.
@@ -121,7 +131,8 @@ class Model:
             _, servable = self.version(name, number)
             request = read_request(body, servable.inputs)
             try:
-                return servable.predict(request.signature, request.inputs), request.row
+                finish = partial(write_response, row=request.row)
+                return servable.predict(request.signature, request.inputs, finish, deadline)
             except Closed:  # the next version has taken over in the meantime
                 continue
 

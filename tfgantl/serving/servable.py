@@ -1,8 +1,11 @@
 """One loaded version: a session over the SavedModel, as TensorFlow Serving has it, which puts requests together."""
 
 import logging
-import queue
+import math
 import threading
+import time
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +18,7 @@ from tfgantl.export.signatures import MOST_IMAGES
 from tfgantl.export.warmup import FILE, read_warmup
 from tfgantl.serving.problems import Closed, InvalidArgument, Problem
 
-STOP = object()
+RUNNERS = 2  # batches run at one time: no operation fills all cores, and while one is written, the other is computed
 # Codes of TensorFlow → statuses, as in the source of TensorFlow Serving; all others are 500.
 STATUS = {1: 499, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
 
@@ -27,6 +30,8 @@ class Item:
     signature: str
     inputs: dict[str, np.ndarray]
     rows: int
+    finish: Callable[[dict], object]
+    deadline: float
     future: Future = field(default_factory=Future)
 
 
@@ -52,11 +57,17 @@ class Servable:
         }
         self._calls = {name: self._callable(signature) for name, signature in self.definitions.items()}
         for signature, inputs in read_warmup(directory) if (directory / FILE).is_file() else ():
-            self._calls[signature](*(inputs[name] for name in self.definitions[signature].inputs))
-        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
-        self._lock, self._closed = threading.Lock(), False
-        self._thread = threading.Thread(target=self._work, name=f"version {directory.name}", daemon=True)
-        self._thread.start()
+            self.compute(signature, inputs)
+        self._waiting: deque[Item] = deque()
+        self._changed, self._idle, self._closed = threading.Condition(), RUNNERS, False
+        name = f"version {directory.name}"
+        self._runners = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(RUNNERS)]
+        for runner in self._runners:
+            runner.start()
+
+    def compute(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs one batch in the thread of the caller; names → arrays, in and out."""
+        return self._calls[signature](*(inputs[name] for name in self.definitions[signature].inputs))
 
     def _callable(self, signature):
         fetches = {name: spec.name for name, spec in signature.outputs.items()}
@@ -72,26 +83,43 @@ class Servable:
             signatures[name] = {key: found[key] for key in ("inputs", "outputs", "method_name")}
         return {"signature_def": {"signature_def": signatures}}
 
-    def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> Future:
-        """Puts a request into the queue; the future gives its outputs.
+    def predict(
+        self,
+        signature: str,
+        inputs: dict[str, np.ndarray],
+        finish: Callable[[dict], object] = lambda outputs: outputs,
+        deadline: float = math.inf,
+    ) -> Future:
+        """Puts a request into the queue.
+
+        Args:
+            signature: Name of the signature.
+            inputs: Name → array.
+            finish: What to make of the outputs, name → array, beside the next batch.
+            deadline: By `time.monotonic`; a request that still waits then is not run, and gets a `TimeoutError`.
+
+        Returns:
+            The future of what `finish` gives.
 
         Raises:
             InvalidArgument: If shapes are not those of the signature.
             Closed: If this version no longer serves.
         """
-        item = Item(signature, inputs, self._rows(signature, inputs))
-        with self._lock:  # or it could come to the queue after the end
+        item = Item(signature, inputs, self._rows(signature, inputs), finish, deadline)
+        with self._changed:  # or it could come to the queue after the end
             if self._closed:
                 raise Closed
-            self._waiting.put(item)
+            self._waiting.append(item)
+            self._changed.notify()
         return item.future
 
     def close(self):
         """Answers what waits, and frees the version."""
-        with self._lock:
+        with self._changed:
             self._closed = True
-            self._waiting.put(STOP)
-        self._thread.join()
+            self._changed.notify_all()
+        for runner in self._runners:
+            runner.join()
         self._session.close()
 
     def _rows(self, signature, inputs):
@@ -107,20 +135,32 @@ class Servable:
         return counts.pop()
 
     def _work(self):
-        held = None
-        while (first := held or self._waiting.get()) is not STOP:
-            batch, rows, held = [first], first.rows, None
-            while rows < MOST_IMAGES and not self._waiting.empty():  # what waits already; nothing is waited for
-                item = self._waiting.get()
-                if item is STOP or item.signature != first.signature or rows + item.rows > MOST_IMAGES:
-                    held = item
-                    break
-                batch.append(item)
-                rows += item.rows
-            batch = [item for item in batch if item.future.set_running_or_notify_cancel()]
-            if batch:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                batch = self._take()
+                self._idle -= 1
+            if batch := [item for item in batch if _is_wanted(item)]:
                 self._observe(len(batch), sum(item.rows for item in batch))
                 self._answer(batch)
+            with self._changed:
+                self._idle += 1
+
+    def _take(self):
+        """What waits already, a fair share for each idle runner; nothing is waited for."""
+        batch, others, rows, share = [], [], 0, math.ceil(len(self._waiting) / self._idle)
+        while self._waiting and len(batch) < share:
+            item = self._waiting.popleft()
+            if batch and (item.signature != batch[0].signature or rows + item.rows > MOST_IMAGES):
+                others.append(item)
+            else:
+                batch.append(item)
+                rows += item.rows
+        self._waiting.extendleft(reversed(others))
+        return batch
 
     def _answer(self, batch):
         try:
@@ -132,19 +172,35 @@ class Servable:
             for item in batch:  # one bad request must not spoil the others
                 self._answer([item])
             return
-        for item, result in zip(batch, results, strict=True):
-            item.future.set_result(result)
+        for item, outputs in zip(batch, results, strict=True):
+            try:
+                item.future.set_result(item.finish(outputs))
+            except Exception as error:
+                item.future.set_exception(error)
 
     def _run(self, batch):
-        columns = ([item.inputs[name] for item in batch] for name in self.definitions[batch[0].signature].inputs)
-        outputs = self._calls[batch[0].signature](*(c[0] if len(batch) == 1 else np.concatenate(c) for c in columns))
+        signature = batch[0].signature
         if len(batch) == 1:
-            return [outputs]
+            return [self.compute(signature, batch[0].inputs)]
+        names = self.definitions[signature].inputs
+        outputs = self.compute(
+            signature, {name: np.concatenate([item.inputs[name] for item in batch]) for name in names}
+        )
         ends = np.cumsum([item.rows for item in batch])
         return [
             {name: value[end - item.rows : end] for name, value in outputs.items()}
             for item, end in zip(batch, ends, strict=True)
         ]
+
+
+def _is_wanted(item):
+    """Whether somebody still waits; from here on, a request cannot be given up."""
+    if not item.future.set_running_or_notify_cancel():
+        return False
+    if item.deadline < time.monotonic():
+        item.future.set_exception(TimeoutError())
+        return False
+    return True
 
 
 def _dtype(spec):

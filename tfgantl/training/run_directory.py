@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import threading
 from pathlib import Path
 
 import yaml
@@ -185,7 +186,7 @@ class Replacing:
 
     def __init__(self, path: Path):
         self.path = path
-        self.temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        self.temporary = path.with_name(f".{path.stem}.{threading.get_native_id()}{path.suffix}")
 
     def __enter__(self) -> Path:
         return self.temporary

@@ -77,13 +77,18 @@ def load_generator(handle: str, networks: Networks | None = None, allow_ops: tup
             no generator.
         ConfigError: If an option is needed and missing, or given and not needed.
     """
+    return check_generator(load_model(handle, networks, allow_ops), handle)
+
+
+def load_model(handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = ()) -> keras.Model:
+    """Like `load_generator`, but a `.keras` file may hold any network, such as a classifier."""
     if handle in presets.names() or (Path(handle) / "config.json").is_file():
         _refuse_unused(handle, networks, allow_ops)
         generator = GAN.from_preset(handle).generator
     else:
         generator = _open(handle, networks, allow_ops, generator_only=True)[0]
     check_finite(generator, handle)
-    return check_generator(generator, handle)
+    return generator
 
 
 def check_generator(generator: keras.Model, where: str) -> keras.Model:

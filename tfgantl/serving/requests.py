@@ -1,13 +1,14 @@
-"""JSON ↔ arrays, by the rules of TensorFlow Serving's REST API.
+"""JSON → arrays, by the rules of TensorFlow Serving's REST API.
 
-Row format: `{"instances": [...]}` → `{"predictions": [...]}`. Column format: `{"inputs": ...}` → `{"outputs": ...}`.
-With one input, or one output, its name is left out. Files are `{"b64": "..."}`.
+Row format is `{"instances": [...]}`, column format `{"inputs": ...}`. With one input, its name may be left out.
+Files are `{"b64": "..."}`.
 """
 
 import base64
 import binascii
 import json
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import orjson
@@ -16,7 +17,6 @@ from tfgantl.serving.problems import InvalidArgument
 
 NAMES = {"float32": "float", "float64": "double", "bool": "bool", "object": "string"}
 MOST_LEVELS = 64  # of nested lists; NumPy has no more dimensions
-RANGES = {name: (np.iinfo(name).min, np.iinfo(name).max) for name in ("int8", "int16", "int32", "int64", "uint8")}
 
 
 @dataclass(frozen=True)
@@ -69,30 +69,14 @@ def _request(document, signatures):
     raise InvalidArgument("Missing 'inputs' or 'instances' key")
 
 
-def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:
-    """Writes the answer to a `:predict`.
-
-    Raises:
-        InvalidArgument: If outputs have no rows in common, in row format.
-    """
-    values = {name: _plain(name, array) for name, array in outputs.items()}
-    if not row:
-        return _dump({"outputs": next(iter(values.values())) if len(values) == 1 else values})
-    counts = {array.shape[:1] for array in outputs.values()}
-    if () in counts:
-        raise InvalidArgument("Tensor has no shape information, and cannot be in row format")
-    if len(counts) != 1:
-        raise InvalidArgument("Tensors have inconsistent batch size, and cannot be in row format")
-    if len(values) == 1:
-        return _dump({"predictions": next(iter(values.values()))})
-    return _dump({"predictions": [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]})
-
-
-def _dump(answer):
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)  # float32 by its shortest digits, as there
-
-
 def _parse(body):
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:  # or one of the things that are allowed there: NaN, or bytes after the document
+        return _parse_freely(body)
+
+
+def _parse_freely(body):
     text = body.decode("utf-8", "surrogateescape").lstrip(" \t\r\n")  # what comes after the document may be anything
     if not text:
         raise InvalidArgument("JSON Parse error: The document is empty")
@@ -142,95 +126,85 @@ def _columns(inputs, specs):
 
 
 def _array(value, dtype):
-    flat: list = []
-    shape = _shape(value)
-    if len(shape) > MOST_LEVELS:
-        raise InvalidArgument(f"Tensors must have at most {MOST_LEVELS} dimensions. Received: {len(shape)}")
-    _flatten(value, shape, 0, dtype, flat)
+    shape, items = _unnested(value)
     if dtype.kind == "O":
-        array = np.empty(len(flat), object)
-        array[:] = flat
+        array = np.empty(len(items), object)
+        array[:] = [_bytes(item) for item in items]
     else:
-        with np.errstate(over="ignore"):  # too large for float32 is infinite, as there
-            array = np.array(flat, np.float64 if dtype.kind == "f" else np.int64).astype(dtype)
+        array = _numbers(items, dtype)
     return array.reshape(shape)
 
 
-def _shape(value):
-    shape = []
-    while isinstance(value, list):
-        shape.append(len(value))
-        if not value:
-            break
-        value = value[0]
-    return shape
+def _unnested(value):
+    """Shape of nested lists, and what is in the innermost ones."""
+    shape, items = [], [value]
+    while items and type(items[0]) is list:
+        level, size = len(shape), len(items[0])
+        if level == MOST_LEVELS:
+            raise InvalidArgument(f"Tensors must have at most {MOST_LEVELS} dimensions. Received: more")
+        if set(map(type, items)) != {list}:
+            other = next(item for item in items if type(item) is not list)
+            raise InvalidArgument(
+                f"JSON Value: {_show(other)} not formatted correctly. Expecting a list at level {level}."
+            )
+        if set(map(len, items)) != {size}:
+            other = next(len(item) for item in items if len(item) != size)
+            raise InvalidArgument(
+                f"Encountered list at unexpected size: {other} at level: {level} expected size: {size}"
+            )
+        shape.append(size)
+        items = list(chain.from_iterable(items))
+    return shape, items
 
 
-def _flatten(value, shape, level, dtype, flat):
-    if level == len(shape):
-        flat.append(_scalar(value, dtype))
-        return
-    if not isinstance(value, list):
-        raise InvalidArgument(f"JSON Value: {_show(value)} not formatted correctly. Expecting a list at level {level}.")
-    if len(value) != shape[level]:
-        raise InvalidArgument(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
-        )
-    for item in value:
-        _flatten(item, shape, level + 1, dtype, flat)
-
-
-def _scalar(value, dtype):
-    name = dtype.name
-    if dtype.kind == "O":
-        if isinstance(value, str):
-            try:
-                return value.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidArgument("JSON Parse error: The surrogate pair in string is invalid.") from error
-        if _is_file(value):
-            try:
-                return base64.b64decode(value["b64"], validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise InvalidArgument(f"Unable to base64 decode: {_show(value)}") from error
-        raise _wrong(value, name)
+def _numbers(items, dtype):
+    """One-dimensional array of what must be all of one type."""
+    allowed = {"b": {bool}, "f": {int, float}}.get(dtype.kind, {int})
+    if not set(map(type, items)) <= allowed:
+        raise _wrong(next(item for item in items if type(item) not in allowed), dtype)
+    if dtype.kind == "f":
+        try:
+            numbers = np.array(items, np.float64)
+        except OverflowError:  # an integer
+            numbers = np.array([_float(item) for item in items])
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, as there
+            return numbers.astype(dtype)
     if dtype.kind == "b":
-        if isinstance(value, bool):
-            return value
-    elif not isinstance(value, bool):
-        if dtype.kind == "f" and isinstance(value, int | float):
-            try:
-                return float(value)
-            except OverflowError:
-                return np.inf if value > 0 else -np.inf
-        if dtype.kind in "iu" and isinstance(value, int):
-            low, high = RANGES["int64" if name == "int64" else "int32"]  # smaller types are not checked there
-            if low <= value <= high:
-                return value
-    raise _wrong(value, name)
+        return np.array(items, bool)
+    bound = 2 ** (63 if dtype.itemsize == 8 else 31)  # that of int32 for smaller types, too, as there
+    if items and not -bound <= min(items) <= max(items) < bound:
+        raise _wrong(next(item for item in items if not -bound <= item < bound), dtype)
+    return np.array(items, np.int64).astype(dtype)
 
 
-def _wrong(value, name):
-    return InvalidArgument(
-        f"JSON Value: {_show(value)} Type: {_type(value)} is not of expected type: {NAMES.get(name, name)}"
-    )
+def _float(number):
+    try:
+        return float(number)
+    except OverflowError:
+        return np.inf if number > 0 else -np.inf
+
+
+def _bytes(value):
+    if isinstance(value, str):
+        try:
+            return value.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidArgument("JSON Parse error: The surrogate pair in string is invalid.") from error
+    if _is_file(value):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidArgument(f"Unable to base64 decode: {_show(value)}") from error
+    raise _wrong(value, np.dtype(object))
+
+
+def _wrong(value, dtype):
+    name = NAMES.get(dtype.name, dtype.name)
+    return InvalidArgument(f"JSON Value: {_show(value)} Type: {_type(value)} is not of expected type: {name}")
 
 
 def _is_file(value):
     return isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str)
-
-
-def _plain(name, array):
-    """The array itself, or files and texts in lists."""
-    if array.dtype.kind != "O":
-        return np.ascontiguousarray(array)
-    if name.endswith("_bytes"):
-        return _each(array.tolist(), lambda file: {"b64": base64.b64encode(file).decode()})
-    return _each(array.tolist(), lambda text: text.decode("utf-8", "replace"))
-
-
-def _each(value, function):
-    return [_each(item, function) for item in value] if isinstance(value, list) else function(value)
 
 
 def _type(value):
