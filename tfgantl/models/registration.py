@@ -1,6 +1,6 @@
 """Importing this module registers all networks with Keras, so that `keras.models.load_model` knows them."""
 
-from tfgantl.models import dcgan, mined, mlp
+from tfgantl.models import dcgan, mined, mlp, vgg
 
 NETWORKS = (
     dcgan.DCGANGenerator,
@@ -9,3 +9,4 @@ NETWORKS = (
     mlp.MLPGenerator,
     mlp.MLPDiscriminator,
 )
+LAYERS = (vgg.ImageNetPreprocessing,)
