@@ -9,4 +9,4 @@ NETWORKS = (
     mlp.MLPGenerator,
     mlp.MLPDiscriminator,
 )
-LAYERS = (vgg.ImageNetPreprocessing,)
+LAYERS = (vgg.FusedConv2D, vgg.ImageNetPreprocessing)

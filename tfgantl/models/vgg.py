@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers as keras_layers
 from keras import ops
 
@@ -72,7 +73,9 @@ def vgg16(
     for layer in keras.applications.VGG16(weights=None, include_top=False).layers[1:]:
         config = {**layer.get_config(), "dtype": dtype}
         kind = type(layer)
-        if kind is keras_layers.MaxPooling2D and downsampling == "average":
+        if kind is keras_layers.Conv2D:
+            kind = FusedConv2D
+        elif downsampling == "average":
             kind = keras_layers.AveragePooling2D
         x = found[layer.name] = kind.from_config({**config, "trainable": layer.name.partition("_")[0] in trainable})(x)
         left.discard(layer.name)
@@ -101,6 +104,18 @@ class ImageNetPreprocessing(keras_layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 3)
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class FusedConv2D(keras_layers.Conv2D):
+    """A convolution whose bias is added by the operation that TensorFlow fuses with it and the activation.
+
+    Keras adds a broadcast tensor instead, which makes a step of style transfer 1.8 times as long in bfloat16.
+    """
+
+    def call(self, inputs):
+        outputs = tf.nn.bias_add(self.convolution_op(inputs, self.kernel), ops.convert_to_tensor(self.bias))
+        return self.activation(outputs)
 
 
 def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
