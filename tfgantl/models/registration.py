@@ -1,6 +1,6 @@
 """Importing this module registers all networks with Keras, so that `keras.models.load_model` knows them."""
 
-from tfgantl.models import dcgan, mined, mlp, vgg
+from tfgantl.models import dcgan, mined, mlp, stylizer, vgg
 
 NETWORKS = (
     dcgan.DCGANGenerator,
@@ -9,4 +9,10 @@ NETWORKS = (
     mlp.MLPGenerator,
     mlp.MLPDiscriminator,
 )
-LAYERS = (vgg.FusedConv2D, vgg.ImageNetPreprocessing)
+LAYERS = (
+    stylizer.ConditionalInstanceNorm,
+    stylizer.ReflectionPadding,
+    stylizer.Stylizer,
+    vgg.FusedConv2D,
+    vgg.ImageNetPreprocessing,
+)

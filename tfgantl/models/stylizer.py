@@ -1,7 +1,10 @@
 """A network that paints in many styles, in one pass: everything is shared but the rows of its normalisations."""
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
+
+SMALLEST = 16  # pixels a side
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -112,6 +115,11 @@ class Stylizer(keras.Model):
         self.styles = list(styles) if styles else [str(number) for number in range(num_styles)]
         self.hidden_dtype = dtype
 
+    @property
+    def num_classes(self) -> int:
+        """The number of styles, by the name that exported examples know."""
+        return self.num_styles
+
     def norms(self) -> list[ConditionalInstanceNorm]:
         """The layers that hold a row for each style."""
         return [layer for layer in self.layers if isinstance(layer, ConditionalInstanceNorm)]
@@ -125,3 +133,21 @@ class Stylizer(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def paint(network: Stylizer, image: tf.Tensor, mix: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+    """Paints one image of any size.
+
+    Args:
+        network: Trained.
+        image: Float32 (height, width, 3) in [-1, 1], at least 16 pixels a side.
+        mix: Share of each style, float32 (styles,).
+        strength: From 0 for the image itself to 1 for the painting.
+
+    Returns:
+        Of the shape of `image`.
+    """
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
+    padded = tf.pad(image, [[0, -height % 4], [0, -width % 4], [0, 0]], "REFLECT")  # the network halves twice
+    painted = network([padded[None], tf.convert_to_tensor(mix)[None]], training=False)[0, :height, :width]
+    return image + strength * (painted - image)
