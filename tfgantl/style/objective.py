@@ -104,8 +104,7 @@ class Objective(tf.Module):
         self.before = None
         if before is not None and weights.smooth:
             painted, earlier = before
-            moved = tf.reduce_mean(tf.square(content - earlier), axis=-1, keepdims=True)
-            self.before = tf.constant(painted), tf.exp(-moved / MOVED**2)
+            self.before = tf.constant(painted), still_parts(content, earlier)
             self.effective["smooth"] = weights.smooth / MOVED**2
 
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -122,6 +121,19 @@ class Objective(tf.Module):
             terms["smooth"] = tf.reduce_mean(still * tf.square(image - painted)) / MOVED**2
         total = tf.add_n([getattr(self.weights, name) * value for name, value in terms.items()])
         return {**terms, "total": total}
+
+
+def still_parts(content: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """1 where two frames are the same, near 0 where something has moved.
+
+    Args:
+        content: Float32 (…, 3) in [-1, 1].
+        earlier: The same, of the frame before.
+
+    Returns:
+        Float32 (…, 1).
+    """
+    return np.exp(-np.mean(np.square(content - earlier), axis=-1, keepdims=True) / MOVED**2)
 
 
 def _features(network, image):

@@ -1,4 +1,4 @@
-"""Optimises the pixels of one image, by Adam or L-BFGS, in parts that can be interrupted and continued exactly."""
+"""Optimises the pixels of one image, by Adam or L-BFGS."""
 
 from collections.abc import Callable
 from typing import Literal

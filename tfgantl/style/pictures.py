@@ -12,15 +12,21 @@ from tfgantl.errors import ConfigError, DataError
 
 MOST_PIXELS = 64_000_000
 NONE = "none"  # on the command line: texture synthesis without content, reconstruction without style
-# Photographs of scikit-image, by file name.
-SHIPPED = (
-    "astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field", "ihc",
-    "motorcycle_left", "motorcycle_right", "retina", "rocket",
-)  # fmt: skip
+# Photographs that dependencies ship: name → folder in its package.
+SHIPPED = {
+    **dict.fromkeys(
+        (
+            "astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field", "ihc",
+            "motorcycle_left", "motorcycle_right", "retina", "rocket",
+        ),
+        "skimage/data",
+    ),
+    **dict.fromkeys(("china", "flower"), "sklearn/datasets/images"),
+}  # fmt: skip
 
 
 def find_picture(handle: str, argument: str) -> Path:
-    """The file behind a path, or behind the name of a photograph that scikit-image ships.
+    """The file behind a path, or behind the name of a photograph that is shipped.
 
     Raises:
         DataError: If there is none.
@@ -28,8 +34,8 @@ def find_picture(handle: str, argument: str) -> Path:
     if Path(handle).is_file():
         return Path(handle)
     if handle in SHIPPED:
-        folder = Path(find_spec("skimage").submodule_search_locations[0]) / "data"
-        return next(folder.glob(f"{handle}.*"))
+        package, _, folder = SHIPPED[handle].partition("/")
+        return next((Path(find_spec(package).submodule_search_locations[0]) / folder).glob(f"{handle}.*"))
     raise DataError(
         f"`{argument}` must be a picture, or one of {', '.join(SHIPPED)}, or {NONE}. Received: {handle}, which is not "
         "there"

@@ -14,8 +14,8 @@ from tfgantl.pipelines.styles.arguments import named
 from tfgantl.training.optimization import Precision
 from tfgantl.training.run_directory import RunDirectory, check_name
 
-PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "rocket", "motorcycle_left")
-STYLES = "ihc,hubble_deep_field,brick,retina"
+PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "china", "flower", "motorcycle_left", "rocket")
+STYLES = "ihc,hubble_deep_field,brick,coffee"
 HELD_OUT = 5  # of so many pictures, one is not trained on
 
 
