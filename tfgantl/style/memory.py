@@ -4,16 +4,23 @@ from pathlib import Path
 
 from tfgantl.errors import ConfigError
 
-# Measured peaks over sizes from 128 to 1,024 pixels; what the network itself takes, and each pixel.
-BASE = 600 * 2**20
-PER_PIXEL = {"float32": 6_000, "mixed_bfloat16": 4_000}
-PER_PIXEL_LBFGS = 3 * 8 * 2 * 12  # pairs of float64 images, and copies
+# Fitted to peaks measured at 128 to 1,024 pixels a side: what the network and TensorFlow take, and each pixel.
+BASE = 300 * 2**20
+PER_PIXEL = {"float32": 2700, "mixed_bfloat16": 1650}
+PER_PIXEL_LBFGS = 1100  # earlier images and gradients, in float64
+PER_PIXEL_REGION = 1000  # features within a mask, and their gradients
 GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def needed_bytes(pixels: int, dtype: str, lbfgs: bool = False) -> int:
-    """Bytes that optimising an image of so many pixels takes at its peak."""
-    return BASE + pixels * (PER_PIXEL[dtype] + (PER_PIXEL_LBFGS if lbfgs else 0))
+def bytes_per_pixel(dtype: str, lbfgs: bool = False, regions: int = 0) -> int:
+    """Bytes that a pixel takes at the peak.
+
+    Args:
+        dtype: Keras dtype policy of VGG16.
+        lbfgs: Whether L-BFGS keeps earlier images.
+        regions: Number of masks.
+    """
+    return PER_PIXEL[dtype] + lbfgs * PER_PIXEL_LBFGS + regions * PER_PIXEL_REGION
 
 
 def free_bytes() -> int | None:
@@ -31,23 +38,22 @@ def free_bytes() -> int | None:
     return found
 
 
-def check_memory(shape: tuple[int, int], dtype: str, lbfgs: bool = False) -> None:
+def check_memory(shape: tuple[int, int], per_pixel: int) -> None:
     """Refuses a size that does not fit.
 
     Args:
         shape: Height and width in pixels.
-        dtype: Keras dtype policy of VGG16.
-        lbfgs: Whether L-BFGS keeps earlier images.
+        per_pixel: Bytes, of `bytes_per_pixel`.
 
     Raises:
         ConfigError: If it does not; the message names the largest size that does.
     """
     free, pixels = free_bytes(), shape[0] * shape[1]
-    if free is None or needed_bytes(pixels, dtype, lbfgs) <= free:
+    needed = BASE + pixels * per_pixel
+    if free is None or needed <= free:
         return
-    each = needed_bytes(1, dtype, lbfgs) - BASE
-    largest = int(max(shape) * (max(0, free - BASE) / (each * pixels)) ** 0.5)
+    largest = int(max(shape) * (max(0, free - BASE) / (per_pixel * pixels)) ** 0.5)
     raise ConfigError(
         f"`size` must fit in the {free / 2**30:.1f} GiB of memory that are free; {largest} does. "
-        f"Received: {max(shape)}, which takes {needed_bytes(pixels, dtype, lbfgs) / 2**30:.1f} GiB"
+        f"Received: {max(shape)}, which takes {needed / 2**30:.1f} GiB"
     )

@@ -9,7 +9,7 @@ import numpy as np
 from tfgantl.errors import ConfigError, DataError, RunError
 from tfgantl.models.vgg import smallest_side
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
-from tfgantl.style.memory import check_memory
+from tfgantl.style.memory import bytes_per_pixel, check_memory
 from tfgantl.style.pictures import NONE, find_contents, find_picture, read_picture, shape_at, split_shares
 from tfgantl.training.optimization import dtype_policy
 
@@ -78,7 +78,9 @@ def prepare(config) -> Job:
                 )
         if config.hub is None:
             _check_size(config, path, picture, styles)
-            check_memory(shape_at(picture, config.size), dtype, config.optimizer == "lbfgs")
+            check_memory(
+                shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
+            )
     name = Path(config.content).absolute().stem if config.content != NONE else f"texture-{Path(handles[0]).stem}"
     safe = "".join(c if c.isalnum() and c.isascii() or c in "._-" else "-" for c in name)
     return Job(
