@@ -156,10 +156,10 @@ def test_shares_and_names():
     for wrong in ("a:0", "a:0,b:0", "a:-1,b:2", "a:nan"):
         with pytest.raises(ConfigError, match="`styles` must have weights of at least 0, one of them above 0"):
             split_shares(wrong)
-    assert named(["a", "b:2", "c", "-o", "d.png", "--size", "9"]) == [
+    assert named(["a", "b:2", "c", "-o", "d.png", "--size", "9"], "content") == [
         "--content", "a", "--styles", "b:2,c", "--output", "d.png", "--size", "9",
     ]  # fmt: skip
-    assert named(["--steps", "3"]) == ["--steps", "3"]
+    assert named(["--steps", "3"], "content") == ["--steps", "3"]
 
 
 def test_the_default_paints_lowers_the_style_loss_and_says_how(paint, files, tmp_path):

@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
         from tfgantl.pipelines.styles.applying import main as apply
 
         return apply(arguments[1:])
-    return run_cli(StylizeConfig, "stylize", stylize, {}, named(arguments))
+    return run_cli(StylizeConfig, "stylize", stylize, {}, named(arguments, "content"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Pictures to take content, style and regions from: named on the command line, checked, brought to size."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -8,21 +7,11 @@ from PIL import Image
 
 from tfgantl.data.decode import decode_picture
 from tfgantl.data.files import SUFFIXES, printable
+from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.errors import ConfigError, DataError
 
 MOST_PIXELS = 64_000_000
 NONE = "none"  # on the command line: texture synthesis without content, reconstruction without style
-# Photographs that dependencies ship: name → folder in its package.
-SHIPPED = {
-    **dict.fromkeys(
-        (
-            "astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field", "ihc",
-            "motorcycle_left", "motorcycle_right", "retina", "rocket",
-        ),
-        "skimage/data",
-    ),
-    **dict.fromkeys(("china", "flower"), "sklearn/datasets/images"),
-}  # fmt: skip
 
 
 def find_picture(handle: str, argument: str) -> Path:
@@ -33,12 +22,11 @@ def find_picture(handle: str, argument: str) -> Path:
     """
     if Path(handle).is_file():
         return Path(handle)
-    if handle in SHIPPED:
-        package, _, folder = SHIPPED[handle].partition("/")
-        return next((Path(find_spec(package).submodule_search_locations[0]) / folder).glob(f"{handle}.*"))
+    if handle in PHOTOGRAPHS:
+        return photograph(handle)
     raise DataError(
-        f"`{argument}` must be a picture, or one of {', '.join(SHIPPED)}, or {NONE}. Received: {handle}, which is not "
-        "there"
+        f"`{argument}` must be a picture, or one of {', '.join(PHOTOGRAPHS)}, or {NONE}. "
+        f"Received: {handle}, which is not there"
     )
 
 

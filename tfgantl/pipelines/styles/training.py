@@ -255,5 +255,5 @@ def _hash(path):
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
-    arguments = named(sys.argv[1:] if arguments is None else arguments)
+    arguments = named(sys.argv[1:] if arguments is None else arguments, "content")
     return run_cli(StyleTrainingConfig, "stylize train", train_styles, {}, arguments)
