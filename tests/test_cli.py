@@ -12,8 +12,9 @@ import yaml
 
 from tfgantl import cli
 from tfgantl.data import Folder
-from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, serve
-from tfgantl.pipelines.benchmarks import adaptation, serving, transfer
+from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, serve, stylize
+from tfgantl.pipelines.benchmarks import adaptation, serving, style, transfer
+from tfgantl.pipelines.styles import applying, training
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
@@ -22,15 +23,20 @@ PIPELINES = {
     "export": (export.ExportConfig, {}),
     "serve": (serve.ServeConfig, {}),
     "extractor": (extractor.ExtractorConfig, {}),
+    "stylize": (stylize.StylizeConfig, {}),
+    "stylize train": (training.StyleTrainingConfig, {}),
+    "stylize apply": (applying.StyleApplicationConfig, {}),
     "benchmark": (adaptation.BenchmarkConfig, {}),
     "benchmark transfer": (transfer.TransferBenchmarkConfig, {}),
     "benchmark serving": (serving.ServingBenchmarkConfig, {}),
+    "benchmark style": (style.StyleBenchmarkConfig, {}),
 }
 RECIPES = Path(__file__).parent.parent / "pipelines"
 NEEDED = {
     "extractor": ["--domains+=RenderedDigits", "--out_dir", "somewhere"],
     "export": ["--list", "exported/x"],
     "serve": ["exported/x"],
+    "stylize apply": ["--network", "x.keras", "--content", "y.jpg"],
 }
 
 
@@ -89,7 +95,7 @@ def test_options_override_recipes(tmp_path):
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_is_valid_and_says_how_to_run_it(recipe):
     text = recipe.read_text()
-    verb = text.split("tfgantl ")[1].split()[0]
+    verb = max((verb for verb in PIPELINES if text.split("tfgantl ")[1].startswith(verb)), key=len)
     cli.parse(PIPELINES[verb][0], verb, PIPELINES[verb][1], ["--config", str(recipe)])
     assert text.startswith("#") and f"pipelines/{recipe.name}" in text and "minutes" in text
     assert isinstance(yaml.safe_load(text), dict)

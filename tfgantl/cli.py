@@ -31,6 +31,7 @@ PIPELINES = {
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
     "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
     "benchmark serving": "measure the exported graph and the development server, for docs/benchmarks.md",
+    "benchmark style": "measure style transfer beside PyTorch, for docs/benchmarks.md",
 }
 
 POSITIONAL = ("serve",)  # verbs whose required settings need no name

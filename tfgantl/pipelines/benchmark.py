@@ -1,7 +1,8 @@
 """Regenerates the tables of docs/benchmarks.md.
 
-`python -m tfgantl.pipelines.benchmark` measures the default job, `… benchmark transfer` compares transfer methods, and
-`… benchmark serving` measures the exported graph and the development server. With `tfgantl benchmark` it is the same.
+`python -m tfgantl.pipelines.benchmark` measures the default job, `… benchmark transfer` compares transfer methods,
+`… benchmark serving` measures the exported graph and the development server, and `… benchmark style` style transfer.
+With `tfgantl benchmark` it is the same.
 """
 
 import sys
@@ -18,6 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
         from tfgantl.pipelines.benchmarks.serving import main as serving
 
         return serving(arguments[1:])
+    if arguments[:1] == ["style"]:
+        from tfgantl.pipelines.benchmarks.style import main as style
+
+        return style(arguments[1:])
     from tfgantl.pipelines.benchmarks.adaptation import main as adaptation
 
     return adaptation(arguments)

@@ -22,17 +22,21 @@ def style_sheet(
         network: Trained.
         contents: uint8 (height, width, 3).
         styles: The same.
-        side: Pixels of the longer side of each.
+        side: Most pixels of the longer side of each.
     """
     rows = []
     for content in contents:
-        picture = resized(content, shape_at(content, side))
+        picture = _small(content, side)
         image = tf.constant(to_unit(picture))
         painted = [to_uint8(paint(network, image, mix, 1.0).numpy()) for mix in np.eye(network.num_styles, dtype="f")]
         rows.append([picture, *painted])
     if styles is not None:
-        rows.insert(0, [None, *(resized(style, shape_at(style, side)) for style in styles)])
+        rows.insert(0, [None, *(_small(style, side) for style in styles)])
     return encode_png(table(rows))
+
+
+def _small(picture, side):
+    return resized(picture, shape_at(picture, min(side, max(picture.shape[:2]))))
 
 
 def table(rows: list[list[np.ndarray | None]]) -> np.ndarray:

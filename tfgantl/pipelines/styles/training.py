@@ -54,7 +54,7 @@ class StyleTrainingConfig:
     base: str | None = None
     baseline: bool = False
     size: int = 128
-    steps: int = 6000
+    steps: int = 2500
     batch_size: int = 4
     style_weight: float = 5.0
     tv_weight: float = 0.1
