@@ -156,7 +156,7 @@ def test_the_case_of_a_class_does_not_matter(how):
 def test_an_unknown_class_lists_the_known_ones(capsys):
     transfers = (
         "AdAM, Alternating, Auto, CDC, EWC, FeatureDistillation, FineTune, FreezeD, KernelModulation, L2SP, "
-        "LatentAffine, LoRA, MineGAN, RICK, RSSA, SVD, ScaleShift, Scratch"
+        "LatentAffine, LoRA, MineGAN, Perceptual, RICK, RSSA, SVD, ScaleShift, Scratch"
     )
     for option, known in (("--transfer", transfers), ("--target", "Arrays, Folder")):
         with pytest.raises(SystemExit):

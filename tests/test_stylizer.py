@@ -12,6 +12,7 @@ import tensorflow as tf
 from conftest import tiny_images
 from PIL import Image
 
+from tfgantl.data import Folder
 from tfgantl.errors import ConfigError
 from tfgantl.export import publish as publishing
 from tfgantl.export import warmup
@@ -166,6 +167,10 @@ def test_training_lowers_losses_publishes_and_new_rows_are_compared_with_scratch
     painted = np.asarray(Image.open(folder / "out" / "1.png"))
     plain = np.asarray(Image.open(folder / "contents" / "1.png"))
     assert painted.shape == plain.shape == (40, 50, 3) and (painted != plain).any()
+    words = [str(folder / "grown"), str(folder / "contents"), "-o", str(folder / "classes")]
+    assert stylize.main(["apply", *words, "--size", "32"]) == 0
+    styled = Folder(str(folder / "classes"), 16, 3, validation=0.2, test=0.2).load("train")
+    assert styled.num_classes == 3  # one for each style, for a GAN that generates in all of them
 
 
 def test_a_training_that_is_interrupted_goes_on_exactly(train, folder, monkeypatch):

@@ -21,8 +21,9 @@ class StyleApplicationConfig:
         network: Trained network: a .keras file, or the run directory of a training.
         content: Picture, folder of pictures or frames, or the name of a shipped photograph.
         styles: Names of styles of the network, with weights as in ihc:0.7,brick:0.3; `all` for one picture in each.
-        output: Where the result goes: a .png, .jpg or .webp file, or a directory for several pictures;
-            NAME_STYLE.png, or the directory NAME_STYLE, if not given.
+        output: Where the result goes: a .png, .jpg or .webp file, or a directory for several pictures, with a
+            sub-folder for each of several styles, as data sources take them for classes; NAME_STYLE.png, or the
+            directory NAME_STYLE, if not given.
         size: Pixels of the longer side; those of the picture if not given.
         strength: From 0 for the picture itself to 1 for the painting.
         preserve_color: Whether only the brightness is painted.
@@ -89,7 +90,9 @@ def apply_styles(config: StyleApplicationConfig, text: str) -> dict:
     progress = bar(len(paths) * len(mixes), "painting", "picture")
     seconds = []
     for name, mix in mixes.items():
-        before = None
+        before, folder = None, output / name if len(mixes) > 1 else output
+        if several:
+            folder.mkdir(exist_ok=True)
         for path in paths:
             picture = read_picture(path, "content")
             image = to_unit(resized(picture, shape_at(picture, config.size)) if config.size else picture)
@@ -104,8 +107,7 @@ def apply_styles(config: StyleApplicationConfig, text: str) -> dict:
                 share = still_parts(image, before[1]) * config.smooth / (1.0 + config.smooth)
                 result = share * before[0] + (1.0 - share) * result
             before = result, image
-            stem = f"{path.stem}_{name}" if len(mixes) > 1 else path.stem
-            save_picture(output / f"{stem}.png" if several else output, np.asarray(to_uint8(result)))
+            save_picture(folder / f"{path.stem}.png" if several else output, np.asarray(to_uint8(result)))
             progress.update()
     progress.close()
     pace = (len(seconds) - 1) / sum(seconds[1:]) if len(seconds) > 1 else 1 / seconds[0]
