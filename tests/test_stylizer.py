@@ -17,6 +17,8 @@ from tfgantl.errors import ConfigError
 from tfgantl.export import publish as publishing
 from tfgantl.export import warmup
 from tfgantl.export.check import check
+from tfgantl.export.publish import publish
+from tfgantl.export.style_signatures import style_signatures
 from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer, paint
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
@@ -24,7 +26,7 @@ from tfgantl.pipelines.styles.applying import mixes_of
 from tfgantl.style.crops import crops
 from tfgantl.style.feedforward import for_new_styles, with_styles_of
 from tfgantl.style.painting import CONTENT, STYLE
-from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.run_directory import RunDirectory, read_result
 from tfgantl.untrusted.networks import load_network
 
 
@@ -109,49 +111,43 @@ def test_a_batch_of_crops_depends_on_its_number_only():
     assert not np.array_equal(whole[0], whole[1])
 
 
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "contents").mkdir()
-    for name, seed in (
-        ("contents/1", 1),
-        ("contents/2", 2),
-        ("contents/3", 3),
-        ("first", 4),
-        ("second", 5),
-        ("new", 6),
-    ):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Contents, styles, and a run that was never interrupted."""
+    path = tmp_path_factory.mktemp("styles")
+    (path / "contents").mkdir()
+    names = ("contents/1", "contents/2", "contents/3", "first", "second", "new")
+    for seed, name in enumerate(names, 1):
         rows, columns = np.mgrid[:40, :50]
         waves = [np.sin(rows / (2 + seed) + i * columns / (3 + seed)) for i in range(3)]
-        Image.fromarray(((np.stack(waves, -1) + 1) * 127).astype(np.uint8)).save(tmp_path / f"{name}.png")
-    return tmp_path
+        Image.fromarray(((np.stack(waves, -1) + 1) * 127).astype(np.uint8)).save(path / f"{name}.png")
+    with pytest.MonkeyPatch.context() as patch:  # publishing takes longer, and has a test of its own
+        patch.setattr(publishing, "publish", lambda *_, **__: path)
+        assert train(path, "whole", steps=22) == 0
+        yield path
 
 
-@pytest.fixture
-def train(folder, capsys, monkeypatch):
-    """Runs a tiny training; publishing takes longer, and has a test of its own."""
-    monkeypatch.setattr(publishing, "publish", lambda *_, **__: folder)
-
-    def run(name, *options, styles=("first.png", "second.png"), steps=30):
-        words = ["train", str(folder / "contents"), *(str(folder / style) for style in styles)]
-        tiny = ["--size", "32", "--width", "2", "--blocks", "1", "--batch_size", "2", "--precision", "float32"]
-        where = ["--run_dir", str(folder / name), "--export_dir", str(folder / "exported" / name), "--json"]
-        code = stylize.main([*words, *tiny, *where, "--steps", str(steps), *map(str, options)])
-        told = capsys.readouterr()
-        return (code, told.err.splitlines()[-1]) if code else json.loads(told.out.splitlines()[-1])
-
-    return run
+def train(folder, name, *options, styles=("first.png", "second.png"), steps=3):
+    words = ["train", str(folder / "contents"), *(str(folder / style) for style in styles)]
+    tiny = ["--size", "32", "--width", "2", "--blocks", "1", "--batch_size", "2", "--precision", "float32"]
+    where = ["--run_dir", str(folder / name), "--export_dir", str(folder / "exported")]
+    return stylize.main([*words, *tiny, *where, "--steps", str(steps), *map(str, options)])
 
 
-def test_training_lowers_losses_publishes_and_new_rows_are_compared_with_scratch(train, folder, capsys):
-    result = train("whole", steps=20)
-    begun = train("begun", steps=1)
-    assert result["styles"] == ["first", "second"]
-    assert np.mean(result["losses"]["styles"]["total"]) < 0.8 * np.mean(begun["losses"]["styles"]["total"])
+def test_training_lowers_the_losses_and_leaves_pictures(folder):
+    result = read_result(folder / "whole")
+    assert result["styles"] == ["first", "second"] and result["steps"] == 22
     for name in ("stylizer.keras", "sheet.png", "report.html"):
         assert (folder / "whole" / name).is_file()
+    records = [json.loads(line) for line in (folder / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if "step" in record] == [1, 20, 22]
+    assert records[-2]["total"] < 0.8 * records[0]["total"]
 
+
+def test_new_rows_are_learnt_alone_compared_with_scratch_and_applied(folder, capsys):
     options = ["--base", folder / "whole" / "stylizer.keras", "--baseline", "true"]
-    grown = train("grown", *options, styles=("new.png",), steps=3)
+    assert train(folder, "grown", *options, styles=("new.png",)) == 0
+    grown = read_result(folder / "grown")
     assert grown["styles"] == ["first", "second", "new"] and set(grown["losses"]) == {"styles", "scratch"}
     old, new = (load_network(folder / name / "stylizer.keras") for name in ("whole", "grown"))
     kernels = [layer.name for layer in old.layers if layer.name.endswith("_conv")]
@@ -161,6 +157,7 @@ def test_training_lowers_losses_publishes_and_new_rows_are_compared_with_scratch
     assert all(moved) and grown["trained_parameters"] == sum(w.shape[1] for n in old.norms() for w in n.weights)
 
     words = [str(folder / "grown"), str(folder / "contents"), "first:3", "new"]
+    capsys.readouterr()
     assert stylize.main(["apply", *words, "-o", str(folder / "out"), "--strength", "0.5", "--json"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["pictures"] == 3 and told["images_per_second"] > 0
@@ -173,8 +170,7 @@ def test_training_lowers_losses_publishes_and_new_rows_are_compared_with_scratch
     assert styled.num_classes == 3  # one for each style, for a GAN that generates in all of them
 
 
-def test_a_training_that_is_interrupted_goes_on_exactly(train, folder, monkeypatch):
-    train("whole", steps=23)
+def test_a_training_that_is_interrupted_goes_on_exactly(folder, monkeypatch, capsys):
     log = RunDirectory.log
 
     def interrupt(run, record):
@@ -184,19 +180,15 @@ def test_a_training_that_is_interrupted_goes_on_exactly(train, folder, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(RunDirectory, "log", interrupt)
-        code, told = train("cut", steps=23)
-    assert code == 7 and "SIGINT at step 20; everything is saved" in told
+        assert train(folder, "cut", steps=22) == 7
+    assert "SIGINT at step 20; everything is saved" in capsys.readouterr().err
     assert stylize.main(["train", "--resume", str(folder / "cut")]) == 0
-    for a, b in zip(
-        *(load_network(folder / n / "stylizer.keras").get_weights() for n in ("whole", "cut")), strict=True
-    ):
+    networks = [load_network(folder / name / "stylizer.keras") for name in ("whole", "cut")]
+    for a, b in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_the_served_network_paints_files_of_any_size(tmp_path):
-    from tfgantl.export.publish import publish
-    from tfgantl.export.style_signatures import style_signatures
-
     network = tiny()
     version = publish(network, tmp_path / "styles", style_signatures)
     served = tf.saved_model.load(str(version)).signatures
@@ -217,17 +209,17 @@ def test_the_served_network_paints_files_of_any_size(tmp_path):
         served["serving_default"](style=tf.constant([0, 0]), **{**row, "strength": tf.constant([1.5, 0.0])})
 
 
-def test_mixes_and_wrong_options(train, folder, tmp_path, capsys):
+def test_mixes_and_wrong_options(folder, tmp_path, capsys):
     assert mixes_of("b:3,a", ["a", "b"])["b+a"].tolist() == [0.25, 0.75]
     assert list(mixes_of("all", ["a", "b"])) == ["a", "b"]
     with pytest.raises(ConfigError, match="`styles` must be all, or some of a, b. Received: c"):
         mixes_of("c", ["a", "b"])
-    assert train("one", styles=("nowhere.png",))[0] == 3
-    tiny().save(tmp_path / "s.keras")
-    (folder / "new.png").rename(folder / "a.png")
-    code, told = train("two", "--base", tmp_path / "s.keras", styles=("first.png", "a.png"))
-    assert code == 2 and "`styles` must be new to the base. Received: a" in told
+    assert train(folder, "one", styles=("nowhere.png",)) == 3
+    tiny(("first", "b")).save(tmp_path / "s.keras")
+    assert train(folder, "two", "--base", tmp_path / "s.keras") == 2
+    assert "`styles` must be new to the base. Received: first" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        train("three", "--baseline", "true")
+        train(folder, "three", "--baseline", "true")
     assert "`baseline` must be given with `base`" in capsys.readouterr().err
     assert stylize.main(["apply", str(folder / "first.png"), str(folder / "contents")]) == 4
+    assert not (folder / "two").exists()

@@ -211,7 +211,7 @@ def train_one(config, run, network, loss, pictures, rows_only: bool, title: str)
     def on_step(terms):
         progress.update()
         step = training.step
-        if step % 20 == 0 or step == config.steps:
+        if step in (1, config.steps) or step % 20 == 0:
             record = {"step": step, **{name: round(value, 5) for name, value in terms.items()}}
             progress.set_postfix({name: f"{value:.3g}" for name, value in terms.items()}, refresh=False)
             history.append(record)
