@@ -26,6 +26,7 @@ SHORT = {
     "Reptile": {"tasks": 2, "ways": 2, "shots": 2, "inner_steps": 1},
     "FOMAML": {"tasks": 2, "ways": 2, "shots": 2, "inner_steps": 1},
     "KLIEP": {"centres": 5},
+    "VGG16Head": {"side": 32, "units": 8, "weights": "random"},
 }
 
 

@@ -26,10 +26,14 @@ PIPELINES = {
     "export": "publish a generator or classifier for TensorFlow Serving; list, verify and withdraw versions",
     "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
+    "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
+    "stylize train": "train one network for many styles, or new styles for one that is trained",
+    "stylize apply": "paint pictures with a trained network, in one pass",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
     "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
     "benchmark recognition": "compare recognition methods, for docs/benchmarks.md",
     "benchmark serving": "measure the exported graph and the development server, for docs/benchmarks.md",
+    "benchmark style": "measure style transfer beside PyTorch, for docs/benchmarks.md",
 }
 
 POSITIONAL = ("serve",)  # verbs whose required settings need no name

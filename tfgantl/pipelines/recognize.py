@@ -6,6 +6,7 @@
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
@@ -112,6 +113,8 @@ def recognize(config: RecognizeConfig, text: str) -> dict:
     Raises:
         TfgantlError: If data, options or the run directory cannot be used, or training diverges.
     """
+    import keras
+
     from tfgantl.export.image_signatures import classifier_signatures
     from tfgantl.export.publish import check_export_dir, publish
     from tfgantl.pipelines.preparation import say
@@ -158,7 +161,9 @@ def recognize(config: RecognizeConfig, text: str) -> dict:
                 "source": type(config.source).__name__, "target": name, "method": best.job.row,
                 "metrics": outcome.rows[best.job.row], "verdict": verdict.outcome if verdict else None,
             }  # fmt: skip
-            export_dir = publish(best.classifier, export_to, classifier_signatures, facts, config.force)
+            features = keras.Model(best.classifier.inputs[0], best.classifier.layers[-2].output)  # what the head sees
+            signatures = partial(classifier_signatures, features=features)
+            export_dir = publish(best.classifier, export_to, signatures, facts, config.force)
         result = {
             "methods": {row: entry for row, entry in outcome.rows.items() if row not in outcome.baselines},
             "baselines": {row: outcome.rows[row] for row in outcome.baselines},

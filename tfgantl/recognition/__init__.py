@@ -15,6 +15,7 @@ from tfgantl.recognition.instance import KLIEP, KMM, DensityRatio
 from tfgantl.recognition.meta import FOMAML, Reptile
 from tfgantl.recognition.multitask import MultiTask
 from tfgantl.recognition.parameters import L2SP, SHOT, FineTune
+from tfgantl.recognition.pretrained import VGG16Head
 from tfgantl.recognition.relation import RelationalDistillation, RelationPreserving
 from tfgantl.recognition.semi_supervised import PseudoLabels
 from tfgantl.recognition.sgan import SGAN, DiscriminatorProbe
@@ -24,7 +25,7 @@ METHODS = {
     method.__name__: method
     for method in (
         SourceOnly, TargetOnly, Pooled, DensityRatio, KLIEP, KMM, TrAdaBoost, AdaBN, DeepCORAL, MMD, JAN, DANN, ADDA,
-        MCD, FineTune, L2SP, SHOT, RelationalDistillation, RelationPreserving, GANImages, PixelDA, GenerateToAdapt,
+        MCD, FineTune, L2SP, SHOT, VGG16Head, RelationalDistillation, RelationPreserving, GANImages, PixelDA, GenerateToAdapt,
         CoGAN, CyCADA, SGAN, PseudoLabels, DiscriminatorProbe, MultiTask, Reptile, FOMAML,
     )
 }  # fmt: skip
