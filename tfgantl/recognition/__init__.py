@@ -25,8 +25,8 @@ METHODS = {
     method.__name__: method
     for method in (
         SourceOnly, TargetOnly, Pooled, DensityRatio, KLIEP, KMM, TrAdaBoost, AdaBN, DeepCORAL, MMD, JAN, DANN, ADDA,
-        MCD, FineTune, L2SP, SHOT, VGG16Head, RelationalDistillation, RelationPreserving, GANImages, PixelDA, GenerateToAdapt,
-        CoGAN, CyCADA, SGAN, PseudoLabels, DiscriminatorProbe, MultiTask, Reptile, FOMAML,
+        MCD, FineTune, L2SP, SHOT, VGG16Head, RelationalDistillation, RelationPreserving, GANImages,
+        PixelDA, GenerateToAdapt, CoGAN, CyCADA, SGAN, PseudoLabels, DiscriminatorProbe, MultiTask, Reptile, FOMAML,
     )
 }  # fmt: skip
 
