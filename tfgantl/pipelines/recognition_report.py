@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfgantl.images import to_unit
-from tfgantl.recognition.comparison import SOURCE_ONLY, Domains
+from tfgantl.recognition.comparison import SOURCE_ONLY, TARGET_ONLY, Domains, row_name
 from tfgantl.recognition.outcome import Outcome, percent, spread
 from tfgantl.report import Report, sheet
 
@@ -89,7 +89,7 @@ def gaps(outcome: Outcome) -> list[tuple]:
             continue
         labels = results[0].job.labels
         for baseline in outcome.baselines:
-            if baseline == SOURCE_ONLY or (labels and baseline.endswith(f", {labels} labels a class")):
+            if baseline == SOURCE_ONLY or (labels and baseline == row_name(TARGET_ONLY, labels)):
                 rows.append((name, f"against {baseline}", str(outcome.gap(name, baseline))))
     return rows
 

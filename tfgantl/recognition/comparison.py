@@ -166,7 +166,7 @@ def shots(images: np.ndarray, labels: np.ndarray | None, count: int, seed: int) 
 
 def row_name(name: str, labels: int | None) -> str:
     """What a table calls a method with so many labels a class."""
-    return f"{name}, {labels} labels a class" if labels else name
+    return f"{name}, {labels} label{'s' * (labels > 1)} a class" if labels else name
 
 
 def jobs(methods: dict[str, Recognizer], labels: tuple[int, ...], seeds: list[int], has_labels: bool) -> list[Job]:

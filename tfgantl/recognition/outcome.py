@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from tfgantl.metrics.verdict import Gap, judge_accuracy
-from tfgantl.recognition.comparison import ORACLE, SOURCE_ONLY, TARGET_ONLY, Result
+from tfgantl.recognition.comparison import ORACLE, SOURCE_ONLY, TARGET_ONLY, Result, row_name
 
 
 class Outcome:
@@ -62,7 +62,7 @@ class Outcome:
         labels = self.by_row[row][0].job.labels
         known = [SOURCE_ONLY]
         if labels:
-            known.append(f"{TARGET_ONLY}, {labels} labels a class")
+            known.append(row_name(TARGET_ONLY, labels))
         return max(known, key=lambda name: self.rows[name]["accuracy"])
 
     def gap(self, row: str, baseline: str) -> Gap:
