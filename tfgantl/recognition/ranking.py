@@ -122,7 +122,8 @@ def h_score(features: np.ndarray, labels: np.ndarray) -> float:
     """
     centred = features.astype(np.float64) - features.mean(0)
     covariance, shrinkage = ledoit_wolf(centred)
-    means = np.stack([centred[labels == label].mean(0) for label in labels])
+    _, at = np.unique(labels, return_inverse=True)
+    means = np.stack([centred[at == number].mean(0) for number in range(at.max() + 1)])[at]
     between = means.T @ means / len(means)
     return float(np.trace(np.linalg.pinv(covariance) @ between) * (1.0 - shrinkage))
 
