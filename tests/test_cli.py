@@ -12,8 +12,9 @@ import yaml
 
 from tfgantl import cli
 from tfgantl.data import Folder
-from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, serve
-from tfgantl.pipelines.benchmarks import adaptation, serving, transfer
+from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, recognize, serve, stylize
+from tfgantl.pipelines.benchmarks import adaptation, recognition, serving, style, transfer
+from tfgantl.pipelines.styles import applying, training
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
@@ -22,15 +23,22 @@ PIPELINES = {
     "export": (export.ExportConfig, {}),
     "serve": (serve.ServeConfig, {}),
     "extractor": (extractor.ExtractorConfig, {}),
+    "recognize": (recognize.RecognizeConfig, recognize.DEFAULTS),
+    "benchmark recognition": (recognition.RecognitionBenchmarkConfig, {}),
+    "stylize": (stylize.StylizeConfig, {}),
+    "stylize train": (training.StyleTrainingConfig, {}),
+    "stylize apply": (applying.StyleApplicationConfig, {}),
     "benchmark": (adaptation.BenchmarkConfig, {}),
     "benchmark transfer": (transfer.TransferBenchmarkConfig, {}),
     "benchmark serving": (serving.ServingBenchmarkConfig, {}),
+    "benchmark style": (style.StyleBenchmarkConfig, {}),
 }
 RECIPES = Path(__file__).parent.parent / "pipelines"
 NEEDED = {
     "extractor": ["--domains+=RenderedDigits", "--out_dir", "somewhere"],
     "export": ["--list", "exported/x"],
     "serve": ["exported/x"],
+    "stylize apply": ["--network", "x.keras", "--content", "y.jpg"],
 }
 
 
@@ -89,7 +97,7 @@ def test_options_override_recipes(tmp_path):
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_is_valid_and_says_how_to_run_it(recipe):
     text = recipe.read_text()
-    verb = text.split("tfgantl ")[1].split()[0]
+    verb = max((verb for verb in PIPELINES if text.split("tfgantl ")[1].startswith(verb)), key=len)
     cli.parse(PIPELINES[verb][0], verb, PIPELINES[verb][1], ["--config", str(recipe)])
     assert text.startswith("#") and f"pipelines/{recipe.name}" in text and "minutes" in text
     assert isinstance(yaml.safe_load(text), dict)
@@ -150,7 +158,7 @@ def test_the_case_of_a_class_does_not_matter(how):
 def test_an_unknown_class_lists_the_known_ones(capsys):
     transfers = (
         "AdAM, Alternating, Auto, CDC, EWC, FeatureDistillation, FineTune, FreezeD, KernelModulation, L2SP, "
-        "LatentAffine, LoRA, MineGAN, RICK, RSSA, SVD, ScaleShift, Scratch"
+        "LatentAffine, LoRA, MineGAN, Perceptual, RICK, RSSA, SVD, ScaleShift, Scratch"
     )
     for option, known in (("--transfer", transfers), ("--target", "Arrays, Folder")):
         with pytest.raises(SystemExit):
@@ -200,7 +208,7 @@ FAILURES = {
         5,
         "`export_dir` must be a directory",
     ),
-    "unknown extractor": (lambda path: ["--extractor", "nope"], 4, "`extractor` must be auto, digits"),
+    "unknown extractor": (lambda path: ["--extractor", "nope"], 4, "`extractor` must be auto, vgg16, digits"),
 }
 
 

@@ -8,10 +8,22 @@ from conftest import TINY_MLP, adapted_gan, live_images, moved, play
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError
+from tfgantl.models.vgg import vgg16
 from tfgantl.training.stages import Outcome, Stage
 from tfgantl.transfer.kernel_adapters import FilterStates, Modulation
 
+VGG_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3")
 METHODS = {name: getattr(methods, name) for name in methods.__all__ if name not in ("Transfer", "Auto")}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def vgg_weights(tmp_path_factory):
+    """Random weights of VGG16, for the methods that look at images with it."""
+    path = tmp_path_factory.mktemp("vgg") / "random.npz"
+    np.savez(path, **{w.path: w.numpy() for w in vgg16(VGG_LAYERS, None).weights})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFGANTL_VGG16_WEIGHTS", str(path))
+        yield path
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -97,13 +109,13 @@ def test_penalties_are_zero_at_the_source_and_grow_with_the_distance(source, exa
     np.testing.assert_allclose(PENALISED[name](gan, stronger, images, labels, latents), 2 * values[-1], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["ScaleShift", "CDC", "RSSA"])
+@pytest.mark.parametrize("name", ["ScaleShift", "Perceptual", "CDC", "RSSA"])
 def test_methods_that_need_other_networks_say_so(make_gan, name):
     with pytest.raises(ConfigError, match="must have .*Received"):
         METHODS[name]().networks(make_gan(TINY_MLP), "float32")
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - {"ScaleShift", "CDC", "RSSA"}))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"ScaleShift", "Perceptual", "CDC", "RSSA"}))
 def test_all_other_methods_take_dense_networks_without_labels(make_gan, compiled, examples, name):
     method = METHODS[name]()
     gan = compiled(adapted_gan(method, make_gan(TINY_MLP, num_classes=None)), transfer=method)
@@ -119,6 +131,7 @@ IMPOSSIBLE = [
     ("RSSA", {"strength": 0.0}), ("RSSA", {"largest_map": 0}), ("AdAM", {"probe_share": 1.0}),
     ("AdAM", {"quantile": 1.5}), ("AdAM", {"samples": 0}), ("RICK", {"prune": 0.9}), ("RICK", {"every": 0}),
     ("RICK", {"warm_up_share": 0.0}), ("RICK", {"samples": 0}), ("FeatureDistillation", {"strength": 0.0}),
+    ("Perceptual", {"strength": 0.0}), ("Perceptual", {"pixel": -1.0}), ("Perceptual", {"rate": 0.0}),
 ]  # fmt: skip
 
 
@@ -203,3 +216,19 @@ def test_impossible_stages_and_settings_are_refused():
         Stage("x", 0)
     with pytest.raises(ConfigError, match="`layers` must be at least 1. Received: 0"):
         methods.FreezeD(layers=0)
+
+
+def test_each_real_image_pulls_the_nearest_generated_one_of_its_class():
+    from tfgantl.transfer.nearest import NearestImages
+
+    nearest = NearestImages((8, 8, 1), None, 0.1)
+    first, second = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype("f")
+    reals, labels = tf.constant(np.stack([first, second])), tf.constant([0, 1])
+    swapped = tf.constant(np.stack([second, first]))
+    assert float(nearest.loss(reals, None, swapped)) == pytest.approx(0, abs=1e-4)
+    assert 0.01 < float(nearest.loss(reals, labels, swapped)) < 10
+    fakes = tf.Variable(np.stack([first * 0.9, second * 0.3]))
+    with tf.GradientTape() as tape:
+        loss = nearest.loss(reals[:1], None, fakes)
+    gradient = np.abs(tape.gradient(loss, fakes).numpy()).sum((1, 2, 3))
+    assert gradient[0] > 0 and gradient[1] == 0

@@ -53,7 +53,43 @@ def color(images, seed):
     return mean + (images - mean) * _uniform(images, seed, 5, (1, 1, 1), 0.5, 1.5)
 
 
-POLICIES = {"translation": translation, "cutout": cutout, "color": color}
+def affine(images, seed, turn=0.25, shear=0.2, zoom=0.2, shift=0.08):
+    """Turns (radians), shears, zooms and shifts (shares of the side) each image, filling with the value of black."""
+    side = float(images.shape[1])
+    angle, slant = (_uniform(images, seed, stream, (), -most, most) for stream, most in ((6, turn), (7, shear)))
+    scale = _uniform(images, seed, 8, (2,), 1.0 - zoom, 1.0 + zoom)
+    moved = _uniform(images, seed, 9, (2,), -shift, shift) * side
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    a, b = cosine * scale[:, 0], (cosine * slant - sine) * scale[:, 1]
+    c, d = sine * scale[:, 0], (sine * slant + cosine) * scale[:, 1]
+    centre = (side - 1.0) / 2.0
+    x = centre - a * centre - b * centre + moved[:, 0]
+    y = centre - c * centre - d * centre + moved[:, 1]
+    zero = tf.zeros_like(a)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images, transforms=tf.stack([a, b, x, c, d, y, zero, zero], 1), output_shape=tf.shape(images)[1:3],
+        fill_value=-1.0, interpolation="BILINEAR", fill_mode="CONSTANT",
+    )  # fmt: skip
+
+
+def resolution(images, seed, lowest=0.25):
+    """Takes most images down to one of two random sizes, from `lowest` of the side on, and back up."""
+    side = images.shape[1]
+    choice = tf.cast(_uniform(images, seed, 10, (1, 1, 1)) * 3.0, tf.int32)
+    for number in (1, 2):
+        share = tf.random.stateless_uniform(
+            (), tf.random.experimental.stateless_fold_in(seed, 10 + number), lowest, 1.0
+        )
+        small = tf.maximum(2, tf.cast(share * side, tf.int32))
+        reduced = tf.image.resize(images, tf.stack([small, small]), antialias=True)
+        coarse = tf.clip_by_value(tf.image.resize(reduced, (side, side), tf.image.ResizeMethod.BICUBIC), -1.0, 1.0)
+        images = tf.where(choice == number, coarse, images)
+    return images
+
+
+POLICIES = {
+    "translation": translation, "cutout": cutout, "color": color, "affine": affine, "resolution": resolution
+}  # fmt: skip
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -61,7 +97,7 @@ class DiffAugment(keras.layers.Layer):
     """Applies the same kinds of random, differentiable change to real and generated images.
 
     Args:
-        policy: Comma-separated names out of `translation`, `cutout` and `color`; empty for none.
+        policy: Comma-separated names out of `POLICIES`; empty for none.
 
     Call arguments:
         images: float32 (batch, height, width, channels) in [-1, 1].

@@ -22,12 +22,18 @@ PIPELINES = {
     "adapt": "adapt a GAN to your images, judge it, and export it",
     "pretrain": "train a source GAN on any data source",
     "evaluate": "measure any generator on held-out images",
+    "recognize": "adapt a classifier to a target with few labels or none, and compare the ways to do so",
     "export": "publish a generator or classifier for TensorFlow Serving; list, verify and withdraw versions",
     "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
+    "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
+    "stylize train": "train one network for many styles, or new styles for one that is trained",
+    "stylize apply": "paint pictures with a trained network, in one pass",
     "benchmark": "measure the default job anew, for docs/benchmarks.md",
     "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
+    "benchmark recognition": "compare recognition methods, for docs/benchmarks.md",
     "benchmark serving": "measure the exported graph and the development server, for docs/benchmarks.md",
+    "benchmark style": "measure style transfer beside PyTorch, for docs/benchmarks.md",
 }
 
 POSITIONAL = ("serve",)  # verbs whose required settings need no name
@@ -35,6 +41,7 @@ POSITIONAL = ("serve",)  # verbs whose required settings need no name
 FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
     "allow_changes": "go on with a run even if its data or the versions of packages have changed",
+    "rank": "only tell which source looks most helpful, before anything is trained on the target",
     "force": "publish also after negative transfer",
     "json": "print the result as the last line, one JSON object",
 }

@@ -119,7 +119,7 @@ class GAN(keras.Model):
 
     def train_step(self, batch):
         images = batch[0]
-        labels = batch[1] if self.num_classes is not None else None
+        targets, labels = images, batch[1] if self.num_classes is not None else None
         batch_size = tf.shape(images)[0]
 
         # Train the discriminator to tell real images from generated ones, each in a pass of its own.
@@ -138,7 +138,8 @@ class GAN(keras.Model):
             latents = self.noise(batch_size, G_LATENTS)
             fakes = self.make(latents, labels)
             g_loss = self.adversarial.generator(self.judge(self.augmented(fakes, G_FAKE), labels))
-            g_total = g_loss + self.transfer.generator_penalty(self, latents, labels, fakes)
+            g_total = self.transfer.adversarial * g_loss + self.transfer.imitation(self, targets, labels, fakes)
+            g_total += self.transfer.generator_penalty(self, latents, labels, fakes)
         self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, tape)
 
         # Keep the averaged generator up to date.

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 
 class Hooks:
-    """What `GAN.train_step` asks; each answer is part of the traced graph."""
+    """What `GAN.train_step` asks; each answer is part of the traced graph.
+
+    Attributes:
+        adversarial: Weight of the generator's adversarial loss.
+    """
+
+    adversarial = 1.0
 
     def latents(self, gan: GAN, noise):
         """Latents (batch, latent_dim) to train with, from standard normal noise of the same shape."""
@@ -21,6 +27,10 @@ class Hooks:
 
     def generator_penalty(self, gan: GAN, latents, labels, fakes):
         """Scalar added to the generator loss; called inside the gradient tape."""
+        return 0.0
+
+    def imitation(self, gan: GAN, images, labels, fakes):
+        """Scalar added to the generator loss, that may look at the real images of the step; inside the tape."""
         return 0.0
 
     def discriminator_penalty(self, gan: GAN, images, labels):

@@ -27,6 +27,18 @@ def to_unit(images):
     return tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
+def to_pixels(images):
+    """Maps network outputs to [0, 255] without rounding or clipping, so that gradients pass.
+
+    Args:
+        images: Array or tensor of any shape, float in [-1, 1].
+
+    Returns:
+        The same shape and type, in [0, 255].
+    """
+    return (images + 1.0) * 127.5
+
+
 def to_uint8(images):
     """Maps network outputs to pixels; the inverse of `to_unit` up to rounding.
 

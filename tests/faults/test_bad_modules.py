@@ -7,7 +7,7 @@ from modules import tf1_hub_module, tf2_module
 from tfgantl.errors import ArtifactError
 from tfgantl.transfer.weights import load_generator
 from tfgantl.transfer.weights.safety import check_operations
-from tfgantl.transfer.weights.savedmodels import read_graph, read_variables
+from tfgantl.untrusted.savedmodels import read_graph, read_variables
 
 
 def read_a_file(z):

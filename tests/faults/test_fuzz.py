@@ -25,7 +25,7 @@ from tfgantl.errors import TfgantlError
 from tfgantl.gan import GAN
 from tfgantl.models.presets import save_preset
 from tfgantl.transfer.weights import load_generator, load_source
-from tfgantl.transfer.weights.savedmodels import read_graph, read_variables
+from tfgantl.untrusted.savedmodels import read_graph, read_variables
 
 GROWTH = 300  # MiB
 SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""One picture, of whatever kind, to a square uint8 array."""
+"""One picture, of whatever kind, to a uint8 array."""
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -8,19 +8,19 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
 
-def fit_picture(picture: Image.Image, image_size: int, channels: int) -> np.ndarray:
-    """Cuts the largest centred square out of a picture, and resizes it with antialiasing.
+def fit_picture(picture: Image.Image, image_size: int | None, channels: int) -> np.ndarray:
+    """Cuts the largest centred square out of a picture, and resizes it with antialiasing; or takes it as it is.
 
     Orientation marks (EXIF) are obeyed, 16-bit grays are scaled to 8 bits, palettes and CMYK are converted,
     transparent parts become white, and of an animation the first frame is taken.
 
     Args:
         picture: The opened picture.
-        image_size: Height and width of the result.
+        image_size: Height and width of the result; `None` for all of the picture.
         channels: 1 for gray, 3 for RGB.
 
     Returns:
-        uint8 (image_size, image_size, channels).
+        uint8 (height, width, channels).
     """
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
@@ -29,22 +29,22 @@ def fit_picture(picture: Image.Image, image_size: int, channels: int) -> np.ndar
         rgba = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     picture = picture.convert("L" if channels == 1 else "RGB")
-    if picture.size != (image_size, image_size):
+    if image_size is not None and picture.size != (image_size, image_size):
         picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BICUBIC)
-    return np.asarray(picture, np.uint8).reshape(image_size, image_size, channels)
+    return np.asarray(picture, np.uint8).reshape(picture.height, picture.width, channels)
 
 
-def decode_picture(file, image_size: int, channels: int, max_pixels: int) -> np.ndarray | str:
+def decode_picture(file, image_size: int | None, channels: int, max_pixels: int) -> np.ndarray | str:
     """Decodes and fits one picture, after a look at its header.
 
     Args:
         file: Path, or an open binary file.
-        image_size: Height and width of the result.
+        image_size: Height and width of the result; `None` for all of the picture.
         channels: 1 for gray, 3 for RGB.
         max_pixels: Most pixels that it may decode to.
 
     Returns:
-        uint8 (image_size, image_size, channels), or the reason why it cannot be used.
+        uint8 (height, width, channels), or the reason why it cannot be used.
     """
     try:
         with Image.open(file, formats=FORMATS) as picture:

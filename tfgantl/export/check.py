@@ -31,7 +31,7 @@ def check(directory: Path) -> dict[str, float]:
     from tfgantl.export.manifest import verify_files
     from tfgantl.export.warmup import read_warmup
     from tfgantl.transfer.weights.safety import check_operations
-    from tfgantl.transfer.weights.savedmodels import read_graph
+    from tfgantl.untrusted.savedmodels import read_graph
 
     verify_files(directory)
     check_operations(read_graph(directory), (), str(directory))  # the hashes may be a stranger's, too

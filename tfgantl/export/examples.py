@@ -18,7 +18,7 @@ def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
 
     Args:
         specs: Name of an input → `tf.TensorSpec`.
-        classes: Number of classes, for labels.
+        classes: Number of classes, for labels, or of styles.
     """
     rng, inputs = np.random.default_rng(0), {}
     for name, spec in specs.items():
@@ -26,8 +26,12 @@ def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
         if name == "image_bytes":
             files = [_picture(rng.integers(0, 256, (20 + i, 30, 3), dtype=np.uint8)) for i in range(ROWS)]
             inputs[name] = np.array(files, object)
-        elif name == "labels":
+        elif name in ("labels", "style"):
             inputs[name] = (np.arange(ROWS) % classes).astype(np.int32)
+        elif name == "strength":
+            inputs[name] = np.linspace(0, 1, ROWS, dtype=np.float32)
+        elif name == "mix":
+            inputs[name] = rng.dirichlet(np.ones(classes), ROWS).astype(np.float32)
         elif spec.dtype.is_integer:
             inputs[name] = np.arange(ROWS, dtype=spec.dtype.as_numpy_dtype)
         elif name == "images":
@@ -109,7 +113,8 @@ def _picture(pixels):
 
 
 def _pixels(files):
-    return np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in files])
+    """All pixels in a row: pictures may have different sizes."""
+    return np.concatenate([np.asarray(Image.open(io.BytesIO(file))).ravel() for file in files])
 
 
 def _plain(key, value):

@@ -98,6 +98,15 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
 
 
 def _decoded(file, side, channels):
+    image = decode_file(file, channels)
+    short = tf.reduce_min(tf.shape(image)[:2])
+    image = tf.image.resize_with_crop_or_pad(image, short, short)
+    image = tf.image.resize(tf.cast(image, tf.float32), (side, side), tf.image.ResizeMethod.BICUBIC, antialias=True)
+    return tf.reshape(to_unit(tf.clip_by_value(image, 0.0, 255.0)), (side, side, channels))
+
+
+def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decodes one PNG or JPEG file to uint8 (height, width, channels), after a look at its header."""
     is_png = tf.equal(tf.strings.substr(file, 0, 8), PNG)
     is_jpeg = tf.equal(tf.strings.substr(file, 0, 3), JPEG)
     known = tf.debugging.Assert(is_png | is_jpeg, ["image_bytes must be a PNG or JPEG file"])
@@ -108,13 +117,9 @@ def _decoded(file, side, channels):
         pixels, tf.constant(MOST_PIXELS, tf.int64), message=f"image_bytes must have at most {MOST_PIXELS} pixels"
     )
     with tf.control_dependencies([small]):
-        image = tf.cond(
+        return tf.cond(
             is_png, lambda: tf.io.decode_png(file, channels), lambda: tf.io.decode_jpeg(file, channels)
         )  # fmt: skip
-    short = tf.reduce_min(tf.shape(image)[:2])
-    image = tf.image.resize_with_crop_or_pad(image, short, short)
-    image = tf.image.resize(tf.cast(image, tf.float32), (side, side), tf.image.ResizeMethod.BICUBIC, antialias=True)
-    return tf.reshape(to_unit(tf.clip_by_value(image, 0.0, 255.0)), (side, side, channels))
 
 
 def _shape_of_png(file):

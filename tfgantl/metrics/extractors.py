@@ -115,7 +115,8 @@ class Extractor:
         known = sorted(path.name for path in EXTRACTORS.iterdir() if path.is_dir()) if EXTRACTORS.is_dir() else []
         if not is_extractor(handle):
             raise ArtifactError(
-                f"`extractor` must be auto, {', '.join(known)}, or a directory with metadata.json. Received: {handle}"
+                f"`extractor` must be auto, vgg16, {', '.join(known)}, or a directory with metadata.json. "
+                f"Received: {handle}"
             )
         with intact(f"{directory}: must hold metadata.json and a Keras model classifier.keras"):
             metadata = json.loads((directory / "metadata.json").read_text())
@@ -188,15 +189,19 @@ def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: 
     """The extractor for a target: the named one, the one that suits its data, or one trained on the spot.
 
     Args:
-        handle: `auto`, or what `Extractor.load` takes.
+        handle: `auto`, `vgg16` for color images, or what `Extractor.load` takes.
         suggested: Name of the shipped extractor that suits the data source, or `None`.
         train: Training images of the target. Nothing else is looked at: an extractor that knew images of the models
             that it compares would favour them.
         seed: Makes the training repeatable.
     """
+    shape = (train.image_size, train.image_size, train.channels)
+    if handle == "vgg16":
+        from tfgantl.metrics.perceptual import PerceptualExtractor
+
+        return PerceptualExtractor(shape)
     if handle != "auto":
         return Extractor.load(handle)
-    shape = (train.image_size, train.image_size, train.channels)
     if suggested is not None:
         extractor = Extractor.load(suggested)
         if extractor.input_shape == shape:

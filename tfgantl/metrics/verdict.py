@@ -63,3 +63,48 @@ def judge_transfer(
     low, high = np.percentile(differences, [2.5, 97.5])
     outcome = "positive" if high < 0 else "negative" if low > 0 else "neutral"
     return Verdict(outcome, float(differences.mean()), float(low), float(high), resamples)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Difference of two accuracies on the same images.
+
+    Args:
+        outcome: `positive`, `neutral` or `negative` transfer.
+        difference: Accuracy of the method minus that of the baseline.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end of it.
+    """
+
+    outcome: str
+    difference: float
+    low: float
+    high: float
+
+    def __str__(self):
+        interval = f"[{self.low:+.4f}, {self.high:+.4f}]"
+        return f"{self.outcome} transfer: accuracy {self.difference:+.4f}, 95 % interval {interval}"
+
+
+def judge_accuracy(method: np.ndarray, baseline: np.ndarray, resamples: int = 2000, seed: int = 0) -> Gap:
+    """Compares two classifiers on the same test images, by resampling images and training seeds in pairs.
+
+    Args:
+        method: bool (seeds, n): whether each prediction is right.
+        baseline: bool (seeds, n), of the same seeds and images.
+        resamples: Number of resamples.
+        seed: Chooses them.
+
+    Returns:
+        `positive` if the interval lies above 0, `negative` if it lies below 0, otherwise `neutral`.
+    """
+    differences = method.astype(np.float64) - baseline
+    rng = np.random.default_rng(seed)
+    seeds, n = differences.shape
+    means = np.empty(resamples)
+    for i in range(resamples):
+        rows = differences[rng.integers(0, seeds, seeds)].mean(0)
+        means[i] = rows[rng.integers(0, n, n)].mean()
+    low, high = np.percentile(means, [2.5, 97.5])
+    outcome = "positive" if low > 0 else "negative" if high < 0 else "neutral"
+    return Gap(outcome, float(differences.mean()), float(low), float(high))

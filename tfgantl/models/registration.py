@@ -1,6 +1,6 @@
 """Importing this module registers all networks with Keras, so that `keras.models.load_model` knows them."""
 
-from tfgantl.models import dcgan, mined, mlp
+from tfgantl.models import dcgan, mined, mlp, stylizer, vgg
 
 NETWORKS = (
     dcgan.DCGANGenerator,
@@ -8,4 +8,11 @@ NETWORKS = (
     mined.MinedGenerator,
     mlp.MLPGenerator,
     mlp.MLPDiscriminator,
+)
+LAYERS = (
+    stylizer.ConditionalInstanceNorm,
+    stylizer.ReflectionPadding,
+    stylizer.Stylizer,
+    vgg.FusedConv2D,
+    vgg.ImageNetPreprocessing,
 )

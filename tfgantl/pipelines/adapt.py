@@ -12,13 +12,11 @@ from tfgantl.cli import run as run_cli
 from tfgantl.data import HandwrittenDigits, Source
 from tfgantl.errors import check_at_least, check_seed
 from tfgantl.models import Networks
-from tfgantl.training.optimization import Optimization, Precision
+from tfgantl.training.optimization import ADAPTATION, Optimization, Precision
 from tfgantl.training.run_directory import RunDirectory, check_name
 from tfgantl.transfer import FineTune, Scratch, Transfer
 
 MOST_IMAGES = 10_000  # of a split, for judging
-# On a hundred images a fast discriminator keeps the generator diverse; chosen on validation images (docs/methods.md).
-ADAPTATION = Optimization(g_learning_rate=2e-4, d_learning_rate=2e-3, decay=True, ema_decay=0.99)
 DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}, "transfer": {"class_path": "FineTune"}}
 
 

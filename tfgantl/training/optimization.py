@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
 
-AUGMENTATIONS = ("translation", "cutout", "color")
+AUGMENTATIONS = ("translation", "cutout", "color", "affine", "resolution")
 Loss = Literal["minimax", "non_saturating", "hinge", "least_squares", "wasserstein"]
 LeCamWeight = Literal["auto"] | float
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
@@ -24,8 +24,8 @@ class Optimization:
         beta_2: Decay of Adam's second moment.
         decay: Whether learning rates fall to a tenth over the run, along a cosine.
         ema_decay: Share of the old average that a step keeps in the averaged generator.
-        augment: Names out of translation, cutout, color for DiffAugment, or ada alone for adaptive augmentation; gray
-            images leave color out; empty for none.
+        augment: Names out of translation, cutout, color, affine, resolution for DiffAugment, or ada alone for adaptive
+            augmentation; gray images leave color out; empty for none.
         apa: Whether generated images take the place of some real ones when the discriminator gets too sure.
         horizon: Images over which the probabilities of ada and apa can go from 0 to 1.
         lecam: Weight of the LeCam penalty; auto chooses it by the loss; 0 for none.
@@ -163,6 +163,10 @@ class Optimization:
             gradient_penalty=self.gradient_penalty,
             transfer=transfer,
         )
+
+
+# On a hundred images a fast discriminator keeps the generator diverse; chosen on validation images (docs/methods.md).
+ADAPTATION = Optimization(g_learning_rate=2e-4, d_learning_rate=2e-3, decay=True, ema_decay=0.99)
 
 
 def dtype_policy(precision: Precision) -> str:

@@ -14,9 +14,10 @@ from tfgantl.transfer.freeze import FreezeD
 from tfgantl.transfer.importance import RICK, AdAM
 from tfgantl.transfer.latents import LatentAffine, MineGAN
 from tfgantl.transfer.low_rank import SVD, KernelModulation, LoRA
+from tfgantl.transfer.perceptual import Perceptual
 from tfgantl.transfer.scale_shift import ScaleShift
 
 __all__ = [
     "CDC", "EWC", "L2SP", "RICK", "RSSA", "SVD", "AdAM", "Alternating", "Auto", "FeatureDistillation", "FineTune",
-    "FreezeD", "KernelModulation", "LatentAffine", "LoRA", "MineGAN", "ScaleShift", "Scratch", "Transfer",
+    "FreezeD", "KernelModulation", "LatentAffine", "LoRA", "MineGAN", "Perceptual", "ScaleShift", "Scratch", "Transfer",
 ]  # fmt: skip

@@ -9,6 +9,25 @@ from tfgantl.errors import ArtifactError
 from tfgantl.untrusted.archives import LEAST_BYTES, MOST_BYTES, MOST_RATIO
 
 
+def read_hdf5(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of a file of weights.
+
+    Returns:
+        Name → array. Keras 3 numbers its layers, and keeps their names beside the arrays: these stand before the
+        place in the file, as in `block1_conv1/layers/conv2d/vars/0`.
+
+    Raises:
+        ArtifactError: If the file is too large, or points to other files.
+        Exception: If it is damaged, whatever its reader meets first.
+    """
+    with h5py.File(path, "r") as file:
+        arrays = {}
+        for name, dataset in find_datasets(file, path).items():
+            label = dataset.parent.attrs.get("name")
+            arrays[f"{label}/{name}" if label else name] = dataset[()]
+        return arrays
+
+
 def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
     """Name → dataset, of a file that holds nothing but numbers, and those itself.
 

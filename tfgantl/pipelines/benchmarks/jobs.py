@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from tfgantl.cli import quiet_tensorflow
-from tfgantl.pipelines.adapt import ADAPTATION, AdaptConfig
+from tfgantl.pipelines.adapt import AdaptConfig
 from tfgantl.pipelines.benchmarks.pairs import PAIRS, ROWS
 from tfgantl.pipelines.benchmarks.results import keep, kept, shipped
-from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.optimization import ADAPTATION, dtype_policy
 
 SAMPLES = 2000
 CLASSIFIER_STEPS = 200

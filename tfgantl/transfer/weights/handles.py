@@ -8,17 +8,17 @@ import numpy as np
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import Networks, presets
-from tfgantl.transfer.weights import hub
 from tfgantl.transfer.weights.adopt import adopt
 from tfgantl.transfer.weights.copying import check_finite, named_weights
 from tfgantl.transfer.weights.discriminators import networks_for, rebuild_discriminator
 from tfgantl.transfer.weights.report import LoadReport
-from tfgantl.transfer.weights.savedmodels import is_saved_model, read_variables
 from tfgantl.transfer.weights.sizes import infer_sizes
 from tfgantl.transfer.weights.weights_h5 import read_weights_h5
 from tfgantl.transfer.weights.wrap import WrappedGenerator
+from tfgantl.untrusted import hub
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.networks import load_network
+from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
 
 OF_GENERATOR = ("generator/", "generator.", "netG.", "G.")
 OF_DISCRIMINATOR = ("discriminator/", "discriminator.", "netD.", "D.")

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, reason
 from tfgantl.transfer.weights.safety import check_operations
-from tfgantl.transfer.weights.savedmodels import is_hub_v1, read_graph
+from tfgantl.untrusted.savedmodels import is_hub_v1, read_graph
 
 SIGNATURES = ("generator", "default", "serving_default", "generate")
 LATENTS = ("z", "latents", "latent", "noise", "inputs", "default")

@@ -18,20 +18,21 @@ def is_remote(handle: str) -> bool:
     return handle.startswith(("https://", "http://", KAGGLE))
 
 
-def resolve(handle: str) -> Path:
+def resolve(handle: str, argument: str = "source") -> Path:
     """Finds the directory of a module, downloading it only if it is not cached.
 
     Args:
         handle: `https://tfhub.dev/…`, `https://www.kaggle.com/models/…`, or `kaggle://owner/model/framework/variation`
             and optionally `/version`.
+        argument: Name of the option that it was given by, for messages.
 
     Raises:
         ArtifactError: If the package that resolves it is not installed, or it is neither cached nor can be downloaded.
     """
-    return _kaggle(handle) if handle.startswith(KAGGLE) else _tensorflow_hub(handle)
+    return (_kaggle if handle.startswith(KAGGLE) else _tensorflow_hub)(handle, argument)
 
 
-def _tensorflow_hub(handle):
+def _tensorflow_hub(handle, argument):
     cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
     directory = cache / hashlib.sha1(handle.encode()).hexdigest()  # how tensorflow_hub names it
     _check_lock(directory, handle)
@@ -45,7 +46,7 @@ def _tensorflow_hub(handle):
         found = Path(tensorflow_hub.resolve(handle))
     except Exception as error:  # the network has many ways to fail
         raise ArtifactError(
-            f"`source` must be cached or can be downloaded; offline, unpack the module into {directory}. "
+            f"`{argument}` must be cached or can be downloaded; offline, unpack the module into {directory}. "
             f"Received: {handle} ({reason(error)})"
         ) from error
     if not (found / "saved_model.pb").is_file():
@@ -70,10 +71,12 @@ def _check_lock(directory, handle):
         )
 
 
-def _kaggle(handle):
+def _kaggle(handle, argument):
     name = handle.removeprefix(KAGGLE).strip("/")
     if len(name.split("/")) not in (4, 5):
-        raise ArtifactError(f"`source` must be kaggle://owner/model/framework/variation[/version]. Received: {handle}")
+        raise ArtifactError(
+            f"`{argument}` must be kaggle://owner/model/framework/variation[/version]. Received: {handle}"
+        )
     try:
         import kagglehub
     except ImportError as error:
@@ -82,7 +85,7 @@ def _kaggle(handle):
         found = Path(kagglehub.model_download(name))
     except Exception as error:
         raise ArtifactError(
-            f"`source` must be in the cache of kagglehub (KAGGLEHUB_CACHE) or can be downloaded. "
+            f"`{argument}` must be in the cache of kagglehub (KAGGLEHUB_CACHE) or can be downloaded. "
             f"Received: {handle} ({reason(error)})"
         ) from error
     return found

@@ -1,0 +1,281 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfgantl.data import Examples
+from tfgantl.errors import ConfigError, DataError, DivergedError
+from tfgantl.images import to_unit
+from tfgantl.models.backbones import convolutional_features, dense_features, linear_head
+from tfgantl.recognition import METHODS, SHOT, DeepCORAL, Recognizer, SourceOnly
+from tfgantl.recognition.comparison import Domains, shots
+from tfgantl.recognition.domain_classifier import DomainClassifier
+from tfgantl.recognition.named import methods_of
+from tfgantl.recognition.problem import Problem
+from tfgantl.recognition.selection import information, soft_neighbourhood_density
+from tfgantl.recognition.training import streams, train
+
+# What would take long is made short; everything else is as users have it.
+SHORT = {
+    "GANImages": {"gan_steps": 2, "images": 30, "labeller": "AdaBN"},
+    "DiscriminatorProbe": {"gan_steps": 2},
+    "TrAdaBoost": {"rounds": 3},
+    "Reptile": {"tasks": 2, "ways": 2, "shots": 2, "inner_steps": 1},
+    "FOMAML": {"tasks": 2, "ways": 2, "shots": 2, "inner_steps": 1},
+    "KLIEP": {"centres": 5},
+    "VGG16Head": {"side": 32, "units": 8, "weights": "random"},
+}
+
+
+def bars(count, seed, dark=0, light=255, classes=3):
+    """Images with one bar, whose place is the class; the target has other colours."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    images = np.full((count, 8, 8, 1), dark, np.int64)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 1 + 2 * label : 3 + 2 * label] = light
+    return np.clip(images + rng.integers(-20, 20, images.shape), 0, 255).astype(np.uint8), labels
+
+
+def small_features(image_size, channels):
+    return convolutional_features(image_size, channels, width=4, units=8)
+
+
+def problem(**changes):
+    source, validation, target = bars(48, 0), bars(24, 1), bars(36, 2, dark=60, light=190)
+    settings = {
+        "source": Examples.from_arrays(*source, 3),
+        "source_validation": Examples.from_arrays(*validation, 3),
+        "unlabelled": Examples.from_arrays(target[0], None),
+        "labelled": Examples.from_arrays(target[0][:9], target[1][:9], 3),
+        "features": small_features,
+        "steps": 4,
+        "batch_size": 12,
+        "validate_every": 2,
+        "weak": "translation",
+        "strong": "translation,cutout",
+    }
+    return Problem(**settings | changes)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """One problem for all methods, which share the classifier of the source."""
+    return problem()
+
+
+def made(name):
+    return METHODS[name](**SHORT.get(name, {}))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_gives_a_classifier_that_keras_can_save(name, known, tmp_path):
+    method = made(name)
+    if name == "GANImages":
+        method = dataclasses.replace(method, source=str(small_gan(tmp_path)))
+    fitted = method.fit(known)
+    for record in fitted.history:
+        assert all(np.isfinite(value) for value in record.values()), record
+    assert fitted.best_step in (0, *(record["step"] for record in fitted.history))
+    images = to_unit(bars(6, 3)[0])
+    expected = fitted.model.classifier.predict(images, verbose=0)
+    assert expected.shape == (6, 3) and np.isfinite(expected).all()
+    fitted.model.classifier.save(tmp_path / "classifier.keras")
+    again = keras.models.load_model(tmp_path / "classifier.keras")
+    np.testing.assert_array_equal(again.predict(images, verbose=0), expected)
+    if fitted.generated is not None:
+        made_images, labels = fitted.generated
+        assert made_images.dtype == np.uint8 and made_images.shape[1:] == (8, 8, 1)
+        assert len(labels) == len(made_images) and set(np.unique(labels)) <= {0, 1, 2}
+
+
+def small_gan(tmp_path):
+    """A tiny conditional pair that is on disk, as a run directory leaves one."""
+    from tfgantl.models import DCGAN
+
+    networks = DCGAN(latent_dim=4, filters=(8, 8, 4), strides=(1, 2, 2)).build(8, 1, 3)
+    for network in networks:
+        network.save(tmp_path / f"{network.name}.keras")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["SHOT", "MCD"])
+def test_equal_seeds_give_equal_classifiers_and_others_do_not(name):
+    outputs = [made(name).fit(problem(seed=seed)).model.classifier for seed in (1, 1, 2)]
+    first, again, other = (c.predict(to_unit(bars(6, 3)[0]), verbose=0) for c in outputs)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-4
+
+
+def test_adaptation_helps_where_only_the_colours_differ():
+    hard = problem(steps=40, labelled=None, weak="translation")
+    images, labels = bars(60, 9, dark=60, light=190)
+
+    def accuracy(model):
+        return (model.classifier.predict(to_unit(images), verbose=0).argmax(1) == labels).mean()
+
+    assert accuracy(SHOT().fit(hard).model) >= max(0.9, accuracy(hard.source_model()))
+
+
+@pytest.mark.parametrize("name", [name for name, m in METHODS.items() if m.needs != ("source",) or name == "GANImages"])
+def test_what_a_method_needs_is_asked_for(name):
+    with pytest.raises(ConfigError, match=r"there must be .* Received: no.* \(cross-domain setting\)"):
+        made(name).fit(problem(labelled=None, unlabelled=None))
+
+
+def test_labels_of_the_unlabelled_stream_never_reach_a_batch():
+    known = Examples.from_arrays(*bars(12, 0), 3)
+    batch = next(iter(streams({"source": known, "unlabelled": known}, 4, 0)))
+    assert len(batch["source"]) == 2 and len(batch["unlabelled"]) == 1
+
+
+def test_keras_users_compile_fit_and_evaluate(tmp_path):
+    model = DomainClassifier(small_features(8, 1), linear_head(8, 3))
+    model.compile(keras.optimizers.Adam(1e-2), method=DeepCORAL(), steps=30)
+    data = streams({"source": Examples.from_arrays(*bars(48, 0), 3), "unlabelled": problem().unlabelled}, 12, 0)
+    history = model.fit(data, steps_per_epoch=15, epochs=2, verbose=0, shuffle=False).history
+    assert set(history) == {"loss", "task", "distance"}
+    assert history["task"][1] < history["task"][0]
+    images, labels = bars(30, 5)
+    batched = tf.data.Dataset.from_tensor_slices((to_unit(images), labels)).batch(10)
+    loss, accuracy = model.evaluate(batched, verbose=0)
+    logits = model.predict(to_unit(images), verbose=0)
+    assert accuracy == pytest.approx((logits.argmax(1) == labels).mean())
+    expected = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+    assert loss == pytest.approx(float(expected), abs=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(to_unit(images), verbose=0), logits)
+
+
+def test_the_history_holds_the_loss_that_is_minimised():
+    # Nothing is learnt at rate 0, so the loss is that of the first weights, which can be computed apart.
+    still = problem(learning_rate=1e-12, weak="", unlabelled=None, labelled=None, selection="last")
+    fitted = train(SourceOnly(), still)
+    fresh = still.model()
+    losses = []
+    for batch in streams({"source": still.source}, 12, still.seed).take(2):
+        logits = fresh.classifier(batch["source"][0], training=True)
+        losses.append(keras.losses.SparseCategoricalCrossentropy(from_logits=True)(batch["source"][1], logits))
+    # Dropout differs, so this is close and not equal.
+    assert fitted.history[0]["task"] == pytest.approx(float(np.mean(losses)), rel=0.25)
+
+
+def test_divergence_is_told():
+    class Broken(Recognizer):
+        def losses(self, model, batch):
+            return {"task": model.supervised(batch) * float("nan")}
+
+    with pytest.raises(DivergedError, match="Broken: losses must be finite. Received: loss, task before step 2"):
+        train(Broken(), problem())
+
+
+@pytest.mark.parametrize(
+    ("selection", "looks_at"),
+    [("source_val", "source_validation"), ("oracle", "target_validation"), ("im", "unlabelled")],
+)
+def test_selection_prefers_a_good_classifier_and_looks_only_where_it_may(selection, looks_at):
+    images, labels = bars(30, 1)
+    looked = Examples.from_arrays(images, *((None,) if looks_at == "unlabelled" else (labels, 3)))
+    others = {"source_validation": None, "target_validation": None, "unlabelled": None} | {looks_at: looked}
+    chosen = problem(selection=selection, steps=80, weak="", **others)
+    good = train(SourceOnly(), dataclasses.replace(chosen, selection="last")).model
+    assert chosen.score(good) > chosen.score(chosen.model())
+
+
+def test_dense_groups_of_predictions_score_above_scattered_ones():
+    rng = np.random.default_rng(0)
+    scattered = rng.dirichlet(np.ones(3), 60)
+    grouped = np.repeat(np.eye(3), 20, axis=0) * 0.97 + 0.01
+    assert soft_neighbourhood_density(grouped) > soft_neighbourhood_density(scattered)
+    assert information(grouped) > information(scattered) > information(np.full((60, 3), 1 / 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "`method` must name at least one of"),
+        ("Sot", "`method` must name SourceOnly, .* Received: Sot"),
+        ("SHOT:repeat=3", "SHOT: options must be pseudo=…, consistency=…, threshold=…. Received: repeat=3"),
+        ("MCD:repeats=x", "MCD: `repeats` must be of type int. Received: x"),
+    ],
+)
+def test_methods_are_named_with_options(text, message):
+    assert methods_of("shot:consistency=0, MCD") == {"shot:consistency=0": SHOT(consistency=0.0), "MCD": made("MCD")}
+    with pytest.raises(ConfigError, match=message):
+        methods_of(text)
+
+
+def parts(images, labels, classes=3):
+    part = Examples.from_arrays(images, labels, classes if labels is not None else None)
+    return dict.fromkeys(("train", "validation", "test"), part)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (parts(bars(9, 0)[0], None), parts(*bars(9, 0)), "the source must have labels. Received: none"),
+        (parts(*bars(9, 0)), parts(*bars(8, 0, classes=2), 2), "the same classes. Received: 3 and 2"),
+        (parts(*bars(9, 0)), parts(bars(9, 0)[0], np.zeros(9, int)), "more than one class. Received: class 0 only"),
+        (parts(*bars(9, 0)), parts(*bars(8, 0, classes=2)), r"images of every class. Received: none of \[2\]"),
+        (parts(*bars(9, 0)), parts(bars(9, 0)[0] // 32, None), "same range of pixels. Received: up to 255 and 7"),
+        (parts(*bars(9, 0)), parts(bars(9, 0)[0][:, :4, :4], None), "images of one shape. Received: .8, 8, 1. and .4"),
+    ],
+)
+def test_domains_that_do_not_fit_are_refused_in_one_line(source, target, message):
+    with pytest.raises(DataError, match=message) as caught:
+        Domains(source, target).check()
+    assert "\n" not in str(caught.value)
+
+
+def test_shots_are_of_every_class_and_follow_the_seed():
+    images, labels = bars(30, 0)
+    first, again, other = (shots(images, labels, 2, seed) for seed in (0, 0, 1))
+    assert np.bincount(first[1]).tolist() == [2, 2, 2]
+    np.testing.assert_array_equal(first[0], again[0])
+    assert (first[0] != other[0]).any()
+    with pytest.raises(ConfigError, match="`labels` must be at most 10, the images of class 0. Received: 11"):
+        shots(images, labels, 11, 0)
+
+
+def test_the_pipeline_compares_reports_publishes_and_goes_on(tmp_path, monkeypatch, capsys):
+    from tfgantl.pipelines.recognize import main
+
+    monkeypatch.chdir(tmp_path)
+    for name, (images, labels) in {"a": bars(90, 0), "b": bars(90, 1, dark=60, light=190)}.items():
+        np.savez(tmp_path / f"{name}.npz", x=images, y=labels)
+    command = [
+        "--source=Arrays", "--source.path=a.npz", "--target=Arrays", "--target.path=b.npz", "--image_size=8",
+        "--method=SHOT", "--method", "FineTune", "--labels=[0,2]", "--seeds=2", "--steps=4", "--batch_size=8",
+        "--augment=translation", "--backbone=dense", "--json",
+    ]  # fmt: skip
+    assert main(command) == 0
+    out = capsys.readouterr()
+    result = json.loads(out.out.splitlines()[-1])
+    assert set(result["methods"]) == {"SHOT", "SHOT, 2 labels a class", "FineTune, 2 labels a class"}
+    assert set(result["baselines"]) == {"source-only", "oracle", "target-only, 2 labels a class"}
+    for entry in (*result["methods"].values(), *result["baselines"].values()):
+        assert 0 <= entry["accuracy"] <= 1 and entry["sd"] >= 0 and entry["seconds"] >= 0
+    assert result["best"] in result["methods"] and result["verdict"] in ("positive", "neutral", "negative")
+    assert result["setting"] == "transductive and inductive" and "selection by im" in out.err
+    run = tmp_path / result["run_dir"]
+    page = (run / "report.html").read_text()
+    assert "Confusion" in page and "Embeddings" in page and page.count("data:image/png") == 4
+
+    # Interrupted before its last two trainings, it goes on to the same result.
+    (run / "report.html").unlink()
+    for path in sorted((run / "jobs").glob("*.npz"), key=lambda path: int(path.stem))[-2:]:
+        path.unlink()
+    assert main(["--resume", str(run), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {k: v["accuracy"] for k, v in again["methods"].items()} == {
+        k: v["accuracy"] for k, v in result["methods"].items()
+    }
+
+
+def test_dense_backbone_moves_between_domains():
+    fitted = made("FineTune").fit(problem(features=lambda size, channels: dense_features(size, channels, 8)))
+    assert fitted.model.features.get_layer("block1_dense").trainable is False

@@ -1,0 +1,225 @@
+"""The network of many styles: its normalisation, its training and continuation, new rows, painting and serving."""
+
+import io
+import json
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import tiny_images
+from PIL import Image
+
+from tfgantl.data import Folder
+from tfgantl.errors import ConfigError
+from tfgantl.export import publish as publishing
+from tfgantl.export import warmup
+from tfgantl.export.check import check
+from tfgantl.export.publish import publish
+from tfgantl.export.style_signatures import style_signatures
+from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer, paint
+from tfgantl.models.vgg import vgg16
+from tfgantl.pipelines import stylize
+from tfgantl.pipelines.styles.applying import mixes_of
+from tfgantl.style.crops import crops
+from tfgantl.style.feedforward import for_new_styles, with_styles_of
+from tfgantl.style.painting import CONTENT, STYLE
+from tfgantl.training.run_directory import RunDirectory, read_result
+from tfgantl.untrusted.networks import load_network
+
+
+@pytest.fixture(autouse=True, scope="module")
+def vgg_weights(tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("vgg") / "random.npz"
+    np.savez(path, **{w.path: w.numpy() for w in vgg16((CONTENT, *STYLE), None).weights})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFGANTL_VGG16_WEIGHTS", str(path))
+        patch.setattr(publishing, "check_in_fresh_process", check)
+        patch.setattr(warmup, "BATCHES", (1, 4))
+        yield path
+
+
+def tiny(styles=("a", "b"), seed=0):
+    """A network with rows that differ."""
+    keras.utils.set_random_seed(seed)
+    network = Stylizer(len(styles), width=2, blocks=1, styles=styles)
+    rng = np.random.default_rng(seed)
+    for norm in network.norms():
+        norm.gamma.assign(rng.uniform(0.5, 1.5, norm.gamma.shape))
+        norm.beta.assign(rng.normal(0, 0.3, norm.beta.shape))
+    return network
+
+
+def pixels(seed=0, height=20, width=24):
+    return np.random.default_rng(seed).uniform(-1, 1, (height, width, 3)).astype(np.float32)
+
+
+def test_normalisation_by_hand_and_the_mix_of_rows():
+    layer = ConditionalInstanceNorm(2)
+    x, mix = pixels()[None] * 3 + 1, np.array([[0.25, 0.75]], np.float32)
+    layer.build([x.shape, mix.shape])
+    layer.gamma.assign([[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]])
+    layer.beta.assign([[0.0, 0.0, 1.0], [4.0, 0.0, 0.0]])
+    found = layer([x, mix])
+    plain = (x - x.mean((1, 2))) / x.std((1, 2))
+    np.testing.assert_allclose(found, plain * [1.75, 2.0, 2.25] + [3.0, 0.0, 0.25], atol=1e-4)
+
+
+def test_a_network_survives_a_keras_file_with_the_names_of_its_styles(tmp_path):
+    network = tiny()
+    network.save(tmp_path / "s.keras")
+    again = load_network(tmp_path / "s.keras")
+    assert again.styles == ["a", "b"] and again.num_styles == 2
+    image = tf.constant(pixels())
+    np.testing.assert_array_equal(*(paint(n, image, np.array([0, 1], "f"), 1.0) for n in (network, again)))
+
+
+def test_any_size_is_painted_and_strength_fades_to_the_picture():
+    network, image = tiny(), tf.constant(pixels(0, 21, 18))
+    mix = tf.constant([1.0, 0.0])
+    whole, half, none = (paint(network, image, mix, strength).numpy() for strength in (1.0, 0.5, 0.0))
+    assert whole.shape == (21, 18, 3)
+    np.testing.assert_array_equal(none, image)
+    np.testing.assert_allclose(half, (whole + image) / 2, atol=1e-6)
+    other = paint(network, image, tf.constant([0.0, 1.0]), 1.0).numpy()
+    between = paint(network, image, tf.constant([0.5, 0.5]), 1.0).numpy()
+    assert np.abs(whole - other).mean() > 0.01 and np.abs(between - whole).mean() < np.abs(other - whole).mean()
+
+
+def test_new_rows_leave_the_old_styles_exactly_as_they_were():
+    network, image = tiny(), tf.constant(pixels())
+    fresh = for_new_styles(network, ["c"])
+    for norm in fresh.norms():
+        norm.gamma.assign(norm.gamma + 0.5)
+    both = with_styles_of(network, fresh)
+    assert both.styles == ["a", "b", "c"]
+    old = [paint(n, image, np.eye(n.num_styles, dtype="f")[1], 1.0) for n in (network, both)]
+    np.testing.assert_allclose(*old, atol=1e-6)
+    new = [paint(n, image, np.eye(n.num_styles, dtype="f")[-1], 1.0) for n in (fresh, both)]
+    np.testing.assert_allclose(*new, atol=1e-6)
+
+
+def test_a_batch_of_crops_depends_on_its_number_only():
+    pictures = list(tiny_images(3, 40, 3))
+    whole = list(crops(pictures, 16, 2, 5, seed=1))
+    later = list(crops(pictures, 16, 2, 5, seed=1, start=3))
+    assert whole[0].shape == (2, 16, 16, 3) and len(later) == 2
+    np.testing.assert_array_equal(whole[3], later[0])
+    assert not np.array_equal(whole[0], whole[1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Contents, styles, and a run that was never interrupted."""
+    path = tmp_path_factory.mktemp("styles")
+    (path / "contents").mkdir()
+    names = ("contents/1", "contents/2", "contents/3", "first", "second", "new")
+    for seed, name in enumerate(names, 1):
+        rows, columns = np.mgrid[:40, :50]
+        waves = [np.sin(rows / (2 + seed) + i * columns / (3 + seed)) for i in range(3)]
+        Image.fromarray(((np.stack(waves, -1) + 1) * 127).astype(np.uint8)).save(path / f"{name}.png")
+    with pytest.MonkeyPatch.context() as patch:  # publishing takes longer, and has a test of its own
+        patch.setattr(publishing, "publish", lambda *_, **__: path)
+        assert train(path, "whole", steps=22) == 0
+        yield path
+
+
+def train(folder, name, *options, styles=("first.png", "second.png"), steps=3):
+    words = ["train", str(folder / "contents"), *(str(folder / style) for style in styles)]
+    tiny = ["--size", "32", "--width", "2", "--blocks", "1", "--batch_size", "2", "--precision", "float32"]
+    where = ["--run_dir", str(folder / name), "--export_dir", str(folder / "exported")]
+    return stylize.main([*words, *tiny, *where, "--steps", str(steps), *map(str, options)])
+
+
+def test_training_lowers_the_losses_and_leaves_pictures(folder):
+    result = read_result(folder / "whole")
+    assert result["styles"] == ["first", "second"] and result["steps"] == 22
+    for name in ("stylizer.keras", "sheet.png", "report.html"):
+        assert (folder / "whole" / name).is_file()
+    records = [json.loads(line) for line in (folder / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if "step" in record] == [1, 20, 22]
+    assert records[-2]["total"] < 0.8 * records[0]["total"]
+
+
+def test_new_rows_are_learnt_alone_compared_with_scratch_and_applied(folder, capsys):
+    options = ["--base", folder / "whole" / "stylizer.keras", "--baseline", "true"]
+    assert train(folder, "grown", *options, styles=("new.png",)) == 0
+    grown = read_result(folder / "grown")
+    assert grown["styles"] == ["first", "second", "new"] and set(grown["losses"]) == {"styles", "scratch"}
+    old, new = (load_network(folder / name / "stylizer.keras") for name in ("whole", "grown"))
+    kernels = [layer.name for layer in old.layers if layer.name.endswith("_conv")]
+    for name in kernels:
+        np.testing.assert_array_equal(old.get_layer(name).kernel, new.get_layer(name).kernel)
+    moved = [not np.array_equal(norm.gamma[2], np.mean(norm.gamma[:2], 0)) for norm in new.norms()]
+    assert all(moved) and grown["trained_parameters"] == sum(w.shape[1] for n in old.norms() for w in n.weights)
+
+    words = [str(folder / "grown"), str(folder / "contents"), "first:3", "new"]
+    capsys.readouterr()
+    assert stylize.main(["apply", *words, "-o", str(folder / "out"), "--strength", "0.5", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["pictures"] == 3 and told["images_per_second"] > 0
+    painted = np.asarray(Image.open(folder / "out" / "1.png"))
+    plain = np.asarray(Image.open(folder / "contents" / "1.png"))
+    assert painted.shape == plain.shape == (40, 50, 3) and (painted != plain).any()
+    words = [str(folder / "grown"), str(folder / "contents"), "-o", str(folder / "classes")]
+    assert stylize.main(["apply", *words, "--size", "32"]) == 0
+    styled = Folder(str(folder / "classes"), 16, 3, validation=0.2, test=0.2).load("train")
+    assert styled.num_classes == 3  # one for each style, for a GAN that generates in all of them
+
+
+def test_a_training_that_is_interrupted_goes_on_exactly(folder, monkeypatch, capsys):
+    log = RunDirectory.log
+
+    def interrupt(run, record):
+        log(run, record)
+        if record.get("step") == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "log", interrupt)
+        assert train(folder, "cut", steps=22) == 7
+    assert "SIGINT at step 20; everything is saved" in capsys.readouterr().err
+    assert stylize.main(["train", "--resume", str(folder / "cut")]) == 0
+    networks = [load_network(folder / name / "stylizer.keras") for name in ("whole", "cut")]
+    for a, b in zip(*(network.get_weights() for network in networks), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_served_network_paints_files_of_any_size(tmp_path):
+    network = tiny()
+    version = publish(network, tmp_path / "styles", style_signatures)
+    served = tf.saved_model.load(str(version)).signatures
+    image = ((pixels(1, 18, 22) + 1) * 127).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    row = {"image_bytes": tf.constant([file.getvalue()] * 2), "strength": tf.constant([1.0, 0.0])}
+    files = served["serving_default"](style=tf.constant([1, 1]), **row)["png_bytes"].numpy()
+    painted, same = (np.asarray(Image.open(io.BytesIO(png))).astype(int) for png in files)
+    np.testing.assert_array_equal(same, image)
+    direct = paint(network, tf.constant(image / 127.5 - 1, tf.float32), tf.constant([0.0, 1.0]), 1.0).numpy()
+    assert np.abs(painted - (direct + 1) * 127.5).max() <= 1
+    mixed = served["mix"](mix=tf.constant([[0.0, 1.0]] * 2), **row)["png_bytes"].numpy()
+    assert mixed[0] == files[0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be in"):
+        served["serving_default"](style=tf.constant([2, 0]), **row)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="strength must be in"):
+        served["serving_default"](style=tf.constant([0, 0]), **{**row, "strength": tf.constant([1.5, 0.0])})
+
+
+def test_mixes_and_wrong_options(folder, tmp_path, capsys):
+    assert mixes_of("b:3,a", ["a", "b"])["b+a"].tolist() == [0.25, 0.75]
+    assert list(mixes_of("all", ["a", "b"])) == ["a", "b"]
+    with pytest.raises(ConfigError, match="`styles` must be all, or some of a, b. Received: c"):
+        mixes_of("c", ["a", "b"])
+    assert train(folder, "one", styles=("nowhere.png",)) == 3
+    tiny(("first", "b")).save(tmp_path / "s.keras")
+    assert train(folder, "two", "--base", tmp_path / "s.keras") == 2
+    assert "`styles` must be new to the base. Received: first" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train(folder, "three", "--baseline", "true")
+    assert "`baseline` must be given with `base`" in capsys.readouterr().err
+    assert stylize.main(["apply", str(folder / "first.png"), str(folder / "contents")]) == 4
+    assert not (folder / "two").exists()

@@ -1,0 +1,68 @@
+"""Endpoints of networks that paint: a picture as a file goes in, a painted one of the same size comes out."""
+
+import keras
+import tensorflow as tf
+
+from tfgantl.export.image_signatures import decode_file
+from tfgantl.export.signatures import check_finite, check_labels, check_rows
+from tfgantl.images import to_uint8, to_unit
+from tfgantl.models.stylizer import SMALLEST, paint
+
+LARGEST = 1024  # pixels of the longer side; larger pictures are brought to it
+
+
+def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """The endpoints of a `Stylizer`.
+
+    - `serving_default(image_bytes, style, strength) → png_bytes`: PNG or JPEG files, the number of a style, and a
+      strength from 0 for the picture itself to 1.
+    - `mix(image_bytes, mix, strength) → png_bytes`: the same with a share of each style.
+
+    Pictures keep their size, but none gets more than 1,024 pixels a side. Each depends on its own row alone.
+
+    Args:
+        network: A `Stylizer` in float32.
+    """
+    styles = network.num_styles
+    files = tf.TensorSpec([None], tf.string, "image_bytes")
+    style = tf.TensorSpec([None], tf.int32, "style")
+    mix = tf.TensorSpec([None, styles], tf.float32, "mix")
+    strength = tf.TensorSpec([None], tf.float32, "strength")
+
+    def painted(image_bytes, mix, strength):
+        inside = tf.debugging.Assert(
+            tf.reduce_all((strength >= 0) & (strength <= 1)), ["strength must be in [0, 1]. Received:", strength]
+        )
+        positive = tf.debugging.Assert(tf.reduce_all(mix >= 0), ["mix must not be negative. Received:", mix])
+        with tf.control_dependencies(
+            [check_rows(image_bytes), check_finite(mix), check_finite(strength), inside, positive]
+        ):
+            rows = tuple(tf.identity(x) for x in (image_bytes, mix, strength))
+        # One at a time: sizes differ, and each takes its own memory.
+        return tf.map_fn(
+            lambda row: _painted(network, *row), rows, parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([], tf.string),
+        )  # fmt: skip
+
+    @tf.function(input_signature=[files, style, strength])
+    def serving_default(image_bytes, style, strength):
+        with tf.control_dependencies([check_labels(style, styles)]):
+            return {"png_bytes": painted(image_bytes, tf.one_hot(style, styles), strength)}
+
+    @tf.function(input_signature=[files, mix, strength])
+    def mixed(image_bytes, mix, strength):
+        return {"png_bytes": painted(image_bytes, mix, strength)}
+
+    return {"serving_default": serving_default, "mix": mixed}
+
+
+def _painted(network, file, mix, strength):
+    image = tf.cast(decode_file(file, 3), tf.float32)
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    large = tf.debugging.Assert(tf.reduce_min(sides) >= SMALLEST, [f"image_bytes must have {SMALLEST} pixels a side"])
+    with tf.control_dependencies([large]):
+        factor = tf.minimum(1.0, LARGEST / tf.reduce_max(sides))
+    wanted = tf.maximum(tf.cast(tf.round(sides * factor), tf.int32), SMALLEST)
+    image = tf.cond(factor < 1.0, lambda: tf.image.resize(image, wanted, "bicubic", antialias=True), lambda: image)
+    image = to_unit(tf.clip_by_value(tf.reshape(image, (wanted[0], wanted[1], 3)), 0.0, 255.0))
+    return tf.io.encode_png(to_uint8(paint(network, image, mix, strength)))

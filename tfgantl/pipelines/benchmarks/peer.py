@@ -1,0 +1,124 @@
+"""The methods that adapt 0.4.5 has too, on the same networks, data and number of steps; steps are timed in turns."""
+
+import math
+from pathlib import Path
+
+from tfgantl.errors import ConfigError
+from tfgantl.pipelines.benchmarks.results import keep, kept
+from tfgantl.pipelines.benchmarks.tables import cell
+
+METHODS = ("DANN", "ADDA", "DeepCORAL", "MCD")
+IMAGES = 2000  # of the source; the peer takes arrays
+TIMED = 3  # turns, after one that is not counted
+
+
+def peer_lines(config) -> list[str]:
+    """The table, measured where it is missing."""
+    rows = {}
+    for name in METHODS:
+        for seed in config.seeds:
+            path = Path(config.work_dir) / "peer" / f"{name}-{seed}-{config.steps}.json"
+            found = kept(path) or keep(path, measure(name, seed, config.steps))
+            rows.setdefault(name, []).append(found)
+    lines = [
+        "## Beside adapt 0.4.5", "",
+        f"rendered → handwritten digits without labels: the same networks, {IMAGES} source images, {config.steps} "
+        "steps of 64 + 64, Adam at 1e-3, no augmentation, the last state. Time of a step: ours over the peer's, in "
+        "turns in one process, median of three.", "",
+        "| method | ours | adapt | time of a step, ours / adapt |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for name, found in rows.items():
+        ours, theirs, ratio = ([v[key] for v in found] for key in ("ours", "theirs", "ratio"))
+        lines.append(f"| {name} | {cell(ours)} | {cell(theirs)} | {cell(ratio, 1.0, 2)} |")
+    return [*lines, ""]
+
+
+def measure(name: str, seed: int, steps: int) -> dict:
+    """Accuracies of both, and the ratio of the times of their steps.
+
+    Raises:
+        ConfigError: If the peer is not installed.
+    """
+    try:
+        from adapt import feature_based
+    except ImportError as error:
+        raise ConfigError("`peer` must be false, or adapt be there: `pip install 'tfgantl[bench]'`") from error
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgantl import recognition
+    from tfgantl.data import Examples, HandwrittenDigits, RenderedDigits
+    from tfgantl.images import to_unit
+    from tfgantl.metrics.classification import accuracy
+    from tfgantl.recognition.adversarial import domain_discriminator
+    from tfgantl.recognition.comparison import Domains
+    from tfgantl.recognition.training import train
+
+    target = HandwrittenDigits(shots=None, validation_shots=None)
+    pair = Domains.load(RenderedDigits(), target, 28, 1)
+    images, labels = pair.source["train"].take(IMAGES)
+    pair.source["train"] = Examples.from_arrays(images, labels, 10)
+    settings = {"steps": steps, "weak": "", "selection": "last", "validate_every": steps}
+    problem = pair.problem(0, seed, **settings)
+    method = getattr(recognition, name)()
+    x, y = to_unit(images), np.eye(10, dtype=np.float32)[labels]
+    unlabelled, test = problem.target_pool, pair.test()
+    if name == "ADDA":
+        problem.source_model()  # both start from a classifier of the source, which is not timed
+
+    ours_model = train(method, problem).model
+    ours = accuracy(ours_model.classifier, *test)
+
+    keras.utils.set_random_seed(seed)
+    fresh = problem.model()
+    head = keras.Sequential([fresh.head, keras.layers.Softmax()])
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
+    shared = {
+        "encoder": fresh.features, "task": head, "Xt": to_unit(unlabelled), "loss": "categorical_crossentropy",
+        "optimizer": keras.optimizers.Adam(rate), "metrics": ["acc"], "random_state": seed, "verbose": 0, "copy": False,
+    }  # fmt: skip
+    if name in ("DANN", "ADDA"):
+        inner = domain_discriminator(fresh.features.output_shape[-1])
+        shared["discriminator"] = keras.Sequential([inner, keras.layers.Activation("sigmoid")])
+    if name == "DANN":
+        shared["lambda_"] = 1.0
+    if name == "DeepCORAL":
+        shared["lambda_"] = method.strength
+    peer = getattr(feature_based, name)(**shared)
+    epochs = math.ceil(steps / math.ceil(IMAGES / 64))
+    options = {"epochs": epochs, "batch_size": 64}
+    if name == "ADDA":
+        options["pretrain__epochs"] = epochs
+        options["pretrain__batch_size"] = 64
+    peer.fit(x, y, **options)
+    logits = peer.predict(to_unit(test[0]))
+    theirs = float((np.asarray(logits).argmax(1) == test[1]).mean())
+
+    # One epoch of each in turn; both have been traced.
+    data = tf.data.Dataset.zip({"source": _forever(x, labels), "unlabelled": _forever(to_unit(unlabelled))})
+    count = math.ceil(IMAGES / 64)
+    ratios = []
+    for _ in range(TIMED + 1):
+        one = _seconds(lambda: ours_model.fit(data, steps_per_epoch=count, verbose=0, shuffle=False))
+        other = _seconds(lambda: _epoch(peer, x, y, name))
+        ratios.append(one / other)
+    return {"ours": ours, "theirs": theirs, "ratio": float(np.median(ratios[1:]))}
+
+
+def _epoch(peer, x, y, name):
+    peer.fit(x, y, epochs=1, batch_size=64, **({"pretrain": False} if name == "ADDA" else {}))
+
+
+def _forever(*arrays):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(arrays).repeat().batch(64, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _seconds(work) -> float:
+    from time import perf_counter
+
+    start = perf_counter()
+    work()
+    return perf_counter() - start

@@ -1,0 +1,187 @@
+"""The classifier that is trained on batches of several domains: one `train_step`, which asks a method."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.augment import DiffAugment
+from tfgantl.models.statistics import settle_statistics
+from tfgantl.recognition.base import Recognizer
+from tfgantl.recognition.losses import cross_entropy
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class DomainClassifier(keras.Model):
+    """Features and a head; `fit` takes batches of named streams, `evaluate` and `predict` the usual ones.
+
+    Args:
+        features: Images (batch, side, side, channels) in [-1, 1] → features (batch, d).
+        head: Features → logits (batch, classes).
+        seed: All random numbers of a step follow from it and from `step`.
+
+    Attributes:
+        classifier: Images → logits, as one functional model: the one to evaluate and to export.
+        others: Networks that a method trains beside it, by name.
+        step: Number of training steps taken.
+
+    Example:
+        >>> model = DomainClassifier(convolutional_features(28, 1), linear_head(128, 10))
+        >>> model.compile(keras.optimizers.Adam(1e-3), method=DeepCORAL(), steps=500)
+        >>> model.fit(streams({"source": rendered, "unlabelled": handwritten}, 64, seed=0), steps_per_epoch=500)
+        >>> model.evaluate(images, labels)
+    """
+
+    def __init__(self, features, head, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.features = features
+        self.head = head
+        self.seed = seed
+        self.classifier = keras.Model(features.inputs[0], head(features.outputs[0]), name="classifier")
+        self.others: dict[str, keras.Model] = {}
+        self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
+        self.built = True
+
+    def call(self, images, training=False):
+        return self.classifier(images, training=training)
+
+    def compile(
+        self,
+        optimizer="adam",
+        method: Recognizer | None = None,
+        other_optimizer=None,
+        steps: int = 1000,
+        weak: str = "affine",
+        strong: str = "affine,resolution,cutout,color",
+    ):
+        """Sets how to train.
+
+        Args:
+            optimizer: Keras optimizer of features and head.
+            method: What is minimised; `None` for the cross-entropy of all labelled streams.
+            other_optimizer: Keras optimizer of the networks in `others`.
+            steps: Number of steps of the run, which schedules of a method refer to.
+            weak: `DiffAugment` policy of all images that are trained on.
+            strong: That of the images whose predictions shall be those of the weakly augmented ones.
+        """
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        super().compile(optimizer=optimizer, loss=loss, metrics=["accuracy"], jit_compile=False)
+        self.method = method or Recognizer()
+        self.other_optimizer = other_optimizer or keras.optimizers.Adam(1e-3, beta_1=0.5)
+        self.steps = steps
+        self.weak, self.strong = DiffAugment(weak), DiffAugment(strong)
+        self.optimizer.build(self.classifier.trainable_variables)
+        # A metric that has seen nothing cannot be asked for its result, which `fit` does.
+        self.compute_metrics(None, tf.zeros((1,), tf.int32), tf.zeros((1, self.head.output_shape[-1])))
+        self.reset_metrics()
+        others = {id(v): v for network in self.others.values() for v in network.trainable_variables}
+        self.other_optimizer.build(list(others.values()))  # networks may share layers
+
+    def get_compile_config(self):
+        return {"steps": self.steps, "weak": self.weak.policy, "strong": self.strong.policy}
+
+    def compile_from_config(self, config):
+        """Makes a loaded model ready to evaluate; optimizers and method are those of whoever goes on training."""
+        self.compile(**config)
+
+    def train_step(self, batch):
+        batch = {name: batch[name] for name in sorted(batch)}
+        for stream, (images, *labels) in batch.items():
+            batch[stream] = (self.augmented(images, stream), *labels)
+        logs = self.method.step(self, batch)
+        self.step.assign_add(1)
+        return logs
+
+    def augmented(self, images, stream: str, strongly: bool = False):
+        """Randomly changed images; equal seeds, streams and steps change equally."""
+        number = sum(map(ord, stream)) * 2 + strongly
+        seed = tf.stack([tf.constant(self.seed * 10_000 + number, tf.int64), self.step.value])
+        return (self.strong if strongly else self.weak)(images, seed)
+
+    def noise(self, shape, stream: int = 0):
+        """Standard normal numbers of this step."""
+        seed = tf.stack([tf.constant(self.seed * 10_000 + 9_000 + stream, tf.int64), self.step.value])
+        return tf.random.stateless_normal(shape, seed)
+
+    @property
+    def progress(self):
+        """Share of the run that is over, a scalar in [0, 1]."""
+        return tf.cast(self.step.value, tf.float32) / float(self.steps)
+
+    def embed(self, images):
+        """Features, as they are in training."""
+        return self.features(images, training=True)
+
+    def supervised(self, batch: dict):
+        """Sum of the mean cross-entropies of all streams that have labels."""
+        known = [parts for parts in batch.values() if len(parts) > 1]
+        return tf.add_n([cross_entropy(labels, self.classifier(images, training=True)) for images, labels in known])
+
+    def consistency(self, images, logits, threshold: float, shares=None):
+        """Cross-entropy of strongly augmented images with what is said, surely, of them as they are.
+
+        FixMatch; Sohn et al., 2020, https://arxiv.org/abs/2001.07685.
+
+        Args:
+            images: Weakly augmented images (n, side, side, channels).
+            logits: What the classifier says of them (n, classes).
+            threshold: Least probability of what counts as sure.
+            shares: Factors (classes,) on the probabilities, to make classes as frequent as they should be.
+        """
+        probabilities = tf.stop_gradient(tf.nn.softmax(logits))
+        if shares is not None:
+            probabilities *= shares
+            probabilities /= tf.reduce_sum(probabilities, 1, keepdims=True)
+        sure = tf.cast(tf.reduce_max(probabilities, 1) >= threshold, tf.float32)
+        seen = self.classifier(self.augmented(images, "strong", strongly=True), training=True)
+        return cross_entropy(tf.argmax(probabilities, 1), seen, sure)
+
+    def descend(self, losses, others: bool = True) -> dict:
+        """Takes one gradient step on the sum of losses, for all that is trainable.
+
+        Args:
+            losses: Gives the terms by name.
+            others: Whether networks in `others` are trained by the same losses.
+        """
+        with tf.GradientTape() as tape:
+            terms = losses()
+            total = tf.add_n(list(terms.values()))
+        networks = [self.classifier, *(self.others.values() if others else ())]
+        self.update(networks, total, tape)
+        return {"loss": total, **terms}
+
+    def update(self, networks: list, loss, tape) -> None:
+        """Applies the gradient of a loss to the trainable weights of some networks."""
+        self.apply([v for network in networks for v in network.trainable_variables], loss, tape)
+
+    def apply(self, variables: list, loss, tape) -> None:
+        """Applies the gradient of a loss to some weights, with the optimizer that each belongs to."""
+        own = {id(v) for v in self.classifier.trainable_variables}
+        groups = ((self.optimizer, []), (self.other_optimizer, []))
+        for variable in variables:
+            groups[id(variable) not in own][1].append(variable)
+        gradients = tape.gradient(loss, [[v.value for v in variables] for _, variables in groups])
+        for (optimizer, variables), found in zip(groups, gradients, strict=True):
+            pairs = [(g, v) for g, v in zip(found, variables, strict=True) if g is not None]
+            if pairs:
+                optimizer.apply(*zip(*pairs, strict=True))
+
+    def settle(self, images: np.ndarray, batch_size: int = 128) -> None:
+        """Measures the BatchNorm statistics on images of one domain, float32 (n, side, side, channels) in [-1, 1].
+
+        Li et al., 2017, https://arxiv.org/abs/1603.04779.
+        """
+        parts = np.array_split(images, max(1, len(images) // batch_size))
+        settle_statistics(self.classifier, self.classifier, [tf.constant(part) for part in parts])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "features": keras.saving.serialize_keras_object(self.features),
+            "head": keras.saving.serialize_keras_object(self.head),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        networks = {k: keras.saving.deserialize_keras_object(config.pop(k)) for k in ("features", "head")}
+        return cls(**networks, **config)

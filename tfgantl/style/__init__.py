@@ -1,0 +1,1 @@
+"""Style transfer: the look of some pictures, and the content of others."""

@@ -1,0 +1,79 @@
+"""Modules that paint in any style in one pass, in the manner of arbitrary-image-stylization on TF-Hub.
+
+A module maps a content and a style, float32 (1, height, width, 3) in [0, 1], to a list whose first element is the
+painted content.
+
+Reference:
+    Ghiasi et al., 2017, https://arxiv.org/abs/1705.06830
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.errors import ArtifactError, reason
+from tfgantl.style.pictures import shape_at
+from tfgantl.transfer.weights.safety import check_operations
+from tfgantl.untrusted import hub
+from tfgantl.untrusted.savedmodels import is_saved_model, read_graph
+
+STYLE_SIZE = 256  # pixels of the longer side: what such modules are trained on
+
+
+def load_module(handle: str, allow_ops: tuple[str, ...] = ()):
+    """Loads a module after a look at its operations.
+
+    Args:
+        handle: Directory of a SavedModel, or its address on TF-Hub or Kaggle.
+        allow_ops: Operations that are trusted, of those that are refused otherwise.
+
+    Returns:
+        The module, and the hash of its graph.
+
+    Raises:
+        ArtifactError: If it is missing, damaged, unsafe, or cannot be called.
+    """
+    path = hub.resolve(handle, "hub") if hub.is_remote(handle) else Path(handle)
+    if not is_saved_model(path):
+        raise ArtifactError(f"`hub` must be a SavedModel, or the address of one. Received: {handle}")
+    check_operations(read_graph(path), tuple(allow_ops), handle)
+    try:
+        module = tf.saved_model.load(str(path))
+    except Exception as error:  # TensorFlow raises whatever its reader meets first
+        raise ArtifactError(f"{handle}: must be an intact SavedModel. Received: {reason(error)}") from error
+    if not callable(module):
+        raise ArtifactError(f"{handle}: must be a module to call with content and style. Received: signatures only")
+    return module, hashlib.sha256((path / "saved_model.pb").read_bytes()).hexdigest()[:12]
+
+
+def paint_with(module, content: np.ndarray, style: np.ndarray, where: str) -> np.ndarray:
+    """Paints one image.
+
+    Args:
+        module: As `load_module` gives it.
+        content: Float32 (height, width, 3) in [-1, 1].
+        style: The same, of any size.
+        where: Name of the module, for messages.
+
+    Returns:
+        Float32 of the shape of `content`, in [-1, 1].
+
+    Raises:
+        ArtifactError: If the module does not do what it should.
+    """
+    small = tf.image.resize(style[None], shape_at(style, STYLE_SIZE), antialias=True)
+    try:
+        painted = module(tf.constant((content[None] + 1) / 2), (small + 1) / 2)[0]
+    except Exception as error:  # whatever the module raises
+        raise ArtifactError(
+            f"{where}: must map a content and a style (1, height, width, 3) in [0, 1] to a list. Received: "
+            f"{reason(error)}"
+        ) from error
+    painted = np.asarray(painted, np.float32)
+    if painted.ndim != 4 or painted.shape[0] != 1 or painted.shape[-1] != 3 or not np.isfinite(painted).all():
+        raise ArtifactError(f"{where}: must give finite images (1, height, width, 3). Received: {painted.shape}")
+    if painted.shape[1:3] != content.shape[:2]:  # networks that halve round to multiples of 4
+        painted = tf.image.resize(painted, content.shape[:2]).numpy()
+    return np.clip(painted[0] * 2 - 1, -1, 1)

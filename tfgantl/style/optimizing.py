@@ -1,0 +1,110 @@
+"""Optimises the pixels of one image, by Adam or L-BFGS."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.optimize import Bounds, minimize
+
+from tfgantl.errors import DivergedError
+from tfgantl.style.objective import Objective
+
+Optimizer = Literal["adam", "lbfgs"]
+CORRECTIONS = 10  # pairs of steps and gradients that L-BFGS remembers
+
+
+class PixelOptimizer:
+    """Takes steps on one image.
+
+    Args:
+        objective: What to minimise.
+        image: Float32 (1, height, width, 3) in [-1, 1] to begin with.
+        kind: `adam`, or `lbfgs` (scipy's L-BFGS-B, within [-1, 1]).
+        learning_rate: Of Adam, in units of pixels in [-1, 1].
+    """
+
+    def __init__(self, objective: Objective, image: np.ndarray, kind: Optimizer = "adam", learning_rate: float = 0.03):
+        self.kind = kind
+        self._image = keras.Variable(image, dtype="float32", name="image")
+        self._adam = keras.optimizers.Adam(learning_rate, epsilon=1e-8)
+        self._adam.build([self._image])
+        variable, adam = self._image.value, self._adam
+
+        def evaluate(image):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(image)
+                terms = objective(image)
+            return terms, tape.gradient(terms["total"], image)
+
+        # XLA makes a step on a processor several times as long.
+        @tf.function(jit_compile=False)
+        def step():
+            terms, gradient = evaluate(tf.convert_to_tensor(variable))
+            adam.apply([gradient], [self._image])
+            variable.assign(tf.clip_by_value(variable, -1.0, 1.0))
+            return terms
+
+        self._step, self._evaluate = step, tf.function(evaluate, jit_compile=False)
+
+    @property
+    def image(self) -> np.ndarray:
+        return self._image.numpy()
+
+    def run(self, steps: int, on_step: Callable[[dict[str, float]], bool]) -> None:
+        """Takes steps; L-BFGS forgets what it has learnt of the curvature where one call ends and the next begins.
+
+        Args:
+            steps: Number of steps; L-BFGS may take fewer if it cannot get lower.
+            on_step: Gets the terms after each step, and says whether to stop.
+
+        Raises:
+            DivergedError: If a term is not finite.
+        """
+        if self.kind == "lbfgs":
+            self._run_lbfgs(steps, on_step)
+            return
+        for _ in range(steps):
+            terms = {name: float(value) for name, value in self._step().items()}
+            check_terms(terms)
+            if on_step(terms):
+                return
+
+    def _run_lbfgs(self, steps, on_step):
+        shape, last = self._image.shape, {}
+
+        def evaluate(flat):
+            terms, gradient = self._evaluate(tf.constant(flat.reshape(shape), tf.float32))
+            last.update({name: float(value) for name, value in terms.items()})
+            check_terms(last)
+            return last["total"], gradient.numpy().ravel().astype(np.float64)
+
+        def after(intermediate_result):
+            self._image.assign(intermediate_result.x.reshape(shape))
+            if on_step(last):
+                raise StopIteration
+
+        minimize(
+            evaluate, self.image.ravel().astype(np.float64), jac=True, method="L-BFGS-B", bounds=Bounds(-1.0, 1.0),
+            callback=after,
+            options={"maxiter": steps, "maxfun": 20 * steps, "maxcor": CORRECTIONS, "ftol": 0, "gtol": 0},
+        )  # fmt: skip
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays to keep, so that the next step is what it would have been."""
+        moments = {f"adam{i}": variable.numpy() for i, variable in enumerate(self._adam.variables)}
+        return {"image": self.image, **moments}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Takes up what `state` gave."""
+        self._image.assign(state["image"])
+        for i, variable in enumerate(self._adam.variables):
+            variable.assign(state[f"adam{i}"])
+
+
+def check_terms(terms: dict[str, float]) -> None:
+    """Raises `DivergedError` if a loss is not finite."""
+    for name, value in terms.items():
+        if not np.isfinite(value):
+            raise DivergedError(f"the {name} loss must be finite; take lower weights or rates. Received: {value}")

@@ -1,0 +1,111 @@
+"""Pictures to take content, style and regions from: named on the command line, checked, brought to size."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tfgantl.data.decode import decode_picture
+from tfgantl.data.files import SUFFIXES, printable
+from tfgantl.data.photographs import PHOTOGRAPHS, photograph
+from tfgantl.errors import ConfigError, DataError
+
+MOST_PIXELS = 64_000_000
+NONE = "none"  # on the command line: texture synthesis without content, reconstruction without style
+
+
+def find_picture(handle: str, argument: str) -> Path:
+    """The file behind a path, or behind the name of a photograph that is shipped.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if Path(handle).is_file():
+        return Path(handle)
+    if handle in PHOTOGRAPHS:
+        return photograph(handle)
+    raise DataError(
+        f"`{argument}` must be a picture, or one of {', '.join(PHOTOGRAPHS)}, or {NONE}. "
+        f"Received: {handle}, which is not there"
+    )
+
+
+def read_picture(handle: str | Path, argument: str, channels: int = 3) -> np.ndarray:
+    """Reads a picture as a whole.
+
+    Args:
+        handle: Path, or the name of a shipped photograph.
+        argument: Name of the option, for messages.
+        channels: 1 for gray, 3 for RGB.
+
+    Returns:
+        uint8 (height, width, channels).
+
+    Raises:
+        DataError: If it is not there, damaged, or too large.
+    """
+    path = find_picture(str(handle), argument)
+    picture = decode_picture(path, None, channels, MOST_PIXELS)
+    if isinstance(picture, str):
+        raise DataError(f"`{argument}` must be a usable picture. Received: {printable(path)}, which {picture}")
+    return picture
+
+
+def find_contents(handle: str) -> list[Path]:
+    """The picture behind a handle, or all those in a folder, in alphabetical order.
+
+    Raises:
+        DataError: If there is none.
+    """
+    folder = Path(handle)
+    if not folder.is_dir():
+        return [find_picture(handle, "content")]
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    if not found:
+        raise DataError(f"`content` must be a folder with pictures ({', '.join(SUFFIXES)}). Received: {handle}")
+    stems = [path.stem for path in found]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice:
+        raise DataError(f"`content` must have pictures of different names. Received: {twice} twice in {handle}")
+    return found
+
+
+def split_shares(styles: str) -> tuple[list[str], list[float]]:
+    """Handles and shares of `a.jpg:0.7,b.jpg:0.3`; without a number, a style counts 1. Shares sum to 1.
+
+    Raises:
+        ConfigError: If a share is negative or not finite, or all are 0.
+
+    Example:
+        >>> split_shares("a.jpg:3,b.jpg")
+        (['a.jpg', 'b.jpg'], [0.75, 0.25])
+    """
+    handles, shares = [], []
+    for part in styles.split(","):
+        handle, _, number = part.strip().rpartition(":")
+        try:
+            share = float(number)
+        except ValueError:
+            handle, share = part.strip(), 1.0
+        handles.append(handle or part.strip())
+        shares.append(share if handle else 1.0)
+    if not all(np.isfinite(shares)) or min(shares) < 0 or not sum(shares):
+        raise ConfigError(f"`styles` must have weights of at least 0, one of them above 0. Received: {styles}")
+    return handles, [share / sum(shares) for share in shares]
+
+
+def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A uint8 (height, width, channels) picture in another height and width, with antialiasing."""
+    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    return np.asarray(image.resize(shape[::-1], Image.Resampling.LANCZOS)).reshape(*shape, picture.shape[-1])
+
+
+def shape_at(picture: np.ndarray, longer: int) -> tuple[int, int]:
+    """Height and width of a picture whose longer side gets `longer` pixels."""
+    height, width = picture.shape[:2]
+    return tuple(max(1, round(side * longer / max(height, width))) for side in (height, width))
+
+
+def save_picture(path: Path, picture: np.ndarray) -> None:
+    """Writes uint8 (height, width, 3) in the format that the suffix of `path` names."""
+    Image.fromarray(picture).save(path, quality=95)

@@ -1,0 +1,47 @@
+"""Training scales and shifts of the generator for images that look like those of the target to VGG16."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import check_above, check_at_least
+from tfgantl.transfer.scale_shift import ScaleShift
+
+
+@dataclass(frozen=True)
+class Perceptual(ScaleShift):
+    """BSA, perceptual: gamma and beta of the generator follow a perceptual loss, without a discriminator.
+
+    Each target image of a batch pulls the generated image, of the same class, that is nearest to it:
+    mean_i min_j d(x_i, G(z_j)), with d the VGG16 distance plus `pixel` times the mean absolute difference. The paper
+    fits a latent to each target image instead of taking the nearest of a batch.
+
+    Args:
+        strength: Weight of the loss.
+        pixel: Weight of the mean absolute difference of pixels within it.
+        adversarial: Weight of the loss against the discriminator, which is trained in any case.
+        weights: Those of VGG16: imagenet, a file, or an address.
+        rate: Factor on the learning rate of the generator.
+
+    Reference:
+        Noguchi and Harada, 2019, https://arxiv.org/abs/1904.01774; the nearest images are those of Li and Malik, 2018,
+        https://arxiv.org/abs/1809.09087
+    """
+
+    cost = "VGG16, up to its third block, for real and generated images"
+    strength: float = 10.0
+    pixel: float = 0.1
+    adversarial: float = 0.0
+    weights: str = "imagenet"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_above(self, 0, "strength")
+        check_at_least(self, 0, "pixel", "adversarial")
+
+    def prepare(self, gan, source):
+        from tfgantl.transfer.nearest import NearestImages
+
+        super().prepare(gan, source)
+        gan.memory = NearestImages(gan.generator.output_shape[1:], self.weights, self.pixel)
+
+    def imitation(self, gan, images, labels, fakes):
+        return self.strength * gan.memory.loss(images, labels, fakes)
