@@ -47,8 +47,7 @@ class DANN(Recognizer):
         images, labels = batch["source"]
         source, target = model.embed(images), model.embed(batch["unlabelled"][0])
         task = cross_entropy(labels, model.head(source))
-        if "labelled" in batch:
-            task += model.supervised({"labelled": batch["labelled"]})
+        task += model.on_labelled(batch)
         told = [model.others["domain"](reverse_gradient(x, strength), training=True) for x in (source, target)]
         return {"task": task, "domain": domain_loss(told[0], 1.0) + domain_loss(told[1], 0.0)}
 
@@ -93,8 +92,7 @@ class ADDA(Recognizer):
         with tf.GradientTape() as tape:
             fooled = domain_loss(domain(model.embed(target), training=False), 1.0)
             total = self.rate * fooled
-            if "labelled" in batch:
-                total += model.supervised({"labelled": batch["labelled"]})
+            total += model.on_labelled(batch)
         model.update([model.features], total, tape)
         return {"loss": total, "domain": told, "fooled": fooled}
 

@@ -80,26 +80,30 @@ class MMD(_Aligned):
     def distance(self, model, source, target):
         import tensorflow as tf
 
-        from tfgantl.recognition.losses import gaussian_kernel, mmd
+        from tfgantl.recognition.losses import mmd
 
         features = tf.concat([model.embed(source), model.embed(target)], 0)
-        return mmd(gaussian_kernel(features), tf.shape(source)[0])
+        return mmd(self.kernel(model, features), tf.shape(source)[0])
+
+    def kernel(self, model, features):
+        """Similarities of all pairs (n, n) of features (n, d)."""
+        from tfgantl.recognition.losses import gaussian_kernel
+
+        return gaussian_kernel(features)
 
 
 @dataclass(frozen=True)
-class JAN(_Aligned):
+class JAN(MMD):
     """Makes the joint distributions of features and predictions alike: the product of both kernels.
 
     Reference:
         Long et al., 2017, https://arxiv.org/abs/1605.06636
     """
 
-    def distance(self, model, source, target):
+    def kernel(self, model, features):
         import tensorflow as tf
 
-        from tfgantl.recognition.losses import gaussian_kernel, mmd
+        from tfgantl.recognition.losses import gaussian_kernel
 
-        features = tf.concat([model.embed(source), model.embed(target)], 0)
         probabilities = tf.nn.softmax(model.head(features))
-        kernel = gaussian_kernel(features) * gaussian_kernel(probabilities, widths=(0.92,))
-        return mmd(kernel, tf.shape(source)[0])
+        return super().kernel(model, features) * gaussian_kernel(probabilities, widths=(0.92,))

@@ -70,8 +70,7 @@ class CoGAN(Recognizer):
                 for x, wanted in ((real, 1.0), (fake, 0.0))
             ])  # fmt: skip
             task = cross_entropy(labels, model.head(source_features(images)))
-            if "labelled" in batch:
-                task += model.supervised({"labelled": batch["labelled"]})
+            task += model.on_labelled(batch)
             total = told + self.task * task
         model.update([model.classifier, nets["first"], nets["real"]], total, tape)
         with tf.GradientTape() as tape:

@@ -116,6 +116,10 @@ class DomainClassifier(keras.Model):
         known = [parts for parts in batch.values() if len(parts) > 1]
         return tf.add_n([cross_entropy(labels, self.classifier(images, training=True)) for images, labels in known])
 
+    def on_labelled(self, batch: dict):
+        """Mean cross-entropy of the labelled images of the target; 0 if there are none."""
+        return self.supervised({"labelled": batch["labelled"]}) if "labelled" in batch else tf.constant(0.0)
+
     def consistency(self, images, logits, threshold: float, shares=None):
         """Cross-entropy of strongly augmented images with what is said, surely, of them as they are.
 

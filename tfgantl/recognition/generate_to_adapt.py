@@ -70,8 +70,7 @@ class GenerateToAdapt(Recognizer):
         with tf.GradientTape() as tape:
             features = model.embed(images)
             task = cross_entropy(labels, model.head(features))
-            if "labelled" in batch:
-                task += model.supervised({"labelled": batch["labelled"]})
+            task += model.on_labelled(batch)
             classes = judged(self.made(model, features, labels), False)[0]
             real = judged(self.made(model, model.embed(target), nobody), False)[1]
             alike = cross_entropy(labels, classes) + self.beta * domain_loss(real, 1.0)

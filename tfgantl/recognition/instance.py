@@ -60,8 +60,7 @@ class _Weighted(Recognizer):
         labels, weights = tf.gather(memory["labels"], numbers), tf.gather(memory["weights"], numbers)
         logits = model.classifier(images, training=True)
         terms = {"task": cross_entropy(tf.cast(labels, tf.int32), logits, weights)}
-        if "labelled" in batch:
-            terms["target"] = model.supervised({"labelled": batch["labelled"]})
+        terms["target"] = model.on_labelled(batch)
         return terms
 
 

@@ -120,6 +120,5 @@ class SHOT(Recognizer):
             terms["pseudo"] = self.pseudo * cross_entropy(tf.argmax(near, 1), logits)
         if self.consistency:
             terms["consistency"] = self.consistency * model.consistency(images, logits, self.threshold)
-        if "labelled" in batch:
-            terms["task"] = model.supervised({"labelled": batch["labelled"]})
+        terms["task"] = model.on_labelled(batch)
         return terms

@@ -53,6 +53,5 @@ class PseudoLabels(Recognizer):
             "task": cross_entropy(batch["source"][1], known),
             "consistency": model.consistency(target, logits, self.threshold, memory["source"] / memory["target"]),
         }
-        if "labelled" in batch:
-            terms["target"] = model.supervised({"labelled": batch["labelled"]})
+        terms["target"] = model.on_labelled(batch)
         return terms

@@ -150,8 +150,7 @@ class CyCADA(Recognizer):
         def classify():
             embedded = model.embed(fakes)
             terms = {"task": cross_entropy(labels, model.head(embedded))}
-            if "labelled" in batch:
-                terms["target"] = model.supervised({"labelled": batch["labelled"]})
+            terms["target"] = model.on_labelled(batch)
             if self.features:
                 sides = ((embedded, 1.0), (model.embed(target), 0.0))
                 strength = self.features * model.progress
