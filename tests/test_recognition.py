@@ -276,6 +276,28 @@ def test_the_pipeline_compares_reports_publishes_and_goes_on(tmp_path, monkeypat
     }
 
 
+def test_a_target_without_labels_gets_a_classifier_and_no_verdict(tmp_path, monkeypatch, capsys):
+    from tfgantl.pipelines.recognize import main
+
+    monkeypatch.chdir(tmp_path)
+    images, labels = bars(60, 0)
+    np.savez(tmp_path / "a.npz", x=images, y=labels)
+    np.savez(tmp_path / "b.npz", x=bars(60, 1, dark=60, light=190)[0])
+    command = [
+        "--source=Arrays", "--source.path=a.npz", "--target=Arrays", "--target.path=b.npz", "--image_size=8",
+        "--method=AdaBN", "--seeds=1", "--steps=2", "--batch_size=8", "--augment=translation", "--backbone=dense",
+    ]  # fmt: skip
+    assert main([*command, "--labels=[1]"]) == 2
+    assert "`labels` must be 0 for a target without labels. Received: 1" in capsys.readouterr().err
+    assert main([*command, "--labels=[0]", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["verdict"] is None and result["methods"]["AdaBN"]["accuracy"] is None
+    assert (tmp_path / result["export_dir"] / "saved_model.pb").is_file()
+    assert main([*command, "--labels=[0]", "--rank", "--json"]) == 0
+    ranks = json.loads(capsys.readouterr().out.splitlines()[-1])["ranks"]["0: a"]
+    assert ranks["leep"] is None and 0 <= ranks["a_distance"] <= 2 and ranks["label_shift"] >= 0
+
+
 def test_dense_backbone_moves_between_domains():
     fitted = made("FineTune").fit(problem(features=lambda size, channels: dense_features(size, channels, 8)))
     assert fitted.model.features.get_layer("block1_dense").trainable is False
