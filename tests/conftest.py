@@ -10,10 +10,8 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-# One thread for each of the workers of pytest, and rare looks for garbage among the many objects of a traced graph:
-# together a sixth of the time.
+# One thread for each worker of pytest, as they share the cores.
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-gc.set_threshold(200_000, 20, 100)
 
 import keras
 import numpy as np
@@ -26,6 +24,8 @@ from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP
 from tfgantl.models.adapters import run
 from tfgantl.training.stages import Outcome
+
+gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 settings.register_profile("short", max_examples=25, derandomize=True, database=None, **COMMON)
