@@ -23,6 +23,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP
 from tfgantl.models.adapters import run
+from tfgantl.models.vgg import vgg16
 from tfgantl.training.stages import Outcome
 
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
@@ -38,6 +39,21 @@ TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
 
 def tiny_images(count=24, size=8, channels=1, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def random_vgg(tmp_path_factory):
+    """A file with random weights of the first blocks of VGG16."""
+    path = tmp_path_factory.mktemp("vgg") / "random.npz"
+    network = vgg16(("block1_conv2", "block2_conv2", "block3_conv3"), None)
+    np.savez(path, **{w.path: w.numpy() for w in network.weights})
+    return path
+
+
+@pytest.fixture
+def vgg_weights(random_vgg, monkeypatch):
+    """Takes the random weights for those of ImageNet, for methods that look at images with VGG16."""
+    monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(random_vgg))
 
 
 @pytest.fixture

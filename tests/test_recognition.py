@@ -281,10 +281,10 @@ def test_a_target_without_labels_gets_a_classifier_and_no_verdict(tmp_path, monk
 
     monkeypatch.chdir(tmp_path)
     images, labels = bars(60, 0)
-    np.savez(tmp_path / "a.npz", x=images, y=labels)
-    np.savez(tmp_path / "b.npz", x=bars(60, 1, dark=60, light=190)[0])
+    np.savez(tmp_path / "labelled.npz", x=images, y=labels)
+    np.savez(tmp_path / "bare.npz", x=bars(60, 1, dark=60, light=190)[0])
     command = [
-        "--source=Arrays", "--source.path=a.npz", "--target=Arrays", "--target.path=b.npz", "--image_size=8",
+        "--source=Arrays", "--source.path=labelled.npz", "--target=Arrays", "--target.path=bare.npz", "--image_size=8",
         "--method=AdaBN", "--seeds=1", "--steps=2", "--batch_size=8", "--augment=translation", "--backbone=dense",
     ]  # fmt: skip
     assert main([*command, "--labels=[1]"]) == 2
@@ -294,7 +294,7 @@ def test_a_target_without_labels_gets_a_classifier_and_no_verdict(tmp_path, monk
     assert result["verdict"] is None and result["methods"]["AdaBN"]["accuracy"] is None
     assert (tmp_path / result["export_dir"] / "saved_model.pb").is_file()
     assert main([*command, "--labels=[0]", "--rank", "--json"]) == 0
-    ranks = json.loads(capsys.readouterr().out.splitlines()[-1])["ranks"]["0: a"]
+    ranks = json.loads(capsys.readouterr().out.splitlines()[-1])["ranks"]["0: labelled"]
     assert ranks["leep"] is None and 0 <= ranks["a_distance"] <= 2 and ranks["label_shift"] >= 0
 
 

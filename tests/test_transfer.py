@@ -8,22 +8,11 @@ from conftest import TINY_MLP, adapted_gan, live_images, moved, play
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError
-from tfgantl.models.vgg import vgg16
 from tfgantl.training.stages import Outcome, Stage
 from tfgantl.transfer.kernel_adapters import FilterStates, Modulation
 
-VGG_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3")
+pytestmark = pytest.mark.usefixtures("vgg_weights")  # for the methods that look at images with it
 METHODS = {name: getattr(methods, name) for name in methods.__all__ if name not in ("Transfer", "Auto")}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def vgg_weights(tmp_path_factory):
-    """Random weights of VGG16, for the methods that look at images with it."""
-    path = tmp_path_factory.mktemp("vgg") / "random.npz"
-    np.savez(path, **{w.path: w.numpy() for w in vgg16(VGG_LAYERS, None).weights})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFGANTL_VGG16_WEIGHTS", str(path))
-        yield path
 
 
 @pytest.mark.parametrize("name", METHODS)

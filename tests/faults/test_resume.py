@@ -80,6 +80,7 @@ def same(trained, path, whole, whole_path):
 
 
 @pytest.mark.parametrize("name", [*METHODS, "pretraining"])
+@pytest.mark.usefixtures("vgg_weights")
 def test_a_resumed_run_ends_where_the_whole_one_ends(run_once, tmp_path, name):
     method = METHODS.get(name)
     rng = np.random.default_rng([*METHODS, "pretraining"].index(name))

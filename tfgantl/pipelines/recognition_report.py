@@ -110,8 +110,8 @@ def embedding(classifier, domains: Domains) -> bytes:
     for (_, labels), marker in zip(parts, "ox", strict=True):
         count = len(parts[0][0]) if start == 0 else len(parts[1][0])
         points = flat[start : start + count]
-        colors = "gray" if labels is None else labels
-        axis.scatter(points[:, 0], points[:, 1], c=colors, cmap="tab10", s=12, marker=marker, linewidths=0.8, alpha=0.7)
+        colors = {"color": "gray"} if labels is None else {"c": labels, "cmap": "tab10"}
+        axis.scatter(points[:, 0], points[:, 1], s=12, marker=marker, linewidths=0.8, alpha=0.7, **colors)
         start += count
     axis.set_xticks([])
     axis.set_yticks([])
