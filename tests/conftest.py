@@ -4,6 +4,7 @@ import gc
 import hashlib
 import os
 import re
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP
 from tfgantl.models.adapters import run
 from tfgantl.models.vgg import vgg16
+from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.stages import Outcome
 
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
@@ -54,6 +56,21 @@ def random_vgg(tmp_path_factory):
 def vgg_weights(random_vgg, monkeypatch):
     """Takes the random weights for those of ImageNet, for methods that look at images with VGG16."""
     monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(random_vgg))
+
+
+@contextmanager
+def interrupted_at(step):
+    """Within it, this process gets SIGINT when a run logs that step."""
+    log = RunDirectory.log
+
+    def interrupt(run, record):
+        log(run, record)
+        if record.get("step") == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunDirectory, "log", interrupt)
+        yield
 
 
 @pytest.fixture

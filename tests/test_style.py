@@ -1,15 +1,14 @@
 """Style transfer: losses by their definitions, every kind of painting from the command line, and what is refused."""
 
 import json
-import os
 import re
-import signal
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import interrupted_at
 from PIL import Image
 
 from tfgantl.errors import ConfigError
@@ -22,7 +21,6 @@ from tfgantl.style.color import match_colors, with_colors_of
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS, gram, style_loss
 from tfgantl.style.objective import Objective, Weights
 from tfgantl.style.pictures import split_shares
-from tfgantl.training.run_directory import RunDirectory
 
 
 def picture(seed=0, height=36, width=48):
@@ -223,15 +221,7 @@ def test_an_interrupted_run_saves_its_image_and_goes_on_exactly(paint, files, tm
     command = [files["content"], files["style"], "--sizes", "[24,32]", "--save_every", "7"]
     monkeypatch.setattr(stylize, "SMALLEST", 24)
     _, whole = paint(*command, "--run_dir", tmp_path / "whole", steps=40)
-    log = RunDirectory.log
-
-    def interrupt(run, record):
-        log(run, record)
-        if record.get("step") == 30:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "log", interrupt)
+    with interrupted_at(30):
         found = paint(*command, "--run_dir", tmp_path / "cut", "-o", tmp_path / "out.png", steps=40)
     goes_on = f"everything is saved, `--resume {tmp_path}/cut` goes on"
     assert found == (7, f"tfgantl stylize: error: SIGINT at step 30; {goes_on}")

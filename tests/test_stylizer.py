@@ -2,14 +2,12 @@
 
 import io
 import json
-import os
-import signal
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny_images
+from conftest import interrupted_at, tiny_images
 from PIL import Image
 
 from tfgantl.data import Folder
@@ -26,7 +24,7 @@ from tfgantl.pipelines.styles.applying import mixes_of
 from tfgantl.style.crops import crops
 from tfgantl.style.feedforward import for_new_styles, with_styles_of
 from tfgantl.style.painting import CONTENT, STYLE
-from tfgantl.training.run_directory import RunDirectory, read_result
+from tfgantl.training.run_directory import read_result
 from tfgantl.untrusted.networks import load_network
 
 
@@ -171,15 +169,7 @@ def test_new_rows_are_learnt_alone_compared_with_scratch_and_applied(folder, cap
 
 
 def test_a_training_that_is_interrupted_goes_on_exactly(folder, monkeypatch, capsys):
-    log = RunDirectory.log
-
-    def interrupt(run, record):
-        log(run, record)
-        if record.get("step") == 20:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "log", interrupt)
+    with interrupted_at(20):
         assert train(folder, "cut", steps=22) == 7
     assert "SIGINT at step 20; everything is saved" in capsys.readouterr().err
     assert stylize.main(["train", "--resume", str(folder / "cut")]) == 0

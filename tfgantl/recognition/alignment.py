@@ -1,5 +1,6 @@
 """Feature-based methods without an adversary: the distributions of features are made alike."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,7 +33,7 @@ class AdaBN(Recognizer):
 
 
 @dataclass(frozen=True)
-class _Aligned(Recognizer):
+class _Aligned(Recognizer, ABC):
     """Adds a distance between the features of both domains to the loss.
 
     Args:
@@ -48,9 +49,9 @@ class _Aligned(Recognizer):
         images, target = batch["source"][0], batch["unlabelled"][0]
         return {"task": model.supervised(batch), "distance": self.strength * self.distance(model, images, target)}
 
+    @abstractmethod
     def distance(self, model, source, target):
         """Scalar, of images of both domains."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Instance-based methods: source images count as much as they look like the target."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,7 +8,7 @@ from tfgantl.recognition.base import Recognizer
 
 
 @dataclass(frozen=True)
-class _Weighted(Recognizer):
+class _Weighted(Recognizer, ABC):
     """Trains on source images with weights, which are the ratio of densities target / source at their features."""
 
     family: ClassVar[str] = "instance"
@@ -15,9 +16,9 @@ class _Weighted(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
+    @abstractmethod
     def weights(self, source, target, seed):
         """Weights (n,) of source features (n, d), 1 on average, for target features (m, d)."""
-        raise NotImplementedError
 
     def streams(self, problem):
         import numpy as np

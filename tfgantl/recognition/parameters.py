@@ -94,15 +94,16 @@ class SHOT(Recognizer):
     def refresh(self, model, problem):
         """Finds the centroids of the classes, from predictions and then once more from what is nearest."""
         import numpy as np
+        from scipy.special import softmax
 
-        from tfgantl.recognition.selection import probabilities, unit_features
+        from tfgantl.images import to_unit
+        from tfgantl.recognition.selection import unit
 
-        images = problem.target_pool
-        features = unit_features(model, images)
-        shares = probabilities(model, images)
+        features = model.features.predict(to_unit(problem.target_pool), batch_size=256, verbose=0)
+        shares = softmax(model.head.predict(features, batch_size=256, verbose=0), axis=1)
+        features = unit(features)
         for _ in range(2):
-            centroids = shares.T @ features / (shares.sum(0)[:, None] + 1e-12)
-            centroids /= np.linalg.norm(centroids, axis=1, keepdims=True) + 1e-12
+            centroids = unit(shares.T @ features)
             shares = np.eye(len(centroids), dtype=np.float32)[(features @ centroids.T).argmax(1)]
         model.others["memory"].set(centroids=centroids)
 

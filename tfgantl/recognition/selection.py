@@ -1,6 +1,7 @@
 """Which of several states to keep, without labels of the target: scores of which more is better."""
 
 import numpy as np
+from scipy.special import softmax
 
 from tfgantl.images import to_unit
 
@@ -39,12 +40,14 @@ def soft_neighbourhood_density(probabilities: np.ndarray, temperature: float = 0
 
 def probabilities(model, images: np.ndarray) -> np.ndarray:
     """Float32 (n, classes) of uint8 images."""
-    logits = model.classifier.predict(to_unit(images), batch_size=256, verbose=0)
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return softmax(model.classifier.predict(to_unit(images), batch_size=256, verbose=0), axis=1)
 
 
 def unit_features(model, images: np.ndarray) -> np.ndarray:
     """Float32 (n, d) features of uint8 images, each divided by its length."""
-    features = model.features.predict(to_unit(images), batch_size=256, verbose=0)
-    return features / (np.linalg.norm(features, axis=1, keepdims=True) + 1e-12)
+    return unit(model.features.predict(to_unit(images), batch_size=256, verbose=0))
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows (n, d), each divided by its length."""
+    return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-12)
