@@ -83,17 +83,17 @@ class ADDA(Recognizer):
 
         from tfgantl.recognition.losses import domain_loss
 
-        domain, target = model.others["domain"], batch["unlabelled"][0]
+        domain = model.others["domain"]
         source = model.others["source"](batch["source"][0], training=False)
-        fixed = model.embed(target)
-        with tf.GradientTape() as tape:
-            told = domain_loss(domain(source, training=True), 1.0) + domain_loss(domain(fixed, training=True), 0.0)
-        model.update([domain], told, tape)
-        with tf.GradientTape() as tape:
-            fooled = domain_loss(domain(model.embed(target), training=False), 1.0)
-            total = self.rate * fooled
-            total += model.on_labelled(batch)
-        model.update([model.features], total, tape)
+        with tf.GradientTape() as features:
+            target = model.embed(batch["unlabelled"][0])
+            with features.stop_recording(), tf.GradientTape() as tape:
+                told = domain_loss(domain(source, training=True), 1.0) + domain_loss(domain(target, training=True), 0.0)
+            with features.stop_recording():
+                model.update([domain], told, tape)
+            fooled = domain_loss(domain(target, training=False), 1.0)
+            total = self.rate * fooled + model.on_labelled(batch)
+        model.update([model.features], total, features)
         return {"loss": total, "domain": told, "fooled": fooled}
 
 

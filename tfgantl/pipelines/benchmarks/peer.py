@@ -73,25 +73,22 @@ def measure(name: str, seed: int, steps: int) -> dict:
     keras.utils.set_random_seed(seed)
     fresh = problem.model()
     head = keras.Sequential([fresh.head, keras.layers.Softmax()])
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
     shared = {
         "encoder": fresh.features, "task": head, "Xt": to_unit(unlabelled), "loss": "categorical_crossentropy",
-        "optimizer": keras.optimizers.Adam(rate), "metrics": ["acc"], "random_state": seed, "verbose": 0, "copy": False,
+        "optimizer": keras.optimizers.Adam(1e-3), "random_state": seed, "verbose": 0, "copy": False,
     }  # fmt: skip
     if name in ("DANN", "ADDA"):
         inner = domain_discriminator(fresh.features.output_shape[-1])
         shared["discriminator"] = keras.Sequential([inner, keras.layers.Activation("sigmoid")])
-    if name == "DANN":
-        shared["lambda_"] = 1.0
-    if name == "DeepCORAL":
+    if name in ("DANN", "DeepCORAL"):
         shared["lambda_"] = method.strength
-    peer = getattr(feature_based, name)(**shared)
+    if name == "MCD":
+        shared |= {"n_steps": method.repeats, "pretrain": False}
     epochs = math.ceil(steps / math.ceil(IMAGES / 64))
-    options = {"epochs": epochs, "batch_size": 64}
-    if name == "ADDA":
-        options["pretrain__epochs"] = epochs
-        options["pretrain__batch_size"] = 64
-    peer.fit(x, y, **options)
+    if name == "ADDA":  # as ours, it starts from a classifier of the source that took as many steps
+        shared |= {"pretrain__epochs": epochs, "pretrain__callbacks": [_cosine(steps)]}
+    peer = getattr(feature_based, name)(**shared)
+    peer.fit(x, y, epochs=epochs, batch_size=64, callbacks=[_cosine(steps)])
     logits = peer.predict(to_unit(test[0]))
     theirs = float((np.asarray(logits).argmax(1) == test[1]).mean())
 
@@ -101,13 +98,27 @@ def measure(name: str, seed: int, steps: int) -> dict:
     ratios = []
     for _ in range(TIMED + 1):
         one = _seconds(lambda: ours_model.fit(data, steps_per_epoch=count, verbose=0, shuffle=False))
-        other = _seconds(lambda: _epoch(peer, x, y, name))
+        other = _seconds(lambda: peer.fit(x, y, epochs=1, batch_size=64))
         ratios.append(one / other)
     return {"ours": ours, "theirs": theirs, "ratio": float(np.median(ratios[1:]))}
 
 
-def _epoch(peer, x, y, name):
-    peer.fit(x, y, epochs=1, batch_size=64, **({"pretrain": False} if name == "ADDA" else {}))
+def _cosine(steps: int):
+    """The falling learning rate of ours; the peer makes its optimizers anew from numbers, and refuses a schedule."""
+    import keras
+
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
+    parts = [before + name for before in ("", "pretrain_") for name in ("optimizer", "optimizer_enc", "optimizer_disc")]
+
+    class Cosine(keras.callbacks.Callback):
+        taken = 0
+
+        def on_train_batch_begin(self, batch, logs=None):
+            for part in filter(None, (getattr(self.model, name, None) for name in parts)):
+                part.learning_rate = float(schedule(self.taken))
+            self.taken += 1
+
+    return Cosine()
 
 
 def _forever(*arrays):
