@@ -7,8 +7,11 @@ import pytest
 from conftest import tiny_images
 
 from tfgantl.errors import ConfigError
+from tfgantl.pipelines.benchmarks import peer, photographs, recognition
 from tfgantl.pipelines.benchmarks.jobs import result_path, run_job
 from tfgantl.pipelines.benchmarks.pairs import HALF, PAIRS, coloured, write_archives, write_textures
+from tfgantl.pipelines.benchmarks.recognition import RecognitionBenchmarkConfig
+from tfgantl.pipelines.benchmarks.results import keep
 from tfgantl.pipelines.benchmarks.tables import cell, replace_part
 from tfgantl.pipelines.benchmarks.transfer import TransferBenchmarkConfig, benchmark_transfer
 
@@ -95,3 +98,40 @@ def test_finished_jobs_are_read_and_not_run_again(tmp_path):
     assert result["digits"][10]["Scratch"]["ckid"] == 0.004
     assert result["digits"][10]["FineTune"]["ckid"] == pytest.approx(real["ckid"])
     assert "| Scratch | 4.00 ± 0.00 |" in (tmp_path / "page.md").read_text()
+
+
+def test_recognition_reads_what_is_there_and_trains_what_is_missing(tmp_path, monkeypatch):
+    """The pair with the fewest trainings is real, two steps each; the accuracies of the others are made up."""
+    config = RecognitionBenchmarkConfig(
+        methods="FineTune", seeds=(0,), steps=2, work_dir=str(tmp_path), report=str(tmp_path / "page.md")
+    )
+    known = {"source-only": 0.5, "FineTune": 0.9, "FineTune, 1 label a class": 0.6}
+    pair = ("rendered", "handwritten")
+    for longer, jobs in recognition.missing(config, *pair, 0).items():
+        for job in jobs:
+            made_up = {"accuracy": known.get(job.row, 1.0), "seconds": 1.0, "score": 1.0}
+            keep(recognition.result_path(config, *pair, job.row, 0, longer), made_up)
+    ranks = dict.fromkeys((*recognition.MEASURES, "label_shift"), 0.5)
+    keep(recognition.result_path(config, *pair, "rank", 0), ranks)
+    for name in photographs.METHODS:
+        keep(photographs.result_path(config, name, 0), {"accuracy": 0.75, "seconds": 1.0})
+    for name in peer.METHODS:
+        keep(peer.result_path(config, name, 0), {"ours": 0.7, "theirs": 0.6, "ratio": 0.8})
+    recognition.train_pair(config, "rendered, upright", "handwritten", 0)
+    monkeypatch.setattr(recognition, "run_pair", None)  # nothing is missing
+    result = recognition.benchmark_recognition(config, "")
+    assert result["rendered → handwritten, 1 label a class, 4 steps"]["FineTune, 1 label a class"] == [0.6]
+    real = result["rendered, upright → handwritten, 10 labels a class, 2 steps"]
+    assert set(real) == {
+        "source-only", "oracle", "target-only, 10 labels a class", "FineTune, 10 labels a class",
+    }  # fmt: skip
+    assert all(0.0 < value < 1.0 for values in real.values() for value in values)
+    page = (tmp_path / "page.md").read_text()
+    assert "| FineTune | 0.600 | 20 % | 1 |" in page and "| source-only | 0.500 | 0 % | 1 |" in page
+    for part in (
+        "| rendered, upright → handwritten |",
+        "Kendall τ",
+        "| VGG16Head | 0.750",
+        "| MCD | 0.700 | 0.600 | 0.80 |",
+    ):
+        assert part in page, part

@@ -12,12 +12,17 @@ IMAGES = 2000  # of the source; the peer takes arrays
 TIMED = 3  # turns, after one that is not counted
 
 
+def result_path(config, name: str, seed: int) -> Path:
+    """Where the result of one comparison is kept."""
+    return Path(config.work_dir) / "peer" / f"{name}-{seed}-{config.steps}.json"
+
+
 def peer_lines(config) -> list[str]:
     """The table, measured where it is missing."""
     rows = {}
     for name in METHODS:
         for seed in config.seeds:
-            path = Path(config.work_dir) / "peer" / f"{name}-{seed}-{config.steps}.json"
+            path = result_path(config, name, seed)
             found = kept(path) or keep(path, measure(name, seed, config.steps))
             rows.setdefault(name, []).append(found)
     lines = [

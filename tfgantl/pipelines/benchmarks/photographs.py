@@ -9,15 +9,21 @@ from tfgantl.pipelines.benchmarks.tables import cell
 
 SIDE, SHOTS, STEPS, BATCH = 64, 10, 40, 32
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower", "motorcycle_left", "retina")
+METHODS = ("TargetOnly", "VGG16Head")
+
+
+def result_path(config, name: str, seed: int) -> Path:
+    """Where the result of one training is kept."""
+    return Path(config.work_dir) / "photographs" / f"{name}-{seed}.json"
 
 
 def photograph_lines(config) -> list[str]:
     """The table, measured where it is missing; a sentence where there are no weights."""
     heading = ["## VGG16 with a new head: tiles of photographs", ""]
     rows = {}
-    for name in ("TargetOnly", "VGG16Head"):
+    for name in METHODS:
         for seed in config.seeds:
-            path = Path(config.work_dir) / "photographs" / f"{name}-{seed}.json"
+            path = result_path(config, name, seed)
             try:
                 rows.setdefault(name, []).append(kept(path) or keep(path, measure(name, seed)))
             except ArtifactError as error:

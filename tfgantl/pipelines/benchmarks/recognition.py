@@ -6,7 +6,7 @@ from `work_dir`.
 
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
@@ -127,9 +127,24 @@ def result_path(config, source: str, target: str, row: str, seed: int, longer: i
     return Path(config.work_dir) / "jobs" / (short.replace(":", "-") + ".json")
 
 
+def missing(config, source: str, target: str, seed: int) -> dict[int, list]:
+    """Trainings of a pair and a seed that have no result yet, by how much longer than `steps` they are."""
+    found = {}
+    for table in tables(config.mnist, source, target):
+        for job in table.jobs(config.methods, [seed]):
+            if not result_path(config, source, target, job.row, seed, table.longer).is_file():
+                found.setdefault(table.longer, {})[job.row] = job
+    return {longer: list(jobs.values()) for longer, jobs in sorted(found.items())}
+
+
 def run_pair(config, source: str, target: str, seed: int, threads: int) -> None:
-    """Trains and judges what is missing of all tables of a pair, for one seed, and measures the source before."""
+    """`train_pair` in a process of its own."""
     start_worker(threads)
+    train_pair(config, source, target, seed)
+
+
+def train_pair(config, source: str, target: str, seed: int) -> None:
+    """Trains and judges what is missing of all tables of a pair, for one seed, and measures the source before."""
     import numpy as np
 
     from tfgantl.recognition.comparison import Domains, run
@@ -138,21 +153,14 @@ def run_pair(config, source: str, target: str, seed: int, threads: int) -> None:
     known = domains(config.mnist)
     pair = Domains.load(known[source], known[target], 28, 1)
     labels = pair.test()[1]
-    found = tables(config.mnist, source, target)
-    for longer in sorted({table.longer for table in found}):
-        settings, memory = {"steps": longer * config.steps}, {}
-
-        def path(row, longer=longer):
-            return result_path(config, source, target, row, seed, longer)
-
-        todo = {job.row: job for t in found if t.longer == longer for job in t.jobs(config.methods, [seed])}
-        todo = [job for row, job in todo.items() if not path(row).is_file()]
-        for result in run(pair, todo, settings, titled=False, memory=memory):
+    ranked = result_path(config, source, target, "rank", seed)
+    if not ranked.is_file():
+        keep(ranked, asdict(rank_source(pair.problem(10, seed, steps=config.steps))))
+    for longer, todo in missing(config, source, target, seed).items():
+        for result in run(pair, todo, {"steps": longer * config.steps}, titled=False):
             accuracy = float(np.mean(result.predicted == labels))
-            keep(path(result.job.row), {"accuracy": accuracy, "seconds": result.seconds, "score": result.score})
-        if longer == 1 and not path("rank").is_file():
-            problem = replace(pair.problem(10, seed, **settings), _memory=memory.setdefault(seed, {}))
-            keep(path("rank"), asdict(rank_source(problem)))
+            path = result_path(config, source, target, result.job.row, seed, longer)
+            keep(path, {"accuracy": accuracy, "seconds": result.seconds, "score": result.score})
 
 
 def benchmark_recognition(config: RecognitionBenchmarkConfig, text: str) -> dict:
@@ -172,7 +180,12 @@ def benchmark_recognition(config: RecognitionBenchmarkConfig, text: str) -> dict
     threads = max(1, (os.cpu_count() or 1) // config.workers)
     found = tables(config.mnist)
     pairs = list(dict.fromkeys((table.source, table.target) for table in found))
-    calls = [(run_pair, config, *pair, seed, threads) for seed in config.seeds for pair in pairs]
+    calls = [
+        (run_pair, config, *pair, seed, threads)
+        for seed in config.seeds
+        for pair in pairs
+        if missing(config, *pair, seed) or not result_path(config, *pair, "rank", seed).is_file()
+    ]
     progress = bar(len(calls), "recognition", "pair")
     with ProcessPoolExecutor(config.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         for future in as_completed([pool.submit(*call) for call in calls]):
