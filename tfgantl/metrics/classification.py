@@ -23,45 +23,60 @@ def affine_augmentation(seed: int = 0) -> keras.Sequential:
     )
 
 
-def train_classifier(
-    images: np.ndarray,
-    labels: np.ndarray,
-    num_classes: int,
-    steps: int,
-    seed: int,
-    batch_size: int = 64,
-    augment=None,
-    title: str | None = None,
-) -> keras.Model:
-    """Trains the small CNN with Adam and a cosine schedule.
+class SmallClassifier:
+    """The small CNN, trained with Adam and a cosine schedule as often as is asked for, each time from the beginning.
+
+    What Keras has compiled serves all trainings: on few images, that takes longer than a training.
 
     Args:
-        images: uint8 (n, side, side, channels).
-        labels: int (n,).
+        image_size: Height and width in pixels.
+        channels: 1 or 3.
         num_classes: Number of classes.
-        steps: Number of batches.
-        seed: Sets initial weights, order and augmentation.
-        batch_size: Images a step, at most n.
-        augment: Keras layer or model applied to images in [-1, 1] during training.
-        title: Shows a progress bar with this title; `None` shows none.
-
-    Returns:
-        The trained model, images in [-1, 1] → logits.
+        steps: Number of batches of each training.
     """
-    keras.utils.set_random_seed(seed)
-    model = small_cnn(images.shape[1], images.shape[-1], num_classes)
-    data = batches(Examples.from_arrays(images, labels, num_classes), min(batch_size, len(images)), seed)
-    if augment is not None:
-        data = data.map(lambda x, y: (augment(x, training=True), y))
-    model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    model.fit(
-        data, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False, callbacks=[StepBar(title)] if title else []
-    )
-    return model
+
+    def __init__(self, image_size: int, channels: int, num_classes: int, steps: int):
+        self.steps, self._kind = steps, (image_size, channels, num_classes)
+        self.model = small_cnn(*self._kind)
+        self.model.compile(
+            keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
+        )
+
+    def train(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+        batch_size: int = 64,
+        augment=None,
+        title: str | None = None,
+    ) -> keras.Model:
+        """Trains it.
+
+        Args:
+            images: uint8 (n, side, side, channels).
+            labels: int (n,).
+            seed: Sets initial weights, order and augmentation.
+            batch_size: Images a step, at most n.
+            augment: Keras layer or model applied to images in [-1, 1] during training.
+            title: Shows a progress bar with this title; `None` shows none.
+
+        Returns:
+            The model, images in [-1, 1] → logits; the next training changes it.
+        """
+        keras.utils.set_random_seed(seed)
+        for variable, fresh in zip(self.model.variables, small_cnn(*self._kind).variables, strict=True):
+            variable.assign(fresh)  # also the state of dropout
+        for variable in self.model.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        data = batches(Examples.from_arrays(images, labels, self._kind[2]), min(batch_size, len(images)), seed)
+        if augment is not None:
+            data = data.map(lambda x, y: (augment(x, training=True), y))
+        shown = [StepBar(title)] if title else []
+        self.model.fit(data, steps_per_epoch=self.steps, epochs=1, verbose=0, shuffle=False, callbacks=shown)
+        return self.model
 
 
 def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:

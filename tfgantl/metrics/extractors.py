@@ -18,7 +18,7 @@ import numpy as np
 from tfgantl.data.examples import Examples
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.images import to_unit
-from tfgantl.metrics.classification import affine_augmentation, train_classifier
+from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.models.copies import weights_hash
 from tfgantl.untrusted.networks import load_network
 
@@ -179,8 +179,8 @@ def train_extractor(
         turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
         labels, num_classes = np.repeat(np.arange(4), len(images)), 4
         images = np.concatenate(turned)
-    classifier = train_classifier(
-        images, labels, num_classes, steps, seed, 128, affine_augmentation(seed), title="extractor"
+    classifier = SmallClassifier(*images.shape[2:], num_classes, steps).train(
+        images, labels, seed, 128, affine_augmentation(seed), title="extractor"
     )
     return Extractor(classifier, name, _root_mean_square(classifier, images[:2000]), judges)
 

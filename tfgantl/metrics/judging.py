@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfgantl.metrics.classification import accuracy, affine_augmentation, train_classifier
+from tfgantl.metrics.classification import SmallClassifier, accuracy, affine_augmentation
 from tfgantl.metrics.distances import frechet_distance, neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.extractors import Extractor
@@ -64,6 +64,7 @@ class Judge:
     ):
         self.extractor, self.num_classes, self.seed = extractor, num_classes, seed
         self.classifier_steps = classifier_steps
+        self._classifier = SmallClassifier(*train[0].shape[2:], num_classes, classifier_steps) if num_classes else None
         self.train_images, self.train_labels = train
         self.test_images, self.test_labels = test
         self.train_features, _ = extractor(self.train_images)
@@ -71,8 +72,7 @@ class Judge:
 
     def classifier_accuracy(self, images, labels, title: str, augment=None) -> float:
         """Accuracy on the test images of the small CNN, trained on the given ones."""
-        steps = self.classifier_steps
-        model = train_classifier(images, labels, self.num_classes, steps, self.seed, augment=augment, title=title)
+        model = self._classifier.train(images, labels, self.seed, augment=augment, title=title)
         return accuracy(model, self.test_images, self.test_labels)
 
     def usefulness(self, generated: Judged) -> dict[str, float]:
