@@ -155,6 +155,11 @@ def test_the_case_of_a_class_does_not_matter(how):
     assert type(config.transfer).__name__ == "FreezeD" and "FreezeD" in text
 
 
+def test_options_may_have_hyphens_and_their_values_keep_them():
+    config, _ = parse("adapt", "--validate-every", "7", "--name=a-b", "--optimization.g-learning-rate=0.5")
+    assert (config.validate_every, config.name, config.optimization.g_learning_rate) == (7, "a-b", 0.5)
+
+
 def test_an_unknown_class_lists_the_known_ones(capsys):
     transfers = (
         "AdAM, Alternating, Auto, CDC, EWC, FeatureDistillation, FineTune, FreezeD, KernelModulation, L2SP, "

@@ -74,7 +74,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     Returns:
         The configuration, and the same as YAML that can be fed back with `--config`.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = _underscored(sys.argv[1:] if arguments is None else arguments)
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb][0].upper() + PIPELINES[verb][1:] + ".")
     if "resume" in config_class.__dataclass_fields__:
@@ -101,6 +101,15 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         parser.error(str(error))
     namespace.pop("config", None)
     return config, parser.dump(namespace, skip_unset=False)
+
+
+def _underscored(arguments: list[str]) -> list[str]:
+    """The command line with the names of options as they are defined: `--run-dir` is `--run_dir`."""
+    parts = [argument.partition("=") for argument in arguments]
+    return [
+        ("--" + name[2:].replace("-", "_") if name.startswith("--") else name) + equals + value
+        for name, equals, value in parts
+    ]
 
 
 def _resumed(parser: ArgumentParser, arguments: list[str]) -> list[str]:
