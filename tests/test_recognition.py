@@ -204,7 +204,7 @@ def test_dense_groups_of_predictions_score_above_scattered_ones():
     ],
 )
 def test_methods_are_named_with_options(text, message):
-    assert methods_of("shot:consistency=0, MCD") == {"shot:consistency=0": SHOT(consistency=0.0), "MCD": made("MCD")}
+    assert methods_of("shot:consistency=1, MCD") == {"shot:consistency=1": SHOT(consistency=1.0), "MCD": made("MCD")}
     with pytest.raises(ConfigError, match=message):
         methods_of(text)
 

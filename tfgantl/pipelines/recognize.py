@@ -29,7 +29,7 @@ class RecognizeConfig:
         source: Labelled images to learn from.
         target: Images to recognise; labels of its training images are used only as far as `labels` says.
         candidates: Further sources to compare with the first one by --rank.
-        method: Names of methods, with commas; options follow a name after colons, as in SHOT:consistency=0.
+        method: Names of methods, with commas; options follow a name after colons, as in SHOT:consistency=1.
         labels: Labelled target images a class, one comparison for each number; 0 for none.
         seeds: Number of training seeds.
         seed: The first of them.

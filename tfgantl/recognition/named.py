@@ -1,4 +1,4 @@
-"""Methods by name on a command line: `SHOT`, or with options `SHOT:consistency=0:pseudo=0.3`. Imports no TensorFlow."""
+"""Methods by name on a command line: `SHOT`, or with options `SHOT:consistency=1:pseudo=0.3`. Imports no TensorFlow."""
 
 from dataclasses import fields
 

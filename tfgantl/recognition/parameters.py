@@ -67,7 +67,7 @@ class SHOT(Recognizer):
     Args:
         pseudo: Weight of the cross-entropy on pseudo-labels.
         consistency: Weight of the cross-entropy of strongly augmented images with what the head says, surely, of the
-            weakly augmented ones (Sohn et al., 2020, https://arxiv.org/abs/2001.07685); 0 is the method of the paper.
+            weakly augmented ones (Sohn et al., 2020, https://arxiv.org/abs/2001.07685); the paper has none.
         threshold: How sure that must be.
 
     Reference:
@@ -75,7 +75,7 @@ class SHOT(Recognizer):
     """
 
     pseudo: float = 0.1
-    consistency: float = 1.0
+    consistency: float = 0.0
     threshold: float = 0.9
 
     family: ClassVar[str] = "model"
