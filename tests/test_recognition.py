@@ -10,7 +10,7 @@ from tfgantl.data import Examples
 from tfgantl.errors import ConfigError, DataError, DivergedError
 from tfgantl.images import to_unit
 from tfgantl.models.backbones import convolutional_features, dense_features, linear_head
-from tfgantl.recognition import METHODS, SHOT, DeepCORAL, Recognizer, SourceOnly
+from tfgantl.recognition import METHODS, SHOT, DeepCORAL, GANImages, Recognizer, SourceOnly
 from tfgantl.recognition.comparison import Domains, shots
 from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.named import methods_of
@@ -126,6 +126,19 @@ def test_what_a_method_needs_is_asked_for(name):
         made(name).fit(problem(labelled=None, unlabelled=None))
 
 
+@pytest.mark.parametrize(
+    ("labeller", "labelled", "count"), [("none", True, 9), ("AdaBN", True, 9 + 25), ("AdaBN", False, 25)]
+)
+def test_a_gan_learns_from_given_labels_and_from_sure_ones(known, labeller, labelled, count):
+    given = known if labelled else dataclasses.replace(known, labelled=None)
+    method = GANImages(labeller=labeller, sure=0.7)
+    images, labels = method.known(given, None, None).take()
+    assert abs(len(images) - count) <= 1  # 0.7 of each predicted class of 36 images
+    if labelled:
+        np.testing.assert_array_equal(images[:9], known.labelled.take()[0])
+        np.testing.assert_array_equal(labels[:9], known.labelled.take()[1])
+
+
 def test_labels_of_the_unlabelled_stream_never_reach_a_batch():
     known = Examples.from_arrays(*bars(12, 0), 3)
     batch = next(iter(streams({"source": known, "unlabelled": known}, 4, 0)))
@@ -199,6 +212,7 @@ def test_dense_groups_of_predictions_score_above_scattered_ones():
     [
         ("", "`method` must name at least one of"),
         ("Sot", "`method` must name SourceOnly, .* Received: Sot"),
+        ("GANImages:labeller=Shoot", "`method` must name SourceOnly, .* Received: Shoot"),
         ("SHOT:repeat=3", "SHOT: options must be pseudo=…, consistency=…, threshold=…. Received: repeat=3"),
         ("MCD:repeats=x", "MCD: `repeats` must be of type int. Received: x"),
     ],

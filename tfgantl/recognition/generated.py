@@ -10,16 +10,17 @@ from tfgantl.recognition.base import Recognizer
 class GANImages(Recognizer):
     """Adapts a class-conditional GAN to the target, and trains the classifier on its images.
 
-    Without labelled target images the GAN gets those labels that another method gives, surely.
+    The GAN learns from the labelled images of the target, and from the others with labels that another method is
+    sure of.
 
     Args:
         source: Handle of the conditional GAN to adapt, as for `tfgantl adapt`.
         gan_steps: Training steps of the adaptation.
         images: Generated images to train on.
-        labeller: Name of the method that labels the target where no labels are known.
+        labeller: Name of the method that labels the unlabelled images of the target; none leaves them out.
         sure: Share of the images of each predicted class that are taken, the surest first.
-        rounds: How often to go round where no labels are known: from the second time on, the classifier trained on
-            generated images is the labeller.
+        rounds: How often to go round: from the second time on, the classifier trained on generated images is the
+            labeller.
 
     Reference:
         Antoniou et al., 2017, https://arxiv.org/abs/1711.04340; Besnier et al., 2020, https://arxiv.org/abs/1911.02996
@@ -35,27 +36,26 @@ class GANImages(Recognizer):
     family: ClassVar[str] = "generated"
     needs: ClassVar[tuple[str, ...]] = ("source",)
 
+    def __post_init__(self):
+        if self.labeller != "none":
+            from tfgantl.recognition.named import methods_of
+
+            methods_of(self.labeller)
+
     def fit(self, problem, title=None):
         from time import perf_counter
 
         import numpy as np
 
-        from tfgantl import recognition
         from tfgantl.data import Examples
-        from tfgantl.errors import ConfigError
         from tfgantl.images import to_uint8
         from tfgantl.recognition.training import SHOWN, train
 
-        if problem.labelled is None and problem.unlabelled is None:
-            raise ConfigError("GANImages: there must be images of the target. Received: none (cross-domain setting)")
         start, began = problem.source_model(), perf_counter()
         labels = np.arange(self.images) % problem.num_classes
         fitted = None
-        for _ in range(self.rounds if problem.labelled is None else 1):
-            known = problem.labelled
-            if known is None:
-                labeller = fitted or getattr(recognition, self.labeller)().fit(problem, title)
-                known = surest(labeller.model, problem.target_pool, self.sure, problem.num_classes)
+        for _ in range(self.rounds):
+            known = self.known(problem, fitted, title)
             gan = self.adapted(problem, known, title)
             fakes = to_uint8(gan.generate(gan.latents(self.images, problem.seed), labels))
             made = Examples.from_arrays(fakes, labels, problem.num_classes)
@@ -63,6 +63,25 @@ class GANImages(Recognizer):
         fitted.seconds = perf_counter() - began
         fitted.generated = fakes[:SHOWN], labels[:SHOWN]
         return fitted
+
+    def known(self, problem, labeller, title):
+        """Images of the target whose labels are given, and those that a labeller is sure of."""
+        import numpy as np
+
+        from tfgantl.data import Examples
+        from tfgantl.errors import ConfigError
+        from tfgantl.recognition.named import methods_of
+
+        parts = [] if problem.labelled is None else [problem.labelled.take()]
+        if problem.unlabelled is not None and self.labeller != "none":
+            labeller = labeller or methods_of(self.labeller)[self.labeller].fit(problem, title)
+            parts.append(surest(labeller.model, problem.target_pool, self.sure))
+        if not parts:
+            raise ConfigError(
+                "GANImages: there must be images of the target, with labels or with a `labeller`. "
+                f"Received: none ({problem.setting} setting)"
+            )
+        return Examples.from_arrays(*map(np.concatenate, zip(*parts, strict=True)), problem.num_classes)
 
     def adapted(self, problem, known, title):
         """The GAN, adapted to labelled images, without validation."""
@@ -99,18 +118,16 @@ class OnGenerated(Recognizer):
         return {name: part for name, part in super().streams(problem).items() if name != "unlabelled"}
 
 
-def surest(model, images, share: float, num_classes: int):
-    """The images of each predicted class that a classifier is surest of, with its predictions for labels.
+def surest(model, images, share: float):
+    """The images of each predicted class that a classifier is surest of, and its predictions.
 
     Args:
         model: The classifier.
         images: uint8 (n, side, side, channels).
         share: Share of the images of each class that are taken.
-        num_classes: Number of classes.
     """
     import numpy as np
 
-    from tfgantl.data import Examples
     from tfgantl.recognition.selection import probabilities
 
     said = probabilities(model, images)
@@ -120,4 +137,4 @@ def surest(model, images, share: float, num_classes: int):
         members = members[np.argsort(-said[members, label], kind="stable")]
         chosen.extend(members[: max(1, round(share * len(members)))])
     chosen = np.sort(chosen)
-    return Examples.from_arrays(images[chosen], labels[chosen], num_classes)
+    return images[chosen], labels[chosen]

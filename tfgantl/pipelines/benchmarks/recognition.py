@@ -77,7 +77,12 @@ def tables(mnist: str | None, source: str | None = None, target: str | None = No
         Table("rendered", "handwritten", 0, ",".join([*free, VARIANTS])),
         Table("rendered", "handwritten", 1, BEST),
         Table("rendered", "handwritten", 5, BEST),
-        Table("rendered", "handwritten", 10, ",".join([*known, BEST, "PseudoLabels,MCD,MultiTask:balance=pcgrad"])),
+        Table(
+            "rendered",
+            "handwritten",
+            10,
+            ",".join([*known, BEST, "PseudoLabels,MCD,MultiTask:balance=pcgrad,GANImages:labeller=none"]),
+        ),
         Table("rendered, upright", "handwritten", 10, "FineTune"),
     ]
     if mnist:
