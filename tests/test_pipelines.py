@@ -10,6 +10,8 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
+from tfgantl.models import MLP
+
 SMALL = [
     "--steps",
     "4",
@@ -112,23 +114,22 @@ def test_the_saved_configuration_repeats_the_run(adapted):
     assert again["export_dir"].endswith("exported/again/1") and again["run_dir"] == "runs/again/1"
 
 
-def test_a_run_is_a_model_to_evaluate_and_a_source_to_adapt_from(adapted):
+def test_a_run_is_a_model_to_evaluate(adapted):
     directory, result, _ = adapted
     measured, _ = run(
         "evaluate", directory, "--model", result["run_dir"], "--samples", "720", "--classifier_steps", "10"
     )
     assert list(measured["metrics"]) == METRICS
     assert measured["metrics"]["cfid"] == pytest.approx(result["metrics"]["cfid"], rel=0.2)  # other latents
-    again, _ = run("adapt", directory, "--source", result["run_dir"], "--transfer", "Alternating",
-                   "--baseline", "false", *SMALL)  # fmt: skip
-    assert again["steps"] <= 4
 
 
 def test_an_unconditional_source_takes_a_labelled_target(tmp_path):
     """Labels are left alone, and so are the numbers that need them."""
     small = ["--steps", "2", "--validate_every", "2", "--samples", "100", "--classifier_steps", "5"]
-    made, _ = run("pretrain", tmp_path, "--networks", "MLP", "--conditional", "false", *small)
-    adapted, _ = run("adapt", tmp_path, "--source", made["run_dir"], "--transfer", "FineTune", *small)
+    (tmp_path / "source").mkdir()
+    for network, name in zip(MLP().build(28, 1, None, "float32"), ("generator", "discriminator"), strict=True):
+        network.save(tmp_path / "source" / f"{name}.keras")
+    adapted, _ = run("adapt", tmp_path, "--source", "source", "--transfer", "FineTune", *small)
     assert adapted["metrics"]["gan_train"] is None and np.isfinite(adapted["metrics"]["ckid"])
 
 
