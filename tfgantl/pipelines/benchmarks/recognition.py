@@ -152,11 +152,11 @@ def train_pair(config, source: str, target: str, seed: int) -> None:
     known = domains(config.mnist)
     pair = Domains.load(known[source], known[target], 28, 1)
     labels = pair.test()[1]
-    ranked = result_path(config, source, target, "rank", seed)
+    ranked, problem = result_path(config, source, target, "rank", seed), pair.problem(10, seed, steps=config.steps)
     if not ranked.is_file():
-        keep(ranked, asdict(rank_source(pair.problem(10, seed, steps=config.steps))))
-    todo = missing(config, source, target, seed)
-    for result in run(pair, todo, {"steps": config.steps}, titled=False):
+        keep(ranked, asdict(rank_source(problem)))
+    todo, memory = missing(config, source, target, seed), {seed: problem._memory}  # one classifier of the source
+    for result in run(pair, todo, {"steps": config.steps}, titled=False, memory=memory):
         accuracy = float(np.mean(result.predicted == labels))
         path = result_path(config, source, target, result.job.row, seed)
         keep(path, {"accuracy": accuracy, "seconds": result.seconds, "score": result.score})
