@@ -87,9 +87,10 @@ class ADDA(Recognizer):
         source = model.others["source"](batch["source"][0], training=False)
         with tf.GradientTape() as features:
             target = model.embed(batch["unlabelled"][0])
-            with features.stop_recording(), tf.GradientTape() as tape:
-                told = domain_loss(domain(source, training=True), 1.0) + domain_loss(domain(target, training=True), 0.0)
             with features.stop_recording():
+                with tf.GradientTape() as tape:
+                    told = domain_loss(domain(source, training=True), 1.0)
+                    told += domain_loss(domain(target, training=True), 0.0)
                 model.update([domain], told, tape)
             fooled = domain_loss(domain(target, training=False), 1.0)
             total = self.rate * fooled + model.on_labelled(batch)
