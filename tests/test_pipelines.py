@@ -1,5 +1,6 @@
-"""The main job end to end, small, as a user runs it: in processes of their own, on what is shipped."""
+"""The main job end to end, small, on what is shipped; the first as a user runs it, in a process of its own."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -27,20 +28,27 @@ SMALL = [
 METRICS = "ckid ckid_sd cfid precision recall density coverage gan_train gan_test nn_ratio".split()
 
 
-def run(verb, directory, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", f"tfgantl.pipelines.{verb}", *arguments, "--json"],
-        cwd=directory, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert len(done.stdout.splitlines()) == 1, "only the result is on standard output"
-    return json.loads(done.stdout), done.stderr
-
-
 @pytest.fixture(scope="module")
 def adapted(tmp_path_factory):
     directory = tmp_path_factory.mktemp("adapt")
-    return directory, *run("adapt", directory, *SMALL)
+    command = [sys.executable, "-m", "tfgantl.pipelines.adapt", *SMALL, "--json"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == 1, "only the result is on standard output"
+    return directory, json.loads(done.stdout), done.stderr
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a pipeline in a directory, in this process; gives its result and what it wrote beside."""
+
+    def here(verb, directory, *arguments):
+        monkeypatch.chdir(directory)
+        assert importlib.import_module(f"tfgantl.pipelines.{verb}").main([*arguments, "--json"]) == 0
+        written = capsys.readouterr()
+        return json.loads(written.out), written.err
+
+    return here
 
 
 def test_result_has_what_is_promised(adapted):
@@ -57,7 +65,7 @@ def test_result_has_what_is_promised(adapted):
         assert shown in progress, f"{shown} is not in {progress}"
 
 
-def test_a_probe_chooses_and_compares_and_writes_nothing(tmp_path):
+def test_a_probe_chooses_and_compares_and_writes_nothing(tmp_path, run):
     result, progress = run("adapt", tmp_path, *SMALL, "--probe", "--transfer", "auto")
     assert not list(tmp_path.iterdir())
     assert result["transfer"] != "Auto" and f"auto: {result['transfer']}" in progress
@@ -104,7 +112,7 @@ def test_export_equals_the_keras_generator(adapted):
     assert result["export_dir"].endswith("exported/handwritten-digits/1")
 
 
-def test_the_saved_configuration_repeats_the_run(adapted):
+def test_the_saved_configuration_repeats_the_run(adapted, run):
     """Same seed, same machine: the same images, without the baseline."""
     directory, result, _ = adapted
     config = directory / result["run_dir"] / "config.yaml"
@@ -114,7 +122,7 @@ def test_the_saved_configuration_repeats_the_run(adapted):
     assert again["export_dir"].endswith("exported/again/1") and again["run_dir"] == "runs/again/1"
 
 
-def test_a_run_is_a_model_to_evaluate(adapted):
+def test_a_run_is_a_model_to_evaluate(adapted, run):
     directory, result, _ = adapted
     measured, _ = run(
         "evaluate", directory, "--model", result["run_dir"], "--samples", "720", "--classifier_steps", "10"
@@ -123,7 +131,7 @@ def test_a_run_is_a_model_to_evaluate(adapted):
     assert measured["metrics"]["cfid"] == pytest.approx(result["metrics"]["cfid"], rel=0.2)  # other latents
 
 
-def test_an_unconditional_source_takes_a_labelled_target(tmp_path):
+def test_an_unconditional_source_takes_a_labelled_target(tmp_path, run):
     """Labels are left alone, and so are the numbers that need them."""
     small = ["--steps", "2", "--validate_every", "2", "--samples", "100", "--classifier_steps", "5"]
     (tmp_path / "source").mkdir()
@@ -133,7 +141,7 @@ def test_an_unconditional_source_takes_a_labelled_target(tmp_path):
     assert adapted["metrics"]["gan_train"] is None and np.isfinite(adapted["metrics"]["ckid"])
 
 
-def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path):
+def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path, run):
     rng = np.random.default_rng(0)
     (tmp_path / "pictures").mkdir()
     for i in range(60):

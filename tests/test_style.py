@@ -18,7 +18,7 @@ from tfgantl.pipelines import stylize
 from tfgantl.pipelines.styles.arguments import named
 from tfgantl.style import memory
 from tfgantl.style.color import match_colors, with_colors_of
-from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS, gram, style_loss
+from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS, content_loss, gram, style_loss
 from tfgantl.style.objective import Objective, Weights
 from tfgantl.style.pictures import split_shares
 
@@ -102,7 +102,16 @@ def test_terms_are_1_at_the_beginning_and_0_at_their_targets(weights):
     assert float(begun["content"]) == 0 and float(begun["style"]) == pytest.approx(1, rel=1e-4)
     assert float(reached["style"]) == pytest.approx(0, abs=1e-6) and float(reached["content"]) > 0.3
     assert float(begun["total"]) == pytest.approx(2, rel=1e-4)
-    assert set(both.effective) == {"content", "style"}
+
+
+def test_plain_losses_times_the_effective_weights_are_the_total(weights):
+    content, style, both = objective(weights)
+    between = (content + style) / 2
+    (features, *maps), (wanted, *_), (_, *aims) = (both.network(tf.constant(x)) for x in (between, content, style))
+    plain = {"content": content_loss(features, wanted)[0]}
+    plain |= {f"style {i}": style_loss(*pair)[0] for i, pair in enumerate(zip(maps, map(gram, aims), strict=True), 1)}
+    total = sum(float(value) * both.effective[name] for name, value in plain.items())
+    assert float(both(tf.constant(between))["total"]) == pytest.approx(total, rel=1e-3)
 
 
 def test_strength_0_asks_for_nothing_but_the_content(weights):
@@ -164,7 +173,8 @@ def test_the_default_paints_lowers_the_style_loss_and_says_how(paint, files, tmp
     words = files["content"], files["style"]
     result, image = paint(*words, "-o", tmp_path / "out.png", "--run_dir", tmp_path / "r", steps=20)
     assert {"output", "size", "steps", "content_loss", "style_loss", "seconds_per_step"} <= set(result)
-    assert image.shape == (24, 32, 3) and result["style_loss"] < 0.9 and set(result["effective_weights"]) >= {"style"}
+    assert image.shape == (24, 32, 3) and result["style_loss"] < 0.9
+    assert set(result["effective_weights"]) == {"content", *(f"style {i}" for i in range(1, 6)), "tv"}
     records = [json.loads(line) for line in (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in records if r["run"] == "content"] == [10, 20]
     assert (tmp_path / "r" / "report.html").is_file() and (tmp_path / "r" / "steps" / "000020.png").is_file()

@@ -17,10 +17,12 @@ from tfgantl.export import warmup
 from tfgantl.export.check import check
 from tfgantl.export.publish import publish
 from tfgantl.export.style_signatures import style_signatures
+from tfgantl.models.style_discriminator import StyleDiscriminator
 from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer, paint
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
 from tfgantl.pipelines.styles.applying import mixes_of
+from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.feedforward import for_new_styles, with_styles_of
 from tfgantl.style.painting import CONTENT, STYLE
@@ -107,6 +109,50 @@ def test_a_batch_of_crops_depends_on_its_number_only():
     assert whole[0].shape == (2, 16, 16, 3) and len(later) == 2
     np.testing.assert_array_equal(whole[3], later[0])
     assert not np.array_equal(whole[0], whole[1])
+    plain = [np.full((20, 20, 3), value, np.uint8) for value in (0, 127, 255)]
+    turns = np.concatenate([np.mean(batch, (1, 2, 3)) for batch in crops(plain, 16, 2, 3, seed=1, in_turn=True)])
+    np.testing.assert_allclose(turns, [-1, -0.004, 1, -1, -0.004, 1], atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_kernels_act_with_a_spectral_norm_of_1_and_are_left_alone(tmp_path, dtype):
+    keras.utils.set_random_seed(0)
+    discriminator = StyleDiscriminator(1, width=4, dtype=dtype)
+    layer, mix = discriminator.get_layer("block2_conv"), tf.ones((1, 1))
+    layer.kernel.assign(3.0 * layer.kernel)
+    before = layer.kernel.numpy()
+    for _ in range(30):
+        discriminator([tf.constant(pixels(1, 16, 16)[None]), mix], training=True)
+    np.testing.assert_array_equal(layer.kernel, before)
+    largest = np.linalg.svd(before.reshape(-1, 8))[1][0]
+    x = pixels(2, 8, 8)[None, ..., :1].repeat(4, -1)
+    plain = tf.nn.conv2d(x, before / largest, 2, "SAME")
+    np.testing.assert_allclose(tf.cast(layer(x), "float32"), plain, atol=2e-2 if dtype != "float32" else 1e-4)
+    discriminator.save(tmp_path / "d.keras")
+    again = load_network(tmp_path / "d.keras").get_layer("block2_conv")
+    np.testing.assert_array_equal(layer.direction, again.direction)
+
+
+def test_each_style_has_a_head_and_new_ones_begin_as_their_mean():
+    discriminator, image = StyleDiscriminator(2, width=4), pixels()[None]
+    one, other, both = (discriminator([image, np.array([mix], "f")]) for mix in ([1, 0], [0, 1], [0.25, 0.75]))
+    np.testing.assert_allclose(both, 0.25 * one + 0.75 * other, atol=1e-6)
+    assert np.abs(one - other).max() > 1e-3
+    fresh = discriminator.for_new_styles(3, "float32")
+    for mix in np.eye(3, dtype="f"):
+        np.testing.assert_allclose(fresh([image, mix[None]]), (one + other) / 2, atol=1e-6)
+
+
+def test_an_adversary_tells_a_style_from_what_is_painted_and_holds_still_meanwhile():
+    keras.utils.set_random_seed(0)
+    adversary = Adversary(StyleDiscriminator(1, width=4), 1.0, 1e-2, 100)
+    dark, light, mix = tf.fill((4, 16, 16, 3), -0.8), tf.fill((4, 16, 16, 3), 0.8), tf.ones((4, 1))
+    losses = [float(adversary.train_step(light, dark, mix)) for _ in range(30)]
+    assert losses[-1] < 0.1 < losses[0]
+    before = adversary.discriminator.get_weights()
+    assert adversary.loss(light, mix) < -0.5 < 0.5 < adversary.loss(dark, mix)
+    for old, new in zip(before, adversary.discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +224,32 @@ def test_a_training_that_is_interrupted_goes_on_exactly(folder, monkeypatch, cap
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_gan_of_styles_is_trained_moved_to_a_new_style_and_resumed(folder, capsys):
+    options = ["--adversarial", 1, "--style_weight", 0]
+    assert train(folder, "gan", *options) == 0
+    with interrupted_at(1):
+        assert train(folder, "cut gan", *options) == 7
+    assert stylize.main(["train", "--resume", str(folder / "cut gan")]) == 0
+    for name in ("stylizer.keras", "discriminator.keras"):
+        whole, cut = (load_network(folder / run / name).get_weights() for run in ("gan", "cut gan"))
+        for a, b in zip(whole, cut, strict=True):
+            np.testing.assert_array_equal(a, b)
+    records = [json.loads(line) for line in (folder / "gan" / "metrics.jsonl").read_text().splitlines()]
+    assert {"content", "adversarial", "discriminator"} < set(records[0])
+
+    assert train(folder, "moved", "--base", folder / "gan", *options, styles=("new.png",), steps=1) == 0
+    assert "1 styles, discriminator of the base, run directory" in capsys.readouterr().err
+    networks = [load_network(folder / run / "discriminator.keras") for run in ("gan", "moved")]
+    steps = [np.abs(a - b).max() for a, b in zip(*(n.get_layer("block3_conv").weights for n in networks), strict=True)]
+    assert 0 < steps[0] < 2e-3  # one step of its own, from the discriminator of the base
+    (folder / "gan" / "discriminator.keras").write_bytes((folder / "gan" / "stylizer.keras").read_bytes())
+    assert train(folder, "wrong", "--base", folder / "gan", *options, styles=("new.png",)) == 4
+    assert "must hold a discriminator of styles. Received: Stylizer" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train(folder, "nothing", "--style_weight", "0")
+    assert "`style_weight` or `adversarial` must be above 0. Received: 0 for both" in capsys.readouterr().err
+
+
 def test_the_served_network_paints_files_of_any_size(tmp_path):
     network = tiny()
     version = publish(network, tmp_path / "styles", style_signatures)
@@ -191,8 +263,10 @@ def test_the_served_network_paints_files_of_any_size(tmp_path):
     np.testing.assert_array_equal(same, image)
     direct = paint(network, tf.constant(image / 127.5 - 1, tf.float32), tf.constant([0.0, 1.0]), 1.0).numpy()
     assert np.abs(painted - (direct + 1) * 127.5).max() <= 1
-    mixed = served["mix"](mix=tf.constant([[0.0, 1.0]] * 2), **row)["png_bytes"].numpy()
+    mixed = served["mix"](mix=tf.constant([[0.0, 3.0]] * 2), **row)["png_bytes"].numpy()
     assert mixed[0] == files[0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="mix must be at least 0, and above 0 somewhere"):
+        served["mix"](mix=tf.constant([[0.0, 1.0], [0.0, 0.0]]), **row)
     with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be in"):
         served["serving_default"](style=tf.constant([2, 0]), **row)
     with pytest.raises(tf.errors.InvalidArgumentError, match="strength must be in"):
@@ -205,6 +279,10 @@ def test_mixes_and_wrong_options(folder, tmp_path, capsys):
     with pytest.raises(ConfigError, match="`styles` must be all, or some of a, b. Received: c"):
         mixes_of("c", ["a", "b"])
     assert train(folder, "one", styles=("nowhere.png",)) == 3
+    assert train(folder, "one", styles=("first.png", "contents/../first.png")) == 2
+    assert train(folder, "one", styles=("first.png:2", "second.png:1")) == 2
+    said = capsys.readouterr().err
+    assert "must have different names. Received: first, first" in said and "must have no weights" in said
     tiny(("first", "b")).save(tmp_path / "s.keras")
     assert train(folder, "two", "--base", tmp_path / "s.keras") == 2
     assert "`styles` must be new to the base. Received: first" in capsys.readouterr().err

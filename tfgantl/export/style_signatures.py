@@ -16,7 +16,8 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
 
     - `serving_default(image_bytes, style, strength) → png_bytes`: PNG or JPEG files, the number of a style, and a
       strength from 0 for the picture itself to 1.
-    - `mix(image_bytes, mix, strength) → png_bytes`: the same with a share of each style.
+    - `mix(image_bytes, mix, strength) → png_bytes`: the same with a weight of each style, which are brought to a sum
+      of 1.
 
     Pictures keep their size, but none gets more than 1,024 pixels a side. Each depends on its own row alone.
 
@@ -33,11 +34,13 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
         inside = tf.debugging.Assert(
             tf.reduce_all((strength >= 0) & (strength <= 1)), ["strength must be in [0, 1]. Received:", strength]
         )
-        positive = tf.debugging.Assert(tf.reduce_all(mix >= 0), ["mix must not be negative. Received:", mix])
+        usable = tf.reduce_all(mix >= 0) & tf.reduce_all(tf.reduce_sum(mix, 1) > 0)
+        positive = tf.debugging.Assert(usable, ["mix must be at least 0, and above 0 somewhere. Received:", mix])
         with tf.control_dependencies(
             [check_rows(image_bytes), check_finite(mix), check_finite(strength), inside, positive]
         ):
-            rows = tuple(tf.identity(x) for x in (image_bytes, mix, strength))
+            shares = mix / tf.reduce_sum(mix, 1, keepdims=True)
+            rows = tuple(tf.identity(x) for x in (image_bytes, shares, strength))
         # One at a time: sizes differ, and each takes its own memory.
         return tf.map_fn(
             lambda row: _painted(network, *row), rows, parallel_iterations=1,

@@ -1,6 +1,6 @@
 """Importing this module registers all networks with Keras, so that `keras.models.load_model` knows them."""
 
-from tfgantl.models import dcgan, mined, mlp, stylizer, vgg
+from tfgantl.models import dcgan, mined, mlp, style_discriminator, stylizer, vgg
 
 NETWORKS = (
     dcgan.DCGANGenerator,
@@ -10,6 +10,8 @@ NETWORKS = (
     mlp.MLPDiscriminator,
 )
 LAYERS = (
+    style_discriminator.SpectralConv2D,
+    style_discriminator.StyleDiscriminator,
     stylizer.ConditionalInstanceNorm,
     stylizer.ReflectionPadding,
     stylizer.Stylizer,

@@ -39,11 +39,13 @@ class CoGAN(Recognizer):
 
         block, rest = split_features(model.features)
         first = keras.models.clone_model(block)
+        first.set_weights(block.get_weights())  # what the sides have in common is then where it is for both
+        made = {name: ending(name) for name in ("make_source", "make_target")}
+        made["make_target"].set_weights(made["make_source"].get_weights())
         units = model.features.output_shape[-1]
         vector = keras.Input((units,))
         return {
-            "make_source": ending("make_source"),
-            "make_target": ending("make_target"),
+            **made,
             "first": first,
             "rest": rest,
             "real": keras.Model(vector, layers.Dense(1)(vector), name="real"),

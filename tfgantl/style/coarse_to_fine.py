@@ -124,6 +124,10 @@ def _run(optimizer, painting, end, every, on_step, on_state) -> bool:
     """Takes the steps of one size; whether to stop."""
     stopped, traced, last = False, False, time.perf_counter()
 
+    def keep():
+        painting.image, painting.state = optimizer.image, optimizer.state()
+        on_state(painting)
+
     def after(terms):
         nonlocal stopped, traced, last
         seconds, count = painting.seconds
@@ -131,17 +135,15 @@ def _run(optimizer, painting, end, every, on_step, on_state) -> bool:
             painting.seconds = seconds + time.perf_counter() - last, count + 1
         painting.terms, painting.step, traced = terms, painting.step + 1, True
         stopped = on_step(painting)
+        if painting.step % every == 0 and painting.step < end and not stopped:
+            keep()
         last = time.perf_counter()
         return stopped
 
-    while painting.step < end and not stopped:
-        goal = min(end, (painting.step // every + 1) * every)
-        optimizer.run(goal - painting.step, after)
-        if not stopped:
-            painting.step = goal  # L-BFGS may have found nothing lower before
-        painting.image, painting.state = optimizer.image, optimizer.state()
-        on_state(painting)
-        last = time.perf_counter()
+    optimizer.run(end - painting.step, after)
+    if not stopped:
+        painting.step = end  # L-BFGS may have found nothing lower before
+    keep()
     return stopped
 
 

@@ -9,7 +9,9 @@ from tfgantl.images import to_unit
 LEAST_SHARE = 0.5  # of the short side of a picture
 
 
-def crops(pictures: list[np.ndarray], size: int, batch_size: int, steps: int, seed: int, start: int = 0):
+def crops(
+    pictures: list[np.ndarray], size: int, batch_size: int, steps: int, seed: int, start: int = 0, in_turn: bool = False
+):
     """Batches of crops: each from half to all of the short side of a picture, half of them mirrored.
 
     Args:
@@ -19,6 +21,7 @@ def crops(pictures: list[np.ndarray], size: int, batch_size: int, steps: int, se
         steps: Number of the batch to end before.
         seed: Chooses pictures and places.
         start: Number of the first batch.
+        in_turn: Take the pictures one after the other, and not at random.
 
     Returns:
         Dataset of float32 (batch_size, size, size, 3) in [-1, 1].
@@ -26,7 +29,9 @@ def crops(pictures: list[np.ndarray], size: int, batch_size: int, steps: int, se
 
     def batch(number):
         rng = np.random.default_rng([seed, int(number)])
-        return to_unit(np.stack([_crop(pictures[rng.integers(len(pictures))], size, rng) for _ in range(batch_size)]))
+        turns = int(number) * batch_size + np.arange(batch_size)
+        chosen = (turn % len(pictures) if in_turn else rng.integers(len(pictures)) for turn in turns)
+        return to_unit(np.stack([_crop(pictures[i], size, rng) for i in chosen]))
 
     data = tf.data.Dataset.range(start, steps)
     data = data.map(lambda number: tf.numpy_function(batch, [number], tf.float32), num_parallel_calls=1)

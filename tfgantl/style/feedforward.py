@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from itertools import repeat
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer
+from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.optimizing import check_terms
 from tfgantl.style.painting import PaintingLoss
@@ -22,37 +24,46 @@ class StylizerTraining:
         steps: Number of steps, over which the learning rate falls to a twentieth.
         learning_rate: Of Adam, at the beginning.
         rows_only: Whether kernels stay what they are.
+        adversary: What else painted images have to please; it is trained beside.
     """
 
     def __init__(
-        self, network: Stylizer, loss: PaintingLoss, steps: int, learning_rate: float = 3e-3, rows_only: bool = False
-    ):
-        self.network, self.steps, self.step = network, steps, 0
+        self, network: Stylizer, loss: PaintingLoss, steps: int, learning_rate: float = 3e-3, rows_only: bool = False,
+        adversary: Adversary | None = None,
+    ):  # fmt: skip
+        self.network, self.steps, self.step, self._adversarial = network, steps, 0, adversary is not None
         for layer in network.layers:
             layer.trainable = not rows_only or isinstance(layer, ConditionalInstanceNorm)
         variables = network.trainable_variables
         optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=0.05))
         optimizer.build(variables)
-        self._variables = [*variables, *optimizer.variables]
+        self._variables = [*variables, *optimizer.variables, *(adversary.variables if adversary else ())]
 
         @tf.function(jit_compile=False)
-        def train_step(images, mix):
+        def train_step(images, mix, reals):
             with tf.GradientTape() as tape:
-                terms = loss(images, network([images, mix], training=True), mix)
+                painted = network([images, mix], training=True)
+                terms = loss(images, painted, mix)
                 total = tf.reduce_mean(terms["total"])
+                if adversary is not None:
+                    terms["adversarial"] = adversary.loss(painted, mix)
+                    total += adversary.weight * terms["adversarial"]
             optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
-            return {name: tf.reduce_mean(values) for name, values in terms.items()}
+            if adversary is not None:
+                terms["discriminator"] = adversary.train_step(reals, tf.stop_gradient(painted), mix)
+            return {name: tf.reduce_mean(values) for name, values in {**terms, "total": total}.items()}
 
         self._train_step = train_step
 
     def run(
-        self, pictures: list[np.ndarray], size: int, batch_size: int, seed: int,
+        self, pictures: list[np.ndarray], styles: list[np.ndarray], size: int, batch_size: int, seed: int,
         on_step: Callable[[dict[str, float]], bool],
     ) -> float:  # fmt: skip
         """Trains to the last step, or until `on_step`, which gets the losses of each step, says to stop.
 
         Args:
             pictures: Content, uint8 (height, width, 3) of any size.
+            styles: The same, one for each style; what an adversary learns from.
             size: Height and width of the crops in pixels, a multiple of 4.
             batch_size: Crops a step.
             seed: Chooses the crops.
@@ -64,12 +75,15 @@ class StylizerTraining:
         Raises:
             DivergedError: If a loss is not finite.
         """
-        seconds = []
-        for images in crops(pictures, size, batch_size, self.steps, seed, self.step):
+        seconds, reals = [], repeat(None)
+        if self._adversarial:
+            reals = crops(styles, size, batch_size, self.steps, seed, self.step, in_turn=True)
+        contents = crops(pictures, size, batch_size, self.steps, seed, self.step)
+        for images, real in zip(contents, reals, strict=False):
             start = time.perf_counter()
             number = (self.step * batch_size + np.arange(batch_size)) % self.network.num_styles
             mix = np.eye(self.network.num_styles, dtype=np.float32)[number]
-            terms = {name: float(value) for name, value in self._train_step(images, mix).items()}
+            terms = {name: float(value) for name, value in self._train_step(images, mix, real).items()}
             check_terms(terms)
             self.step += 1
             seconds.append(time.perf_counter() - start)
@@ -117,13 +131,6 @@ def with_styles_of(network: Stylizer, other: Stylizer) -> Stylizer:
     further = {layer.name: layer for layer in other.norms()}
     _copy(network, both, lambda rows, layer, part: np.concatenate([rows, getattr(further[layer.name], part).numpy()]))
     return both
-
-
-def float32_stylizer(network: Stylizer) -> Stylizer:
-    """The same network and weights, computing in float32."""
-    plain = Stylizer(network.num_styles, network.width, network.blocks, network.styles)
-    plain.set_weights(network.get_weights())
-    return plain
 
 
 def _copy(source, target, rows_of):

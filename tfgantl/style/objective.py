@@ -62,7 +62,7 @@ class Objective(tf.Module):
         before: The frame before and its content, of the shape of `content`; `None` for single pictures.
 
     Attributes:
-        effective: Term → what its plain loss is multiplied by.
+        effective: Term → what its plain loss is multiplied by; the style has one for each layer, from the image on.
     """
 
     def __init__(
@@ -79,8 +79,9 @@ class Objective(tf.Module):
     ):
         super().__init__()
         self.network, self.weights, self.effective = network, weights, {}
-        begun = _features(network, start)
-        known = _features(network, content) if content is not None else None
+        begun, known = _features(network, start), None
+        if content is not None:
+            known = begun if np.array_equal(start, content) else _features(network, content)
         grams = [[gram(x) for x in _features(network, style)[1:]] for style in styles]
         if masks is None:
             mixed = [sum(s * g for s, g in zip(shares, layer, strict=True)) for layer in zip(*grams, strict=True)]
@@ -89,8 +90,9 @@ class Objective(tf.Module):
             asked = list(zip(shares, masks, grams, strict=True))
         self.regions = [_region(*region, strength, begun[1:], known[1:] if known else None) for region in asked]
         if self.regions and weights.style:
-            mean = tf.add_n([region.share * scale for region in self.regions for scale in region.scales])
-            self.effective["style"] = weights.style / (float(mean) / len(begun[1:]))
+            for number in range(len(begun) - 1):
+                parts = [region.share / float(region.scales[number]) for region in self.regions]
+                self.effective[f"style {number + 1}"] = weights.style * sum(parts) / (len(begun) - 1)
 
         self.content = None
         if known and weights.content:
@@ -115,7 +117,8 @@ class Objective(tf.Module):
             terms["content"] = content_loss(features, self.content[0])[0] / self.content[1]
         if self.regions:
             terms["style"] = tf.add_n([r.share * _style(r, maps) for r in self.regions])
-        terms["tv"] = total_variation(image)[0] / self.variation
+        if self.weights.tv:
+            terms["tv"] = total_variation(image)[0] / self.variation
         if self.before is not None:
             painted, still = self.before
             terms["smooth"] = tf.reduce_mean(still * tf.square(image - painted)) / MOVED**2
@@ -134,6 +137,19 @@ def still_parts(content: np.ndarray, earlier: np.ndarray) -> np.ndarray:
         Float32 (…, 1).
     """
     return np.exp(-np.mean(np.square(content - earlier), axis=-1, keepdims=True) / MOVED**2)
+
+
+def held(painted: np.ndarray, content: np.ndarray, before: tuple[np.ndarray, np.ndarray], weight: float) -> np.ndarray:
+    """A painting mixed with that of the frame before, where the content has not moved.
+
+    Args:
+        painted: Float32 (height, width, 3) in [-1, 1].
+        content: What was painted.
+        before: The same two of the frame before.
+        weight: Of the frame before; that of the painting is 1.
+    """
+    share = still_parts(content, before[1]) * weight / (1.0 + weight)
+    return share * before[0] + (1.0 - share) * painted
 
 
 def _features(network, image):

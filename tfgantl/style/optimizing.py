@@ -53,7 +53,7 @@ class PixelOptimizer:
         return self._image.numpy()
 
     def run(self, steps: int, on_step: Callable[[dict[str, float]], bool]) -> None:
-        """Takes steps; L-BFGS forgets what it has learnt of the curvature where one call ends and the next begins.
+        """Takes steps; L-BFGS begins to learn the curvature anew with each call.
 
         Args:
             steps: Number of steps; L-BFGS may take fewer if it cannot get lower.

@@ -64,5 +64,7 @@ class PaintingLoss(tf.Module):
             wanted = tf.einsum("bs,scd->bcd", mix, targets)
             style += style_loss(x, wanted) / (tf.linalg.matvec(mix, scales) * len(STYLE))
         variation = total_variation(painted) / self.tv_scale
+        if not self.style_weight:
+            style = tf.stop_gradient(style)  # only looked at, for the price of no gradient
         total = content + self.style_weight * style + self.tv_weight * variation
         return {"content": content, "style": style, "tv": variation, "total": total}

@@ -26,16 +26,17 @@ def style_sheet(
     """
     rows = []
     for content in contents:
-        picture = _small(content, side)
+        picture = small(content, side)
         image = tf.constant(to_unit(picture))
         painted = [to_uint8(paint(network, image, mix, 1.0).numpy()) for mix in np.eye(network.num_styles, dtype="f")]
         rows.append([picture, *painted])
     if styles is not None:
-        rows.insert(0, [None, *(_small(style, side) for style in styles)])
+        rows.insert(0, [None, *(small(style, side) for style in styles)])
     return encode_png(table(rows))
 
 
-def _small(picture, side):
+def small(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture uint8 (height, width, 3) with at most `side` pixels on its longer side."""
     return resized(picture, shape_at(picture, min(side, max(picture.shape[:2]))))
 
 
@@ -61,17 +62,21 @@ def loss_curves(histories: dict[str, list[dict]]) -> bytes:
     """Scaled losses over the steps, as PNG.
 
     Args:
-        histories: Name of a training → records with `step` and the losses.
+        histories: Name of a training → records with `step` and the losses; those of a GAN get a panel of their own.
     """
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    axis = figure.subplots()
-    for name, records in histories.items():
-        for term in ("content", "style"):
-            known = [record for record in records if term in record]
-            axis.plot([r["step"] for r in known], [r[term] for r in known], label=f"{name} {term}", linewidth=1)
-    axis.set(yscale="log", xlabel="step", title="scaled losses")
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
+    panels = {("content", "style"): ("scaled losses", "log")}
+    if any("adversarial" in record for records in histories.values() for record in records):
+        panels["adversarial", "discriminator"] = ("losses of the GAN", "linear")
+    figure = Figure(figsize=(9, 3.2 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), squeeze=False)[:, 0]
+    for axis, (terms, (title, scale)) in zip(axes, panels.items(), strict=True):
+        for name, records in histories.items():
+            for term in terms:
+                known = [record for record in records if term in record]
+                axis.plot([r["step"] for r in known], [r[term] for r in known], label=f"{name} {term}", linewidth=1)
+        axis.set(yscale=scale, xlabel="step", title=title)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -110,6 +111,22 @@ class RunDirectory:
     def replacing(self, name: str) -> "Replacing":
         """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""
         return Replacing(self.path / name)
+
+    def keep_records(self, title: str, step: int) -> list[dict]:
+        """Records of a training up to a step; the log forgets those behind it, which a kill has made void.
+
+        Args:
+            title: Name of the training.
+            step: Of its checkpoint.
+        """
+        path, history = self.path / "metrics.jsonl", []
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            with suppress(ValueError):  # not written to its end
+                record = json.loads(line)
+                if record.pop("run", None) == title and record["step"] <= step:
+                    history.append(record)
+        self.rewrite_log(title, history)
+        return history
 
     def rewrite_log(self, title: str, history: list[dict]) -> None:
         """Makes `metrics.jsonl` what it was when a checkpoint was written, as far as this training goes.

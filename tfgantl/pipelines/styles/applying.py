@@ -64,13 +64,13 @@ def apply_styles(config: StyleApplicationConfig, text: str) -> dict:
     import tensorflow as tf
 
     from tfgantl.images import to_uint8, to_unit
-    from tfgantl.models.stylizer import paint
+    from tfgantl.models.stylizer import SMALLEST, paint
     from tfgantl.pipelines.preparation import say
     from tfgantl.pipelines.styles.preparing import check_output
-    from tfgantl.pipelines.styles.training import load_stylizer
+    from tfgantl.pipelines.styles.trained import load_stylizer
     from tfgantl.progress import bar
     from tfgantl.style.color import with_colors_of
-    from tfgantl.style.objective import still_parts
+    from tfgantl.style.objective import held
     from tfgantl.style.pictures import find_contents, read_picture, resized, save_picture, shape_at
 
     network = load_stylizer(config.network)
@@ -79,7 +79,8 @@ def apply_styles(config: StyleApplicationConfig, text: str) -> dict:
     several = len(paths) * len(mixes) > 1 or Path(config.content).is_dir()
     stem = f"{Path(config.content).stem}_{config.styles.replace(',', '+').replace(':', '')}"
     output = Path(config.output or (stem if several else f"{stem}.png"))
-    check_output(str(output), several)
+    if config.output:
+        check_output(config.output, several)
     if several:
         output.mkdir(exist_ok=True)
 
@@ -96,16 +97,15 @@ def apply_styles(config: StyleApplicationConfig, text: str) -> dict:
         for path in paths:
             picture = read_picture(path, "content")
             image = to_unit(resized(picture, shape_at(picture, config.size)) if config.size else picture)
-            if min(image.shape[:2]) < 16:
-                raise ConfigError(f"`size` must give at least 16 pixels a side. Received: {image.shape[:2]} for {path}")
+            if min(shape := image.shape[:2]) < SMALLEST:
+                raise ConfigError(f"`size` must give at least {SMALLEST} pixels a side. Received: {shape} for {path}")
             start = time.perf_counter()
             result = painted(tf.constant(image), tf.constant(mix)).numpy()
             seconds.append(time.perf_counter() - start)
             if config.preserve_color:
                 result = with_colors_of(result, image)
             if config.smooth and before is not None and before[0].shape == result.shape:
-                share = still_parts(image, before[1]) * config.smooth / (1.0 + config.smooth)
-                result = share * before[0] + (1.0 - share) * result
+                result = held(result, image, before, config.smooth)
             before = result, image
             save_picture(folder / f"{path.stem}.png" if several else output, np.asarray(to_uint8(result)))
             progress.update()

@@ -66,6 +66,7 @@ class OptimizingPainter:
                 state["image"], int(state["step"]), state={"image": state["image"], **optimizer},
                 terms={name[5:]: float(value) for name, value in state.items() if name.startswith("term_")},
             )  # fmt: skip
+            self.history[title] = run.keep_records(title, painting.step)
             note(f"{title}: going on from step {painting.step}")
         records = self.history.setdefault(title, [])
         progress = bar(config.steps, title)
@@ -170,14 +171,12 @@ class ModulePainter:
 
     def _smoothed(self, run, number, content, painted):
         """Mixed with the frame before where the content has not moved."""
-        from tfgantl.style.objective import still_parts
+        from tfgantl.style.objective import held
 
         earlier = self.job.contents[number - 1]
         shape = content.shape[:2]
         before = to_unit(resized(read_picture(place(run, earlier), "content"), shape))
-        still = still_parts(content, to_unit(resized(self.job.read(earlier), shape)))
-        share = still * self.config.smooth / (1.0 + self.config.smooth)
-        return share * before + (1.0 - share) * painted
+        return held(painted, content, (before, to_unit(resized(self.job.read(earlier), shape))), self.config.smooth)
 
 
 def make_painter(config, job: Job) -> OptimizingPainter | ModulePainter:

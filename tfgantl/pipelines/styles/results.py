@@ -6,8 +6,8 @@ from pathlib import Path
 from tfgantl.images import encode_png
 from tfgantl.pipelines.styles.painters import place
 from tfgantl.report import Report
-from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
-from tfgantl.style.sheets import loss_curves, table
+from tfgantl.style.pictures import read_picture, save_picture
+from tfgantl.style.sheets import loss_curves, small, table
 
 SHOWN = 3  # pictures of a folder
 SIDE = 384
@@ -49,19 +49,15 @@ def style_report(title: str, text: str, job, run, history: dict, result: dict) -
         history: Name of a picture → records of its losses.
         result: What `--json` prints.
     """
-
-    def small(picture):
-        return resized(picture, shape_at(picture, min(SIDE, max(picture.shape[:2]))))
-
     rows = []
     for path in job.contents[:SHOWN]:
         shown = [read_picture(place(run, path), "content"), *job.styles]
-        rows.append([small(picture) for picture in ([job.read(path), *shown] if path else shown)])
+        rows.append([small(picture, SIDE) for picture in ([job.read(path), *shown] if path else shown)])
     pictures = {"Content, result, styles": encode_png(table(rows))}
     steps = sorted((run.path / "steps").glob("*.png"))
     if len(steps) > 1:
         chosen = [steps[round(i * (len(steps) - 1) / 3)] for i in range(min(4, len(steps)))]
-        pictures["On the way"] = encode_png(table([[small(read_picture(path, "steps")) for path in chosen]]))
+        pictures["On the way"] = encode_png(table([[small(read_picture(path, "steps"), SIDE) for path in chosen]]))
     if any(history.values()):
         pictures["Losses"] = loss_curves(dict(list(history.items())[:SHOWN]))
     pace = result.get("seconds_per_step")

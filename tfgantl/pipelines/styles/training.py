@@ -6,17 +6,17 @@
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
-from tfgantl.errors import ConfigError, DataError, check_above, check_at_least, check_seed
+from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed
 from tfgantl.pipelines.styles.arguments import named
+from tfgantl.pipelines.styles.trained import DISCRIMINATOR, STYLIZER, load_discriminator, load_stylizer
 from tfgantl.training.optimization import Precision
 from tfgantl.training.run_directory import RunDirectory, check_name
 
-PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "china", "flower", "motorcycle_left", "rocket")
 STYLES = "ihc,hubble_deep_field,brick,coffee"
-HELD_OUT = 5  # of so many pictures, one is not trained on
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class StyleTrainingConfig:
         steps: Training steps.
         batch_size: Crops a step.
         style_weight: Of the style loss; that of the content loss is 1.
+        adversarial: Weight of the loss of a GAN, whose discriminator learns what the styles look like; 0 for none.
         tv_weight: Of total variation.
         learning_rate: At the beginning.
         width: Channels of the network at full size.
@@ -57,6 +58,7 @@ class StyleTrainingConfig:
     steps: int = 2500
     batch_size: int = 4
     style_weight: float = 5.0
+    adversarial: float = 0.0
     tv_weight: float = 0.1
     learning_rate: float = 3e-3
     width: int = 16
@@ -74,12 +76,14 @@ class StyleTrainingConfig:
 
     def __post_init__(self):
         check_at_least(self, 1, "steps", "batch_size", "width", "blocks", "save_every")
-        check_at_least(self, 0, "tv_weight")
-        check_above(self, 0, "style_weight", "learning_rate")
+        check_at_least(self, 0, "tv_weight", "style_weight", "adversarial")
+        check_above(self, 0, "learning_rate")
         check_seed("seed", self.seed)
         check_name(self.name)
         if self.size < 32 or self.size % 4:
             raise ConfigError(f"`size` must be a multiple of 4, at least 32. Received: {self.size}")
+        if not self.style_weight and not self.adversarial:
+            raise ConfigError("`style_weight` or `adversarial` must be above 0. Received: 0 for both")
         if self.baseline and self.base is None:
             raise ConfigError("`baseline` must be given with `base`, to compare with it. Received: no base")
 
@@ -101,68 +105,58 @@ def train_styles(config: StyleTrainingConfig, text: str) -> dict:
 
     from tfgantl.export.publish import check_export_dir, publish
     from tfgantl.export.style_signatures import style_signatures
-    from tfgantl.models.copies import weights_hash
+    from tfgantl.models.copies import float32_copy, weights_hash
     from tfgantl.models.stylizer import Stylizer
     from tfgantl.pipelines.preparation import say
+    from tfgantl.pipelines.styles.materials import read_materials
     from tfgantl.report import Report
     from tfgantl.style.crops import crops
-    from tfgantl.style.feedforward import float32_stylizer, for_new_styles, measured, with_styles_of
+    from tfgantl.style.feedforward import for_new_styles, measured, with_styles_of
     from tfgantl.style.painting import PaintingLoss
-    from tfgantl.style.pictures import find_contents, find_picture, read_picture, split_shares
     from tfgantl.style.sheets import loss_curves, style_sheet
     from tfgantl.training.optimization import dtype_policy
 
     start = time.perf_counter()
     export_to = Path(config.export_dir or Path("exported") / config.name)
     check_export_dir(export_to)
-    paths = find_contents(config.content) if config.content else [find_picture(n, "content") for n in PHOTOGRAPHS]
-    if len(paths) < 2:
-        raise DataError(f"`content` must hold at least 2 pictures, one of which is held out. Received: {len(paths)}")
-    pictures = [read_picture(path, "content") for path in paths]
-    handles = split_shares(config.styles)[0]
-    styles = [read_picture(handle, "styles") for handle in handles]
-    names = [Path(handle).stem for handle in handles]
-    held_out, training = pictures[::HELD_OUT], [p for i, p in enumerate(pictures) if i % HELD_OUT]
+    materials = read_materials(config.content, config.styles, config.size)
+    names, held_out = materials.names, materials.held_out
 
     keras.utils.set_random_seed(config.seed)
-    dtype, base = dtype_policy(config.precision), None
+    dtype, base, teacher = dtype_policy(config.precision), None, None
     if config.base:
-        base = load_stylizer(config.base)
+        base, teacher = load_stylizer(config.base), load_discriminator(config.base) if config.adversarial else None
         twice = sorted(set(names) & set(base.styles))
         if twice:
             raise ConfigError(f"`styles` must be new to the base. Received: {', '.join(twice)}")
         network = for_new_styles(base, names, dtype)
     else:
-        network = Stylizer(len(styles), config.width, config.blocks, names, dtype)
-    examples = next(iter(crops(training, config.size, 16, 1, config.seed + 1))).numpy()
+        network = Stylizer(len(names), config.width, config.blocks, names, dtype)
+    examples = next(iter(crops(materials.training, config.size, 16, 1, config.seed + 1))).numpy()
     unseen = next(iter(crops(held_out, config.size, 16, 1, config.seed + 2))).numpy()
-    loss = PaintingLoss(styles, examples, config.weights, config.style_weight, config.tv_weight, dtype)
+    loss = PaintingLoss(materials.styles, examples, config.weights, config.style_weight, config.tv_weight, dtype)
 
     with RunDirectory.open(config, config.name) as run:
-        facts = {
-            f"picture {path.name}": _hash(path) for path in [*paths, *(find_picture(h, "styles") for h in handles)]
-        }
-        facts |= {"vgg16": weights_hash(loss.network), **({"base": weights_hash(base)} if base else {})}
-        run.begin(text, facts, config.allow_changes)
+        used = {"vgg16": loss.network, "base": base, "discriminator of the base": teacher}
+        facts = {name: weights_hash(network) for name, network in used.items() if network is not None}
+        run.begin(text, {**materials.facts, **facts}, config.allow_changes)
         print(
-            f"{config.name}: {len(training)} pictures, {len(styles)} styles, run directory {run.path}", file=sys.stderr
+            f"{config.name}: {len(materials.training)} pictures, {len(names)} styles"
+            f"{', discriminator of the base' if teacher else ''}, run directory {run.path}",
+            file=sys.stderr,
         )
-        trained, history, pace = {}, {}, {}
-        rows_only = base is not None
-        trained["styles"], history["styles"], pace["styles"] = train_one(
-            config, run, network, loss, training, rows_only, "styles"
-        )
+        lessons = partial(train_one, config, run, loss, materials)
+        trained, history, pace = {"styles": network}, {}, {}
+        history["styles"], pace["styles"] = lessons(network, teacher, base is not None, "styles")
         if config.baseline:
             keras.utils.set_random_seed(config.seed)
-            fresh = Stylizer(len(styles), base.width, base.blocks, names, dtype)
-            trained["scratch"], history["scratch"], pace["scratch"] = train_one(
-                config, run, fresh, loss, training, False, "scratch"
-            )
-        found = {title: measured(loss, float32_stylizer(entry), unseen) for title, entry in trained.items()}
-        final = float32_stylizer(network) if base is None else with_styles_of(base, network)
-        with run.replacing("stylizer.keras") as temporary:
+            trained["scratch"] = Stylizer(len(names), base.width, base.blocks, names, dtype)
+            history["scratch"], pace["scratch"] = lessons(trained["scratch"], None, False, "scratch")
+        found = {title: measured(loss, float32_copy(entry), unseen) for title, entry in trained.items()}
+        final = float32_copy(network) if base is None else with_styles_of(base, network)
+        with run.replacing(STYLIZER) as temporary:
             final.save(temporary)
-        sheet = style_sheet(final, held_out[:3], styles if base is None else None)
+        sheet = style_sheet(final, held_out[:3], materials.styles if base is None else None)
         run.write("sheet.png", sheet)
         version = publish(final, export_to, style_signatures, {"target": ", ".join(final.styles)}, before_after=sheet)
         result = {
@@ -187,24 +181,42 @@ def train_styles(config: StyleTrainingConfig, text: str) -> dict:
     return result
 
 
-def train_one(config, run, network, loss, pictures, rows_only: bool, title: str):
-    """Trains from the last checkpoint on.
+def train_one(config, run, loss, materials, network, teacher, rows_only: bool, title: str):
+    """Trains a network from the last checkpoint on.
+
+    Args:
+        config: The settings.
+        run: Where checkpoints, the log and the discriminator of a GAN go.
+        loss: Of painted images.
+        materials: Pictures.
+        network: What is trained.
+        teacher: Discriminator to begin with, with other heads; a new one if `None`.
+        rows_only: Whether kernels stay what they are.
+        title: Of the training, in the log.
 
     Returns:
-        The network, its losses (records with `step`), and seconds a step.
+        Its losses (records with `step`), and seconds a step.
 
     Raises:
         InterruptedRun: If a signal asks to stop; everything is saved then.
     """
+    from tfgantl.models.copies import float32_copy
+    from tfgantl.models.style_discriminator import StyleDiscriminator
     from tfgantl.progress import bar
+    from tfgantl.style.adversary import Adversary
     from tfgantl.style.feedforward import StylizerTraining
     from tfgantl.style.state import load_state, save_state
     from tfgantl.training.interruption import Interruption
 
-    training = StylizerTraining(network, loss, config.steps, config.learning_rate, rows_only)
+    adversary, form = None, (network.num_styles, network.hidden_dtype)
+    if config.adversarial:
+        discriminator = teacher.for_new_styles(*form) if teacher else StyleDiscriminator(form[0], dtype=form[1])
+        adversary = Adversary(discriminator, config.adversarial, config.learning_rate / 3, config.steps)
+    training = StylizerTraining(network, loss, config.steps, config.learning_rate, rows_only, adversary)
     state, history = load_state(run, title), []
     if state is not None:
         training.set_state(state, int(state["step"]))
+        history = run.keep_records(title, training.step)
     progress = bar(config.steps, title)
     progress.update(training.step)
 
@@ -222,35 +234,17 @@ def train_one(config, run, network, loss, pictures, rows_only: bool, title: str)
 
     with Interruption() as interruption:
         try:
-            pace = training.run(pictures, config.size, config.batch_size, config.seed, on_step)
+            pace = training.run(
+                materials.training, materials.styles, config.size, config.batch_size, config.seed, on_step
+            )
         finally:
             progress.close()
         if interruption.asked:
             interruption.stop(training.step, run.path)
-    return network, history, round(pace, 4)
-
-
-def load_stylizer(handle: str):
-    """A trained network from a `.keras` file or a run directory.
-
-    Raises:
-        ArtifactError: If it is missing, damaged, or no network that paints.
-    """
-    from tfgantl.errors import ArtifactError
-    from tfgantl.models.stylizer import Stylizer
-    from tfgantl.untrusted.networks import load_network
-
-    path = Path(handle)
-    network = load_network(path / "stylizer.keras" if path.is_dir() else path)
-    if not isinstance(network, Stylizer):
-        raise ArtifactError(f"{handle}: must hold a network that paints. Received: {type(network).__name__}")
-    return network
-
-
-def _hash(path):
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    if adversary is not None and title == "styles":
+        with run.replacing(DISCRIMINATOR) as temporary:
+            float32_copy(discriminator).save(temporary)
+    return history, round(pace, 4)
 
 
 def main(arguments: list[str] | None = None) -> int:

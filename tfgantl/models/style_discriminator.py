@@ -1,0 +1,92 @@
+"""A discriminator that tells patches of a style's picture from painted ones, with one head for each style."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class SpectralConv2D(layers.Conv2D):
+    """A convolution by its kernel over the largest singular value of that, of which each call takes one estimate.
+
+    Training carries the estimate on; the kernel itself is left alone, and gradients go through the division.
+
+    Reference:
+        Miyato et al., 2018, https://arxiv.org/abs/1802.05957
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.direction = self.add_weight(
+            shape=(1, self.filters), initializer="random_normal", trainable=False, autocast=False, name="direction"
+        )
+
+    def call(self, inputs, training=False):
+        kernel = ops.cast(self.kernel, "float32")
+        matrix = ops.reshape(kernel, (-1, self.filters))
+        fixed = ops.stop_gradient(matrix)
+        left = ops.normalize(ops.matmul(self.direction, ops.transpose(fixed)))
+        right = ops.normalize(ops.matmul(left, fixed))
+        if training:
+            self.direction.assign(right)
+        largest = ops.squeeze(ops.matmul(ops.matmul(left, matrix), ops.transpose(right)))
+        return self.convolution_op(inputs, ops.cast(kernel / largest, inputs.dtype)) + self.bias
+
+    # Convolutions of Keras save their kernel and bias only.
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["direction"] = self.direction
+
+    def load_own_variables(self, store):
+        super().load_own_variables(store)
+        self.direction.assign(store["direction"])
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class StyleDiscriminator(keras.Model):
+    """Images and a mix of styles → logits of patches.
+
+    Four halvings with a spectral norm of about 1, of which each logit sees about 80 pixels, and a head for each style.
+
+    Args:
+        num_styles: Number of heads.
+        width: Channels of the first block; doubled in the next two.
+        dtype: Keras dtype policy of the hidden layers; logits are always float32.
+
+    Example:
+        >>> discriminator = StyleDiscriminator(2)
+        >>> discriminator([keras.random.normal((4, 128, 128, 3)), keras.ops.ones((4, 2)) / 2]).shape
+        TensorShape([4, 8, 8])
+
+    Reference:
+        Isola et al., 2017, https://arxiv.org/abs/1611.07004 (patches); Miyato et al., 2018,
+        https://arxiv.org/abs/1802.05957 (spectral norm); Liu et al., 2019, https://arxiv.org/abs/1905.01723 (heads)
+    """
+
+    def __init__(self, num_styles, width=32, dtype="float32", name="style_discriminator", **kwargs):
+        images = keras.Input((None, None, 3), name="images")
+        mix = keras.Input((num_styles,), name="mix")
+        x = images
+        for block, filters in enumerate((width, 2 * width, 4 * width, 4 * width), start=1):
+            x = SpectralConv2D(filters, 4, 2, padding="same", dtype=dtype, name=f"block{block}_conv")(x)
+            x = layers.LeakyReLU(0.2, dtype=dtype, name=f"block{block}_relu")(x)
+        heads = layers.Conv2D(num_styles, 3, padding="same", dtype="float32", name="heads")(x)
+        logits = layers.Dot(axes=(3, 1), dtype="float32", name="logits")([heads, mix])
+        super().__init__([images, mix], logits, name=name, **kwargs)
+        self.num_styles, self.width, self.hidden_dtype = num_styles, width, dtype
+
+    def for_new_styles(self, num_styles: int, dtype: str) -> "StyleDiscriminator":
+        """The same blocks with heads for other styles, which begin as the mean of those that it has."""
+        fresh = StyleDiscriminator(num_styles, self.width, dtype)
+        for layer in fresh.layers:
+            weights = self.get_layer(layer.name).get_weights()
+            if layer.name == "heads":
+                weights = [w.mean(-1, keepdims=True).repeat(num_styles, -1) for w in weights]
+            layer.set_weights(weights)
+        return fresh
+
+    def get_config(self):
+        return {"num_styles": self.num_styles, "width": self.width, "dtype": self.hidden_dtype, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -1,0 +1,44 @@
+"""Networks that a training left: the one that paints, and the discriminator of a GAN."""
+
+from pathlib import Path
+
+from tfgantl.errors import ArtifactError
+
+STYLIZER, DISCRIMINATOR = "stylizer.keras", "discriminator.keras"
+
+
+def load_stylizer(handle: str):
+    """A trained network from a `.keras` file or a run directory.
+
+    Raises:
+        ArtifactError: If it is missing, damaged, or no network that paints.
+    """
+    from tfgantl.models.stylizer import Stylizer
+
+    path = Path(handle)
+    return _load(path / STYLIZER if path.is_dir() else path, Stylizer, "a network that paints")
+
+
+def load_discriminator(handle: str):
+    """The discriminator that was trained beside a network, or `None` if it was trained without one.
+
+    Args:
+        handle: As for `load_stylizer`.
+
+    Raises:
+        ArtifactError: If it is damaged, or no discriminator of styles.
+    """
+    from tfgantl.models.style_discriminator import StyleDiscriminator
+
+    path = Path(handle)
+    beside = (path if path.is_dir() else path.parent) / DISCRIMINATOR
+    return _load(beside, StyleDiscriminator, "a discriminator of styles") if beside.is_file() else None
+
+
+def _load(path, kind, what):
+    from tfgantl.untrusted.networks import load_network
+
+    network = load_network(path)
+    if not isinstance(network, kind):
+        raise ArtifactError(f"{path}: must hold {what}. Received: {type(network).__name__}")
+    return network
