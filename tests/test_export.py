@@ -39,10 +39,9 @@ def call(signature, generator, first):
 
 
 @pytest.fixture(autouse=True)
-def in_this_process(monkeypatch, request):
-    """A fresh process takes seconds; one test has it."""
-    if "fresh" not in request.keywords:
-        monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+def in_this_process(monkeypatch):
+    """A fresh process takes seconds; one test has it, and the main job."""
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
 
 
 def contract(directory):
@@ -270,7 +269,6 @@ def test_a_version_that_is_not_what_was_written_is_told(generator, tmp_path, dam
         check(path)
 
 
-@pytest.mark.fresh
 def test_a_fresh_process_checks_and_tells_in_one_line(generator, tmp_path):
     path = publish(generator, tmp_path)
     found = check_in_fresh_process(path)

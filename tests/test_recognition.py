@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from tfgantl.images import to_unit
 from tfgantl.models.backbones import convolutional_features, dense_features, linear_head
 from tfgantl.recognition import METHODS, SHOT, DeepCORAL, GANImages, Recognizer, SourceOnly
 from tfgantl.recognition.comparison import Domains, shots
+from tfgantl.recognition.coupled import split_features
 from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.named import methods_of
 from tfgantl.recognition.problem import Problem
@@ -292,6 +294,31 @@ def test_the_pipeline_compares_reports_publishes_and_goes_on(tmp_path, monkeypat
     }
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method=SHOT,FineTune", "--labels=[0]"], r"`labels` must be above 0 for FineTune. Received: \[0\]"),
+        (["--method=SHOT,MCD", "--selection=last"], "`selection` last must have one method"),
+    ],
+)
+def test_what_could_not_be_compared_is_told_before_anything_is_trained(options, message, capsys):
+    from tfgantl.pipelines.recognize import main
+
+    with pytest.raises(SystemExit):
+        main(options)
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_both_sides_of_coupled_gans_begin_alike():
+    coupled, given = made("CoGAN"), problem()
+    model = given.model()
+    networks = coupled.networks(given, model)
+    pairs = [(networks["make_source"], networks["make_target"]), (networks["first"], split_features(model.features)[0])]
+    for one, other in pairs:
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_a_target_without_labels_gets_a_classifier_and_no_verdict(tmp_path, monkeypatch, capsys):
     from tfgantl.pipelines.recognize import main
 
@@ -305,6 +332,8 @@ def test_a_target_without_labels_gets_a_classifier_and_no_verdict(tmp_path, monk
     ]  # fmt: skip
     assert main([*command, "--labels=[1]"]) == 2
     assert "`labels` must be 0 for a target without labels. Received: 1" in capsys.readouterr().err
+    assert main([*command, "--labels=[0]", "--selection=oracle"]) == 2
+    assert "`selection` must not be oracle for a target without labels" in capsys.readouterr().err
     assert main([*command, "--labels=[0]", "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["verdict"] is None and result["methods"]["AdaBN"]["accuracy"] is None

@@ -104,6 +104,14 @@ def test_terms_are_1_at_the_beginning_and_0_at_their_targets(weights):
     assert float(begun["total"]) == pytest.approx(2, rel=1e-4)
 
 
+def test_each_region_tells_its_own_weights(weights):
+    half = np.tile(np.arange(32) < 16, (32, 1)).astype("f")
+    regions = objective(weights, styles=[to_unit(picture(n, 32, 32))[None] for n in (3, 4)], shares=[0.5, 0.5],
+                        masks=[half, 1 - half])[2]  # fmt: skip
+    expected = 2 * 0.5 / (5 * float(regions.regions[1].scales[2]))
+    assert regions.effective["style 3, region 2"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_plain_losses_times_the_effective_weights_are_the_total(weights):
     content, style, both = objective(weights)
     between = (content + style) / 2

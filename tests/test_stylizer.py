@@ -17,7 +17,7 @@ from tfgantl.export import warmup
 from tfgantl.export.check import check
 from tfgantl.export.publish import publish
 from tfgantl.export.style_signatures import style_signatures
-from tfgantl.models.style_discriminator import StyleDiscriminator
+from tfgantl.models.style_discriminator import SpectralConv2D, StyleDiscriminator
 from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer, paint
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
@@ -129,6 +129,8 @@ def test_kernels_act_with_a_spectral_norm_of_1_and_are_left_alone(tmp_path, dtyp
     plain = tf.nn.conv2d(x, before / largest, 2, "SAME")
     np.testing.assert_allclose(tf.cast(layer(x), "float32"), plain, atol=2e-2 if dtype != "float32" else 1e-4)
     discriminator.save(tmp_path / "d.keras")
+    with pytest.raises(ConfigError, match="must have a bias and no activation"):
+        SpectralConv2D(4, 3, activation="relu")
     again = load_network(tmp_path / "d.keras").get_layer("block2_conv")
     np.testing.assert_array_equal(layer.direction, again.direction)
 
@@ -280,7 +282,7 @@ def test_mixes_and_wrong_options(folder, tmp_path, capsys):
         mixes_of("c", ["a", "b"])
     assert train(folder, "one", styles=("nowhere.png",)) == 3
     assert train(folder, "one", styles=("first.png", "contents/../first.png")) == 2
-    assert train(folder, "one", styles=("first.png:2", "second.png:1")) == 2
+    assert train(folder, "one", styles=("first.png:2", "second.png:2")) == 2
     said = capsys.readouterr().err
     assert "must have different names. Received: first, first" in said and "must have no weights" in said
     tiny(("first", "b")).save(tmp_path / "s.keras")

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import tiny_images
+from conftest import TINY_DCGAN, TINY_MLP, tiny_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +22,7 @@ from tfgantl import transfer as methods
 from tfgantl.data import Examples
 from tfgantl.errors import InterruptedRun, RunError
 from tfgantl.gan import GAN
+from tfgantl.pipelines.adapt import main
 from tfgantl.training import callbacks, run_directory
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import Optimization
@@ -41,8 +42,10 @@ def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
     Behind step `kill`, raises `KeyboardInterrupt`, or copies to `left` what is on the disk, as a kill would leave it.
     """
 
-    def run(method, path, kill=None, save_every=5, optimization=PLAIN, dtype="float32", left=None):
-        source = make_gan(seed=9)
+    def run(
+        method, path, kill=None, save_every=5, optimization=PLAIN, dtype="float32", left=None, networks=TINY_MLP
+    ):  # fmt: skip
+        source = make_gan(networks, seed=9)
         keras.utils.set_random_seed(0)
         gan = GAN(*(method or methods.Scratch()).networks(source, dtype), seed=0)
         if method is None:  # pretraining
@@ -95,8 +98,9 @@ def test_a_resumed_run_ends_where_the_whole_one_ends(run_once, tmp_path, name):
     save_every = int(rng.integers(1, 4))
     last = 2 if name == "Alternating" else STEPS  # it has no use for more
     kill = int(rng.integers(min(save_every, last - 1), last))  # behind a checkpoint
-    whole = run_once(method, tmp_path / "whole", kill, save_every=save_every, left=tmp_path / "run")
-    same(run_once(method, tmp_path / "run", save_every=save_every), tmp_path / "run", whole, tmp_path / "whole")
+    options = {"save_every": save_every, "networks": TINY_DCGAN}
+    whole = run_once(method, tmp_path / "whole", kill, left=tmp_path / "run", **options)
+    same(run_once(method, tmp_path / "run", **options), tmp_path / "run", whole, tmp_path / "whole")
 
 
 def test_a_run_in_mixed_precision_is_resumed_exactly(run_once, tmp_path):
@@ -241,12 +245,6 @@ ADAPT = [
 RESUME = [*ADAPT[:3], "--resume", "run", "--json"]
 
 
-def finished(command, directory):
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def killed(command, directory, number, when):
     """Sends a signal as soon as a file is there; gives the exit code and the last line that was written."""
     with open(directory / "told", "w") as told:
@@ -259,8 +257,14 @@ def killed(command, directory, number, when):
         return process.wait(timeout=60), (directory / "told").read_text().splitlines()[-1]
 
 
-def test_a_real_process_goes_on_after_real_signals(tmp_path):
+def test_a_real_process_goes_on_after_real_signals(tmp_path, monkeypatch, capsys):
     """One run gets both, in the adaptation and in its baseline."""
+
+    def finished(command, directory):
+        monkeypatch.chdir(directory)
+        assert main(command[3:]) == 0
+        return json.loads(capsys.readouterr().out)
+
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     whole = finished(ADAPT, tmp_path / "whole")
@@ -293,8 +297,6 @@ def test_a_run_that_has_ended_is_not_resumed_and_one_that_has_not_is_named(tmp_p
 
 
 def test_resume_takes_no_other_options(tmp_path, capsys):
-    from tfgantl.pipelines.adapt import main
-
     for arguments, message in (
         (["--resume", str(tmp_path), "--probe"], "`--resume` must stand without other options; .* --probe"),
         (["--resume", str(tmp_path), "--steps", "5"], "`--resume` must stand without other options; .* --steps 5"),

@@ -3,16 +3,24 @@
 import keras
 from keras import layers, ops
 
+from tfgantl.errors import ConfigError
+
 
 @keras.saving.register_keras_serializable(package="tfgantl")
 class SpectralConv2D(layers.Conv2D):
     """A convolution by its kernel over the largest singular value of that, of which each call takes one estimate.
 
-    Training carries the estimate on; the kernel itself is left alone, and gradients go through the division.
+    It has a bias and no activation. Training carries the estimate on; the kernel itself is left alone, and gradients
+    go through the division.
 
     Reference:
         Miyato et al., 2018, https://arxiv.org/abs/1802.05957
     """
+
+    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", **kwargs):
+        super().__init__(filters, kernel_size, strides, padding, **kwargs)
+        if not self.use_bias or self.activation is not keras.activations.linear:
+            raise ConfigError("SpectralConv2D: must have a bias and no activation. Received: others")
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -86,7 +86,12 @@ class RecognizeConfig:
             raise ConfigError(f"`backbone` must be conv or dense. Received: {self.backbone}")
         if not self.labels or min(self.labels) < 0:
             raise ConfigError(f"`labels` must be numbers of at least 0. Received: {list(self.labels)}")
-        methods_of(self.method)
+        methods = methods_of(self.method)
+        idle = [name for name, method in methods.items() if "labelled" in method.needs]
+        if idle and not any(self.labels):
+            raise ConfigError(f"`labels` must be above 0 for {', '.join(idle)}. Received: {list(self.labels)}")
+        if self.selection == "last" and len(methods) > 1:
+            raise ConfigError(f"`selection` last must have one method, as it tells none apart. Received: {self.method}")
         check_name(self.name or self.target.name)
 
     def settings(self) -> dict:
@@ -130,6 +135,8 @@ def recognize(config: RecognizeConfig, text: str) -> dict:
     check_export_dir(export_to)
     domains = Domains.load(config.source, config.target, config.image_size, config.channels)
     test_images, test_labels = domains.test()
+    if config.selection == "oracle" and domains.target["validation"].num_classes is None:
+        raise ConfigError("`selection` must not be oracle for a target without labels. Received: oracle")
     todo = jobs(
         methods_of(config.method), config.labels, list(range(config.seed, config.seed + config.seeds)),
         test_labels is not None,

@@ -65,4 +65,6 @@ class MultiTask(Recognizer):
         return {"loss": total, "source": tasks[1], "target": tasks[0], "cosine": cosine}
 
     def notes(self, model):
-        return {"balance": self.balance}
+        cosine = model.history.history["cosine"][-1]  # mean since the last validation
+        alarm = ", the tasks are at odds: transfer may hurt" if cosine < 0 else ""
+        return {"balance": self.balance, "cosine of the tasks' gradients": f"{cosine:.2f}{alarm}"}

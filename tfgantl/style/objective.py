@@ -90,9 +90,11 @@ class Objective(tf.Module):
             asked = list(zip(shares, masks, grams, strict=True))
         self.regions = [_region(*region, strength, begun[1:], known[1:] if known else None) for region in asked]
         if self.regions and weights.style:
-            for number in range(len(begun) - 1):
-                parts = [region.share / float(region.scales[number]) for region in self.regions]
-                self.effective[f"style {number + 1}"] = weights.style * sum(parts) / (len(begun) - 1)
+            for place, region in enumerate(self.regions, 1):
+                where = f", region {place}" if len(self.regions) > 1 else ""
+                for layer, scale in enumerate(region.scales, 1):
+                    weight = weights.style * region.share / (len(region.scales) * float(scale))
+                    self.effective[f"style {layer}{where}"] = weight
 
         self.content = None
         if known and weights.content:

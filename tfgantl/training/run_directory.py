@@ -123,7 +123,7 @@ class RunDirectory:
         for line in path.read_text().splitlines() if path.is_file() else []:
             with suppress(ValueError):  # not written to its end
                 record = json.loads(line)
-                if record.pop("run", None) == title and record["step"] <= step:
+                if record.pop("run", None) == title and record.get("step", step + 1) <= step:
                     history.append(record)
         self.rewrite_log(title, history)
         return history

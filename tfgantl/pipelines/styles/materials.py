@@ -50,9 +50,9 @@ def read_materials(content: str | None, styles: str, size: int) -> Materials:
     paths = find_contents(content) if content else [find_picture(name, "content") for name in PHOTOGRAPHS]
     if len(paths) < 2:
         raise DataError(f"`content` must hold at least 2 pictures, one of which is held out. Received: {len(paths)}")
-    handles, shares = split_shares(styles)
+    handles = split_shares(styles)[0]
     names = [Path(handle).stem for handle in handles]
-    if len(set(shares)) > 1:
+    if ",".join(handles) != styles.replace(" ", ""):
         raise ConfigError(f"`styles` must have no weights; they are given to `stylize apply`. Received: {styles}")
     if len(set(names)) < len(names):
         raise ConfigError(f"`styles` must have different names. Received: {', '.join(names)}")

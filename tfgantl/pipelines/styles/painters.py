@@ -66,9 +66,8 @@ class OptimizingPainter:
                 state["image"], int(state["step"]), state={"image": state["image"], **optimizer},
                 terms={name[5:]: float(value) for name, value in state.items() if name.startswith("term_")},
             )  # fmt: skip
-            self.history[title] = run.keep_records(title, painting.step)
             note(f"{title}: going on from step {painting.step}")
-        records = self.history.setdefault(title, [])
+        records = self.history[title] = run.keep_records(title, painting.step if painting else 0)
         progress = bar(config.steps, title)
         progress.update(painting.step if painting else 0)
 

@@ -213,10 +213,10 @@ def train_one(config, run, loss, materials, network, teacher, rows_only: bool, t
         discriminator = teacher.for_new_styles(*form) if teacher else StyleDiscriminator(form[0], dtype=form[1])
         adversary = Adversary(discriminator, config.adversarial, config.learning_rate / 3, config.steps)
     training = StylizerTraining(network, loss, config.steps, config.learning_rate, rows_only, adversary)
-    state, history = load_state(run, title), []
+    state = load_state(run, title)
     if state is not None:
         training.set_state(state, int(state["step"]))
-        history = run.keep_records(title, training.step)
+    history = run.keep_records(title, training.step)
     progress = bar(config.steps, title)
     progress.update(training.step)
 
