@@ -216,8 +216,8 @@ def _preface(config) -> list[str]:
         "images of each domain; states are chosen by `im`, without labels of the target. Recovered gap: "
         "(method - source-only) / (oracle - source-only); the oracle is trained on all labels of the target's training "
         "images. Seconds were taken with other jobs beside them, and tell orders of magnitude. Aimed at, of "
-        "handwritten digits from rendered ones: 0.95 without labels, 0.90 by a GAN, 0.97 with 10 labels a class; between MNIST and "
-        "handwritten digits, both ways, 0.90 without labels.",
+        "handwritten digits from rendered ones: 0.95 without labels, 0.90 by a GAN, 0.97 with 10 labels a "
+        "class; between MNIST and handwritten digits, both ways, 0.90 without labels.",
         "",
     ]
 
