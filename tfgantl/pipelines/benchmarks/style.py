@@ -15,7 +15,6 @@ from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, RunError, check_at_least
 from tfgantl.pipelines.benchmarks.results import keep, kept
 from tfgantl.pipelines.benchmarks.tables import machine, replace_part
-from tfgantl.pipelines.styles.materials import PHOTOGRAPHS
 from tfgantl.pipelines.styles.trained import STYLIZER
 from tfgantl.style.pictures import read_picture, resized, save_picture
 from tfgantl.training.run_directory import read_result
@@ -123,6 +122,8 @@ def _trained(path, *options) -> dict:
 
 def _throughput(directory, network) -> float:
     """Images a second at 256 pixels, as `stylize apply` does it."""
+    from tfgantl.pipelines.styles.materials import PHOTOGRAPHS
+
     path = directory / f"pace-{_digest(network)}.json"
     done = kept(path)
     if done is not None:
