@@ -14,6 +14,7 @@ from pathlib import Path
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, RunError, check_at_least
 from tfgantl.pipelines.benchmarks.results import keep, kept
+from tfgantl.pipelines.benchmarks.style_jobs import STYLE_WEIGHT
 from tfgantl.pipelines.benchmarks.tables import machine, replace_part
 from tfgantl.pipelines.styles.trained import STYLIZER
 from tfgantl.style.pictures import read_picture, resized, save_picture
@@ -195,7 +196,7 @@ def _optimisation_table(optimised) -> list[str]:
         for name, row in rows.items():
             lines.append(
                 f"| {size} | {name} | {row['seconds']:.3f} | {row['seconds'] / usual:.2f} | {row['peak_mib']:.0f} | "
-                f"{row['content']:.3f} | {row['style']:.4f} | {row['content'] + 20.0 * row['style']:.4f} |"
+                f"{row['content']:.3f} | {row['style']:.4f} | {row['content'] + STYLE_WEIGHT * row['style']:.4f} |"
             )
     return [*lines, "", f"PyTorch is {rows['PyTorch, float32'].get('version', 'unknown')}.", ""]
 
