@@ -14,6 +14,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 # One thread for each worker of pytest, as they share the cores.
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
+# The benchmarks are not installed. Only they are found in the clone: tests are of the package that is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
+
 import keras
 import numpy as np
 import pytest
@@ -23,10 +26,10 @@ from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP
-from tfgantl.models.adapters import run
+from tfgantl.models.adapters.base import run
 from tfgantl.models.vgg import vgg16
 from tfgantl.training.run_directory import RunDirectory
-from tfgantl.training.stages import Outcome
+from tfgantl.training.stages import StageMetrics
 
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
@@ -109,7 +112,7 @@ def tiny_extractor():
     from tfgantl.models.classifier import small_cnn
 
     keras.utils.set_random_seed(3)
-    return Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, judges=True)
+    return Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, predicts_labels=True)
 
 
 def numpy_weights(network):
@@ -147,7 +150,7 @@ def play(method, gan, examples, steps=40, after=None):
         if after is not None:
             after(stage, before)
         taken += stage.steps
-        outcome = Outcome(1.0 / taken, 1.0 / taken, 1.0, 1.0) if stage.measured else None
+        outcome = StageMetrics(1.0 / taken, 1.0 / taken, 1.0, 1.0) if stage.measured else None
     assert taken == steps
 
 

@@ -5,9 +5,9 @@ from conftest import adapted_gan, live_images, numpy_weights, play
 
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
-from tfgantl.transfer.fisher import Fisher
-from tfgantl.transfer.kernel_adapters import FilterStates, LowRank, Modulation, SingularValues
-from tfgantl.transfer.weights import load_generator
+from tfgantl.models.adapters.kernel_adapters import FilterStates, LowRank, Modulation, SingularValues
+from tfgantl.penalties.fisher import Fisher
+from tfgantl.pretrained import load_generator
 
 
 def test_fisher_information_is_the_mean_of_squares(source):
@@ -151,8 +151,8 @@ def test_cdc_judges_whole_images_near_the_anchors_only(source, compiled):
     images = tf.constant(gan.generate(noise.numpy(), labels.numpy()))
     for step in range(5):
         gan.step.assign(step)
-        latents, logits = method.latents(gan, noise).numpy(), method.judge(gan, images, labels)
-        near = {tuple(z) for z in latents} <= {tuple(z) for z in gan.memory.anchors.numpy()}
+        latents, logits = method.latents(gan, noise).numpy(), method.discriminator_logits(gan, images, labels)
+        near = {tuple(z) for z in latents} <= {tuple(z) for z in gan.method_state.anchors.numpy()}
         assert near == (step % 4 == 0)
         assert logits.shape == ((8, 1, 1, 1) if near else (8, 2, 2, 1))
 

@@ -6,8 +6,8 @@ import pytest
 
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.models import DCGAN
-from tfgantl.transfer.weights import adopt, load_source
-from tfgantl.transfer.weights.sizes import infer_sizes
+from tfgantl.pretrained import adopt, load_source
+from tfgantl.pretrained.sizes import infer_sizes
 
 TINY = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
 

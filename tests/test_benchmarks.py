@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from conftest import tiny_images
 
+from benchmarks import peer, photographs, recognition
+from benchmarks.jobs import result_path, run_job
+from benchmarks.pairs import HALF, PAIRS, coloured, write_archives, write_textures
+from benchmarks.recognition import RecognitionBenchmarkConfig
+from benchmarks.results import keep
+from benchmarks.tables import cell, replace_part
+from benchmarks.transfer import TransferBenchmarkConfig, benchmark_transfer
 from tfgantl.errors import ConfigError
-from tfgantl.pipelines.benchmarks import peer, photographs, recognition
-from tfgantl.pipelines.benchmarks.jobs import result_path, run_job
-from tfgantl.pipelines.benchmarks.pairs import HALF, PAIRS, coloured, write_archives, write_textures
-from tfgantl.pipelines.benchmarks.recognition import RecognitionBenchmarkConfig
-from tfgantl.pipelines.benchmarks.results import keep
-from tfgantl.pipelines.benchmarks.tables import cell, replace_part
-from tfgantl.pipelines.benchmarks.transfer import TransferBenchmarkConfig, benchmark_transfer
 
 
 def test_a_part_of_a_page_is_replaced_and_the_others_stay(tmp_path):
@@ -94,7 +94,7 @@ def test_finished_jobs_are_read_and_not_run_again(tmp_path):
         path = result_path(work, *job, 2)
         if not path.is_file():
             path.write_text(json.dumps({**real, "ckid": 0.004 if job[2] == "Scratch" else real["ckid"]}))
-    result = benchmark_transfer(config, "")
+    result = benchmark_transfer(config)
     assert result["digits"][10]["Scratch"]["ckid"] == 0.004
     assert result["digits"][10]["FineTune"]["ckid"] == pytest.approx(real["ckid"])
     assert "| Scratch | 4.00 ± 0.00 |" in (tmp_path / "page.md").read_text()
@@ -118,7 +118,7 @@ def test_recognition_reads_what_is_there_and_trains_what_is_missing(tmp_path, mo
         keep(peer.result_path(config, name, 0), {"ours": 0.7, "theirs": 0.6, "ratio": 0.8})
     recognition.train_pair(config, "rendered, upright", "handwritten", 0)
     monkeypatch.setattr(recognition, "run_pair", None)  # nothing is missing
-    result = recognition.benchmark_recognition(config, "")
+    result = recognition.benchmark_recognition(config)
     assert result["rendered → handwritten, 1 label a class"]["FineTune, 1 label a class"] == [0.6]
     real = result["rendered, upright → handwritten, 10 labels a class"]
     assert set(real) == {

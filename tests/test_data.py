@@ -74,7 +74,7 @@ def test_splits_share_no_image_and_keep_their_promise(source):
     seen = {}
     for split in SPLITS:
         part = source.load(split)
-        images, labels = part.some(50)
+        images, labels = part.subset(50)
         assert images.dtype == np.uint8 and images.shape[1:] == (part.image_size, part.image_size, part.channels)
         assert images.max() > 1 and len(part.fingerprint) == 16
         if part.num_classes is None:
@@ -91,7 +91,7 @@ def test_splits_share_no_image_and_keep_their_promise(source):
 def test_loading_again_gives_the_same(source):
     first, again = source.load("train"), type(source)(**vars(source)).load("train")
     assert first.fingerprint == again.fingerprint
-    np.testing.assert_array_equal(first.some(9)[0], again.some(9)[0])
+    np.testing.assert_array_equal(first.subset(9)[0], again.subset(9)[0])
     assert source.name == source.name.lower()
 
 
@@ -235,9 +235,9 @@ def test_arrays_are_resized_and_change_channels(tmp_path):
 
 
 def test_some_is_all_or_a_fixed_choice(examples):
-    assert len(examples.some(100)[0]) == 24
-    np.testing.assert_array_equal(examples.some(5)[0], examples.some(5)[0])
-    assert len(set(examples.some(12)[1])) == 3
+    assert len(examples.subset(100)[0]) == 24
+    np.testing.assert_array_equal(examples.subset(5)[0], examples.subset(5)[0])
+    assert len(set(examples.subset(12)[1])) == 3
     with pytest.raises(DataError, match="at most 24"):
         examples.take(25)
 

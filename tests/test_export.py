@@ -21,7 +21,7 @@ from tfgantl.export.directory import describe, keep_newest, rename_to_next, roll
 from tfgantl.export.formats import write_format
 from tfgantl.export.image_signatures import classifier_signatures
 from tfgantl.export.publish import publish
-from tfgantl.export.signatures import MOST_IMAGES
+from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import BATCHES, read_warmup
 from tfgantl.images import encode_png, to_uint8, to_unit
 from tfgantl.metrics.extractors import Extractor
@@ -73,8 +73,8 @@ def save_classifier(make_gan, extractor, path):
     return path / "tiny.keras"
 
 
-def save_extractor(make_gan, extractor, path, judges):
-    extractor.judges = judges
+def save_extractor(make_gan, extractor, path, predicts_labels):
+    extractor.predicts_labels = predicts_labels
     extractor.save(path / "tiny")
     return path / "tiny"
 
@@ -84,8 +84,8 @@ KINDS = {
     "unconditional": ("unconditional", partial(save_generator, num_classes=None)),
     "conditional": ("conditional", partial(save_generator, num_classes=3)),
     "classifier": ("classifier", save_classifier),
-    "extractor": ("extractor", partial(save_extractor, judges=True)),
-    "extractor that knows no classes": ("features", partial(save_extractor, judges=False)),
+    "extractor": ("extractor", partial(save_extractor, predicts_labels=True)),
+    "extractor that knows no classes": ("features", partial(save_extractor, predicts_labels=False)),
 }
 
 
@@ -102,7 +102,9 @@ def test_signatures_are_the_contract(make_gan, tiny_extractor, tmp_path, kind):
 def test_an_extractor_is_served_as_metrics_know_it(tiny_extractor, tmp_path):
     """With its accuracy on the card, its own features, and probabilities of its classes."""
     pixels = tiny_images(3)
-    extractor = Extractor(tiny_extractor.classifier, "tiny", scale=0.5, judges=True, accuracy={"shapes": 0.875})
+    extractor = Extractor(
+        tiny_extractor.classifier, "tiny", scale=0.5, predicts_labels=True, accuracy={"shapes": 0.875}
+    )
     extractor.save(tmp_path / "tiny")
     assert export("--model", str(tmp_path / "tiny"), "--export_dir", str(tmp_path / "model")) == 0
     signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
@@ -248,7 +250,7 @@ def test_warmup_has_every_signature_and_size_of_batch(generator, tmp_path):
     path = publish(generator, tmp_path)
     found = {(name, len(next(iter(inputs.values())))) for name, inputs in read_warmup(path)}
     assert found == {(name, n) for name in ("serving_default", "generate", "generate_png") for n in BATCHES}
-    assert BATCHES[-1] == MOST_IMAGES  # a server that batches refuses whatever is larger than its largest batch
+    assert BATCHES[-1] == MAX_IMAGES  # a server that batches refuses whatever is larger than its largest batch
 
 
 @pytest.mark.parametrize(

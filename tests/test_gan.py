@@ -133,7 +133,7 @@ def test_settled_statistics_are_those_of_the_averaged_weights(compiled, examples
     fit(gan, examples, 3)
     weights = snapshot(gan.ema_generator)
     statistics = {path for path in weights if "moving" in path}
-    gan.settle(batches=2, batch_size=30)
+    gan.recalibrate_batch_norm(batches=2, batch_size=30)
     assert not changed(gan.ema_generator, weights) - statistics
     latents = gan.latents(60, seed=1).reshape(2, 30, -1)
     norm = gan.ema_generator.get_layer("block0_bn")

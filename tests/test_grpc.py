@@ -18,8 +18,8 @@ from tfgantl.export.examples import read_examples
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.models.classifier import small_cnn
-from tfgantl.serving.model import Model
-from tfgantl.serving.problems import NotFound, Problem
+from tfgantl.serving.request_error import NotFound, Problem
+from tfgantl.serving.served_model import Model
 
 
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):

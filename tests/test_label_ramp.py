@@ -10,7 +10,7 @@ from conftest import TINY_MLP
 from test_gan import fit
 
 from tfgantl.errors import ConfigError
-from tfgantl.models.adapters import Adapter, LabelRamp, effective_weights, run
+from tfgantl.models.adapters.base import Adapter, LabelRamp, effective_weights, run
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.optimization import Optimization
 
@@ -28,7 +28,7 @@ def with_ramp(make_gan, start, end):
 def by_label(gan):
     """What both networks make of the same input for each label."""
     labels = tf.range(3)
-    made = gan.make(tf.repeat(gan.latents(1), 3, axis=0), labels).numpy()
+    made = gan.run_generator(tf.repeat(gan.latents(1), 3, axis=0), labels).numpy()
     judged = gan.discriminate(tf.repeat(tf.ones((1, 8, 8, 1)), 3, axis=0), labels, training=False).numpy()
     return made, judged
 

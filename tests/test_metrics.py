@@ -6,8 +6,9 @@ from tfgantl.errors import ArtifactError
 from tfgantl.metrics.classification import SmallClassifier, accuracy
 from tfgantl.metrics.distances import frechet_distance, kernel_distance, neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.diversity import intra_cluster_distance
-from tfgantl.metrics.extractors import Extractor, choose_extractor, train_extractor
-from tfgantl.metrics.judging import Judge, labels_like
+from tfgantl.metrics.evaluation import Evaluator, labels_like
+from tfgantl.metrics.extractor_choice import choose_extractor, train_extractor
+from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.memorisation import neighbour_ratio
 from tfgantl.metrics.verdict import judge_transfer
 
@@ -152,7 +153,7 @@ def test_extractor_round_trip_and_its_hash(tiny_extractor, tmp_path):
     tiny_extractor.scale = 2.5
     tiny_extractor.save(tmp_path / "mine")
     again = Extractor.load(str(tmp_path / "mine"))
-    assert again.hash == tiny_extractor.hash and again.name == "mine" and again.judges
+    assert again.hash == tiny_extractor.hash and again.name == "mine" and again.predicts_labels
     for ours, theirs in zip(again(tiny_images()), tiny_extractor(tiny_images()), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     metadata = tmp_path / "mine" / "metadata.json"
@@ -194,7 +195,7 @@ def test_without_a_suitable_extractor_one_is_trained(examples, labelled, monkeyp
         else dataclasses.replace(examples, num_classes=None, read=lambda i: (examples.read(i)[0], None))
     )
     made = choose_extractor("auto", "digits", part)  # `digits` is for 28 pixels
-    assert made.judges == labelled and made.input_shape == (8, 8, 1)
+    assert made.predicts_labels == labelled and made.input_shape == (8, 8, 1)
     assert made(tiny_images())[0].shape == (24, 32)
 
 
@@ -218,7 +219,7 @@ def test_classifier_learns_and_repeats():
 
 def test_judge_gives_every_number_with_its_parameters(tiny_extractor):
     images, labels = separable()
-    judge = Judge(tiny_extractor, (images[:20], labels[:20]), (images[20:], labels[20:]), 3, classifier_steps=3)
+    judge = Evaluator(tiny_extractor, (images[:20], labels[:20]), (images[20:], labels[20:]), 3, classifier_steps=3)
     judged = judge(images, labels)
     names = "ckid ckid_sd cfid precision recall density coverage gan_train gan_test nn_ratio".split()
     assert list(judged.metrics) == names and list(judged.protocol) == names

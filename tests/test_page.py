@@ -21,7 +21,7 @@ from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png, to_unit
 from tfgantl.serving.app import Metrics, make_app
-from tfgantl.serving.model import Model
+from tfgantl.serving.served_model import ServedModel
 
 # A browser is no package of Python, so the extra `dev` cannot bring it; `.ci/run` installs it, and runs these tests.
 NEEDED = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
@@ -39,7 +39,7 @@ def served(network, path, **options):
         patch.setattr(publishing, "check_in_fresh_process", check)
         publish(network, path, **options)
     metrics = Metrics()
-    app = make_app(Model(path, metrics.batch).start(), metrics, 10**6, 64)
+    app = make_app(ServedModel(path, metrics.batch).start(), metrics, 10**6, 64)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -13,7 +13,7 @@ from tfgantl.export.check import check
 from tfgantl.export.image_signatures import feature_signatures
 from tfgantl.export.publish import publish
 from tfgantl.images import to_unit
-from tfgantl.metrics.extractors import choose_extractor
+from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.perceptual import LAYERS, perceptual_distance
 from tfgantl.models.vgg import vgg16
 
@@ -43,7 +43,7 @@ def test_features_for_metrics_count_all_layers_alike_and_only_take_color(weights
     examples = Examples.from_arrays(tiny_images(6, 16, 3), None)
     extractor = choose_extractor("vgg16", None, examples)
     features, _ = extractor(tiny_images(6, 16, 3))
-    assert features.shape == (6, 64 + 128 + 256 + 512 + 512) and not extractor.judges
+    assert features.shape == (6, 64 + 128 + 256 + 512 + 512) and not extractor.predicts_labels
     assert extractor.id.startswith("vgg16@") and extractor.id == choose_extractor("vgg16", None, examples).id
     parts = np.split(features, np.cumsum([64, 128, 256, 512]), axis=1)
     assert all(0.1 < np.sqrt(np.mean(np.square(part))) < 10 for part in parts)

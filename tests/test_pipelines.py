@@ -54,8 +54,8 @@ def run(monkeypatch, capsys):
 def test_result_has_what_is_promised(adapted):
     _, result, progress = adapted
     keys = "run_dir export_dir steps seconds images_per_second metrics baseline diversity baseline_diversity verdict"
-    assert list(result) == [*keys.split(), "prospect", "classifiers", "training_seconds"]
-    assert result["prospect"]["shots"] == 100 and 0.5 < result["prospect"]["separability"] <= 1.0
+    assert list(result) == [*keys.split(), "transferability", "classifiers", "training_seconds"]
+    assert result["transferability"]["shots"] == 100 and 0.5 < result["transferability"]["separability"] <= 1.0
     for part in ("metrics", "baseline"):
         assert list(result[part]) == METRICS and all(np.isfinite(v) for v in result[part].values())
     for part in ("diversity", "baseline_diversity"):
@@ -70,7 +70,7 @@ def test_a_probe_chooses_and_compares_and_writes_nothing(tmp_path, run):
     assert not list(tmp_path.iterdir())
     assert result["transfer"] != "Auto" and f"auto: {result['transfer']}" in progress
     assert result["probe"]["steps"] == 4 and result["probe"]["outcome"] in ("positive", "neutral", "negative")
-    assert result["prospect"]["ckid"] > 0 and "before training: cKID of the source" in progress
+    assert result["transferability"]["ckid"] > 0 and "before training: cKID of the source" in progress
 
 
 def test_run_directory_explains_itself(adapted):
@@ -102,7 +102,7 @@ def test_report_is_self_contained_and_complete(adapted):
 
 def test_export_equals_the_keras_generator(adapted):
     directory, result, _ = adapted
-    from tfgantl.transfer.weights import load_generator
+    from tfgantl.pretrained import load_generator
 
     served = tf.saved_model.load(str(directory / result["export_dir"])).signatures["serving_default"]
     generator = load_generator(str(directory / result["run_dir"]))

@@ -13,12 +13,12 @@ from tfgantl.images import to_unit
 from tfgantl.models.backbones import convolutional_features, dense_features, linear_head
 from tfgantl.recognition import METHODS, SHOT, DeepCORAL, GANImages, Recognizer, SourceOnly
 from tfgantl.recognition.comparison import Domains, shots
-from tfgantl.recognition.coupled import split_features
 from tfgantl.recognition.domain_classifier import DomainClassifier
-from tfgantl.recognition.named import methods_of
-from tfgantl.recognition.problem import Problem
+from tfgantl.recognition.methods.coupled import split_features
+from tfgantl.recognition.registry import parse_methods
 from tfgantl.recognition.selection import information, soft_neighbourhood_density
-from tfgantl.recognition.training import streams, train
+from tfgantl.recognition.task import Problem
+from tfgantl.recognition.trainer import streams, train
 
 # What would take long is made short; everything else is as users have it.
 SHORT = {
@@ -222,9 +222,9 @@ def test_dense_groups_of_predictions_score_above_scattered_ones():
     ],
 )
 def test_methods_are_named_with_options(text, message):
-    assert methods_of("shot:consistency=1, MCD") == {"shot:consistency=1": SHOT(consistency=1.0), "MCD": made("MCD")}
+    assert parse_methods("shot:consistency=1, MCD") == {"shot:consistency=1": SHOT(consistency=1.0), "MCD": made("MCD")}
     with pytest.raises(ConfigError, match=message):
-        methods_of(text)
+        parse_methods(text)
 
 
 def parts(images, labels, classes=3):

@@ -6,7 +6,7 @@ from test_gan import changed, fit, snapshot
 
 from tfgantl.adaptive import AdaptiveAugment, resample
 from tfgantl.errors import ConfigError
-from tfgantl.models.adapters import LabelRamp
+from tfgantl.models.adapters.base import LabelRamp
 from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.optimization import Loss, Optimization

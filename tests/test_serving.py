@@ -24,6 +24,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
+from benchmarks.serving.mistakes import Mistake, of_addresses, of_classifier, of_generator
+from benchmarks.serving.mixed import about_generator, ask_mixed
+from benchmarks.serving.served import Connection
 from tfgantl.errors import RunError, ServingError
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
@@ -33,15 +36,12 @@ from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png
 from tfgantl.models.classifier import small_cnn
-from tfgantl.pipelines.benchmarks.mistakes import Mistake, of_addresses, of_classifier, of_generator
-from tfgantl.pipelines.benchmarks.mixed import about_generator, ask_mixed
-from tfgantl.pipelines.benchmarks.served import Connection
 from tfgantl.serving.app import Metrics, make_app
-from tfgantl.serving.model import Model
-from tfgantl.serving.problems import Closed, InvalidArgument
+from tfgantl.serving.request_error import Closed, InvalidArgument
 from tfgantl.serving.requests import read_request
 from tfgantl.serving.responses import write_response
 from tfgantl.serving.servable import RUNNERS
+from tfgantl.serving.served_model import ServedModel
 
 MODEL = "/v1/models/tiny"
 
@@ -74,7 +74,7 @@ def judge(published):
 
 def serving(directory, max_body=20_000, max_requests=64, timeout=30.0):
     metrics = Metrics()
-    model = Model(directory, metrics.batch, poll=0.05).start()
+    model = ServedModel(directory, metrics.batch, poll=0.05).start()
     client = TestClient(make_app(model, metrics, max_body, max_requests, timeout))
     client.model = model
     return client
@@ -170,7 +170,7 @@ def test_requests_at_one_time_are_put_together_and_each_gets_its_own(published):
 def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_gan, monkeypatch):
     """The body is read by the signatures of the version that answers, and not of one that was asked first."""
     monkeypatch.setattr(publishing, "check_in_fresh_process", check)
-    model = Model(shutil.copytree(published / "tiny", tmp_path / "tiny"), poll=60).start()
+    model = ServedModel(shutil.copytree(published / "tiny", tmp_path / "tiny"), poll=60).start()
     old = model.version("tiny", None)[1]
     publish(make_gan(num_classes=None).ema_generator, tmp_path / "tiny")
     model.look()
@@ -184,7 +184,7 @@ def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_
 
 
 def test_a_request_that_was_given_up_does_not_stop_the_others(published):
-    model = Model(published / "tiny", poll=60).start()
+    model = ServedModel(published / "tiny", poll=60).start()
     futures = [model.predict("tiny", None, json.dumps(rows([seed])).encode()) for seed in range(40)]
     for future in futures[1::2]:
         future.cancel()

@@ -14,14 +14,14 @@ from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, Networks
 from tfgantl.models.copies import float32_copy, fresh_copy
-from tfgantl.transfer.weights import (
+from tfgantl.pretrained import (
     WrappedGenerator,
     load_generator,
     load_source,
     open_source,
     rebuild_discriminator,
 )
-from tfgantl.transfer.weights import discriminators as discriminators_module
+from tfgantl.pretrained import discriminators as discriminators_module
 
 
 @pytest.fixture(autouse=True)

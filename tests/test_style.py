@@ -15,7 +15,7 @@ from tfgantl.errors import ConfigError
 from tfgantl.images import to_unit
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
-from tfgantl.pipelines.styles.arguments import named
+from tfgantl.pipelines.stylize.arguments import named
 from tfgantl.style import memory
 from tfgantl.style.color import match_colors, with_colors_of
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS, content_loss, gram, style_loss

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import style
+from benchmarks.style_jobs import main as job
 from tfgantl.errors import RunError
 from tfgantl.models.vgg import vgg16
-from tfgantl.pipelines.benchmarks import style
-from tfgantl.pipelines.benchmarks.style_jobs import main as job
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 
 LOSSES = {"content": 0.7, "style": 0.05}

@@ -21,7 +21,7 @@ from tfgantl.models.style_discriminator import SpectralConv2D, StyleDiscriminato
 from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer, paint
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
-from tfgantl.pipelines.styles.applying import mixes_of
+from tfgantl.pipelines.stylize.apply import mixes_of
 from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.feedforward import for_new_styles, with_styles_of

@@ -12,11 +12,12 @@ from conftest import tiny_images
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError, DivergedError, RunError
+from tfgantl.files import check_name
 from tfgantl.metrics.distances import kernel_distance
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.optimization import Optimization, dtype_policy
 from tfgantl.training.run import train
-from tfgantl.training.run_directory import RunDirectory, check_name
+from tfgantl.training.run_directory import RunDirectory
 from tfgantl.transfer import Alternating, FineTune, Scratch
 
 
@@ -79,7 +80,7 @@ def test_what_is_watched_is_in_the_progress_line(run_tiny, capsys):
 
 
 def test_many_training_images_are_not_compared_for_copies(run_tiny, monkeypatch):
-    monkeypatch.setattr("tfgantl.training.run.MOST_VALIDATION_IMAGES", 20)
+    monkeypatch.setattr("tfgantl.training.run.MAX_VALIDATION_IMAGES", 20)
     assert "val_nn_ratio" not in run_tiny(steps=2).history[0]
 
 

@@ -8,8 +8,8 @@ from conftest import TINY_MLP, adapted_gan, live_images, moved, play
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError
-from tfgantl.training.stages import Outcome, Stage
-from tfgantl.transfer.kernel_adapters import FilterStates, Modulation
+from tfgantl.models.adapters.kernel_adapters import FilterStates, Modulation
+from tfgantl.training.stages import Stage, StageMetrics
 
 pytestmark = pytest.mark.usefixtures("vgg_weights")  # for the methods that look at images with it
 METHODS = {name: getattr(methods, name) for name in methods.__all__ if name not in ("Transfer", "Auto")}
@@ -120,7 +120,7 @@ IMPOSSIBLE = [
     ("RSSA", {"strength": 0.0}), ("RSSA", {"largest_map": 0}), ("AdAM", {"probe_share": 1.0}),
     ("AdAM", {"quantile": 1.5}), ("AdAM", {"samples": 0}), ("RICK", {"prune": 0.9}), ("RICK", {"every": 0}),
     ("RICK", {"warm_up_share": 0.0}), ("RICK", {"samples": 0}), ("FeatureDistillation", {"strength": 0.0}),
-    ("Perceptual", {"strength": 0.0}), ("Perceptual", {"pixel": -1.0}), ("Perceptual", {"rate": 0.0}),
+    ("Perceptual", {"strength": 0.0}), ("Perceptual", {"pixel": -1.0}), ("Perceptual", {"g_lr_multiplier": 0.0}),
 ]  # fmt: skip
 
 
@@ -153,19 +153,19 @@ def run_schedule(schedule, outcomes):
 def test_alternating_trains_d_alone_then_both():
     stages = methods.Alternating(rounds=2, freeze_generator=("block0_.*",)).schedule(100)
     first = next(stages)
-    second = stages.send(Outcome(0.5, 0.5, 0.9, 0.9))
+    second = stages.send(StageMetrics(0.5, 0.5, 0.9, 0.9))
     assert first.freeze_generator == (".*",) and second.freeze_generator == ("block0_.*",)
     assert (first.steps, second.steps) == (10, 40)
 
 
 def test_alternating_stops_when_balanced_or_when_it_no_longer_improves():
-    worse = [Outcome(0.5, 0.1, 0.9, 0.9)] * 20
+    worse = [StageMetrics(0.5, 0.1, 0.9, 0.9)] * 20
     assert len(run_schedule(methods.Alternating(rounds=8, patience=2).schedule(800), worse)) == 6
-    better = [Outcome(1 / i, 1 / i, 0.9, 0.9) for i in range(1, 21)]
+    better = [StageMetrics(1 / i, 1 / i, 0.9, 0.9) for i in range(1, 21)]
     assert len(run_schedule(methods.Alternating(rounds=8, patience=2).schedule(800), better)) == 16
-    balanced = [*better[:2], Outcome(0.3, 0.3, 0.52, 0.45), *better[3:]]
+    balanced = [*better[:2], StageMetrics(0.3, 0.3, 0.52, 0.45), *better[3:]]
     assert len(run_schedule(methods.Alternating(rounds=8).schedule(800), balanced)) == 3
-    memorised = [*better[:2], Outcome(0.3, 0.3, 0.0, 1.0), *better[3:]]  # half right on average, but not balanced
+    memorised = [*better[:2], StageMetrics(0.3, 0.3, 0.0, 1.0), *better[3:]]  # half right on average, but not balanced
     assert len(run_schedule(methods.Alternating(rounds=8).schedule(800), memorised)) == 16
 
 
@@ -177,7 +177,7 @@ def test_alternating_takes_exactly_its_steps(steps):
             taken += schedule.send(outcome).steps
         except StopIteration:
             break
-        outcome = Outcome(1 / taken, 1 / taken, 0.9, 0.9)
+        outcome = StageMetrics(1 / taken, 1 / taken, 0.9, 0.9)
     assert taken == steps
 
 
@@ -208,7 +208,7 @@ def test_impossible_stages_and_settings_are_refused():
 
 
 def test_each_real_image_pulls_the_nearest_generated_one_of_its_class():
-    from tfgantl.transfer.nearest import NearestImages
+    from tfgantl.penalties.nearest_images import NearestImages
 
     nearest = NearestImages((8, 8, 1), None, 0.1)
     first, second = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype("f")

@@ -7,7 +7,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN
 from tfgantl.models.presets import load_preset, save_preset
-from tfgantl.transfer.weights import copy_weights, load_generator, load_source
+from tfgantl.pretrained import copy_weights, load_generator, load_source
 
 
 def test_copying_weights_needs_equal_names_and_shapes(make_gan):

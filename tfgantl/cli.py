@@ -29,11 +29,6 @@ PIPELINES = {
     "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
     "stylize train": "train one network for many styles, or new styles for one that is trained",
     "stylize apply": "paint pictures with a trained network, in one pass",
-    "benchmark": "measure the default job anew, for docs/benchmarks.md",
-    "benchmark transfer": "compare transfer methods, for docs/benchmarks.md",
-    "benchmark recognition": "compare recognition methods, for docs/benchmarks.md",
-    "benchmark serving": "measure the exported graph and the development server, for docs/benchmarks.md",
-    "benchmark style": "measure style transfer beside PyTorch, for docs/benchmarks.md",
 }
 
 POSITIONAL = ("serve",)  # verbs whose required settings need no name
@@ -61,22 +56,23 @@ class _Parser(ArgumentParser):
         self.exit(2, f"{self.title}: error: {reason}\n")
 
 
-def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list[str] | None) -> tuple[Config, str]:
+def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list[str] | None) -> Config:
     """Reads the command line, and YAML recipes named with `--config`, into a configuration.
 
     Args:
         config_class: Dataclass of the pipeline. Those of its fields that are in `FLAGS` become flags; with a field
             `resume`, the recipe of a run directory takes the place of all options.
-        verb: Name of the pipeline.
+        verb: Name of the pipeline, or the whole command of a program that is none.
         defaults: Field name → default, as in YAML, for fields that hold an object of a class to choose.
         arguments: Command line, or `None` for that of the process.
 
     Returns:
-        The configuration, and the same as YAML that can be fed back with `--config`.
+        The configuration.
     """
     arguments = _underscored(sys.argv[1:] if arguments is None else arguments)
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = _Parser(prog=f"tfgantl {verb}", description=PIPELINES[verb][0].upper() + PIPELINES[verb][1:] + ".")
+    purpose = PIPELINES.get(verb) or config_class.__doc__.partition("\n")[0].rstrip(".")
+    parser = _Parser(prog=program(verb), description=purpose[0].upper() + purpose[1:] + ".")
     if "resume" in config_class.__dataclass_fields__:
         arguments = _resumed(parser, arguments)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
@@ -96,11 +92,14 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)
-        config = config_class(**{name: values[name] for name in config_class.__dataclass_fields__})
+        return config_class(**{name: values[name] for name in config_class.__dataclass_fields__})
     except (ValueError, TypeError) as error:
         parser.error(str(error))
-    namespace.pop("config", None)
-    return config, parser.dump(namespace, skip_unset=False)
+
+
+def program(verb: str) -> str:
+    """What a user types to run a verb; benchmarks are no verbs, and say the whole command."""
+    return f"tfgantl {verb}" if verb in PIPELINES else verb
 
 
 def _underscored(arguments: list[str]) -> list[str]:
@@ -167,9 +166,7 @@ def _subclasses(base: type) -> set[type]:
     return {base}.union(*(_subclasses(child) for child in base.__subclasses__()))
 
 
-def run(
-    config_class: type[Config], verb: str, work: Callable[[Config, str], dict], defaults: dict, arguments=None
-) -> int:
+def run(config_class: type[Config], verb: str, work: Callable[[Config], dict], defaults: dict, arguments=None) -> int:
     """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
 
     Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory or disk;
@@ -177,19 +174,19 @@ def run(
 
     Args:
         config_class: Dataclass of the pipeline.
-        verb: Name of the pipeline.
-        work: Takes the configuration and its YAML, and returns the result for `--json`.
+        verb: Name of the pipeline, or the whole command of a program that is none.
+        work: Takes the configuration, and returns the result for `--json`.
         defaults: As for `parse`.
         arguments: Command line, or `None` for that of the process.
     """
-    config, text = parse(config_class, verb, defaults, arguments)
+    config = parse(config_class, verb, defaults, arguments)
     as_json = getattr(config, "json", False)
     quiet_tensorflow()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it interrupts, as Ctrl-C does
     try:
         with redirect_stdout(sys.stderr) if as_json else _as_is():
-            result = work(config, text)
+            result = work(config)
     except TfgantlError as error:
         return _fail(verb, str(error), error.exit_code)
     except OSError as error:
@@ -202,7 +199,7 @@ def run(
 
 
 def _fail(verb, message, code):
-    print(f"tfgantl {verb}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{program(verb)}: error: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl import losses
-from tfgantl.hooks import Hooks
+from tfgantl.hooks import TrainStepHooks
 from tfgantl.models import presets
-from tfgantl.models.adapters import Adapter, effective_weights, run
+from tfgantl.models.adapters.base import Adapter, effective_weights, run
+from tfgantl.models.batch_norm import recalibrate_batch_norm
 from tfgantl.models.copies import float32_copy
-from tfgantl.models.statistics import settle_statistics
 from tfgantl.regularizers import Regularizer
 
 # Streams of random numbers within one step; equal (seed, stream, step) give equal numbers.
@@ -38,7 +38,7 @@ class GAN(keras.Model):
         ema_generator: Float32 generator with averaged weights: the one to evaluate and to export.
         g_adapters: Adapters of the generator. The averaged generator has them merged.
         d_adapters: Adapters of the discriminator.
-        memory: Layer in which a transfer method keeps what it must remember, or `None`.
+        method_state: Layer in which a transfer method keeps what it must remember, or `None`.
         step: Number of training steps taken.
         rate_factor: What learning rates are multiplied by; below 1 after training has diverged.
 
@@ -59,7 +59,7 @@ class GAN(keras.Model):
         self.ema_generator.trainable = False
         self.g_adapters: list[Adapter] = []
         self.d_adapters: list[Adapter] = []
-        self.memory: keras.layers.Layer | None = None
+        self.method_state: keras.layers.Layer | None = None
         self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
         self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
         self.built = True
@@ -83,7 +83,7 @@ class GAN(keras.Model):
         r1: float = 0.0,
         r1_every: int = 16,
         gradient_penalty: float = 0.0,
-        transfer: Hooks | None = None,
+        transfer: TrainStepHooks | None = None,
     ):
         """Sets how to train.
 
@@ -106,7 +106,7 @@ class GAN(keras.Model):
         self.r1, self.r1_every = r1, r1_every
         self.gradient_penalty = gradient_penalty
         self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
-        self.transfer = transfer or Hooks()
+        self.transfer = transfer or TrainStepHooks()
         self.traces = {}
         # Built on all weights, frozen or not, so that stages can change what is trained.
         for optimizer, parts in (
@@ -123,12 +123,12 @@ class GAN(keras.Model):
         batch_size = tf.shape(images)[0]
 
         # Train the discriminator to tell real images from generated ones, each in a pass of its own.
-        fakes = self.make(self.noise(batch_size, D_LATENTS), labels)
+        fakes = self.run_generator(self.noise(batch_size, D_LATENTS), labels)
         for regularizer in self.regularizers:
             images = regularizer.mix(images, fakes, self.seeds(REGULARIZER))
         with tf.GradientTape() as tape:
-            real_logits = self.judge(self.augmented(images, D_REAL), labels)
-            fake_logits = self.judge(self.augmented(fakes, D_FAKE), labels)
+            real_logits = self.discriminator_logits(self.augmented(images, D_REAL), labels)
+            fake_logits = self.discriminator_logits(self.augmented(fakes, D_FAKE), labels)
             d_loss = self.adversarial.discriminator(real_logits, fake_logits)
             d_total = d_loss + self.discriminator_penalty(images, fakes, labels, real_logits, fake_logits)
         self.apply(self.d_optimizer, [self.discriminator, *self.d_adapters], d_total, tape)
@@ -136,9 +136,11 @@ class GAN(keras.Model):
         # Train the generator so that the discriminator takes its images for real.
         with tf.GradientTape() as tape:
             latents = self.noise(batch_size, G_LATENTS)
-            fakes = self.make(latents, labels)
-            g_loss = self.adversarial.generator(self.judge(self.augmented(fakes, G_FAKE), labels))
-            g_total = self.transfer.adversarial * g_loss + self.transfer.imitation(self, targets, labels, fakes)
+            fakes = self.run_generator(latents, labels)
+            g_loss = self.adversarial.generator(self.discriminator_logits(self.augmented(fakes, G_FAKE), labels))
+            g_total = self.transfer.adversarial * g_loss + self.transfer.reconstruction_loss(
+                self, targets, labels, fakes
+            )
             g_total += self.transfer.generator_penalty(self, latents, labels, fakes)
         self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, tape)
 
@@ -159,7 +161,7 @@ class GAN(keras.Model):
         """What a network is called with: images or latents alone, or together with labels."""
         return first if labels is None else [first, labels]
 
-    def make(self, latents, labels):
+    def run_generator(self, latents, labels):
         """Images of the generator as it is trained, with its adapters."""
         return run(self.generator, self.inputs(latents, labels), self.g_adapters)
 
@@ -183,9 +185,9 @@ class GAN(keras.Model):
             parts.append(logits.numpy()[:, 0])
         return np.concatenate(parts)
 
-    def judge(self, images, labels):
+    def discriminator_logits(self, images, labels):
         """Float32 logits, as the transfer method wants them, of images that are already augmented."""
-        return self.transfer.judge(self, images, labels)
+        return self.transfer.discriminator_logits(self, images, labels)
 
     def seeds(self, stream: int):
         """Seed (2,) of one stream of this step."""
@@ -218,13 +220,19 @@ class GAN(keras.Model):
             augmented = self.augmented(images, D_REAL)
             total += tf.cond(
                 self.step % self.r1_every == 0,
-                lambda: self.r1 * self.r1_every * losses.r1_penalty(lambda x: self.judge(x, labels), augmented),
+                lambda: (
+                    self.r1
+                    * self.r1_every
+                    * losses.r1_penalty(lambda x: self.discriminator_logits(x, labels), augmented)
+                ),
                 lambda: 0.0,
             )
         if self.gradient_penalty:
             mix = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), self.seeds(D_MIX))
             real, fake = self.augmented(images, D_REAL), self.augmented(fakes, D_FAKE)
-            total += self.gradient_penalty * losses.gradient_penalty(lambda x: self.judge(x, labels), real, fake, mix)
+            total += self.gradient_penalty * losses.gradient_penalty(
+                lambda x: self.discriminator_logits(x, labels), real, fake, mix
+            )
         return total
 
     def apply(self, optimizer, parts, loss, tape):
@@ -268,12 +276,12 @@ class GAN(keras.Model):
         inputs = self.inputs(latents, labels)
         return self.ema_generator.predict(inputs, batch_size=batch_size, verbose=0)
 
-    def settle(self, batches: int = 16, batch_size: int = 128):
+    def recalibrate_batch_norm(self, batches: int = 16, batch_size: int = 128):
         """Measures the BatchNorm statistics of the averaged generator anew; always before it is looked at."""
         latents = self.latents(batches * batch_size, seed=self.seed + 1).reshape(batches, batch_size, -1)
         labels = None if self.num_classes is None else tf.range(batch_size) % self.num_classes
         inputs = [self.inputs(tf.constant(some), labels) for some in latents]
-        settle_statistics(self.ema_generator, self.generator, inputs)
+        recalibrate_batch_norm(self.ema_generator, self.generator, inputs)
 
     def get_config(self):
         return {

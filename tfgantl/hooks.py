@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tfgantl.gan import GAN
 
 
-class Hooks:
+class TrainStepHooks:
     """What `GAN.train_step` asks; each answer is part of the traced graph.
 
     Attributes:
@@ -21,7 +21,7 @@ class Hooks:
         """Latents (batch, latent_dim) to train with, from standard normal noise of the same shape."""
         return noise
 
-    def judge(self, gan: GAN, images, labels):
+    def discriminator_logits(self, gan: GAN, images, labels):
         """Float32 logits of augmented images: (batch, 1), or (batch, height, width, 1) of patches."""
         return gan.discriminate(images, labels)
 
@@ -29,7 +29,7 @@ class Hooks:
         """Scalar added to the generator loss; called inside the gradient tape."""
         return 0.0
 
-    def imitation(self, gan: GAN, images, labels, fakes):
+    def reconstruction_loss(self, gan: GAN, images, labels, fakes):
         """Scalar added to the generator loss, that may look at the real images of the step; inside the tape."""
         return 0.0
 

@@ -22,9 +22,10 @@ def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
     )
 
 
-def note(text: str) -> None:
-    """Writes a line to the error stream, above whatever bars are shown there."""
-    tqdm.write(text, file=sys.stderr)
+def log(*lines: str) -> None:
+    """Writes lines to the error stream, above whatever bars are shown there."""
+    for line in lines:
+        tqdm.write(line, file=sys.stderr)
 
 
 class StepBar(keras.callbacks.Callback):

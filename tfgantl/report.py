@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from tfgantl.configuration import to_yaml
 from tfgantl.images import encode_png, grid
 from tfgantl.versions import versions
 
@@ -101,17 +102,14 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
     return buffer.getvalue()
 
 
-def adaptation_report(
-    config, text: str, prepared, trained, judged, useful, sheets, train_images: np.ndarray, verdict
-) -> Report:
+def adaptation_report(config, prepared, trained, judged, useful, sheets, train_images: np.ndarray, verdict) -> Report:
     """Puts together the report of an adaptation.
 
     Args:
         config: The `AdaptConfig`.
-        text: The same as YAML.
         prepared: What the adaptation started with, `Prepared`.
         trained: `adapted`, and `baseline` if there is one → `Trained`.
-        judged: The same, and `source` → `Judged`.
+        judged: The same, and `source` → `Evaluation`.
         useful: What a classifier was trained on → accuracy; may be empty.
         sheets: `source`, `adapted`, `baseline`, `real` → uint8 images to show.
         train_images: uint8 images that training saw.
@@ -137,7 +135,7 @@ def adaptation_report(
             str(verdict or "No baseline was trained, so there is no verdict."),
             f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
             f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was kept.",
-            str(prepared.prospect),
+            str(prepared.transferability),
             "The interval of the verdict covers the choice of images, not that of the training seed.",
         ],
         pictures=pictures,
@@ -154,5 +152,5 @@ def adaptation_report(
             ],
             "Weights that were not simply copied from the source": prepared.weights,
         },
-        config=text,
+        config=to_yaml(config),
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tfgantl.data import Arrays, Folder, files
 from tfgantl.data.decode import fit_picture
-from tfgantl.data.files import read_picture
+from tfgantl.data.folder import read_picture
 from tfgantl.errors import DataError
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_named(good, monkeyp
 
 def test_fewer_images_than_a_batch_are_told_before_the_run(good):
     from tfgantl.pipelines.adapt import AdaptConfig
-    from tfgantl.pipelines.preparation import prepare
+    from tfgantl.pipelines.adapt.preparation import prepare
 
     with pytest.raises(DataError, match="`batch_size` must be at most 8, the number of images. Received: 64"):
         prepare(AdaptConfig(target=Folder(str(good), validation=0.2, test=0.2)), "x")

@@ -11,7 +11,7 @@ import pytest
 from modules import tf1_hub_module, tf2_module
 
 from tfgantl.errors import ArtifactError
-from tfgantl.transfer.weights import load_generator, load_source
+from tfgantl.pretrained import load_generator, load_source
 
 HANDLE = "https://tfhub.dev/someone/gan/1"
 

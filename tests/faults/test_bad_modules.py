@@ -5,8 +5,8 @@ import tensorflow as tf
 from modules import tf1_hub_module, tf2_module
 
 from tfgantl.errors import ArtifactError
-from tfgantl.transfer.weights import load_generator
-from tfgantl.transfer.weights.safety import check_operations
+from tfgantl.pretrained import load_generator
+from tfgantl.untrusted.operations import check_operations
 from tfgantl.untrusted.savedmodels import read_graph, read_variables
 
 

@@ -18,7 +18,7 @@ from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN
 from tfgantl.models.presets import load_preset, save_preset
-from tfgantl.transfer.weights import load_generator, load_source
+from tfgantl.pretrained import load_generator, load_source
 
 
 def refused(handle, message, networks=None):

@@ -20,11 +20,11 @@ from modules import save_exported
 from PIL import Image
 
 from tfgantl.data import Arrays
-from tfgantl.data.files import read_picture
+from tfgantl.data.folder import read_picture
 from tfgantl.errors import TfgantlError
 from tfgantl.gan import GAN
 from tfgantl.models.presets import save_preset
-from tfgantl.transfer.weights import load_generator, load_source
+from tfgantl.pretrained import load_generator, load_source
 from tfgantl.untrusted.savedmodels import read_graph, read_variables
 
 GROWTH = 300  # MiB

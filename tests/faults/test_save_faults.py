@@ -12,7 +12,7 @@ from conftest import TINY_MLP
 from tensorflow.python.lib.io import file_io
 
 from tfgantl.errors import RunError
-from tfgantl.training.checkpoint import KEPT, Checkpoints
+from tfgantl.training.checkpoint import MAX_TO_KEEP, Checkpoints
 
 OPERATIONS = [
     (tf.train.CheckpointManager, "save"), (file_io, "atomic_write_string_to_file"), (file_io, "delete_file"),
@@ -140,4 +140,4 @@ def test_a_clock_that_was_set_back_does_not_matter(compiled, tmp_path, monkeypat
         monkeypatch.setattr(time, "time", lambda step=step: now - 1000 * step)
         checkpoints.save(step) if step % 2 else Checkpoints(gan, tmp_path).save(step)
     assert Checkpoints(gan, tmp_path).restore_last() == 6
-    assert len(list(tmp_path.glob("step-*.json"))) <= 2 * KEPT
+    assert len(list(tmp_path.glob("step-*.json"))) <= 2 * MAX_TO_KEEP

@@ -1,7 +1,7 @@
 """Data sources and the one pipeline that turns them into batches. Importing it imports no TensorFlow."""
 
 from tfgantl.data.examples import SPLITS, Examples
-from tfgantl.data.files import Folder
+from tfgantl.data.folder import Folder
 from tfgantl.data.sources import Arrays, HandwrittenDigits, RenderedDigits, Source, Tfds
 
 __all__ = ["SPLITS", "Arrays", "Examples", "Folder", "HandwrittenDigits", "RenderedDigits", "Source", "Tfds"]

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,11 +71,29 @@ class Examples:
             raise DataError(f"`count` must be at most {self.size}, the number of examples. Received: {count}")
         return self.read(np.arange(count))
 
-    def some(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def subset(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
         """All examples, or `limit` of them: always the same, from all over the split."""
         if self.size is None or self.size <= limit:
             return self.take(limit if self.size is None else None)
         return self.read(np.sort(np.random.default_rng(0).permutation(self.size)[:limit]))
+
+
+class Content(NamedTuple):
+    """All images of a finite source.
+
+    Args:
+        images: uint8 (n, side, side, channels).
+        labels: int (n,), or `None`.
+        num_classes: Number of classes, or `None`.
+        notes: Remarks for the report.
+        keys: What each image was before it was decoded and resized, for `split_by_content`; `None` if it was not.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    num_classes: int | None = None
+    notes: tuple[str, ...] = ()
+    keys: list[bytes] | None = None
 
 
 def _digest(images, labels) -> str:

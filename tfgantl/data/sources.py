@@ -5,13 +5,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
 
 from tfgantl.data.decode import fit_picture
-from tfgantl.data.examples import SPLITS, Examples, check_images, check_labels
+from tfgantl.data.examples import SPLITS, Content, Examples, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
 from tfgantl.data.splits import split_by_content
 from tfgantl.errors import ConfigError, DataError, check_seed
@@ -48,24 +48,6 @@ class Source(ABC):
         return dataclasses.replace(
             self, **{k: v for k, v in wanted.items() if k in fields and getattr(self, k) is None}
         )
-
-
-class Content(NamedTuple):
-    """All images of a finite source.
-
-    Args:
-        images: uint8 (n, side, side, channels).
-        labels: int (n,), or `None`.
-        num_classes: Number of classes, or `None`.
-        notes: Remarks for the report.
-        keys: What each image was before it was decoded and resized, for `split_by_content`; `None` if it was not.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray | None = None
-    num_classes: int | None = None
-    notes: tuple[str, ...] = ()
-    keys: list[bytes] | None = None
 
 
 class FiniteSource(Source):
@@ -280,7 +262,7 @@ class Tfds(FiniteSource):
         return {"validation": self.validation, "test": self.test if self.test_split is None else 0.0}
 
     def read(self):
-        from tfgantl.data.catalogue import read_tfds
+        from tfgantl.data.tfds import read_tfds
 
         content = read_tfds(self, self.split)
         if self.test_split is None:
@@ -305,7 +287,7 @@ class Tfds(FiniteSource):
 
 @lru_cache(maxsize=2)
 def _tfds_test(source: Tfds) -> Examples:
-    from tfgantl.data.catalogue import read_tfds
+    from tfgantl.data.tfds import read_tfds
 
     images, labels, num_classes, notes, _ = read_tfds(source, source.test_split)
     check_images(images, "Tfds")

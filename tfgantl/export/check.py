@@ -30,7 +30,7 @@ def check(directory: Path) -> dict[str, float]:
     from tfgantl.export.examples import differences, read_examples
     from tfgantl.export.manifest import verify_files
     from tfgantl.export.warmup import read_warmup
-    from tfgantl.transfer.weights.safety import check_operations
+    from tfgantl.untrusted.operations import check_operations
     from tfgantl.untrusted.savedmodels import read_graph
 
     verify_files(directory)

@@ -11,7 +11,7 @@ from tfgantl.errors import ServingError, reason
 from tfgantl.images import encode_png
 
 RETRIED = (429, 502, 503, 504)  # may be answered in a moment
-MOST_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
+MAX_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
 
 
 class Client:
@@ -187,7 +187,7 @@ class _Grpc:
 
         self._grpc, self._client = grpc, client
         scheme, _, address = url.partition("://")
-        options = [("grpc.max_receive_message_length", MOST_BYTES)]
+        options = [("grpc.max_receive_message_length", MAX_BYTES)]
         if scheme == "grpcs":
             self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)
         else:

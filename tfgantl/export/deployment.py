@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 
 from tfgantl.export.warmup import BATCHES
-from tfgantl.training.run_directory import Replacing
+from tfgantl.files import Replacing
 
 FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml", "kubernetes.yaml")
 IMAGE = "tensorflow/serving:2.20.0"

@@ -9,7 +9,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.export.signatures import check_finite, check_rows
 from tfgantl.images import to_unit
 
-MOST_PIXELS = 16_000_000  # that one file may decode to; a PNG of 80 kB can claim 240 MB
+MAX_PIXELS = 16_000_000  # that one file may decode to; a PNG of 80 kB can claim 240 MB
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
@@ -114,7 +114,7 @@ def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
         shape = tf.cond(is_png, lambda: _shape_of_png(file), lambda: tf.io.extract_jpeg_shape(file)[:2])
     pixels = tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64)
     small = tf.debugging.assert_less_equal(
-        pixels, tf.constant(MOST_PIXELS, tf.int64), message=f"image_bytes must have at most {MOST_PIXELS} pixels"
+        pixels, tf.constant(MAX_PIXELS, tf.int64), message=f"image_bytes must have at most {MAX_PIXELS} pixels"
     )
     with tf.control_dependencies([small]):
         return tf.cond(

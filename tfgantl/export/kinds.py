@@ -7,7 +7,7 @@ import keras
 from tfgantl.errors import ArtifactError
 from tfgantl.export.image_signatures import classifier_signatures
 from tfgantl.export.signatures import generator_signatures
-from tfgantl.transfer.weights.handles import check_generator
+from tfgantl.pretrained.handles import check_generator
 
 
 def signatures_for(network: keras.Model, where: str) -> Callable[[keras.Model], dict]:

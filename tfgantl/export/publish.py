@@ -18,8 +18,8 @@ from tfgantl.export.kinds import signatures_for
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.model_card import write_model_card
 from tfgantl.export.warmup import write_warmup
+from tfgantl.files import check_name
 from tfgantl.training.checkpoint import plain
-from tfgantl.training.run_directory import check_name
 
 
 def publish(

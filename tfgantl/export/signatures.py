@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfgantl.images import to_uint8
 
-MOST_IMAGES = 256  # of one request; a server without batching has no other limit
+MAX_IMAGES = 256  # of one request; a server without batching has no other limit
 
 
 def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -80,7 +80,7 @@ def encode_pngs(images: tf.Tensor) -> tf.Tensor:
 def check_rows(tensor: tf.Tensor) -> tf.Operation:
     """Fails in the graph for a batch that is too large."""
     return tf.debugging.assert_less_equal(
-        tf.shape(tensor)[0], MOST_IMAGES, message=f"a request must have at most {MOST_IMAGES} rows"
+        tf.shape(tensor)[0], MAX_IMAGES, message=f"a request must have at most {MAX_IMAGES} rows"
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.export.signatures import MOST_IMAGES
+from tfgantl.export.signatures import MAX_IMAGES
 
 # Those of batching.config. A server that puts requests together takes none with more rows than the last.
-BATCHES = (1, 4, 16, 64, MOST_IMAGES)
+BATCHES = (1, 4, 16, 64, MAX_IMAGES)
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 

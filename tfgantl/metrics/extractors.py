@@ -15,10 +15,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfgantl.data.examples import Examples
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.images import to_unit
-from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.models.copies import weights_hash
 from tfgantl.untrusted.networks import load_network
 
@@ -35,7 +33,7 @@ class Extractor:
         classifier: Images in [-1, 1] → logits, with convolution blocks that end in `block1_relu`, `block2_relu` ….
         name: How the numbers made with it are labelled.
         scale: What features are divided by.
-        judges: Whether its logits stand for the classes of the data, so that it can judge labels.
+        predicts_labels: Whether its logits stand for the classes of the data, so that it can judge labels.
         accuracy: Name of a data source → share of its test images that it tells the class of.
     """
 
@@ -44,15 +42,15 @@ class Extractor:
         classifier: keras.Model,
         name: str,
         scale: float,
-        judges: bool,
+        predicts_labels: bool,
         accuracy: dict[str, float] | None = None,
     ):
         self.classifier = classifier
         self.name = name
         self.scale = scale
-        self.judges = judges
+        self.predicts_labels = predicts_labels
         self.accuracy = accuracy or {}
-        self._both = keras.Model(classifier.inputs, [_pooled(classifier), classifier.outputs[0]])
+        self._both = keras.Model(classifier.inputs, [pooled_blocks(classifier), classifier.outputs[0]])
 
     @property
     def hash(self) -> str:
@@ -62,7 +60,7 @@ class Extractor:
     @property
     def features(self) -> keras.Model:
         """Images in [-1, 1] → the features that images are compared on."""
-        scaled = keras.layers.Rescaling(1 / self.scale, name="features")(_pooled(self.classifier))
+        scaled = keras.layers.Rescaling(1 / self.scale, name="features")(pooled_blocks(self.classifier))
         return keras.Model(self.classifier.inputs, scaled, name="features")
 
     @property
@@ -100,7 +98,7 @@ class Extractor:
         directory.mkdir(parents=True)
         plain = keras.Model(self.classifier.inputs[0], self.classifier.outputs[0])  # without the optimizer
         plain.save(directory / "classifier.keras")
-        metadata = {"scale": self.scale, "judges": self.judges, "hash": self.hash, "accuracy": self.accuracy}
+        metadata = {"scale": self.scale, "judges": self.predicts_labels, "hash": self.hash, "accuracy": self.accuracy}
         (directory / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
         directory.rename(final)
 
@@ -141,70 +139,9 @@ def is_extractor(handle: str) -> bool:
     return (directory_of(handle) / "metadata.json").is_file()
 
 
-def _pooled(classifier: keras.Model):
+def pooled_blocks(classifier: keras.Model):
+    """Spatial means (batch, d) of the outputs of all blocks, as one symbolic tensor."""
     blocks = [layer.output for layer in classifier.layers if re.fullmatch(r"block\d+_relu", layer.name)]
     if not blocks:
         raise ArtifactError("the classifier of an extractor must have a layer `block1_relu`. Received: none")
     return keras.layers.Concatenate(name="pooled")([keras.layers.GlobalAveragePooling2D()(x) for x in blocks])
-
-
-def _root_mean_square(classifier: keras.Model, images: np.ndarray) -> float:
-    features = keras.Model(classifier.inputs, _pooled(classifier))
-    return float(np.sqrt(np.mean(np.square(features.predict(to_unit(images), batch_size=256, verbose=0)))))
-
-
-def train_extractor(
-    images: np.ndarray,
-    labels: np.ndarray | None,
-    num_classes: int | None,
-    seed: int = 0,
-    steps: int = 1000,
-    name: str = "run",
-) -> Extractor:
-    """Trains an extractor on images of the domain, never on test images.
-
-    With labels it learns to tell the classes. Without, it learns to tell by how many quarters an image was turned
-    (RotNet; Gidaris et al., 2018, https://arxiv.org/abs/1803.07728), and does not judge labels.
-
-    Args:
-        images: uint8 (n, side, side, channels).
-        labels: int (n,), or `None`.
-        num_classes: Number of classes, or `None`.
-        seed: Makes the training repeatable.
-        steps: Number of batches.
-        name: How the numbers made with it are labelled.
-    """
-    judges = labels is not None
-    if not judges:
-        turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
-        labels, num_classes = np.repeat(np.arange(4), len(images)), 4
-        images = np.concatenate(turned)
-    classifier = SmallClassifier(*images.shape[2:], num_classes, steps).train(
-        images, labels, seed, 128, affine_augmentation(seed), title="extractor"
-    )
-    return Extractor(classifier, name, _root_mean_square(classifier, images[:2000]), judges)
-
-
-def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: int = 0) -> Extractor:
-    """The extractor for a target: the named one, the one that suits its data, or one trained on the spot.
-
-    Args:
-        handle: `auto`, `vgg16` for color images, or what `Extractor.load` takes.
-        suggested: Name of the shipped extractor that suits the data source, or `None`.
-        train: Training images of the target. Nothing else is looked at: an extractor that knew images of the models
-            that it compares would favour them.
-        seed: Makes the training repeatable.
-    """
-    shape = (train.image_size, train.image_size, train.channels)
-    if handle == "vgg16":
-        from tfgantl.metrics.perceptual import PerceptualExtractor
-
-        return PerceptualExtractor(shape)
-    if handle != "auto":
-        return Extractor.load(handle)
-    if suggested is not None:
-        extractor = Extractor.load(suggested)
-        if extractor.input_shape == shape:
-            return extractor
-    images, labels = train.some(10_000)
-    return train_extractor(images, labels, train.num_classes, seed)

@@ -48,12 +48,11 @@ class EvaluateConfig:
         check_seed("seed", self.seed)
 
 
-def evaluate(config: EvaluateConfig, text: str) -> dict:
+def evaluate(config: EvaluateConfig) -> dict:
     """Runs an evaluation, and prints a table.
 
     Args:
         config: The settings.
-        text: The same as YAML; not used.
 
     Returns:
         What `--json` prints.
@@ -61,9 +60,9 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
     import numpy as np
 
     from tfgantl.images import to_uint8
-    from tfgantl.metrics.extractors import choose_extractor
-    from tfgantl.metrics.judging import Judge, labels_like
-    from tfgantl.transfer.weights import load_generator
+    from tfgantl.metrics.evaluation import Evaluator, labels_like
+    from tfgantl.metrics.extractor_choice import choose_extractor
+    from tfgantl.pretrained import load_generator
 
     generator = load_generator(config.model, config.networks, config.allow_ops)
     _, size, _, channels = generator.output_shape
@@ -78,7 +77,7 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
     num_classes = generator.num_classes if len(generator.inputs) == 2 else None
     if num_classes is not None and train.num_classes != num_classes:
         raise DataError(f"`target` must have the {num_classes} classes of the model. Received: {train.num_classes}")
-    test_images, test_labels = test.some(10_000)
+    test_images, test_labels = test.subset(10_000)
     inputs = np.random.default_rng([config.seed, 11]).standard_normal(
         (config.samples, generator.inputs[0].shape[-1]), np.float32
     )
@@ -86,9 +85,9 @@ def evaluate(config: EvaluateConfig, text: str) -> dict:
     inputs = inputs if labels is None else [inputs, labels]
     images = to_uint8(generator.predict(inputs, batch_size=256, verbose=0))
     extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
-    judge = Judge(
+    judge = Evaluator(
         extractor,
-        train.some(10_000),
+        train.subset(10_000),
         (test_images, test_labels),
         train.num_classes,
         config.seed,

@@ -11,8 +11,8 @@ from typing import Literal
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
+from tfgantl.files import check_name
 from tfgantl.models import Networks
-from tfgantl.training.run_directory import check_name
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,11 @@ class ExportConfig:
             raise ConfigError("`keep` must be given with `model`, for SavedModels. Received: something else")
 
 
-def export(config: ExportConfig, text: str) -> dict:
+def export(config: ExportConfig) -> dict:
     """Does what was asked for.
 
     Args:
         config: The settings.
-        text: The same as YAML; not used.
 
     Returns:
         What `--json` prints.
@@ -118,7 +117,7 @@ def open_model(config: ExportConfig) -> tuple:
     from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
     from tfgantl.export.kinds import signatures_for
     from tfgantl.metrics.extractors import Extractor, is_extractor
-    from tfgantl.transfer.weights import load_model
+    from tfgantl.pretrained import load_model
 
     if not is_extractor(config.model):
         network = load_model(config.model, config.networks, config.allow_ops)
@@ -127,7 +126,7 @@ def open_model(config: ExportConfig) -> tuple:
         raise ConfigError(f"`networks` and `allow_ops` must not be given for an extractor. Received: {config.model}")
     extractor = Extractor.load(config.model)
     facts = {"extractor": extractor.id}
-    if not extractor.judges:  # its classes are turns of an image, which nobody asks for
+    if not extractor.predicts_labels:  # its classes are turns of an image, which nobody asks for
         return extractor.features, feature_signatures, facts
     if extractor.accuracy:
         facts["metrics"] = {f"accuracy on {name}": share for name, share in extractor.accuracy.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
+from tfgantl.configuration import to_yaml
 from tfgantl.data import Source
 from tfgantl.errors import ConfigError, DataError, check_at_least, check_seed
 
@@ -45,12 +46,11 @@ class ExtractorConfig:
             raise ConfigError(f"`out_dir` must not exist. Received: {self.out_dir}")
 
 
-def extractor(config: ExtractorConfig, text: str) -> dict:
+def extractor(config: ExtractorConfig) -> dict:
     """Trains, tests and saves an extractor.
 
     Args:
         config: The settings.
-        text: The same as YAML, kept beside the weights.
 
     Returns:
         What `--json` prints.
@@ -58,7 +58,7 @@ def extractor(config: ExtractorConfig, text: str) -> dict:
     import numpy as np
 
     from tfgantl.metrics.classification import accuracy
-    from tfgantl.metrics.extractors import train_extractor
+    from tfgantl.metrics.extractor_choice import train_extractor
 
     domains = [domain.sized(config.image_size, config.channels) for domain in config.domains]
     parts = [domain.load("train") for domain in domains]
@@ -68,7 +68,7 @@ def extractor(config: ExtractorConfig, text: str) -> dict:
         )
     images, labels = [], []
     for part in parts:
-        found, known = part.some(config.samples)
+        found, known = part.subset(config.samples)
         at = np.resize(np.arange(len(found)), config.samples)
         images.append(found[at])
         labels.append(known[at])
@@ -76,10 +76,10 @@ def extractor(config: ExtractorConfig, text: str) -> dict:
         np.concatenate(images), np.concatenate(labels), parts[0].num_classes, config.seed, config.steps
     )
     for domain in domains:
-        made.accuracy[domain.name] = accuracy(made.classifier, *domain.load("test").some(4000))
+        made.accuracy[domain.name] = accuracy(made.classifier, *domain.load("test").subset(4000))
         print(f"{domain.name}: accuracy {made.accuracy[domain.name]:.4f} on test images", file=sys.stderr)
     made.save(config.out_dir)
-    (Path(config.out_dir) / "recipe.yaml").write_text(text)
+    (Path(config.out_dir) / "recipe.yaml").write_text(to_yaml(config))
     return {"out_dir": config.out_dir, "hash": made.hash, "accuracy": made.accuracy}
 
 

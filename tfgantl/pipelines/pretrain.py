@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
+from tfgantl.configuration import to_yaml
 from tfgantl.data import SPLITS, RenderedDigits, Source
 from tfgantl.data.examples import check_splits
 from tfgantl.errors import ConfigError, check_at_least, check_seed
+from tfgantl.files import check_name
 from tfgantl.models import DCGAN, Networks
 from tfgantl.training.optimization import Optimization, Precision, dtype_policy
-from tfgantl.training.run_directory import RunDirectory, check_name
+from tfgantl.training.run_directory import RunDirectory
 from tfgantl.transfer import Scratch
 
 DEFAULTS = {"target": {"class_path": "RenderedDigits"}, "networks": {"class_path": "DCGAN"}}
@@ -80,12 +82,11 @@ class PretrainConfig:
         check_name(self.name or self.target.name)
 
 
-def pretrain(config: PretrainConfig, text: str) -> dict:
+def pretrain(config: PretrainConfig) -> dict:
     """Runs a pretraining.
 
     Args:
         config: The settings.
-        text: The same as YAML, for the run directory.
 
     Returns:
         What `--json` prints.
@@ -96,8 +97,8 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     from tfgantl import report as reports
     from tfgantl.gan import GAN
     from tfgantl.images import grid, to_uint8
-    from tfgantl.metrics.extractors import choose_extractor
-    from tfgantl.metrics.judging import Judge, labels_like
+    from tfgantl.metrics.evaluation import Evaluator, labels_like
+    from tfgantl.metrics.extractor_choice import choose_extractor
     from tfgantl.models.copies import float32_copy
     from tfgantl.models.presets import save_preset
     from tfgantl.training.run import train
@@ -115,9 +116,9 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
     facts = {f"{split} data": p.fingerprint for split, p in examples.items()}
 
     with RunDirectory.open(config, name) as run:
-        run.begin(text, {**facts, "extractor": extractor.id}, config.allow_changes)
+        run.begin(config, {**facts, "extractor": extractor.id}, config.allow_changes)
         print(f"{name}: {part.size or 'endless'} training images, run directory {run.path}", file=sys.stderr)
-        real, _ = part.some(100)
+        real, _ = part.subset(100)
         run.write_png("reals.png", grid(real, 10))
 
         keras.utils.set_random_seed(config.seed)
@@ -130,9 +131,9 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
             config.patience, config.save_every,
         )  # fmt: skip
 
-        test = examples["test"].some(4000)
+        test = examples["test"].subset(4000)
         labels = None if num_classes is None else labels_like(test[1], config.samples, config.seed)
-        judge = Judge(extractor, part.some(4000), test, num_classes, config.seed, config.classifier_steps)
+        judge = Evaluator(extractor, part.subset(4000), test, num_classes, config.seed, config.classifier_steps)
         judged = judge(to_uint8(gan.generate(gan.latents(config.samples, config.seed + 1000), labels)), labels)
         for network in (gan.ema_generator, float32_copy(gan.discriminator)):
             with run.replacing(f"{network.name}.keras") as temporary:
@@ -141,7 +142,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
         fakes = to_uint8(gan.generate(gan.latents(100, config.seed), sheet_labels))
         run.write_png("fakes_pretrain.png", grid(fakes, 10))
         if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
-            metadata = {"recipe": text, "metrics": judged.metrics, "protocol": judged.protocol}
+            metadata = {"recipe": to_yaml(config), "metrics": judged.metrics, "protocol": judged.protocol}
             save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
 
         result = {
@@ -171,7 +172,7 @@ def pretrain(config: PretrainConfig, text: str) -> dict:
                     for split, p in examples.items()
                 ]
             },
-            config=text,
+            config=to_yaml(config),
         )
         run.log({"run": "result", **result})
         run.write("report.html", page.html())  # last: what a run that has ended can be known by

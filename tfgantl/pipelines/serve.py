@@ -41,12 +41,11 @@ class ServeConfig:
             raise ConfigError(f"`port` must be in [0, 65535]. Received: {self.port}")
 
 
-def serve(config: ServeConfig, text: str) -> dict:
+def serve(config: ServeConfig) -> dict:
     """Serves until a signal comes.
 
     Args:
         config: The settings.
-        text: The same as YAML; not used.
 
     Returns:
         Nothing of interest.
@@ -66,8 +65,8 @@ def serve(config: ServeConfig, text: str) -> dict:
             f"serve: must have its packages: pip install 'tfgantl[serve]'. Received: {reason(error)}"
         ) from error
     from tfgantl.export.directory import versions_in
-    from tfgantl.serving.model import Model
-    from tfgantl.training.run_directory import check_name
+    from tfgantl.files import check_name
+    from tfgantl.serving.served_model import ServedModel
 
     directory = Path(config.directory)
     check_name(directory.absolute().name)
@@ -82,7 +81,7 @@ def serve(config: ServeConfig, text: str) -> dict:
     except OSError as error:
         raise RunError(f"`port` must be free. Received: {config.host}:{config.port} ({error.strerror})") from error
     metrics = Metrics()
-    model = Model(directory, metrics.batch).start()
+    model = ServedModel(directory, metrics.batch).start()
     app = make_app(model, metrics, config.max_body, config.max_requests, config.timeout)
     address = f"http://{config.host}:{listener.getsockname()[1]}"
     print(f"development server for {model.name}: {address}/ (page), {address}/v1/models/{model.name}", file=sys.stderr)

@@ -3,23 +3,23 @@
 This module imports no TensorFlow, so that the command line can list methods quickly.
 """
 
-from tfgantl.recognition.adversarial import ADDA, DANN, MCD
-from tfgantl.recognition.alignment import JAN, MMD, AdaBN, DeepCORAL
-from tfgantl.recognition.base import Recognizer
-from tfgantl.recognition.baselines import Pooled, SourceOnly, TargetOnly
-from tfgantl.recognition.boosting import TrAdaBoost
-from tfgantl.recognition.coupled import CoGAN
-from tfgantl.recognition.generate_to_adapt import GenerateToAdapt
-from tfgantl.recognition.generated import GANImages
-from tfgantl.recognition.instance import KLIEP, KMM, DensityRatio
-from tfgantl.recognition.meta import FOMAML, Reptile
-from tfgantl.recognition.multitask import MultiTask
-from tfgantl.recognition.parameters import L2SP, SHOT, FineTune
-from tfgantl.recognition.pretrained import VGG16Head
-from tfgantl.recognition.relation import RelationalDistillation, RelationPreserving
-from tfgantl.recognition.semi_supervised import PseudoLabels
-from tfgantl.recognition.sgan import SGAN, DiscriminatorProbe
-from tfgantl.recognition.translation import CyCADA, PixelDA
+from tfgantl.recognition.method import Recognizer
+from tfgantl.recognition.methods.adversarial import ADDA, DANN, MCD
+from tfgantl.recognition.methods.alignment import JAN, MMD, AdaBN, DeepCORAL
+from tfgantl.recognition.methods.baselines import Pooled, SourceOnly, TargetOnly
+from tfgantl.recognition.methods.boosting import TrAdaBoost
+from tfgantl.recognition.methods.coupled import CoGAN
+from tfgantl.recognition.methods.generate_to_adapt import GenerateToAdapt
+from tfgantl.recognition.methods.generated import GANImages
+from tfgantl.recognition.methods.instance import KLIEP, KMM, DensityRatio
+from tfgantl.recognition.methods.meta import FOMAML, Reptile
+from tfgantl.recognition.methods.multitask import MultiTask
+from tfgantl.recognition.methods.parameters import L2SP, SHOT, FineTune
+from tfgantl.recognition.methods.relation import RelationalDistillation, RelationPreserving
+from tfgantl.recognition.methods.semi_supervised import PseudoLabels
+from tfgantl.recognition.methods.sgan import SGAN, DiscriminatorProbe
+from tfgantl.recognition.methods.translation import CyCADA, PixelDA
+from tfgantl.recognition.methods.vgg16_head import VGG16Head
 
 METHODS = {
     method.__name__: method

@@ -8,12 +8,12 @@ import numpy as np
 
 from tfgantl.data import SPLITS, Examples, Source
 from tfgantl.errors import ConfigError, DataError
-from tfgantl.recognition.base import Recognizer
-from tfgantl.recognition.baselines import SourceOnly, TargetOnly
-from tfgantl.recognition.problem import Problem
+from tfgantl.recognition.method import Recognizer
+from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
 from tfgantl.recognition.selection import probabilities
+from tfgantl.recognition.task import Problem
 
-MOST_TEST = 10_000
+MAX_TEST = 10_000
 SOURCE_ONLY, TARGET_ONLY, ORACLE = "source-only", "target-only", "oracle"
 
 
@@ -108,7 +108,7 @@ class Domains:
             missing = sorted(set(range(target.num_classes)) - set(seen.tolist()))
             if missing:
                 raise DataError(f"the target must have training images of every class. Received: none of {missing}")
-        brightest = [int(part.some(200)[0].max()) for part in (source, target)]
+        brightest = [int(part.subset(200)[0].max()) for part in (source, target)]
         if min(brightest) * 16 < max(brightest):
             raise DataError(
                 "source and target must use the same range of pixels. "
@@ -122,7 +122,7 @@ class Domains:
             ConfigError: If a class has fewer.
         """
         train = self.target["train"]
-        images, known = train.some(MOST_TEST)
+        images, known = train.subset(MAX_TEST)
         labelled = None
         if labels is None:
             labelled = train
@@ -140,7 +140,7 @@ class Domains:
 
     def test(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Test images of the target, uint8, and labels if it has any."""
-        return self.target["test"].some(MOST_TEST)
+        return self.target["test"].subset(MAX_TEST)
 
 
 def shots(images: np.ndarray, labels: np.ndarray | None, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +201,7 @@ def run(
     memory = {} if memory is None else memory
     for number, job in enumerate(todo, 1):
         problem = replace(
-            domains.problem(job.labels, job.seed, **settings), _memory=memory.setdefault(job.seed, {})
+            domains.problem(job.labels, job.seed, **settings), _cache=memory.setdefault(job.seed, {})
         )  # the classifier of the source depends on the seed alone
         title = f"{number}/{len(todo)} {job.row}" if titled else None
         if isinstance(job.method, SourceOnly):

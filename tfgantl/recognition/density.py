@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # multiples of the median squared distance
-MOST_ROWS = 1500  # for methods that need all pairs
+MAX_ROWS = 1500  # for methods that need all pairs
 
 
 def effective_size(weights: np.ndarray) -> float:
@@ -79,14 +79,14 @@ def kmm(source: np.ndarray, target: np.ndarray, most: float, seed: int) -> np.nd
     its features, and judged on the other half.
 
     Args:
-        source: Features (n, d); beyond `MOST_ROWS`, the others get the weight of the nearest that was solved for.
+        source: Features (n, d); beyond `MAX_ROWS`, the others get the weight of the nearest that was solved for.
         target: Features (m, d).
         most: Largest weight.
         seed: Chooses the halves.
     """
     rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(source))[:MOST_ROWS]
-    some, others = source[rows], target[rng.permutation(len(target))[:MOST_ROWS]]
+    rows = rng.permutation(len(source))[:MAX_ROWS]
+    some, others = source[rows], target[rng.permutation(len(target))[:MAX_ROWS]]
     inner, across = cdist(some, some, "sqeuclidean"), cdist(some, others, "sqeuclidean")
     median = np.median(across) + 1e-12
     half = len(rows) // 2

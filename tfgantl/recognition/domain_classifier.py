@@ -5,9 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.augment import DiffAugment
-from tfgantl.models.statistics import settle_statistics
-from tfgantl.recognition.base import Recognizer
+from tfgantl.models.batch_norm import recalibrate_batch_norm
 from tfgantl.recognition.losses import cross_entropy
+from tfgantl.recognition.method import Recognizer
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -37,7 +37,7 @@ class DomainClassifier(keras.Model):
         self.head = head
         self.seed = seed
         self.classifier = keras.Model(features.inputs[0], head(features.outputs[0]), name="classifier")
-        self.others: dict[str, keras.Model] = {}
+        self.auxiliary_networks: dict[str, keras.Model] = {}
         self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
         self.built = True
 
@@ -48,7 +48,7 @@ class DomainClassifier(keras.Model):
         self,
         optimizer="adam",
         method: Recognizer | None = None,
-        other_optimizer=None,
+        auxiliary_optimizer=None,
         steps: int = 1000,
         weak: str = "affine",
         strong: str = "affine,resolution,cutout,color",
@@ -58,7 +58,7 @@ class DomainClassifier(keras.Model):
         Args:
             optimizer: Keras optimizer of features and head.
             method: What is minimised; `None` for the cross-entropy of all labelled streams.
-            other_optimizer: Keras optimizer of the networks in `others`.
+            auxiliary_optimizer: Keras optimizer of the networks in `auxiliary_networks`.
             steps: Number of steps of the run, which schedules of a method refer to.
             weak: `DiffAugment` policy of all images that are trained on.
             strong: That of the images whose predictions shall be those of the weakly augmented ones.
@@ -66,15 +66,15 @@ class DomainClassifier(keras.Model):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         super().compile(optimizer=optimizer, loss=loss, metrics=["accuracy"], jit_compile=False)
         self.method = method or Recognizer()
-        self.other_optimizer = other_optimizer or keras.optimizers.Adam(1e-3, beta_1=0.5)
+        self.auxiliary_optimizer = auxiliary_optimizer or keras.optimizers.Adam(1e-3, beta_1=0.5)
         self.steps = steps
         self.weak, self.strong = DiffAugment(weak), DiffAugment(strong)
         self.optimizer.build(self.classifier.trainable_variables)
         # A metric that has seen nothing cannot be asked for its result, which `fit` does.
         self.compute_metrics(None, tf.zeros((1,), tf.int32), tf.zeros((1, self.head.output_shape[-1])))
         self.reset_metrics()
-        others = {id(v): v for network in self.others.values() for v in network.trainable_variables}
-        self.other_optimizer.build(list(others.values()))  # networks may share layers
+        others = {id(v): v for network in self.auxiliary_networks.values() for v in network.trainable_variables}
+        self.auxiliary_optimizer.build(list(others.values()))  # networks may share layers
 
     def get_compile_config(self):
         return {"steps": self.steps, "weak": self.weak.policy, "strong": self.strong.policy}
@@ -139,17 +139,17 @@ class DomainClassifier(keras.Model):
         seen = self.classifier(self.augmented(images, "strong", strongly=True), training=True)
         return cross_entropy(tf.argmax(probabilities, 1), seen, sure)
 
-    def descend(self, losses, others: bool = True) -> dict:
+    def minimize(self, losses, others: bool = True) -> dict:
         """Takes one gradient step on the sum of losses, for all that is trainable.
 
         Args:
             losses: Gives the terms by name.
-            others: Whether networks in `others` are trained by the same losses.
+            others: Whether networks in `auxiliary_networks` are trained by the same losses.
         """
         with tf.GradientTape() as tape:
             terms = losses()
             total = tf.add_n(list(terms.values()))
-        networks = [self.classifier, *(self.others.values() if others else ())]
+        networks = [self.classifier, *(self.auxiliary_networks.values() if others else ())]
         self.update(networks, total, tape)
         return {"loss": total, **terms}
 
@@ -160,7 +160,7 @@ class DomainClassifier(keras.Model):
     def apply(self, variables: list, loss, tape) -> None:
         """Applies the gradient of a loss to some weights, with the optimizer that each belongs to."""
         own = {id(v) for v in self.classifier.trainable_variables}
-        groups = ((self.optimizer, []), (self.other_optimizer, []))
+        groups = ((self.optimizer, []), (self.auxiliary_optimizer, []))
         for variable in variables:
             groups[id(variable) not in own][1].append(variable)
         gradients = tape.gradient(loss, [[v.value for v in variables] for _, variables in groups])
@@ -169,13 +169,13 @@ class DomainClassifier(keras.Model):
             if pairs:
                 optimizer.apply(*zip(*pairs, strict=True))
 
-    def settle(self, images: np.ndarray, batch_size: int = 128) -> None:
+    def recalibrate_batch_norm(self, images: np.ndarray, batch_size: int = 128) -> None:
         """Measures the BatchNorm statistics on images of one domain, float32 (n, side, side, channels) in [-1, 1].
 
         Li et al., 2017, https://arxiv.org/abs/1603.04779.
         """
         parts = np.array_split(images, max(1, len(images) // batch_size))
-        settle_statistics(self.classifier, self.classifier, [tf.constant(part) for part in parts])
+        recalibrate_batch_norm(self.classifier, self.classifier, [tf.constant(part) for part in parts])
 
     def get_config(self):
         return {

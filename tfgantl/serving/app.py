@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from tfgantl.errors import reason
-from tfgantl.serving.model import Model
-from tfgantl.serving.problems import InvalidArgument, NotFound, Problem
+from tfgantl.serving.request_error import InvalidArgument, NotFound, RequestError
+from tfgantl.serving.served_model import ServedModel
 
 # As in the source of TensorFlow Serving; letters of any case.
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
@@ -48,7 +48,9 @@ class Metrics:
         self.rows.observe(rows)
 
 
-def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int, timeout: float = 30.0) -> Starlette:
+def make_app(
+    model: ServedModel, metrics: Metrics, max_body: int, max_requests: int, timeout: float = 30.0
+) -> Starlette:
     """The ASGI application.
 
     Args:
@@ -65,7 +67,7 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int, t
         state["running"] += 1
         try:
             if state["running"] > max_requests:
-                raise Problem(f"The server answers {max_requests} requests at a time", 429)
+                raise RequestError(f"The server answers {max_requests} requests at a time", 429)
             path = request.url.path
             if request.method == "POST" and (match := PREDICT.fullmatch(path)):
                 verb = match[4].lower()
@@ -77,7 +79,7 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int, t
                 raise InvalidArgument(f"Malformed request: {request.method} {path}")
             else:
                 raise NotFound(f"There is nothing at {path}")
-        except Problem as problem:
+        except RequestError as problem:
             response = _refused(str(problem), problem.status)
         except ClientDisconnect:
             response = _refused("The client has gone", 499)
@@ -107,7 +109,7 @@ def make_app(model: Model, metrics: Metrics, max_body: int, max_requests: int, t
                     future = await asyncio.to_thread(model.predict, name, number, body, deadline)
                 return Response(await asyncio.wrap_future(future), media_type="application/json")
         except TimeoutError as error:
-            raise Problem(f"Deadline of {timeout:g} seconds exceeded", 504) from error
+            raise RequestError(f"Deadline of {timeout:g} seconds exceeded", 504) from error
 
     def look_up(name, number, label, metadata):
         if name is None:
@@ -175,11 +177,11 @@ def _refused(message, status):
 
 async def _body(request, most):
     if int(request.headers.get("content-length") or 0) > most:
-        raise Problem(f"The body must have at most {most} bytes", 413)
+        raise RequestError(f"The body must have at most {most} bytes", 413)
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise Problem(f"The body must have at most {most} bytes", 413)
+            raise RequestError(f"The body must have at most {most} bytes", 413)
         parts.append(part)
     return b"".join(parts)

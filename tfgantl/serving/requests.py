@@ -13,10 +13,10 @@ from itertools import chain
 import numpy as np
 import orjson
 
-from tfgantl.serving.problems import InvalidArgument
+from tfgantl.serving.request_error import InvalidArgument
 
 NAMES = {"float32": "float", "float64": "double", "bool": "bool", "object": "string"}
-MOST_LEVELS = 64  # of nested lists; NumPy has no more dimensions
+MAX_LEVELS = 64  # of nested lists; NumPy has no more dimensions
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def _unnested(value):
     shape, items = [], [value]
     while items and type(items[0]) is list:
         level, size = len(shape), len(items[0])
-        if level == MOST_LEVELS:
-            raise InvalidArgument(f"Tensors must have at most {MOST_LEVELS} dimensions. Received: more")
+        if level == MAX_LEVELS:
+            raise InvalidArgument(f"Tensors must have at most {MAX_LEVELS} dimensions. Received: more")
         if set(map(type, items)) != {list}:
             other = next(item for item in items if type(item) is not list)
             raise InvalidArgument(

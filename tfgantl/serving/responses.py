@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import orjson
 
-from tfgantl.serving.problems import InvalidArgument
+from tfgantl.serving.request_error import InvalidArgument
 
 
 def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 
-from tfgantl.export.signatures import MOST_IMAGES
+from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import FILE, read_warmup
-from tfgantl.serving.problems import Closed, InvalidArgument, Problem
+from tfgantl.serving.request_error import Closed, InvalidArgument, RequestError
 
 RUNNERS = 2  # batches run at one time: no operation fills all cores, and while one is written, the other is computed
 # Codes of TensorFlow → statuses, as in the source of TensorFlow Serving; all others are 500.
@@ -154,7 +154,7 @@ class Servable:
         batch, others, rows, share = [], [], 0, math.ceil(len(self._waiting) / self._idle)
         while self._waiting and len(batch) < share:
             item = self._waiting.popleft()
-            if batch and (item.signature != batch[0].signature or rows + item.rows > MOST_IMAGES):
+            if batch and (item.signature != batch[0].signature or rows + item.rows > MAX_IMAGES):
                 others.append(item)
             else:
                 batch.append(item)
@@ -214,4 +214,4 @@ def _problem(error):
     lines = [line.strip() for line in error.message.splitlines()]
     failed = [line for line in lines if line.startswith("assertion failed")]
     message = (failed or [line for line in lines if line and line != "Graph execution error:"] or ["unknown"])[0]
-    return Problem(message, STATUS.get(error.error_code, 500))
+    return RequestError(message, STATUS.get(error.error_code, 500))

@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, reason
 from tfgantl.style.pictures import shape_at
-from tfgantl.transfer.weights.safety import check_operations
 from tfgantl.untrusted import hub
+from tfgantl.untrusted.operations import check_operations
 from tfgantl.untrusted.savedmodels import is_saved_model, read_graph
 
 STYLE_SIZE = 256  # pixels of the longer side: what such modules are trained on

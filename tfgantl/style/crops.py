@@ -6,7 +6,7 @@ from PIL import Image
 
 from tfgantl.images import to_unit
 
-LEAST_SHARE = 0.5  # of the short side of a picture
+MIN_SHARE = 0.5  # of the short side of a picture
 
 
 def crops(
@@ -40,7 +40,7 @@ def crops(
 
 def _crop(picture, size, rng):
     height, width = picture.shape[:2]
-    side = int(min(height, width) * rng.uniform(LEAST_SHARE, 1.0))
+    side = int(min(height, width) * rng.uniform(MIN_SHARE, 1.0))
     top, left = (int(rng.integers(length - side + 1)) for length in (height, width))
     cut = Image.fromarray(picture[top : top + side, left : left + side])
     image = np.asarray(cut.resize((size, size), Image.Resampling.BICUBIC))

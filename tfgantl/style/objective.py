@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfgantl.style.losses import content_loss, gram, style_loss, total_variation
 
-LEAST_SHARE = 0.01  # of a target's mean square, which a term is divided by where it begins below
+MIN_SHARE = 0.01  # of a target's mean square, which a term is divided by where it begins below
 MOVED = 0.1  # difference of pixels in [-1, 1] that tells a moving edge from the noise of a camera
 
 
@@ -170,7 +170,7 @@ def _region(share, mask, targets, strength, begun, known):
     scales = []
     for x, m, target in zip(begun, maps, targets, strict=True):
         masked, count = _within(x, m)
-        least = LEAST_SHARE * tf.reduce_mean(tf.square(target))
+        least = MIN_SHARE * tf.reduce_mean(tf.square(target))
         scales.append(tf.maximum(style_loss(masked, target, count)[0], least))
     return Region(share, maps, targets, scales)
 

@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.data.decode import decode_picture
-from tfgantl.data.files import SUFFIXES, printable
+from tfgantl.data.folder import SUFFIXES, printable
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.errors import ConfigError, DataError
 
-MOST_PIXELS = 64_000_000
+MAX_PIXELS = 64_000_000
 NONE = "none"  # on the command line: texture synthesis without content, reconstruction without style
 
 
@@ -45,7 +45,7 @@ def read_picture(handle: str | Path, argument: str, channels: int = 3) -> np.nda
         DataError: If it is not there, damaged, or too large.
     """
     path = find_picture(str(handle), argument)
-    picture = decode_picture(path, None, channels, MOST_PIXELS)
+    picture = decode_picture(path, None, channels, MAX_PIXELS)
     if isinstance(picture, str):
         raise DataError(f"`{argument}` must be a usable picture. Received: {printable(path)}, which {picture}")
     return picture

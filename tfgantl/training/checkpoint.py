@@ -15,10 +15,10 @@ from typing import Protocol
 import tensorflow as tf
 
 from tfgantl.errors import DivergedError, RunError
-from tfgantl.progress import note
-from tfgantl.training.run_directory import Replacing
+from tfgantl.files import Replacing
+from tfgantl.progress import log
 
-KEPT = 3  # TensorFlow drops the oldest before the manifest of the newest is there
+MAX_TO_KEEP = 3  # TensorFlow drops the oldest before the manifest of the newest is there
 
 
 class Stateful(Protocol):
@@ -147,12 +147,12 @@ class Checkpoints:
                     raise ValueError(f"{name} is not what was written")
             return manifest
         except (OSError, ValueError, KeyError, TypeError) as error:
-            note(f"{path}: checkpoint left out, {error}")
+            log(f"{path}: checkpoint left out, {error}")
             return None
 
 
 def _manager(state, directory):
-    options = {"max_to_keep": KEPT, "checkpoint_name": "step"}
+    options = {"max_to_keep": MAX_TO_KEEP, "checkpoint_name": "step"}
     try:
         return tf.train.CheckpointManager(state, str(directory), **options)
     except (ValueError, tf.errors.OpError):  # TensorFlow's own list is damaged; the manifests are what counts

@@ -123,7 +123,7 @@ class Optimization:
 
         from tfgantl.adaptive import AdaptiveAugment
         from tfgantl.augment import DiffAugment
-        from tfgantl.models.adapters import LabelRamp
+        from tfgantl.models.adapters.base import LabelRamp
         from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
         from tfgantl.training.rates import ScaledRate
 
@@ -153,8 +153,8 @@ class Optimization:
                 adapters.insert(0, LabelRamp(network, lambda: step, *self.label_ramp))
 
         gan.compile(
-            adam(self.g_learning_rate * (transfer.rate if transfer else 1.0)),
-            adam(self.d_learning_rate * (transfer.d_rate if transfer else 1.0)),
+            adam(self.g_learning_rate * (transfer.g_lr_multiplier if transfer else 1.0)),
+            adam(self.d_learning_rate * (transfer.d_lr_multiplier if transfer else 1.0)),
             loss=self.loss,
             augment=augment,
             regularizers=regularizers,

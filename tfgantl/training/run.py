@@ -10,16 +10,16 @@ from tfgantl.data.pipeline import batches
 from tfgantl.errors import DivergedError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.progress import note
+from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import Optimization
 from tfgantl.training.run_directory import RunDirectory
-from tfgantl.training.schedule import Position, follow
+from tfgantl.training.schedule import ScheduleState, run_schedule
 from tfgantl.training.validation import Validate
 
-MOST_VALIDATION_IMAGES = 2000
+MAX_VALIDATION_IMAGES = 2000
 ROLLBACKS = 2
 
 
@@ -93,13 +93,13 @@ def train(
     transfer.prepare(gan, source)
     optimization.compile(gan, steps, transfer)
     progress = Progress(title, steps, batch_size)
-    few = train_examples.size is not None and train_examples.size <= MOST_VALIDATION_IMAGES
-    shots = train_examples.some(MOST_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
+    few = train_examples.size is not None and train_examples.size <= MAX_VALIDATION_IMAGES
+    shots = train_examples.subset(MAX_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
     kept = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
     validate = Validate(
         run,
         extractor,
-        validation_examples.some(MOST_VALIDATION_IMAGES),
+        validation_examples.subset(MAX_VALIDATION_IMAGES),
         validate_every,
         kept,
         title,
@@ -108,26 +108,26 @@ def train(
         keep_from=optimization.conditional_from,
         progress=progress,
     )
-    position = Position()
+    state = ScheduleState()
 
     def batches_from(start):
         return batches(train_examples, batch_size, seed, start, mirror=mirror)
 
     def go_on(save=None):
-        return follow(gan, transfer.schedule(steps), batches_from, validate, progress, position, save)
+        return run_schedule(gan, transfer.schedule(steps), batches_from, validate, progress, state, save)
 
     try:
         if run is None:
             stages = go_on()
         else:
-            parts = {"validation": validate, "progress": progress, "schedule": position}
+            parts = {"validation": validate, "progress": progress, "schedule": state}
             checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, kept)
             begun = checkpoints.restore_last()
             run.rewrite_log(title, validate.history)
             if begun is None:
                 checkpoints.save(0)
             else:
-                note(f"{title}: going on from step {begun}")
+                log(f"{title}: going on from step {begun}")
             with Interruption() as interruption:
                 save = Save(checkpoints, save_every or validate_every, interruption, run.path)
                 stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: go_on(save))
@@ -167,4 +167,4 @@ def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validat
             begun = checkpoints.restore_last()
             run.rewrite_log(validate.title, validate.history)
             gan.rate_factor.assign(factor / 2)
-            note(f"{validate.title}: {error}; going back to step {begun} with {factor / 2:g} of the learning rates")
+            log(f"{validate.title}: {error}; going back to step {begun} with {factor / 2:g} of the learning rates")

@@ -1,21 +1,18 @@
 """The directory that holds everything one run wrote, and that only one run at a time may use."""
 
 import json
-import os
-import re
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 import yaml
 from filelock import FileLock, Timeout
 
-from tfgantl.errors import ConfigError, RunError
+from tfgantl.configuration import to_yaml
+from tfgantl.errors import RunError
+from tfgantl.files import TEMPORARY, Replacing
 from tfgantl.images import encode_png
 from tfgantl.versions import versions
 
-# Names that `Replacing` gives while it writes.
-TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
 # What may differ when a run goes on: how it is continued and shown.
 FREE = ("resume", "allow_changes", "json")
 
@@ -149,18 +146,19 @@ class RunDirectory:
         kept[place:place] = [json.dumps({"run": title, **record}) for record in history]
         self.write("metrics.jsonl", "".join(line + "\n" for line in kept))
 
-    def begin(self, recipe: str, facts: dict[str, str], allow_changes: bool = False) -> None:
+    def begin(self, config, facts: dict[str, str], allow_changes: bool = False) -> None:
         """Keeps what a run depends on when it begins, and compares it when it goes on.
 
         Args:
-            recipe: The configuration as YAML.
+            config: The configuration.
             facts: What results depend on beside the configuration and packages, such as hashes of data and weights.
             allow_changes: Whether to go on although something has changed.
 
         Raises:
             RunError: If something is not as it was; the message says what it was, and is.
         """
-        found = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
+        recipe = to_yaml(config)
+        found = {**versions(), **facts, **_settings(yaml.safe_load(recipe))}
         path = self.path / "run.json"
         if path.is_file() and not allow_changes:
             before = json.loads(path.read_text())
@@ -196,35 +194,3 @@ def _settings(recipe: dict, prefix: str = "") -> dict:
         elif prefix or key not in FREE:
             found[prefix + key] = value
     return found
-
-
-class Replacing:
-    """Context manager around writing one file: temporary name, flush to disk, rename."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.temporary = path.with_name(f".{path.stem}.{threading.get_native_id()}{path.suffix}")
-
-    def __enter__(self) -> Path:
-        return self.temporary
-
-    def __exit__(self, kind, error, trace):
-        if kind is not None:
-            self.temporary.unlink(missing_ok=True)
-            return
-        with open(self.temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self.temporary, self.path)
-
-
-def check_name(name: str) -> str:
-    """Refuses names that could lead out of a directory or confuse TensorFlow Serving.
-
-    Raises:
-        ConfigError: Unless `name` has only letters, digits, `.`, `_` and `-`, and starts with a letter or digit.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ConfigError(
-            f"`name` must start with a letter or digit and hold only these, `.`, `_` and `-`. Received: {name}"
-        )
-    return name

@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from tfgantl.gan import GAN
 from tfgantl.training.callbacks import Progress, Save, StopOnNonFinite
-from tfgantl.training.stages import Outcome
+from tfgantl.training.stages import StageMetrics
 from tfgantl.training.validation import Validate
 
 
 @dataclass
-class Position:
+class ScheduleState:
     """Where a run is in its schedule.
 
     Args:
@@ -22,7 +22,7 @@ class Position:
         start: Step at which it began.
     """
 
-    outcomes: list[Outcome | None] = field(default_factory=list)
+    outcomes: list[StageMetrics | None] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     begun: int = 0
     start: int = 0
@@ -33,17 +33,17 @@ class Position:
 
     def set_state(self, state: dict) -> None:
         """Takes up what `state` gave."""
-        self.outcomes = [outcome and Outcome(**outcome) for outcome in state["outcomes"]]
+        self.outcomes = [outcome and StageMetrics(**outcome) for outcome in state["outcomes"]]
         self.lines, self.begun, self.start = list(state["lines"]), state["begun"], state["start"]
 
 
-def follow(
+def run_schedule(
     gan: GAN,
     schedule,
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,
-    position: Position,
+    position: ScheduleState,
     save: Save | None = None,
 ) -> list[str]:
     """Trains a compiled GAN stage by stage.
@@ -98,11 +98,11 @@ def follow(
     return position.lines + stopped
 
 
-def _measured(gan, stage, validate, position) -> Outcome:
+def _measured(gan, stage, validate, position) -> StageMetrics:
     if not validate.history or validate.history[-1]["step"] != int(gan.step):
         validate.measure()
     best = min(record["val_ckid"] for record in validate.history)
-    outcome = Outcome(validate.history[-1]["val_ckid"], best, *validate.discriminator_accuracy())
+    outcome = StageMetrics(validate.history[-1]["val_ckid"], best, *validate.discriminator_accuracy())
     position.lines.append(
         f"{stage.name}: {int(gan.step) - position.start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
         f"discriminator accuracy {outcome.d_real:.2f} on real, {outcome.d_fake:.2f} on generated"

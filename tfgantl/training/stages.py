@@ -70,7 +70,7 @@ def _freeze(network, patterns):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageMetrics:
     """What a schedule learns at the end of a stage, measured on validation images.
 
     Args:

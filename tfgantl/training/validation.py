@@ -8,7 +8,7 @@ from tfgantl.errors import DivergedError
 from tfgantl.images import grid, to_uint8, to_unit
 from tfgantl.metrics.distances import kernel_distance, neighbourhoods
 from tfgantl.metrics.memorisation import neighbour_ratio
-from tfgantl.progress import note
+from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, all_finite
 
 # The default job has ratios of 1.0 to 1.3 on validation images, and copies have next to 0.
@@ -86,7 +86,7 @@ class Validate(keras.callbacks.Callback):
                 f"training diverged at step {int(gan.step)}: weights must be finite. Received: NaN or infinity; "
                 f"last good checkpoint: {self.last_good}"
             )
-        gan.settle()
+        gan.recalibrate_batch_norm()
         images, labels = self.sample(gan, self.count)
         features, _ = self.extractor(images)
         step = int(gan.step)
@@ -157,7 +157,7 @@ class Validate(keras.callbacks.Callback):
         for kind, text in troubles.items():
             if kind not in self._warned:
                 self._warned.add(kind)
-                note(f"{self.title}, step {step}: {text}")
+                log(f"{self.title}, step {step}: {text}")
 
     def on_train_batch_end(self, batch, logs=None):
         if int(self.model.step) % self.every == 0:

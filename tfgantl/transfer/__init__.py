@@ -3,19 +3,26 @@
 This module imports no TensorFlow, so that the command line can list methods quickly.
 """
 
+from tfgantl.transfer.adam import AdAM
 from tfgantl.transfer.alternating import Alternating
-from tfgantl.transfer.anchored import EWC, L2SP
 from tfgantl.transfer.auto import Auto
 from tfgantl.transfer.base import Transfer
-from tfgantl.transfer.consistency import CDC, RSSA
-from tfgantl.transfer.distillation import FeatureDistillation
-from tfgantl.transfer.finetune import FineTune, Scratch
-from tfgantl.transfer.freeze import FreezeD
-from tfgantl.transfer.importance import RICK, AdAM
-from tfgantl.transfer.latents import LatentAffine, MineGAN
-from tfgantl.transfer.low_rank import SVD, KernelModulation, LoRA
+from tfgantl.transfer.cdc import CDC
+from tfgantl.transfer.ewc import EWC
+from tfgantl.transfer.feature_distillation import FeatureDistillation
+from tfgantl.transfer.finetune import FineTune
+from tfgantl.transfer.freeze_d import FreezeD
+from tfgantl.transfer.kernel_modulation import KernelModulation
+from tfgantl.transfer.l2sp import L2SP
+from tfgantl.transfer.latent_affine import LatentAffine
+from tfgantl.transfer.lora import LoRA
+from tfgantl.transfer.minegan import MineGAN
 from tfgantl.transfer.perceptual import Perceptual
+from tfgantl.transfer.rick import RICK
+from tfgantl.transfer.rssa import RSSA
 from tfgantl.transfer.scale_shift import ScaleShift
+from tfgantl.transfer.scratch import Scratch
+from tfgantl.transfer.svd import SVD
 
 __all__ = [
     "CDC", "EWC", "L2SP", "RICK", "RSSA", "SVD", "AdAM", "Alternating", "Auto", "FeatureDistillation", "FineTune",

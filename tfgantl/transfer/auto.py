@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tfgantl.errors import ConfigError, check_above, check_at_least
 from tfgantl.transfer.base import Transfer
 from tfgantl.transfer.finetune import FineTune
-from tfgantl.transfer.low_rank import LoRA
+from tfgantl.transfer.lora import LoRA
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Auto(Transfer):
         check_at_least(self, 0, "few")
 
     def networks(self, source, dtype):
-        raise ConfigError("`transfer` must be what `Auto.chosen` gives by the time of training. Received: Auto itself")
+        raise ConfigError("`transfer` must be what `Auto.resolve` gives by the time of training. Received: Auto itself")
 
-    def chosen(self, prospect):
-        if prospect.ckid is not None and prospect.ckid > self.far:
-            return LoRA(), f"auto: LoRA, because the source is far: cKID {prospect.ckid:.2f} > {self.far:g}"
-        if prospect.shots is not None and prospect.shots <= self.few:
-            return LoRA(), f"auto: LoRA, because the source is near and there are only {prospect.shots} images"
+    def resolve(self, transferability):
+        if transferability.ckid is not None and transferability.ckid > self.far:
+            return LoRA(), f"auto: LoRA, because the source is far: cKID {transferability.ckid:.2f} > {self.far:g}"
+        if transferability.shots is not None and transferability.shots <= self.few:
+            return LoRA(), f"auto: LoRA, because the source is near and there are only {transferability.shots} images"
         return FineTune(), f"auto: FineTune, because the source is near and there are more than {self.few} images"

@@ -5,38 +5,44 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from tfgantl.hooks import Hooks
-from tfgantl.training.stages import Outcome, Stage
+from tfgantl.hooks import TrainStepHooks
+from tfgantl.training.stages import Stage, StageMetrics
 
 if TYPE_CHECKING:
     from tfgantl.gan import GAN
-    from tfgantl.transfer.prospect import Prospect
+    from tfgantl.metrics.transferability import Transferability
 
 
-class Transfer(Hooks):
+# Patterns of layers to freeze.
+ALL_BUT_NORMS = r"(?!.*_bn$).*"
+ALL_BUT_LOGITS = "(?!logits$|label_projection$).*"
+LAST = ("to_images_conv", "to_images_dense", "logits")
+
+
+class Transfer(TrainStepHooks):
     """Base of all methods. The order is: `networks` → `prepare` → compile → the stages of `schedule` → `finish`.
 
     Subclasses are frozen dataclasses: their fields are the options of the method on the command line. What a method
-    must remember during a run goes into `gan.memory`, what changes the weights that a network computes with into
+    must remember during a run goes into `gan.method_state`, what changes the weights that a network computes with into
     `gan.g_adapters` and `gan.d_adapters`; all three are part of the checkpoint.
 
     Attributes:
         needs_source: Whether the method starts from a source at all.
         cost: What a step costs beyond one of fine-tuning, in words, for the documentation.
-        rate: Factor on the learning rate of the generator; few weights take larger steps than all of them.
-        d_rate: Factor on that of the discriminator.
+        g_lr_multiplier: Factor on the learning rate of the generator; few weights take larger steps than all of them.
+        d_lr_multiplier: Factor on that of the discriminator.
     """
 
     needs_source = True
     cost = "none"
-    rate = 1.0
-    d_rate = 1.0
+    g_lr_multiplier = 1.0
+    d_lr_multiplier = 1.0
 
-    def chosen(self, prospect: Prospect) -> tuple[Transfer, str]:
+    def resolve(self, transferability: Transferability) -> tuple[Transfer, str]:
         """Gives the method to use, and why; a method is its own choice, unless it is one that chooses.
 
         Args:
-            prospect: What can be told before training.
+            transferability: What can be told before training.
         """
         return self, ""
 
@@ -62,8 +68,8 @@ class Transfer(Hooks):
             source: Trained pair, or `None` if there is none.
         """
 
-    def schedule(self, steps: int) -> Generator[Stage, Outcome, None]:
-        """Yields the stages of a run; receives the `Outcome` of each.
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
+        """Yields the stages of a run; receives the `StageMetrics` of each.
 
         Args:
             steps: Number of training steps in all.
@@ -72,7 +78,7 @@ class Transfer(Hooks):
 
     def finish(self, gan: GAN) -> None:
         """Makes the networks plain again, before they are saved: merges the adapters into the weights."""
-        from tfgantl.models.adapters import merge
+        from tfgantl.models.adapters.base import merge
 
         for network, adapters in ((gan.generator, gan.g_adapters), (gan.discriminator, gan.d_adapters)):
             merge(network, adapters)

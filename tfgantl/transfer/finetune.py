@@ -1,15 +1,8 @@
-"""No transfer, and the simplest transfer."""
+"""Fine-tuning of all weights: the simplest transfer."""
 
 from dataclasses import dataclass
 
 from tfgantl.transfer.base import Transfer
-
-
-@dataclass(frozen=True)
-class Scratch(Transfer):
-    """Trains from fresh weights: the baseline of every comparison, and pretraining."""
-
-    needs_source = False
 
 
 @dataclass(frozen=True)
@@ -21,7 +14,7 @@ class FineTune(Transfer):
     """
 
     def prepare(self, gan, source):
-        from tfgantl.transfer.weights import copy_weights
+        from tfgantl.pretrained import copy_weights
 
         copy_weights(source.generator, gan.generator)
         copy_weights(source.ema_generator, gan.ema_generator)

@@ -19,7 +19,7 @@ class Perceptual(ScaleShift):
         pixel: Weight of the mean absolute difference of pixels within it.
         adversarial: Weight of the loss against the discriminator, which is trained in any case.
         weights: Those of VGG16: imagenet, a file, or an address.
-        rate: Factor on the learning rate of the generator.
+        g_lr_multiplier: Factor on the learning rate of the generator.
 
     Reference:
         Noguchi and Harada, 2019, https://arxiv.org/abs/1904.01774; the nearest images are those of Li and Malik, 2018,
@@ -38,10 +38,10 @@ class Perceptual(ScaleShift):
         check_at_least(self, 0, "pixel", "adversarial")
 
     def prepare(self, gan, source):
-        from tfgantl.transfer.nearest import NearestImages
+        from tfgantl.penalties.nearest_images import NearestImages
 
         super().prepare(gan, source)
-        gan.memory = NearestImages(gan.generator.output_shape[1:], self.weights, self.pixel)
+        gan.method_state = NearestImages(gan.generator.output_shape[1:], self.weights, self.pixel)
 
-    def imitation(self, gan, images, labels, fakes):
-        return self.strength * gan.memory.loss(images, labels, fakes)
+    def reconstruction_loss(self, gan, images, labels, fakes):
+        return self.strength * gan.method_state.loss(images, labels, fakes)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_above
 from tfgantl.training.stages import Stage
+from tfgantl.transfer.base import ALL_BUT_NORMS
 from tfgantl.transfer.finetune import FineTune
-from tfgantl.transfer.low_rank import ALL_BUT_NORMS
 
 
 @dataclass(frozen=True)
@@ -15,17 +15,17 @@ class ScaleShift(FineTune):
     The paper fits them by a perceptual loss without a discriminator; later work, and this, trains them against one.
 
     Args:
-        rate: Factor on the learning rate of the generator.
+        g_lr_multiplier: Factor on the learning rate of the generator.
 
     Reference:
         Noguchi and Harada, 2019, https://arxiv.org/abs/1904.01774
     """
 
     cost = "less: no gradients of the generator's kernels"
-    rate: float = 30.0
+    g_lr_multiplier: float = 30.0
 
     def __post_init__(self):
-        check_above(self, 0, "rate")
+        check_above(self, 0, "g_lr_multiplier")
 
     def networks(self, source, dtype):
         generator, discriminator = super().networks(source, dtype)

@@ -9,9 +9,9 @@ from numpy.lib import format as npy
 
 from tfgantl.errors import ArtifactError, intact
 
-MOST_BYTES = 8 * 2**30  # of one file, unpacked
-MOST_RATIO = 1000  # unpacked to packed; weights hardly compress
-LEAST_BYTES = 2**16  # smaller files may unpack as if they had this size
+MAX_BYTES = 8 * 2**30  # of one file, unpacked
+MAX_RATIO = 1000  # unpacked to packed; weights hardly compress
+MIN_BYTES = 2**16  # smaller files may unpack as if they had this size
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -50,8 +50,8 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
     members = archive.infolist()
     total = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
-    if total > MOST_BYTES or total > MOST_RATIO * max(packed, LEAST_BYTES):
-        raise ArtifactError(f"{path}: must unpack to at most {MOST_BYTES} bytes. Received: {total} from {packed}")
+    if total > MAX_BYTES or total > MAX_RATIO * max(packed, MIN_BYTES):
+        raise ArtifactError(f"{path}: must unpack to at most {MAX_BYTES} bytes. Received: {total} from {packed}")
     for member in members:
         if member.filename.startswith("/") or ".." in PurePosixPath(member.filename).parts:
             raise ArtifactError(f"{path}: names in the archive must stay inside it. Received: {member.filename}")

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from tfgantl.errors import ArtifactError
-from tfgantl.untrusted.archives import LEAST_BYTES, MOST_BYTES, MOST_RATIO
+from tfgantl.untrusted.archives import MAX_BYTES, MAX_RATIO, MIN_BYTES
 
 
 def read_hdf5(path: Path) -> dict[str, np.ndarray]:
@@ -57,8 +57,8 @@ def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
 
     walk(file, "")
     total = sum(map(_claimed, datasets.values()))
-    if total > min(MOST_BYTES, MOST_RATIO * max(path.stat().st_size, LEAST_BYTES)):
-        raise ArtifactError(f"{path}: must unpack to at most {MOST_BYTES} bytes. Received: {total}")
+    if total > min(MAX_BYTES, MAX_RATIO * max(path.stat().st_size, MIN_BYTES)):
+        raise ArtifactError(f"{path}: must unpack to at most {MAX_BYTES} bytes. Received: {total}")
     return datasets
 
 

@@ -15,7 +15,7 @@ from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.archives import check_digest, check_members
 from tfgantl.untrusted.hdf5 import find_datasets
 
-MOST_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
+MAX_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
 # Modules that hold parts of networks, and the few parts that stand elsewhere. Among the rest are functions that load
 # files and call Python.
 PARTS = re.compile(
@@ -66,7 +66,7 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     plain = uncompiled(config)
     _check_parts(plain, path)
     claimed = sum(map(_size, _networks(plain)))
-    if claimed > stored + MOST_SURPLUS:
+    if claimed > stored + MAX_SURPLUS:
         raise ArtifactError(f"{path}: weights must be in the file. Received: {stored} of {claimed} bytes")
 
 

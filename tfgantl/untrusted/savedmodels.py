@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, reason
 
-MOST_GRAPH_BYTES = 2**30
+MAX_GRAPH_BYTES = 2**30
 
 
 def is_saved_model(directory: Path) -> bool:
@@ -31,8 +31,8 @@ def read_graph(directory: Path):
     path = directory / "saved_model.pb"
     if not path.is_file():
         raise ArtifactError(f"{directory}: must hold a saved_model.pb. Received: none")
-    if path.stat().st_size > MOST_GRAPH_BYTES:
-        raise ArtifactError(f"{path}: must be at most {MOST_GRAPH_BYTES} bytes. Received: {path.stat().st_size}")
+    if path.stat().st_size > MAX_GRAPH_BYTES:
+        raise ArtifactError(f"{path}: must be at most {MAX_GRAPH_BYTES} bytes. Received: {path.stat().st_size}")
     try:
         model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     except Exception as error:  # protobuf has an error class of its own in every implementation

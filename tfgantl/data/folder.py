@@ -1,0 +1,155 @@
+"""A folder of pictures as a data source: every file is checked, and a bad one is named."""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from tfgantl.data.decode import decode_picture
+from tfgantl.data.examples import Content
+from tfgantl.data.sources import FiniteSource
+from tfgantl.errors import ConfigError, DataError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True)
+class Folder(FiniteSource):
+    """Pictures in a folder. If it has sub-folders with pictures, each is a class, numbered in alphabetical order.
+
+    Pictures are cut to their centred square and resized. See `tfgantl.data.decode` for what is done to turned, gray,
+    transparent, CMYK, 16-bit, palette and animated ones.
+
+    Args:
+        path: The folder.
+        image_size: Height and width in pixels that pictures are brought to; `None` for the size of the source model.
+        channels: 1 for gray, 3 for RGB; `None` for those of the source model.
+        shots: Training images a class; `None` for all.
+        validation: Share of each class for validation.
+        test: Share of each class for the test.
+        seed: Chooses which images are the shots.
+        on_bad: What to do about a file that cannot be used: `error` stops and names it, `skip` leaves it out and
+            says so in the report.
+        max_pixels: Most pixels that a file may decode to.
+        max_bytes: Largest size of all decoded and resized images together.
+    """
+
+    path: str
+    image_size: int | None = None
+    channels: int | None = None
+    shots: int | None = None
+    validation: float = 0.1
+    test: float = 0.2
+    seed: int = 0
+    on_bad: Literal["error", "skip"] = "error"
+    max_pixels: int = 64_000_000
+    max_bytes: int = 4 * 2**30
+
+    @property
+    def name(self):
+        return Path(self.path).resolve().name
+
+    def read(self):
+        root = Path(self.path)
+        files, classes = find_pictures(root)
+        size, channels = self.image_size, self.channels
+        if size is None or channels is None:
+            raise ConfigError("Folder: `image_size` and `channels` must be given here. Received: None")
+        if len(files) * size * size * channels > self.max_bytes:
+            raise DataError(
+                f"Folder: {root}: all images together must fit `max_bytes` = {self.max_bytes}. "
+                f"Received: {len(files)} files, {len(files) * size * size * channels} bytes"
+            )
+        with ThreadPoolExecutor() as pool:
+            read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels), files))
+        images, labels, keys, bad, seen = [], [], [], [], {}
+        for file, result in zip(files, read, strict=True):
+            label = classes.index(file.parent.name) if classes else 0
+            if not isinstance(result, str):
+                image, key = result
+                first, first_label = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), (file, label))
+                if first_label != label:
+                    result = f"shows the same as {printable(first)}, which has another label"
+            if isinstance(result, str):
+                bad.append(f"{printable(file)}: {result}")
+            else:
+                images.append(image)
+                labels.append(label)
+                keys.append(key)
+        if bad and (self.on_bad == "error" or not images):
+            more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
+            raise DataError(
+                f"Folder: every file must be a usable picture, or `on_bad` be skip. Received: {bad[0]}{more}"
+            )
+        notes = tuple(f"left out {line}" for line in bad)
+        if not classes:
+            return Content(np.stack(images), notes=notes, keys=keys)
+        empty = sorted(set(range(len(classes))) - set(labels))
+        if empty:
+            raise DataError(f"Folder: {root}: every class must have a picture. Received: none in {classes[empty[0]]}")
+        return Content(np.stack(images), np.array(labels), len(classes), notes, keys)
+
+
+def find_pictures(root: Path) -> tuple[list[Path], list[str]]:
+    """Lists the pictures of a folder, and its classes, in alphabetical order.
+
+    Hidden files are passed over, as are files that do not have the suffix of a picture.
+
+    Raises:
+        DataError: If there is no folder or picture, or there are pictures beside and inside of sub-folders, or a
+            sub-folder without any.
+    """
+    if not root.is_dir():
+        raise DataError(f"Folder: `path` must be a directory. Received: {root}")
+
+    def pictures(directory):
+        found = (p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        return sorted(p for p in found if not p.is_dir())
+
+    loose = pictures(root)
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    inside = {folder.name: pictures(folder) for folder in folders}
+    if loose and any(inside.values()):
+        raise DataError(
+            f"Folder: {root}: pictures must lie either beside each other or in class folders. Received: both, such as "
+            f"{loose[0].name} and {next(name for name, files in inside.items() if files)}/"
+        )
+    if loose:
+        return loose, []
+    if not any(inside.values()):
+        raise DataError(f"Folder: {root}: must hold pictures ({', '.join(SUFFIXES)}). Received: none")
+    for name, files in inside.items():
+        if not files:
+            raise DataError(f"Folder: {root}: every class folder must hold a picture. Received: none in {name}")
+    return [file for files in inside.values() for file in files], list(inside)
+
+
+def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) -> tuple[np.ndarray, bytes] | str:
+    """Decodes one file, after a look at its header.
+
+    Returns:
+        uint8 (image_size, image_size, channels) and the hash of the file, or the reason why it cannot be used.
+    """
+    try:
+        if not file.stat().st_size:
+            return "is empty (0 bytes)"
+        with open(file, "rb") as stream:
+            image = decode_picture(stream, image_size, channels, max_pixels)
+            if isinstance(image, str):
+                return image
+            stream.seek(0)
+            key = hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if image.min() == image.max():
+        return f"shows one colour only (value {image.min()})"
+    return image, key
+
+
+def printable(path: Path) -> str:
+    """A path as text that can be written anywhere; a name need not be UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,70 @@
+"""Which extractor measures a target: the named one, the one that suits its data, or one trained on the spot."""
+
+import keras
+import numpy as np
+
+from tfgantl.data.examples import Examples
+from tfgantl.images import to_unit
+from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
+from tfgantl.metrics.extractors import Extractor, pooled_blocks
+from tfgantl.metrics.perceptual import PerceptualExtractor
+
+
+def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: int = 0) -> Extractor:
+    """The extractor for a target: the named one, the one that suits its data, or one trained on the spot.
+
+    Args:
+        handle: `auto`, `vgg16` for color images, or what `Extractor.load` takes.
+        suggested: Name of the shipped extractor that suits the data source, or `None`.
+        train: Training images of the target. Nothing else is looked at: an extractor that knew images of the models
+            that it compares would favour them.
+        seed: Makes the training repeatable.
+    """
+    shape = (train.image_size, train.image_size, train.channels)
+    if handle == "vgg16":
+        return PerceptualExtractor(shape)
+    if handle != "auto":
+        return Extractor.load(handle)
+    if suggested is not None:
+        extractor = Extractor.load(suggested)
+        if extractor.input_shape == shape:
+            return extractor
+    images, labels = train.subset(10_000)
+    return train_extractor(images, labels, train.num_classes, seed)
+
+
+def train_extractor(
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    num_classes: int | None,
+    seed: int = 0,
+    steps: int = 1000,
+    name: str = "run",
+) -> Extractor:
+    """Trains an extractor on images of the domain, never on test images.
+
+    With labels it learns to tell the classes. Without, it learns to tell by how many quarters an image was turned
+    (RotNet; Gidaris et al., 2018, https://arxiv.org/abs/1803.07728), and does not judge labels.
+
+    Args:
+        images: uint8 (n, side, side, channels).
+        labels: int (n,), or `None`.
+        num_classes: Number of classes, or `None`.
+        seed: Makes the training repeatable.
+        steps: Number of batches.
+        name: How the numbers made with it are labelled.
+    """
+    predicts_labels = labels is not None
+    if not predicts_labels:
+        turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
+        labels, num_classes = np.repeat(np.arange(4), len(images)), 4
+        images = np.concatenate(turned)
+    classifier = SmallClassifier(*images.shape[2:], num_classes, steps).train(
+        images, labels, seed, 128, affine_augmentation(seed), title="extractor"
+    )
+    return Extractor(classifier, name, _root_mean_square(classifier, images[:2000]), predicts_labels)
+
+
+def _root_mean_square(classifier: keras.Model, images: np.ndarray) -> float:
+    features = keras.Model(classifier.inputs, pooled_blocks(classifier))
+    return float(np.sqrt(np.mean(np.square(features.predict(to_unit(images), batch_size=256, verbose=0)))))

@@ -1,0 +1,118 @@
+"""Adapters that change kernels: by a low-rank sum, by singular values, by modulation, and by filter."""
+
+from abc import ABC, abstractmethod
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.models.adapters.base import Adapter
+from tfgantl.models.adapters.kernels import kernels
+
+
+class _KernelAdapter(Adapter, ABC):
+    """Base: makes weights for each kernel, but not for layers named in `but`; changes its matrix (filters, inputs)."""
+
+    def __init__(self, network: keras.Model, but: tuple[str, ...] = (), **kwargs):
+        super().__init__(**kwargs)
+        self.kernels = kernels(network, but)
+        self.parts = {kernel.path: self.make(kernel, network) for kernel in self.kernels}
+        self.built = True
+
+    def weight(self, kernel, name, value, trainable=True):
+        """Makes a weight with an initial value."""
+        value = np.asarray(value, np.float32)
+        variable = self.add_weight(name=f"{kernel.short_name}_{name}", shape=value.shape, trainable=trainable)
+        variable.assign(value)
+        return variable
+
+    @abstractmethod
+    def make(self, kernel, network) -> tuple:
+        """Makes the weights for one kernel."""
+
+    @abstractmethod
+    def change(self, matrix, *parts):
+        """Gives the matrix to compute with, from that of the network and what `make` made."""
+
+    def adapt(self, weights):
+        return {
+            kernel.path: kernel.tensor(
+                self.change(kernel.matrix(tf.convert_to_tensor(weights[kernel.path])), *self.parts[kernel.path])
+            )
+            for kernel in self.kernels
+        }
+
+
+class LowRank(_KernelAdapter):
+    """W' = W + B A; A (rank, inputs) is random, B (filters, rank) starts at 0."""
+
+    def __init__(self, network, rank: int, seed: int, **kwargs):
+        self.rank, self.rng = rank, np.random.default_rng([seed, 31])
+        super().__init__(network, **kwargs)
+
+    def make(self, kernel, network):
+        rank = min(self.rank, kernel.filters, kernel.inputs)
+        down = self.rng.standard_normal((rank, kernel.inputs)) / np.sqrt(kernel.inputs)
+        return self.weight(kernel, "down", down), self.weight(kernel, "up", np.zeros((kernel.filters, rank)))
+
+    def change(self, matrix, down, up):
+        return matrix + tf.matmul(up, down)
+
+
+class SingularValues(_KernelAdapter):
+    """W' = W + U diag(d) V^T with the singular vectors of W; d starts at 0."""
+
+    def make(self, kernel, network):
+        value = next(v for v in network.variables if v.path == kernel.path).numpy()
+        left, singular, right = np.linalg.svd(kernel.matrix(value).numpy(), full_matrices=False)
+        return (
+            self.weight(kernel, "left", left, trainable=False),
+            self.weight(kernel, "right", right, trainable=False),
+            self.weight(kernel, "change", np.zeros_like(singular)),
+        )
+
+    def change(self, matrix, left, right, change):
+        return matrix + tf.matmul(left * change, tf.convert_to_tensor(right))
+
+
+class Modulation(_KernelAdapter):
+    """W' = W * (1 + v u^T); u (inputs,) is random, v (filters,) starts at 0.
+
+    `chosen` (filters,) is 1 for filters that are modulated, and whose own weights then get no gradient, and 0 for
+    those that are trained as they are.
+    """
+
+    def __init__(self, network, seed: int, **kwargs):
+        self.rng = np.random.default_rng([seed, 37])
+        super().__init__(network, **kwargs)
+
+    def make(self, kernel, network):
+        return (
+            self.weight(kernel, "u", self.rng.standard_normal(kernel.inputs)),
+            self.weight(kernel, "v", np.zeros(kernel.filters)),
+            self.weight(kernel, "chosen", np.ones(kernel.filters), trainable=False),
+        )
+
+    def change(self, matrix, u, v, chosen):
+        u, v, chosen = (tf.convert_to_tensor(part) for part in (u, v, chosen))
+        modulated = tf.stop_gradient(matrix) * (1.0 + v[:, None] * u[None])
+        return chosen[:, None] * modulated + (1.0 - chosen[:, None]) * matrix
+
+
+class FilterStates(_KernelAdapter):
+    """Each filter is tuned, frozen as it was when it was chosen, or pruned to 0.
+
+    Frozen values are kept apart, because the moments of an optimizer move a weight also when its gradient is 0.
+    """
+
+    def make(self, kernel, network):
+        value = next(v for v in network.variables if v.path == kernel.path).numpy()
+        return (
+            self.weight(kernel, "tuned", np.ones(kernel.filters), trainable=False),
+            self.weight(kernel, "frozen", np.zeros(kernel.filters), trainable=False),
+            self.weight(kernel, "kept", kernel.matrix(value), trainable=False),
+        )
+
+    def change(self, matrix, tuned, frozen, kept):
+        tuned, frozen, kept = (tf.convert_to_tensor(part) for part in (tuned, frozen, kept))
+        return tuned[:, None] * matrix + frozen[:, None] * kept

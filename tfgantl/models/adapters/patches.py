@@ -1,0 +1,48 @@
+"""Judges patches instead of whole images: a second head on a feature map of the discriminator."""
+
+import keras
+import tensorflow as tf
+
+from tfgantl.errors import ConfigError
+from tfgantl.models.adapters.base import Adapter, run
+
+
+def patch_layer(discriminator: keras.Model):
+    """Output of the deepest block of a discriminator that is still a map.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    maps = [
+        layer.output
+        for layer in discriminator.layers
+        if layer.name.startswith("block") and len(layer.output.shape) == 4
+    ]
+    if not maps:
+        raise ConfigError("`transfer` CDC must have a discriminator with convolution blocks. Received: none")
+    return maps[-1]
+
+
+class PatchHead(Adapter):
+    """A 3 x 3 convolution to one logit for each place of a feature map, trained with the discriminator.
+
+    Args:
+        discriminator: Where the map is taken.
+    """
+
+    def __init__(self, discriminator: keras.Model, **kwargs):
+        super().__init__(**kwargs)
+        maps = keras.Model(discriminator.inputs, patch_layer(discriminator))
+        self.maps = lambda: maps  # it shares the layers of the discriminator, which are not this layer's own
+        self.head = keras.layers.Conv2D(1, 3, padding="same", name="patch_logits", dtype="float32")
+        self.head.build(maps.output_shape)
+        self.built = True
+
+    def discriminator_logits(self, gan, images, labels, whole):
+        """Logits of whole images (batch, 1, 1, 1) if `whole`, else of patches (batch, height, width, 1)."""
+
+        def patches():
+            return self.head(tf.cast(run(self.maps(), gan.inputs(images, labels), gan.d_adapters), tf.float32))
+
+        # Of one rank, or the optimizer of the graph takes sums over the one for sums over the other.
+        return tf.cond(whole, lambda: gan.discriminate(images, labels)[:, None, None], patches)

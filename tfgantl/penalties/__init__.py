@@ -1,0 +1,1 @@
+"""What transfer methods add to a loss: distances from what the source knew, and how much each weight matters."""

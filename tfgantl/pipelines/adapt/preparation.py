@@ -1,0 +1,114 @@
+"""What an adaptation starts with: the source fitted to the target, the data, the features, and the method."""
+
+from dataclasses import dataclass
+
+import keras
+
+from tfgantl.data import SPLITS, Examples
+from tfgantl.data.examples import check_splits
+from tfgantl.errors import DataError
+from tfgantl.gan import GAN
+from tfgantl.metrics.extractor_choice import choose_extractor
+from tfgantl.metrics.extractors import Extractor
+from tfgantl.metrics.transferability import Transferability, estimate_transferability
+from tfgantl.models.copies import weights_hash
+from tfgantl.pretrained import fit_source, open_source
+from tfgantl.progress import log
+from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.run import Trained, train
+from tfgantl.transfer import Transfer
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that an adaptation needs, checked.
+
+    Args:
+        name: Of run and export directories.
+        source: Trained pair, of the size, channels and classes of the target.
+        weights: Rows on weights that were not simply copied from the source.
+        examples: Split → `Examples`.
+        extractor: Features for all measurements.
+        transferability: What can be told before training.
+        transfer: The method, chosen if it was to be.
+    """
+
+    name: str
+    source: GAN
+    weights: list[tuple]
+    examples: dict[str, Examples]
+    extractor: Extractor
+    transferability: Transferability
+    transfer: Transfer
+
+    def facts(self) -> dict[str, str]:
+        """What the results depend on, beside settings and packages: hashes of data and weights."""
+        networks = (self.source.generator, self.source.discriminator)
+        return {
+            **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
+            **{f"source {network.name}": weights_hash(network) for network in networks},
+            "extractor": self.extractor.id,
+        }
+
+
+def prepare(config, name: str) -> Prepared:
+    """Loads and checks what an `AdaptConfig` asks for, and says what was found.
+
+    Args:
+        config: The settings.
+        name: Of the run.
+
+    Raises:
+        TfgantlError: If the source or the target cannot be used, or the method does not fit them.
+    """
+    source, report = open_source(config.source, config.networks, config.allow_ops, config.seed)
+    loaded = f"{config.source}: {report}"
+    _, size, _, channels = source.generator.output_shape
+    target = config.target.sized(size, channels)
+    examples = {split: target.load(split) for split in SPLITS}
+    part = examples["train"]
+    size = part.size
+    if size is not None and config.batch_size > size:
+        raise DataError(f"`batch_size` must be at most {size}, the number of images. Received: {config.batch_size}")
+    check_splits(examples)
+    # An unconditional source stays so, unless it is told how classes begin.
+    stays = source.num_classes is None and config.class_map == "nearest"
+    source, fitted = fit_source(
+        source, part.image_size, part.channels, None if stays else part.num_classes, config.class_map, part,
+        config.seed,
+    )  # fmt: skip
+    log(loaded)
+    if fitted.rows():
+        log(f"fitted to the target: {fitted}")
+    config.optimization.check(config.steps, source.num_classes)
+    extractor = choose_extractor(config.extractor, target.extractor, part, config.seed)
+    transferability = estimate_transferability(source, part, extractor, config.seed)
+    transfer, reason = config.transfer.resolve(transferability)
+    log(str(transferability), *([reason] if reason else []))
+    # A method that does not fit the networks is told before the run.
+    next(transfer.schedule(config.steps)).apply(GAN(*transfer.networks(source, "float32")))
+    return Prepared(name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer)
+
+
+def train_pair(
+    prepared: Prepared, config, transfer: Transfer, title: str, steps: int, run=None, patience: int | None = None
+) -> Trained:
+    """Trains a pair like the source on the target.
+
+    Args:
+        prepared: What to train with.
+        config: The `AdaptConfig`.
+        transfer: How to start and what to train; the baseline has another than the adaptation.
+        title: Of this training in progress, log and file names.
+        steps: Number of training steps.
+        run: Run directory, or `None` to write nothing.
+        patience: Validations without a better cKID after which to stop; `None` for never.
+    """
+    keras.utils.set_random_seed(config.seed)
+    networks = transfer.networks(prepared.source, dtype_policy(config.precision))
+    gan = GAN(*networks, ema_decay=config.optimization.ema_decay, seed=config.seed)
+    return train(
+        gan, transfer, prepared.source, prepared.examples["train"], prepared.examples["validation"],
+        prepared.extractor, config.optimization, steps, config.batch_size, config.seed, config.validate_every,
+        config.mirror, run, title, patience, config.save_every,
+    )  # fmt: skip

@@ -1,0 +1,7 @@
+"""`python -m tfgantl.pipelines.recognize`."""
+
+import sys
+
+from tfgantl.pipelines.recognize import main
+
+sys.exit(main())

@@ -1,0 +1,7 @@
+"""`python -m tfgantl.pipelines.stylize`."""
+
+import sys
+
+from tfgantl.pipelines.stylize import main
+
+sys.exit(main())

@@ -1,0 +1,189 @@
+"""Paints the pictures of a job one by one into a run directory: by optimisation, or with a module."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tfgantl.images import to_uint8, to_unit
+from tfgantl.pipelines.stylize.preparation import Job
+from tfgantl.progress import bar, log
+from tfgantl.style.color import match_colors, with_colors_of
+from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
+from tfgantl.training.interruption import Interruption
+from tfgantl.training.run_directory import RunDirectory
+
+EVERY = 10  # steps between records
+
+
+def place(run: RunDirectory, path: Path | None) -> Path:
+    """Where the result of a picture lies in the run directory."""
+    return run.path / "painted" / f"{path.stem if path else 'texture'}.png"
+
+
+class OptimizingPainter:
+    """Optimises each picture; goes on where an interrupted run stopped.
+
+    Args:
+        config: The `StylizeConfig`.
+        job: What to paint.
+    """
+
+    def __init__(self, config, job: Job):
+        from tfgantl.models.copies import weights_hash
+        from tfgantl.models.vgg import vgg16
+        from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
+
+        self.config, self.job, self.history = config, job, {}
+        self.network = vgg16(
+            (CONTENT_LAYER, *STYLE_LAYERS), config.weights, downsampling=config.downsampling, dtype=job.dtype
+        )
+        self.steps = config.steps
+        self.facts = {"vgg16": weights_hash(self.network)}
+
+    def paint(self, run: RunDirectory, number: int) -> dict:
+        """Paints one picture.
+
+        Args:
+            run: Where results, intermediate images and the state go.
+            number: Of the picture in the job.
+
+        Returns:
+            `content_loss, style_loss, seconds_per_step, effective_weights`.
+
+        Raises:
+            InterruptedRun: If a signal asks to stop; the last image, and all to go on with, are saved.
+        """
+        from tfgantl.style.coarse_to_fine import Painting, paint
+        from tfgantl.style.state import load_state, save_state
+
+        path, config = self.job.contents[number], self.config
+        task, title = self._task(run, number), path.stem if path else "texture"
+        state, painting = load_state(run), None
+        if state is not None and int(state["picture"]) == number:
+            optimizer = {name: value for name, value in state.items() if name.startswith("adam")}
+            painting = Painting(
+                state["image"], int(state["step"]), state={"image": state["image"], **optimizer},
+                terms={name[5:]: float(value) for name, value in state.items() if name.startswith("term_")},
+            )  # fmt: skip
+            log(f"{title}: going on from step {painting.step}")
+        records = self.history[title] = run.keep_records(title, painting.step if painting else 0)
+        progress = bar(config.steps, title)
+        progress.update(painting.step if painting else 0)
+
+        def on_step(painting):
+            progress.update()
+            if painting.step % EVERY == 0 or painting.step == config.steps:
+                progress.set_postfix({name: f"{v:.3g}" for name, v in painting.terms.items()}, refresh=False)
+                records.append({"step": painting.step, **painting.terms})
+                run.log({"run": title, **records[-1]})
+            return interruption.asked is not None
+
+        def on_state(painting):
+            picture = self._finished(task, painting.image)
+            if len(self.job.contents) == 1:
+                target = run.path / "steps" / f"{painting.step:06}.png"
+                _write(run, target, picture)
+            _write(run, place(run, path), picture)
+            terms = {f"term_{name}": np.float32(value) for name, value in painting.terms.items()}
+            save_state(run, {**painting.state, **terms}, step=painting.step, picture=number)
+
+        with Interruption() as interruption:
+            try:
+                painting = paint(task, self.network, on_step, on_state, painting, config.save_every)
+            finally:
+                progress.close()
+            if interruption.asked:
+                interruption.stop(painting.step, run.path)
+        seconds, count = painting.seconds
+        if painting.effective:
+            log(f"{title}: effective weights " + ", ".join(f"{k} {v:.3g}" for k, v in painting.effective.items()))
+        return {
+            "content_loss": painting.terms.get("content"), "style_loss": painting.terms.get("style"),
+            "seconds_per_step": round(seconds / count, 4) if count else None,
+            "effective_weights": painting.effective,
+        }  # fmt: skip
+
+    def _task(self, run, number):
+        from tfgantl.style.coarse_to_fine import Task
+        from tfgantl.style.objective import Weights
+
+        config, job, before = self.config, self.job, None
+        if config.smooth and number:
+            earlier = job.contents[number - 1]
+            before = read_picture(place(run, earlier), "content"), job.read(earlier)
+        return Task(
+            job.read(job.contents[number]), job.styles, job.shares,
+            Weights(config.content_weight, config.style_weight, config.tv_weight, config.smooth), config.passed,
+            config.steps, job.init, config.strength, config.preserve_color == "cov", job.masks, before,
+            config.optimizer, config.learning_rate, config.seed,
+        )  # fmt: skip
+
+    def _finished(self, task, image):
+        """uint8 (height, width, 3) with colours and regions of the content where they are to stay."""
+        shape = image.shape[1:3]
+        if task.content is None:
+            return to_uint8(image[0])
+        content = to_unit(resized(task.content, shape))
+        painted = with_colors_of(image[0], content) if self.config.preserve_color == "lum" else image[0]
+        if task.masks is not None:
+            covered = np.clip(sum(resized(mask, shape).astype(np.float32) / 255 for mask in task.masks), 0, 1)
+            painted = covered * painted + (1 - covered) * content
+        return to_uint8(painted)
+
+
+class ModulePainter:
+    """Paints each picture in one pass with a module for arbitrary styles.
+
+    Args:
+        config: The `StylizeConfig`.
+        job: What to paint; several styles are painted one by one and mixed.
+    """
+
+    def __init__(self, config, job: Job):
+        from tfgantl.style.arbitrary import load_module
+
+        self.config, self.job, self.history, self.steps = config, job, {}, 1
+        self.module, digest = load_module(config.hub, config.allow_ops)
+        self.facts = {"module": digest}
+
+    def paint(self, run: RunDirectory, number: int) -> dict:
+        """Paints one picture; losses are not known."""
+        from tfgantl.style.arbitrary import paint_with
+
+        path, config = self.job.contents[number], self.config
+        picture, start = self.job.read(path), time.perf_counter()
+        content = to_unit(resized(picture, shape_at(picture, config.size)))
+        painted = 0.0
+        for style, share in zip(self.job.styles, self.job.shares, strict=True):
+            image = to_unit(style)
+            image = match_colors(image, content) if config.preserve_color == "cov" else image
+            painted = painted + share * paint_with(self.module, content, image, config.hub)
+        painted = content + config.strength * (painted - content)
+        if config.preserve_color == "lum":
+            painted = with_colors_of(painted, content)
+        if config.smooth and number:
+            painted = self._smoothed(run, number, content, painted)
+        _write(run, place(run, path), to_uint8(painted))
+        seconds = round(time.perf_counter() - start, 4)
+        return {"content_loss": None, "style_loss": None, "seconds_per_step": seconds, "effective_weights": {}}
+
+    def _smoothed(self, run, number, content, painted):
+        """Mixed with the frame before where the content has not moved."""
+        from tfgantl.style.objective import held
+
+        earlier = self.job.contents[number - 1]
+        shape = content.shape[:2]
+        before = to_unit(resized(read_picture(place(run, earlier), "content"), shape))
+        return held(painted, content, (before, to_unit(resized(self.job.read(earlier), shape))), self.config.smooth)
+
+
+def make_painter(config, job: Job) -> OptimizingPainter | ModulePainter:
+    """The one that a configuration asks for."""
+    return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job)
+
+
+def _write(run, target, picture):
+    target.parent.mkdir(exist_ok=True)
+    with run.replacing(str(target.relative_to(run.path))) as temporary:
+        save_picture(temporary, picture)

@@ -1,0 +1,124 @@
+"""What a painting is made of, read and checked before anything long begins."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfgantl.errors import ConfigError, DataError, RunError
+from tfgantl.models.vgg import smallest_side
+from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
+from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
+from tfgantl.style.pictures import NONE, find_contents, find_picture, read_picture, shape_at, split_shares
+from tfgantl.training.optimization import dtype_policy
+
+OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
+INITS = ("auto", "content", "style", "noise")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Pictures to paint and to paint with.
+
+    Args:
+        contents: Files of the content, in their order; `None` for a texture.
+        styles: uint8 pictures.
+        shares: Share of each style.
+        masks: uint8 (height, width, 1), one for each style, or `None`.
+        init: `content`, `style`, `noise`, or a uint8 picture.
+        dtype: Keras dtype policy of VGG16.
+        name: Of the run, if it is not given.
+        facts: What results depend on, beside settings and packages.
+    """
+
+    contents: list[Path | None]
+    styles: list[np.ndarray]
+    shares: list[float]
+    masks: list[np.ndarray] | None
+    init: str | np.ndarray
+    dtype: str
+    name: str
+    facts: dict[str, str]
+
+    def read(self, path: Path | None) -> np.ndarray | None:
+        """A picture of the content, uint8 (height, width, 3)."""
+        return None if path is None else read_picture(path, "content")
+
+
+def prepare(config) -> Job:
+    """Reads and checks what a `StylizeConfig` asks for.
+
+    Raises:
+        TfgantlError: If a picture cannot be used, masks do not fit, VGG16 cannot take a size, or memory does not do.
+    """
+    contents = [None] if config.content == NONE else find_contents(config.content)
+    handles, shares = ([], []) if config.styles == NONE else split_shares(config.styles)
+    styles = [read_picture(handle, "styles") for handle in handles]
+    masks = [read_picture(mask, "masks", 1) for mask in config.masks.split(",")] if config.masks else None
+    if masks is not None and len(masks) != len(styles):
+        raise ConfigError(f"`masks` must be one for each of the {len(styles)} styles. Received: {len(masks)}")
+    init = config.init
+    if init == "auto":
+        init = "noise" if config.content == NONE or config.styles == NONE else "content"
+    if (init == "content" and config.content == NONE) or (init == "style" and config.styles == NONE):
+        raise ConfigError(f"`init` must be noise or a picture where there is no {init}. Received: {init}")
+    files = [*(path for path in contents if path), *(find_picture(handle, "styles") for handle in handles)]
+    files += [Path(mask) for mask in config.masks.split(",")] if config.masks else []
+    if init not in INITS:
+        files.append(find_picture(init, "init"))
+        init = read_picture(init, "init")
+    dtype = "float32" if config.optimizer == "lbfgs" else dtype_policy(config.precision)
+    for path in contents:  # all of them: a folder is not to fail in the middle
+        picture = read_picture(path, "content") if path else styles[0]
+        for mask in masks or ():
+            if mask.shape[:2] != picture.shape[:2]:
+                raise DataError(
+                    f"`masks` must have the size of the content, {_size(picture)}. Received: {_size(mask)} for {path}"
+                )
+        if config.hub is None:
+            _check_size(config, path, picture, styles)
+            check_memory(
+                shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
+            )
+    name = Path(config.content).absolute().stem if config.content != NONE else f"texture-{Path(handles[0]).stem}"
+    safe = "".join(c if c.isalnum() and c.isascii() or c in "._-" else "-" for c in name)
+    return Job(
+        contents, styles, shares, masks, init, dtype, safe if safe[:1].isalnum() else f"picture{safe}",
+        {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files},
+    )  # fmt: skip
+
+
+def check_output(output: str | None, folder: bool) -> None:
+    """Refuses an output that could not be written.
+
+    Raises:
+        ConfigError: If it does not fit the content.
+        RunError: If its directory does not exist.
+    """
+    if output is None:
+        return
+    path = Path(output)
+    if folder and path.suffix:
+        raise ConfigError(f"`output` must be a directory if `content` is one. Received: {output}")
+    if not folder and path.suffix.lower() not in OUTPUTS:
+        raise ConfigError(f"`output` must end in {', '.join(OUTPUTS)}. Received: {output}")
+    parent = path.absolute().parent
+    if not parent.is_dir() or (folder and path.exists() and not path.is_dir()) or (not folder and path.is_dir()):
+        raise RunError(f"`output` must be a place in a directory that exists. Received: {output}")
+
+
+def _check_size(config, path, picture, styles):
+    """VGG16 halves four times before its last style layer."""
+    least, coarsest = smallest_side((CONTENT_LAYER, *STYLE_LAYERS)), config.passed[0]
+    for what in (picture, *styles):
+        if min(shape_at(what, coarsest)) < least:
+            enough = -(-least * max(what.shape[:2]) // min(what.shape[:2]))
+            raise ConfigError(
+                f"`size` and `sizes` must be at least {enough}, as VGG16 takes {least} pixels a side, and a picture "
+                f"has {_size(what)}. Received: {coarsest} for {path or config.styles}"
+            )
+
+
+def _size(picture):
+    return f"{picture.shape[1]} x {picture.shape[0]} pixels"

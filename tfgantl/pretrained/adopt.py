@@ -1,0 +1,186 @@
+"""Named arrays into our own networks: by name, then by unique shape, and the rest by an explicit map.
+
+Nothing is ever matched by order alone, and nothing is assigned unless all of it fits.
+"""
+
+import re
+from collections import Counter
+
+import keras
+import numpy as np
+
+from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.pretrained import layouts
+from tfgantl.pretrained.copying import named_weights
+from tfgantl.pretrained.load_report import LoadReport
+
+# The same thing under the names of Keras, TF1 layers, PyTorch and older GAN code.
+ROLES = {
+    "kernel": "kernel", "weights": "kernel", "weight": "kernel", "w": "kernel", "embeddings": "kernel",
+    "bias": "bias", "biases": "bias", "b": "bias",
+    "beta": "beta", "offset": "beta",
+    "gamma": "gamma", "scale": "gamma",
+    "moving_mean": "mean", "running_mean": "mean", "accu_mean": "mean", "mean": "mean",
+    "moving_variance": "variance", "running_var": "variance", "accu_variance": "variance", "variance": "variance",
+}  # fmt: skip
+NO_WEIGHTS = re.compile(
+    r"(^|/)(global_step|seed_generator_state|num_batches_tracked|beta[12]_power|u_var|ema_step|step)$"
+    r"|/(Adam|Adam_1|Momentum|RMSProp|RMSProp_1)$|(^|/)(seed_generator\w*|optimizer)/"
+)
+AVERAGE = "/ExponentialMovingAverage"
+
+
+def adopt(
+    arrays: dict[str, np.ndarray],
+    network: keras.Model,
+    names: dict[str, str] | None = None,
+    min_share: float = 0.9,
+    where: str = "source",
+) -> LoadReport:
+    """Copies named arrays into a network of this package.
+
+    Weights that `names` lists come first; then those with the same path (a leading network name, `:0` and the names of
+    roles, such as `w` for `kernel`, do not matter); then those that are the only ones of their role and shape on both
+    sides. Where an exponential average of an array is there, it is taken instead. Arrays with the names of PyTorch are
+    brought into the layout of Keras first (see `layouts`).
+
+    Args:
+        arrays: Name → array.
+        network: Takes the weights; unchanged if there is an error.
+        names: Path of a weight of the network → name of the array it must come from.
+        min_share: Least share of the network's parameters that must come from the arrays.
+        where: Name of the source for messages.
+
+    Returns:
+        What became of every weight.
+
+    Raises:
+        ArtifactError: For values that are not finite, more than one candidate, or too small a share.
+        ConfigError: If `names` has a name that is not there.
+    """
+    _check_finite(arrays, where)
+    wanted, plan, report = named_weights(network), {}, LoadReport()
+    if layouts.is_pytorch(arrays):
+        arrays, moves = layouts.from_pytorch(arrays, network, where)
+    else:
+        moves = {}
+    arrays = _prefer_averages(arrays)
+    left = {name: array for name, array in arrays.items() if not NO_WEIGHTS.search(name.removesuffix(":0"))}
+
+    def take(target, name, value, kind, detail):
+        plan[target] = (value, kind, detail)
+        left.pop(name)
+
+    for target, name in (names or {}).items():
+        if target not in wanted or name not in left:
+            missing = target if target not in wanted else name
+            raise ConfigError(f"`names` must map weights of the network to arrays of the source. Received: {missing}")
+        value, kind = _in_shape(left[name], tuple(wanted[target].shape))
+        if value is None:
+            raise ArtifactError(
+                f"{where}: {name} must have the shape {tuple(wanted[target].shape)} of {target}. "
+                f"Received: {left[name].shape}"
+            )
+        take(target, name, value, kind, f"from {name}, as told")
+
+    for simplify in (lambda path: _plain(path, network.name), lambda path: _roles(_plain(path, network.name))):
+        sources = _unique({name: simplify(name) for name in left})
+        targets = _unique({path: simplify(path) for path in wanted if path not in plan})
+        for key, target in targets.items():
+            if key in sources:
+                name = sources[key]
+                value, kind = _in_shape(left[name], tuple(wanted[target].shape))
+                if value is not None:
+                    kind, detail = moves.get(name, (kind, "" if name == target else f"from {name}"))
+                    take(target, name, value, kind, detail)
+
+    keys = {name: (_role(name), array.shape) for name, array in left.items()}
+    goals = {path: (_role(path), tuple(v.shape)) for path, v in wanted.items() if path not in plan}
+    sources, targets = _unique(keys), _unique(goals)
+    for key, target in targets.items():
+        if key in sources:
+            take(target, sources[key], left[sources[key]], "copied", f"from {sources[key]}, the only one of its shape")
+    for target, key in goals.items():
+        candidates = [name for name in left if keys[name] == key]
+        if target not in plan and candidates:
+            rivals = [path for path, goal in goals.items() if goal == key]
+            raise ArtifactError(
+                f"{where}: each weight must have one candidate; tell which with `names` of tfgantl.pretrained."
+                f"adopt. Received: {_some(candidates)} for {_some(rivals)}, all of the shape {key[1]}"
+            )
+
+    for path, variable in wanted.items():
+        value, kind, detail = plan.get(path, (None, "initial", _why(path, variable, arrays, network.name)))
+        report.add(kind, f"{network.name}/{path}", int(np.prod(variable.shape)), detail)
+    for name, array in left.items():
+        report.add("skipped", name, array.size, f"shape {array.shape}")
+    if report.share < min_share:
+        lost = [f"{path} {tuple(wanted[path].shape)}" for path in wanted if path not in plan]
+        spare = [f"{name} {array.shape}" for name, array in left.items()]
+        raise ArtifactError(
+            f"{where}: at least {100 * min_share:g} % of the parameters of the {network.name} must come from it. "
+            f"Received: {100 * report.share:.1f} %; without a source {_some(lost)}; not used {_some(spare)}"
+        )
+    for path, (value, _, _) in plan.items():
+        wanted[path].assign(value)
+    return report
+
+
+def _check_finite(arrays, where):
+    for name, array in arrays.items():
+        if np.issubdtype(array.dtype, np.inexact) and not np.isfinite(array).all():
+            raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {name}")
+
+
+def _prefer_averages(arrays):
+    """Drops the plain version of whatever has an exponential average, and the suffix of the average."""
+    averaged = {name.removesuffix(":0").removesuffix(AVERAGE) for name in arrays if AVERAGE in name}
+    kept = {}
+    for name, array in arrays.items():
+        bare = name.removesuffix(":0")
+        if bare.endswith(AVERAGE):
+            kept[bare.removesuffix(AVERAGE)] = array
+        elif bare not in averaged:
+            kept[bare] = array
+    return kept
+
+
+def _plain(path, prefix):
+    path = path.removesuffix(":0")
+    return path.removeprefix(f"{prefix}/")
+
+
+def _roles(path):
+    head, _, tail = path.lower().rpartition("/")
+    return f"{head}/{ROLES.get(tail, tail)}"
+
+
+def _role(path):
+    return ROLES.get(path.removesuffix(":0").lower().rpartition("/")[2])
+
+
+def _unique(keys):
+    counts = Counter(keys.values())
+    return {key: name for name, key in keys.items() if counts[key] == 1}
+
+
+def _in_shape(array, shape):
+    """The array, or its known transpose, in the shape that is wanted; `(None, "")` if neither fits."""
+    if array.shape == shape:
+        return array, "copied"
+    if array.ndim == 2 and array.T.shape == shape:
+        return array.T, "transposed"
+    if array.ndim == 4 and array.transpose(2, 3, 1, 0).shape == shape:
+        return array.transpose(2, 3, 1, 0), "transposed"
+    return None, ""
+
+
+def _why(path, variable, arrays, prefix):
+    for name, array in arrays.items():
+        if _roles(_plain(name, prefix)) == _roles(path):
+            return f"{tuple(variable.shape)}; {name} has {array.shape}"
+    return f"{tuple(variable.shape)}; no array of that name or shape"
+
+
+def _some(names, limit=6):
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "") or "none"

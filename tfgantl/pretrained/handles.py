@@ -1,0 +1,178 @@
+"""From a handle, whatever kind of thing is behind it, to a source GAN or to a generator alone."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.gan import GAN
+from tfgantl.models import Networks, presets
+from tfgantl.pretrained.adopt import adopt
+from tfgantl.pretrained.copying import check_finite, named_weights
+from tfgantl.pretrained.discriminators import networks_for, rebuild_discriminator
+from tfgantl.pretrained.load_report import LoadReport
+from tfgantl.pretrained.sizes import infer_sizes
+from tfgantl.pretrained.weights_h5 import read_weights_h5
+from tfgantl.pretrained.wrap import WrappedGenerator
+from tfgantl.untrusted import hub
+from tfgantl.untrusted.archives import read_npz
+from tfgantl.untrusted.networks import load_network
+from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
+
+OF_GENERATOR = ("generator/", "generator.", "netG.", "G.")
+OF_DISCRIMINATOR = ("discriminator/", "discriminator.", "netD.", "D.")
+OTHERS = ("ema_generator/",)
+
+
+def load_source(handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = ()) -> GAN:
+    """Loads a trained pair; a discriminator that is missing is rebuilt from samples of the generator.
+
+    Args:
+        handle: Name of a preset or the directory of one; a run directory (`generator.keras`, `discriminator.keras`);
+            a `.keras` file; bare weights (`.weights.h5`, `.npz`); the directory of a SavedModel or TF1 hub module; or
+            its address: `https://tfhub.dev/…`, `kaggle://owner/model/framework/variation[/version]`.
+        networks: Architecture that bare weights are adopted into, and the variables of a SavedModel; without it, a
+            SavedModel is wrapped and trained as it is. Also that of a discriminator to rebuild.
+        allow_ops: Operations of a SavedModel that are trusted, see `safety`.
+
+    Returns:
+        A GAN that computes in float32; the averaged generator equals the generator.
+
+    Raises:
+        ArtifactError: If there is nothing behind the handle, it is damaged or unsafe, or a weight is not finite.
+        ConfigError: If an option is needed and missing, or given and not needed.
+    """
+    return open_source(handle, networks, allow_ops)[0]
+
+
+def open_source(
+    handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = (), seed: int = 0
+) -> tuple[GAN, LoadReport]:
+    """Like `load_source`, and says what became of every weight."""
+    if handle in presets.names() or (Path(handle) / "config.json").is_file():
+        _refuse_unused(handle, networks, allow_ops)
+        gan = GAN.from_preset(handle)
+        generator, discriminator, report = gan.generator, gan.discriminator, LoadReport()
+    else:
+        generator, discriminator, report = _open(handle, networks, allow_ops)
+    check_finite(generator, handle)
+    if discriminator is None:
+        check_generator(generator, handle)
+        discriminator = rebuild_discriminator(generator, networks or networks_for(generator), seed)
+        report.notes.append("The discriminator was missing, and was rebuilt from samples of the generator.")
+    check_finite(discriminator, handle)
+    if not report.entries:
+        for network in (generator, discriminator):
+            for path, variable in named_weights(network).items():
+                report.add("copied", f"{network.name}/{path}", int(np.prod(variable.shape)))
+    return GAN(generator, discriminator, seed=seed), report
+
+
+def load_generator(handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = ()) -> keras.Model:
+    """Loads a generator alone, from whatever `load_source` takes.
+
+    Raises:
+        ArtifactError: If there is nothing behind the handle, it is damaged or unsafe, a weight is not finite, or it is
+            no generator.
+        ConfigError: If an option is needed and missing, or given and not needed.
+    """
+    return check_generator(load_model(handle, networks, allow_ops), handle)
+
+
+def load_model(handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = ()) -> keras.Model:
+    """Like `load_generator`, but a `.keras` file may hold any network, such as a classifier."""
+    if handle in presets.names() or (Path(handle) / "config.json").is_file():
+        _refuse_unused(handle, networks, allow_ops)
+        generator = GAN.from_preset(handle).generator
+    else:
+        generator = _open(handle, networks, allow_ops, generator_only=True)[0]
+    check_finite(generator, handle)
+    return generator
+
+
+def check_generator(generator: keras.Model, where: str) -> keras.Model:
+    """Returns a network if it maps latents, or latents and labels, to images.
+
+    Raises:
+        ArtifactError: If it does not.
+    """
+    shape, inputs = (getattr(generator, name, None) for name in ("output_shape", "inputs"))  # neither, if not built
+    if not isinstance(shape, tuple) or len(shape) != 4 or not inputs or len(inputs) > 2:
+        raise ArtifactError(
+            f"{where}: a generator must map latents, or latents and labels, to images. Received: output shape {shape}"
+        )
+    if len(generator.inputs) == 2 and getattr(generator, "num_classes", None) is None:
+        raise ArtifactError(f"{where}: a conditional generator must say its `num_classes`. Received: none")
+    return generator
+
+
+def _open(handle, networks, allow_ops, generator_only=False):
+    """`(generator, discriminator or None, report)` of anything but a preset."""
+    path = hub.resolve(handle) if hub.is_remote(handle) else Path(handle)
+    if is_saved_model(path):
+        return _open_saved_model(path, networks, allow_ops, generator_only)
+    if allow_ops:
+        raise ConfigError(f"`allow_ops` must only be given for a SavedModel. Received: {allow_ops} for {handle}")
+    if path.name.endswith(".weights.h5"):
+        return _adopt_pair(read_weights_h5(path), networks, handle, generator_only)
+    if path.suffix == ".npz":
+        return _adopt_pair(read_npz(path), networks, handle, generator_only)
+    if path.suffix == ".keras":
+        generator, discriminator = load_network(path), None
+        if isinstance(generator, GAN):
+            generator, discriminator = generator.generator, generator.discriminator
+    elif (path / "generator.keras").is_file():
+        generator, discriminator = load_network(path / "generator.keras"), None
+        if not generator_only and (path / "discriminator.keras").is_file():
+            discriminator = load_network(path / "discriminator.keras")
+    else:
+        raise ArtifactError(
+            f"`source` must be a preset ({', '.join(presets.names())}), the directory of one, a run directory with "
+            f"generator.keras, a .keras, .weights.h5 or .npz file, a SavedModel, or the address of one. "
+            f"Received: {handle}"
+        )
+    if discriminator is not None or generator_only:
+        _refuse_unused(handle, networks, ())
+    return generator, discriminator, LoadReport()
+
+
+def _open_saved_model(path, networks, allow_ops, generator_only):
+    if networks is None:
+        return WrappedGenerator(path, allow_ops=allow_ops), None, LoadReport()
+    if allow_ops:  # adopting reads variables only, and runs nothing
+        raise ConfigError(f"`allow_ops` must not be given with `networks`. Received: {allow_ops}")
+    return _adopt_pair(read_variables(path), networks, str(path), generator_only)
+
+
+def _adopt_pair(arrays, networks, where, generator_only):
+    if networks is None:
+        raise ConfigError(f"`networks` must say which architecture the weights of {where} belong to. Received: none")
+    of_generator = _with_prefix(arrays, OF_GENERATOR)
+    of_discriminator = _with_prefix(arrays, OF_DISCRIMINATOR)
+    if not of_generator:
+        known = (*OF_DISCRIMINATOR, *OTHERS)
+        of_generator = {name: array for name, array in arrays.items() if not name.startswith(known)}
+    size, channels, classes = infer_sizes(networks, [a.shape for a in of_generator.values()], where)
+    generator, discriminator = networks.build(size, channels, classes)
+    report = adopt(of_generator, generator, where=where)
+    if generator_only:
+        return generator, None, report
+    if not of_discriminator:
+        return generator, None, report
+    return generator, discriminator, report + adopt(of_discriminator, discriminator, where=where)
+
+
+def _with_prefix(arrays, prefixes):
+    for prefix in prefixes:
+        found = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        if found:
+            return found
+    return {}
+
+
+def _refuse_unused(handle, networks, allow_ops):
+    if networks is not None:
+        raise ConfigError(f"`networks` must not be given for a source that says its own. Received: it, for {handle}")
+    if allow_ops:
+        raise ConfigError(f"`allow_ops` must only be given for a SavedModel. Received: {allow_ops} for {handle}")

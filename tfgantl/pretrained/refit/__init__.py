@@ -1,0 +1,1 @@
+"""Fitting a source to a target of another image size, with other channels or other classes."""

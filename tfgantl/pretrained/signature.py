@@ -1,0 +1,207 @@
+"""One signature of a SavedModel as a Keras layer: what goes in, what comes out, and the variables that it reads."""
+
+import hashlib
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.errors import ArtifactError, reason
+from tfgantl.untrusted.operations import check_operations
+from tfgantl.untrusted.savedmodels import is_hub_v1, read_graph
+
+SIGNATURES = ("generator", "default", "serving_default", "generate")
+LATENTS = ("z", "latents", "latent", "noise", "inputs", "default")
+IMAGES = ("images", "samples", "generated", "default", "output_0")
+STATISTICS = re.compile(r"moving|running|accu|ExponentialMovingAverage|/(mean|var(iance)?)(:0)?$|global_step")
+_ALLOWED: dict[str, tuple[str, ...]] = {}  # digest of a graph → what the user of this process allowed it
+
+
+class SignatureLayer(keras.layers.Layer):
+    """One signature of a SavedModel, with the variables that it reads as weights.
+
+    Args:
+        directory: The SavedModel.
+        signature: Name, or `None` to choose.
+        output: Name of the output with the images, or `None` to choose.
+        scalar: Value of scalar inputs.
+        allow_ops: Operations that are trusted here.
+    """
+
+    def __init__(self, directory, signature, output, scalar, allow_ops):
+        super().__init__(name="module", dtype="float32")
+        self.where, self.scalar = str(directory), scalar
+        check_operations(read_graph(directory), allow_ops, self.where)
+        self.digest = digest(directory)
+        _ALLOWED[self.digest] = allow_ops
+        try:
+            self._loaded = tf.saved_model.load(self.where, tags=[] if is_hub_v1(directory) else None)
+        except Exception as error:  # TensorFlow raises whatever its reader meets first
+            raise ArtifactError(f"{directory}: must be an intact SavedModel. Received: {reason(error)}") from error
+        self.signature = self._choose_signature(signature)
+        self._function = self._loaded.signatures[self.signature]
+        self._sort_inputs(self._function.structured_input_signature[1])
+        self.output_key, self._image_shape = self._choose_output(output)
+        self._track()
+        self.built = True
+
+    def _choose_signature(self, wanted):
+        found = [name for name in self._loaded.signatures if not name.startswith("__")]
+        for name in (wanted,) if wanted else SIGNATURES:
+            if name in found:
+                return name
+        if not wanted and len(found) == 1:
+            return found[0]
+        names = wanted or " or ".join(SIGNATURES)
+        raise ArtifactError(
+            f"{self.where}: must have the signature {names}. Received: {', '.join(sorted(found)) or 'none'}"
+        )
+
+    def _sort_inputs(self, specs):
+        """Says which input is what, by type, rank and name."""
+        self.label_input, self.label_width, self._constants = None, None, {}
+        noise = [name for name, spec in specs.items() if spec.dtype.is_floating and spec.shape.rank == 2]
+        if len(noise) > 1:
+            noise = sorted(noise, key=lambda name: LATENTS.index(name) if name in LATENTS else len(LATENTS))
+        for name, spec in specs.items():
+            if noise and name == noise[0]:
+                self._latent_input, self.latent_dim = name, spec.shape[1]
+            elif spec.shape.rank == 0 and (spec.dtype.is_floating or spec.dtype.is_bool):
+                self._constants[name] = tf.constant(False if spec.dtype.is_bool else self.scalar, spec.dtype)
+            elif self.label_input is None and spec.shape.rank == 1 and spec.dtype.is_integer:
+                self.label_input, self._label_dtype = name, spec.dtype
+            elif self.label_input is None and spec.shape.rank == 2 and spec.shape[1]:
+                self.label_input, self._label_dtype, self.label_width = name, spec.dtype, spec.shape[1]
+            else:
+                raise ArtifactError(
+                    f"{self.where}: inputs must be latents, labels and scalars. Received: {name} {spec.shape}, "
+                    f"{spec.dtype.name} in the signature {self.signature}"
+                )
+        batched = [spec for spec in specs.values() if spec.shape.rank]
+        if not noise or self.latent_dim is None or any(spec.shape[0] is not None for spec in batched):
+            shapes = {name: str(spec.shape) for name, spec in specs.items()}
+            raise ArtifactError(
+                f"{self.where}: latents must have the shape (any batch, fixed length). Received: {shapes}"
+            )
+
+    def _choose_output(self, wanted):
+        outputs = self._function.structured_outputs
+        outputs = outputs if isinstance(outputs, dict) else {"output_0": outputs}
+        found = [
+            name for name, spec in outputs.items()
+            if spec.shape.rank in (4, None) and spec.dtype.is_floating and (wanted is None or name == wanted)
+        ]  # fmt: skip
+        found = sorted(found, key=lambda name: IMAGES.index(name) if name in IMAGES else len(IMAGES))
+        if not found or (len(found) > 1 and found[0] not in IMAGES):
+            shapes = {name: str(spec.shape) for name, spec in outputs.items()}
+            raise ArtifactError(
+                f"{self.where}: one output must be images (batch, side, side, 1 or 3) of floats; name it as `output`. "
+                f"Received: {shapes}"
+            )
+        self.output_key = found[0]
+        shape = tuple(self._run(tf.zeros((1, self.latent_dim)), tf.zeros((1,), tf.int32)).shape)
+        if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
+            raise ArtifactError(f"{self.where}: images must be square, with 1 or 3 channels. Received: {shape}")
+        return found[0], shape[1:]
+
+    def _track(self):
+        """Shares the variables with Keras: what an optimizer writes, the signature reads."""
+        handles = _captured(self._function)
+        variables = [v for v in _all_variables(self._loaded, self._function) if id(v.handle) in handles]
+        floats = [v for v in variables if v.dtype.is_floating]
+        marked = any(v.trainable for v in floats)
+        self._names = {}
+        for variable in variables:
+            name = variable.name.removesuffix(":0")
+            learns = variable.dtype.is_floating and (variable.trainable if marked else not STATISTICS.search(name))
+            variable._trainable = learns  # what the gradient tape looks at
+            with ExitStack() as scopes:
+                for scope in name.split("/")[:-1]:
+                    scopes.enter_context(keras.name_scope(scope))
+                shared = keras.Variable(variable, trainable=learns, dtype=variable.dtype.name, name=name.split("/")[-1])
+            self._track_variable(shared)
+            self._names[name] = (shared, learns)
+        if not any(learns for _, learns in self._names.values()):
+            raise ArtifactError(f"{self.where}: the signature must read variables, to be trained. Received: none")
+
+    def set_trainable(self, pattern):
+        found = [name for name, (_, learns) in self._names.items() if learns and re.fullmatch(pattern, name)]
+        if not found:
+            names = ", ".join([name for name, (_, learns) in self._names.items() if learns][:6])
+            raise ArtifactError(f"`trainable` must match the name of a variable, such as {names}. Received: {pattern}")
+        for name, (variable, _) in self._names.items():
+            variable.trainable = name in found
+        return found
+
+    def guess_classes(self):
+        """The rows of the only variable that looks like an embedding of labels."""
+        found = {
+            variable.shape[0] for name, (variable, _) in self._names.items()
+            if len(variable.shape) == 2 and re.search("emb|label|class", name.lower())
+        }  # fmt: skip
+        if len(found) != 1:
+            raise ArtifactError(
+                f"{self.where}: `num_classes` of WrappedGenerator must be given, as labels are integers. Received: none"
+            )
+        return found.pop()
+
+    def measure_range(self, latents, classes):
+        """The smallest of [-1, 1], [0, 1] and [0, 255] that holds 16 images."""
+        noise = np.random.default_rng(0).standard_normal((16, self.latent_dim), np.float32)
+        noise = tf.math.erf(noise / np.float32(np.sqrt(2))) if latents == "uniform" else noise
+        images = self._run(tf.constant(noise), tf.range(16) % (classes or 1)).numpy()
+        low, high = images.min(), images.max()
+        for smallest, largest in ((0, 1), (-1, 1), (0, 255)):
+            margin = 0.01 * (largest - smallest)
+            if smallest - margin * (smallest < 0) <= low and high <= largest + margin:
+                return smallest, largest
+        raise ArtifactError(f"{self.where}: `output_range` must be given. Received: pixels in [{low:g}, {high:g}]")
+
+    def shuffle(self, rng):
+        for variable, learns in self._names.values():
+            if learns:
+                values = variable.numpy()
+                variable.assign(rng.permutation(values.ravel()).reshape(values.shape))
+
+    def _run(self, noise, labels=None):
+        arguments = {self._latent_input: noise, **self._constants}
+        if self.label_input is not None:
+            if self.label_width is not None:
+                labels = tf.one_hot(labels, self.label_width)
+            arguments[self.label_input] = tf.cast(labels, self._label_dtype)
+        return self._function(**arguments)[self.output_key]
+
+    def call(self, inputs):
+        return tf.ensure_shape(self._run(*inputs), (None, *self._image_shape))
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor((inputs[0].shape[0], *self._image_shape), "float32")
+
+
+def _all_variables(loaded, function):
+    found = [*getattr(loaded, "variables", ()), *function.variables]
+    return list({id(v): v for v in found if hasattr(v, "handle")}.values())
+
+
+def _captured(function):
+    """Identities of the outside tensors that the outputs depend on: a TF1 graph captures the discriminator, too."""
+    reached, queue = set(), list(function.graph.outputs)
+    while queue:
+        tensor = queue.pop()
+        if id(tensor) not in reached:
+            reached.add(id(tensor))
+            queue += list(tensor.op.inputs)
+    return {id(outer) for outer, inner in function.graph.captures if id(inner) in reached}
+
+
+def digest(directory: Path) -> str:
+    """SHA-256 of the graph of a SavedModel."""
+    return hashlib.sha256((directory / "saved_model.pb").read_bytes()).hexdigest()
+
+
+def allowed_before(graph_digest: str) -> tuple[str, ...]:
+    """Operations that the user of this process allowed the graph with this hash; a file cannot allow any."""
+    return _ALLOWED.get(graph_digest, ())

@@ -1,0 +1,1 @@
+"""Recognition methods by family: what moves from the source to the target."""

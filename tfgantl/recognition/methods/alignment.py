@@ -1,0 +1,110 @@
+"""Feature-based methods without an adversary: the distributions of features are made alike."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tfgantl.recognition.method import Recognizer
+
+
+@dataclass(frozen=True)
+class AdaBN(Recognizer):
+    """Keeps the weights of the source, and measures the BatchNorm statistics on the target.
+
+    Reference:
+        Li et al., 2017, https://arxiv.org/abs/1603.04779
+    """
+
+    family: ClassVar[str] = "feature"
+    uses: ClassVar[tuple[str, ...]] = ("unlabelled",)
+    needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
+
+    def fit(self, problem, title=None):
+        from time import perf_counter
+
+        from tfgantl.recognition.trainer import Fitted, check_needs
+
+        check_needs(self, problem)
+        start, model = problem.source_model(), problem.model()
+        began = perf_counter()
+        model.classifier.set_weights(start.classifier.get_weights())
+        problem.recalibrate_batch_norm(model, self.uses)
+        return Fitted(model, seconds=perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class _Aligned(Recognizer, ABC):
+    """Adds a distance between the features of both domains to the loss.
+
+    Args:
+        strength: Weight of the distance.
+    """
+
+    strength: float = 1.0
+
+    family: ClassVar[str] = "feature"
+    needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
+
+    def losses(self, model, batch):
+        images, target = batch["source"][0], batch["unlabelled"][0]
+        return {"task": model.supervised(batch), "distance": self.strength * self.distance(model, images, target)}
+
+    @abstractmethod
+    def distance(self, model, source, target):
+        """Scalar, of images of both domains."""
+
+
+@dataclass(frozen=True)
+class DeepCORAL(_Aligned):
+    """Makes the covariances of features alike.
+
+    Reference:
+        Sun and Saenko, 2016, https://arxiv.org/abs/1607.01719
+    """
+
+    strength: float = 10.0
+
+    def distance(self, model, source, target):
+        from tfgantl.recognition.losses import coral
+
+        return coral(model.embed(source), model.embed(target))
+
+
+@dataclass(frozen=True)
+class MMD(_Aligned):
+    """Makes the means of features alike in the space of a sum of Gaussian kernels (DAN, on one layer).
+
+    Reference:
+        Long et al., 2015, https://arxiv.org/abs/1502.02791
+    """
+
+    def distance(self, model, source, target):
+        import tensorflow as tf
+
+        from tfgantl.recognition.losses import mmd
+
+        features = tf.concat([model.embed(source), model.embed(target)], 0)
+        return mmd(self.kernel(model, features), tf.shape(source)[0])
+
+    def kernel(self, model, features):
+        """Similarities of all pairs (n, n) of features (n, d)."""
+        from tfgantl.recognition.losses import gaussian_kernel
+
+        return gaussian_kernel(features)
+
+
+@dataclass(frozen=True)
+class JAN(MMD):
+    """Makes the joint distributions of features and predictions alike: the product of both kernels.
+
+    Reference:
+        Long et al., 2017, https://arxiv.org/abs/1605.06636
+    """
+
+    def kernel(self, model, features):
+        import tensorflow as tf
+
+        from tfgantl.recognition.losses import gaussian_kernel
+
+        probabilities = tf.nn.softmax(model.head(features))
+        return super().kernel(model, features) * gaussian_kernel(probabilities, widths=(0.92,))

@@ -1,0 +1,70 @@
+"""Multi-task learning: source and target are two tasks with shared features, and may disagree."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from tfgantl.recognition.method import Recognizer
+
+
+@dataclass(frozen=True)
+class MultiTask(Recognizer):
+    """Trains one head a domain on shared features; the gradients' cosine tells where the tasks are at odds.
+
+    Args:
+        balance: How tasks are combined: `uncertainty` learns a weight of each (Kendall et al., 2018,
+            https://arxiv.org/abs/1705.07115), `pcgrad` takes from each gradient what works against the other (Yu et
+            al., 2020, https://arxiv.org/abs/2001.06782), `sum` does neither.
+    """
+
+    balance: Literal["uncertainty", "pcgrad", "sum"] = "uncertainty"
+
+    family: ClassVar[str] = "multi-task"
+    uses: ClassVar[tuple[str, ...]] = ("source", "labelled")
+    needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
+
+    def networks(self, problem, model):
+        from tfgantl.models.backbones import linear_head
+        from tfgantl.recognition.state import TrainableVector
+
+        return {
+            "source_head": linear_head(model.features.output_shape[-1], problem.num_classes),
+            "uncertainty": TrainableVector(2),
+        }
+
+    def step(self, model, batch):
+        import tensorflow as tf
+
+        from tfgantl.recognition.losses import cross_entropy
+
+        heads = {"source": model.auxiliary_networks["source_head"], "labelled": model.head}
+        shared = model.features.trainable_variables
+        with tf.GradientTape(persistent=True) as tape:
+            tasks = [
+                cross_entropy(labels, heads[name](model.embed(images)))
+                for name, (images, labels) in batch.items()
+            ]  # fmt: skip
+            logs = model.auxiliary_networks["uncertainty"].vector.value
+            weighted = tasks
+            if self.balance == "uncertainty":
+                weighted = [tf.exp(-logs[i]) * task + logs[i] for i, task in enumerate(tasks)]
+            total = tf.add_n(weighted)
+        first, second = (tape.gradient(task, [v.value for v in shared]) for task in weighted)
+        products = tf.add_n([tf.reduce_sum(a * b) for a, b in zip(first, second, strict=True)])
+        squares = [tf.add_n([tf.reduce_sum(g * g) for g in side]) + 1e-12 for side in (first, second)]
+        against = tf.minimum(products, 0.0) if self.balance == "pcgrad" else 0.0
+        gradients = [
+            a + b - against * (b / squares[1] + a / squares[0]) for a, b in zip(first, second, strict=True)
+        ]  # fmt: skip
+        model.optimizer.apply(gradients + tape.gradient(total, [v.value for v in model.head.trainable_variables]),
+                              [*shared, *model.head.trainable_variables])  # fmt: skip
+        others = [*heads["source"].trainable_variables]
+        if self.balance == "uncertainty":
+            others += model.auxiliary_networks["uncertainty"].trainable_variables
+        model.apply(others, total, tape)
+        cosine = products / tf.sqrt(squares[0] * squares[1])
+        return {"loss": total, "source": tasks[1], "target": tasks[0], "cosine": cosine}
+
+    def notes(self, model):
+        cosine = model.history.history["cosine"][-1]  # mean since the last validation
+        alarm = ", the tasks are at odds: transfer may hurt" if cosine < 0 else ""
+        return {"balance": self.balance, "cosine of the tasks' gradients": f"{cosine:.2f}{alarm}"}

@@ -1,0 +1,72 @@
+"""A network that knows photographs, with a new head: transfer without a source domain of one's own."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+from tfgantl.recognition.method import Recognizer
+
+
+@dataclass(frozen=True)
+class VGG16Head(Recognizer):
+    """Trains a new head on the convolutions of VGG16, which stay as ImageNet has taught them; then block 5 with it.
+
+    The network is its own whatever the backbone: images at `side` pixels, VGG16 without its top, flatten, one dense
+    layer, dropout, and the logits.
+
+    Args:
+        side: Height and width in pixels that images are resized to.
+        units: Width of the dense layer.
+        dropout: Share dropped after it.
+        frozen_share: Share of the steps with all of VGG16 frozen.
+        rate: Factor on the learning rate from then on.
+        weights: As for `tfgantl.models.vgg.vgg16`; random for none.
+
+    Reference:
+        Simonyan and Zisserman, 2015, https://arxiv.org/abs/1409.1556; Yosinski et al., 2014,
+        https://arxiv.org/abs/1411.1792
+    """
+
+    side: int = 150
+    units: int = 256
+    dropout: float = 0.5
+    frozen_share: float = 0.5
+    rate: float = 0.05
+    weights: str = "imagenet"
+
+    family: ClassVar[str] = "model"
+    uses: ClassVar[tuple[str, ...]] = ("labelled",)
+    needs: ClassVar[tuple[str, ...]] = ("labelled",)
+
+    def fit(self, problem, title=None):
+        from time import perf_counter
+
+        from tfgantl.recognition.methods.baselines import TargetOnly
+        from tfgantl.recognition.trainer import check_needs, train
+
+        check_needs(self, problem)
+        began = perf_counter()
+        first = min(max(1, round(self.frozen_share * problem.steps)), problem.steps)
+        fitted = train(TargetOnly(), replace(problem, features=self.features, steps=first), title)
+        if first < problem.steps:
+            thawed = replace(
+                problem, features=partial(self.features, trainable=("block5",)), steps=problem.steps - first,
+                learning_rate=self.rate * problem.learning_rate,
+            )  # fmt: skip
+            fitted = train(TargetOnly(), thawed, title, fitted.model)
+        fitted.seconds = perf_counter() - began
+        return fitted
+
+    def features(self, image_size, channels, trainable=()):
+        """Images → features (batch, units), with some blocks of VGG16 to train."""
+        import keras
+        from keras import layers
+
+        from tfgantl.models.vgg import vgg16
+
+        weights = None if self.weights == "random" else self.weights
+        base = vgg16(("block5_pool",), weights, (self.side, self.side, channels), trainable=trainable)
+        images = keras.Input((image_size, image_size, channels), name="images")
+        x = layers.Flatten(name="flatten")(base(layers.Resizing(self.side, self.side, name="resize")(images)))
+        x = layers.Dense(self.units, activation="relu", name="dense")(x)
+        return keras.Model(images, layers.Dropout(self.dropout, seed=1, name="dropout")(x), name="features")

@@ -1,0 +1,47 @@
+"""Numbers that a method keeps between steps, where the traced step reads them."""
+
+import keras
+import numpy as np
+
+
+class Buffers(keras.layers.Layer):
+    """Named arrays that are no weights to train.
+
+    Args:
+        **shapes: Name → shape.
+
+    Example:
+        >>> memory = Buffers(centroids=(10, 128))
+        >>> memory.set(centroids=np.ones((10, 128)))
+        >>> memory["centroids"].shape
+        TensorShape([10, 128])
+    """
+
+    def __init__(self, **shapes: tuple[int, ...]):
+        super().__init__(name="memory")
+        self.parts = {
+            name: self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
+            for name, shape in shapes.items()
+        }
+        self.built = True
+
+    def __getitem__(self, name: str):
+        return self.parts[name].value
+
+    def set(self, **values: np.ndarray) -> None:
+        """Replaces arrays by others of the same shapes."""
+        for name, value in values.items():
+            self.parts[name].assign(value)
+
+
+class TrainableVector(keras.layers.Layer):
+    """One vector of weights to train that belongs to no network, such as weights of losses; starts as 0.
+
+    Args:
+        count: Its length.
+    """
+
+    def __init__(self, count: int):
+        super().__init__(name="trainable")
+        self.vector = self.add_weight(name="vector", shape=(count,), initializer="zeros")
+        self.built = True

@@ -1,0 +1,45 @@
+"""Elastic weight consolidation: a weight is held near the source as firmly as it mattered there."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import check_above, check_at_least
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class EWC(FineTune):
+    """Elastic weight consolidation: holds each weight of the generator as firmly as it mattered to the source.
+
+    Adds `strength` · mean F (θ - θ_s)² to the loss of the generator. F is the diagonal Fisher information of the
+    source, divided by its mean over all weights, so that `strength` does not depend on the scale of the logits.
+
+    Args:
+        strength: Weight of the penalty; 10 to 100,000 is the range worth trying.
+        samples: Generated images that the Fisher information is measured on.
+
+    Reference:
+        Li et al., 2020, https://arxiv.org/abs/2012.02780
+    """
+
+    cost = "one pass over the weights, and the Fisher information once"
+    strength: float = 300.0
+    samples: int = 256
+
+    def __post_init__(self):
+        check_above(self, 0, "strength")
+        check_at_least(self, 1, "samples")
+
+    def prepare(self, gan, source):
+        from tfgantl.penalties.anchors import Anchors
+        from tfgantl.penalties.fisher import Fisher
+
+        super().prepare(gan, source)
+        variables = source.generator.trainable_variables
+        fisher = Fisher()(source, variables, self.samples, gan.seed)
+        count = sum(f.size for f in fisher)
+        mean = sum(float(f.sum()) for f in fisher) / count
+        importance = {v.path: f / (mean * count) for v, f in zip(variables, fisher, strict=True)}
+        gan.method_state = Anchors([gan.generator], importance)
+
+    def generator_penalty(self, gan, latents, labels, fakes):
+        return self.strength * gan.method_state.distance(gan.generator)

@@ -1,0 +1,46 @@
+"""GenDA-like: a scale and a shift of each latent."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import check_above
+from tfgantl.training.stages import Stage
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class LatentAffine(FineTune):
+    """GenDA-like: trains a scale and a shift of each latent, and the last layer of the discriminator.
+
+    Everything else keeps the weights, and the moving statistics, of the source.
+
+    Args:
+        freeze_discriminator: Whether all blocks of the discriminator are frozen, as in the paper; otherwise it is
+            trained as a whole.
+        g_lr_multiplier: Factor on the learning rate of the generator.
+
+    Reference:
+        Yang et al., 2021, https://arxiv.org/abs/2111.12702
+    """
+
+    cost = "less: no gradients of kernels"
+    freeze_discriminator: bool = True
+    g_lr_multiplier: float = 30.0
+
+    def __post_init__(self):
+        check_above(self, 0, "g_lr_multiplier")
+
+    def networks(self, source, dtype):
+        from tfgantl.models.adapters.latents import first_layer
+
+        generator, discriminator = super().networks(source, dtype)
+        first_layer(generator)
+        return generator, discriminator
+
+    def prepare(self, gan, source):
+        from tfgantl.models.adapters.latents import LatentScaleShift
+
+        super().prepare(gan, source)
+        gan.g_adapters.append(LatentScaleShift(gan.generator))
+
+    def schedule(self, steps):
+        yield Stage("adapt", steps, (".*",), ("block.*",) if self.freeze_discriminator else ())

@@ -1,0 +1,43 @@
+"""Low-rank adaptation of every kernel of the generator."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import check_above, check_at_least
+from tfgantl.training.stages import Stage
+from tfgantl.transfer.base import ALL_BUT_NORMS
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class LoRA(FineTune):
+    """Low-rank adaptation: W' = W + B A for every kernel of the generator; the discriminator is trained as a whole.
+
+    Kernels are taken as matrices (filters, inputs); A is random, B starts at 0.
+
+    Args:
+        rank: Rank of the change.
+        norms: Whether scale and shift of batch normalisation are trained, too; otherwise the generator keeps the
+            statistics of the source.
+        g_lr_multiplier: Factor on the learning rate of the generator.
+
+    Reference:
+        Hu et al., 2022, https://arxiv.org/abs/2106.09685
+    """
+
+    cost = "one small matrix product a kernel"
+    rank: int = 4
+    norms: bool = True
+    g_lr_multiplier: float = 30.0
+
+    def __post_init__(self):
+        check_above(self, 0, "g_lr_multiplier")
+        check_at_least(self, 1, "rank")
+
+    def prepare(self, gan, source):
+        from tfgantl.models.adapters.kernel_adapters import LowRank
+
+        super().prepare(gan, source)
+        gan.g_adapters.append(LowRank(gan.generator, self.rank, gan.seed))
+
+    def schedule(self, steps):
+        yield Stage("adapt", steps, freeze_generator=(ALL_BUT_NORMS if self.norms else ".*",))

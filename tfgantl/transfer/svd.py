@@ -1,0 +1,40 @@
+"""FSGAN: only the singular values of the kernels are trained."""
+
+from dataclasses import dataclass
+
+from tfgantl.errors import check_above
+from tfgantl.training.stages import Stage
+from tfgantl.transfer.base import ALL_BUT_NORMS
+from tfgantl.transfer.finetune import FineTune
+
+
+@dataclass(frozen=True)
+class SVD(FineTune):
+    """FSGAN: W' = U diag(s + d) V^T for every kernel of both networks; only d is trained.
+
+    Args:
+        norms: Whether scale and shift of the generator's batch normalisation are trained, too.
+        g_lr_multiplier: Factor on the learning rate of the generator.
+        d_lr_multiplier: Factor on that of the discriminator.
+
+    Reference:
+        Robb et al., 2020, https://arxiv.org/abs/2010.11943
+    """
+
+    cost = "two matrix products a kernel"
+    norms: bool = True
+    g_lr_multiplier: float = 30.0
+    d_lr_multiplier: float = 10.0
+
+    def __post_init__(self):
+        check_above(self, 0, "g_lr_multiplier", "d_lr_multiplier")
+
+    def prepare(self, gan, source):
+        from tfgantl.models.adapters.kernel_adapters import SingularValues
+
+        super().prepare(gan, source)
+        gan.g_adapters.append(SingularValues(gan.generator))
+        gan.d_adapters.append(SingularValues(gan.discriminator))
+
+    def schedule(self, steps):
+        yield Stage("adapt", steps, (ALL_BUT_NORMS if self.norms else ".*",), (".*",))
