@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks import adaptation, recognition, serving, style, transfer
+from benchmarks import adaptation, recognition, style, transfer
+from benchmarks.serving import __main__ as serving
 from tfgantl import cli
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
 from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, recognize, serve, stylize
-from tfgantl.pipelines.stylize import applying, training
+from tfgantl.pipelines.stylize import apply, train
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
@@ -27,8 +28,8 @@ PIPELINES = {
     "recognize": (recognize.RecognizeConfig, recognize.DEFAULTS),
     "python -m benchmarks.recognition": (recognition.RecognitionBenchmarkConfig, {}),
     "stylize": (stylize.StylizeConfig, {}),
-    "stylize train": (training.StyleTrainingConfig, {}),
-    "stylize apply": (applying.StyleApplicationConfig, {}),
+    "stylize train": (train.StyleTrainingConfig, {}),
+    "stylize apply": (apply.StyleApplicationConfig, {}),
     "python -m benchmarks.adaptation": (adaptation.BenchmarkConfig, {}),
     "python -m benchmarks.transfer": (transfer.TransferBenchmarkConfig, {}),
     "python -m benchmarks.serving": (serving.ServingBenchmarkConfig, {}),

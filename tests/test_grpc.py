@@ -18,8 +18,8 @@ from tfgantl.export.examples import read_examples
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.models.classifier import small_cnn
-from tfgantl.serving.request_error import NotFound, Problem
-from tfgantl.serving.served_model import Model
+from tfgantl.serving.request_error import NotFound, RequestError
+from tfgantl.serving.served_model import ServedModel
 
 
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -43,7 +43,7 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
             outputs = servable.predict(spec.signature_name, inputs).result()
         except NotFound as problem:
             context.abort(grpc.StatusCode.NOT_FOUND, str(problem))
-        except Problem as problem:
+        except RequestError as problem:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(problem))
         answer = predict_pb2.PredictResponse()
         for name, array in outputs.items():
@@ -60,7 +60,7 @@ def service(tmp_path_factory):
         generator = GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator
         publish(generator, path / "tiny")
         publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
-    service = Service(Model(path / "tiny").start(), Model(path / "judge").start())
+    service = Service(ServedModel(path / "tiny").start(), ServedModel(path / "judge").start())
     server = grpc.server(futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
     service.url = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

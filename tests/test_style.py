@@ -16,7 +16,7 @@ from tfgantl.images import to_unit
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
 from tfgantl.pipelines.stylize.arguments import named
-from tfgantl.style import memory
+from tfgantl.style import memory_budget
 from tfgantl.style.color import match_colors, with_colors_of
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS, content_loss, gram, style_loss
 from tfgantl.style.objective import Objective, Weights
@@ -291,10 +291,10 @@ def test_what_cannot_be_painted_is_told_in_one_line(kind, paint, files, tmp_path
 
 
 def test_sizes_that_do_not_fit_are_refused_with_the_largest_that_does(paint, files, monkeypatch):
-    monkeypatch.setattr(memory, "free_bytes", lambda: memory.BASE + 100 * 75 * 2700)
-    memory.check_memory((75, 100), memory.bytes_per_pixel("float32"))
+    monkeypatch.setattr(memory_budget, "free_bytes", lambda: memory_budget.BASE + 100 * 75 * 2700)
+    memory_budget.check_memory((75, 100), memory_budget.bytes_per_pixel("float32"))
     with pytest.raises(ConfigError, match="100 does. Received: 200, which takes"):
-        memory.check_memory((150, 200), memory.bytes_per_pixel("float32"))
-    assert memory.bytes_per_pixel("float32", True, 2) > memory.bytes_per_pixel("float32")
+        memory_budget.check_memory((150, 200), memory_budget.bytes_per_pixel("float32"))
+    assert memory_budget.bytes_per_pixel("float32", True, 2) > memory_budget.bytes_per_pixel("float32")
     code, told = paint(files["content"], files["style"], "--size", "9000")
     assert code == 2 and "`size` must fit in" in told

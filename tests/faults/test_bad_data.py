@@ -9,7 +9,7 @@ import pytest
 from conftest import tiny_images
 from PIL import Image
 
-from tfgantl.data import Arrays, Folder, files
+from tfgantl.data import Arrays, Folder, folder
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.folder import read_picture
 from tfgantl.errors import DataError
@@ -80,14 +80,14 @@ def test_names_that_are_not_utf8_can_be_read_and_told(good):
 
 
 def test_a_file_that_vanishes_between_listing_and_reading_is_named(good, monkeypatch):
-    listed = files.find_pictures
+    listed = folder.find_pictures
 
     def then_deleted(root):
         found = listed(root)
         (root / "good03.png").unlink()
         return found
 
-    monkeypatch.setattr(files, "find_pictures", then_deleted)
+    monkeypatch.setattr(folder, "find_pictures", then_deleted)
     with pytest.raises(DataError, match=r"good03.png: cannot be read \(No such file or directory\)"):
         load(good)
 
@@ -115,7 +115,7 @@ def test_pictures_that_may_not_be_read_are_named(good, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied")
         return open(file, *arguments)
 
-    monkeypatch.setattr(files, "open", refusing, raising=False)  # the superuser, who may run this, may read everything
+    monkeypatch.setattr(folder, "open", refusing, raising=False)  # the superuser, who may run this, may read everything
     with pytest.raises(DataError, match=r"good05.png: cannot be read \(Permission denied\)"):
         load(good)
 

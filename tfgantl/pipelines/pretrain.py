@@ -116,7 +116,7 @@ def pretrain(config: PretrainConfig) -> dict:
     facts = {f"{split} data": p.fingerprint for split, p in examples.items()}
 
     with RunDirectory.open(config, name) as run:
-        run.begin(config, {**facts, "extractor": extractor.id}, config.allow_changes)
+        run.begin(to_yaml(config), {**facts, "extractor": extractor.id}, config.allow_changes)
         print(f"{name}: {part.size or 'endless'} training images, run directory {run.path}", file=sys.stderr)
         real, _ = part.subset(100)
         run.write_png("reals.png", grid(real, 10))

@@ -7,7 +7,6 @@ from pathlib import Path
 import yaml
 from filelock import FileLock, Timeout
 
-from tfgantl.configuration import to_yaml
 from tfgantl.errors import RunError
 from tfgantl.files import TEMPORARY, Replacing
 from tfgantl.images import encode_png
@@ -146,19 +145,18 @@ class RunDirectory:
         kept[place:place] = [json.dumps({"run": title, **record}) for record in history]
         self.write("metrics.jsonl", "".join(line + "\n" for line in kept))
 
-    def begin(self, config, facts: dict[str, str], allow_changes: bool = False) -> None:
+    def begin(self, recipe: str, facts: dict[str, str], allow_changes: bool = False) -> None:
         """Keeps what a run depends on when it begins, and compares it when it goes on.
 
         Args:
-            config: The configuration.
+            recipe: The configuration as YAML.
             facts: What results depend on beside the configuration and packages, such as hashes of data and weights.
             allow_changes: Whether to go on although something has changed.
 
         Raises:
             RunError: If something is not as it was; the message says what it was, and is.
         """
-        recipe = to_yaml(config)
-        found = {**versions(), **facts, **_settings(yaml.safe_load(recipe))}
+        found = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
         path = self.path / "run.json"
         if path.is_file() and not allow_changes:
             before = json.loads(path.read_text())

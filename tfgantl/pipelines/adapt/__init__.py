@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
+from tfgantl.configuration import to_yaml
 from tfgantl.data import HandwrittenDigits, Source
 from tfgantl.errors import check_at_least, check_seed
 from tfgantl.files import check_name
@@ -124,7 +125,7 @@ def adapt(config: AdaptConfig) -> dict:
     source, examples = prepared.source, prepared.examples
 
     with RunDirectory.open(config, name) as run:
-        run.begin(config, prepared.facts(), config.allow_changes)
+        run.begin(to_yaml(config), prepared.facts(), config.allow_changes)
         notes = examples["train"].notes
         log(f"{name}: {examples['train'].size or 'endless'} training images, run directory {run.path}", *notes)
 

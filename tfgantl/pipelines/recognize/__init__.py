@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
+from tfgantl.configuration import to_yaml
 from tfgantl.data import HandwrittenDigits, RenderedDigits, Source
 from tfgantl.errors import ConfigError, InterruptedRun, check_above, check_at_least, check_seed
 from tfgantl.files import check_name
@@ -150,7 +151,7 @@ def recognize(config: RecognizeConfig) -> dict:
             for side, parts in (("source", domains.source), ("target", domains.target))
             for split, part in parts.items()
         }
-        run.begin(config, facts, config.allow_changes)
+        run.begin(to_yaml(config), facts, config.allow_changes)
         log(f"{name}: {len(todo)} trainings, selection by {config.selection}, run directory {run.path}")
         try:
             results = finished(run, domains, todo, config.settings())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfgantl.cli import run as run_cli
+from tfgantl.configuration import to_yaml
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed, check_within
 from tfgantl.files import check_name
 from tfgantl.pipelines.stylize.arguments import named
@@ -149,7 +150,7 @@ def stylize(config: StylizeConfig) -> dict:
     name = check_name(config.name or job.name)
     painter = make_painter(config, job)
     with RunDirectory.open(config, name) as run:
-        run.begin(config, {**job.facts, **painter.facts}, config.allow_changes)
+        run.begin(to_yaml(config), {**job.facts, **painter.facts}, config.allow_changes)
         log(f"{name}: {len(job.contents)} pictures, {len(job.styles)} styles, run directory {run.path}")
         last = {}
         try:

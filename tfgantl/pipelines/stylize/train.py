@@ -140,7 +140,7 @@ def train_styles(config: StyleTrainingConfig) -> dict:
     with RunDirectory.open(config, config.name) as run:
         used = {"vgg16": loss.network, "base": base, "discriminator of the base": teacher}
         facts = {name: weights_hash(network) for name, network in used.items() if network is not None}
-        run.begin(config, {**materials.facts, **facts}, config.allow_changes)
+        run.begin(to_yaml(config), {**materials.facts, **facts}, config.allow_changes)
         print(
             f"{config.name}: {len(materials.training)} pictures, {len(names)} styles"
             f"{', discriminator of the base' if teacher else ''}, run directory {run.path}",
