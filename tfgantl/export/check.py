@@ -50,13 +50,13 @@ def check(directory: Path) -> dict[str, float]:
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise ArtifactError(f"{directory}: {signature} must run. Received: {reason(error)}") from error
 
-    found = {
+    largest = {
         signature: differences(run(signature, inputs), outputs, f"{directory}, {signature}")
         for signature, (inputs, outputs) in examples.items()
     }
     for signature, inputs in requests:
         run(signature, inputs)
-    return found
+    return largest
 
 
 def check_in_fresh_process(directory: Path) -> dict[str, float]:
@@ -70,8 +70,8 @@ def check_in_fresh_process(directory: Path) -> dict[str, float]:
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
     )  # fmt: skip
     if done.returncode:
-        told = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-        raise ArtifactError(told[-1].removeprefix("error: "))
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
+        raise ArtifactError(lines[-1].removeprefix("error: "))
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -90,8 +90,8 @@ class Client:
         Raises:
             ServingError: If the server cannot be reached, or refuses; the message is its own.
         """
-        found = self.predict("classify", {"image_bytes": _files(pictures)})
-        return found["label"], found["probabilities"]
+        outputs = self.predict("classify", {"image_bytes": _files(pictures)})
+        return outputs["label"], outputs["probabilities"]
 
     def features(self, pictures: list[bytes] | np.ndarray) -> np.ndarray:
         """Features of pictures, float32 (n, length); all else as in `classify`."""
@@ -147,16 +147,16 @@ class _Rest:
         if answer.status_code == 200:
             return answer.json()
         try:
-            told = answer.json()["error"]
+            message = answer.json()["error"]
         except (ValueError, KeyError, TypeError):
-            told = answer.text[:200]
+            message = answer.text[:200]
         kind = _Retry if answer.status_code in RETRIED else ServingError
-        raise kind(f"{self._url}: {answer.status_code}: {told}")
+        raise kind(f"{self._url}: {answer.status_code}: {message}")
 
     def predict(self, signature, inputs):
         if self._outputs is None:
-            found = self._ask("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
-            self._outputs = {name: spec["outputs"] for name, spec in found.items()}
+            definitions = self._ask("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
+            self._outputs = {name: spec["outputs"] for name, spec in definitions.items()}
         columns = {name: _to_json(array) for name, array in inputs.items()}
         answer = self._ask("POST", ":predict", json={"signature_name": signature, "inputs": columns})["outputs"]
         specs = self._outputs[signature]

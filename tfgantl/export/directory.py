@@ -51,9 +51,9 @@ def keep_newest(directory: Path, count: int) -> list[int]:
     """Deletes all versions but the newest `count`, and returns the numbers of those deleted."""
     old = versions_in(directory)[:-count]
     for number in old:
-        doomed = directory / f".deleted-{number}-{os.getpid()}"
-        os.rename(directory / str(number), doomed)
-        shutil.rmtree(doomed)
+        deleted = directory / f".deleted-{number}-{os.getpid()}"
+        os.rename(directory / str(number), deleted)
+        shutil.rmtree(deleted)
     return old
 
 

@@ -34,17 +34,20 @@ def classifier_signatures(
     if features is None and dense is not None:
         features = keras.Model(classifier.inputs, dense.input)
 
-    def judged(images):
-        found = tf.cast(classifier(images, training=False), tf.float32)
-        return {"probabilities": found if softmax else tf.nn.softmax(found), "label": tf.argmax(found, 1, tf.int32)}
+    def predictions(images):
+        outputs = tf.cast(classifier(images, training=False), tf.float32)
+        return {
+            "probabilities": outputs if softmax else tf.nn.softmax(outputs),
+            "label": tf.argmax(outputs, 1, tf.int32),
+        }
 
     @tf.function(input_signature=[pictures])
     def serving_default(images):
-        return judged(_checked(images))
+        return predictions(_checked(images))
 
     @tf.function(input_signature=[files])
     def classify(image_bytes):
-        return judged(decode_pictures(image_bytes, *classifier.inputs[0].shape[2:]))
+        return predictions(decode_pictures(image_bytes, *classifier.inputs[0].shape[2:]))
 
     more = {} if features is None else {"features": feature_signatures(features)["features"]}
     return {"serving_default": serving_default, "classify": classify, **more}
@@ -64,16 +67,16 @@ def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimenta
     """
     pictures, files = _specs(extractor)
 
-    def seen(images):
+    def embed(images):
         return {"features": tf.cast(extractor(images, training=False), tf.float32)}
 
     @tf.function(input_signature=[pictures])
     def serving_default(images):
-        return seen(_checked(images))
+        return embed(_checked(images))
 
     @tf.function(input_signature=[files])
     def features(image_bytes):
-        return seen(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]))
+        return embed(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]))
 
     return {"serving_default": serving_default, "features": features}
 
