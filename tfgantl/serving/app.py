@@ -79,8 +79,8 @@ def make_app(
                 raise InvalidArgument(f"Malformed request: {request.method} {path}")
             else:
                 raise NotFound(f"There is nothing at {path}")
-        except RequestError as problem:
-            response = _refused(str(problem), problem.status)
+        except RequestError as error:
+            response = _refused(str(error), error.status)
         except ClientDisconnect:
             response = _refused("The client has gone", 499)
         except Exception as error:
@@ -175,13 +175,13 @@ def _refused(message, status):
     return Response(json.dumps({"error": message}), status, media_type="application/json")
 
 
-async def _body(request, most):
-    if int(request.headers.get("content-length") or 0) > most:
-        raise RequestError(f"The body must have at most {most} bytes", 413)
+async def _body(request, max_bytes):
+    if int(request.headers.get("content-length") or 0) > max_bytes:
+        raise RequestError(f"The body must have at most {max_bytes} bytes", 413)
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > most:
-            raise RequestError(f"The body must have at most {most} bytes", 413)
+        if size > max_bytes:
+            raise RequestError(f"The body must have at most {max_bytes} bytes", 413)
         parts.append(part)
     return b"".join(parts)

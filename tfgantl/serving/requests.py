@@ -212,6 +212,6 @@ def _type(value):
     return kinds.get(type(value), "Number")
 
 
-def _show(value, most=100):
+def _show(value, length=100):
     text = json.dumps(value)
-    return text if len(text) <= most else f"{text[:most]}…"
+    return text if len(text) <= length else f"{text[:length]}…"

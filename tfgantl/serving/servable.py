@@ -167,7 +167,7 @@ class Servable:
             results = self._run(batch)
         except Exception as error:  # whoever waits must hear of it
             if len(batch) == 1:
-                batch[0].future.set_exception(_problem(error))
+                batch[0].future.set_exception(_as_request_error(error))
                 return
             for item in batch:  # one bad request must not spoil the others
                 self._answer([item])
@@ -208,7 +208,7 @@ def _dtype(spec):
     return np.dtype(object) if dtype == tf.string else np.dtype(dtype.as_numpy_dtype)
 
 
-def _problem(error):
+def _as_request_error(error):
     if not isinstance(error, tf.errors.OpError):
         return error
     lines = [line.strip() for line in error.message.splitlines()]

@@ -170,8 +170,8 @@ def _region(share, mask, targets, strength, begun, known):
     scales = []
     for x, m, target in zip(begun, maps, targets, strict=True):
         masked, count = _within(x, m)
-        least = MIN_SHARE * tf.reduce_mean(tf.square(target))
-        scales.append(tf.maximum(style_loss(masked, target, count)[0], least))
+        smallest = MIN_SHARE * tf.reduce_mean(tf.square(target))
+        scales.append(tf.maximum(style_loss(masked, target, count)[0], smallest))
     return Region(share, maps, targets, scales)
 
 
