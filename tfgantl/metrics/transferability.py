@@ -16,8 +16,8 @@ class Transferability:
     Args:
         ckid: cKID between images of the source and the training shots; `None` for a single shot.
         separability: Accuracy of a logistic regression, on held-out folds, that tells them by the features of the
-            source discriminator: 0.5 if it cannot, 1 if they have nothing in common; `None` for a discriminator that
-            is not of this package.
+            source discriminator: 0.5 if it cannot, 1 if they have nothing in common; `None` for a discriminator
+            whose blocks are not known.
         shots: Number of training shots in all; `None` if there is no end to them.
         classes: Number of classes, or `None`.
     """
@@ -64,7 +64,7 @@ def estimate_transferability(source, examples, extractor, seed: int = 0) -> Tran
 
 
 def separability(source, reals: np.ndarray, fakes: np.ndarray, seed: int) -> float | None:
-    """Accuracy of a linear classifier on features of the source discriminator, or `None` if it has no blocks.
+    """Accuracy of a linear classifier on features of the source discriminator, or `None` if its blocks are not known.
 
     Args:
         source: Trained pair.

@@ -6,16 +6,16 @@ import keras
 import numpy as np
 
 
-def fresh_copy(network: keras.Model, dtype: str) -> keras.Model:
+def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
     """A network of the same architecture with fresh weights.
 
     Args:
         network: Any model of this package; other functional models keep their own dtype.
-        dtype: Keras dtype policy of the hidden layers.
+        dtype: Keras dtype policy of the hidden layers; `None` for that of the network.
     """
     config = network.get_config()
     if "dtype" in config:
-        return type(network).from_config({**config, "dtype": dtype})
+        return type(network).from_config({**config, "dtype": dtype} if dtype else config)
     return keras.models.clone_model(network)
 
 

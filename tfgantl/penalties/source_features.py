@@ -22,7 +22,7 @@ class SourceFeatures(keras.layers.Layer):
 
     def __init__(self, network, largest_map=None, anchors=None, **kwargs):
         super().__init__(**kwargs)
-        self.source = fresh_copy(network, network.hidden_dtype)
+        self.source = fresh_copy(network)
         self.source.set_weights(network.get_weights())
         source_features = block_features(self.source, largest_map)
         self.source_features = lambda: source_features

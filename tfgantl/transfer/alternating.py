@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_at_least, check_within
+from tfgantl.models.parts import everything
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -47,7 +48,7 @@ class Alternating(FineTune):
             share = steps * number // rounds - taken
             taken += share
             alone = min(max(1, round(share * self.discriminator_share)), share - 1)
-            outcome = yield Stage(f"{number} train D", alone, freeze_generator=(".*",))
+            outcome = yield Stage(f"{number} train D", alone, freeze_generator=everything)
             # Before the generator was trained at all, a D that cannot tell has only not learnt it yet.
             if number > 1 and max(abs(outcome.d_real - 0.5), abs(outcome.d_fake - 0.5)) <= self.tolerance:
                 return

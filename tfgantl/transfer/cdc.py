@@ -41,10 +41,11 @@ class CDC(FineTune):
         check_at_least(self, 1, "anchors", "anchor_every")
 
     def networks(self, source, dtype):
-        from tfgantl.models.adapters.patches import patch_layer
+        from tfgantl.models.blocks import block_features, deepest_map
 
         generator, discriminator = super().networks(source, dtype)
-        patch_layer(discriminator)
+        block_features(generator)
+        deepest_map(discriminator)
         return generator, discriminator
 
     def prepare(self, gan, source):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_at_least, check_within
+from tfgantl.models.parts import all_but_outputs, everything
 from tfgantl.training.stages import Stage
-from tfgantl.transfer.base import ALL_BUT_LOGITS, LAST
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -49,14 +49,14 @@ class RICK(FineTune):
 
         super().prepare(gan, source)
         gan.method_state = Fisher()
-        gan.g_adapters.append(FilterStates(gan.generator, but=LAST))
-        gan.d_adapters.append(FilterStates(gan.discriminator, but=LAST))
+        gan.g_adapters.append(FilterStates(gan.generator, outputs=False))
+        gan.d_adapters.append(FilterStates(gan.discriminator, outputs=False))
 
     def schedule(self, steps):
         taken = max(1, round(steps * self.warm_up_share))
         if steps <= taken:
             raise ConfigError(f"`steps` must be at least 2 for RICK. Received: {steps}")
-        yield Stage("warm up", taken, (".*",), (ALL_BUT_LOGITS,), measured=False)
+        yield Stage("warm up", taken, everything, all_but_outputs, measured=False)
         while taken < steps:
             share = min(self.every, steps - taken)
             taken += share
