@@ -33,8 +33,8 @@ class Extractor:
         classifier: Images in [-1, 1] → logits, with convolution blocks, whose features are those after the activations.
         name: How the numbers made with it are labelled.
         scale: What features are divided by.
-        predicts_labels: Whether its logits stand for the classes of the data, so that it can judge labels.
-        accuracy: Name of a data source → share of its test images that it tells the class of.
+        predicts_labels: Whether its logits stand for the classes of the data, so that labels can be checked.
+        accuracy: Name of a data source → share of its test images that it classifies correctly.
     """
 
     def __init__(

@@ -63,8 +63,8 @@ def first_blocks(count: int) -> Part:
     return part
 
 
-def _all_but(structure, kept):
-    """Layers at any depth that neither are, nor lie in, nor hold one that is kept."""
-    within = {id(inner) for layer in kept for inner in layer._flatten_layers()}
+def _all_but(structure, spared):
+    """Layers at any depth that neither are, nor lie in, nor hold one that is spared."""
+    within = {id(inner) for layer in spared for inner in layer._flatten_layers()}
     inner_layers = structure.network._flatten_layers(include_self=False)
     return [layer for layer in inner_layers if not any(id(inner) in within for inner in layer._flatten_layers())]

@@ -130,14 +130,14 @@ def structure_of(network: keras.Model) -> Structure:
 
 def normalisations(network: keras.Model) -> tuple[keras.layers.Layer, ...]:
     """Normalisations of Keras in a network, however deep, that have a scale or a shift."""
-    found = (layer for layer in network._flatten_layers(include_self=False) if isinstance(layer, NORMALISATIONS))
-    return tuple(layer for layer in found if layer.center or layer.scale)
+    matching = (layer for layer in network._flatten_layers(include_self=False) if isinstance(layer, NORMALISATIONS))
+    return tuple(layer for layer in matching if layer.center or layer.scale)
 
 
 def label_tables(network: keras.Model) -> tuple[keras.Variable, ...]:
     """Tables (classes, units) of all embeddings of Keras in a network, however deep."""
-    found = (layer for layer in network._flatten_layers(include_self=False) if isinstance(layer, layers.Embedding))
-    return tuple(layer.embeddings for layer in found)
+    matching = (layer for layer in network._flatten_layers(include_self=False) if isinstance(layer, layers.Embedding))
+    return tuple(layer.embeddings for layer in matching)
 
 
 def _feature(group):

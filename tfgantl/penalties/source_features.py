@@ -17,7 +17,7 @@ class SourceFeatures(keras.layers.Layer):
     Args:
         network: The generator or the discriminator, with the weights of the source.
         largest_map: As for `block_features`.
-        anchors: float32 (n, latent_dim), latents near which whole images are judged, or `None`.
+        anchors: float32 (n, latent_dim), latents near which the discriminator sees whole images, or `None`.
     """
 
     def __init__(self, network, largest_map=None, anchors=None, **kwargs):

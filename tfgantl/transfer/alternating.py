@@ -16,7 +16,7 @@ class Alternating(FineTune):
     discriminator to tell target images from generated ones; (4) unfreeze the chosen part of the generator and
     fine-tune it while the discriminator trains; (5) repeat 3 and 4 until the discriminator, after a stage of its own,
     can no longer tell validation images from generated ones, or the validation cKID has stopped to improve. The best
-    state by validation is kept.
+    state by validation is restored at the end.
 
     Args:
         rounds: Largest number of repetitions of (3) and (4).

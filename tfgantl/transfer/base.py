@@ -36,7 +36,7 @@ class Transfer(TrainStepHooks):
         """Gives the method to use, and why; a method is its own choice, unless it is one that chooses.
 
         Args:
-            transferability: What can be told before training.
+            transferability: What was measured before training.
         """
         return self, ""
 

@@ -80,11 +80,11 @@ class RICK(FineTune):
                 frozen.assign(np.zeros(kernel.filters))
             fisher = gan.method_state(gan, kernels, self.samples, gan.seed + int(gan.step))
             for kernel, variable, information in zip(states.kernels, kernels, fisher, strict=True):
-                tuned, frozen, kept = states.parts[kernel.path]
+                tuned, frozen, frozen_values = states.parts[kernel.path]
                 score = kernel.matrix(information).numpy().mean(1)
                 rank = ranks(np.where(tuned.numpy() > 0, score, -1.0))  # what was pruned comes first
                 dead = rank < int(kernel.filters * self.prune)
                 freeze = ~dead & (rank >= round(kernel.filters * self.freeze))
                 tuned.assign((~dead & ~freeze).astype(np.float32))
                 frozen.assign(freeze.astype(np.float32))
-                kept.assign(kernel.matrix(variable.numpy()))
+                frozen_values.assign(kernel.matrix(variable.numpy()))

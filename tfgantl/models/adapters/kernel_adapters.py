@@ -117,7 +117,7 @@ class Modulation(_KernelAdapter):
 class FilterStates(_KernelAdapter):
     """Each filter is tuned, frozen as it was when it was chosen, or pruned to 0.
 
-    Frozen values are kept apart, because the moments of an optimizer move a weight also when its gradient is 0.
+    Frozen values are stored apart, because the moments of an optimizer move a weight also when its gradient is 0.
     """
 
     def make(self, kernel, network):
@@ -128,6 +128,6 @@ class FilterStates(_KernelAdapter):
             self.weight(kernel, "kept", kernel.matrix(value), trainable=False),
         )
 
-    def change(self, matrix, tuned, frozen, kept):
-        tuned, frozen, kept = (tf.convert_to_tensor(part) for part in (tuned, frozen, kept))
-        return tuned[:, None] * matrix + frozen[:, None] * kept
+    def change(self, matrix, tuned, frozen, frozen_values):
+        tuned, frozen, frozen_values = (tf.convert_to_tensor(x) for x in (tuned, frozen, frozen_values))
+        return tuned[:, None] * matrix + frozen[:, None] * frozen_values

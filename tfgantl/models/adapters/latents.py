@@ -14,13 +14,13 @@ def latent_inputs(generator: keras.Model) -> tuple[LatentInput, ...]:
     Raises:
         ConfigError: If a scale and a shift of latents cannot be merged into its weights.
     """
-    found = structure_of(generator).latent_inputs
-    if not found:
+    inputs = structure_of(generator).latent_inputs
+    if not inputs:
         raise ConfigError(
             "`transfer` LatentAffine must have a generator that starts with a dense layer, with a bias or a batch "
             f"normalisation of each unit. Received: {type(generator).__name__}"
         )
-    return found
+    return inputs
 
 
 class LatentScaleShift(Adapter):

@@ -56,7 +56,7 @@ class Networks(ABC):
 
     @classmethod
     def from_generator(cls, generator: keras.Model) -> Networks:
-        """The specification that a generator of the family was built from, as far as the generator tells it.
+        """The specification that a generator of the family was built from, as far as it follows from the generator.
 
         Args:
             generator: Instance of the first of `keras_classes`.

@@ -1,4 +1,4 @@
-"""What a family must be able to do so that its networks can be fitted to other images, and where that is found."""
+"""What a family must do so that its networks can be fitted to other images."""
 
 import importlib
 from abc import ABC, abstractmethod
