@@ -78,6 +78,27 @@ class Structure:
     core: keras.Model | None = None
 
     @property
+    def makes_images(self) -> bool:
+        """Whether the network is a generator: its output has the rank of images."""
+        return len(self.network.outputs[0].shape) == 4
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of the noise vector of a generator, which is called with standard normal noise."""
+        return self.network.inputs[0].shape[-1]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images that the network makes or takes."""
+        images = self.network.outputs[0] if self.makes_images else self.network.inputs[0]
+        return tuple(images.shape[1:])
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes of a conditional network, else `None`."""
+        return getattr(self.network, "num_classes", None)
+
+    @property
     def inner_kernels(self) -> tuple[Kernel, ...]:
         """All kernels but those of the output layers."""
         ends = {variable.path for layer in self.outputs for variable in layer.variables}

@@ -35,9 +35,9 @@ def rebuild_discriminator(
     Raises:
         ConfigError: If the architecture cannot make images of that size.
     """
-    _, size, _, channels = generator.output_shape
-    num_classes = getattr(generator, "num_classes", None)
-    latent_dim = generator.inputs[0].shape[-1]
+    structure = structure_of(generator)
+    size, _, channels = structure.image_shape
+    num_classes, latent_dim = structure.num_classes, structure.latent_dim
 
     def samples(step):
         seeds = tf.stack([tf.constant(seed + 7, tf.int64), step])
