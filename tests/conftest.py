@@ -40,6 +40,7 @@ settings.load_profile("short")
 
 TINY_DCGAN = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
 TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
+TINY = {"DCGAN": TINY_DCGAN, "MLP": TINY_MLP}  # one for each of `FAMILIES`, which a test compares
 
 
 def tiny_images(count=24, size=8, channels=1, seed=0):
@@ -156,7 +157,8 @@ def play(method, gan, examples, steps=40, after=None):
 
 def live_images(gan):
     """What the generator makes with its adapters, outside of training."""
-    return run(gan.generator, [gan.latents(6), np.arange(6) % 3], gan.g_adapters, training=False).numpy()
+    labels = None if gan.num_classes is None else np.arange(6) % gan.num_classes
+    return run(gan.generator, gan.inputs(gan.latents(6), labels), gan.g_adapters, training=False).numpy()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ An extractor lies in a directory with `classifier.keras` and `metadata.json`.
 
 import json
 import os
-import re
 from pathlib import Path
 
 import keras
@@ -18,6 +17,7 @@ import numpy as np
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
+from tfgantl.models.structure import structure_of
 from tfgantl.untrusted.networks import load_network
 
 EXTRACTORS = Path(__file__).parent.parent / "presets" / "extractors"
@@ -30,11 +30,11 @@ class Extractor:
     and Fréchet distances have about the same size for all extractors.
 
     Args:
-        classifier: Images in [-1, 1] → logits, with convolution blocks that end in `block1_relu`, `block2_relu` ….
+        classifier: Images in [-1, 1] → logits, with convolution blocks, whose features are those after the activations.
         name: How the numbers made with it are labelled.
         scale: What features are divided by.
-        predicts_labels: Whether its logits stand for the classes of the data, so that it can judge labels.
-        accuracy: Name of a data source → share of its test images that it tells the class of.
+        predicts_labels: Whether its logits stand for the classes of the data, so that labels can be checked.
+        accuracy: Name of a data source → share of its test images that it classifies correctly.
     """
 
     def __init__(
@@ -141,7 +141,8 @@ def is_extractor(handle: str) -> bool:
 
 def pooled_blocks(classifier: keras.Model):
     """Spatial means (batch, d) of the outputs of all blocks, as one symbolic tensor."""
-    blocks = [layer.output for layer in classifier.layers if re.fullmatch(r"block\d+_relu", layer.name)]
-    if not blocks:
-        raise ArtifactError("the classifier of an extractor must have a layer `block1_relu`. Received: none")
-    return keras.layers.Concatenate(name="pooled")([keras.layers.GlobalAveragePooling2D()(x) for x in blocks])
+    features = [block.feature for block in structure_of(classifier).blocks]
+    maps = [feature for feature in features if feature is not None and len(feature.shape) == 4]
+    if not maps:
+        raise ArtifactError("the classifier of an extractor must have convolution blocks. Received: none")
+    return keras.layers.Concatenate(name="pooled")([keras.layers.GlobalAveragePooling2D()(x) for x in maps])

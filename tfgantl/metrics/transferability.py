@@ -1,4 +1,4 @@
-"""Will it help? What can be told about a source and a target before anything is trained."""
+"""Will it help? How far a source is from a target, measured before anything is trained."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ class Transferability:
 
     Args:
         ckid: cKID between images of the source and the training shots; `None` for a single shot.
-        separability: Accuracy of a logistic regression, on held-out folds, that tells them by the features of the
-            source discriminator: 0.5 if it cannot, 1 if they have nothing in common; `None` for a discriminator that
-            is not of this package.
+        separability: Accuracy of a logistic regression, on held-out folds, that separates them by the features of the
+            source discriminator: 0.5 if it cannot, 1 if they have nothing in common; `None` for a discriminator
+            whose blocks are not known.
         shots: Number of training shots in all; `None` if there is no end to them.
         classes: Number of classes, or `None`.
     """
@@ -64,7 +64,7 @@ def estimate_transferability(source, examples, extractor, seed: int = 0) -> Tran
 
 
 def separability(source, reals: np.ndarray, fakes: np.ndarray, seed: int) -> float | None:
-    """Accuracy of a linear classifier on features of the source discriminator, or `None` if it has no blocks.
+    """Accuracy of a linear classifier on features of the source discriminator, or `None` if its blocks are not known.
 
     Args:
         source: Trained pair.
@@ -90,5 +90,5 @@ def separability(source, reals: np.ndarray, fakes: np.ndarray, seed: int) -> flo
     features = [x.mean(axis=tuple(range(1, x.ndim - 1))) for x in (maps if isinstance(maps, list) else [maps])]
     side = np.repeat([0, 1], len(reals))
     folds = StratifiedKFold(min(5, len(reals)), shuffle=True, random_state=seed)
-    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    return float(cross_val_score(judge, np.concatenate(features, axis=1), side, cv=folds).mean())
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    return float(cross_val_score(classifier, np.concatenate(features, axis=1), side, cv=folds).mean())

@@ -1,8 +1,11 @@
-"""Networks: functional Keras models with named blocks, and the specifications that build them.
+"""Networks: functional Keras models, the specifications that build them, and what they are made of.
 
 This module imports no TensorFlow, so that the command line can list and check networks quickly.
 """
 
-from tfgantl.models.networks import DCGAN, MLP, Networks
+from tfgantl.models.families import FAMILIES
+from tfgantl.models.specifications.base import Networks
+from tfgantl.models.specifications.dcgan import DCGAN
+from tfgantl.models.specifications.mlp import MLP
 
-__all__ = ["DCGAN", "MLP", "Networks"]
+__all__ = ["DCGAN", "FAMILIES", "MLP", "Networks"]

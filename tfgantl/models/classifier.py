@@ -1,4 +1,4 @@
-"""The small image classifier that judges and features come from."""
+"""The small image classifier that accuracies and features are measured with."""
 
 import keras
 from keras import layers

@@ -6,16 +6,18 @@ import keras
 import numpy as np
 
 
-def fresh_copy(network: keras.Model, dtype: str) -> keras.Model:
+def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
     """A network of the same architecture with fresh weights.
 
     Args:
-        network: Any model of this package; other functional models keep their own dtype.
-        dtype: Keras dtype policy of the hidden layers.
+        network: Any functional or sequential model; one whose configuration has no `dtype` keeps its own.
+        dtype: Keras dtype policy of the hidden layers; `None` for that of the network.
     """
     config = network.get_config()
     if "dtype" in config:
-        return type(network).from_config({**config, "dtype": dtype})
+        return type(network).from_config({**config, "dtype": dtype} if dtype else config)
+    if hasattr(network, "structure"):  # a class that says what it is made of, which a clone would not
+        return type(network).from_config(config)
     return keras.models.clone_model(network)
 
 

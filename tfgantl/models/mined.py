@@ -1,9 +1,15 @@
 """A generator behind a miner, which chooses its latents."""
 
+from dataclasses import replace
+
 import keras
 from keras import layers
 
 from tfgantl.models.copies import fresh_copy
+from tfgantl.models.kernels import keras_kernels
+from tfgantl.models.structure import Structure, structure_of
+
+MINER = ("miner_hidden", "miner_change")
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -30,8 +36,8 @@ class MinedGenerator(keras.Model):
         mined.name = "mined"
         latent_dim = mined.inputs[0].shape[-1]
         noise = keras.Input((latent_dim,), name="latents")
-        x = layers.Dense(units, activation="relu", name="miner_hidden", dtype=dtype)(noise)
-        x = layers.Dense(latent_dim, kernel_initializer="zeros", name="miner_change", dtype="float32")(x)
+        x = layers.Dense(units, activation="relu", name=MINER[0], dtype=dtype)(noise)
+        x = layers.Dense(latent_dim, kernel_initializer="zeros", name=MINER[1], dtype="float32")(x)
         latents = layers.Add(name="miner", dtype="float32")([noise, x])
         conditional = len(mined.inputs) == 2
         labels = keras.Input((), dtype="int32", name="labels") if conditional else None
@@ -45,6 +51,20 @@ class MinedGenerator(keras.Model):
         self.num_classes = getattr(mined, "num_classes", None)
         self.units = units
         self.hidden_dtype = dtype
+
+    def structure(self) -> Structure:
+        """That of the generator behind the miner, whose blocks have no features in the graph of the whole."""
+        inner = structure_of(self.mined)
+        return Structure(
+            network=self,
+            blocks=tuple(replace(block, feature=None) for block in inner.blocks),
+            norms=inner.norms,
+            outputs=inner.outputs,
+            kernels=(*keras_kernels(self),),
+            label_tables=inner.label_tables,
+            latent_mapping=tuple(self.get_layer(name) for name in MINER),
+            core=inner.core,
+        )
 
     def get_config(self):
         return {

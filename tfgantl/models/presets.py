@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def save_preset(directory: Path, generator: keras.Model, discriminator: keras.Model, metadata: dict) -> None:
-    """Writes a pair into a new directory, which appears as a whole; its weights are kept in half precision."""
+    """Writes a pair into a new directory, which appears as a whole; its weights are stored in half precision."""
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     temporary.mkdir(parents=True)
     config = {

@@ -1,14 +1,9 @@
 """Importing this module registers all networks with Keras, so that `keras.models.load_model` knows them."""
 
-from tfgantl.models import dcgan, mined, mlp, style_discriminator, stylizer, vgg
+from tfgantl.models import mined, style_discriminator, stylizer, vgg
+from tfgantl.models.families import FAMILIES
 
-NETWORKS = (
-    dcgan.DCGANGenerator,
-    dcgan.DCGANDiscriminator,
-    mined.MinedGenerator,
-    mlp.MLPGenerator,
-    mlp.MLPDiscriminator,
-)
+NETWORKS = (*(network for family in FAMILIES for network in family.keras_classes()), mined.MinedGenerator)
 LAYERS = (
     style_discriminator.SpectralConv2D,
     style_discriminator.StyleDiscriminator,

@@ -68,7 +68,7 @@ def vgg16(
     _check(layers, input_shape, pooling, trainable, downsampling)
     images = keras.Input(input_shape, name="images")
     x = ImageNetPreprocessing(name="preprocessing")(images)
-    found, left = {}, set(layers)
+    outputs_by_name, left = {}, set(layers)
     # The layers of Keras, one by one: with another dtype, another downsampling, and only as far as they are needed.
     for layer in keras.applications.VGG16(weights=None, include_top=False).layers[1:]:
         config = {**layer.get_config(), "dtype": dtype}
@@ -77,14 +77,16 @@ def vgg16(
             kind = FusedConv2D
         elif downsampling == "average":
             kind = keras_layers.AveragePooling2D
-        x = found[layer.name] = kind.from_config({**config, "trainable": layer.name.partition("_")[0] in trainable})(x)
+        x = outputs_by_name[layer.name] = kind.from_config(
+            {**config, "trainable": layer.name.partition("_")[0] in trainable}
+        )(x)
         left.discard(layer.name)
         if not left:
             break
-    outputs = [found[name] for name in layers]
+    outputs = [outputs_by_name[name] for name in layers]
     if pooling is not None:
         kind = keras_layers.GlobalAveragePooling2D if pooling == "avg" else keras_layers.GlobalMaxPooling2D
-        outputs = [kind(dtype="float32", name=f"{name}_{pooling}")(found[name]) for name in layers]
+        outputs = [kind(dtype="float32", name=f"{name}_{pooling}")(outputs_by_name[name]) for name in layers]
     network = keras.Model(images, outputs if len(outputs) > 1 else outputs[0], name="vgg16")
     if weights is not None:
         load_vgg16_weights(network, weights)
@@ -156,19 +158,19 @@ def _read(weights):
         path = hub.resolve(str(weights), "weights")
     else:
         path = Path(named or weights)
-    said = f"{VARIABLE}={path}" if named else str(path)
+    origin = f"{VARIABLE}={path}" if named else str(path)
     if is_saved_model(path):
-        return read_variables(path), said
+        return read_variables(path), origin
     if not path.is_file():
         raise ArtifactError(
             f"`weights` of VGG16 must be imagenet, a .weights.h5, .h5 or .npz file, a SavedModel, or the address of "
-            f"one; {_how()}. Received: {said}, which is not there"
+            f"one; {_how()}. Received: {origin}, which is not there"
         )
     if path.suffix == ".npz":
-        return read_npz(path), said
+        return read_npz(path), origin
     check_digest(path)
-    with intact(f"{said}: must be an intact HDF5 file with the weights of VGG16; {_how()}"):
-        return read_hdf5(path), said
+    with intact(f"{origin}: must be an intact HDF5 file with the weights of VGG16; {_how()}"):
+        return read_hdf5(path), origin
 
 
 def _cached():

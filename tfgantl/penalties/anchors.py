@@ -24,9 +24,9 @@ class Anchors(keras.layers.Layer):
         self.built = True
 
     def _keep(self, name, value):
-        kept = self.add_weight(name=name.replace("/", "_"), shape=value.shape, trainable=False)
-        kept.assign(value)
-        return kept
+        copy = self.add_weight(name=name.replace("/", "_"), shape=value.shape, trainable=False)
+        copy.assign(value)
+        return copy
 
     def distance(self, network: keras.Model):
         """Scalar Σ importance · (weight - anchor)² over all anchored weights of a network; 0 where they were taken."""

@@ -17,12 +17,12 @@ class SourceFeatures(keras.layers.Layer):
     Args:
         network: The generator or the discriminator, with the weights of the source.
         largest_map: As for `block_features`.
-        anchors: float32 (n, latent_dim), latents near which whole images are judged, or `None`.
+        anchors: float32 (n, latent_dim), latents near which the discriminator sees whole images, or `None`.
     """
 
     def __init__(self, network, largest_map=None, anchors=None, **kwargs):
         super().__init__(**kwargs)
-        self.source = fresh_copy(network, network.hidden_dtype)
+        self.source = fresh_copy(network)
         self.source.set_weights(network.get_weights())
         source_features = block_features(self.source, largest_map)
         self.source_features = lambda: source_features

@@ -81,7 +81,7 @@ def adopt(
                 f"{where}: {name} must have the shape {tuple(wanted[target].shape)} of {target}. "
                 f"Received: {left[name].shape}"
             )
-        take(target, name, value, kind, f"from {name}, as told")
+        take(target, name, value, kind, f"from {name}, as in `names`")
 
     for simplify in (lambda path: _plain(path, network.name), lambda path: _roles(_plain(path, network.name))):
         sources = _unique({name: simplify(name) for name in left})
@@ -135,14 +135,14 @@ def _check_finite(arrays, where):
 def _prefer_averages(arrays):
     """Drops the plain version of whatever has an exponential average, and the suffix of the average."""
     averaged = {name.removesuffix(":0").removesuffix(AVERAGE) for name in arrays if AVERAGE in name}
-    kept = {}
+    preferred = {}
     for name, array in arrays.items():
         bare = name.removesuffix(":0")
         if bare.endswith(AVERAGE):
-            kept[bare.removesuffix(AVERAGE)] = array
+            preferred[bare.removesuffix(AVERAGE)] = array
         elif bare not in averaged:
-            kept[bare] = array
-    return kept
+            preferred[bare] = array
+    return preferred
 
 
 def _plain(path, prefix):

@@ -19,7 +19,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     Raises:
         ArtifactError: If any weight has no counterpart; the message lists both sides.
     """
-    available, wanted = named_weights(source), named_weights(target)
+    available, wanted = _weights_within(source), _weights_within(target)
     missing = sorted(set(wanted) - set(available))
     unused = sorted(set(available) - set(wanted))
     if missing or unused:
@@ -35,6 +35,11 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
             )
     for name, variable in wanted.items():
         variable.assign(available[name])
+
+
+def _weights_within(network):
+    """Like `named_weights`, but without the name of a sequential model, which only some copies put before their own."""
+    return {path.removeprefix(f"{network.name}/"): v for path, v in named_weights(network).items()}
 
 
 def named_weights(network: keras.Model) -> dict[str, keras.Variable]:

@@ -6,6 +6,8 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, Networks
+from tfgantl.models.families import family_of
+from tfgantl.models.structure import structure_of
 from tfgantl.progress import StepBar
 
 REBUILD_STEPS = 300
@@ -33,9 +35,9 @@ def rebuild_discriminator(
     Raises:
         ConfigError: If the architecture cannot make images of that size.
     """
-    _, size, _, channels = generator.output_shape
-    num_classes = getattr(generator, "num_classes", None)
-    latent_dim = generator.inputs[0].shape[-1]
+    structure = structure_of(generator)
+    size, _, channels = structure.image_shape
+    num_classes, latent_dim = structure.num_classes, structure.latent_dim
 
     def samples(step):
         seeds = tf.stack([tf.constant(seed + 7, tf.int64), step])
@@ -55,7 +57,7 @@ def rebuild_discriminator(
 
 
 def networks_for(generator: keras.Model) -> Networks:
-    """An architecture for images of the size that a generator makes.
+    """An architecture for images of the size that a generator makes: its own, if it is of a family.
 
     Raises:
         ArtifactError: If the generator makes no square images.
@@ -63,10 +65,10 @@ def networks_for(generator: keras.Model) -> Networks:
     shape = generator.output_shape
     if len(shape) != 4 or shape[1] != shape[2]:
         raise ArtifactError(f"a generator must make images (batch, side, side, channels). Received: {shape}")
-    config = generator.get_config()
-    if {"filters", "strides", "kernel_size", "negative_slope"} <= set(config):  # one of ours
-        known = ("filters", "strides", "kernel_size", "negative_slope", "latent_dim", "label_dim")
-        return DCGAN(**{key: config[key] for key in known})
+    core = structure_of(generator).core
+    family = family_of(core)
+    if family is not None:
+        return family.from_generator(core)
     side, strides = shape[1], []
     while side % 2 == 0 and side > 4:
         side, strides = side // 2, [*strides, 2]

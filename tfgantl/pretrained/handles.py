@@ -165,9 +165,9 @@ def _adopt_pair(arrays, networks, where, generator_only):
 
 def _with_prefix(arrays, prefixes):
     for prefix in prefixes:
-        found = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-        if found:
-            return found
+        selected = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        if selected:
+            return selected
     return {}
 
 

@@ -49,14 +49,14 @@ def from_pytorch(arrays: dict[str, np.ndarray], network: keras.Model, where: str
     converted, moves, pending = {}, {}, None
     for (module, parts), layer in zip(modules.items(), goals, strict=True):
         try:
-            found, pending = _convert(parts, layer, network, pending)
+            weights, pending = _convert(parts, layer, network, pending)
         except (KeyError, ValueError) as error:
             shapes = {role: array.shape for role, array in parts.items()}
             raise ArtifactError(
                 f"{where}: {module} must fit the layer {layer.name} ({type(layer).__name__}). "
                 f"Received: {shapes} ({error})"
             ) from error
-        for role, (value, kind) in found.items():
+        for role, (value, kind) in weights.items():
             converted[f"{layer.name}/{role}"] = value
             moves[f"{layer.name}/{role}"] = (kind, f"from {module}")
     if pending is not None:
@@ -67,26 +67,26 @@ def from_pytorch(arrays: dict[str, np.ndarray], network: keras.Model, where: str
 def _convert(parts, layer, network, pending):
     """One module for one layer: role → (array, kind), and a bias that the next normalisation must take up."""
     if isinstance(layer, keras.layers.BatchNormalization):
-        found = {NORM[role]: array for role, array in parts.items()}
+        weights = {NORM[role]: array for role, array in parts.items()}
         if pending is not None:
-            found["moving_mean"] = found["moving_mean"] - pending
+            weights["moving_mean"] = weights["moving_mean"] - pending
         size = layer.gamma.shape[0]
-        if found["gamma"].shape[0] == size:
-            return {role: (_flattened(value, network, size), "copied") for role, value in found.items()}, None
+        if weights["gamma"].shape[0] == size:
+            return {role: (_flattened(value, network, size), "copied") for role, value in weights.items()}, None
         # One statistic a channel, for a network that keeps one for each value of its first feature map.
-        return {role: (np.tile(v, size // v.shape[0]), "resized") for role, v in found.items()}, None
+        return {role: (np.tile(v, size // v.shape[0]), "resized") for role, v in weights.items()}, None
     if pending is not None:
         raise ValueError("a bias before it that the network does not have")
     kernel, kind = _kernel(parts["weight"], layer, network)
     bias, has_bias = parts.get("bias"), getattr(layer, "bias", None) is not None
     if isinstance(layer, keras.layers.Embedding):
         return {"embeddings": (kernel, kind)}, None
-    found = {"kernel": (kernel, kind)}
+    weights = {"kernel": (kernel, kind)}
     if has_bias:
         value = np.zeros(layer.bias.shape, np.float32) if bias is None else _flattened(bias, network, bias.size)
-        found["bias"] = (value, "copied" if bias is not None else "resized")
-        return found, None
-    return found, bias
+        weights["bias"] = (value, "copied" if bias is not None else "resized")
+        return weights, None
+    return weights, bias
 
 
 def _kernel(weight, layer, network):

@@ -73,9 +73,9 @@ class LoadReport:
         total = sum(entry.size for entry in self.entries if entry.kind != "skipped")
         lines = [f"weights: {100 * self.share:.1f} % of {total:,} parameters come from the source"]
         for kind, title in KINDS.items():
-            found = self.of(kind)
-            if found:
-                lines.append(f"{title}: {len(found)} weight{'s' * (len(found) > 1)}")
+            details = self.of(kind)
+            if details:
+                lines.append(f"{title}: {len(details)} weight{'s' * (len(details) > 1)}")
                 if kind != "copied":
-                    lines += [f"  {name}{': ' + detail if detail else ''}" for name, detail in found.items()]
+                    lines += [f"  {name}{': ' + detail if detail else ''}" for name, detail in details.items()]
         return "\n".join(lines + self.notes)

@@ -49,15 +49,15 @@ class SignatureLayer(keras.layers.Layer):
         self.built = True
 
     def _choose_signature(self, wanted):
-        found = [name for name in self._loaded.signatures if not name.startswith("__")]
+        matching = [name for name in self._loaded.signatures if not name.startswith("__")]
         for name in (wanted,) if wanted else SIGNATURES:
-            if name in found:
+            if name in matching:
                 return name
-        if not wanted and len(found) == 1:
-            return found[0]
+        if not wanted and len(matching) == 1:
+            return matching[0]
         names = wanted or " or ".join(SIGNATURES)
         raise ArtifactError(
-            f"{self.where}: must have the signature {names}. Received: {', '.join(sorted(found)) or 'none'}"
+            f"{self.where}: must have the signature {names}. Received: {', '.join(sorted(matching)) or 'none'}"
         )
 
     def _sort_inputs(self, specs):
@@ -90,22 +90,22 @@ class SignatureLayer(keras.layers.Layer):
     def _choose_output(self, wanted):
         outputs = self._function.structured_outputs
         outputs = outputs if isinstance(outputs, dict) else {"output_0": outputs}
-        found = [
+        matching = [
             name for name, spec in outputs.items()
             if spec.shape.rank in (4, None) and spec.dtype.is_floating and (wanted is None or name == wanted)
         ]  # fmt: skip
-        found = sorted(found, key=lambda name: IMAGES.index(name) if name in IMAGES else len(IMAGES))
-        if not found or (len(found) > 1 and found[0] not in IMAGES):
+        matching = sorted(matching, key=lambda name: IMAGES.index(name) if name in IMAGES else len(IMAGES))
+        if not matching or (len(matching) > 1 and matching[0] not in IMAGES):
             shapes = {name: str(spec.shape) for name, spec in outputs.items()}
             raise ArtifactError(
                 f"{self.where}: one output must be images (batch, side, side, 1 or 3) of floats; name it as `output`. "
                 f"Received: {shapes}"
             )
-        self.output_key = found[0]
+        self.output_key = matching[0]
         shape = tuple(self._run(tf.zeros((1, self.latent_dim)), tf.zeros((1,), tf.int32)).shape)
         if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
             raise ArtifactError(f"{self.where}: images must be square, with 1 or 3 channels. Received: {shape}")
-        return found[0], shape[1:]
+        return matching[0], shape[1:]
 
     def _track(self):
         """Shares the variables with Keras: what an optimizer writes, the signature reads."""
@@ -128,25 +128,25 @@ class SignatureLayer(keras.layers.Layer):
             raise ArtifactError(f"{self.where}: the signature must read variables, to be trained. Received: none")
 
     def set_trainable(self, pattern):
-        found = [name for name, (_, learns) in self._names.items() if learns and re.fullmatch(pattern, name)]
-        if not found:
+        matching = [name for name, (_, learns) in self._names.items() if learns and re.fullmatch(pattern, name)]
+        if not matching:
             names = ", ".join([name for name, (_, learns) in self._names.items() if learns][:6])
             raise ArtifactError(f"`trainable` must match the name of a variable, such as {names}. Received: {pattern}")
         for name, (variable, _) in self._names.items():
-            variable.trainable = name in found
-        return found
+            variable.trainable = name in matching
+        return matching
 
     def guess_classes(self):
         """The rows of the only variable that looks like an embedding of labels."""
-        found = {
+        matching = {
             variable.shape[0] for name, (variable, _) in self._names.items()
             if len(variable.shape) == 2 and re.search("emb|label|class", name.lower())
         }  # fmt: skip
-        if len(found) != 1:
+        if len(matching) != 1:
             raise ArtifactError(
                 f"{self.where}: `num_classes` of WrappedGenerator must be given, as labels are integers. Received: none"
             )
-        return found.pop()
+        return matching.pop()
 
     def measure_range(self, latents, classes):
         """The smallest of [-1, 1], [0, 1] and [0, 255] that holds 16 images."""
@@ -182,8 +182,8 @@ class SignatureLayer(keras.layers.Layer):
 
 
 def _all_variables(loaded, function):
-    found = [*getattr(loaded, "variables", ()), *function.variables]
-    return list({id(v): v for v in found if hasattr(v, "handle")}.values())
+    matching = [*getattr(loaded, "variables", ()), *function.variables]
+    return list({id(v): v for v in matching if hasattr(v, "handle")}.values())
 
 
 def _captured(function):

@@ -35,13 +35,13 @@ def _named_by_layer(file, datasets):
         parent, _, index = name.rpartition("/")
         layers.setdefault(parent, {})[int(index) if index.isdecimal() else index] = dataset[()]
     arrays = {}
-    for parent, found in layers.items():
+    for parent, arrays_of_layer in layers.items():
         label = file[parent].attrs.get("name", parent.removesuffix("/vars").rpartition("/")[2])
         top = parent.partition("/")[0]
         prefix = f"{top}/" if top in ("generator", "discriminator", "ema_generator") else ""
-        order = sorted(found, key=str)
-        for index, role in zip(order, _roles([found[i].ndim for i in order]), strict=True):
-            arrays[f"{prefix}{label}/{role or index}"] = found[index]
+        order = sorted(arrays_of_layer, key=str)
+        for index, role in zip(order, _roles([arrays_of_layer[i].ndim for i in order]), strict=True):
+            arrays[f"{prefix}{label}/{role or index}"] = arrays_of_layer[index]
     return arrays
 
 

@@ -31,7 +31,7 @@ class WrappedGenerator(keras.Model):
             or the only one.
         num_classes: Number of classes where the labels are integers; one-hot labels tell it themselves.
         output: Name of the output with the images, where there are several.
-        output_range: Smallest and largest value that the module gives to a pixel; found out from 16 images if not
+        output_range: Smallest and largest value that the module gives to a pixel; measured on 16 images if not
             given.
         latents: What the module expects, `normal` or `uniform` in [-1, 1]; it is called with normal noise either way.
         truncation: Value of every scalar input.

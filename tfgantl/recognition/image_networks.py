@@ -5,6 +5,7 @@ from keras import layers
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from tfgantl.models.structure import structure_of
 
 
 def latent_generator(latent_dim: int, image_size: int, channels: int, width: int = 32, name="generator"):
@@ -16,7 +17,7 @@ def latent_generator(latent_dim: int, image_size: int, channels: int, width: int
 def image_judge(image_size: int, channels: int, outputs: int, width: int = 32, dropout: float = 0.3, name="judge"):
     """Images → (logits (batch, outputs), features (batch, d))."""
     network = DCGANDiscriminator(image_size, channels, (width, 2 * width), dropout=dropout)
-    features = network.get_layer("features").output
+    features = structure_of(network).last_features
     return keras.Model(network.inputs, [layers.Dense(outputs)(features), features], name=name)
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
+from tfgantl.models.parts import all_but_norms, all_but_outputs
 from tfgantl.training.stages import Stage
-from tfgantl.transfer.base import ALL_BUT_LOGITS, ALL_BUT_NORMS, LAST
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -46,14 +46,14 @@ class AdAM(FineTune):
 
         super().prepare(gan, source)
         gan.method_state = Fisher()
-        gan.g_adapters.append(Modulation(gan.generator, gan.seed, but=LAST))
-        gan.d_adapters.append(Modulation(gan.discriminator, gan.seed + 1, but=LAST))
+        gan.g_adapters.append(Modulation(gan.generator, gan.seed, outputs=False))
+        gan.d_adapters.append(Modulation(gan.discriminator, gan.seed + 1, outputs=False))
 
     def schedule(self, steps):
         probing = max(1, round(steps * self.probe_share))
         if steps <= probing:
             raise ConfigError(f"`steps` must be at least 2 for AdAM. Received: {steps}")
-        yield Stage("probe", probing, (ALL_BUT_NORMS,), (ALL_BUT_LOGITS,))
+        yield Stage("probe", probing, all_but_norms, all_but_outputs)
         yield Stage("adapt", steps - probing, before=self.choose)
 
     def choose(self, gan) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_at_least, check_within
+from tfgantl.models.parts import everything
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -15,7 +16,7 @@ class Alternating(FineTune):
     discriminator to tell target images from generated ones; (4) unfreeze the chosen part of the generator and
     fine-tune it while the discriminator trains; (5) repeat 3 and 4 until the discriminator, after a stage of its own,
     can no longer tell validation images from generated ones, or the validation cKID has stopped to improve. The best
-    state by validation is kept.
+    state by validation is restored at the end.
 
     Args:
         rounds: Largest number of repetitions of (3) and (4).
@@ -47,7 +48,7 @@ class Alternating(FineTune):
             share = steps * number // rounds - taken
             taken += share
             alone = min(max(1, round(share * self.discriminator_share)), share - 1)
-            outcome = yield Stage(f"{number} train D", alone, freeze_generator=(".*",))
+            outcome = yield Stage(f"{number} train D", alone, freeze_generator=everything)
             # Before the generator was trained at all, a D that cannot tell has only not learnt it yet.
             if number > 1 and max(abs(outcome.d_real - 0.5), abs(outcome.d_fake - 0.5)) <= self.tolerance:
                 return

@@ -1,4 +1,4 @@
-"""Choosing a method by what can be told before training."""
+"""Choosing a method by measurements before training."""
 
 from dataclasses import dataclass
 

@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from tfgantl.metrics.transferability import Transferability
 
 
-# Patterns of layers to freeze.
-ALL_BUT_NORMS = r"(?!.*_bn$).*"
-ALL_BUT_LOGITS = "(?!logits$|label_projection$).*"
-LAST = ("to_images_conv", "to_images_dense", "logits")
-
-
 class Transfer(TrainStepHooks):
     """Base of all methods. The order is: `networks` → `prepare` → compile → the stages of `schedule` → `finish`.
 
@@ -42,7 +36,7 @@ class Transfer(TrainStepHooks):
         """Gives the method to use, and why; a method is its own choice, unless it is one that chooses.
 
         Args:
-            transferability: What can be told before training.
+            transferability: What was measured before training.
         """
         return self, ""
 

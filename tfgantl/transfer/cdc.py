@@ -12,8 +12,8 @@ class CDC(FineTune):
 
     Two latents whose images are alike in the source stay alike in the target: for each of `samples` latents the
     similarities (cosine) to the others, at one random layer, make a distribution, and the mean KL divergence of the
-    target's from the source's is added to the loss of the generator. Only near a few anchor latents is a whole image
-    judged, in every `anchor_every`-th step; elsewhere only patches are.
+    target's from the source's is added to the loss of the generator. The discriminator sees whole images only
+    near a few anchor latents, in every `anchor_every`-th step; elsewhere it sees patches.
 
     Args:
         strength: Weight of the divergence. The 1,000 of the published code is on its mean over all pairs of 4, which
@@ -41,10 +41,11 @@ class CDC(FineTune):
         check_at_least(self, 1, "anchors", "anchor_every")
 
     def networks(self, source, dtype):
-        from tfgantl.models.adapters.patches import patch_layer
+        from tfgantl.models.blocks import block_features, deepest_map
 
         generator, discriminator = super().networks(source, dtype)
-        patch_layer(discriminator)
+        block_features(generator)
+        deepest_map(discriminator)
         return generator, discriminator
 
     def prepare(self, gan, source):

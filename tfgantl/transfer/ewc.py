@@ -38,7 +38,8 @@ class EWC(FineTune):
         fisher = Fisher()(source, variables, self.samples, gan.seed)
         count = sum(f.size for f in fisher)
         mean = sum(float(f.sum()) for f in fisher) / count
-        importance = {v.path: f / (mean * count) for v, f in zip(variables, fisher, strict=True)}
+        targets = gan.generator.trainable_variables  # of the same architecture, but perhaps not under the same names
+        importance = {v.path: f / (mean * count) for v, f in zip(targets, fisher, strict=True)}
         gan.method_state = Anchors([gan.generator], importance)
 
     def generator_penalty(self, gan, latents, labels, fakes):

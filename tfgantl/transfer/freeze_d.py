@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import check_at_least
+from tfgantl.models.parts import first_blocks
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -24,4 +25,4 @@ class FreezeD(FineTune):
         check_at_least(self, 1, "layers")
 
     def schedule(self, steps):
-        yield Stage("adapt", steps, freeze_discriminator=tuple(f"block{i}_.*" for i in range(1, self.layers + 1)))
+        yield Stage("adapt", steps, freeze_discriminator=first_blocks(self.layers))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import check_above
+from tfgantl.models.parts import all_blocks, everything
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -30,10 +31,10 @@ class LatentAffine(FineTune):
         check_above(self, 0, "g_lr_multiplier")
 
     def networks(self, source, dtype):
-        from tfgantl.models.adapters.latents import first_layer
+        from tfgantl.models.adapters.latents import latent_inputs
 
         generator, discriminator = super().networks(source, dtype)
-        first_layer(generator)
+        latent_inputs(generator)
         return generator, discriminator
 
     def prepare(self, gan, source):
@@ -43,4 +44,4 @@ class LatentAffine(FineTune):
         gan.g_adapters.append(LatentScaleShift(gan.generator))
 
     def schedule(self, steps):
-        yield Stage("adapt", steps, (".*",), ("block.*",) if self.freeze_discriminator else ())
+        yield Stage("adapt", steps, everything, all_blocks if self.freeze_discriminator else ())

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import check_above, check_at_least
+from tfgantl.models.parts import all_but_norms, everything
 from tfgantl.training.stages import Stage
-from tfgantl.transfer.base import ALL_BUT_NORMS
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -40,4 +40,4 @@ class LoRA(FineTune):
         gan.g_adapters.append(LowRank(gan.generator, self.rank, gan.seed))
 
     def schedule(self, steps):
-        yield Stage("adapt", steps, freeze_generator=(ALL_BUT_NORMS if self.norms else ".*",))
+        yield Stage("adapt", steps, freeze_generator=all_but_norms if self.norms else everything)

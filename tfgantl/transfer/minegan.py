@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import check_above, check_at_least, check_within
+from tfgantl.models.parts import all_but_latent_mapping
 from tfgantl.training.stages import Stage
 from tfgantl.transfer.finetune import FineTune
 
@@ -49,6 +50,6 @@ class MineGAN(FineTune):
 
     def schedule(self, steps):
         mining = max(1, round(steps * self.miner_share))
-        yield Stage("mine", mining, freeze_generator=("mined",))
+        yield Stage("mine", mining, freeze_generator=all_but_latent_mapping)
         if steps > mining:
             yield Stage("adapt", steps - mining)

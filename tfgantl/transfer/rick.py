@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_at_least, check_within
+from tfgantl.models.parts import all_but_outputs, everything
 from tfgantl.training.stages import Stage
-from tfgantl.transfer.base import ALL_BUT_LOGITS, LAST
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -49,14 +49,14 @@ class RICK(FineTune):
 
         super().prepare(gan, source)
         gan.method_state = Fisher()
-        gan.g_adapters.append(FilterStates(gan.generator, but=LAST))
-        gan.d_adapters.append(FilterStates(gan.discriminator, but=LAST))
+        gan.g_adapters.append(FilterStates(gan.generator, outputs=False))
+        gan.d_adapters.append(FilterStates(gan.discriminator, outputs=False))
 
     def schedule(self, steps):
         taken = max(1, round(steps * self.warm_up_share))
         if steps <= taken:
             raise ConfigError(f"`steps` must be at least 2 for RICK. Received: {steps}")
-        yield Stage("warm up", taken, (".*",), (ALL_BUT_LOGITS,), measured=False)
+        yield Stage("warm up", taken, everything, all_but_outputs, measured=False)
         while taken < steps:
             share = min(self.every, steps - taken)
             taken += share
@@ -80,11 +80,11 @@ class RICK(FineTune):
                 frozen.assign(np.zeros(kernel.filters))
             fisher = gan.method_state(gan, kernels, self.samples, gan.seed + int(gan.step))
             for kernel, variable, information in zip(states.kernels, kernels, fisher, strict=True):
-                tuned, frozen, kept = states.parts[kernel.path]
+                tuned, frozen, frozen_values = states.parts[kernel.path]
                 score = kernel.matrix(information).numpy().mean(1)
                 rank = ranks(np.where(tuned.numpy() > 0, score, -1.0))  # what was pruned comes first
                 dead = rank < int(kernel.filters * self.prune)
                 freeze = ~dead & (rank >= round(kernel.filters * self.freeze))
                 tuned.assign((~dead & ~freeze).astype(np.float32))
                 frozen.assign(freeze.astype(np.float32))
-                kept.assign(kernel.matrix(variable.numpy()))
+                frozen_values.assign(kernel.matrix(variable.numpy()))

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_above
+from tfgantl.models.parts import all_but_norms
 from tfgantl.training.stages import Stage
-from tfgantl.transfer.base import ALL_BUT_NORMS
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -28,10 +28,15 @@ class ScaleShift(FineTune):
         check_above(self, 0, "g_lr_multiplier")
 
     def networks(self, source, dtype):
+        from tfgantl.models.structure import structure_of
+
         generator, discriminator = super().networks(source, dtype)
-        if not any(layer.name.endswith("_bn") and layer.trainable_weights for layer in generator.layers):
-            raise ConfigError("`transfer` ScaleShift must have a generator with batch normalisation. Received: none")
+        if not structure_of(generator).norms:
+            raise ConfigError(
+                f"`transfer` {type(self).__name__} must have a generator with normalisations that scale and shift. "
+                f"Received: {type(generator).__name__} without"
+            )
         return generator, discriminator
 
     def schedule(self, steps):
-        yield Stage("adapt", steps, freeze_generator=(ALL_BUT_NORMS,))
+        yield Stage("adapt", steps, freeze_generator=all_but_norms)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tfgantl.errors import check_above
+from tfgantl.models.parts import all_but_norms, everything
 from tfgantl.training.stages import Stage
-from tfgantl.transfer.base import ALL_BUT_NORMS
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -37,4 +37,4 @@ class SVD(FineTune):
         gan.d_adapters.append(SingularValues(gan.discriminator))
 
     def schedule(self, steps):
-        yield Stage("adapt", steps, (ALL_BUT_NORMS if self.norms else ".*",), (".*",))
+        yield Stage("adapt", steps, all_but_norms if self.norms else everything, everything)

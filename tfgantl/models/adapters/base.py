@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from tfgantl.errors import ConfigError
+from tfgantl.models.structure import structure_of
 
 
 class Adapter(keras.layers.Layer):
@@ -37,7 +38,7 @@ class LabelRamp(Adapter):
     from 0 at step `start` to 1 at step `end`. At the end the network is exactly plain.
 
     Args:
-        network: Conditional network; all its embeddings take part.
+        network: Conditional network; all its embeddings of labels take part.
         step: Gives the current step. A function, because a variable would be tracked as one of this layer.
         start: Last step at which labels make no difference.
         end: First step at which they make all of it.
@@ -51,12 +52,12 @@ class LabelRamp(Adapter):
 
     def __init__(self, network: keras.Model, step: Callable, start: int, end: int, **kwargs):
         super().__init__(**kwargs)
-        embeddings = [x for x in network._flatten_layers() if isinstance(x, keras.layers.Embedding)]
-        if not embeddings:
+        tables = structure_of(network).label_tables
+        if not tables:
             raise ConfigError(f"`label_ramp` must be left out for a pair without labels. Received: {network.name}")
         if not 0 <= start < end:
             raise ConfigError(f"`label_ramp` must be a start of at least 0 and a later end. Received: {start}, {end}")
-        self.paths = tuple(layer.embeddings.path for layer in embeddings)
+        self.paths = tuple(table.path for table in tables)
         self.step, self.start, self.end = step, start, end
         self.built = True
 

@@ -6,16 +6,31 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import Adapter
-from tfgantl.models.adapters.kernels import kernels
+from tfgantl.models.structure import structure_of
 
 
 class _KernelAdapter(Adapter, ABC):
-    """Base: makes weights for each kernel, but not for layers named in `but`; changes its matrix (filters, inputs)."""
+    """Base: makes weights for each kernel, and changes its matrix (filters, inputs).
 
-    def __init__(self, network: keras.Model, but: tuple[str, ...] = (), **kwargs):
+    Args:
+        network: Network whose kernels are adapted.
+        outputs: Whether those of the output layers are, too.
+
+    Raises:
+        ConfigError: If the network has no kernel that could be adapted, and the method would do nothing.
+    """
+
+    def __init__(self, network: keras.Model, outputs: bool = True, **kwargs):
         super().__init__(**kwargs)
-        self.kernels = kernels(network, but)
+        structure = structure_of(network)
+        self.kernels = list(structure.kernels if outputs else structure.inner_kernels)
+        if not self.kernels:
+            raise ConfigError(
+                f"`transfer` must be a method that adapts no kernels, such as FineTune, since the {network.name} has "
+                f"none that are known. Received: one that does, for {type(network).__name__}"
+            )
         self.parts = {kernel.path: self.make(kernel, network) for kernel in self.kernels}
         self.built = True
 
@@ -102,7 +117,7 @@ class Modulation(_KernelAdapter):
 class FilterStates(_KernelAdapter):
     """Each filter is tuned, frozen as it was when it was chosen, or pruned to 0.
 
-    Frozen values are kept apart, because the moments of an optimizer move a weight also when its gradient is 0.
+    Frozen values are stored apart, because the moments of an optimizer move a weight also when its gradient is 0.
     """
 
     def make(self, kernel, network):
@@ -113,6 +128,6 @@ class FilterStates(_KernelAdapter):
             self.weight(kernel, "kept", kernel.matrix(value), trainable=False),
         )
 
-    def change(self, matrix, tuned, frozen, kept):
-        tuned, frozen, kept = (tf.convert_to_tensor(part) for part in (tuned, frozen, kept))
-        return tuned[:, None] * matrix + frozen[:, None] * kept
+    def change(self, matrix, tuned, frozen, frozen_values):
+        tuned, frozen, frozen_values = (tf.convert_to_tensor(x) for x in (tuned, frozen, frozen_values))
+        return tuned[:, None] * matrix + frozen[:, None] * frozen_values

@@ -1,26 +1,10 @@
-"""Judges patches instead of whole images: a second head on a feature map of the discriminator."""
+"""A patch discriminator: a second head on a feature map of the discriminator."""
 
 import keras
 import tensorflow as tf
 
-from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import Adapter, run
-
-
-def patch_layer(discriminator: keras.Model):
-    """Output of the deepest block of a discriminator that is still a map.
-
-    Raises:
-        ConfigError: If there is none.
-    """
-    maps = [
-        layer.output
-        for layer in discriminator.layers
-        if layer.name.startswith("block") and len(layer.output.shape) == 4
-    ]
-    if not maps:
-        raise ConfigError("`transfer` CDC must have a discriminator with convolution blocks. Received: none")
-    return maps[-1]
+from tfgantl.models.blocks import deepest_map
 
 
 class PatchHead(Adapter):
@@ -32,7 +16,7 @@ class PatchHead(Adapter):
 
     def __init__(self, discriminator: keras.Model, **kwargs):
         super().__init__(**kwargs)
-        maps = keras.Model(discriminator.inputs, patch_layer(discriminator))
+        maps = keras.Model(discriminator.inputs, deepest_map(discriminator))
         self.maps = lambda: maps  # it shares the layers of the discriminator, which are not this layer's own
         self.head = keras.layers.Conv2D(1, 3, padding="same", name="patch_logits", dtype="float32")
         self.head.build(maps.output_shape)

@@ -9,8 +9,10 @@ import yaml
 
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_unit
+from tfgantl.models.structure import structure_of
 from tfgantl.pretrained.copying import named_weights
-from tfgantl.pretrained.refit.parts import Part, outputs_of
+from tfgantl.pretrained.refit.base import Refit
+from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
 
 MAX_BYTES = 2**20
 WORDS = ("nearest", "init", "average")
@@ -48,28 +50,28 @@ def _nearest(source, examples, num_classes, seed, count=32):
     """The class whose images have the nearest mean features in the discriminator, for each class of the target."""
     features = _features_of(source.discriminator)
     labels = np.repeat(np.arange(source.num_classes), count)
-    known = features(source.generate(source.latents(len(labels), seed), labels))
+    source_features = features(source.generate(source.latents(len(labels), seed), labels))
     images, classes = examples.subset(64 * num_classes)
-    wanted = features(_like_source(images, source))
-    scale = known.std(0) + 1e-6
-    means = np.stack([known[labels == c].mean(0) for c in range(source.num_classes)]) / scale
+    target_features = features(_like_source(images, source))
+    scale = source_features.std(0) + 1e-6
+    means = np.stack([source_features[labels == c].mean(0) for c in range(source.num_classes)]) / scale
     nearest = []
     for c in range(num_classes):
         if not (classes == c).any():
-            nearest.append("average")  # nothing is known about it
+            nearest.append("average")  # there are no images of it
             continue
-        distances = np.linalg.norm(means - wanted[classes == c].mean(0) / scale, axis=1)
+        distances = np.linalg.norm(means - target_features[classes == c].mean(0) / scale, axis=1)
         nearest.append(int(distances.argmin()))
     return nearest
 
 
 def _features_of(discriminator):
-    try:
-        features = discriminator.get_layer("logits").input
-    except ValueError as error:
+    features = structure_of(discriminator).last_features
+    if features is None:
         raise ArtifactError(
-            "`class_map` nearest must have a discriminator with a layer `logits`. Received: another"
-        ) from error
+            "`class_map` nearest must have a discriminator whose layers are known. "
+            f"Received: {type(discriminator).__name__}"
+        )
     model = keras.Model(discriminator.inputs[0], features)
     return lambda images: outputs_of(model, [images], batch_size=256)[0]
 
@@ -90,26 +92,26 @@ def _from_file(path, num_classes, source_classes):
         raise ConfigError(f"`class_map` must be {', '.join(WORDS)}, or a file. Received: {path}")
     try:
         text = path.read_text() if path.stat().st_size <= MAX_BYTES else ""
-        found = yaml.safe_load(text)
-        if isinstance(found, str):  # lines of `target source`
-            found = dict(line.replace(",", " ").split() for line in text.splitlines() if line.strip())
-        found = dict(enumerate(found)) if isinstance(found, list) else found
-        found = {int(k): None if v in (None, "init") else v if v == "average" else int(v) for k, v in found.items()}
+        mapping = yaml.safe_load(text)
+        if isinstance(mapping, str):  # lines of `target source`
+            mapping = dict(line.replace(",", " ").split() for line in text.splitlines() if line.strip())
+        mapping = dict(enumerate(mapping)) if isinstance(mapping, list) else mapping
+        mapping = {int(k): None if v in (None, "init") else v if v == "average" else int(v) for k, v in mapping.items()}
     except Exception as error:  # whatever the file holds
         raise ArtifactError(f"{path}: `class_map` must map classes of the target to classes of the source, as YAML, "
                             f"JSON or lines of two numbers. Received: {type(error).__name__}") from error  # fmt: skip
-    if set(found) != set(range(num_classes)):
+    if set(mapping) != set(range(num_classes)):
         raise ArtifactError(
             f"{path}: `class_map` must name each of the {num_classes} classes of the target. "
-            f"Received: {sorted(found)[:20]}"
+            f"Received: {sorted(mapping)[:20]}"
         )
-    wrong = [v for v in found.values() if isinstance(v, int) and not 0 <= v < source_classes]
+    wrong = [v for v in mapping.values() if isinstance(v, int) and not 0 <= v < source_classes]
     if wrong:
         raise ArtifactError(f"{path}: classes of the source must be in [0, {source_classes - 1}]. Received: {wrong[0]}")
-    return [found[c] for c in range(num_classes)]
+    return [mapping[c] for c in range(num_classes)]
 
 
-def fit_classes(part: Part, num_classes: int | None, chosen: list | None) -> None:
+def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None, chosen: list | None) -> None:
     """Changes the classes of a network.
 
     Conditional → other classes: rows of the label embedding. Conditional → unconditional: the average label is folded
@@ -117,55 +119,26 @@ def fit_classes(part: Part, num_classes: int | None, chosen: list | None) -> Non
     Unconditional → conditional: labels have no effect at first, but gradients reach them.
 
     Args:
-        part: Generator or discriminator.
+        network: Generator or discriminator.
+        refit: That of its family.
         num_classes: Wanted number, or `None` for unconditional.
         chosen: As from `choose_classes`; `None` if the source or the target has no classes.
     """
-    old = part.config["num_classes"]
+    old = network.config["num_classes"]
     if old == num_classes and chosen is None:
         return
-    makes_images = "latent_dim" in part.config
-    table = "label_embedding/embeddings" if makes_images else "label_projection/embeddings"
-    part.config["num_classes"] = num_classes
+    table = refit.label_table(network)
+    network.config["num_classes"] = num_classes
     if old is None:
-        _condition(part, num_classes)
+        refit.add_labels(network)
     elif num_classes is None:
-        _fold(part, part.arrays.pop(table).mean(0), f"the average of {old} classes folded in")
+        refit.fold_label(network, network.arrays.pop(table).mean(0), f"the average of {old} classes folded in")
     else:
-        rows = part.arrays.pop(table)
-        fresh = _fresh(part, table)
+        rows = network.arrays.pop(table)
+        fresh = named_weights(network.build())[table].numpy()
         values = [fresh[i] if c is None else rows.mean(0) if c == "average" else rows[c] for i, c in enumerate(chosen)]
         if any(c is not None for c in chosen):
-            part.change(table, np.stack(values), f"{old} → {num_classes} classes: {_in_words(chosen)}")
-
-
-def _condition(part, num_classes):
-    if "latent_dim" in part.config:
-        kernel = part.arrays["block0_dense/kernel"]
-        nothing = np.zeros((part.config["label_dim"], kernel.shape[1]), np.float32)
-        part.change("block0_dense/kernel", np.concatenate([kernel, nothing]), f"no → {num_classes} classes")
-    # The table of a generator stays at its initial value, so that the zeros above get gradients; that of a
-    # discriminator starts at zero by itself.
-
-
-def _fold(part, label, how):
-    if "latent_dim" not in part.config:
-        part.change("logits/kernel", part.arrays["logits/kernel"] + label[:, None], how)
-        return
-    size = part.config["latent_dim"]
-    kernel = part.arrays["block0_dense/kernel"]
-    part.change("block0_dense/kernel", kernel[:size], how)
-    offset = label @ kernel[size:]
-    if "block0_dense/bias" in part.arrays:
-        part.change("block0_dense/bias", part.arrays["block0_dense/bias"] + offset, how)
-        return
-    mean = part.arrays["block0_bn/moving_mean"]
-    # One statistic a channel cannot take up an offset that differs from place to place: its mean is the best there is.
-    part.change("block0_bn/moving_mean", mean - offset.reshape(-1, len(mean)).mean(0), how)
-
-
-def _fresh(part, path):
-    return named_weights(part.build())[path].numpy()
+            network.change(table, np.stack(values), f"{old} → {num_classes} classes: {_in_words(chosen)}")
 
 
 def _in_words(chosen):

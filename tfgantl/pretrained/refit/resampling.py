@@ -17,13 +17,13 @@ def pooled(images):
     return images.reshape(n, side // 2, 2, side // 2, 2, channels).mean((2, 4))
 
 
-def resize_pixels(part, path, size, axis):
+def resize_pixels(network, path, size, axis):
     """Weights that belong to pixels, of a dense layer. Sums over an image stay what they were."""
-    old, channels, values = part.config["image_size"], part.config["channels"], part.arrays[path]
+    old, channels, values = network.config["image_size"], network.config["channels"], network.arrays[path]
     values = values.T if axis == 0 else values
     maps = bilinear(values.reshape(-1, old, old, channels), size) * ((old / size) ** 2 if axis == 0 else 1.0)
     maps = maps.reshape(*values.shape[:-1], -1)
-    part.change(path, maps.T if axis == 0 else maps, f"{old} → {size} px")
+    network.change(path, maps.T if axis == 0 else maps, f"{old} → {size} px")
 
 
 def taps(kernel_size, up):
@@ -35,8 +35,8 @@ def taps(kernel_size, up):
     return np.outer(taps, taps)
 
 
-def neutral_norm(part, layer, values):
+def neutral_norm(network, layer, values):
     """A normalisation that changes nothing: its scale and shift undo what its statistics do."""
     mean, variance = values.mean((0, 1, 2)), values.var((0, 1, 2))
-    part.arrays[f"{layer}/moving_mean"], part.arrays[f"{layer}/moving_variance"] = mean, variance
-    return mean, np.sqrt(variance + part.config["norm_epsilon"])
+    network.arrays[f"{layer}/moving_mean"], network.arrays[f"{layer}/moving_variance"] = mean, variance
+    return mean, np.sqrt(variance + network.config["norm_epsilon"])

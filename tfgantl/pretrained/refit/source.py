@@ -6,13 +6,12 @@ from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.pretrained.copying import copy_weights, named_weights
 from tfgantl.pretrained.load_report import LoadReport
-from tfgantl.pretrained.refit.channels import fit_channels
+from tfgantl.pretrained.refit.base import Refit, refit_of
 from tfgantl.pretrained.refit.classes import choose_classes, fit_classes
-from tfgantl.pretrained.refit.discriminator_resolution import JUDGED, fit_discriminator_size
-from tfgantl.pretrained.refit.generator_resolution import fit_generator_size, sample
-from tfgantl.pretrained.refit.parts import Part
+from tfgantl.pretrained.refit.editable import EditableNetwork, sample_outputs
 
 DEFAULT_CLASS_MAP = "nearest"
+DISCRIMINATOR_SAMPLES = 1024  # images of the source that a discriminator of another size is fitted to
 
 
 def fit_source(
@@ -49,7 +48,7 @@ def fit_source(
         Classes: Wang et al., 2018, https://arxiv.org/abs/1805.01677; stages: Karras et al., 2018,
         https://arxiv.org/abs/1710.10196, who blend them in where these start as an identity.
     """
-    _, size, _, made = source.generator.output_shape
+    _, size, _, source_channels = source.generator.output_shape
     same_classes = source.num_classes == num_classes
     if source.num_classes is not None and num_classes is not None and not same_classes:
         chosen = choose_classes(source, num_classes, class_map, examples, seed)
@@ -61,25 +60,38 @@ def fit_source(
                 f"for {source.num_classes} and {num_classes}"
             )
         chosen = None
-    if (size, made) == (image_size, channels) and same_classes:
+    if (size, source_channels) == (image_size, channels) and same_classes:
         return source, _all_copied(source)
 
-    def fit(generator):
-        maker, judge = Part.of(generator, seed), Part.of(source.discriminator, seed)
-        (images,) = sample(generator, [generator.output], JUDGED)
-        fit_generator_size(maker, image_size)
-        fit_discriminator_size(judge, image_size, images)
-        for part in (maker, judge):
-            fit_channels(part, channels)
-            fit_classes(part, num_classes, chosen)
-        return maker, judge
-
-    maker, judge = fit(source.generator)
-    generator, discriminator = maker.build(), judge.build()
-    gan = GAN(generator, discriminator, ema_decay=source.ema_decay, seed=source.seed)
+    refits = refit_of(source.generator), refit_of(source.discriminator)
+    target = (image_size, channels, num_classes, chosen)
+    generator = _fit_generator(source.generator, refits[0], seed, *target)
+    discriminator = EditableNetwork.of(source.discriminator, seed)
+    if size != image_size:
+        (images,) = sample_outputs(source.generator, [source.generator.output], DISCRIMINATOR_SAMPLES)
+        refits[1].resize_discriminator(discriminator, image_size, images)
+    _fit_channels_and_classes(discriminator, refits[1], *target[1:])
+    pair = generator.build(), discriminator.build()
+    gan = GAN(*pair, ema_decay=source.ema_decay, seed=source.seed)
     if not _equal(source.generator, source.ema_generator):
-        copy_weights(fit(source.ema_generator)[0].build(), gan.ema_generator)
-    return gan, maker.report(generator) + judge.report(discriminator)
+        average = _fit_generator(source.ema_generator, refits[0], seed, *target)
+        copy_weights(average.build(), gan.ema_generator)
+    return gan, generator.report(pair[0]) + discriminator.report(pair[1])
+
+
+def _fit_generator(generator, refit: Refit, seed, image_size, channels, num_classes, chosen):
+    network = EditableNetwork.of(generator, seed)
+    if network.config["image_size"] != image_size:
+        refit.resize_generator(network, image_size)
+    _fit_channels_and_classes(network, refit, channels, num_classes, chosen)
+    return network
+
+
+def _fit_channels_and_classes(network, refit: Refit, channels, num_classes, chosen):
+    if network.config["channels"] != channels:
+        refit.change_channels(network, channels)
+        network.config["channels"] = channels
+    fit_classes(network, refit, num_classes, chosen)
 
 
 def _all_copied(source):

@@ -28,10 +28,11 @@ class CoGAN(Recognizer):
         import keras
         from keras import layers
 
+        from tfgantl.models.structure import structure_of
         from tfgantl.recognition.image_networks import latent_generator
 
         trunk = latent_generator(self.latent_dim, *problem.shape)
-        shared = trunk.layers[-3].output  # all but the transposed convolution that makes the image, and its tanh
+        shared = structure_of(trunk).last_features  # all but the convolution that makes the image, and its tanh
 
         def ending(name):
             x = layers.Conv2DTranspose(problem.shape[1], 5, 2, padding="same", activation="tanh", name=name)(shared)

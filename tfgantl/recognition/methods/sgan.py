@@ -123,6 +123,7 @@ class DiscriminatorProbe(Recognizer):
 
         from tfgantl.data.pipeline import batches
         from tfgantl.gan import GAN
+        from tfgantl.models.blocks import block_features
         from tfgantl.models.dcgan import DCGANDiscriminator
         from tfgantl.progress import StepBar
         from tfgantl.recognition.image_networks import latent_generator
@@ -137,7 +138,7 @@ class DiscriminatorProbe(Recognizer):
             batches(images, min(problem.batch_size, images.size or problem.batch_size), problem.seed),
             steps_per_epoch=self.gan_steps, shuffle=False, verbose=0, callbacks=[StepBar(title)] if title else [],
         )  # fmt: skip
-        blocks = [layer.output for layer in judge.layers if layer.name.endswith("_relu")]
+        blocks = block_features(judge).outputs
         # About 4 x 4 places of each map are kept, as in the paper.
         pooled = [layers.Flatten()(layers.AveragePooling2D(max(1, x.shape[1] // 4))(x)) for x in blocks]
         # Normalised by the statistics of the target; these are measured as those of all classifiers are.

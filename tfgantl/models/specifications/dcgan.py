@@ -1,37 +1,10 @@
-"""Specifications of generator/discriminator pairs: what a recipe says, and what `build` makes of it."""
+"""The specification of a DCGAN."""
 
-from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from math import prod
+from dataclasses import dataclass
+from math import isqrt, prod
 
 from tfgantl.errors import ConfigError
-
-
-class Networks(ABC):
-    """A generator and a discriminator that fit each other.
-
-    Image size, channels and number of classes come from the data; the rest is the architecture.
-    """
-
-    latent_dim: int
-
-    @abstractmethod
-    def build(self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"):
-        """Makes the pair with fresh weights.
-
-        Args:
-            image_size: Height and width in pixels.
-            channels: 1 for gray, 3 for RGB.
-            num_classes: Makes the pair class-conditional; `None` for unconditional.
-            dtype: Keras dtype policy of the hidden layers; images and logits are always float32.
-
-        Returns:
-            `(generator, discriminator)`: latents (batch, latent_dim) [, labels (batch,)] → images
-            (batch, image_size, image_size, channels) in [-1, 1], and images [, labels] → logits (batch, 1).
-
-        Raises:
-            ConfigError: If the architecture cannot make images of that size.
-        """
+from tfgantl.models.specifications.base import Networks, first_layers, possible_classes
 
 
 @dataclass(frozen=True)
@@ -59,6 +32,8 @@ class DCGAN(Networks):
         norm_epsilon: Added to the variance in batch normalisations.
         norm_momentum: Share of the old moving statistics that a training step keeps.
     """
+
+    refit = "tfgantl.pretrained.refit.dcgan:DCGANRefit"
 
     latent_dim: int = 100
     filters: tuple[int, ...] = (256, 128, 64)
@@ -104,9 +79,13 @@ class DCGAN(Networks):
             norm_momentum=0.9,
         )  # fmt: skip
 
-    def build(self, image_size, channels, num_classes=None, dtype="float32"):
+    @classmethod
+    def keras_classes(cls):
         from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 
+        return DCGANGenerator, DCGANDiscriminator
+
+    def build(self, image_size, channels, num_classes=None, dtype="float32"):
         if image_size % prod(self.strides):
             raise ConfigError(
                 f"`strides` must have a product that divides the image size {image_size}. "
@@ -114,7 +93,8 @@ class DCGAN(Networks):
             )
         common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
         norm = {"norm_epsilon": self.norm_epsilon, "norm_momentum": self.norm_momentum}
-        generator = DCGANGenerator(
+        generator_class, discriminator_class = self.keras_classes()
+        generator = generator_class(
             **common,
             **norm,
             latent_dim=self.latent_dim,
@@ -125,7 +105,7 @@ class DCGAN(Networks):
             negative_slope=self.negative_slope if self.generator_slope is None else self.generator_slope,
             norm_per_channel=self.norm_per_channel,
         )
-        discriminator = DCGANDiscriminator(
+        discriminator = discriminator_class(
             **common,
             **norm,
             filters=self.discriminator_filters or self.filters[:0:-1],
@@ -136,27 +116,14 @@ class DCGAN(Networks):
         )
         return generator, discriminator
 
-
-@dataclass(frozen=True)
-class MLP(Networks):
-    """The dense GAN: noise → Dense 128 → leaky ReLU → Dense → tanh → image, and the mirror image of it.
-
-    Args:
-        latent_dim: Length of the noise vector.
-        units: Width of the hidden layers.
-        label_dim: Length of the label embedding that a conditional generator sees beside the noise.
-        negative_slope: Slope of the leaky ReLUs.
-    """
-
-    latent_dim: int = 100
-    units: int = 128
-    label_dim: int = 16
-    negative_slope: float = 0.01
-
-    def build(self, image_size, channels, num_classes=None, dtype="float32"):
-        from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
-
-        common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
-        generator = MLPGenerator(**common, **asdict(self))
-        discriminator = MLPDiscriminator(**common, units=self.units, negative_slope=self.negative_slope)
-        return generator, discriminator
+    def possible_sizes(self, shapes):
+        shapes = list(shapes)
+        width, last, kernel = self.filters[0], self.filters[-1], self.kernel_size
+        ends = {(kernel, kernel, c, last): c for c in (1, 3)} | {(last, c, kernel, kernel): c for c in (1, 3)}
+        channels = {ends[shape] for shape in shapes if shape in ends}
+        for inputs, units in first_layers(shapes, (self.latent_dim, self.latent_dim + self.label_dim)):
+            side = isqrt(units // width)
+            if side and side * side * width == units:
+                for count in channels:
+                    for classes in possible_classes(shapes, inputs, self.latent_dim, self.label_dim):
+                        yield side * prod(self.strides), count, classes

@@ -5,21 +5,16 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from tfgantl.errors import ArtifactError
-from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
-from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
 from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.load_report import LoadReport
 
-KNOWN = (DCGANGenerator, DCGANDiscriminator, MLPGenerator, MLPDiscriminator)
-
 
 @dataclass
-class Part:
+class EditableNetwork:
     """A generator or a discriminator that is being fitted to a target.
 
     Args:
-        kind: Class of the network.
+        kind: Keras class of the network.
         config: Arguments of its constructor.
         arrays: Path of a weight → values, for all that come from the source.
         changes: Path → in which way the values were computed from those of the source; those missing are copies.
@@ -33,19 +28,15 @@ class Part:
     seed: int = 0
 
     @classmethod
-    def of(cls, network: keras.Model, seed: int) -> "Part":
-        """Takes a network apart.
-
-        Raises:
-            ArtifactError: If it is not of this package.
-        """
-        if type(network) not in KNOWN:
-            raise ArtifactError(
-                f"the {network.name} must be a DCGAN or an MLP of this package to be fitted to another image size, "
-                f"number of channels or classes. Received: {type(network).__name__}; adopt its weights with `networks`"
-            )
+    def of(cls, network: keras.Model, seed: int) -> "EditableNetwork":
+        """Takes a network apart."""
         arrays = {path: variable.numpy() for path, variable in named_weights(network).items()}
         return cls(type(network), network.get_config(), arrays, seed=seed)
+
+    @property
+    def makes_images(self) -> bool:
+        """Whether it is a generator."""
+        return "latent_dim" in self.config
 
     def build(self) -> keras.Model:
         """Puts the network together; weights that the source cannot tell get their initial values."""
@@ -59,8 +50,8 @@ class Part:
     def change(self, path: str, values: np.ndarray, how: str) -> None:
         """Replaces the values of a weight, and remembers in which way."""
         self.arrays[path] = np.ascontiguousarray(values, np.float32)
-        known = self.changes.get(path)
-        self.changes[path] = how if known in (None, how) else f"{known}; {how}"
+        before = self.changes.get(path)
+        self.changes[path] = how if before in (None, how) else f"{before}; {how}"
 
     def rename(self, old: str, new: str) -> None:
         """Moves all weights of a layer to another layer."""
@@ -98,6 +89,25 @@ def outputs_of(model: keras.Model, inputs: list[np.ndarray], batch_size: int = 3
     batches = []
     for start in range(0, len(inputs[0]), batch_size):
         rows = [array[start : start + batch_size] for array in inputs]
-        found = model(rows if len(rows) > 1 else rows[0], training=False)
-        batches.append([np.asarray(x) for x in (found if isinstance(found, list | tuple) else [found])])
+        outputs = model(rows if len(rows) > 1 else rows[0], training=False)
+        batches.append([np.asarray(x) for x in (outputs if isinstance(outputs, list | tuple) else [outputs])])
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def sample_outputs(generator: keras.Model, outputs: list, count: int) -> list[np.ndarray]:
+    """Values of symbolic tensors of a generator, for random latents and labels.
+
+    Args:
+        generator: Any functional generator.
+        outputs: Symbolic tensors of its graph.
+        count: Number of latents.
+
+    Returns:
+        One array (count, …) for each tensor.
+    """
+    rng = np.random.default_rng(0)
+    inputs = [rng.standard_normal((count, generator.inputs[0].shape[-1]), np.float32)]
+    if len(generator.inputs) == 2:
+        inputs.append(np.arange(count) % generator.num_classes)
+    symbolic = generator.inputs if len(inputs) > 1 else generator.inputs[0]
+    return outputs_of(keras.Model(symbolic, outputs), inputs)

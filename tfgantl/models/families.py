@@ -1,0 +1,34 @@
+"""The one list of network families. Imports no TensorFlow.
+
+What is listed here can be named on the command line, is registered with Keras, and is run through the shared tests.
+A family of another package needs no line: its specification is a subclass of `Networks`, named by its class path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfgantl.models.specifications.base import Networks
+from tfgantl.models.specifications.dcgan import DCGAN
+from tfgantl.models.specifications.mlp import MLP
+
+if TYPE_CHECKING:
+    import keras
+
+FAMILIES: tuple[type[Networks], ...] = (DCGAN, MLP)
+
+
+def family_of(network: keras.Model) -> type[Networks] | None:
+    """The family that a generator or discriminator is of, be it listed or of another package; `None` if of none."""
+    families, waiting = list(FAMILIES), list(Networks.__subclasses__())
+    while waiting:
+        family = waiting.pop()
+        waiting += family.__subclasses__()
+        if family not in families:
+            families.append(family)
+    return next((family for family in families if type(network) in family.keras_classes()), None)
+
+
+def family_names() -> str:
+    """Names of the listed families, for messages."""
+    return " or ".join(family.__name__ for family in FAMILIES)

@@ -1,0 +1,105 @@
+"""What a family of networks is: the specification in a recipe, and what must be known of its networks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import keras
+
+Shapes = Iterable[tuple[int, ...]]
+Sizes = tuple[int, int, int | None]
+
+
+class Networks(ABC):
+    """A generator and a discriminator that fit each other: the specification of a family of networks.
+
+    Image size, channels and number of classes come from the data; the rest is the architecture, as the fields of a
+    frozen dataclass. What a network is made of, it says itself, see `tfgantl.models.structure`.
+
+    Attributes:
+        latent_dim: Length of the noise vector.
+        refit: `module:Class` of the `tfgantl.pretrained.refit.base.Refit` that fits trained networks to another image
+            size, other channels or other classes; a string, since it is loaded only if it is needed. Empty if they
+            cannot be fitted.
+    """
+
+    latent_dim: int
+    refit: ClassVar[str] = ""
+
+    @abstractmethod
+    def build(
+        self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
+    ) -> tuple[keras.Model, keras.Model]:
+        """Makes the pair with fresh weights.
+
+        Args:
+            image_size: Height and width in pixels.
+            channels: 1 for gray, 3 for RGB.
+            num_classes: Makes the pair class-conditional; `None` for unconditional.
+            dtype: Keras dtype policy of the hidden layers; images and logits are always float32.
+
+        Returns:
+            `(generator, discriminator)`: latents (batch, latent_dim) [, labels (batch,)] → images
+            (batch, image_size, image_size, channels) in [-1, 1], and images [, labels] → logits (batch, 1).
+
+        Raises:
+            ConfigError: If the architecture cannot make images of that size.
+        """
+
+    @classmethod
+    def keras_classes(cls) -> tuple[type[keras.Model], ...]:
+        """Classes of the generator and of the discriminator; importing them registers them with Keras."""
+        return ()
+
+    @classmethod
+    def from_generator(cls, generator: keras.Model) -> Networks:
+        """The specification that a generator of the family was built from, as far as it follows from the generator.
+
+        Args:
+            generator: Instance of the first of `keras_classes`.
+        """
+        config = generator.get_config()
+        return cls(**{name: config[name] for name in cls.__dataclass_fields__ if name in config})
+
+    def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes] | None:
+        """Sizes of all generators of this architecture that arrays of these shapes can belong to.
+
+        Args:
+            shapes: Shapes of all arrays of a generator, in the layout of Keras or PyTorch.
+
+        Returns:
+            `(image_size, channels, num_classes)` of each, or `None` if the family cannot tell sizes from shapes.
+        """
+        return None
+
+
+def first_layers(shapes: Shapes, allowed: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """(inputs, outputs) of every array that can be a dense first layer, in the layout of Keras or PyTorch.
+
+    Args:
+        shapes: Shapes of all arrays.
+        allowed: Numbers of inputs.
+    """
+    for shape in shapes:
+        if len(shape) == 4:  # PyTorch's transposed convolution from 1 x 1
+            shape = (shape[0], shape[1] * shape[2] * shape[3])
+        if len(shape) == 2:
+            yield from (pair for pair in {shape, shape[::-1]} if pair[0] in allowed)
+
+
+def possible_classes(shapes: Shapes, inputs: int, latent_dim: int, label_dim: int) -> list[int | None]:
+    """Numbers of classes that a generator with so many inputs of its first layer can have.
+
+    Args:
+        shapes: Shapes of all arrays.
+        inputs: Latents, with the label embedding if there is one.
+        latent_dim: Length of the noise vector.
+        label_dim: Length of the label embedding.
+    """
+    if inputs == latent_dim:
+        return [None]
+    first = [shape for shape in shapes if len(shape) == 2 and shape[1] == label_dim]
+    return sorted({shape[0] for shape in first if shape[0] != inputs})

@@ -1,0 +1,182 @@
+"""What a network is made of: blocks, normalisations, kernels, its ends. Networks answer, and methods ask.
+
+A network made of Keras' own layers needs to say nothing: its structure is read from its layers. One with layers of its
+own, or with other networks inside, has a method `structure()` that returns a `Structure`.
+"""
+
+from dataclasses import dataclass
+
+import keras
+from keras import layers
+
+from tfgantl.errors import ConfigError
+from tfgantl.models.kernels import Kernel, is_kernel_layer, keras_kernels
+
+NORMALISATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
+# What may stand behind the feature of a block, and belongs to the block all the same.
+AFTER_FEATURES = (
+    layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.MaxPooling2D, layers.AveragePooling2D,
+    layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D, layers.Flatten,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Block:
+    """A kernel and what comes with it: normalisation, activation, dropout.
+
+    Args:
+        layers: In the order in which they are called.
+        feature: Symbolic output that stands for the block, (batch, height, width, channels) or (batch, units): after
+            the activation, before dropout and pooling. `None` where it is not part of the network's own graph.
+    """
+
+    layers: tuple[keras.layers.Layer, ...]
+    feature: keras.KerasTensor | None
+
+
+@dataclass(frozen=True)
+class LatentInput:
+    """Where latents enter a network: a kernel that they are multiplied by, and what can take up a shift of them.
+
+    Args:
+        kernel: Variable (latent_dim [+ label_dim], units); the first rows are those of the latents.
+        shift: Variable (units,): a bias, or the moving mean of the normalisation behind the kernel.
+        factor: What must be added to `shift` for each unit that is to be added to the product: 1 for a bias, -1 for a
+            mean.
+    """
+
+    kernel: keras.Variable
+    shift: keras.Variable
+    factor: float
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What transfer methods, penalties and refitting ask of a generator or a discriminator.
+
+    Args:
+        network: The network itself.
+        blocks: All but the output layers: from the latents of a generator on, and from the image of a discriminator.
+        norms: Layers with a scale and a shift that can be trained alone.
+        outputs: Layers that make the image, or the logits with the projection of labels; the first has the kernel. They
+            are left out where filters are compared, and trained where all else of a discriminator is frozen.
+        kernels: All kernels that can be adapted, also those of `outputs`.
+        label_tables: Embeddings of labels (classes, units).
+        latent_inputs: Where latents enter a generator; empty if a scale and shift of them cannot be merged.
+        latent_mapping: Layers that map noise to the latents that blocks see; empty in most networks.
+        core: The network without what was put before it, such as a miner: the one that its family knows.
+    """
+
+    network: keras.Model
+    blocks: tuple[Block, ...]
+    norms: tuple[keras.layers.Layer, ...]
+    outputs: tuple[keras.layers.Layer, ...]
+    kernels: tuple[Kernel, ...]
+    label_tables: tuple[keras.Variable, ...] = ()
+    latent_inputs: tuple[LatentInput, ...] = ()
+    latent_mapping: tuple[keras.layers.Layer, ...] = ()
+    core: keras.Model | None = None
+
+    @property
+    def makes_images(self) -> bool:
+        """Whether the network is a generator: its output has the rank of images."""
+        return len(self.network.outputs[0].shape) == 4
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of the noise vector of a generator, which is called with standard normal noise."""
+        return self.network.inputs[0].shape[-1]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images that the network makes or takes."""
+        images = self.network.outputs[0] if self.makes_images else self.network.inputs[0]
+        return tuple(images.shape[1:])
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes of a conditional network, else `None`."""
+        return getattr(self.network, "num_classes", None)
+
+    @property
+    def inner_kernels(self) -> tuple[Kernel, ...]:
+        """All kernels but those of the output layers."""
+        ends = {variable.path for layer in self.outputs for variable in layer.variables}
+        return tuple(kernel for kernel in self.kernels if kernel.path not in ends)
+
+    @property
+    def last_features(self) -> keras.KerasTensor | None:
+        """What the output layers see: (batch, units) of a discriminator; `None` if there are no output layers."""
+        return self.outputs[0].input if self.outputs else None
+
+
+def structure_of(network: keras.Model) -> Structure:
+    """Asks a network what it is made of; reads it from the layers of one that does not say.
+
+    Args:
+        network: A network of this package, or any functional or sequential model.
+
+    Raises:
+        ConfigError: If it is neither, and has no method `structure`.
+    """
+    if hasattr(network, "structure"):
+        return network.structure()
+    if not getattr(network, "inputs", None) or not getattr(network, "outputs", None):
+        raise ConfigError(
+            f"the {network.name} must be a functional or sequential model, or have a method `structure`. "
+            f"Received: {type(network).__name__}"
+        )
+    groups, tables = [], []
+    for layer in network.layers:
+        if isinstance(layer, layers.Embedding):
+            tables.append(layer)
+        elif is_kernel_layer(layer):
+            groups.append([layer])
+        elif groups and not isinstance(layer, layers.InputLayer):
+            groups[-1].append(layer)
+    takes_images = len(network.inputs[0].shape) == 4
+    outputs = [*groups.pop(), *(tables if takes_images else [])] if groups else []
+    blocks = tuple(Block(tuple(group), _feature(group)) for group in groups)
+    return Structure(
+        network=network,
+        blocks=blocks,
+        norms=normalisations(network),
+        outputs=tuple(outputs),
+        kernels=tuple(keras_kernels(network)),
+        label_tables=label_tables(network),
+        latent_inputs=() if takes_images or not blocks else _latent_inputs(network, blocks[0].layers),
+        core=network,
+    )
+
+
+def normalisations(network: keras.Model) -> tuple[keras.layers.Layer, ...]:
+    """Normalisations of Keras in a network, however deep, that have a scale or a shift."""
+    matching = (layer for layer in network._flatten_layers(include_self=False) if isinstance(layer, NORMALISATIONS))
+    return tuple(layer for layer in matching if layer.center or layer.scale)
+
+
+def label_tables(network: keras.Model) -> tuple[keras.Variable, ...]:
+    """Tables (classes, units) of all embeddings of Keras in a network, however deep."""
+    matching = (layer for layer in network._flatten_layers(include_self=False) if isinstance(layer, layers.Embedding))
+    return tuple(layer.embeddings for layer in matching)
+
+
+def _feature(group):
+    return next(layer for layer in reversed(group) if not isinstance(layer, AFTER_FEATURES)).output
+
+
+def _latent_inputs(network, first_block):
+    """The dense layer that sees the latents, alone or with the embedding of a label behind them."""
+    dense, latents = first_block[0], network.inputs[0]
+    seen = dense.input
+    operation = seen._keras_history.operation
+    if isinstance(operation, layers.Concatenate):
+        seen = operation.input[0]
+    if not isinstance(dense, layers.Dense) or seen is not latents:
+        return ()
+    if dense.use_bias:
+        return (LatentInput(dense.kernel, dense.bias, 1.0),)
+    for layer in first_block[1:]:
+        if isinstance(layer, layers.BatchNormalization) and layer.moving_mean.shape == (dense.units,):
+            return (LatentInput(dense.kernel, layer.moving_mean, -1.0),)
+    return ()
