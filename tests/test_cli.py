@@ -26,7 +26,7 @@ PIPELINES = {
     "serve": (serve.ServeConfig, {}),
     "extractor": (extractor.ExtractorConfig, {}),
     "recognize": (recognize.RecognizeConfig, recognize.DEFAULTS),
-    "python -m benchmarks.recognition": (recognition.RecognitionBenchmarkConfig, {}),
+    "python -m benchmarks.recognition": (recognition.RecognitionBenchmarkConfig, recognition.DEFAULTS),
     "stylize": (stylize.StylizeConfig, {}),
     "stylize train": (train.StyleTrainingConfig, {}),
     "stylize apply": (apply.StyleApplicationConfig, {}),

@@ -34,7 +34,7 @@ def frozen_copy(network: keras.Model) -> keras.Model:
 
 
 def image_discriminator(
-    image_size: int, channels: int, outputs: int, width: int = 32, dropout: float = 0.3, name: str = "discriminator"
+    image_size: int, channels: int, outputs: int, width: int = 32, dropout: float = 0.3, name: str = "judge"
 ) -> keras.Model:
     """Images → (logits (batch, outputs), features (batch, d))."""
     network = DCGANDiscriminator(image_size, channels, (width, 2 * width), dropout=dropout)

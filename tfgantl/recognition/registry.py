@@ -18,11 +18,11 @@ def table() -> list[tuple[str, ...]]:
     return sorted(found, key=lambda row: families.index(row[0]))
 
 
-def label(method: Recognizer) -> str:
+def row_label(method: Recognizer) -> str:
     """What a table calls a method: its name and the options that differ from their defaults.
 
     Example:
-        >>> label(MCD(repeats=2))
+        >>> row_label(MCD(repeats=2))
         'MCD:repeats=2'
     """
     options = [
@@ -41,9 +41,9 @@ def by_label(chosen: Iterable[Recognizer]) -> dict[str, Recognizer]:
     """
     found: dict[str, Recognizer] = {}
     for method in chosen:
-        if label(method) in found:
-            raise ConfigError(f"`method` must name each method once. Received: {label(method)} twice")
-        found[label(method)] = method
+        if row_label(method) in found:
+            raise ConfigError(f"`method` must name each method once. Received: {row_label(method)} twice")
+        found[row_label(method)] = method
     if not found:
         raise ConfigError(f"`method` must name at least one of {', '.join(METHODS)}. Received: none")
     return found
@@ -51,5 +51,5 @@ def by_label(chosen: Iterable[Recognizer]) -> dict[str, Recognizer]:
 
 def _text(value) -> str:
     if isinstance(value, Recognizer):
-        return label(value)
+        return row_label(value)
     return "none" if value is None else str(value)

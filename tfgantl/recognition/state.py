@@ -18,7 +18,7 @@ class Buffers(keras.layers.Layer):
     """
 
     def __init__(self, **shapes: tuple[int, ...]):
-        super().__init__(name="buffers")
+        super().__init__(name="memory")
         self.parts = {
             name: self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
             for name, shape in shapes.items()

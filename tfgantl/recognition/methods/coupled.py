@@ -47,7 +47,7 @@ class CoGAN(Recognizer):
         block, rest = split_features(model.features)
         first = keras.models.clone_model(block)
         first.set_weights(block.get_weights())  # both sides start alike, as the shared layers expect
-        generators = {name: generator(name) for name in ("source_generator", "target_generator")}
+        generators = {f"{side}_generator": generator(f"make_{side}") for side in ("source", "target")}
         generators["target_generator"].set_weights(generators["source_generator"].get_weights())
         units = model.features.output_shape[-1]
         vector = keras.Input((units,))

@@ -108,11 +108,12 @@ class CyCADA(Recognizer):
         )
 
         shape = trainer.task.shape
+        # Layers keep their names: TensorFlow orders sums of a graph by them, and equal seeds are to give equal results.
         return {
-            "to_target": translator(*shape, blocks=2, name="to_target"),
-            "to_source": translator(*shape, blocks=2, name="to_source"),
-            "d_target": image_discriminator(*shape, 1, name="d_target"),
-            "d_source": image_discriminator(*shape, 1, name="d_source"),
+            "to_target": translator(*shape, blocks=2, name="there"),
+            "to_source": translator(*shape, blocks=2, name="back"),
+            "d_target": image_discriminator(*shape, 1, name="judge_target"),
+            "d_source": image_discriminator(*shape, 1, name="judge_source"),
             "source": frozen_copy(trainer.source_model().classifier),
             "domain": domain_discriminator(model.features.output_shape[-1]),
         }
