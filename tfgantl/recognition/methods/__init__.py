@@ -1,7 +1,8 @@
 """Recognition methods by family: what is transferred from the source to the target.
 
 A new method is a class in the file of its family, or in a new one, and a name in the lines below; command line, tables
-and tests follow. Methods import TensorFlow when they run, not before, so that the command line can list them quickly.
+and tests follow. Methods import TensorFlow when they run, not before, so that the command line can list them quickly;
+nor do their files postpone annotations, or the parser would import what is only there for type checkers.
 """
 
 # ruff: noqa: F401

@@ -1,7 +1,5 @@
 """Boosting: source images that contradict the target lose weight, round by round."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -62,14 +60,14 @@ class TrAdaBoost(Recognizer):
 
 
 def boosted(
-    source: np.ndarray,
-    source_labels: np.ndarray,
-    target: np.ndarray,
-    target_labels: np.ndarray,
+    source: "np.ndarray",
+    source_labels: "np.ndarray",
+    target: "np.ndarray",
+    target_labels: "np.ndarray",
     num_classes: int,
     rounds: int,
     seed: int,
-) -> tuple[list, np.ndarray]:
+) -> "tuple[list, np.ndarray]":
     """The rounds of TrAdaBoost.
 
     Args:

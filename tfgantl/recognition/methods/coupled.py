@@ -1,7 +1,5 @@
 """Coupled GANs: one for each domain, with shared layers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -106,7 +104,7 @@ class CoGAN(Recognizer):
         return to_uint8(target_images), model.head.predict(features, verbose=0).argmax(1)
 
 
-def split_features(features: keras.Model) -> tuple[keras.Model, keras.Model]:
+def split_features(features: "keras.Model") -> "tuple[keras.Model, keras.Model]":
     """A features network as its first block and the rest, which share its layers."""
     import keras
 

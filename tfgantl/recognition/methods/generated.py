@@ -1,7 +1,5 @@
 """Classifiers trained on images that an adapted conditional GAN generates."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -121,7 +119,7 @@ class _OnGenerated(Recognizer):
         return {name: part for name, part in super().streams(trainer).items() if name != "unlabelled"}
 
 
-def most_confident(model: DomainClassifier, images: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def most_confident(model: "DomainClassifier", images: "np.ndarray", share: float) -> "tuple[np.ndarray, np.ndarray]":
     """The most confident predictions of each class: images, and their predicted labels.
 
     Args:
