@@ -1,4 +1,4 @@
-"""The methods that adapt 0.4.5 has too, on the same networks, data and number of steps; steps are timed in turns."""
+"""Methods that adapt 0.4.5 has, too, on the same networks, data and number of steps; steps are timed in turns."""
 
 import math
 from pathlib import Path
@@ -57,27 +57,27 @@ def measure(name: str, seed: int, steps: int) -> dict:
     from tfgantl.data import Examples, HandwrittenDigits, RenderedDigits
     from tfgantl.images import to_unit
     from tfgantl.metrics.classification import accuracy
-    from tfgantl.recognition.comparison import Domains
-    from tfgantl.recognition.methods.adversarial import domain_discriminator
-    from tfgantl.recognition.trainer import train
+    from tfgantl.recognition.auxiliary_networks import domain_discriminator
+    from tfgantl.recognition.domains import Domains
+    from tfgantl.recognition.trainer import Trainer
 
     target = HandwrittenDigits(shots=None, validation_shots=None)
     pair = Domains.load(RenderedDigits(), target, 28, 1)
     images, labels = pair.source["train"].take(IMAGES)
     pair.source["train"] = Examples.from_arrays(images, labels, 10)
     settings = {"steps": steps, "weak": "", "selection": "last", "validate_every": steps}
-    problem = pair.problem(0, seed, **settings)
+    trainer = Trainer(pair.task(0, seed, **settings))
     method = getattr(recognition, name)()
     x, y = to_unit(images), np.eye(10, dtype=np.float32)[labels]
-    unlabelled, test = problem.target_pool, pair.test()
+    unlabelled, test = trainer.target_pool, pair.test()
     if name == "ADDA":
-        problem.source_model()  # both start from a classifier of the source, which is not timed
+        trainer.source_model()  # both start from a classifier of the source, which is not timed
 
-    ours_model = train(method, problem).model
+    ours_model = trainer.fit(method).model
     ours = accuracy(ours_model.classifier, *test)
 
     keras.utils.set_random_seed(seed)
-    fresh = problem.model()
+    fresh = trainer.new_model()
     head = keras.Sequential([fresh.head, keras.layers.Softmax()])
     shared = {
         "encoder": fresh.features, "task": head, "Xt": to_unit(unlabelled), "loss": "categorical_crossentropy",

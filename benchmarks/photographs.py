@@ -1,6 +1,5 @@
 """What ImageNet adds where labels are few: VGG16 with a new head against a small network, on tiles of photographs."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.results import keep, kept
@@ -46,18 +45,18 @@ def measure(name: str, seed: int) -> dict:
     from tfgantl import recognition
     from tfgantl.data import Examples
     from tfgantl.metrics.classification import accuracy
-    from tfgantl.recognition.comparison import shots
-    from tfgantl.recognition.task import Problem
+    from tfgantl.recognition.domains import shots
+    from tfgantl.recognition.task import Task
+    from tfgantl.recognition.trainer import Trainer
 
     images, labels, test = tiles()
     known = Examples.from_arrays(*shots(images[~test], labels[~test], SHOTS, seed), len(PICTURES))
-    problem = Problem(
-        None, None, labelled=known, steps=STEPS, batch_size=BATCH, selection="last", validate_every=STEPS, seed=seed,
+    steps = 10 * STEPS if name == "TargetOnly" else STEPS  # small networks need, and can afford, more steps
+    task = Task(
+        None, None, labelled=known, steps=steps, batch_size=BATCH, selection="last", validate_every=steps, seed=seed,
         weak="affine",
     )  # fmt: skip
-    if name == "TargetOnly":  # small networks need, and can afford, more steps
-        problem = replace(problem, steps=10 * STEPS, validate_every=10 * STEPS)
-    fitted = getattr(recognition, name)().fit(problem)
+    fitted = Trainer(task).fit(getattr(recognition, name)())
     return {"accuracy": accuracy(fitted.model.classifier, images[test], labels[test]), "seconds": fitted.seconds}
 
 

@@ -6,90 +6,22 @@ from `work_dir`.
 
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 
 from benchmarks.jobs import start_worker
 from benchmarks.photographs import photograph_lines
+from benchmarks.recognition_tables import domains, tables
 from benchmarks.results import keep, kept, shipped
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
-from tfgantl.data import Arrays, HandwrittenDigits, RenderedDigits, Source
 from tfgantl.errors import ConfigError, check_at_least
-from tfgantl.recognition import METHODS
+from tfgantl.recognition import Recognizer
 
-APART = ("SourceOnly", "TargetOnly", "Pooled", "VGG16Head")  # baselines, and what is for photographs
-VARIANTS = "SHOT:consistency=1.0,GANImages:labeller=AdaBN"
-BEST = "SHOT,GANImages"
-SHORT = "SHOT,PseudoLabels,MCD,DANN,DeepCORAL,AdaBN,GANImages"
+DEFAULTS = {"method": []}
 MEASURES = {"leep": 1, "log_me": 1, "h_score": 1, "a_distance": -1, "mmd": -1}  # the sign of what is better
-
-
-@dataclass(frozen=True)
-class Table:
-    """A source, a target, a number of labels, and what is compared.
-
-    Args:
-        source: Name in `domains`.
-        target: Name in `domains`.
-        labels: Labelled target images a class.
-        methods: Names, as for `--method`.
-    """
-
-    source: str
-    target: str
-    labels: int
-    methods: str
-
-    @property
-    def name(self) -> str:
-        from tfgantl.recognition.comparison import row_name
-
-        return row_name(f"{self.source} → {self.target}", self.labels or None) + ("" if self.labels else ", no labels")
-
-    def jobs(self, methods: str | None, seeds) -> list:
-        """Its trainings; `methods` takes the place of its own if it is not `None`."""
-        from tfgantl.recognition.comparison import jobs
-        from tfgantl.recognition.registry import parse_methods
-
-        return jobs(parse_methods(methods or self.methods), (self.labels,), list(seeds), True)
-
-
-def domains(mnist: str | None) -> dict[str, Source]:
-    """Everything that is a source or a target somewhere."""
-    found = {
-        "rendered": RenderedDigits(),
-        "rendered, upright": RenderedDigits(rotation=0.0, shear=0.0),
-        "handwritten": HandwrittenDigits(shots=None, validation_shots=None),
-    }
-    if mnist:
-        found["MNIST"] = Arrays(mnist, image_size=28, channels=1)
-    return found
-
-
-def tables(mnist: str | None, source: str | None = None, target: str | None = None) -> list[Table]:
-    """All tables, or those of one pair; those with MNIST need its archive."""
-    free = [name for name, m in METHODS.items() if "labelled" not in m.needs and name not in APART]
-    known = [name for name, m in METHODS.items() if "labelled" in m.needs and name not in APART]
-    found = [
-        Table("rendered", "handwritten", 0, ",".join([*free, VARIANTS])),
-        Table("rendered", "handwritten", 1, BEST),
-        Table("rendered", "handwritten", 5, BEST),
-        Table(
-            "rendered",
-            "handwritten",
-            10,
-            ",".join([*known, BEST, "PseudoLabels,MCD,MultiTask:balance=pcgrad,GANImages:labeller=none"]),
-        ),
-        Table("rendered, upright", "handwritten", 10, "FineTune"),
-    ]
-    if mnist:
-        found += [Table("MNIST", "handwritten", 0, SHORT), Table("MNIST", "handwritten", 10, "FineTune")]
-        found += [Table("handwritten", "MNIST", 0, SHORT), Table("handwritten", "MNIST", 10, "FineTune")]
-        found += [Table(name, "MNIST", 10, "FineTune") for name in ("rendered", "rendered, upright")]
-    return [t for t in found if source is None or (t.source, t.target) == (source, target)]
 
 
 @dataclass(frozen=True)
@@ -97,18 +29,18 @@ class RecognitionBenchmarkConfig:
     """Settings of the benchmark of recognition methods.
 
     Args:
-        methods: Names of methods, with commas, in place of those that each table names.
+        method: A method, once for each, in place of those that each table names.
         seeds: Each trains, and chooses the labelled images, with its own seed.
         steps: Training steps of each classifier.
         mnist: Archive with images x and labels y of MNIST; tables that need it are left out without it.
-        peer: Whether to measure adapt 0.4.5 on the same problem (`pip install 'tfgantl[bench]'`).
+        peer: Whether to measure adapt 0.4.5 on the same task (`pip install 'tfgantl[bench]'`).
         workers: Pairs and seeds at a time.
         work_dir: Where the result of each training is kept.
         report: The page to write the tables to.
         json: Print the result as the last line, one JSON object.
     """
 
-    methods: str | None = None
+    method: list[Recognizer] = field(default_factory=list)
     seeds: tuple[int, ...] = (0, 1, 2)
     steps: int = 400
     mnist: str | None = None
@@ -132,8 +64,9 @@ def result_path(config, source: str, target: str, row: str, seed: int) -> Path:
 
 def missing(config, source: str, target: str, seed: int) -> list:
     """Trainings of a pair and a seed that have no result yet."""
-    todo = {job.row: job for t in tables(config.mnist, source, target) for job in t.jobs(config.methods, [seed])}
-    return [job for row, job in todo.items() if not result_path(config, source, target, row, seed).is_file()]
+    found = tables(config.mnist, source, target)
+    todo = {trial.row: trial for table in found for trial in table.trials(config.method, [seed])}
+    return [trial for row, trial in todo.items() if not result_path(config, source, target, row, seed).is_file()]
 
 
 def run_pair(config, source: str, target: str, seed: int, threads: int) -> None:
@@ -146,19 +79,24 @@ def train_pair(config, source: str, target: str, seed: int) -> None:
     """Trains and judges what is missing of all tables of a pair, for one seed, and measures the source before."""
     import numpy as np
 
-    from tfgantl.recognition.comparison import Domains, run
+    from tfgantl.recognition.comparison import run
+    from tfgantl.recognition.domains import Domains
+    from tfgantl.recognition.trainer import Trainer
     from tfgantl.recognition.transferability import classifier_transferability
 
     known = domains(config.mnist)
     pair = Domains.load(known[source], known[target], 28, 1)
     labels = pair.test()[1]
-    ranked, problem = result_path(config, source, target, "rank", seed), pair.problem(10, seed, steps=config.steps)
+    ranked, trainer = (
+        result_path(config, source, target, "rank", seed),
+        Trainer(pair.task(10, seed, steps=config.steps)),
+    )
     if not ranked.is_file():
-        keep(ranked, asdict(classifier_transferability(problem)))
-    todo, memory = missing(config, source, target, seed), {seed: problem._cache}  # one classifier of the source
-    for result in run(pair, todo, {"steps": config.steps}, titled=False, memory=memory):
+        keep(ranked, asdict(classifier_transferability(trainer)))
+    todo = missing(config, source, target, seed)
+    for result in run(pair, todo, {"steps": config.steps}, titled=False, trainers={seed: trainer}):
         accuracy = float(np.mean(result.predicted == labels))
-        path = result_path(config, source, target, result.job.row, seed)
+        path = result_path(config, source, target, result.trial.row, seed)
         keep(path, {"accuracy": accuracy, "seconds": result.seconds, "score": result.score})
 
 
@@ -212,9 +150,9 @@ def _preface(config) -> list[str]:
         f"{command}. {machine()}",
         "",
         f"Accuracy on test images of the target, mean ± sd of {len(config.seeds)} seeds, {config.steps} steps of 64 "
-        "images of each domain; states are chosen by `im`, without labels of the target. Recovered gap: "
+        "images of each domain; states are selected by `im`, without labels of the target. Recovered gap: "
         "(method - source-only) / (oracle - source-only); the oracle is trained on all labels of the target's training "
-        "images. Seconds were taken with other jobs beside them, and tell orders of magnitude. Aimed at, of "
+        "images. Seconds were measured beside other jobs, and are orders of magnitude only. Aimed at, of "
         "handwritten digits from rendered ones: 0.95 without labels, 0.90 by a GAN, 0.97 with 10 labels a "
         "class; between MNIST and handwritten digits, both ways, 0.90 without labels.",
         "",
@@ -223,9 +161,9 @@ def _preface(config) -> list[str]:
 
 def _rows(config, table) -> dict[str, dict]:
     found = {}
-    for job in table.jobs(config.methods, config.seeds):
-        value = kept(result_path(config, table.source, table.target, job.row, job.seed))
-        found.setdefault(job.row, []).append(value)
+    for trial in table.trials(config.method, config.seeds):
+        value = kept(result_path(config, table.source, table.target, trial.row, trial.seed))
+        found.setdefault(trial.row, []).append(value)
     return {row: {key: [v[key] for v in values] for key in ("accuracy", "seconds")} for row, values in found.items()}
 
 
@@ -248,7 +186,11 @@ def _ranks(config, pairs) -> list[str]:
 
     values = {}
     for pair in pairs:
-        rows = {"rank": "rank", "tuned": "FineTune, 10 labels a class", "alone": "target-only, 10 labels a class"}
+        rows = {
+            "rank": "rank",
+            "tuned": "FineTuneClassifier, 10 labels a class",
+            "alone": "target-only, 10 labels a class",
+        }
         found = {
             name: [kept(result_path(config, *pair, row, seed)) for seed in config.seeds] for name, row in rows.items()
         }
@@ -257,7 +199,8 @@ def _ranks(config, pairs) -> list[str]:
     lines = [
         "## Ranks of sources before training",
         "",
-        "`--rank` with 10 labels a class, mean of seeds; gap: accuracy of `FineTune` less that of the labels alone.",
+        "`--rank` with 10 labels a class, mean of seeds; gap: accuracy of `FineTuneClassifier` minus that of labels "
+        "alone.",
         "",
         "| source → target | LEEP | LogME | H-score | A-distance | MMD | label shift | gap |",
         "|---|---|---|---|---|---|---|---|",
@@ -274,7 +217,8 @@ def _ranks(config, pairs) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
-    return run_cli(RecognitionBenchmarkConfig, "python -m benchmarks.recognition", benchmark_recognition, {}, arguments)
+    verb = "python -m benchmarks.recognition"
+    return run_cli(RecognitionBenchmarkConfig, verb, benchmark_recognition, DEFAULTS, arguments)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from benchmarks.results import keep
 from benchmarks.tables import cell, replace_part
 from benchmarks.transfer import TransferBenchmarkConfig, benchmark_transfer
 from tfgantl.errors import ConfigError
+from tfgantl.recognition import FineTuneClassifier
 
 
 def test_a_part_of_a_page_is_replaced_and_the_others_stay(tmp_path):
@@ -103,13 +104,13 @@ def test_finished_jobs_are_read_and_not_run_again(tmp_path):
 def test_recognition_reads_what_is_there_and_trains_what_is_missing(tmp_path, monkeypatch):
     """The pair with the fewest trainings is real, two steps each; the accuracies of the others are made up."""
     config = RecognitionBenchmarkConfig(
-        methods="FineTune", seeds=(0,), steps=2, work_dir=str(tmp_path), report=str(tmp_path / "page.md")
+        method=[FineTuneClassifier()], seeds=(0,), steps=2, work_dir=str(tmp_path), report=str(tmp_path / "page.md")
     )
-    known = {"source-only": 0.5, "FineTune": 0.9, "FineTune, 1 label a class": 0.6}
+    known = {"source-only": 0.5, "FineTuneClassifier": 0.9, "FineTuneClassifier, 1 label a class": 0.6}
     pair = ("rendered", "handwritten")
-    for job in recognition.missing(config, *pair, 0):
-        made_up = {"accuracy": known.get(job.row, 1.0), "seconds": 1.0, "score": 1.0}
-        keep(recognition.result_path(config, *pair, job.row, 0), made_up)
+    for trial in recognition.missing(config, *pair, 0):
+        made_up = {"accuracy": known.get(trial.row, 1.0), "seconds": 1.0, "score": 1.0}
+        keep(recognition.result_path(config, *pair, trial.row, 0), made_up)
     ranks = dict.fromkeys((*recognition.MEASURES, "label_shift"), 0.5)
     keep(recognition.result_path(config, *pair, "rank", 0), ranks)
     for name in photographs.METHODS:
@@ -119,14 +120,14 @@ def test_recognition_reads_what_is_there_and_trains_what_is_missing(tmp_path, mo
     recognition.train_pair(config, "rendered, upright", "handwritten", 0)
     monkeypatch.setattr(recognition, "run_pair", None)  # nothing is missing
     result = recognition.benchmark_recognition(config)
-    assert result["rendered → handwritten, 1 label a class"]["FineTune, 1 label a class"] == [0.6]
+    assert result["rendered → handwritten, 1 label a class"]["FineTuneClassifier, 1 label a class"] == [0.6]
     real = result["rendered, upright → handwritten, 10 labels a class"]
     assert set(real) == {
-        "source-only", "oracle", "target-only, 10 labels a class", "FineTune, 10 labels a class",
+        "source-only", "oracle", "target-only, 10 labels a class", "FineTuneClassifier, 10 labels a class",
     }  # fmt: skip
     assert all(0.0 < value < 1.0 for values in real.values() for value in values)
     page = (tmp_path / "page.md").read_text()
-    assert "| FineTune | 0.600 | 20 % | 1 |" in page and "| source-only | 0.500 | 0 % | 1 |" in page
+    assert "| FineTuneClassifier | 0.600 | 20 % | 1 |" in page and "| source-only | 0.500 | 0 % | 1 |" in page
     for part in (
         "| rendered, upright → handwritten |",
         "Kendall τ",

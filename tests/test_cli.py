@@ -17,6 +17,7 @@ from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
 from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, recognize, serve, stylize
 from tfgantl.pipelines.stylize import apply, train
+from tfgantl.recognition import DANN, MCD, SHOT, AdaBN, GANImages
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
@@ -26,7 +27,7 @@ PIPELINES = {
     "serve": (serve.ServeConfig, {}),
     "extractor": (extractor.ExtractorConfig, {}),
     "recognize": (recognize.RecognizeConfig, recognize.DEFAULTS),
-    "python -m benchmarks.recognition": (recognition.RecognitionBenchmarkConfig, {}),
+    "python -m benchmarks.recognition": (recognition.RecognitionBenchmarkConfig, recognition.DEFAULTS),
     "stylize": (stylize.StylizeConfig, {}),
     "stylize train": (train.StyleTrainingConfig, {}),
     "stylize apply": (apply.StyleApplicationConfig, {}),
@@ -51,10 +52,13 @@ def parse(verb, *arguments):
 
 @pytest.mark.parametrize("verb", PIPELINES)
 def test_help_answers_in_under_a_second_and_without_tensorflow(verb):
+    if verb in cli.PIPELINES:
+        words, run = ["tfgantl", *verb.split()], "from tfgantl.cli import main; main()"
+    else:
+        words, run = ["-m"], f"from runpy import run_module; run_module('{verb.split()[-1]}', run_name='__main__')"
     code = (
-        f"import sys; sys.argv = ['tfgantl', *'{verb}'.split(), '--help']\n"
-        "from tfgantl.cli import main\n"
-        "try: main()\n"
+        f"import sys; sys.argv = [*{words}, '--help']\n"
+        f"try: {run}\n"
         "finally: assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
     taken = []
@@ -71,11 +75,16 @@ def test_the_console_script_lists_the_verbs(capsys, monkeypatch):
     with pytest.raises(SystemExit, match="0"):
         cli.main()
     printed = capsys.readouterr().out
-    assert all(f"  {verb} " in printed for verb in cli.PIPELINES) and set(PIPELINES) <= set(cli.PIPELINES)
+    assert all(f"  {verb} " in printed for verb in cli.PIPELINES)
+    assert {verb for verb in PIPELINES if not verb.startswith("python -m ")} == set(cli.PIPELINES)
     monkeypatch.setattr(sys, "argv", ["tfgantl", "adopt"])
     with pytest.raises(SystemExit, match="2"):
         cli.main()
     assert "VERB must be one of adapt, pretrain" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["tfgantl", "benchmark", "recognition"])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert re.search("from a clone: python -m benchmarks.NAME, of adaptation, .*\n$", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("verb", PIPELINES)
@@ -153,6 +162,61 @@ def test_additive_methods_survive_the_written_configuration(tmp_path):
 def test_the_case_of_a_class_does_not_matter(how):
     config = parse("adapt", *how)
     assert type(config.transfer).__name__ == "FreezeD" and "FreezeD" in to_yaml(config)
+
+
+def test_methods_are_chosen_one_by_one_with_their_options():
+    config = parse("recognize", "--method", "shot", "--method.consistency", "1", "--steps=3", "--method=MCD")
+    assert config.method == [SHOT(consistency=1.0), MCD()] and config.steps == 3
+    assert parse("recognize").method == [SHOT(), GANImages()]
+    labeller = parse("recognize", "--method", "GANImages", "--method.labeller", "AdaBN", "--method.rounds", "2")
+    assert labeller.method == [GANImages(labeller=AdaBN(), rounds=2)]
+    assert parse("recognize", "--method", "[DANN, {class_path: MCD, init_args: {repeats: 2}}]").method == [
+        DANN(), MCD(repeats=2),
+    ]  # fmt: skip
+
+
+def test_methods_of_a_recipe_give_way_to_those_of_the_command_line(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("method:\n- DANN\n- class_path: MCD\n  init_args: {repeats: 2}\n")
+    assert parse("recognize", "--config", str(recipe)).method == [DANN(), MCD(repeats=2)]
+    assert parse("recognize", "--config", str(recipe), "--method", "SHOT").method == [SHOT()]
+
+
+def test_a_method_of_another_package_is_named_by_its_import_path(tmp_path, monkeypatch):
+    (tmp_path / "my_package.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from tfgantl.recognition import Recognizer\n\n\n"
+        "@dataclass(frozen=True)\n"
+        "class MyMethod(Recognizer):\n"
+        "    strength: float = 1.0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = parse("recognize", "--method", "my_package.MyMethod", "--method.strength", "2", "--method", "SHOT")
+    mine = config.method[0]
+    assert type(mine).__name__ == "MyMethod" and mine.strength == 2.0 and config.method[1] == SHOT()
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert parse("recognize", "--config", str(tmp_path / "config.yaml")) == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "Sot"], "`method` must be one of ADDA, AdaBN, .*, or a full import path.* Sot"),
+        (["--method", "SHOT,Sot"], "`method` must be one of ADDA, AdaBN, .*, or a full import path.* Sot"),
+        (["--method", "MCD", "--method.repeat", "3"], "'repeat' is not accepted"),
+        (["--method=MCD", "--method.repeats", "x"], '"repeats": Expected .*int.* x'),
+        (["--method", "MCD:repeats=x"], '"repeats": Expected .*int.* x'),
+        (["--method", "GANImages", "--method.labeller", "Shoot"], "labeller.* Shoot"),
+        (["--method="], "`method` must name at least one of ADDA, .* Received: none"),
+        (["--method"], "expected one argument"),
+        (["--method", "SHOT", "--method", "SHOT"], "`method` must name each method once. Received: SHOT twice"),
+    ],
+)
+def test_mistakes_in_methods_are_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse("recognize", *arguments)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2 and line.startswith("tfgantl recognize: error: ") and re.search(message, line), line
 
 
 def test_options_may_have_hyphens_and_their_values_keep_them():

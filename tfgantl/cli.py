@@ -5,18 +5,18 @@ import os
 import signal
 import sys
 import threading
+import typing
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import is_dataclass
-from pathlib import Path
-from typing import TypeVar
 
-import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from tfgantl.arguments import appended, is_chosen, resumed, spelled, underscored, with_renamed_recipes
 from tfgantl.errors import TfgantlError
+from tfgantl.old_names import renamed_arguments
 
-Config = TypeVar("Config")
+Config = typing.TypeVar("Config")
 
 PIPELINES = {
     "adapt": "adapt a GAN to your images, judge it, and export it",
@@ -63,32 +63,41 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         config_class: Dataclass of the pipeline. Those of its fields that are in `FLAGS` become flags; with a field
             `resume`, the recipe of a run directory takes the place of all options.
         verb: Name of the pipeline, or the whole command of a program that is none.
-        defaults: Field name → default, as in YAML, for fields that hold an object of a class to choose.
+        defaults: Field name → default, as in YAML, for fields that hold an object of a class to choose, or a list of
+            such; an option of a list may stand several times, each time for one more object.
         arguments: Command line, or `None` for that of the process.
 
     Returns:
         The configuration.
     """
-    arguments = _underscored(sys.argv[1:] if arguments is None else arguments)
+    arguments, remarks = renamed_arguments(underscored(sys.argv[1:] if arguments is None else arguments))
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     purpose = PIPELINES.get(verb) or config_class.__doc__.partition("\n")[0].rstrip(".")
     parser = _Parser(prog=program(verb), description=purpose[0].upper() + purpose[1:] + ".")
+    _Parser.title = parser.prog
     if "resume" in config_class.__dataclass_fields__:
-        arguments = _resumed(parser, arguments)
+        try:
+            arguments = resumed(arguments)
+        except ValueError as error:
+            parser.error(str(error))
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
     parser.add_class_arguments(config_class, skip=set(flags), as_positional=verb in POSITIONAL)
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
-    _Parser.title = parser.prog
     for option, default in defaults.items():
+        hint = config_class.__dataclass_fields__[option].type
+        many = typing.get_origin(hint) is list
+        names = _Parser.choices[option] = _class_names(typing.get_args(hint)[0] if many else hint)
+        arguments = spelled(arguments, option, names)
+        if many:
+            arguments, more = appended(arguments, option, names)
+            remarks += more
         # A default class that is not wanted must be gone before parsing, or its settings go over to the chosen class.
-        parser.set_defaults({option: None if _is_chosen(option, arguments) else default})
-        base = config_class.__dataclass_fields__[option].type
-        _Parser.choices[option] = sorted(
-            c.__name__ for c in _subclasses(base) if is_dataclass(c) and c.__module__.startswith("tfgantl.")
-        )
-        arguments = _spelled(arguments, option, _Parser.choices[option])
+        parser.set_defaults({option: None if not many and is_chosen(option, arguments) else default})
+    arguments, more = with_renamed_recipes(arguments, _Parser.choices)
+    if remarks + more:
+        print(f"{parser.prog}: note: {'; '.join(remarks + more)}", file=sys.stderr)
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)
@@ -102,64 +111,13 @@ def program(verb: str) -> str:
     return f"tfgantl {verb}" if verb in PIPELINES else verb
 
 
-def _underscored(arguments: list[str]) -> list[str]:
-    """The command line with the names of options as they are defined: `--run-dir` is `--run_dir`."""
-    parts = [argument.partition("=") for argument in arguments]
-    return [
-        ("--" + name[2:].replace("-", "_") if name.startswith("--") else name) + equals + value
-        for name, equals, value in parts
-    ]
-
-
-def _resumed(parser: ArgumentParser, arguments: list[str]) -> list[str]:
-    """The command line with the recipe of the run that `--resume` names, if it names one."""
-    others, directory, expected = [], None, False
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if expected or (name == "--resume" and equals):
-            directory, expected = argument if expected else value, False
-        elif argument == "--resume":
-            expected = True
-        else:
-            others.append(argument)
-    if directory is None:
-        return arguments
-    wrong = [argument for argument in others if argument not in ("--json", "--allow_changes")]
-    if wrong:
-        parser.error(f"`--resume` must stand without other options; a run keeps its own. Received: {' '.join(wrong)}")
-    recipe = Path(directory) / "config.yaml"
-    if not recipe.is_file():
-        parser.error(f"`--resume` must name a run directory with a config.yaml. Received: {directory}")
-    return ["--config", str(recipe), "--resume", directory, *others]
-
-
-def _is_chosen(option: str, arguments: list[str]) -> bool:
-    """Whether the command line, or a recipe that it names, chooses a class for an option."""
-    for i, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        if name in (f"--{option}", f"--{option}.class_path"):
-            return True
-        recipe = Path(value or " ".join(arguments[i + 1 : i + 2]))
-        if name == "--config" and recipe.is_file():
-            try:
-                found = (yaml.safe_load(recipe.read_text()) or {}).get(option)
-            except (yaml.YAMLError, UnicodeDecodeError, AttributeError):
-                return False  # the parser will say what is wrong with it
-            if isinstance(found, str) or (isinstance(found, dict) and "class_path" in found):
-                return True
-    return False
-
-
-def _spelled(arguments: list[str], option: str, names: list[str]) -> list[str]:
-    """The command line with the class of an option spelled as it is defined: `--transfer auto` is `Auto`."""
-    known, result = {name.casefold(): name for name in names}, list(arguments)
-    for i, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name == f"--{option}" and equals:
-            result[i] = f"{name}={known.get(value.casefold(), value)}"
-        elif argument == f"--{option}" and i + 1 < len(arguments):
-            result[i + 1] = known.get(arguments[i + 1].casefold(), arguments[i + 1])
-    return result
+def _class_names(base: type) -> list[str]:
+    """Names of the classes of this package that an option can choose from."""
+    return sorted(
+        found.__name__
+        for found in _subclasses(base)
+        if is_dataclass(found) and found.__module__.startswith("tfgantl.") and not found.__name__.startswith("_")
+    )
 
 
 def _subclasses(base: type) -> set[type]:
@@ -230,6 +188,10 @@ def quiet_tensorflow() -> None:
 def main() -> None:
     """The console script: `tfgantl VERB …` is `python -m tfgantl.pipelines.VERB …`."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb == "benchmark":
+        names = "adaptation, transfer, recognition, serving or style"
+        print(f"tfgantl: error: benchmarks run from a clone: python -m benchmarks.NAME, of {names}", file=sys.stderr)
+        sys.exit(2)
     if verb in ("-h", "--help"):
         print("usage: tfgantl VERB [options]\n\nverbs:")
         for name, purpose in PIPELINES.items():

@@ -1,24 +1,22 @@
-"""Compares methods on one target: the same data, networks and budget for all, several seeds, judged on test images."""
+"""Compares methods on one target: the same data, networks and budget for all, several seeds, tested on one set."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 
-from tfgantl.data import SPLITS, Examples, Source
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.recognition.domains import Domains
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
 from tfgantl.recognition.selection import probabilities
-from tfgantl.recognition.task import Problem
+from tfgantl.recognition.trainer import Trainer
 
-MAX_TEST = 10_000
 SOURCE_ONLY, TARGET_ONLY, ORACLE = "source-only", "target-only", "oracle"
 
 
 @dataclass(frozen=True)
-class Job:
+class Trial:
     """One training: a row of the table, and one of its seeds.
 
     Args:
@@ -39,21 +37,21 @@ class Job:
 
 
 @dataclass
-class Result:
-    """What came of a job.
+class TrialResult:
+    """The result of a trial.
 
     Args:
-        job: The job.
+        trial: The trial.
         predicted: Predicted classes of the test images, int (n,).
-        score: By the selection of the problem, of the state that was kept.
+        score: By the selection of the task, of the state that was kept.
         seconds: Time that the method took.
         classifier: Images in [-1, 1] → logits.
         history: Records of the validations.
-        notes: What the method has to say about itself, name → text.
-        generated: Images that the method has made, uint8, and the labels that they should show; or `None`.
+        notes: Diagnostics of the method, name → text.
+        generated: Images that the method has generated, uint8, and their intended labels; or `None`.
     """
 
-    job: Job
+    trial: Trial
     predicted: np.ndarray
     score: float
     seconds: float
@@ -63,153 +61,58 @@ class Result:
     generated: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class Domains:
-    """Two data sources, loaded and checked against each other.
-
-    Args:
-        source: Split → labelled examples.
-        target: Split → examples, with labels or without.
-    """
-
-    source: dict[str, Examples]
-    target: dict[str, Examples]
-
-    @classmethod
-    def load(cls, source: Source, target: Source, image_size: int, channels: int) -> "Domains":
-        """Loads both at one size.
-
-        Raises:
-            DataError: If the source has no labels, a class of the target is missing, or classes differ.
-        """
-        parts = [
-            {split: domain.sized(image_size, channels).load(split) for split in SPLITS} for domain in (source, target)
-        ]
-        found = cls(*parts)
-        found.check()
-        return found
-
-    def check(self) -> None:
-        """Raises `DataError` if the two cannot be one problem."""
-        source, target = self.source["train"], self.target["train"]
-        if source.num_classes is None:
-            raise DataError("the source must have labels. Received: none")
-        shapes = [(part.image_size, part.image_size, part.channels) for part in (source, target)]
-        if shapes[0] != shapes[1]:
-            raise DataError(f"source and target must have images of one shape. Received: {shapes[0]} and {shapes[1]}")
-        if target.num_classes is not None and target.num_classes != source.num_classes:
-            raise DataError(
-                f"source and target must have the same classes. Received: {source.num_classes} and {target.num_classes}"
-            )
-        if target.num_classes is not None and target.size is not None:
-            seen = np.unique(target.take()[1])
-            if len(seen) < 2:
-                raise DataError(f"the target must show more than one class. Received: class {seen[0]} only")
-            missing = sorted(set(range(target.num_classes)) - set(seen.tolist()))
-            if missing:
-                raise DataError(f"the target must have training images of every class. Received: none of {missing}")
-        brightest = [int(part.subset(200)[0].max()) for part in (source, target)]
-        if min(brightest) * 16 < max(brightest):
-            raise DataError(
-                "source and target must use the same range of pixels. "
-                f"Received: up to {brightest[0]} and {brightest[1]}"
-            )
-
-    def problem(self, labels: int | None, seed: int, **settings) -> Problem:
-        """The problem with some labelled target images a class, or all of them for `None`.
-
-        Raises:
-            ConfigError: If a class has fewer.
-        """
-        train = self.target["train"]
-        images, known = train.subset(MAX_TEST)
-        labelled = None
-        if labels is None:
-            labelled = train
-        elif labels:
-            labelled = Examples.from_arrays(*shots(images, known, labels, seed), train.num_classes)
-        return Problem(
-            source=self.source["train"],
-            source_validation=self.source["validation"],
-            unlabelled=Examples.from_arrays(images, None),
-            labelled=labelled,
-            target_validation=self.target["validation"] if known is not None else None,
-            seed=seed,
-            **settings,
-        )
-
-    def test(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Test images of the target, uint8, and labels if it has any."""
-        return self.target["test"].subset(MAX_TEST)
-
-
-def shots(images: np.ndarray, labels: np.ndarray | None, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """`count` images a class, and their labels.
-
-    Raises:
-        ConfigError: If there are no labels, or too few.
-    """
-    if labels is None:
-        raise ConfigError(f"`labels` must be 0 for a target without labels. Received: {count}")
-    rng = np.random.default_rng([seed, 3])
-    chosen = []
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        if len(members) < count:
-            raise ConfigError(
-                f"`labels` must be at most {len(members)}, the images of class {label}. Received: {count}"
-            )
-        chosen.extend(rng.permutation(members)[:count])
-    chosen = np.sort(chosen)
-    return images[chosen], labels[chosen]
-
-
 def row_name(name: str, labels: int | None) -> str:
     """What a table calls a method with so many labels a class."""
     return f"{name}, {labels} label{'s' * (labels > 1)} a class" if labels else name
 
 
-def jobs(methods: dict[str, Recognizer], labels: tuple[int, ...], seeds: list[int], has_labels: bool) -> list[Job]:
-    """All trainings of a comparison: baselines first, then methods, each where its needs are met."""
-    found = []
+def trials(methods: dict[str, Recognizer], labels: tuple[int, ...], seeds: list[int], has_labels: bool) -> list[Trial]:
+    """All trainings of a comparison: baselines first, then methods, each where its needs are met.
+
+    Args:
+        methods: By their names in the table.
+        labels: Numbers of labelled target images a class.
+        seeds: Training seeds.
+        has_labels: Whether the target has labels, as the oracle needs.
+    """
+    todo = []
     for seed in seeds:
-        found.append(Job(SOURCE_ONLY, SourceOnly(), 0, seed))
+        todo.append(Trial(SOURCE_ONLY, SourceOnly(), 0, seed))
         if has_labels:
-            found.append(Job(ORACLE, TargetOnly(), None, seed))
+            todo.append(Trial(ORACLE, TargetOnly(), None, seed))
         for count in labels:
             if count:
-                found.append(Job(row_name(TARGET_ONLY, count), TargetOnly(), count, seed))
+                todo.append(Trial(row_name(TARGET_ONLY, count), TargetOnly(), count, seed))
             for name, method in methods.items():
                 if count or "labelled" not in method.needs:
-                    found.append(Job(row_name(name, count), method, count, seed))
-    return found
+                    todo.append(Trial(row_name(name, count), method, count, seed))
+    return todo
 
 
 def run(
-    domains: Domains, todo: list[Job], settings: dict, titled: bool = True, memory: dict | None = None
-) -> Iterator[Result]:
-    """Trains and tests one job after the other; those of one seed share the classifier of the source.
+    domains: Domains, todo: list[Trial], settings: dict, titled: bool = True, trainers: dict[int, Trainer] | None = None
+) -> Iterator[TrialResult]:
+    """Trains and tests one trial after the other; those of one seed share the classifier of the source.
 
     Args:
         domains: Source and target.
         todo: What to train.
-        settings: What all problems have in common, as for `Problem`.
+        settings: What all tasks have in common, as for `Task`.
         titled: Whether to show progress bars.
-        memory: Seed → what problems of that seed remember; filled.
+        trainers: Seed → a trainer whose classifier of the source is to be used, which depends on the seed alone.
     """
     test_images = domains.test()[0]
-    memory = {} if memory is None else memory
-    for number, job in enumerate(todo, 1):
-        problem = replace(
-            domains.problem(job.labels, job.seed, **settings), _cache=memory.setdefault(job.seed, {})
-        )  # the classifier of the source depends on the seed alone
-        title = f"{number}/{len(todo)} {job.row}" if titled else None
-        if isinstance(job.method, SourceOnly):
-            fitted = problem.source_fitted(title)
+    trainers = dict(trainers or {})
+    for number, trial in enumerate(todo, 1):
+        task = domains.task(trial.labels, trial.seed, **settings)
+        trainer = trainers[trial.seed] = Trainer(task, like=trainers.get(trial.seed))
+        title = f"{number}/{len(todo)} {trial.row}" if titled else None
+        if isinstance(trial.method, SourceOnly):
+            fitted = trainer.source_fitted(title)
         else:
-            fitted = job.method.fit(problem, title)
+            fitted = trainer.fit(trial.method, title)
         predicted = probabilities(fitted.model, test_images).argmax(1)
-        yield Result(
-            job, predicted, problem.score(fitted.model), fitted.seconds, fitted.model.classifier, fitted.history,
+        yield TrialResult(
+            trial, predicted, trainer.score(fitted.model), fitted.seconds, fitted.model.classifier, fitted.history,
             fitted.notes, fitted.generated,
         )  # fmt: skip

@@ -11,17 +11,17 @@ MAX_ROWS = 1500  # for methods that need all pairs
 
 
 def effective_size(weights: np.ndarray) -> float:
-    """(Σw)² / Σw²: how many equally weighted images would give means as sure."""
+    """(Σw)² / Σw²: how many equally weighted images would give means of the same variance."""
     return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
-def discriminator_ratio(source: np.ndarray, target: np.ndarray, most: float, seed: int) -> np.ndarray:
+def discriminator_ratio(source: np.ndarray, target: np.ndarray, max_weight: float, seed: int) -> np.ndarray:
     """n_s/n_t · d/(1 - d), with d the probability of the target by logistic regression, in five folds.
 
     Args:
         source: Features (n, d).
         target: Features (m, d).
-        most: Largest ratio.
+        max_weight: Largest ratio.
         seed: Shuffles the folds.
 
     Returns:
@@ -31,10 +31,10 @@ def discriminator_ratio(source: np.ndarray, target: np.ndarray, most: float, see
     x = np.concatenate([source, target])[order]
     y = np.repeat([0, 1], [len(source), len(target)])[order]
     model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-    found = np.empty(len(x))
-    found[order] = cross_val_predict(model, x, y, cv=5, method="predict_proba")[:, 1]
-    d = found[: len(source)]
-    return _scaled(np.minimum(d / np.maximum(1.0 - d, 1e-9), most))
+    probabilities = np.empty(len(x))
+    probabilities[order] = cross_val_predict(model, x, y, cv=5, method="predict_proba")[:, 1]
+    d = probabilities[: len(source)]
+    return _scaled(np.minimum(d / np.maximum(1.0 - d, 1e-9), max_weight))
 
 
 def kliep(source: np.ndarray, target: np.ndarray, centres: int, seed: int) -> np.ndarray:
@@ -72,16 +72,16 @@ def kliep(source: np.ndarray, target: np.ndarray, centres: int, seed: int) -> np
     return _scaled(np.exp(-to_source / (2 * width * median)) @ fit(width, slice(None)))
 
 
-def kmm(source: np.ndarray, target: np.ndarray, most: float, seed: int) -> np.ndarray:
-    """Min ½ wᵀKw - κᵀw with 0 ≤ w ≤ `most`; the mean is brought to 1 afterwards.
+def kmm(source: np.ndarray, target: np.ndarray, max_weight: float, seed: int) -> np.ndarray:
+    """Min ½ wᵀKw - κᵀw with 0 ≤ w ≤ `max_weight`; the mean is brought to 1 afterwards.
 
     The width of the kernel is that with the lowest held-out objective: weights of half of the source are regressed on
-    its features, and judged on the other half.
+    its features, and scored on the other half.
 
     Args:
         source: Features (n, d); beyond `MAX_ROWS`, the others get the weight of the nearest that was solved for.
         target: Features (m, d).
-        most: Largest weight.
+        max_weight: Largest weight.
         seed: Chooses the halves.
     """
     rng = np.random.default_rng(seed)
@@ -92,12 +92,12 @@ def kmm(source: np.ndarray, target: np.ndarray, most: float, seed: int) -> np.nd
     half = len(rows) // 2
     a, b = np.arange(half), np.arange(half, len(rows))
 
-    def problem(width, at):
+    def objective_terms(width, at):
         kernel = np.exp(-inner[np.ix_(at, at)] / (2 * width * median))
         return kernel, np.exp(-across[at] / (2 * width * median)).mean(1) * len(at)
 
     def solve(width, at):
-        kernel, kappa = problem(width, at)
+        kernel, kappa = objective_terms(width, at)
         kernel[np.diag_indices_from(kernel)] += 1e-3
 
         def objective(w):
@@ -105,20 +105,20 @@ def kmm(source: np.ndarray, target: np.ndarray, most: float, seed: int) -> np.nd
             return 0.5 * w @ product - kappa @ w, product - kappa
 
         start = np.ones(len(at))
-        return minimize(objective, start, jac=True, bounds=[(0.0, most)] * len(at), method="L-BFGS-B").x
+        return minimize(objective, start, jac=True, bounds=[(0.0, max_weight)] * len(at), method="L-BFGS-B").x
 
     def held_out(width):
         nearest = inner[np.ix_(b, a)].argmin(1)
         w = solve(width, a)[nearest]
         # In units of the target mean's own length, so that widths can be compared.
-        kernel, kappa = problem(width, b)
+        kernel, kappa = objective_terms(width, b)
         own = np.exp(-cdist(others, others, "sqeuclidean") / (2 * width * median)).mean()
         return (w @ kernel @ w / len(b) ** 2 - 2.0 * kappa @ w / len(b) ** 2) / own
 
     width = min(WIDTHS, key=held_out)
-    found = solve(width, np.arange(len(rows)))
+    weights = solve(width, np.arange(len(rows)))
     nearest = np.concatenate([cdist(part, some, "sqeuclidean").argmin(1) for part in np.array_split(source, 8)])
-    return _scaled(found[nearest])
+    return _scaled(weights[nearest])
 
 
 def _scaled(weights):

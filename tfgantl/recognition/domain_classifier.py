@@ -1,5 +1,7 @@
 """The classifier that is trained on batches of several domains: one `train_step`, which asks a method."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,7 +23,7 @@ class DomainClassifier(keras.Model):
 
     Attributes:
         classifier: Images → logits, as one functional model: the one to evaluate and to export.
-        others: Networks that a method trains beside it, by name.
+        auxiliary_networks: Networks that a method trains beside it, by name.
         step: Number of training steps taken.
 
     Example:
@@ -73,8 +75,8 @@ class DomainClassifier(keras.Model):
         # A metric that has seen nothing cannot be asked for its result, which `fit` does.
         self.compute_metrics(None, tf.zeros((1,), tf.int32), tf.zeros((1, self.head.output_shape[-1])))
         self.reset_metrics()
-        others = {id(v): v for network in self.auxiliary_networks.values() for v in network.trainable_variables}
-        self.auxiliary_optimizer.build(list(others.values()))  # networks may share layers
+        auxiliary = {id(v): v for network in self.auxiliary_networks.values() for v in network.trainable_variables}
+        self.auxiliary_optimizer.build(list(auxiliary.values()))  # networks may share layers
 
     def get_compile_config(self):
         return {"steps": self.steps, "weak": self.weak.policy, "strong": self.strong.policy}
@@ -113,43 +115,43 @@ class DomainClassifier(keras.Model):
 
     def supervised(self, batch: dict):
         """Sum of the mean cross-entropies of all streams that have labels."""
-        known = [parts for parts in batch.values() if len(parts) > 1]
-        return tf.add_n([cross_entropy(labels, self.classifier(images, training=True)) for images, labels in known])
+        labelled = [parts for parts in batch.values() if len(parts) > 1]
+        return tf.add_n([cross_entropy(labels, self.classifier(images, training=True)) for images, labels in labelled])
 
     def on_labelled(self, batch: dict):
         """Mean cross-entropy of the labelled images of the target; 0 if there are none."""
         return self.supervised({"labelled": batch["labelled"]}) if "labelled" in batch else tf.constant(0.0)
 
     def consistency(self, images, logits, threshold: float, shares=None):
-        """Cross-entropy of strongly augmented images with what is said, surely, of them as they are.
+        """Cross-entropy of strongly augmented images with the confident predictions for weakly augmented ones.
 
         FixMatch; Sohn et al., 2020, https://arxiv.org/abs/2001.07685.
 
         Args:
             images: Weakly augmented images (n, side, side, channels).
-            logits: What the classifier says of them (n, classes).
-            threshold: Least probability of what counts as sure.
-            shares: Factors (classes,) on the probabilities, to make classes as frequent as they should be.
+            logits: Those of the classifier for them (n, classes).
+            threshold: Least probability of a confident prediction.
+            shares: Factors (classes,) on the probabilities, to correct class frequencies.
         """
         probabilities = tf.stop_gradient(tf.nn.softmax(logits))
         if shares is not None:
             probabilities *= shares
             probabilities /= tf.reduce_sum(probabilities, 1, keepdims=True)
-        sure = tf.cast(tf.reduce_max(probabilities, 1) >= threshold, tf.float32)
-        seen = self.classifier(self.augmented(images, "strong", strongly=True), training=True)
-        return cross_entropy(tf.argmax(probabilities, 1), seen, sure)
+        confident = tf.cast(tf.reduce_max(probabilities, 1) >= threshold, tf.float32)
+        strong_logits = self.classifier(self.augmented(images, "strong", strongly=True), training=True)
+        return cross_entropy(tf.argmax(probabilities, 1), strong_logits, confident)
 
-    def minimize(self, losses, others: bool = True) -> dict:
+    def minimize(self, losses: Callable[[], dict], auxiliary: bool = True) -> dict:
         """Takes one gradient step on the sum of losses, for all that is trainable.
 
         Args:
             losses: Gives the terms by name.
-            others: Whether networks in `auxiliary_networks` are trained by the same losses.
+            auxiliary: Whether networks in `auxiliary_networks` are trained by the same losses.
         """
         with tf.GradientTape() as tape:
             terms = losses()
             total = tf.add_n(list(terms.values()))
-        networks = [self.classifier, *(self.auxiliary_networks.values() if others else ())]
+        networks = [self.classifier, *(self.auxiliary_networks.values() if auxiliary else ())]
         self.update(networks, total, tape)
         return {"loss": total, **terms}
 
@@ -164,8 +166,8 @@ class DomainClassifier(keras.Model):
         for variable in variables:
             groups[id(variable) not in own][1].append(variable)
         gradients = tape.gradient(loss, [[v.value for v in variables] for _, variables in groups])
-        for (optimizer, variables), found in zip(groups, gradients, strict=True):
-            pairs = [(g, v) for g, v in zip(found, variables, strict=True) if g is not None]
+        for (optimizer, variables), group in zip(groups, gradients, strict=True):
+            pairs = [(g, v) for g, v in zip(group, variables, strict=True) if g is not None]
             if pairs:
                 optimizer.apply(*zip(*pairs, strict=True))
 

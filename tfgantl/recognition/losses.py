@@ -14,8 +14,8 @@ def cross_entropy(labels, logits, weights=None, smoothing: float = 0.0):
         weights: float32 (n,), 1 on average, or `None`.
         smoothing: Share of each label that is spread over all classes.
     """
-    wanted = tf.one_hot(labels, logits.shape[-1], 1.0 - smoothing) + smoothing / logits.shape[-1]
-    each = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
+    targets = tf.one_hot(labels, logits.shape[-1], 1.0 - smoothing) + smoothing / logits.shape[-1]
+    each = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
     return tf.reduce_mean(each if weights is None else each * weights)
 
 
@@ -30,7 +30,7 @@ def entropy(probabilities):
 
 
 def information_maximization(logits):
-    """Mean entropy minus the entropy of the mean: low if predictions are sure and of all classes.
+    """Mean entropy minus the entropy of the mean: low if predictions are confident and of all classes.
 
     Liang et al., 2020, https://arxiv.org/abs/2002.08546.
     """
@@ -76,9 +76,9 @@ def mmd(kernel, count):
     return tf.reduce_mean(aa) + tf.reduce_mean(bb) - 2.0 * tf.reduce_mean(ab)
 
 
-def discrepancy(logits, others):
+def discrepancy(logits, other_logits):
     """Mean absolute difference of the probabilities of two heads (Saito et al., 2018, arXiv:1712.02560)."""
-    return tf.reduce_mean(tf.abs(tf.nn.softmax(logits) - tf.nn.softmax(others)))
+    return tf.reduce_mean(tf.abs(tf.nn.softmax(logits) - tf.nn.softmax(other_logits)))
 
 
 def relational_distance(student, teacher):

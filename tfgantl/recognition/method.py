@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from tfgantl.data import Examples
     from tfgantl.recognition.domain_classifier import DomainClassifier
-    from tfgantl.recognition.task import Problem
-    from tfgantl.recognition.trainer import Fitted
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.trainer import Trainer
 
 
 class Recognizer:
     """Base of all methods. The order is: fresh networks → `prepare` → compile → `step` for each batch.
 
-    Subclasses are frozen dataclasses: their fields are the options of the method. A method that trains in steps
-    overrides `losses`, or `step` if it takes several in turn; one that does not overrides `fit`.
+    Subclasses are frozen dataclasses: their fields are the options of the method on the command line. A method that
+    trains in steps overrides `losses`, or `step` if it takes several in turn; one that does not, or that trains several
+    times, overrides `fit` and calls back into the trainer.
 
     Attributes:
-        family: What moves: instances, features, parameters, relations, or images that are generated.
-        uses: What of a problem is seen: `source`, `unlabelled`, `labelled`. What the problem does not have is left
+        family: What is transferred (instances, features, the model, relations, generated images), for tables.
+        uses: Data that the method trains on: `source`, `unlabelled`, `labelled`. What the task does not have is left
             out, unless it is in `needs`.
-        needs: What there must be.
+        needs: Data that the task must have.
         from_source: Whether the classifier starts as the one trained on the source.
     """
 
@@ -32,31 +34,28 @@ class Recognizer:
     needs: ClassVar[tuple[str, ...]] = ("source",)
     from_source: ClassVar[bool] = False
 
-    def fit(self, problem: Problem, title: str | None = None) -> Fitted:
-        """Trains a classifier.
+    def fit(self, trainer: Trainer, title: str | None = None) -> Fitted:
+        """Trains a classifier; called by `Trainer.fit`, which checks `needs` first and takes the time.
 
         Args:
-            problem: Data, networks and budget.
+            trainer: Data, budget, and everything that trains and scores.
             title: Shows a progress bar with this title; `None` shows none.
 
         Raises:
-            ConfigError: If the problem lacks what the method needs.
             DivergedError: If a loss is not finite.
         """
-        from tfgantl.recognition.trainer import train
+        return trainer.train(self, title)
 
-        return train(self, problem, title)
-
-    def streams(self, problem: Problem) -> dict[str, Examples]:
+    def streams(self, trainer: Trainer) -> dict[str, Examples]:
         """What batches are drawn from, by name."""
-        return {name: part for name in self.uses if (part := getattr(problem, name)) is not None}
+        return {name: part for name in self.uses if (part := getattr(trainer.task, name)) is not None}
 
-    def networks(self, problem: Problem, model: DomainClassifier) -> dict[str, keras.Model]:
+    def networks(self, model: DomainClassifier, trainer: Trainer) -> dict[str, keras.Model]:
         """Networks that are needed during training only, by name."""
         return {}
 
-    def prepare(self, model: DomainClassifier, problem: Problem) -> None:
-        """Freezes, copies and remembers, before `compile`."""
+    def prepare(self, model: DomainClassifier, trainer: Trainer) -> None:
+        """Freezes layers and fills buffers, before `compile`."""
 
     def losses(self, model: DomainClassifier, batch: dict) -> dict:
         """Terms of the loss, scalars by name; called inside the gradient tape.
@@ -71,13 +70,13 @@ class Recognizer:
         """Takes one training step and gives its scalars."""
         return model.minimize(lambda: self.losses(model, batch))
 
-    def generate(self, model: DomainClassifier, problem: Problem, count: int) -> tuple | None:
-        """At most `count` images uint8 that the trained method makes, and the labels they should show, if it does."""
+    def generate(self, model: DomainClassifier, trainer: Trainer, count: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """At most `count` images uint8 that the trained method generates, and their intended labels, if it does."""
         return None
 
-    def notes(self, model: DomainClassifier) -> dict:
-        """What the trained method has to say about itself, name → text."""
+    def notes(self, model: DomainClassifier) -> dict[str, str]:
+        """Diagnostics of the trained method for the report, name → text."""
         return {}
 
-    def refresh(self, model: DomainClassifier, problem: Problem) -> None:
+    def refresh(self, model: DomainClassifier, trainer: Trainer) -> None:
         """Called before training, and after every validation."""

@@ -1,46 +1,55 @@
-"""Methods by name on a command line: `SHOT`, or with options `SHOT:consistency=1:pseudo=0.3`. Imports no TensorFlow."""
+"""Recognition methods by name, what tables call them, and rows for the documentation. Imports no TensorFlow."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 
-import yaml
-
 from tfgantl.errors import ConfigError
-from tfgantl.recognition import METHODS, Recognizer
+from tfgantl.method_tables import rows
+from tfgantl.recognition import methods
+from tfgantl.recognition.method import Recognizer
+
+METHODS: dict[str, type[Recognizer]] = {name: getattr(methods, name) for name in methods.__all__}
 
 
-def parse_methods(text: str) -> dict[str, Recognizer]:
-    """The methods that a comma-separated list names, by what they are called there.
+def table() -> list[tuple[str, ...]]:
+    """(family, name, summary, needs, paper) of all methods, in the order of their families."""
+    found = rows(METHODS.values(), "family", "name", "summary", "needs", "paper")
+    families = list(dict.fromkeys(["baseline", *sorted(row[0] for row in found)]))
+    return sorted(found, key=lambda row: families.index(row[0]))
 
-    Raises:
-        ConfigError: If there is none, a name or an option is unknown, or a value has another type.
+
+def row_label(method: Recognizer) -> str:
+    """What a table calls a method: its name and the options that differ from their defaults.
 
     Example:
-        >>> parse_methods("SHOT,MCD:repeats=2")
-        {'SHOT': SHOT(...), 'MCD:repeats=2': MCD(repeats=2)}
+        >>> row_label(MCD(repeats=2))
+        'MCD:repeats=2'
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
+    options = [
+        f"{field.name}={_text(getattr(method, field.name))}"
+        for field in fields(method)
+        if getattr(method, field.name) != field.default
+    ]
+    return ":".join([type(method).__name__, *options])
+
+
+def by_label(chosen: Iterable[Recognizer]) -> dict[str, Recognizer]:
+    """Methods by their labels.
+
+    Raises:
+        ConfigError: If there is none, or two have the same label.
+    """
+    found: dict[str, Recognizer] = {}
+    for method in chosen:
+        if row_label(method) in found:
+            raise ConfigError(f"`method` must name each method once. Received: {row_label(method)} twice")
+        found[row_label(method)] = method
+    if not found:
         raise ConfigError(f"`method` must name at least one of {', '.join(METHODS)}. Received: none")
-    return {name: _method(name) for name in names}
+    return found
 
 
-def _method(text):
-    name, *options = text.split(":")
-    known = {known.casefold(): method for known, method in METHODS.items()}
-    method = known.get(name.casefold())
-    if method is None:
-        raise ConfigError(f"`method` must name {', '.join(METHODS)}. Received: {name}")
-    types = {field.name: type(field.default) for field in fields(method)}
-    values = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        if key not in types or not equals:
-            allowed = ", ".join(f"{key}=…" for key in types) or "no options"
-            raise ConfigError(f"{method.__name__}: options must be {allowed}. Received: {option}")
-        parsed = yaml.safe_load(value)
-        if types[key] is float and type(parsed) is int:
-            parsed = float(parsed)
-        if type(parsed) is not types[key]:
-            raise ConfigError(f"{method.__name__}: `{key}` must be of type {types[key].__name__}. Received: {value}")
-        values[key] = parsed
-    return method(**values)
+def _text(value) -> str:
+    if isinstance(value, Recognizer):
+        return row_label(value)
+    return "none" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Which of several states to keep, without labels of the target: scores of which more is better."""
+"""Selection of states and methods without labels of the target: scores of which more is better."""
 
 import numpy as np
 from scipy.special import softmax

@@ -1,19 +1,19 @@
-"""Numbers that a method keeps between steps, where the traced step reads them."""
+"""State that a method carries from step to step, where the traced step reads it."""
 
 import keras
 import numpy as np
 
 
 class Buffers(keras.layers.Layer):
-    """Named arrays that are no weights to train.
+    """Named arrays that are not trained.
 
     Args:
         **shapes: Name → shape.
 
     Example:
-        >>> memory = Buffers(centroids=(10, 128))
-        >>> memory.set(centroids=np.ones((10, 128)))
-        >>> memory["centroids"].shape
+        >>> buffers = Buffers(centroids=(10, 128))
+        >>> buffers.set(centroids=np.ones((10, 128)))
+        >>> buffers["centroids"].shape
         TensorShape([10, 128])
     """
 

@@ -1,27 +1,27 @@
-"""What a comparison says: a row for each method, the best one, and whether transfer helped."""
+"""The outcome of a comparison: a row for each method, the best one, and whether transfer helped."""
 
 from functools import cached_property
 
 import numpy as np
 
 from tfgantl.metrics.verdict import Gap, judge_accuracy
-from tfgantl.recognition.comparison import ORACLE, SOURCE_ONLY, TARGET_ONLY, Result, row_name
+from tfgantl.recognition.comparison import ORACLE, SOURCE_ONLY, TARGET_ONLY, TrialResult, row_name
 
 
 class Summary:
-    """Results of all jobs, summed up.
+    """Summarises the results of all trials.
 
     Args:
         results: Of all methods and seeds, baselines among them.
-        labels: True classes of the test images, int (n,); `None` if they are not known, and nothing is judged.
+        labels: True classes of the test images, int (n,); `None` if they are not known, and there is no verdict.
     """
 
-    def __init__(self, results: list[Result], labels: np.ndarray | None):
+    def __init__(self, results: list[TrialResult], labels: np.ndarray | None):
         self.results, self.labels = results, labels
-        self.by_row: dict[str, list[Result]] = {}
+        self.by_row: dict[str, list[TrialResult]] = {}
         for result in results:
-            self.by_row.setdefault(result.job.row, []).append(result)
-        self.baselines = [row for row, found in self.by_row.items() if found[0].job.is_baseline]
+            self.by_row.setdefault(result.trial.row, []).append(result)
+        self.baselines = [row for row, found in self.by_row.items() if found[0].trial.is_baseline]
 
     @cached_property
     def rows(self) -> dict[str, dict]:
@@ -29,37 +29,37 @@ class Summary:
 
         The recovered gap is (method - source-only) / (oracle - source-only).
         """
-        found = {}
+        rows = {}
         for row, results in self.by_row.items():
-            right = [] if self.labels is None else [float((r.predicted == self.labels).mean()) for r in results]
-            found[row] = {
-                "accuracy": float(np.mean(right)) if right else None,
-                "sd": float(np.std(right, ddof=1)) if len(right) > 1 else None,
+            correct = [] if self.labels is None else [float((r.predicted == self.labels).mean()) for r in results]
+            rows[row] = {
+                "accuracy": float(np.mean(correct)) if correct else None,
+                "sd": float(np.std(correct, ddof=1)) if len(correct) > 1 else None,
                 "seconds": round(float(np.mean([r.seconds for r in results])), 1),
                 "score": float(np.mean([r.score for r in results])),
             }
-        for entry in found.values():
+        for entry in rows.values():
             entry["recovered"] = None
-            if self.labels is not None and ORACLE in found:
-                floor, ceiling = found[SOURCE_ONLY]["accuracy"], found[ORACLE]["accuracy"]
+            if self.labels is not None and ORACLE in rows:
+                floor, ceiling = rows[SOURCE_ONLY]["accuracy"], rows[ORACLE]["accuracy"]
                 if ceiling > floor:
                     entry["recovered"] = (entry["accuracy"] - floor) / (ceiling - floor)
-        return found
+        return rows
 
     @cached_property
-    def best(self) -> Result:
-        """The method that the selection likes best, not the test: its classifier of the first seed.
+    def best(self) -> TrialResult:
+        """The method with the best selection score, whatever the test says: its result of the first seed.
 
-        Methods that see as many labels as any are compared.
+        Methods with the largest number of labels are compared.
         """
         methods = {row: found for row, found in self.by_row.items() if row not in self.baselines}
-        most = max(found[0].job.labels for found in methods.values())
-        rows = [row for row, found in methods.items() if found[0].job.labels == most]
+        most = max(found[0].trial.labels for found in methods.values())
+        rows = [row for row, found in methods.items() if found[0].trial.labels == most]
         return self.by_row[max(rows, key=lambda row: self.rows[row]["score"])][0]
 
     def reference(self, row: str) -> str:
         """The baseline that a method must beat: the better one of those that know no more than it does."""
-        labels = self.by_row[row][0].job.labels
+        labels = self.by_row[row][0].trial.labels
         known = [SOURCE_ONLY]
         if labels:
             known.append(row_name(TARGET_ONLY, labels))
@@ -67,20 +67,20 @@ class Summary:
 
     def gap(self, row: str, baseline: str) -> Gap:
         """Paired difference of accuracies."""
-        right = [np.stack([r.predicted == self.labels for r in self.by_row[name]]) for name in (row, baseline)]
-        return judge_accuracy(*right)
+        correct = [np.stack([r.predicted == self.labels for r in self.by_row[name]]) for name in (row, baseline)]
+        return judge_accuracy(*correct)
 
     @cached_property
     def verdict(self) -> Gap | None:
         """Of the best method; `None` without test labels."""
         if self.labels is None:
             return None
-        return self.gap(self.best.job.row, self.reference(self.best.job.row))
+        return self.gap(self.best.trial.row, self.reference(self.best.trial.row))
 
     @property
     def settings(self) -> str:
         """The settings that were compared, by what was known of the target."""
-        labels = {found[0].job.labels for row, found in self.by_row.items() if row not in self.baselines}
+        labels = {found[0].trial.labels for row, found in self.by_row.items() if row not in self.baselines}
         names = [] if 0 not in labels else ["transductive"]
         return " and ".join(names + (["inductive"] if labels - {0} else []))
 
@@ -92,22 +92,22 @@ class Summary:
             np.add.at(counts, (self.labels, result.predicted), 1)
         return counts
 
-    def preserved(self, result: Result) -> float | None:
-        """Share of generated images that show what they should, as the oracle of the same seed sees them."""
-        judges = [r for r in self.by_row.get(ORACLE, []) if r.job.seed == result.job.seed]
-        if result.generated is None or not judges:
+    def preserved(self, result: TrialResult) -> float | None:
+        """Share of generated images whose intended label the oracle of the same seed predicts."""
+        oracles = [r for r in self.by_row.get(ORACLE, []) if r.trial.seed == result.trial.seed]
+        if result.generated is None or not oracles:
             return None
         from tfgantl.metrics.classification import accuracy
 
-        return accuracy(judges[0].classifier, *result.generated)
+        return accuracy(oracles[0].classifier, *result.generated)
 
     def lines(self) -> list[str]:
-        """The table, and what follows from it, as text."""
+        """The table, the best method and the verdict, as text."""
         width = max(map(len, self.rows))
         lines = [f"{'':{width}}  accuracy      recovered  seconds"]
         for row, entry in self.rows.items():
             lines.append(f"{row:{width}}  {spread(entry):13} {percent(entry['recovered']):>9}  {entry['seconds']:7.1f}")
-        best = self.best.job.row
+        best = self.best.trial.row
         lines.append(f"best by selection: {best}")
         if self.verdict is not None:
             lines.append(f"{best} against {self.reference(best)}: {self.verdict}")

@@ -1,8 +1,11 @@
-"""How all methods that train in steps are trained: batches of named streams, validation, and the state that is kept."""
+"""Everything that trains, recalibrates and scores a classifier for one task; methods call back into it."""
+
+from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -10,101 +13,186 @@ import tensorflow as tf
 
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
-from tfgantl.errors import ConfigError, DivergedError
+from tfgantl.errors import ConfigError
+from tfgantl.images import to_unit
+from tfgantl.metrics.classification import accuracy
+from tfgantl.models.backbones import linear_head
 from tfgantl.progress import StepBar
 from tfgantl.recognition.domain_classifier import DomainClassifier
+from tfgantl.recognition.fitted import Fitted
 from tfgantl.recognition.method import Recognizer
-from tfgantl.recognition.task import Problem
+from tfgantl.recognition.methods.baselines import SourceOnly
+from tfgantl.recognition.selection import information, probabilities, soft_neighbourhood_density
+from tfgantl.recognition.task import Task
+from tfgantl.recognition.validation import KeepBest
 
-SHOWN = 1000  # images whose labels are checked
-
-
-@dataclass
-class Fitted:
-    """A trained classifier, and how it got there.
-
-    Args:
-        model: In the state that was kept.
-        history: For each validation: step, mean losses since the last one, score.
-        seconds: Time spent in training, validation and whatever the method does before.
-        best_step: Step of the state that was kept.
-        notes: What the method has to say about itself, name → value.
-        generated: Images that the method has made, uint8 (n, side, side, channels), and what they are to show.
-    """
-
-    model: DomainClassifier
-    history: list[dict] = field(default_factory=list)
-    seconds: float = 0.0
-    best_step: int = 0
-    notes: dict = field(default_factory=dict)
-    generated: tuple[np.ndarray, np.ndarray] | None = None
+MAX_CALIBRATION_IMAGES = 1600  # images that BatchNorm statistics are measured on
+MAX_SCORED_IMAGES = 2000  # images that a state is scored on while it is trained
+MAX_POOL_IMAGES = 4000  # images of an endless source for methods that look at all of it at once
 
 
-def train(method: Recognizer, problem: Problem, title: str | None = None, start: DomainClassifier | None = None):
-    """Trains a classifier with a method.
+class Trainer:
+    """Trains recognition methods on one task.
 
     Args:
-        method: What is minimised.
-        problem: Data, networks and budget.
-        title: Shows a progress bar with this title; `None` shows none.
-        start: Classifier whose weights to start from; `None` for fresh ones, or those of the source.
+        task: Data and budget.
+        like: A trainer of the same source and seed; both share one classifier of the source, trained when it is first
+            needed, so that all methods of a seed start from the same weights.
 
-    Returns:
-        `Fitted`.
-
-    Raises:
-        ConfigError: If the problem lacks what the method needs.
-        DivergedError: If a loss is not finite.
+    Example:
+        >>> fitted = Trainer(task).fit(SHOT(consistency=1.0))
+        >>> fitted.model.classifier.save("classifier.keras")
     """
-    check_needs(method, problem)
-    if start is None and method.from_source:
-        start = problem.source_model()
-    began = time.perf_counter()
-    model = problem.model()
-    if start is not None:
-        model.classifier.set_weights(start.classifier.get_weights())
-    model.auxiliary_networks = method.networks(problem, model)
-    method.prepare(model, problem)
-    rate = CosineOfStep(problem.learning_rate, model.step, problem.steps)
-    slower = CosineOfStep(problem.learning_rate, model.step, problem.steps)
-    model.compile(
-        keras.optimizers.Adam(rate), method, keras.optimizers.Adam(slower, beta_1=0.5), problem.steps, problem.weak,
-        problem.strong,
-    )  # fmt: skip
-    keep = KeepBest(problem)
-    model.fit(
-        streams(method.streams(problem), problem.batch_size, problem.seed),
-        steps_per_epoch=problem.steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[keep, *([StepBar(title)] if title else [])],
-    )
-    seconds = time.perf_counter() - began
-    shown = method.generate(model, problem, SHOWN)
-    return Fitted(model, keep.history, seconds, keep.best_step, method.notes(model), shown)
 
+    max_generated = 1000  # generated images of a method that are shown, and whose labels are checked
 
-def check_needs(method: Recognizer, problem: Problem) -> None:
-    """Raises `ConfigError` if a problem lacks what a method needs."""
-    missing = [name for name in method.needs if getattr(problem, name) is None]
-    if missing:
-        raise ConfigError(
-            f"{type(method).__name__}: there must be {' and '.join(method.needs)} images. Received: no "
-            f"{' and no '.join(missing)} ones ({problem.setting} setting)"
+    def __init__(self, task: Task, like: Trainer | None = None):
+        self.task = task
+        self._shared: dict[str, Fitted] = {} if like is None else like._shared
+
+    def replace(self, **changes) -> Trainer:
+        """A trainer of the same task but for some fields; it shares the classifier of the source."""
+        return Trainer(replace(self.task, **changes), like=self)
+
+    def fit(self, method: Recognizer, title: str | None = None) -> Fitted:
+        """Trains a classifier with a method.
+
+        Args:
+            method: The method.
+            title: Shows a progress bar with this title; `None` shows none.
+
+        Raises:
+            ConfigError: If the task lacks what the method needs.
+            DivergedError: If a loss is not finite.
+        """
+        missing = [name for name in method.needs if getattr(self.task, name) is None]
+        if missing:
+            raise ConfigError(
+                f"{type(method).__name__}: there must be {' and '.join(method.needs)} images. Received: no "
+                f"{' and no '.join(missing)} ones ({self.task.setting} setting)"
+            )
+        if method.from_source:
+            self.source_model()  # its training time is not that of the first method that needs it
+        start = time.perf_counter()
+        fitted = method.fit(self, title)
+        fitted.seconds = time.perf_counter() - start
+        return fitted
+
+    def train(self, method: Recognizer, title: str | None = None, start: DomainClassifier | None = None) -> Fitted:
+        """Trains in steps, whatever `method.fit` does instead.
+
+        Args:
+            method: What is minimised.
+            title: As for `fit`.
+            start: Classifier whose weights to start from; `None` for fresh ones, or those of the source.
+
+        Raises:
+            DivergedError: If a loss is not finite.
+        """
+        task = self.task
+        if start is None and method.from_source:
+            start = self.source_model()
+        model = self.new_model()
+        if start is not None:
+            model.classifier.set_weights(start.classifier.get_weights())
+        model.auxiliary_networks = method.networks(model, self)
+        method.prepare(model, self)
+        optimizer, auxiliary_optimizer = (
+            keras.optimizers.Adam(CosineOfStep(task.learning_rate, model.step, task.steps), beta_1=beta)
+            for beta in (0.9, 0.5)
         )
+        model.compile(optimizer, method, auxiliary_optimizer, task.steps, task.weak, task.strong)
+        keep = KeepBest(self)
+        model.fit(
+            streams(method.streams(self), task.batch_size, task.seed),
+            steps_per_epoch=task.steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[keep, *([StepBar(title)] if title else [])],
+        )
+        generated = method.generate(model, self, self.max_generated)
+        return Fitted(model, keep.history, best_step=keep.best_step, notes=method.notes(model), generated=generated)
+
+    def new_model(self) -> DomainClassifier:
+        """A classifier with fresh weights, the same ones for equal seeds."""
+        keras.utils.set_random_seed(self.task.seed)
+        features = self.task.features(*self.task.shape)
+        return DomainClassifier(features, linear_head(features.output_shape[-1], self.task.num_classes), self.task.seed)
+
+    def source_fitted(self, title: str | None = "source") -> Fitted:
+        """The classifier trained on the source alone, in the same number of steps; trained once and shared."""
+        if "source" not in self._shared:
+            alone = self.replace(unlabelled=None, labelled=None, selection="source_val")
+            self._shared["source"] = alone.fit(SourceOnly(), title)
+        return self._shared["source"]
+
+    def source_model(self) -> DomainClassifier:
+        """The model of `source_fitted`."""
+        return self.source_fitted().model
+
+    def copy_of_source_model(self) -> DomainClassifier:
+        """A new model with the weights of `source_model`."""
+        start, model = self.source_model(), self.new_model()
+        model.classifier.set_weights(start.classifier.get_weights())
+        return model
+
+    def score(self, model: DomainClassifier) -> float:
+        """How good a classifier looks to the selection of the task; more is better.
+
+        Without the data that the selection looks at, all classifiers count as equal.
+        """
+        task = self.task
+        if task.selection == "source_val" and task.source_validation is not None:
+            return accuracy(model.classifier, *task.source_validation.subset(MAX_SCORED_IMAGES))
+        if task.selection == "oracle" and task.target_validation is not None:
+            return accuracy(model.classifier, *task.target_validation.subset(MAX_SCORED_IMAGES))
+        if task.selection in ("im", "snd") and task.unlabelled is not None:
+            predicted = probabilities(model, task.unlabelled.subset(MAX_SCORED_IMAGES)[0])
+            return information(predicted) if task.selection == "im" else soft_neighbourhood_density(predicted)
+        return 0.0
+
+    def recalibrate_batch_norm(self, model: DomainClassifier, uses: tuple[str, ...]) -> None:
+        """Gives a classifier the BatchNorm statistics of the domain that it is for.
+
+        Args:
+            model: The classifier.
+            uses: Data that it may see, as in `Recognizer.uses`: target images, if there are any, else those of the
+                source.
+        """
+        for name in ("unlabelled", "labelled", "source"):
+            part = getattr(self.task, name)
+            if name in uses and part is not None:
+                return model.recalibrate_batch_norm(to_unit(part.subset(MAX_CALIBRATION_IMAGES)[0]))
+
+    @cached_property
+    def source_pool(self) -> tuple[np.ndarray, np.ndarray]:
+        """Source images uint8 (n, side, side, channels), and labels: all of them, or `MAX_POOL_IMAGES`."""
+        return self.task.source.subset(MAX_POOL_IMAGES)
+
+    @cached_property
+    def target_pool(self) -> np.ndarray | None:
+        """Target images uint8 that may be seen, as many as in `source_pool` at most, or `None`."""
+        part = self.task.unlabelled or self.task.labelled
+        return None if part is None else part.subset(MAX_POOL_IMAGES)[0]
 
 
 def streams(parts: dict[str, Examples], batch_size: int, seed: int) -> tf.data.Dataset:
     """Endless batches of several domains side by side: name → (images, labels) or (images,).
 
-    A stream with fewer images than a batch gives all of them each time.
+    A stream with fewer images than a batch gives all of them each time. The stream `unlabelled` has no labels even if
+    its examples do.
+
+    Args:
+        parts: Stream → examples.
+        batch_size: Images of a batch, of each stream.
+        seed: Of the order of images.
     """
-    found = {}
+    datasets = {}
     for number, (name, part) in enumerate(parts.items()):
         size = batch_size if part.size is None else min(batch_size, part.size)
         data = batches(part, size, seed + 1000 * number)
-        found[name] = data.map(lambda images, *labels: (images,)) if name == "unlabelled" else data
-    return tf.data.Dataset.zip(found)
+        datasets[name] = data.map(lambda images, *labels: (images,)) if name == "unlabelled" else data
+    return tf.data.Dataset.zip(datasets)
 
 
 class CosineOfStep(keras.optimizers.schedules.LearningRateSchedule):
@@ -116,7 +204,7 @@ class CosineOfStep(keras.optimizers.schedules.LearningRateSchedule):
         steps: Number of steps.
     """
 
-    def __init__(self, rate: float, step, steps: int):
+    def __init__(self, rate: float, step: keras.Variable, steps: int):
         self.rate, self.step, self.steps = rate, step, steps
 
     def __call__(self, iterations):
@@ -125,46 +213,3 @@ class CosineOfStep(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"rate": self.rate, "steps": self.steps}
-
-
-class KeepBest(keras.callbacks.Callback):
-    """Validates every so often, and ends with the state of the best score.
-
-    Args:
-        problem: With `selection` and `validate_every`.
-    """
-
-    def __init__(self, problem: Problem):
-        super().__init__()
-        self.problem = problem
-        self.history: list[dict] = []
-        self.best_step = 0
-        self._best, self._weights, self._sums, self._since = -math.inf, None, {}, 0
-
-    def on_train_begin(self, logs=None):
-        self.model.method.refresh(self.model, self.problem)
-
-    def on_train_batch_end(self, batch, logs=None):
-        for name, value in (logs or {}).items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
-        self._since += 1
-        step = batch + 1
-        if step % self.problem.validate_every and step != self.problem.steps:
-            return
-        means = {name: total / self._since for name, total in self._sums.items()}
-        self._sums, self._since = {}, 0
-        wrong = [name for name, value in means.items() if not math.isfinite(value)]
-        if wrong:
-            raise DivergedError(
-                f"{type(self.model.method).__name__}: losses must be finite. Received: {', '.join(wrong)} before "
-                f"step {step}"
-            )
-        self.problem.recalibrate_batch_norm(self.model, self.model.method.uses)
-        found = self.problem.score(self.model)
-        self.history.append({"step": step, **means, "score": found})
-        if found >= self._best:
-            self._best, self._weights, self.best_step = found, self.model.classifier.get_weights(), step
-        self.model.method.refresh(self.model, self.problem)
-
-    def on_train_end(self, logs=None):
-        self.model.classifier.set_weights(self._weights)

@@ -1,6 +1,9 @@
 """Before training: how much a source is likely to help, from features and predictions of its classifier alone."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -8,12 +11,15 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-MOST = 1000  # images of each domain that distances are measured on
+if TYPE_CHECKING:
+    from tfgantl.recognition.trainer import Trainer
+
+MAX_IMAGES = 1000  # of each domain, for distances
 
 
 @dataclass(frozen=True)
 class ClassifierTransferability:
-    """What can be told of one source before training; all but `a_distance`, `mmd` and `label_shift` need target labels.
+    """Measures of one source before training; all but `a_distance`, `mmd` and `label_shift` need target labels.
 
     Args:
         leep: Log expected empirical prediction, at most 0; more is better.
@@ -33,34 +39,38 @@ class ClassifierTransferability:
 
     @property
     def warning(self) -> str:
-        """Why transfer may do harm; empty if nothing speaks for it."""
+        """Why transfer may do harm; empty if nothing suggests it."""
         if self.a_distance > 1.8 and (self.leep is None or self.leep < -1.5):
-            return "the domains look apart, and the source says little about the labels: transfer may be negative"
+            return "domains are far apart and source predictions tell little about the labels: transfer may be negative"
         return (
             "class frequencies seem to differ: methods that align features may do harm" if self.label_shift > 3 else ""
         )
 
 
-def classifier_transferability(problem) -> ClassifierTransferability:
-    """Measures a source against the target of a `Problem`; its source classifier is trained if it is not yet."""
+def classifier_transferability(trainer: Trainer) -> ClassifierTransferability:
+    """Measures the source of a task against its target; the source classifier is trained if it is not yet.
+
+    Args:
+        trainer: Of the task; its target labels, if there are any, are looked at.
+    """
     from tfgantl.recognition.selection import probabilities, unit_features
 
-    model = problem.source_model()
-    target = problem.target_pool[:MOST]
-    x, y = unit_features(model, problem.pool[0][:MOST]), unit_features(model, target)
+    task, model = trainer.task, trainer.source_model()
+    target = trainer.target_pool[:MAX_IMAGES]
+    x, y = unit_features(model, trainer.source_pool[0][:MAX_IMAGES]), unit_features(model, target)
     supervised = {"leep": None, "log_me": None, "h_score": None}
-    if problem.labelled is not None:
-        images, labels = problem.labelled.subset(MOST)
+    if task.labelled is not None:
+        images, labels = task.labelled.subset(MAX_IMAGES)
         features = unit_features(model, images)
         supervised = {
             "leep": leep(probabilities(model, images), labels),
             "log_me": log_me(features, labels),
             "h_score": h_score(features, labels),
         }
-    held_out = problem.source_validation.subset(MOST)
+    held_out = task.source_validation.subset(MAX_IMAGES)
     ratios = class_ratios(probabilities(model, held_out[0]), held_out[1], probabilities(model, target))
     return ClassifierTransferability(
-        **supervised, a_distance=a_distance(x, y, problem.seed), mmd=mmd(x, y), label_shift=float(ratios.max())
+        **supervised, a_distance=a_distance(x, y, task.seed), mmd=mmd(x, y), label_shift=float(ratios.max())
     )
 
 
@@ -143,8 +153,8 @@ def a_distance(source: np.ndarray, target: np.ndarray, seed: int = 0) -> float:
     order = np.random.default_rng(seed).permutation(len(source) + len(target))
     x = np.concatenate([source, target])[order]
     y = np.repeat([0, 1], [len(source), len(target)])[order]
-    said = cross_val_predict(LogisticRegression(class_weight="balanced", max_iter=1000), x, y, cv=5)
-    error = 0.5 * sum(float((said[y == side] != side).mean()) for side in (0, 1))
+    predicted = cross_val_predict(LogisticRegression(class_weight="balanced", max_iter=1000), x, y, cv=5)
+    error = 0.5 * sum(float((predicted[y == side] != side).mean()) for side in (0, 1))
     return float(np.clip(2.0 * (1.0 - 2.0 * error), 0.0, 2.0))
 
 
@@ -179,5 +189,5 @@ def class_ratios(source: np.ndarray, labels: np.ndarray, target: np.ndarray) -> 
     classes = source.shape[1]
     joint = np.zeros((classes, classes))
     np.add.at(joint, (source.argmax(1), labels), 1.0 / len(labels))
-    seen = np.bincount(target.argmax(1), minlength=classes) / len(target)
-    return np.maximum(np.linalg.lstsq(joint, seen, rcond=1e-3)[0], 0.0)
+    frequencies = np.bincount(target.argmax(1), minlength=classes) / len(target)
+    return np.maximum(np.linalg.lstsq(joint, frequencies, rcond=1e-3)[0], 0.0)

@@ -18,7 +18,7 @@ NOISE = 0.3  # standard deviation of pixels in [-1, 1]
 
 
 @dataclass(frozen=True)
-class Task:
+class PaintingTask:
     """What to paint.
 
     Args:
@@ -85,7 +85,7 @@ class Painting:
 
 
 def paint(
-    task: Task, network: keras.Model, on_step: Callable[[Painting], bool], on_state: Callable[[Painting], None],
+    task: PaintingTask, network: keras.Model, on_step: Callable[[Painting], bool], on_state: Callable[[Painting], None],
     painting: Painting | None = None, every: int = 50,
 ) -> Painting:  # fmt: skip
     """Paints a picture.
@@ -147,7 +147,7 @@ def _run(optimizer, painting, end, every, on_step, on_state) -> bool:
     return stopped
 
 
-def starting_image(task: Task, shape: tuple[int, int]) -> np.ndarray:
+def starting_image(task: PaintingTask, shape: tuple[int, int]) -> np.ndarray:
     """Float32 (1, height, width, 3) in [-1, 1] to begin with."""
     if isinstance(task.init, np.ndarray):
         return to_unit(resized(task.init, shape))[None]

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from tfgantl.errors import RunError
 from tfgantl.files import TEMPORARY, Replacing
 from tfgantl.images import encode_png
+from tfgantl.old_names import agrees, renamed_settings
 from tfgantl.versions import versions
 
 # What may differ when a run goes on: how it is continued and shown.
@@ -159,8 +160,9 @@ class RunDirectory:
         found = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
         path = self.path / "run.json"
         if path.is_file() and not allow_changes:
-            before = json.loads(path.read_text())
-            changed = [f"{k} {before.get(k)} → {found.get(k)}" for k in before | found if before.get(k) != found.get(k)]
+            before = renamed_settings(json.loads(path.read_text()))
+            pairs = {key: (before.get(key), found.get(key)) for key in before | found}
+            changed = [f"{key} {then} → {now}" for key, (then, now) in pairs.items() if not agrees(then, now)]
             if changed:
                 raise RunError(
                     f"{self.path}: settings, data, weights and packages must be as they were, or --allow_changes be "

@@ -3,7 +3,6 @@
 `python -m tfgantl.pipelines.recognize`, or `tfgantl recognize`.
 """
 
-import sys
 import time
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -14,12 +13,14 @@ from tfgantl.configuration import to_yaml
 from tfgantl.data import HandwrittenDigits, RenderedDigits, Source
 from tfgantl.errors import ConfigError, InterruptedRun, check_above, check_at_least, check_seed
 from tfgantl.files import check_name
-from tfgantl.recognition.registry import parse_methods
+from tfgantl.recognition import SHOT, GANImages, Recognizer
+from tfgantl.recognition.registry import by_label
 from tfgantl.training.run_directory import RunDirectory
 
 DEFAULTS = {
     "source": {"class_path": "RenderedDigits"},
     "target": {"class_path": "HandwrittenDigits", "init_args": {"shots": None, "validation_shots": None}},
+    "method": [{"class_path": "SHOT"}, {"class_path": "GANImages"}],
 }
 
 
@@ -31,7 +32,8 @@ class RecognizeConfig:
         source: Labelled images to learn from.
         target: Images to recognise; labels of its training images are used only as far as `labels` says.
         candidates: Further sources to compare with the first one by --rank.
-        method: Names of methods, with commas; options follow a name after colons, as in SHOT:consistency=1.
+        method: A method to compare, or the full import path of one; once for each, with its options after it, as in
+            --method SHOT --method.consistency 1 --method MCD.
         labels: Labelled target images a class, one comparison for each number; 0 for none.
         seeds: Number of training seeds.
         seed: The first of them.
@@ -39,7 +41,7 @@ class RecognizeConfig:
         steps: Training steps of each classifier.
         batch_size: Images a step, of each domain.
         learning_rate: Of Adam, falls along a cosine.
-        selection: What chooses states, and the best method: source_val, im, snd, last, or oracle, which looks at
+        selection: What selects states, and the best method: source_val, im, snd, last, or oracle, which looks at
             labels of the target's validation images.
         validate_every: Steps between the states to choose from.
         augment: Changes of training images: names out of translation, cutout, color, affine, resolution.
@@ -50,7 +52,7 @@ class RecognizeConfig:
         export_dir: Where SavedModels land, as numbered versions; exported/NAME-classifier if not given.
         resume: Directory of an interrupted run to go on with; it keeps its own settings.
         allow_changes: Go on also if its data or the versions of packages have changed.
-        rank: Only tell which source looks most helpful, before anything is trained on the target.
+        rank: Only rank the sources by how helpful they look, before anything is trained on the target.
         force: Publish also after negative transfer.
         json: Print the result as the last line, one JSON object.
     """
@@ -58,7 +60,7 @@ class RecognizeConfig:
     source: Source = field(default_factory=RenderedDigits)
     target: Source = field(default_factory=lambda: HandwrittenDigits(shots=None, validation_shots=None))
     candidates: tuple[Source, ...] = ()
-    method: str = "SHOT,GANImages"
+    method: list[Recognizer] = field(default_factory=lambda: [SHOT(), GANImages()])
     labels: tuple[int, ...] = (0, 1, 5, 10)
     seeds: int = 2
     seed: int = 0
@@ -88,16 +90,18 @@ class RecognizeConfig:
             raise ConfigError(f"`backbone` must be conv or dense. Received: {self.backbone}")
         if not self.labels or min(self.labels) < 0:
             raise ConfigError(f"`labels` must be numbers of at least 0. Received: {list(self.labels)}")
-        methods = parse_methods(self.method)
+        methods = by_label(self.method)
         idle = [name for name, method in methods.items() if "labelled" in method.needs]
         if idle and not any(self.labels):
             raise ConfigError(f"`labels` must be above 0 for {', '.join(idle)}. Received: {list(self.labels)}")
         if self.selection == "last" and len(methods) > 1:
-            raise ConfigError(f"`selection` last must have one method, as it tells none apart. Received: {self.method}")
+            raise ConfigError(
+                f"`selection` last must have one method, as it tells none apart. Received: {', '.join(methods)}"
+            )
         check_name(self.name or self.target.name)
 
     def settings(self) -> dict:
-        """What all problems of the run have in common."""
+        """What all tasks of the run have in common."""
         from tfgantl.models.backbones import convolutional_features, dense_features
 
         return {
@@ -125,7 +129,8 @@ def recognize(config: RecognizeConfig) -> dict:
     from tfgantl.export.publish import check_export_dir, publish
     from tfgantl.pipelines.recognize.report import recognition_report
     from tfgantl.progress import log
-    from tfgantl.recognition.comparison import Domains, jobs
+    from tfgantl.recognition.comparison import trials
+    from tfgantl.recognition.domains import Domains
     from tfgantl.recognition.summary import Summary
 
     start = time.perf_counter()
@@ -138,12 +143,12 @@ def recognize(config: RecognizeConfig) -> dict:
     test_images, test_labels = domains.test()
     if config.selection == "oracle" and domains.target["validation"].num_classes is None:
         raise ConfigError("`selection` must not be oracle for a target without labels. Received: oracle")
-    todo = jobs(
-        parse_methods(config.method), config.labels, list(range(config.seed, config.seed + config.seeds)),
+    todo = trials(
+        by_label(config.method), config.labels, list(range(config.seed, config.seed + config.seeds)),
         test_labels is not None,
     )  # fmt: skip
-    for labels in config.labels:  # whatever is wrong with a problem is told before the run
-        domains.problem(labels, config.seed, **config.settings())
+    for labels in config.labels:  # whatever is wrong with a task is told before the run
+        domains.task(labels, config.seed, **config.settings())
 
     with RunDirectory.open(config, f"{name}-recognize") as run:
         facts = {
@@ -166,8 +171,8 @@ def recognize(config: RecognizeConfig) -> dict:
         export_dir = None
         if verdict is None or verdict.outcome != "negative" or config.force:
             facts = {
-                "source": type(config.source).__name__, "target": name, "method": best.job.row,
-                "metrics": outcome.rows[best.job.row], "verdict": verdict.outcome if verdict else None,
+                "source": type(config.source).__name__, "target": name, "method": best.trial.row,
+                "metrics": outcome.rows[best.trial.row], "verdict": verdict.outcome if verdict else None,
             }  # fmt: skip
             features = keras.Model(best.classifier.inputs[0], best.classifier.layers[-2].output)  # what the head sees
             signatures = partial(classifier_signatures, features=features)
@@ -175,7 +180,7 @@ def recognize(config: RecognizeConfig) -> dict:
         result = {
             "methods": {row: entry for row, entry in outcome.rows.items() if row not in outcome.baselines},
             "baselines": {row: outcome.rows[row] for row in outcome.baselines},
-            "best": best.job.row,
+            "best": best.trial.row,
             "verdict": verdict.outcome if verdict else None,
             "setting": outcome.settings,
             "selection": config.selection,
@@ -194,55 +199,42 @@ def recognize(config: RecognizeConfig) -> dict:
 
 
 def finished(run, domains, todo, settings) -> list:
-    """Results of all jobs; those that the run directory holds are not trained again."""
-    from tfgantl.recognition.comparison import run as run_jobs
+    """Results of all trials; those that the run directory holds are not trained again."""
+    from tfgantl.recognition.comparison import run as run_trials
     from tfgantl.recognition.results import load_result, save_result
 
-    results = {number: load_result(run, number, job) for number, job in enumerate(todo)}
+    results = {number: load_result(run, number, trial) for number, trial in enumerate(todo)}
     missing = [number for number, result in results.items() if result is None]
-    for number, result in zip(missing, run_jobs(domains, [todo[n] for n in missing], settings), strict=True):
+    for number, result in zip(missing, run_trials(domains, [todo[n] for n in missing], settings), strict=True):
         save_result(run, number, result)
         results[number] = result
         for record in result.history:
-            run.log({"run": f"{result.job.row}, seed {result.job.seed}", **record})
+            run.log({"run": f"{result.trial.row}, seed {result.trial.seed}", **record})
     return list(results.values())
 
 
 def rank(config: RecognizeConfig) -> dict:
-    """Tells, before training on the target, which source looks most helpful."""
+    """Ranks sources by how helpful they look, before training on the target."""
     from tfgantl.progress import log
-    from tfgantl.recognition.comparison import Domains
+    from tfgantl.recognition.domains import Domains
+    from tfgantl.recognition.trainer import Trainer
     from tfgantl.recognition.transferability import classifier_transferability
 
-    found = {}
+    ranks = {}
     for number, source in enumerate((config.source, *config.candidates)):
         domains = Domains.load(source, config.target, config.image_size, config.channels)
         labels = max(config.labels) if domains.test()[1] is not None else 0
-        measured = classifier_transferability(domains.problem(labels, config.seed, **config.settings()))
+        trainer = Trainer(domains.task(labels, config.seed, **config.settings()))
+        measured = classifier_transferability(trainer)
         title = f"{number}: {source.name}"
-        found[title] = {**asdict(measured), "warning": measured.warning}
+        ranks[title] = {**asdict(measured), "warning": measured.warning}
         log(f"{title}: " + ", ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v or '–'}" for k, v in
-                                      found[title].items()))  # fmt: skip
-    order = sorted(found, key=lambda title: (-(found[title]["leep"] or 0.0), found[title]["a_distance"]))
+                                      ranks[title].items()))  # fmt: skip
+    order = sorted(ranks, key=lambda title: (-(ranks[title]["leep"] or 0.0), ranks[title]["a_distance"]))
     log(f"most helpful first: {'; '.join(order)}")
-    return {"ranks": found, "order": order}
+    return {"ranks": ranks, "order": order}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
-    return run_cli(RecognizeConfig, "recognize", recognize, DEFAULTS, joined(arguments))
-
-
-def joined(arguments: list[str] | None) -> list[str]:
-    """The command line with several `--method NAME` made into one."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    names, others, expected = [], [], False
-    for argument in arguments:
-        if expected or argument.startswith("--method="):
-            names.append(argument.removeprefix("--method="))
-            expected = False
-        elif argument == "--method":
-            expected = True
-        else:
-            others.append(argument)
-    return [*others, *([f"--method={','.join(names)}"] if names else []), *(["--method"] if expected else [])]
+    return run_cli(RecognizeConfig, "recognize", recognize, DEFAULTS, arguments)

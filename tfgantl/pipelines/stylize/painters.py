@@ -105,14 +105,14 @@ class OptimizingPainter:
         }  # fmt: skip
 
     def _task(self, run, number):
-        from tfgantl.style.coarse_to_fine import Task
+        from tfgantl.style.coarse_to_fine import PaintingTask
         from tfgantl.style.objective import Weights
 
         config, job, before = self.config, self.job, None
         if config.smooth and number:
             earlier = job.contents[number - 1]
             before = read_picture(place(run, earlier), "content"), job.read(earlier)
-        return Task(
+        return PaintingTask(
             job.read(job.contents[number]), job.styles, job.shares,
             Weights(config.content_weight, config.style_weight, config.tv_weight, config.smooth), config.passed,
             config.steps, job.init, config.strength, config.preserve_color == "cov", job.masks, before,

@@ -1,22 +1,9 @@
-"""Feature-based methods with an adversary: features, or heads, compete about the domain."""
+"""Feature-based methods with an adversary: a domain discriminator, or a second head."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from tfgantl.recognition.method import Recognizer
-
-
-def domain_discriminator(units: int, width: int = 256):
-    """Features (batch, units) → logit (batch, 1) of the source; dropout, and no batch normalisation."""
-    import keras
-    from keras import layers
-
-    features = keras.Input((units,))
-    x = features
-    for number in (1, 2):
-        x = layers.Dense(width, activation="relu")(x)
-        x = layers.Dropout(0.3, seed=number)(x)
-    return keras.Model(features, layers.Dense(1)(x), name="domain")
 
 
 @dataclass(frozen=True)
@@ -35,7 +22,9 @@ class DANN(Recognizer):
     family: ClassVar[str] = "feature"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def networks(self, problem, model):
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import domain_discriminator
+
         return {"domain": domain_discriminator(model.features.output_shape[-1])}
 
     def losses(self, model, batch):
@@ -48,36 +37,40 @@ class DANN(Recognizer):
         source, target = model.embed(images), model.embed(batch["unlabelled"][0])
         task = cross_entropy(labels, model.head(source))
         task += model.on_labelled(batch)
-        told = [
+        logits = [
             model.auxiliary_networks["domain"](reverse_gradient(x, strength), training=True) for x in (source, target)
         ]
-        return {"task": task, "domain": domain_loss(told[0], 1.0) + domain_loss(told[1], 0.0)}
+        return {"task": task, "domain_loss": domain_loss(logits[0], 1.0) + domain_loss(logits[1], 0.0)}
 
 
 @dataclass(frozen=True)
 class ADDA(Recognizer):
-    """Trains a copy of the source features on the target, until a discriminator takes them for those of the source.
+    """Adapts a copy of the source features to the target, until a discriminator takes them for source features.
 
     The head and the features of the source are frozen.
 
     Args:
-        rate: Factor on the gradient of the target features; they must not run away from the head.
+        gradient_scale: Factor on the adversarial gradient of the target features, which must stay readable to the head.
 
     Reference:
         Tzeng et al., 2017, https://arxiv.org/abs/1702.05464
     """
 
-    rate: float = 0.1
+    gradient_scale: float = 0.1
 
     family: ClassVar[str] = "feature"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, problem, model):
-        frozen = problem.source_model().features
-        return {"source": copied(frozen), "domain": domain_discriminator(model.features.output_shape[-1])}
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import domain_discriminator, frozen_copy
 
-    def prepare(self, model, problem):
+        return {
+            "source": frozen_copy(trainer.source_model().features),
+            "domain": domain_discriminator(model.features.output_shape[-1]),
+        }
+
+    def prepare(self, model, trainer):
         model.head.trainable = False
 
     def step(self, model, batch):
@@ -91,18 +84,18 @@ class ADDA(Recognizer):
             target = model.embed(batch["unlabelled"][0])
             with features.stop_recording():
                 with tf.GradientTape() as tape:
-                    told = domain_loss(domain(source, training=True), 1.0)
-                    told += domain_loss(domain(target, training=True), 0.0)
-                model.update([domain], told, tape)
-            fooled = domain_loss(domain(target, training=False), 1.0)
-            total = self.rate * fooled + model.on_labelled(batch)
+                    d_loss = domain_loss(domain(source, training=True), 1.0)
+                    d_loss += domain_loss(domain(target, training=True), 0.0)
+                model.update([domain], d_loss, tape)
+            g_loss = domain_loss(domain(target, training=False), 1.0)
+            total = self.gradient_scale * g_loss + model.on_labelled(batch)
         model.update([model.features], total, features)
-        return {"loss": total, "domain": told, "fooled": fooled}
+        return {"loss": total, "d_loss": d_loss, "g_loss": g_loss}
 
 
 @dataclass(frozen=True)
 class MCD(Recognizer):
-    """Two heads that agree on the source look for target images that they disagree about; features avoid these.
+    """Two heads seek target images on which they disagree, while the features minimise that discrepancy.
 
     Args:
         repeats: Steps of the features for each step of the heads.
@@ -116,10 +109,10 @@ class MCD(Recognizer):
     family: ClassVar[str] = "feature"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def networks(self, problem, model):
+    def networks(self, model, trainer):
         from tfgantl.models.backbones import linear_head
 
-        return {"second": linear_head(model.features.output_shape[-1], problem.num_classes)}
+        return {"second": linear_head(model.features.output_shape[-1], trainer.task.num_classes)}
 
     def step(self, model, batch):
         import tensorflow as tf
@@ -127,35 +120,25 @@ class MCD(Recognizer):
         from tfgantl.recognition.losses import cross_entropy, discrepancy
 
         heads, target = [model.head, model.auxiliary_networks["second"]], batch["unlabelled"][0]
-        known = [batch[name] for name in ("source", "labelled") if name in batch]
+        labelled = [batch[name] for name in ("source", "labelled") if name in batch]
 
-        def task():
-            embedded = [(model.embed(images), labels) for images, labels in known]
+        def task_loss():
+            embedded = [(model.embed(images), labels) for images, labels in labelled]
             return tf.add_n([cross_entropy(y, head(x)) for x, y in embedded for head in heads])
 
-        def disagreement():
+        def target_discrepancy():
             x = model.embed(target)
             return discrepancy(*(head(x) for head in heads))
 
         with tf.GradientTape() as tape:
-            agreed = task()
-        model.update([model.features, *heads], agreed, tape)
+            task = task_loss()
+        model.update([model.features, *heads], task, tape)
         with tf.GradientTape() as tape:
-            found = disagreement()
-            total = task() - found
+            maximized = target_discrepancy()
+            total = task_loss() - maximized
         model.update(heads, total, tape)
         for _ in range(self.repeats):
             with tf.GradientTape() as tape:
-                left = disagreement()
-            model.update([model.features], left, tape)
-        return {"loss": agreed + left, "task": agreed, "found": found, "left": left}
-
-
-def copied(network):
-    """A frozen copy of a functional network."""
-    import keras
-
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    copy.trainable = False
-    return copy
+                minimized = target_discrepancy()
+            model.update([model.features], minimized, tape)
+        return {"loss": task + minimized, "task": task, "max_discrepancy": maximized, "discrepancy": minimized}

@@ -1,4 +1,4 @@
-"""Feature-based methods without an adversary: the distributions of features are made alike."""
+"""Feature-based methods without an adversary: feature distributions of both domains are aligned."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tfgantl.recognition.method import Recognizer
 
 @dataclass(frozen=True)
 class AdaBN(Recognizer):
-    """Keeps the weights of the source, and measures the BatchNorm statistics on the target.
+    """Keeps the weights of the source and re-estimates BatchNorm statistics on the target.
 
     Reference:
         Li et al., 2017, https://arxiv.org/abs/1603.04779
@@ -18,23 +18,19 @@ class AdaBN(Recognizer):
     family: ClassVar[str] = "feature"
     uses: ClassVar[tuple[str, ...]] = ("unlabelled",)
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
+    from_source: ClassVar[bool] = True
 
-    def fit(self, problem, title=None):
-        from time import perf_counter
+    def fit(self, trainer, title=None):
+        from tfgantl.recognition.fitted import Fitted
 
-        from tfgantl.recognition.trainer import Fitted, check_needs
-
-        check_needs(self, problem)
-        start, model = problem.source_model(), problem.model()
-        began = perf_counter()
-        model.classifier.set_weights(start.classifier.get_weights())
-        problem.recalibrate_batch_norm(model, self.uses)
-        return Fitted(model, seconds=perf_counter() - began)
+        model = trainer.copy_of_source_model()
+        trainer.recalibrate_batch_norm(model, self.uses)
+        return Fitted(model)
 
 
 @dataclass(frozen=True)
 class _Aligned(Recognizer, ABC):
-    """Adds a distance between the features of both domains to the loss.
+    """Adds a distance between the feature distributions of both domains to the loss.
 
     Args:
         strength: Weight of the distance.
@@ -56,7 +52,7 @@ class _Aligned(Recognizer, ABC):
 
 @dataclass(frozen=True)
 class DeepCORAL(_Aligned):
-    """Makes the covariances of features alike.
+    """Matches the covariances of source and target features.
 
     Reference:
         Sun and Saenko, 2016, https://arxiv.org/abs/1607.01719
@@ -72,7 +68,7 @@ class DeepCORAL(_Aligned):
 
 @dataclass(frozen=True)
 class MMD(_Aligned):
-    """Makes the means of features alike in the space of a sum of Gaussian kernels (DAN, on one layer).
+    """Minimises the maximum mean discrepancy of features under a sum of Gaussian kernels (DAN, on one layer).
 
     Reference:
         Long et al., 2015, https://arxiv.org/abs/1502.02791
@@ -95,7 +91,7 @@ class MMD(_Aligned):
 
 @dataclass(frozen=True)
 class JAN(MMD):
-    """Makes the joint distributions of features and predictions alike: the product of both kernels.
+    """Aligns the joint distributions of features and predictions, by the product of both kernels.
 
     Reference:
         Long et al., 2017, https://arxiv.org/abs/1605.06636

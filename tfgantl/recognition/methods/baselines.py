@@ -1,4 +1,4 @@
-"""What every method is compared with."""
+"""Baselines that every method is compared with."""
 
 from dataclasses import dataclass
 from typing import ClassVar

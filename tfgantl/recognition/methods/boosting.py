@@ -1,16 +1,19 @@
-"""TrAdaBoost: source images that contradict the target lose their weight, round by round."""
+"""Boosting: source images that contradict the target lose weight, round by round."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
 
-MOST = 2000  # source images that are boosted
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_SOURCE_IMAGES = 2000  # source images that are boosted
 
 
 @dataclass(frozen=True)
 class TrAdaBoost(Recognizer):
-    """Boosts a linear classifier on the features of the source, over source and labelled target images together.
+    """Boosts a linear classifier of source features over source and labelled target images together.
 
     The vote of the second half of the rounds is distilled into one head, so that the result is one network.
     Errors above 1 - 1/K, which a vote cannot use, end the rounds (as in SAMME; Hastie et al., 2009).
@@ -27,25 +30,21 @@ class TrAdaBoost(Recognizer):
     family: ClassVar[str] = "instance"
     uses: ClassVar[tuple[str, ...]] = ("labelled",)
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
+    from_source: ClassVar[bool] = True
 
-    def fit(self, problem, title=None):
-        from time import perf_counter
-
+    def fit(self, trainer, title=None):
         import numpy as np
 
         from tfgantl.recognition.density import effective_size
+        from tfgantl.recognition.fitted import Fitted
         from tfgantl.recognition.selection import unit_features
-        from tfgantl.recognition.trainer import Fitted, check_needs
 
-        check_needs(self, problem)
-        start, began = problem.source_model(), perf_counter()
-        model = problem.model()
-        model.classifier.set_weights(start.classifier.get_weights())
-        problem.recalibrate_batch_norm(model, ("unlabelled", "labelled"))
-        images, labels = problem.labelled.subset(10**9)
-        some, known = problem.source.subset(MOST)
-        source, target = (unit_features(model, x) for x in (some, images))
-        votes, weights = boosted(source, known, target, labels, problem.num_classes, self.rounds, problem.seed)
+        task, model = trainer.task, trainer.copy_of_source_model()
+        trainer.recalibrate_batch_norm(model, ("unlabelled", "labelled"))
+        images, labels = task.labelled.subset(10**9)
+        source_images, source_labels = task.source.subset(MAX_SOURCE_IMAGES)
+        source, target = (unit_features(model, x) for x in (source_images, images))
+        votes, weights = boosted(source, source_labels, target, labels, task.num_classes, self.rounds, task.seed)
 
         # The vote of linear classifiers, each by its logarithm of 1/β, is a linear classifier of their probabilities;
         # what is nearest to it among heads is the mean of theirs.
@@ -55,12 +54,20 @@ class TrAdaBoost(Recognizer):
         model.head.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
         size = effective_size(weights)
         return Fitted(
-            model, seconds=perf_counter() - began,
+            model,
             notes={"effective sample size": f"{size:.0f} of {len(weights)} source images", "rounds": str(len(votes))},
-        )  # fmt: skip
+        )
 
 
-def boosted(source, source_labels, target, target_labels, num_classes: int, rounds: int, seed: int):
+def boosted(
+    source: "np.ndarray",
+    source_labels: "np.ndarray",
+    target: "np.ndarray",
+    target_labels: "np.ndarray",
+    num_classes: int,
+    rounds: int,
+    seed: int,
+) -> "tuple[list, np.ndarray]":
     """The rounds of TrAdaBoost.
 
     Args:
@@ -82,18 +89,18 @@ def boosted(source, source_labels, target, target_labels, num_classes: int, roun
     n = len(source)
     weights = np.concatenate([np.full(n, 0.5 / n), np.full(len(target), 0.5 / len(target))])
     shrink = 1.0 / (1.0 + np.sqrt(2.0 * np.log(n) / rounds))
-    found = []
+    ensemble = []
     for _ in range(rounds):
         weights /= weights.sum()
         fitted = LogisticRegression(C=10.0, max_iter=100, random_state=seed)
         fitted.fit(x, y, sample_weight=weights * len(x))
         wrong = fitted.predict(x) != y
         error = weights[n:][wrong[n:]].sum() / weights[n:].sum()
-        if error >= 1.0 - 1.0 / num_classes and found:
+        if error >= 1.0 - 1.0 / num_classes and ensemble:
             break
         error = np.clip(error, 1e-3, 0.499)
         beta = error / (1.0 - error)
-        found.append((-np.log(beta), fitted))
+        ensemble.append((-np.log(beta), fitted))
         weights[:n][wrong[:n]] *= shrink
         weights[n:][wrong[n:]] /= beta
-    return found[len(found) // 2 :], weights[:n]
+    return ensemble[len(ensemble) // 2 :], weights[:n]

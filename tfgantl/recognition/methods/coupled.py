@@ -1,17 +1,20 @@
-"""Two GANs that share what they know of both domains."""
+"""Coupled GANs: one for each domain, with shared layers."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
 class CoGAN(Recognizer):
-    """Two GANs, one a domain, that share all but the layers next to the image; the shared judge classifies.
+    """Trains one GAN a domain; both share all but the layers next to the image, and the classifier their features.
 
     Args:
-        latent_dim: Length of the noise, from which both generators make one image each.
+        latent_dim: Length of the noise that both generators map to one image each.
         task: Weight of the cross-entropy on source images.
 
     Reference:
@@ -24,29 +27,31 @@ class CoGAN(Recognizer):
     family: ClassVar[str] = "generated"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def networks(self, problem, model):
+    def networks(self, model, trainer):
         import keras
         from keras import layers
 
         from tfgantl.models.structure import structure_of
-        from tfgantl.recognition.image_networks import latent_generator
+        from tfgantl.recognition.auxiliary_networks import latent_generator
 
-        trunk = latent_generator(self.latent_dim, *problem.shape)
+        trunk = latent_generator(self.latent_dim, *trainer.task.shape)
         shared = structure_of(trunk).last_features  # all but the convolution that makes the image, and its tanh
 
-        def ending(name):
-            x = layers.Conv2DTranspose(problem.shape[1], 5, 2, padding="same", activation="tanh", name=name)(shared)
+        def generator(name):
+            x = layers.Conv2DTranspose(trainer.task.shape[1], 5, 2, padding="same", activation="tanh", name=name)(
+                shared
+            )
             return keras.Model(trunk.inputs, x, name=name)
 
         block, rest = split_features(model.features)
         first = keras.models.clone_model(block)
-        first.set_weights(block.get_weights())  # what the sides have in common is then where it is for both
-        made = {name: ending(name) for name in ("make_source", "make_target")}
-        made["make_target"].set_weights(made["make_source"].get_weights())
+        first.set_weights(block.get_weights())  # both sides start alike, as the shared layers expect
+        generators = {f"{side}_generator": generator(f"make_{side}") for side in ("source", "target")}
+        generators["target_generator"].set_weights(generators["source_generator"].get_weights())
         units = model.features.output_shape[-1]
         vector = keras.Input((units,))
         return {
-            **made,
+            **generators,
             "first": first,
             "rest": rest,
             "real": keras.Model(vector, layers.Dense(1)(vector), name="real"),
@@ -64,44 +69,44 @@ class CoGAN(Recognizer):
         def source_features(x):
             return nets["rest"](nets["first"](x, training=True), training=True)
 
-        sides = ((source_features, images, nets["make_source"]), (model.embed, target, nets["make_target"]))
-        fakes = [make(noise, training=True) for _, _, make in sides]
+        sides = ((source_features, images, nets["source_generator"]), (model.embed, target, nets["target_generator"]))
+        fakes = [generator(noise, training=True) for _, _, generator in sides]
         with tf.GradientTape() as tape:
-            told = tf.add_n([
-                domain_loss(nets["real"](embed(x)), wanted)
+            d_loss = tf.add_n([
+                domain_loss(nets["real"](embed(x)), label)
                 for (embed, real, _), fake in zip(sides, fakes, strict=True)
-                for x, wanted in ((real, 1.0), (fake, 0.0))
+                for x, label in ((real, 1.0), (fake, 0.0))
             ])  # fmt: skip
             task = cross_entropy(labels, model.head(source_features(images)))
             task += model.on_labelled(batch)
-            total = told + self.task * task
+            total = d_loss + self.task * task
         model.update([model.classifier, nets["first"], nets["real"]], total, tape)
         with tf.GradientTape() as tape:
-            made = [(embed, make(noise, training=True)) for embed, _, make in sides]
-            fooled = tf.add_n([domain_loss(nets["real"](embed(x)), 1.0) for embed, x in made])
-        shared = {id(v): v for name in ("make_source", "make_target") for v in nets[name].trainable_variables}
-        model.apply(list(shared.values()), fooled, tape)
-        return {"loss": total, "judge": told, "task": task, "fooled": fooled}
+            embedded = [embed(generator(noise, training=True)) for embed, _, generator in sides]
+            g_loss = tf.add_n([domain_loss(nets["real"](x), 1.0) for x in embedded])
+        shared = {id(v): v for name in ("source_generator", "target_generator") for v in nets[name].trainable_variables}
+        model.apply(list(shared.values()), g_loss, tape)
+        return {"loss": total, "d_loss": d_loss, "task": task, "g_loss": g_loss}
 
-    def generate(self, model, problem, count):
-        """Target images, and what the classifier of the source side takes their twins for."""
+    def generate(self, model, trainer, count):
+        """Target images, labelled by what the source side predicts of their counterparts."""
         import numpy as np
 
         from tfgantl.images import to_uint8
 
-        noise = np.random.default_rng(problem.seed).standard_normal((count, self.latent_dim), np.float32)
-        twins, made = (
+        noise = np.random.default_rng(trainer.task.seed).standard_normal((count, self.latent_dim), np.float32)
+        source_images, target_images = (
             model.auxiliary_networks[n].predict(noise, batch_size=256, verbose=0)
-            for n in ("make_source", "make_target")
+            for n in ("source_generator", "target_generator")
         )
         features = model.auxiliary_networks["rest"].predict(
-            model.auxiliary_networks["first"].predict(twins, verbose=0), verbose=0
+            model.auxiliary_networks["first"].predict(source_images, verbose=0), verbose=0
         )
-        return to_uint8(made), model.head.predict(features, verbose=0).argmax(1)
+        return to_uint8(target_images), model.head.predict(features, verbose=0).argmax(1)
 
 
-def split_features(features):
-    """A features network as its first block, and the rest, which share its layers."""
+def split_features(features: "keras.Model") -> "tuple[keras.Model, keras.Model]":
+    """A features network as its first block and the rest, which share its layers."""
     import keras
 
     last = [layer for layer in features.layers if layer.name.startswith("block1_")][-1]

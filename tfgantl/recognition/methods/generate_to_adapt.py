@@ -1,4 +1,4 @@
-"""Features that a generator can make images of the right class from."""
+"""Generate to adapt: a generator conditioned on features provides the loss that aligns them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,12 +8,12 @@ from tfgantl.recognition.method import Recognizer
 
 @dataclass(frozen=True)
 class GenerateToAdapt(Recognizer):
-    """Features must be what a generator can make source-like images of the right class from.
+    """Trains features from which a generator can draw source-like images of the right class.
 
     Args:
         latent_dim: Length of the noise beside features and label.
-        alpha: Weight of what the judge says of images made from source features, in the loss of the features.
-        beta: Weight of the same for the target, relative to `alpha`.
+        alpha: Weight of the adversarial loss of images generated from features, in the loss of the features.
+        beta: Weight of the target's part of it, relative to `alpha`.
 
     Reference:
         Sankaranarayanan et al., 2018, https://arxiv.org/abs/1704.01705
@@ -27,16 +27,16 @@ class GenerateToAdapt(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, problem, model):
-        from tfgantl.recognition.image_networks import image_judge, latent_generator
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import image_discriminator, latent_generator
 
-        inputs = problem.num_classes + 1 + model.features.output_shape[-1] + self.latent_dim
+        inputs = trainer.task.num_classes + 1 + model.features.output_shape[-1] + self.latent_dim
         return {
-            "generator": latent_generator(inputs, *problem.shape),
-            "judge": image_judge(*problem.shape, problem.num_classes + 1),
+            "generator": latent_generator(inputs, *trainer.task.shape),
+            "discriminator": image_discriminator(*trainer.task.shape, trainer.task.num_classes + 1),
         }
 
-    def made(self, model, features, labels):
+    def generated(self, model, features, labels):
         import tensorflow as tf
 
         noise = model.noise((tf.shape(features)[0], self.latent_dim))
@@ -48,48 +48,50 @@ class GenerateToAdapt(Recognizer):
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss
 
-        generator, judge = model.auxiliary_networks["generator"], model.auxiliary_networks["judge"]
+        generator, discriminator = (model.auxiliary_networks[name] for name in ("generator", "discriminator"))
         (images, labels), target = batch["source"], batch["unlabelled"][0]
-        nobody = tf.fill(tf.shape(target)[:1], model.head.output_shape[-1])  # the code of the unknown class
+        unknown = tf.fill(tf.shape(target)[:1], model.head.output_shape[-1])  # one more class than there are
 
-        def judged(x, training=True):
-            said = judge(x, training=training)[0]
-            return said[:, :-1], said[:, -1:]  # classes, real
+        def class_and_real_logits(x, training=True):
+            logits = discriminator(x, training=training)[0]
+            return logits[:, :-1], logits[:, -1:]
 
-        known, unknown = model.embed(images), model.embed(target)
-        fakes, others = self.made(model, known, labels), self.made(model, unknown, nobody)
+        source_features, target_features = model.embed(images), model.embed(target)
+        fakes = self.generated(model, source_features, labels)
+        target_fakes = self.generated(model, target_features, unknown)
         with tf.GradientTape() as tape:
-            classes, real = judged(images)
-            told = cross_entropy(labels, classes) + domain_loss(real, 1.0)
-            told += domain_loss(judged(fakes)[1], 0.0) + domain_loss(judged(others)[1], 0.0)
-        model.update([judge], told, tape)
+            classes, real = class_and_real_logits(images)
+            d_loss = cross_entropy(labels, classes) + domain_loss(real, 1.0)
+            d_loss += domain_loss(class_and_real_logits(fakes)[1], 0.0)
+            d_loss += domain_loss(class_and_real_logits(target_fakes)[1], 0.0)
+        model.update([discriminator], d_loss, tape)
         with tf.GradientTape() as tape:
-            classes, real = judged(self.made(model, known, labels), False)
-            fooled = cross_entropy(labels, classes) + domain_loss(real, 1.0)
-        model.update([generator], fooled, tape)
+            classes, real = class_and_real_logits(self.generated(model, source_features, labels), False)
+            g_loss = cross_entropy(labels, classes) + domain_loss(real, 1.0)
+        model.update([generator], g_loss, tape)
         with tf.GradientTape() as tape:
             features = model.embed(images)
             task = cross_entropy(labels, model.head(features))
             task += model.on_labelled(batch)
-            classes = judged(self.made(model, features, labels), False)[0]
-            real = judged(self.made(model, model.embed(target), nobody), False)[1]
-            alike = cross_entropy(labels, classes) + self.beta * domain_loss(real, 1.0)
-            total = task + self.alpha * alike
+            classes = class_and_real_logits(self.generated(model, features, labels), False)[0]
+            real = class_and_real_logits(self.generated(model, model.embed(target), unknown), False)[1]
+            adversarial = cross_entropy(labels, classes) + self.beta * domain_loss(real, 1.0)
+            total = task + self.alpha * adversarial
         model.update([model.classifier], total, tape)
-        return {"loss": total, "task": task, "alike": alike, "judge": told, "fooled": fooled}
+        return {"loss": total, "task": task, "adversarial": adversarial, "d_loss": d_loss, "g_loss": g_loss}
 
-    def generate(self, model, problem, count):
-        """Images made from target features, and what the classifier takes the targets for."""
+    def generate(self, model, trainer, count):
+        """Images generated from target features, labelled by the predictions of the classifier."""
         import numpy as np
 
         from tfgantl.images import to_uint8, to_unit
 
-        images = problem.target_pool[:count]
+        images = trainer.target_pool[:count]
         features = model.features.predict(to_unit(images), batch_size=256, verbose=0)
-        classes = problem.num_classes
+        classes = trainer.task.num_classes
         code = np.eye(classes + 1, dtype=np.float32)[np.full(len(images), classes)]
-        noise = np.random.default_rng(problem.seed).standard_normal((len(images), self.latent_dim), np.float32)
-        made = model.auxiliary_networks["generator"].predict(
+        noise = np.random.default_rng(trainer.task.seed).standard_normal((len(images), self.latent_dim), np.float32)
+        generated = model.auxiliary_networks["generator"].predict(
             np.concatenate([code, features, noise], 1), batch_size=256, verbose=0
         )
-        return to_uint8(made), model.head.predict(features, batch_size=256, verbose=0).argmax(1)
+        return to_uint8(generated), model.head.predict(features, batch_size=256, verbose=0).argmax(1)

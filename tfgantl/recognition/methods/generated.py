@@ -1,25 +1,31 @@
-"""Classifiers of images that an adapted conditional GAN makes."""
+"""Classifiers trained on images that an adapted conditional GAN generates."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
+from tfgantl.errors import ConfigError
 from tfgantl.recognition.method import Recognizer
+from tfgantl.recognition.methods.parameters import SHOT
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
 
 
 @dataclass(frozen=True)
 class GANImages(Recognizer):
     """Adapts a class-conditional GAN to the target, and trains the classifier on its images.
 
-    The GAN learns from the labelled images of the target, and from the others with labels that another method is
-    sure of.
+    The GAN learns from the labelled images of the target, and from the others with confident labels of another method.
 
     Args:
         source: Handle of the conditional GAN to adapt, as for `tfgantl adapt`.
         gan_steps: Training steps of the adaptation.
         images: Generated images to train on.
-        labeller: Name of the method that labels the unlabelled images of the target; none leaves them out.
-        sure: Share of the images of each predicted class that are taken, the surest first.
-        rounds: How often to go round: from the second time on, the classifier trained on generated images is the
+        labeller: Method that labels the unlabelled images of the target; null leaves these out.
+        confident_share: Share of the images of each predicted class that are taken, the most confident first.
+        rounds: Number of repetitions; from the second one on, the classifier trained on generated images is the
             labeller.
 
     Reference:
@@ -29,61 +35,56 @@ class GANImages(Recognizer):
     source: str = "rendered-digits"
     gan_steps: int = 600
     images: int = 6000
-    labeller: str = "SHOT"
-    sure: float = 0.7
+    labeller: Recognizer | None = SHOT()
+    confident_share: float = 0.7
     rounds: int = 1
 
     family: ClassVar[str] = "generated"
     needs: ClassVar[tuple[str, ...]] = ("source",)
+    from_source: ClassVar[bool] = True
 
-    def __post_init__(self):
-        if self.labeller != "none":
-            from tfgantl.recognition.registry import parse_methods
-
-            parse_methods(self.labeller)
-
-    def fit(self, problem, title=None):
-        from time import perf_counter
-
+    def fit(self, trainer, title=None):
         import numpy as np
 
         from tfgantl.data import Examples
         from tfgantl.images import to_uint8
-        from tfgantl.recognition.trainer import SHOWN, train
 
-        start, began = problem.source_model(), perf_counter()
-        labels = np.arange(self.images) % problem.num_classes
-        fitted = None
+        task, fitted = trainer.task, None
+        labels = np.arange(self.images) % task.num_classes
         for _ in range(self.rounds):
-            known = self.known(problem, fitted, title)
-            gan = self.adapted(problem, known, title)
-            fakes = to_uint8(gan.generate(gan.latents(self.images, problem.seed), labels))
-            made = Examples.from_arrays(fakes, labels, problem.num_classes)
-            fitted = train(OnGenerated(), replace(problem, source=made), title, start)
-        fitted.seconds = perf_counter() - began
-        fitted.generated = fakes[:SHOWN], labels[:SHOWN]
+            labelled = self.labelled(trainer, fitted and fitted.model, title)
+            gan = self.adapted(task, labelled, title)
+            fakes = to_uint8(gan.generate(gan.latents(self.images, task.seed), labels))
+            source = Examples.from_arrays(fakes, labels, task.num_classes)
+            fitted = trainer.replace(source=source).train(_OnGenerated(), title, trainer.source_model())
+        fitted.generated = fakes[: trainer.max_generated], labels[: trainer.max_generated]
         return fitted
 
-    def known(self, problem, labeller, title):
-        """Images of the target whose labels are given, and those that a labeller is sure of."""
+    def labelled(self, trainer, classifier, title):
+        """Images of the target with given labels, and with confident ones of a classifier.
+
+        Args:
+            trainer: The trainer.
+            classifier: What labels the unlabelled images; `None` for that of the labeller.
+            title: Of its progress bar.
+        """
         import numpy as np
 
         from tfgantl.data import Examples
-        from tfgantl.errors import ConfigError
-        from tfgantl.recognition.registry import parse_methods
 
-        parts = [] if problem.labelled is None else [problem.labelled.take()]
-        if problem.unlabelled is not None and self.labeller != "none":
-            labeller = labeller or parse_methods(self.labeller)[self.labeller].fit(problem, title)
-            parts.append(surest(labeller.model, problem.target_pool, self.sure))
+        task = trainer.task
+        parts = [] if task.labelled is None else [task.labelled.take()]
+        if task.unlabelled is not None and self.labeller is not None:
+            classifier = classifier or trainer.fit(self.labeller, title).model
+            parts.append(most_confident(classifier, trainer.target_pool, self.confident_share))
         if not parts:
             raise ConfigError(
                 "GANImages: there must be images of the target, with labels or with a `labeller`. "
-                f"Received: none ({problem.setting} setting)"
+                f"Received: none ({task.setting} setting)"
             )
-        return Examples.from_arrays(*map(np.concatenate, zip(*parts, strict=True)), problem.num_classes)
+        return Examples.from_arrays(*map(np.concatenate, zip(*parts, strict=True)), task.num_classes)
 
-    def adapted(self, problem, known, title):
+    def adapted(self, task, labelled, title):
         """The GAN, adapted to labelled images, without validation."""
         import keras
 
@@ -94,32 +95,32 @@ class GANImages(Recognizer):
         from tfgantl.training.run import train as train_gan
         from tfgantl.transfer import FineTune
 
-        source, _ = open_source(self.source, None, (), problem.seed)
-        source, _ = fit_source(source, *problem.shape, problem.num_classes, "nearest", known, problem.seed)
-        extractor = train_extractor(*known.subset(2000), problem.num_classes, problem.seed, steps=100)
+        source, _ = open_source(self.source, None, (), task.seed)
+        source, _ = fit_source(source, *task.shape, task.num_classes, "nearest", labelled, task.seed)
+        extractor = train_extractor(*labelled.subset(2000), task.num_classes, task.seed, steps=100)
         method = FineTune()
-        keras.utils.set_random_seed(problem.seed)
+        keras.utils.set_random_seed(task.seed)
         networks = method.networks(source, dtype_policy("auto"))
-        gan = GAN(*networks, ema_decay=ADAPTATION.ema_decay, seed=problem.seed)
-        size = min(problem.batch_size, known.size)
+        gan = GAN(*networks, ema_decay=ADAPTATION.ema_decay, seed=task.seed)
+        size = min(task.batch_size, labelled.size)
         return train_gan(
-            gan, method, source, known, known, extractor, ADAPTATION, self.gan_steps, size, problem.seed,
+            gan, method, source, labelled, labelled, extractor, ADAPTATION, self.gan_steps, size, task.seed,
             self.gan_steps, title=title or "gan",
         ).gan  # fmt: skip
 
 
 @dataclass(frozen=True)
-class OnGenerated(Recognizer):
-    """Trains on generated images in place of those of the source, and on the labelled ones."""
+class _OnGenerated(Recognizer):
+    """Trains on generated images in place of those of the source, and on the labelled ones of the target."""
 
     family: ClassVar[str] = "generated"
 
-    def streams(self, problem):
-        return {name: part for name, part in super().streams(problem).items() if name != "unlabelled"}
+    def streams(self, trainer):
+        return {name: part for name, part in super().streams(trainer).items() if name != "unlabelled"}
 
 
-def surest(model, images, share: float):
-    """The images of each predicted class that a classifier is surest of, and its predictions.
+def most_confident(model: "DomainClassifier", images: "np.ndarray", share: float) -> "tuple[np.ndarray, np.ndarray]":
+    """The most confident predictions of each class: images, and their predicted labels.
 
     Args:
         model: The classifier.
@@ -130,11 +131,11 @@ def surest(model, images, share: float):
 
     from tfgantl.recognition.selection import probabilities
 
-    said = probabilities(model, images)
-    labels, chosen = said.argmax(1), []
+    predicted = probabilities(model, images)
+    labels, chosen = predicted.argmax(1), []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        members = members[np.argsort(-said[members, label], kind="stable")]
+        members = members[np.argsort(-predicted[members, label], kind="stable")]
         chosen.extend(members[: max(1, round(share * len(members)))])
     chosen = np.sort(chosen)
     return images[chosen], labels[chosen]

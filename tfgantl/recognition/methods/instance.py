@@ -1,4 +1,4 @@
-"""Instance-based methods: source images count as much as they look like the target."""
+"""Instance-based methods: source images are weighted by how much they look like the target."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -20,35 +20,34 @@ class _Weighted(Recognizer, ABC):
     def weights(self, source, target, seed):
         """Weights (n,) of source features (n, d), 1 on average, for target features (m, d)."""
 
-    def streams(self, problem):
+    def streams(self, trainer):
         import numpy as np
 
         from tfgantl.data import Examples
 
         # The label that a batch carries is the number of its image, by which label and weight are looked up.
-        images = problem.pool[0]
-        found = super().streams(problem)
-        return {**found, "source": Examples.from_arrays(images, np.arange(len(images)), len(images))}
+        images = trainer.source_pool[0]
+        return {**super().streams(trainer), "source": Examples.from_arrays(images, np.arange(len(images)), len(images))}
 
-    def networks(self, problem, model):
+    def networks(self, model, trainer):
         from tfgantl.recognition.state import Buffers
 
-        return {"buffers": Buffers(labels=(len(problem.pool[0]),), weights=(len(problem.pool[0]),))}
+        return {"buffers": Buffers(labels=(len(trainer.source_pool[0]),), weights=(len(trainer.source_pool[0]),))}
 
-    def prepare(self, model, problem):
+    def prepare(self, model, trainer):
         from tfgantl.recognition.selection import unit_features
 
-        start = problem.source_model()
-        source, target = (unit_features(start, images) for images in (problem.pool[0], problem.target_pool))
-        weights = self.weights(source, target, problem.seed)
-        model.auxiliary_networks["buffers"].set(labels=problem.pool[1], weights=weights)
+        start = trainer.source_model()
+        source, target = (unit_features(start, images) for images in (trainer.source_pool[0], trainer.target_pool))
+        weights = self.weights(source, target, trainer.task.seed)
+        model.auxiliary_networks["buffers"].set(labels=trainer.source_pool[1], weights=weights)
 
     def notes(self, model):
         from tfgantl.recognition.density import effective_size
 
         weights = model.auxiliary_networks["buffers"]["weights"].numpy()
         size = effective_size(weights)
-        warning = "; fewer than a tenth: few images decide" if size < 0.1 * len(weights) else ""
+        warning = "; below a tenth: few images dominate" if size < 0.1 * len(weights) else ""
         return {"effective sample size": f"{size:.0f} of {len(weights)} source images{warning}"}
 
     def losses(self, model, batch):
@@ -57,8 +56,8 @@ class _Weighted(Recognizer, ABC):
         from tfgantl.recognition.losses import cross_entropy
 
         images, numbers = batch["source"]
-        memory = model.auxiliary_networks["buffers"]
-        labels, weights = tf.gather(memory["labels"], numbers), tf.gather(memory["weights"], numbers)
+        buffers = model.auxiliary_networks["buffers"]
+        labels, weights = tf.gather(buffers["labels"], numbers), tf.gather(buffers["weights"], numbers)
         logits = model.classifier(images, training=True)
         terms = {"task": cross_entropy(tf.cast(labels, tf.int32), logits, weights)}
         terms["target"] = model.on_labelled(batch)
@@ -67,26 +66,26 @@ class _Weighted(Recognizer, ABC):
 
 @dataclass(frozen=True)
 class DensityRatio(_Weighted):
-    """Weights by a discriminator of the domains, cross-fitted so that no image is judged by what has seen it.
+    """Weights source images by the odds of a cross-fitted discriminator of the domains.
 
     Args:
-        most: Largest weight.
+        max_weight: Largest weight.
 
     Reference:
         Bickel et al., 2009, Discriminative learning under covariate shift, JMLR 10
     """
 
-    most: float = 10.0
+    max_weight: float = 10.0
 
     def weights(self, source, target, seed):
         from tfgantl.recognition.density import discriminator_ratio
 
-        return discriminator_ratio(source, target, self.most, seed)
+        return discriminator_ratio(source, target, self.max_weight, seed)
 
 
 @dataclass(frozen=True)
 class KLIEP(_Weighted):
-    """Weights that bring the source closest to the target in Kullback-Leibler divergence.
+    """Weights source images so that the source comes closest to the target in Kullback-Leibler divergence.
 
     Args:
         centres: Number of kernels.
@@ -105,18 +104,18 @@ class KLIEP(_Weighted):
 
 @dataclass(frozen=True)
 class KMM(_Weighted):
-    """Weights that bring the mean of the source in kernel space to that of the target.
+    """Weights source images so that the means of both domains agree in kernel space.
 
     Args:
-        most: Largest weight before they are scaled.
+        max_weight: Largest weight before they are scaled.
 
     Reference:
         Huang et al., 2006, Correcting sample selection bias by unlabeled data, NeurIPS
     """
 
-    most: float = 100.0
+    max_weight: float = 100.0
 
     def weights(self, source, target, seed):
         from tfgantl.recognition.density import kmm
 
-        return kmm(source, target, self.most, seed)
+        return kmm(source, target, self.max_weight, seed)

@@ -1,14 +1,15 @@
-"""Meta-learning: the source is cut into small tasks, so that a few target images are enough to learn from."""
+"""Meta-learning: an initialisation that adapts from few target images, learnt on small tasks cut from the source."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tfgantl.recognition.method import Recognizer
+from tfgantl.recognition.methods.baselines import TargetOnly
 
 
 @dataclass(frozen=True)
 class Reptile(Recognizer):
-    """Moves the weights towards those that a few steps on a small task lead to; then learns the target from its shots.
+    """Moves the weights towards the result of a few steps on each of many small tasks, then learns from the shots.
 
     A task is to tell some of the classes from a few source images of each.
 
@@ -35,34 +36,26 @@ class Reptile(Recognizer):
     uses: ClassVar[tuple[str, ...]] = ("labelled",)
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
 
-    def fit(self, problem, title=None):
-        from time import perf_counter
+    def fit(self, trainer, title=None):
+        start = self.meta_trained(trainer, title)
+        return trainer.replace(steps=max(1, trainer.task.steps // 4)).train(TargetOnly(), title, start)
 
-        from tfgantl.recognition.methods.baselines import TargetOnly
-        from tfgantl.recognition.trainer import check_needs, train
-
-        check_needs(self, problem)
-        began = perf_counter()
-        start = self.meta_trained(problem, title)
-        fitted = train(TargetOnly(), replace(problem, steps=max(1, problem.steps // 4)), title, start)
-        fitted.seconds = perf_counter() - began
-        return fitted
-
-    def meta_trained(self, problem, title):
-        """A classifier whose weights are a good place to start from."""
+    def meta_trained(self, trainer, title):
+        """A classifier whose weights are a good initialisation."""
         import numpy as np
         import tensorflow as tf
 
         from tfgantl.images import to_unit
         from tfgantl.progress import bar, silent
 
-        model = problem.model()
-        model.compile(weak=problem.weak)
+        model = trainer.new_model()
+        task = trainer.task
+        model.compile(weak=task.weak)
         weights = model.classifier.trainable_variables
-        images, labels = problem.pool
-        members = [np.flatnonzero(labels == label) for label in range(problem.num_classes)]
-        ways = min(self.ways, problem.num_classes)
-        rng = np.random.default_rng([problem.seed, 5])
+        images, labels = trainer.source_pool
+        members = [np.flatnonzero(labels == label) for label in range(task.num_classes)]
+        ways = min(self.ways, task.num_classes)
+        rng = np.random.default_rng([task.seed, 5])
         inner = self.inner_step(model, weights)
         progress = bar(self.tasks, title or "tasks", "task") if title and not silent else None
 
@@ -71,14 +64,14 @@ class Reptile(Recognizer):
             rows = rng.permutation(rows)
             return tf.constant(to_unit(images[rows])), tf.constant(labels[rows])
 
-        for task in range(self.tasks):
-            begun = [tf.identity(w.value) for w in weights]
-            classes = rng.permutation(problem.num_classes)[:ways]
+        for number in range(self.tasks):
+            initial = [tf.identity(w.value) for w in weights]
+            classes = rng.permutation(task.num_classes)[:ways]
             for _ in range(self.inner_steps):
                 x, y = draw(classes)
                 inner(model.augmented(x, "source"), y)
-            rate = self.outer_rate * (1.0 - task / self.tasks)
-            self.outer_step(model, weights, begun, draw(classes), rate)
+            rate = self.outer_rate * (1.0 - number / self.tasks)
+            self.outer_step(model, weights, initial, draw(classes), rate)
             model.step.assign_add(1)
             if progress:
                 progress.update()
@@ -102,15 +95,15 @@ class Reptile(Recognizer):
 
         return step
 
-    def outer_step(self, model, weights, begun, query, rate):
-        """Goes part of the way to where the task has led."""
-        for weight, before in zip(weights, begun, strict=True):
+    def outer_step(self, model, weights, initial, query, rate):
+        """Moves part of the way to the weights adapted to the task."""
+        for weight, before in zip(weights, initial, strict=True):
             weight.assign(before + rate * (weight.value - before))
 
 
 @dataclass(frozen=True)
 class FOMAML(Reptile):
-    """As Reptile, but moves the weights along the gradient that further images of the task have where it has led.
+    """As Reptile, but follows the gradient of further images of the task at the adapted weights.
 
     Reference:
         Finn et al., 2017, https://arxiv.org/abs/1703.03400 (first order)
@@ -118,7 +111,7 @@ class FOMAML(Reptile):
 
     outer_rate: float = 0.05
 
-    def outer_step(self, model, weights, begun, query, rate):
+    def outer_step(self, model, weights, initial, query, rate):
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy
@@ -127,6 +120,6 @@ class FOMAML(Reptile):
         with tf.GradientTape() as tape:
             loss = cross_entropy(labels, model.classifier(images, training=True))
         for weight, before, gradient in zip(
-            weights, begun, tape.gradient(loss, [w.value for w in weights]), strict=True
+            weights, initial, tape.gradient(loss, [w.value for w in weights]), strict=True
         ):
             weight.assign(before - rate * gradient)

@@ -1,4 +1,4 @@
-"""Multi-task learning: source and target are two tasks with shared features, and may disagree."""
+"""Multi-task learning: source and target are two tasks with shared features, which may conflict."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -8,12 +8,15 @@ from tfgantl.recognition.method import Recognizer
 
 @dataclass(frozen=True)
 class MultiTask(Recognizer):
-    """Trains one head a domain on shared features; the gradients' cosine tells where the tasks are at odds.
+    """Trains one head a domain on shared features; the cosine of their gradients shows whether the tasks conflict.
 
     Args:
-        balance: How tasks are combined: `uncertainty` learns a weight of each (Kendall et al., 2018,
-            https://arxiv.org/abs/1705.07115), `pcgrad` takes from each gradient what works against the other (Yu et
-            al., 2020, https://arxiv.org/abs/2001.06782), `sum` does neither.
+        balance: How losses are combined: `uncertainty` learns a weight of each, `pcgrad` removes from each gradient
+            the component that conflicts with the other, `sum` does neither.
+
+    Reference:
+        Kendall et al., 2018, https://arxiv.org/abs/1705.07115 (uncertainty); Yu et al., 2020,
+        https://arxiv.org/abs/2001.06782 (PCGrad)
     """
 
     balance: Literal["uncertainty", "pcgrad", "sum"] = "uncertainty"
@@ -22,12 +25,12 @@ class MultiTask(Recognizer):
     uses: ClassVar[tuple[str, ...]] = ("source", "labelled")
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
 
-    def networks(self, problem, model):
+    def networks(self, model, trainer):
         from tfgantl.models.backbones import linear_head
         from tfgantl.recognition.state import TrainableVector
 
         return {
-            "source_head": linear_head(model.features.output_shape[-1], problem.num_classes),
+            "source_head": linear_head(model.features.output_shape[-1], trainer.task.num_classes),
             "uncertainty": TrainableVector(2),
         }
 
@@ -43,28 +46,28 @@ class MultiTask(Recognizer):
                 cross_entropy(labels, heads[name](model.embed(images)))
                 for name, (images, labels) in batch.items()
             ]  # fmt: skip
-            logs = model.auxiliary_networks["uncertainty"].vector.value
+            log_variances = model.auxiliary_networks["uncertainty"].vector.value
             weighted = tasks
             if self.balance == "uncertainty":
-                weighted = [tf.exp(-logs[i]) * task + logs[i] for i, task in enumerate(tasks)]
+                weighted = [tf.exp(-log_variances[i]) * task + log_variances[i] for i, task in enumerate(tasks)]
             total = tf.add_n(weighted)
         first, second = (tape.gradient(task, [v.value for v in shared]) for task in weighted)
         products = tf.add_n([tf.reduce_sum(a * b) for a, b in zip(first, second, strict=True)])
         squares = [tf.add_n([tf.reduce_sum(g * g) for g in side]) + 1e-12 for side in (first, second)]
-        against = tf.minimum(products, 0.0) if self.balance == "pcgrad" else 0.0
+        conflict = tf.minimum(products, 0.0) if self.balance == "pcgrad" else 0.0
         gradients = [
-            a + b - against * (b / squares[1] + a / squares[0]) for a, b in zip(first, second, strict=True)
+            a + b - conflict * (b / squares[1] + a / squares[0]) for a, b in zip(first, second, strict=True)
         ]  # fmt: skip
         model.optimizer.apply(gradients + tape.gradient(total, [v.value for v in model.head.trainable_variables]),
                               [*shared, *model.head.trainable_variables])  # fmt: skip
-        others = [*heads["source"].trainable_variables]
+        variables = [*heads["source"].trainable_variables]
         if self.balance == "uncertainty":
-            others += model.auxiliary_networks["uncertainty"].trainable_variables
-        model.apply(others, total, tape)
+            variables += model.auxiliary_networks["uncertainty"].trainable_variables
+        model.apply(variables, total, tape)
         cosine = products / tf.sqrt(squares[0] * squares[1])
         return {"loss": total, "source": tasks[1], "target": tasks[0], "cosine": cosine}
 
     def notes(self, model):
         cosine = model.history.history["cosine"][-1]  # mean since the last validation
-        alarm = ", the tasks are at odds: transfer may hurt" if cosine < 0 else ""
-        return {"balance": self.balance, "cosine of the tasks' gradients": f"{cosine:.2f}{alarm}"}
+        warning = ", the tasks conflict: transfer may hurt" if cosine < 0 else ""
+        return {"balance": self.balance, "cosine of the tasks' gradients": f"{cosine:.2f}{warning}"}

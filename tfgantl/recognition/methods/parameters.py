@@ -1,4 +1,4 @@
-"""Model-based methods: the parameters of the source are where the target begins."""
+"""Model-based methods: training on the target starts from the parameters of the source."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,11 +7,11 @@ from tfgantl.recognition.method import Recognizer
 
 
 @dataclass(frozen=True)
-class FineTune(Recognizer):
-    """Goes on from the source with the labelled target images.
+class FineTuneClassifier(Recognizer):
+    """Fine-tunes the source classifier on the labelled target images.
 
     Args:
-        frozen: Number of blocks next to the image that keep the weights of the source.
+        frozen: Number of blocks, counted from the image, that keep the weights of the source.
 
     Reference:
         Yosinski et al., 2014, https://arxiv.org/abs/1411.1792
@@ -24,7 +24,7 @@ class FineTune(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
     from_source: ClassVar[bool] = True
 
-    def prepare(self, model, problem):
+    def prepare(self, model, trainer):
         blocks = sorted({layer.name.split("_")[0] for layer in model.features.layers if layer.name.startswith("block")})
         for layer in model.features.layers:
             if layer.name.split("_")[0] in blocks[: self.frozen]:
@@ -32,8 +32,8 @@ class FineTune(Recognizer):
 
 
 @dataclass(frozen=True)
-class L2SP(FineTune):
-    """Fine-tuning that pays for every step away from the source.
+class L2SPClassifier(FineTuneClassifier):
+    """Fine-tunes with an L2 penalty on the distance of all weights from those of the source.
 
     Args:
         strength: Weight λ of λ/2 Σ (θ - θ_source)².
@@ -45,30 +45,30 @@ class L2SP(FineTune):
     frozen: int = 0
     strength: float = 0.01
 
-    def networks(self, problem, model):
-        from tfgantl.recognition.methods.adversarial import copied
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import frozen_copy
 
-        return {"source": copied(model.features)}
+        return {"source": frozen_copy(model.features)}
 
     def losses(self, model, batch):
         import tensorflow as tf
 
         pairs = zip(model.features.weights, model.auxiliary_networks["source"].weights, strict=True)
-        moved = [tf.nn.l2_loss(v.value - w.value) for v, w in pairs if v.trainable]
-        return {"task": model.supervised(batch), "moved": self.strength * tf.add_n(moved)}
+        distances = [tf.nn.l2_loss(v.value - w.value) for v, w in pairs if v.trainable]
+        return {"task": model.supervised(batch), "penalty": self.strength * tf.add_n(distances)}
 
 
 @dataclass(frozen=True)
 class SHOT(Recognizer):
-    """Moves the features until the frozen head of the source is sure of all its classes; needs no source images.
+    """Adapts the features until the frozen source head predicts confidently and all classes; needs no source images.
 
     Information maximisation, and pseudo-labels from the nearest of the class centroids of the features.
 
     Args:
         pseudo: Weight of the cross-entropy on pseudo-labels.
-        consistency: Weight of the cross-entropy of strongly augmented images with what the head says, surely, of the
-            weakly augmented ones (Sohn et al., 2020, https://arxiv.org/abs/2001.07685); the paper has none.
-        threshold: How sure that must be.
+        consistency: Weight of the cross-entropy of strongly augmented images with confident predictions for the weakly
+            augmented ones (Sohn et al., 2020, https://arxiv.org/abs/2001.07685); the paper has none.
+        threshold: Least probability of a confident prediction.
 
     Reference:
         Liang et al., 2020, https://arxiv.org/abs/2002.08546
@@ -83,23 +83,23 @@ class SHOT(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, problem, model):
+    def networks(self, model, trainer):
         from tfgantl.recognition.state import Buffers
 
-        return {"buffers": Buffers(centroids=(problem.num_classes, model.features.output_shape[-1]))}
+        return {"buffers": Buffers(centroids=(trainer.task.num_classes, model.features.output_shape[-1]))}
 
-    def prepare(self, model, problem):
+    def prepare(self, model, trainer):
         model.head.trainable = False
 
-    def refresh(self, model, problem):
-        """Finds the centroids of the classes, from predictions and then once more from what is nearest."""
+    def refresh(self, model, trainer):
+        """Computes class centroids from predictions, then once more from the nearest centroids."""
         import numpy as np
         from scipy.special import softmax
 
         from tfgantl.images import to_unit
         from tfgantl.recognition.selection import unit
 
-        features = model.features.predict(to_unit(problem.target_pool), batch_size=256, verbose=0)
+        features = model.features.predict(to_unit(trainer.target_pool), batch_size=256, verbose=0)
         shares = softmax(model.head.predict(features, batch_size=256, verbose=0), axis=1)
         features = unit(features)
         for _ in range(2):
@@ -115,10 +115,11 @@ class SHOT(Recognizer):
         images = batch["unlabelled"][0]
         features = model.embed(images)
         logits = model.head(features)
-        near = tf.matmul(tf.stop_gradient(features), model.auxiliary_networks["buffers"]["centroids"], transpose_b=True)
+        centroids = model.auxiliary_networks["buffers"]["centroids"]
+        similarities = tf.matmul(tf.stop_gradient(features), centroids, transpose_b=True)
         terms = {"information": information_maximization(logits)}
         if self.pseudo:
-            terms["pseudo"] = self.pseudo * cross_entropy(tf.argmax(near, 1), logits)
+            terms["pseudo"] = self.pseudo * cross_entropy(tf.argmax(similarities, 1), logits)
         if self.consistency:
             terms["consistency"] = self.consistency * model.consistency(images, logits, self.threshold)
         terms["task"] = model.on_labelled(batch)

@@ -1,4 +1,4 @@
-"""Relation-based methods: what is kept is how images lie to each other."""
+"""Relation-based methods: the relations among the features of images are transferred."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from tfgantl.recognition.method import Recognizer
 
 @dataclass(frozen=True)
 class RelationalDistillation(Recognizer):
-    """Trains a fresh classifier whose features of target images lie to each other as those of the source's do.
+    """Trains a new classifier whose features keep the pairwise distances and angles of the source's.
 
     Args:
         distance: Weight of the distances of pairs.
@@ -26,13 +26,12 @@ class RelationalDistillation(Recognizer):
     family: ClassVar[str] = "relation"
     needs: ClassVar[tuple[str, ...]] = ("source",)
 
-    def networks(self, problem, model):
-        from tfgantl.recognition.methods.adversarial import copied
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import frozen_copy
 
-        return {"teacher": copied(problem.source_model().features)}
+        return {"teacher": frozen_copy(trainer.source_model().features)}
 
     def losses(self, model, batch):
-
         from tfgantl.recognition.losses import relational_angle, relational_distance
 
         images = batch[next(name for name in ("unlabelled", "labelled", "source") if name in batch)][0]
@@ -47,7 +46,7 @@ class RelationalDistillation(Recognizer):
 
 @dataclass(frozen=True)
 class RelationPreserving(RelationalDistillation):
-    """Fine-tunes the classifier of the source on labelled target images, and keeps their relations.
+    """Fine-tunes the source classifier on labelled target images and preserves the relations of its features.
 
     Reference:
         Park et al., 2019, https://arxiv.org/abs/1904.05068

@@ -1,4 +1,4 @@
-"""Semi-supervised methods: what has no labels is trained on as well."""
+"""Semi-supervised methods: unlabelled images are trained on as well."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,13 +8,13 @@ from tfgantl.recognition.method import Recognizer
 
 @dataclass(frozen=True)
 class PseudoLabels(Recognizer):
-    """Trains on the source, and on the target images that the classifier is sure of, strongly augmented.
+    """Trains on the source, and on strongly augmented target images with confident predictions.
 
     Classes are made as frequent among the pseudo-labels as they are in the source.
 
     Args:
-        threshold: How sure it must be.
-        decay: Share of the old mean that a step keeps of how frequent predictions are.
+        threshold: Least probability of a confident prediction.
+        decay: Of the running means of class frequencies among predictions, a step.
 
     Reference:
         Lee, 2013; Sohn et al., 2020, https://arxiv.org/abs/2001.07685; Berthelot et al., 2022,
@@ -28,14 +28,14 @@ class PseudoLabels(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, problem, model):
+    def networks(self, model, trainer):
         from tfgantl.recognition.state import Buffers
 
-        return {"buffers": Buffers(source=(problem.num_classes,), target=(problem.num_classes,))}
+        return {"buffers": Buffers(source=(trainer.task.num_classes,), target=(trainer.task.num_classes,))}
 
-    def prepare(self, model, problem):
+    def prepare(self, model, trainer):
         model.auxiliary_networks["buffers"].set(
-            **dict.fromkeys(("source", "target"), [1.0 / problem.num_classes] * problem.num_classes)
+            **dict.fromkeys(("source", "target"), [1.0 / trainer.task.num_classes] * trainer.task.num_classes)
         )
 
     def losses(self, model, batch):
@@ -44,14 +44,14 @@ class PseudoLabels(Recognizer):
         from tfgantl.recognition.losses import cross_entropy
 
         images, target = batch["source"][0], batch["unlabelled"][0]
-        known, logits = model.classifier(images, training=True), model.classifier(target, training=True)
-        memory = model.auxiliary_networks["buffers"]
-        for name, seen in (("source", known), ("target", logits)):
-            mean = tf.reduce_mean(tf.stop_gradient(tf.nn.softmax(seen)), 0)
-            memory.parts[name].assign(self.decay * memory[name] + (1.0 - self.decay) * mean)
+        source_logits, logits = model.classifier(images, training=True), model.classifier(target, training=True)
+        buffers = model.auxiliary_networks["buffers"]
+        for name, predicted in (("source", source_logits), ("target", logits)):
+            mean = tf.reduce_mean(tf.stop_gradient(tf.nn.softmax(predicted)), 0)
+            buffers.parts[name].assign(self.decay * buffers[name] + (1.0 - self.decay) * mean)
         terms = {
-            "task": cross_entropy(batch["source"][1], known),
-            "consistency": model.consistency(target, logits, self.threshold, memory["source"] / memory["target"]),
+            "task": cross_entropy(batch["source"][1], source_logits),
+            "consistency": model.consistency(target, logits, self.threshold, buffers["source"] / buffers["target"]),
         }
         terms["target"] = model.on_labelled(batch)
         return terms

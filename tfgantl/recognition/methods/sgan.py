@@ -1,20 +1,21 @@
-"""Semi-supervised learning with a GAN: the judge is the classifier, or its features are."""
+"""Semi-supervised learning with a GAN: its discriminator is the classifier, or provides the features."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tfgantl.recognition.method import Recognizer
+from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
 
 
 @dataclass(frozen=True)
 class SGAN(Recognizer):
-    """The classifier is a judge too: an image is real as far as it looks like some class; G matches its features.
+    """Makes the classifier a discriminator too, to which generated images are one more class; G matches its features.
 
     The labelled images are those of the target, or of the source if there are none.
 
     Args:
         latent_dim: Length of the noise.
-        unsupervised: Weight of the loss of real and generated images without labels.
+        unsupervised: Weight of the loss that tells unlabelled from generated images.
 
     Reference:
         Salimans et al., 2016, https://arxiv.org/abs/1606.03498
@@ -26,16 +27,16 @@ class SGAN(Recognizer):
     family: ClassVar[str] = "semi-supervised"
     needs: ClassVar[tuple[str, ...]] = ("unlabelled",)
 
-    def streams(self, problem):
-        found = super().streams(problem)
-        if "labelled" in found:
-            found.pop("source", None)
-        return found
+    def streams(self, trainer):
+        parts = super().streams(trainer)
+        if "labelled" in parts:
+            parts.pop("source", None)
+        return parts
 
-    def networks(self, problem, model):
-        from tfgantl.recognition.image_networks import latent_generator
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import latent_generator
 
-        return {"generator": latent_generator(self.latent_dim, *problem.shape)}
+        return {"generator": latent_generator(self.latent_dim, *trainer.task.shape)}
 
     def step(self, model, batch):
         import tensorflow as tf
@@ -43,40 +44,40 @@ class SGAN(Recognizer):
         target = batch["unlabelled"][0]
         generator = model.auxiliary_networks["generator"]
 
-        def made():
+        def generated():
             return generator(model.noise((tf.shape(target)[0], self.latent_dim)), training=True)
 
-        fakes = made()
+        fakes = generated()
 
         def losses():
             # log Z is the logit of "real": K classes, and one more whose logit is 0.
             real = tf.reduce_logsumexp(model.classifier(target, training=True), 1)
             fake = tf.reduce_logsumexp(model.classifier(fakes, training=True), 1)
             unsupervised = tf.reduce_mean(tf.nn.softplus(real) - real) + tf.reduce_mean(tf.nn.softplus(fake))
-            return {"task": model.supervised(batch), "judge": self.unsupervised * unsupervised}
+            return {"task": model.supervised(batch), "unsupervised": self.unsupervised * unsupervised}
 
         logs = model.minimize(losses, auxiliary=False)
         with tf.GradientTape() as tape:
-            wanted, found = (tf.reduce_mean(model.embed(x), 0) for x in (target, made()))
-            matching = tf.reduce_mean(tf.square(tf.stop_gradient(wanted) - found))
-        model.update([generator], matching, tape)
-        return {**logs, "matching": matching}
+            real_mean, fake_mean = (tf.reduce_mean(model.embed(x), 0) for x in (target, generated()))
+            feature_matching = tf.reduce_mean(tf.square(tf.stop_gradient(real_mean) - fake_mean))
+        model.update([generator], feature_matching, tape)
+        return {**logs, "feature_matching": feature_matching}
 
-    def generate(self, model, problem, count):
-        """Generated images, and what the classifier takes them for."""
+    def generate(self, model, trainer, count):
+        """Generated images, labelled by the predictions of the classifier."""
         import numpy as np
 
         from tfgantl.images import to_uint8
         from tfgantl.recognition.selection import probabilities
 
-        noise = np.random.default_rng(problem.seed).standard_normal((count, self.latent_dim), np.float32)
-        made = to_uint8(model.auxiliary_networks["generator"].predict(noise, batch_size=256, verbose=0))
-        return made, probabilities(model, made).argmax(1)
+        noise = np.random.default_rng(trainer.task.seed).standard_normal((count, self.latent_dim), np.float32)
+        images = to_uint8(model.auxiliary_networks["generator"].predict(noise, batch_size=256, verbose=0))
+        return images, probabilities(model, images).argmax(1)
 
 
 @dataclass(frozen=True)
 class DiscriminatorProbe(Recognizer):
-    """Learns features without labels, as the discriminator of a GAN of the target, and a linear classifier on them.
+    """Trains a linear classifier on the features of the discriminator of an unconditional GAN of the target.
 
     The classifier learns from the labelled target images, or from the source if there are none.
 
@@ -92,17 +93,10 @@ class DiscriminatorProbe(Recognizer):
     family: ClassVar[str] = "semi-supervised"
     needs: ClassVar[tuple[str, ...]] = ("unlabelled",)
 
-    def fit(self, problem, title=None):
-        from time import perf_counter
-
+    def fit(self, trainer, title=None):
         import keras
 
-        from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
-        from tfgantl.recognition.trainer import check_needs, train
-
-        check_needs(self, problem)
-        began = perf_counter()
-        trunk = self.trunk(problem, title)
+        trunk = self.trunk(trainer, title)
 
         def frozen(image_size, channels):
             copy = keras.models.clone_model(trunk)
@@ -111,12 +105,10 @@ class DiscriminatorProbe(Recognizer):
                 layer.trainable = layer.name == "scale"
             return copy
 
-        method = SourceOnly() if problem.labelled is None else TargetOnly()
-        fitted = train(method, replace(problem, features=frozen), title)
-        fitted.seconds = perf_counter() - began
-        return fitted
+        method = SourceOnly() if trainer.task.labelled is None else TargetOnly()
+        return trainer.replace(features=frozen).train(method, title)
 
-    def trunk(self, problem, title):
+    def trunk(self, trainer, title):
         """Images → pooled maps of all blocks of a discriminator, each normalised to mean 0 and variance 1."""
         import keras
         from keras import layers
@@ -126,21 +118,22 @@ class DiscriminatorProbe(Recognizer):
         from tfgantl.models.blocks import block_features
         from tfgantl.models.dcgan import DCGANDiscriminator
         from tfgantl.progress import StepBar
-        from tfgantl.recognition.image_networks import latent_generator
+        from tfgantl.recognition.auxiliary_networks import latent_generator
 
-        keras.utils.set_random_seed(problem.seed)
-        size, channels = problem.shape
-        judge = DCGANDiscriminator(size, channels, (32, 64))
-        gan = GAN(latent_generator(64, size, channels), judge, seed=problem.seed)
+        task = trainer.task
+        keras.utils.set_random_seed(task.seed)
+        size, channels = task.shape
+        discriminator = DCGANDiscriminator(size, channels, (32, 64))
+        gan = GAN(latent_generator(64, size, channels), discriminator, seed=task.seed)
         gan.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5), r1=0.1)
-        images = problem.unlabelled
+        images = task.unlabelled
         gan.fit(
-            batches(images, min(problem.batch_size, images.size or problem.batch_size), problem.seed),
+            batches(images, min(task.batch_size, images.size or task.batch_size), task.seed),
             steps_per_epoch=self.gan_steps, shuffle=False, verbose=0, callbacks=[StepBar(title)] if title else [],
         )  # fmt: skip
-        blocks = block_features(judge).outputs
+        blocks = block_features(discriminator).outputs
         # About 4 x 4 places of each map are kept, as in the paper.
         pooled = [layers.Flatten()(layers.AveragePooling2D(max(1, x.shape[1] // 4))(x)) for x in blocks]
         # Normalised by the statistics of the target; these are measured as those of all classifiers are.
         x = layers.BatchNormalization(center=False, scale=False, name="scale")(layers.Concatenate()(pooled))
-        return keras.Model(judge.inputs[0], x, name="features")
+        return keras.Model(discriminator.inputs[0], x, name="features")

@@ -1,4 +1,4 @@
-"""Methods that translate labelled source images into ones like the target, and learn from these."""
+"""Image translation: labelled source images are translated to the target domain and trained on."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,12 +8,12 @@ from tfgantl.recognition.method import Recognizer
 
 @dataclass(frozen=True)
 class PixelDA(Recognizer):
-    """Adds to source images, and noise, what makes them look like the target; the classifier learns from both.
+    """Translates source images, with noise, to the look of the target; the classifier learns from both.
 
     Args:
         latent_dim: Length of the noise.
         realism: Weight of the adversarial loss of the translator.
-        task: Weight of the cross-entropy in the loss of the translator: labels must stay readable.
+        task: Weight of the cross-entropy in the loss of the translator, which preserves labels.
 
     Reference:
         Bousmalis et al., 2017, https://arxiv.org/abs/1612.05424
@@ -27,12 +27,12 @@ class PixelDA(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, problem, model):
-        from tfgantl.recognition.image_networks import image_judge, translator
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import image_discriminator, translator
 
         return {
-            "translator": translator(*problem.shape, self.latent_dim),
-            "judge": image_judge(*problem.shape, 1),
+            "translator": translator(*trainer.task.shape, self.latent_dim),
+            "discriminator": image_discriminator(*trainer.task.shape, 1),
         }
 
     def translated(self, model, images):
@@ -45,48 +45,46 @@ class PixelDA(Recognizer):
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss
 
-        judge, translator = model.auxiliary_networks["judge"], model.auxiliary_networks["translator"]
+        discriminator, translator = (model.auxiliary_networks[name] for name in ("discriminator", "translator"))
         (images, labels), target = batch["source"], batch["unlabelled"][0]
         fakes = self.translated(model, images)
         with tf.GradientTape() as tape:
-            told = domain_loss(judge(target, training=True)[0], 1.0) + domain_loss(judge(fakes, training=True)[0], 0.0)
-        model.update([judge], told, tape)
+            d_loss = domain_loss(discriminator(target, training=True)[0], 1.0)
+            d_loss += domain_loss(discriminator(fakes, training=True)[0], 0.0)
+        model.update([discriminator], d_loss, tape)
         with tf.GradientTape() as tape:
-            made = self.translated(model, images)
-            fooled = domain_loss(judge(made, training=False)[0], 1.0)
-            kept = cross_entropy(labels, model.classifier(made, training=True))
-            total = self.realism * fooled + self.task * kept
+            translated = self.translated(model, images)
+            g_loss = domain_loss(discriminator(translated, training=False)[0], 1.0)
+            label_loss = cross_entropy(labels, model.classifier(translated, training=True))
+            total = self.realism * g_loss + self.task * label_loss
         model.update([translator], total, tape)
 
         def classify():
-            terms = {"task": model.supervised(batch), "translated": model.supervised({"fakes": (fakes, labels)})}
-            return terms | self.more(model, fakes, target)
+            return {"task": model.supervised(batch), "translated": model.supervised({"fakes": (fakes, labels)})}
 
         logs = model.minimize(classify, auxiliary=False)
-        return {**logs, "judge": told, "fooled": fooled}
+        return {**logs, "d_loss": d_loss, "g_loss": g_loss}
 
-    def more(self, model, fakes, target):
-        """Terms that a variant adds to the loss of the classifier."""
-        return {}
-
-    def generate(self, model, problem, count):
-        """Translated images uint8 (count, side, side, channels), and the labels that they should show."""
+    def generate(self, model, trainer, count):
+        """Translated source images uint8 (count, side, side, channels), and their labels."""
+        import numpy as np
         import tensorflow as tf
 
         from tfgantl.images import to_uint8, to_unit
 
-        images, labels = problem.source.subset(count)
-        made = [self.translated(model, tf.constant(to_unit(part))).numpy() for part in _parts(images)]
-        return to_uint8(_joined(made)), labels
+        images, labels = trainer.task.source.subset(count)
+        parts = [images[start : start + 256] for start in range(0, len(images), 256)]
+        translated = [self.translated(model, tf.constant(to_unit(part))).numpy() for part in parts]
+        return to_uint8(np.concatenate(translated)), labels
 
 
 @dataclass(frozen=True)
 class CyCADA(Recognizer):
-    """Translates both ways, so that nothing is lost (cycle) or changes class (semantics), and aligns features.
+    """Translates both ways with cycle consistency and semantic consistency, and aligns features.
 
     Args:
-        cycle: Weight of the mean absolute difference after there and back.
-        semantic: Weight of the cross-entropy of translated images with what the frozen classifier of the source says.
+        cycle: Weight of the cycle loss, the mean absolute difference after a translation there and back.
+        semantic: Weight of the semantic loss: the frozen source classifier must predict the same before and after.
         features: Factor of the reversed gradient of a domain discriminator on features; 0 for pixels only.
 
     Reference:
@@ -101,16 +99,22 @@ class CyCADA(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, problem, model):
-        from tfgantl.recognition.image_networks import image_judge, translator
-        from tfgantl.recognition.methods.adversarial import copied, domain_discriminator
+    def networks(self, model, trainer):
+        from tfgantl.recognition.auxiliary_networks import (
+            domain_discriminator,
+            frozen_copy,
+            image_discriminator,
+            translator,
+        )
 
+        shape = trainer.task.shape
+        # Layers keep their names: TensorFlow orders sums of a graph by them, and equal seeds are to give equal results.
         return {
-            "there": translator(*problem.shape, blocks=2, name="there"),
-            "back": translator(*problem.shape, blocks=2, name="back"),
-            "judge_target": image_judge(*problem.shape, 1, name="judge_target"),
-            "judge_source": image_judge(*problem.shape, 1, name="judge_source"),
-            "source": copied(problem.source_model().classifier),
+            "to_target": translator(*shape, blocks=2, name="there"),
+            "to_source": translator(*shape, blocks=2, name="back"),
+            "d_target": image_discriminator(*shape, 1, name="judge_target"),
+            "d_source": image_discriminator(*shape, 1, name="judge_source"),
+            "source": frozen_copy(trainer.source_model().classifier),
             "domain": domain_discriminator(model.features.output_shape[-1]),
         }
 
@@ -121,62 +125,57 @@ class CyCADA(Recognizer):
 
         nets = model.auxiliary_networks
         (images, labels), target = batch["source"], batch["unlabelled"][0]
-        fakes, reverse = nets["there"](images), nets["back"](target)
+        target_fakes, source_fakes = nets["to_target"](images), nets["to_source"](target)
 
-        def least_squares(network, x, wanted, training=True):
-            return tf.reduce_mean(tf.square(network(x, training=training)[0] - wanted))
+        def least_squares(network, x, label, training=True):
+            return tf.reduce_mean(tf.square(network(x, training=training)[0] - label))
 
         with tf.GradientTape() as tape:
-            told = sum(
-                least_squares(nets[name], x, wanted)
-                for name, real, fake in (("judge_target", target, fakes), ("judge_source", images, reverse))
-                for x, wanted in ((real, 1.0), (fake, 0.0))
+            d_loss = sum(
+                least_squares(nets[name], x, label)
+                for name, real, fake in (("d_target", target, target_fakes), ("d_source", images, source_fakes))
+                for x, label in ((real, 1.0), (fake, 0.0))
             )
-        model.update([nets["judge_target"], nets["judge_source"]], told, tape)
+        model.update([nets["d_target"], nets["d_source"]], d_loss, tape)
 
         with tf.GradientTape() as tape:
-            made, unmade = nets["there"](images), nets["back"](target)
-            fooled = least_squares(nets["judge_target"], made, 1.0, False)
-            fooled += least_squares(nets["judge_source"], unmade, 1.0, False)
-            round_trip = tf.reduce_mean(tf.abs(nets["back"](made) - images))
-            round_trip += tf.reduce_mean(tf.abs(nets["there"](unmade) - target))
-            # What the source's classifier says of a target image must be what it says of its translation.
-            seen = tf.argmax(nets["source"](target, training=False), 1)
-            meaning = cross_entropy(labels, nets["source"](made, training=False))
-            meaning += cross_entropy(seen, nets["source"](unmade, training=False))
-            total = fooled + self.cycle * round_trip + self.semantic * meaning
-        model.update([nets["there"], nets["back"]], total, tape)
+            translated, reverse = nets["to_target"](images), nets["to_source"](target)
+            g_loss = least_squares(nets["d_target"], translated, 1.0, False)
+            g_loss += least_squares(nets["d_source"], reverse, 1.0, False)
+            cycle_loss = tf.reduce_mean(tf.abs(nets["to_source"](translated) - images))
+            cycle_loss += tf.reduce_mean(tf.abs(nets["to_target"](reverse) - target))
+            # The source classifier must predict the same class of a target image and of its translation.
+            predicted = tf.argmax(nets["source"](target, training=False), 1)
+            semantic_loss = cross_entropy(labels, nets["source"](translated, training=False))
+            semantic_loss += cross_entropy(predicted, nets["source"](reverse, training=False))
+            total = g_loss + self.cycle * cycle_loss + self.semantic * semantic_loss
+        model.update([nets["to_target"], nets["to_source"]], total, tape)
 
         def classify():
-            embedded = model.embed(fakes)
+            embedded = model.embed(target_fakes)
             terms = {"task": cross_entropy(labels, model.head(embedded))}
             terms["target"] = model.on_labelled(batch)
             if self.features:
                 sides = ((embedded, 1.0), (model.embed(target), 0.0))
                 strength = self.features * model.progress
-                told = [domain_loss(nets["domain"](reverse_gradient(x, strength), training=True), y) for x, y in sides]
-                terms["domain"] = tf.add_n(told)
+                terms["domain_loss"] = tf.add_n([
+                    domain_loss(nets["domain"](reverse_gradient(x, strength), training=True), y) for x, y in sides
+                ])  # fmt: skip
             return terms
 
         with tf.GradientTape() as tape:
             terms = classify()
             loss = tf.add_n(list(terms.values()))
         model.update([model.classifier, nets["domain"]], loss, tape)
-        return {"loss": loss, **terms, "fooled": fooled, "round_trip": round_trip, "meaning": meaning}
+        return {
+            "loss": loss, **terms, "d_loss": d_loss, "g_loss": g_loss, "cycle_loss": cycle_loss,
+            "semantic_loss": semantic_loss,
+        }  # fmt: skip
 
-    def generate(self, model, problem, count):
-        """As that of `PixelDA`."""
+    def generate(self, model, trainer, count):
+        """Translated source images, as in `PixelDA`."""
         from tfgantl.images import to_uint8, to_unit
 
-        images, labels = problem.source.subset(count)
-        return to_uint8(model.auxiliary_networks["there"].predict(to_unit(images), batch_size=256, verbose=0)), labels
-
-
-def _parts(images, size=256):
-    return [images[start : start + size] for start in range(0, len(images), size)]
-
-
-def _joined(parts):
-    import numpy as np
-
-    return np.concatenate(parts)
+        images, labels = trainer.task.source.subset(count)
+        translated = model.auxiliary_networks["to_target"].predict(to_unit(images), batch_size=256, verbose=0)
+        return to_uint8(translated), labels

@@ -1,15 +1,16 @@
-"""A network that knows photographs, with a new head: transfer without a source domain of one's own."""
+"""VGG16 with a new head: transfer from ImageNet, without a source domain of one's own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 from tfgantl.recognition.method import Recognizer
+from tfgantl.recognition.methods.baselines import TargetOnly
 
 
 @dataclass(frozen=True)
 class VGG16Head(Recognizer):
-    """Trains a new head on the convolutions of VGG16, which stay as ImageNet has taught them; then block 5 with it.
+    """Trains a new head on the frozen convolutions of VGG16 (ImageNet); then block 5 with it.
 
     The network is its own whatever the backbone: images at `side` pixels, VGG16 without its top, flatten, one dense
     layer, dropout, and the logits.
@@ -19,7 +20,7 @@ class VGG16Head(Recognizer):
         units: Width of the dense layer.
         dropout: Share dropped after it.
         frozen_share: Share of the steps with all of VGG16 frozen.
-        rate: Factor on the learning rate from then on.
+        lr_multiplier: Factor on the learning rate from then on.
         weights: As for `tfgantl.models.vgg.vgg16`; random for none.
 
     Reference:
@@ -31,31 +32,25 @@ class VGG16Head(Recognizer):
     units: int = 256
     dropout: float = 0.5
     frozen_share: float = 0.5
-    rate: float = 0.05
+    lr_multiplier: float = 0.05
     weights: str = "imagenet"
 
     family: ClassVar[str] = "model"
     uses: ClassVar[tuple[str, ...]] = ("labelled",)
     needs: ClassVar[tuple[str, ...]] = ("labelled",)
 
-    def fit(self, problem, title=None):
-        from time import perf_counter
-
-        from tfgantl.recognition.methods.baselines import TargetOnly
-        from tfgantl.recognition.trainer import check_needs, train
-
-        check_needs(self, problem)
-        began = perf_counter()
-        first = min(max(1, round(self.frozen_share * problem.steps)), problem.steps)
-        fitted = train(TargetOnly(), replace(problem, features=self.features, steps=first), title)
-        if first < problem.steps:
-            thawed = replace(
-                problem, features=partial(self.features, trainable=("block5",)), steps=problem.steps - first,
-                learning_rate=self.rate * problem.learning_rate,
-            )  # fmt: skip
-            fitted = train(TargetOnly(), thawed, title, fitted.model)
-        fitted.seconds = perf_counter() - began
-        return fitted
+    def fit(self, trainer, title=None):
+        task = trainer.task
+        frozen_steps = min(max(1, round(self.frozen_share * task.steps)), task.steps)
+        fitted = trainer.replace(features=self.features, steps=frozen_steps).train(TargetOnly(), title)
+        if frozen_steps == task.steps:
+            return fitted
+        unfrozen = trainer.replace(
+            features=partial(self.features, trainable=("block5",)),
+            steps=task.steps - frozen_steps,
+            learning_rate=self.lr_multiplier * task.learning_rate,
+        )
+        return unfrozen.train(TargetOnly(), title, fitted.model)
 
     def features(self, image_size, channels, trainable=()):
         """Images → features (batch, units), with some blocks of VGG16 to train."""

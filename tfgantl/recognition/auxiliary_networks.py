@@ -1,4 +1,4 @@
-"""Networks that make, translate and judge images while a classifier is trained."""
+"""Networks that are trained beside a classifier: generators, translators, discriminators; frozen copies."""
 
 import keras
 from keras import layers
@@ -8,13 +8,35 @@ from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tfgantl.models.structure import structure_of
 
 
-def latent_generator(latent_dim: int, image_size: int, channels: int, width: int = 32, name="generator"):
+def latent_generator(
+    latent_dim: int, image_size: int, channels: int, width: int = 32, name: str = "generator"
+) -> keras.Model:
     """Vectors (batch, latent_dim) → images (batch, image_size, image_size, channels) in [-1, 1]."""
     _check_size(image_size)
     return DCGANGenerator(image_size, channels, latent_dim, (4 * width, 2 * width, width), (1, 2, 2), name=name)
 
 
-def image_judge(image_size: int, channels: int, outputs: int, width: int = 32, dropout: float = 0.3, name="judge"):
+def domain_discriminator(units: int, width: int = 256) -> keras.Model:
+    """Features (batch, units) → logit (batch, 1) of the source; dropout, and no batch normalisation."""
+    features = keras.Input((units,))
+    x = features
+    for number in (1, 2):
+        x = layers.Dense(width, activation="relu")(x)
+        x = layers.Dropout(0.3, seed=number)(x)
+    return keras.Model(features, layers.Dense(1)(x), name="domain")
+
+
+def frozen_copy(network: keras.Model) -> keras.Model:
+    """A copy of a functional network that is not trained."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy
+
+
+def image_discriminator(
+    image_size: int, channels: int, outputs: int, width: int = 32, dropout: float = 0.3, name: str = "judge"
+) -> keras.Model:
     """Images → (logits (batch, outputs), features (batch, d))."""
     network = DCGANDiscriminator(image_size, channels, (width, 2 * width), dropout=dropout)
     features = structure_of(network).last_features
@@ -22,8 +44,8 @@ def image_judge(image_size: int, channels: int, outputs: int, width: int = 32, d
 
 
 def translator(
-    image_size: int, channels: int, latent_dim: int = 0, width: int = 32, blocks: int = 3, name="translator"
-):
+    image_size: int, channels: int, latent_dim: int = 0, width: int = 32, blocks: int = 3, name: str = "translator"
+) -> keras.Model:
     """Images [and noise (batch, latent_dim)] → images of the same size, by residual blocks at half of the size.
 
     The output is what is added to the image, before a limit to [-1, 1]; it starts near 0, so that labels stay true.
@@ -48,4 +70,6 @@ def translator(
 
 def _check_size(image_size):
     if image_size % 4:
-        raise ConfigError(f"`image_size` must be a multiple of 4 for methods that make images. Received: {image_size}")
+        raise ConfigError(
+            f"`image_size` must be a multiple of 4 for methods that generate images. Received: {image_size}"
+        )

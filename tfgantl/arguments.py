@@ -1,0 +1,152 @@
+"""The command line, rewritten into what the parser takes: names of options, of classes, old names, recipes of runs."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from tfgantl import old_names
+
+
+def underscored(arguments: list[str]) -> list[str]:
+    """The command line with the names of options as they are defined: `--run-dir` is `--run_dir`."""
+    parts = [argument.partition("=") for argument in arguments]
+    return [
+        ("--" + name[2:].replace("-", "_") if name.startswith("--") else name) + equals + value
+        for name, equals, value in parts
+    ]
+
+
+def resumed(arguments: list[str]) -> list[str]:
+    """The command line with the recipe of the run that `--resume` names, if it names one.
+
+    Raises:
+        ValueError: If it has further options, or there is no such run.
+    """
+    others, directory, expected = [], None, False
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if expected or (name == "--resume" and equals):
+            directory, expected = argument if expected else value, False
+        elif argument == "--resume":
+            expected = True
+        else:
+            others.append(argument)
+    if directory is None:
+        return arguments
+    wrong = [argument for argument in others if argument not in ("--json", "--allow_changes")]
+    if wrong:
+        raise ValueError(
+            f"`--resume` must stand without other options; a run keeps its own. Received: {' '.join(wrong)}"
+        )
+    recipe = Path(directory) / "config.yaml"
+    if not recipe.is_file():
+        raise ValueError(f"`--resume` must name a run directory with a config.yaml. Received: {directory}")
+    return ["--config", str(recipe), "--resume", directory, *others]
+
+
+def is_chosen(option: str, arguments: list[str]) -> bool:
+    """Whether the command line, or a recipe that it names, chooses a class for an option."""
+    for i, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name in (f"--{option}", f"--{option}.class_path"):
+            return True
+        recipe = Path(value or " ".join(arguments[i + 1 : i + 2]))
+        if name == "--config" and recipe.is_file():
+            chosen = read_recipe(recipe).get(option)
+            if isinstance(chosen, str) or (isinstance(chosen, dict) and "class_path" in chosen):
+                return True
+    return False
+
+
+def spelled(arguments: list[str], option: str, names: list[str]) -> list[str]:
+    """The command line with the class of an option spelled as it is defined: `--transfer auto` is `Auto`."""
+    known, result = {name.casefold(): name for name in names}, list(arguments)
+    for i, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == f"--{option}" and equals:
+            result[i] = f"{name}={known.get(value.casefold(), value)}"
+        elif argument == f"--{option}" and i + 1 < len(arguments):
+            result[i + 1] = known.get(arguments[i + 1].casefold(), arguments[i + 1])
+    return result
+
+
+def appended(arguments: list[str], option: str, names: list[str]) -> tuple[list[str], list[str]]:
+    """The command line with each `--option Class` as the parser appends to a list; the first one replaces the default.
+
+    Args:
+        arguments: The command line.
+        option: Whose value is a list of objects.
+        names: Of known classes, spelled as they are defined.
+
+    Returns:
+        The command line, and remarks on what to write in place of old names.
+    """
+    result, remarks, rest = [], [], list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, equals, value = argument.partition("=")
+        if argument == f"--{option}" and rest:
+            equals, value = "=", rest.pop(0)
+        if name != f"--{option}" or not equals:
+            result.append(argument)
+        elif value.startswith("["):
+            result.append(f"--{option}={value}")
+        else:
+            entries, remark = old_names.renamed_methods(value) if option == "method" else ([{"class_path": value}], "")
+            remarks += [remark] if remark else []
+            if not any(part.startswith(f"--{option}+") for part in result):
+                result.append(f"--{option}=[]")
+            result += [f"--{option}+={json.dumps(_spelled_entry(entry, names))}" for entry in entries]
+    return result, remarks
+
+
+def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) -> tuple[list[str], list[str]]:
+    """The command line with recipes that hold old names replaced by their content with those of today.
+
+    Args:
+        arguments: The command line.
+        choices: Option → names of its classes.
+
+    Returns:
+        The command line, and remarks on what to write.
+    """
+    result, remarks, rest = [], [], list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, equals, value = argument.partition("=")
+        if argument == "--config" and rest:
+            value = rest.pop(0)
+            argument = f"--config={value}"
+        if name == "--config" and Path(value).is_file():
+            recipe, more = old_names.renamed_recipe(read_recipe(Path(value)))
+            if more:
+                for option, names in choices.items():
+                    if isinstance(recipe.get(option), list):
+                        recipe[option] = [_spelled_entry(entry, names) for entry in recipe[option]]
+                remarks += [f"{value}: {remark}" for remark in more]
+                argument = f"--config={yaml.safe_dump(recipe, allow_unicode=True)}"
+        result.append(argument)
+    return result, remarks
+
+
+def read_recipe(path: Path) -> dict:
+    """A recipe as YAML has it; empty if it cannot be read, as the parser will say what is wrong with it."""
+    try:
+        recipe = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return recipe if isinstance(recipe, dict) else {}
+
+
+def _spelled_entry(entry, names: list[str]):
+    """A class, or an object with its options, with classes spelled as they are defined."""
+    if isinstance(entry, str):
+        return {name.casefold(): name for name in names}.get(entry.casefold(), entry)
+    if not isinstance(entry, dict) or "class_path" not in entry:
+        return entry
+    options = {
+        name: _spelled_entry(value, names) if isinstance(value, dict) else value
+        for name, value in entry.get("init_args", {}).items()
+    }
+    return {"class_path": _spelled_entry(entry["class_path"], names), **({"init_args": options} if options else {})}

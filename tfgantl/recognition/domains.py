@@ -1,0 +1,117 @@
+"""Source and target of a comparison, checked against each other, and the tasks that they make."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfgantl.data import SPLITS, Examples, Source
+from tfgantl.errors import ConfigError, DataError
+from tfgantl.recognition.task import Task
+
+MAX_IMAGES = 10_000  # of an endless target
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Two data sources, loaded and checked against each other.
+
+    Args:
+        source: Split → labelled examples.
+        target: Split → examples, with labels or without.
+    """
+
+    source: dict[str, Examples]
+    target: dict[str, Examples]
+
+    @classmethod
+    def load(cls, source: Source, target: Source, image_size: int, channels: int) -> "Domains":
+        """Loads both at one size.
+
+        Raises:
+            DataError: If the source has no labels, a class of the target is missing, or classes differ.
+        """
+        parts = [
+            {split: domain.sized(image_size, channels).load(split) for split in SPLITS} for domain in (source, target)
+        ]
+        domains = cls(*parts)
+        domains.check()
+        return domains
+
+    def check(self) -> None:
+        """Raises `DataError` if the two do not make one task."""
+        source, target = self.source["train"], self.target["train"]
+        if source.num_classes is None:
+            raise DataError("the source must have labels. Received: none")
+        shapes = [(part.image_size, part.image_size, part.channels) for part in (source, target)]
+        if shapes[0] != shapes[1]:
+            raise DataError(f"source and target must have images of one shape. Received: {shapes[0]} and {shapes[1]}")
+        if target.num_classes is not None and target.num_classes != source.num_classes:
+            raise DataError(
+                f"source and target must have the same classes. Received: {source.num_classes} and {target.num_classes}"
+            )
+        if target.num_classes is not None and target.size is not None:
+            seen = np.unique(target.take()[1])
+            if len(seen) < 2:
+                raise DataError(f"the target must show more than one class. Received: class {seen[0]} only")
+            missing = sorted(set(range(target.num_classes)) - set(seen.tolist()))
+            if missing:
+                raise DataError(f"the target must have training images of every class. Received: none of {missing}")
+        brightest = [int(part.subset(200)[0].max()) for part in (source, target)]
+        if min(brightest) * 16 < max(brightest):
+            raise DataError(
+                "source and target must use the same range of pixels. "
+                f"Received: up to {brightest[0]} and {brightest[1]}"
+            )
+
+    def task(self, labels: int | None, seed: int, **settings) -> Task:
+        """The task with some labelled target images a class.
+
+        Args:
+            labels: How many; `None` for all of them.
+            seed: Of the training, and of which images have labels.
+            **settings: Further fields of `Task`.
+
+        Raises:
+            ConfigError: If a class has fewer.
+        """
+        train = self.target["train"]
+        images, known_labels = train.subset(MAX_IMAGES)
+        labelled = None
+        if labels is None:
+            labelled = train
+        elif labels:
+            labelled = Examples.from_arrays(*shots(images, known_labels, labels, seed), train.num_classes)
+        return Task(
+            source=self.source["train"],
+            source_validation=self.source["validation"],
+            unlabelled=Examples.from_arrays(images, None),
+            labelled=labelled,
+            target_validation=self.target["validation"] if known_labels is not None else None,
+            seed=seed,
+            **settings,
+        )
+
+    def test(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Test images of the target, uint8, and labels if it has any."""
+        return self.target["test"].subset(MAX_IMAGES)
+
+
+def shots(images: np.ndarray, labels: np.ndarray | None, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` images a class, and their labels.
+
+    Raises:
+        ConfigError: If there are no labels, or too few.
+    """
+    if labels is None:
+        raise ConfigError(f"`labels` must be 0 for a target without labels. Received: {count}")
+    rng = np.random.default_rng([seed, 3])
+    chosen = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        if len(members) < count:
+            raise ConfigError(
+                f"`labels` must be at most {len(members)}, the images of class {label}. Received: {count}"
+            )
+        chosen.extend(rng.permutation(members)[:count])
+    chosen = np.sort(chosen)
+    return images[chosen], labels[chosen]

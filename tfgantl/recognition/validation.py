@@ -1,0 +1,56 @@
+"""What happens at every validation of a recognition method: statistics, a score, and the state to keep."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import keras
+
+from tfgantl.errors import DivergedError
+
+if TYPE_CHECKING:
+    from tfgantl.recognition.trainer import Trainer
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Validates every so often, and ends with the weights of the best score.
+
+    Args:
+        trainer: Scores, and knows how often.
+    """
+
+    def __init__(self, trainer: Trainer):
+        super().__init__()
+        self.trainer = trainer
+        self.history: list[dict] = []
+        self.best_step = 0
+        self._best, self._weights, self._sums, self._since = -math.inf, None, {}, 0
+
+    def on_train_begin(self, logs=None):
+        self.model.method.refresh(self.model, self.trainer)
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        self._since += 1
+        step, task = batch + 1, self.trainer.task
+        if step % task.validate_every and step != task.steps:
+            return
+        means = {name: total / self._since for name, total in self._sums.items()}
+        self._sums, self._since = {}, 0
+        not_finite = [name for name, value in means.items() if not math.isfinite(value)]
+        if not_finite:
+            raise DivergedError(
+                f"{type(self.model.method).__name__}: losses must be finite. Received: {', '.join(not_finite)} before "
+                f"step {step}"
+            )
+        self.trainer.recalibrate_batch_norm(self.model, self.model.method.uses)
+        score = self.trainer.score(self.model)
+        self.history.append({"step": step, **means, "score": score})
+        if score >= self._best:
+            self._best, self._weights, self.best_step = score, self.model.classifier.get_weights(), step
+        self.model.method.refresh(self.model, self.trainer)
+
+    def on_train_end(self, logs=None):
+        self.model.classifier.set_weights(self._weights)
