@@ -9,6 +9,7 @@ from tfgantl.metrics.distances import frechet_distance, neighbourhoods, subset_k
 from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.memorisation import nearest, neighbour_ratio
+from tfgantl.random_streams import Stream
 
 SUBSETS = 50
 NEIGHBOURS = 5
@@ -44,7 +45,7 @@ def labels_like(test_labels: np.ndarray | None, count: int, seed: int) -> np.nda
     """Labels (count,) to generate images for, with the shares that classes have among the test images, mixed."""
     if test_labels is None:
         return None
-    return np.resize(np.random.default_rng([seed, 13]).permutation(test_labels), count)
+    return np.resize(Stream.LABELS.generator(seed).permutation(test_labels), count)
 
 
 class Evaluator:

@@ -8,6 +8,7 @@ from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.metrics.extractors import Extractor, pooled_blocks
 from tfgantl.metrics.perceptual import PerceptualExtractor
+from tfgantl.models.inference import predict
 
 
 def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: int = 0) -> Extractor:
@@ -67,4 +68,4 @@ def train_extractor(
 
 def _root_mean_square(classifier: keras.Model, images: np.ndarray) -> float:
     features = keras.Model(classifier.inputs, pooled_blocks(classifier))
-    return float(np.sqrt(np.mean(np.square(features.predict(to_unit(images), batch_size=256, verbose=0)))))
+    return float(np.sqrt(np.mean(np.square(predict(features, to_unit(images))))))

@@ -7,6 +7,7 @@ from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, Networks
 from tfgantl.progress import StepBar
+from tfgantl.random_streams import StepStream, step_seeds
 
 REBUILD_STEPS = 300
 
@@ -38,7 +39,7 @@ def rebuild_discriminator(
     latent_dim = generator.inputs[0].shape[-1]
 
     def samples(step):
-        seeds = tf.stack([tf.constant(seed + 7, tf.int64), step])
+        seeds = step_seeds(seed, StepStream.SOURCE_LATENTS, step)
         latents = tf.random.stateless_normal((batch_size, latent_dim), seeds)
         if num_classes is None:
             return (generator(latents, training=False),)

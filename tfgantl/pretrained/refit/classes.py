@@ -11,6 +11,7 @@ from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_unit
 from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.refit.parts import Part, outputs_of
+from tfgantl.random_streams import Stream
 
 MAX_BYTES = 2**20
 WORDS = ("nearest", "init", "average")
@@ -48,7 +49,7 @@ def _nearest(source, examples, num_classes, seed, count=32):
     """The class whose images have the nearest mean features in the discriminator, for each class of the target."""
     features = _features_of(source.discriminator)
     labels = np.repeat(np.arange(source.num_classes), count)
-    known = features(source.generate(source.latents(len(labels), seed), labels))
+    known = features(source.generate(source.latents(len(labels), seed, Stream.SOURCE_CLASSES), labels))
     images, classes = examples.subset(64 * num_classes)
     wanted = features(_like_source(images, source))
     scale = known.std(0) + 1e-6

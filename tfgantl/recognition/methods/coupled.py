@@ -87,16 +87,13 @@ class CoGAN(Recognizer):
         import numpy as np
 
         from tfgantl.images import to_uint8
+        from tfgantl.models.inference import predict
 
         noise = np.random.default_rng(problem.seed).standard_normal((count, self.latent_dim), np.float32)
-        twins, made = (
-            model.auxiliary_networks[n].predict(noise, batch_size=256, verbose=0)
-            for n in ("make_source", "make_target")
-        )
-        features = model.auxiliary_networks["rest"].predict(
-            model.auxiliary_networks["first"].predict(twins, verbose=0), verbose=0
-        )
-        return to_uint8(made), model.head.predict(features, verbose=0).argmax(1)
+        nets = model.auxiliary_networks
+        twins, made = (predict(nets[name], noise) for name in ("make_source", "make_target"))
+        features = predict(nets["rest"], predict(nets["first"], twins))
+        return to_uint8(made), predict(model.head, features).argmax(1)
 
 
 def split_features(features):

@@ -67,10 +67,11 @@ class SGAN(Recognizer):
         import numpy as np
 
         from tfgantl.images import to_uint8
+        from tfgantl.models.inference import predict
         from tfgantl.recognition.selection import probabilities
 
         noise = np.random.default_rng(problem.seed).standard_normal((count, self.latent_dim), np.float32)
-        made = to_uint8(model.auxiliary_networks["generator"].predict(noise, batch_size=256, verbose=0))
+        made = to_uint8(predict(model.auxiliary_networks["generator"], noise))
         return made, probabilities(model, made).argmax(1)
 
 

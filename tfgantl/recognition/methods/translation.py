@@ -167,9 +167,10 @@ class CyCADA(Recognizer):
     def generate(self, model, problem, count):
         """As that of `PixelDA`."""
         from tfgantl.images import to_uint8, to_unit
+        from tfgantl.models.inference import predict
 
         images, labels = problem.source.subset(count)
-        return to_uint8(model.auxiliary_networks["there"].predict(to_unit(images), batch_size=256, verbose=0)), labels
+        return to_uint8(predict(model.auxiliary_networks["there"], to_unit(images))), labels
 
 
 def _parts(images, size=256):
