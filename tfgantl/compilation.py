@@ -34,7 +34,8 @@ def compile_config(gan) -> dict:
     """What `compile` was called with, for a file.
 
     Raises:
-        ConfigError: If hooks of a transfer method take part in the step; a file could not hold what they need.
+        ConfigError: If hooks of a transfer method take part in the step, or an optimizer is one for adapters that are
+            gone; a file could not hold what they need.
     """
     method = type(gan.transfer)
     if any(getattr(method, name) is not getattr(TrainStepHooks, name) for name in HOOKS):
@@ -42,6 +43,13 @@ def compile_config(gan) -> dict:
             "a GAN must be compiled without a transfer method that changes its steps when it is saved. "
             f"Received: {method.__name__}"
         )
+    for optimizer, network in ((gan.optimizer, gan.generator), (gan.d_optimizer, gan.discriminator)):
+        weights = sum(len(layer._trainable_variables) for layer in network._flatten_layers())
+        if len(getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables) != weights:
+            raise ConfigError(
+                "a GAN must be compiled again, once its adapters are merged, before it is saved. "
+                f"Received: an optimizer of other weights than those of {network.name}"
+            )
     serialize = keras.saving.serialize_keras_object
     return {
         "g_optimizer": serialize(gan.optimizer),

@@ -1,4 +1,4 @@
-"""Small classifiers: the judge of generated labels, and the pupil of generated images."""
+"""Small classifiers: one predicts the labels of generated images, one is trained on them."""
 
 import keras
 import numpy as np

@@ -45,7 +45,7 @@ def train_extractor(
     """Trains an extractor on images of the domain, never on test images.
 
     With labels it learns to tell the classes. Without, it learns to tell by how many quarters an image was turned
-    (RotNet; Gidaris et al., 2018, https://arxiv.org/abs/1803.07728), and does not judge labels.
+    (RotNet; Gidaris et al., 2018, https://arxiv.org/abs/1803.07728), and does not predict labels.
 
     Args:
         images: uint8 (n, side, side, channels).

@@ -34,7 +34,7 @@ class Extractor:
         classifier: Images in [-1, 1] → logits, with convolution blocks that end in `block1_relu`, `block2_relu` ….
         name: How the numbers made with it are labelled.
         scale: What features are divided by.
-        predicts_labels: Whether its logits stand for the classes of the data, so that it can judge labels.
+        predicts_labels: Whether its logits stand for the classes of the data, so that it can check labels.
         accuracy: Name of a data source → share of its test images that it tells the class of.
     """
 

@@ -92,5 +92,5 @@ def separability(source, reals: np.ndarray, fakes: np.ndarray, seed: int) -> flo
     features = [x.mean(axis=tuple(range(1, x.ndim - 1))) for x in (maps if isinstance(maps, list) else [maps])]
     side = np.repeat([0, 1], len(reals))
     folds = StratifiedKFold(min(5, len(reals)), shuffle=True, random_state=seed)
-    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    return float(cross_val_score(judge, np.concatenate(features, axis=1), side, cv=folds).mean())
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    return float(cross_val_score(classifier, np.concatenate(features, axis=1), side, cv=folds).mean())
