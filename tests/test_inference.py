@@ -71,12 +71,11 @@ def test_keras_would_warn_where_this_does_not(tensorflow_log):
 
 def test_pretraining_and_adapting_on_any_number_of_images_warn_of_no_retracing(make_gan, tensorflow_log):
     """Extractors and classifiers are made anew for each target, and each number of images has another last batch."""
-    for count in (13, 27, 40):
+    for count, method, source in ((13, Scratch(), None), (27, FineTune(), make_gan(TINY_MLP, seed=9))):
+        for number in range(count, count + 5):
+            extractor = Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, predicts_labels=True)
+            extractor(tiny_images(number))
         labels = np.arange(count) % 3
-        extractor = Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, predicts_labels=True)
         shots, validation = (Examples.from_arrays(tiny_images(count, seed=s), labels, 3) for s in (1, 2))
-        for method, source in ((Scratch(), None), (FineTune(), make_gan(TINY_MLP, seed=9))):
-            train(
-                make_gan(TINY_MLP), method, source, shots, validation, extractor, Optimization(augment=""), 2, 8, 0, 1
-            )
+        train(make_gan(TINY_MLP), method, source, shots, validation, extractor, Optimization(augment=""), 2, 8, 0, 1)
     assert "retracing" not in tensorflow_log.text

@@ -137,7 +137,7 @@ class NetworkPair(keras.Model):
         pair = cls(*networks, **config)
         for network, trainable in zip(networks, flags or [[], []], strict=True):
             for layer, flag in zip(network._flatten_layers(), trainable, strict=bool(trainable)):
-                layer._trainable = flag
+                layer.trainable = flag  # outer layers first, and so the inner ones have the last word
         return pair
 
     def save_own_variables(self, store):
