@@ -9,6 +9,7 @@ from tfgantl import losses
 from tfgantl.augment import DiffAugment
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
+from tfgantl.random_streams import Stream
 
 EVERY = [(networks, classes) for networks in (TINY_DCGAN, TINY_MLP) for classes in (None, 3)]
 
@@ -128,14 +129,14 @@ def test_average_follows_the_weights_and_the_statistics(make_gan, compiled, exam
         )
 
 
-def test_settled_statistics_are_those_of_the_averaged_weights(compiled, examples):
+def test_recalibrated_statistics_are_those_of_the_averaged_weights(compiled, examples):
     gan = compiled()
     fit(gan, examples, 3)
     weights = snapshot(gan.ema_generator)
     statistics = {path for path in weights if "moving" in path}
     gan.recalibrate_batch_norm(batches=2, batch_size=30)
     assert not changed(gan.ema_generator, weights) - statistics
-    latents = gan.latents(60, seed=1).reshape(2, 30, -1)
+    latents = gan.latents(60, gan.seed, Stream.CALIBRATION).reshape(2, 30, -1)
     norm = gan.ema_generator.get_layer("block0_bn")
     probe = keras.Model(gan.ema_generator.inputs, norm.input)
     seen = [probe([x, np.arange(30) % 3]).numpy() for x in latents]

@@ -9,6 +9,7 @@ from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractor_choice import choose_extractor, train_extractor
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.metrics.generator_metrics import METRICS, TITLES
 from tfgantl.metrics.memorisation import neighbour_ratio
 from tfgantl.metrics.verdict import judge_transfer
 
@@ -217,18 +218,27 @@ def test_classifier_learns_and_repeats():
         np.testing.assert_array_equal(one, other)
 
 
-def test_judge_gives_every_number_with_its_parameters(tiny_extractor):
-    images, labels = separable()
-    judge = Evaluator(tiny_extractor, (images[:20], labels[:20]), (images[20:], labels[20:]), 3, classifier_steps=3)
-    judged = judge(images, labels)
+def test_names_of_metrics_are_those_of_files_that_exist():
+    """Reports, manifests and benchmarks of earlier versions have them."""
     names = "ckid ckid_sd cfid precision recall density coverage gan_train gan_test nn_ratio".split()
-    assert list(judged.metrics) == names and list(judged.protocol) == names
-    assert all(np.isfinite(value) for value in judged.metrics.values())
-    assert tiny_extractor.hash in judged.protocol["ckid"] and "40 test images" in judged.protocol["cfid"]
-    diversity = "intra_cluster clusters largest_cluster".split()
-    assert list(judged.diversity) == list(judged.diversity_protocol) == diversity
-    assert 0 < judged.diversity["clusters"] <= 1 and tiny_extractor.hash in judged.diversity_protocol["intra_cluster"]
-    without = judge(images, None).metrics
+    assert list(TITLES) == [*names, "intra_cluster", "clusters", "largest_cluster"]
+    assert len(set(TITLES.values())) == len(METRICS)
+
+
+def test_an_evaluation_has_every_metric_with_its_protocol(tiny_extractor):
+    images, labels = separable()
+    evaluator = Evaluator(tiny_extractor, (images[:20], labels[:20]), (images[20:], labels[20:]), 3, classifier_steps=3)
+    evaluation = evaluator(images, labels)
+    names, diversity = ([m.name for m in METRICS if m.diversity == kind] for kind in (False, True))
+    assert list(evaluation.metrics) == names and list(evaluation.protocol) == names
+    assert all(np.isfinite(value) for value in evaluation.metrics.values())
+    assert tiny_extractor.hash in evaluation.protocol["ckid"] and "40 test images" in evaluation.protocol["cfid"]
+    assert list(evaluation.diversity) == list(evaluation.diversity_protocol) == diversity
+    assert (
+        0 < evaluation.diversity["clusters"] <= 1
+        and tiny_extractor.hash in evaluation.diversity_protocol["intra_cluster"]
+    )
+    without = evaluator(images, None).metrics
     assert without["gan_train"] is None and without["gan_test"] is None and without["ckid"] is not None
-    useful = judge.usefulness(judged)
+    useful = evaluator.usefulness(evaluation)
     assert list(useful) == ["real", "real + generated", "real augmented", "real + generated augmented"]

@@ -14,6 +14,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError, DivergedError, RunError
 from tfgantl.files import check_name
 from tfgantl.metrics.distances import kernel_distance
+from tfgantl.random_streams import Stream
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.optimization import Optimization, dtype_policy
 from tfgantl.training.run import train
@@ -46,7 +47,7 @@ def test_the_best_state_by_validation_is_kept(run_tiny, tiny_extractor):
     scores = {record["step"]: record["val_ckid"] for record in trained.history}
     assert list(scores) == [2, 4, 6, 8] and trained.steps == 8
     assert trained.best_step == min(scores, key=scores.get)
-    latents, labels = trained.gan.latents(1000, seed=1), np.arange(1000) % 3
+    latents, labels = trained.gan.latents(1000, 0, Stream.VALIDATION), np.arange(1000) % 3
     from tfgantl.images import to_uint8
 
     features, _ = tiny_extractor(to_uint8(trained.gan.generate(latents, labels)))

@@ -47,18 +47,21 @@ def test_patience_is_not_lost_while_the_generator_rests_or_labels_are_ramped(val
     assert ramped.best_step == 9  # better states before use labels by halves
 
 
-def test_copying_and_collapse_are_told_once(validate, capsys):
+def test_memorisation_and_collapse_are_warned_of_once(validate, capsys):
     callback = validate(title="adapted")
     for step, (coverage, ratio) in enumerate([(0.6, 1.0), (0.4, 0.6), (0.4, 0.4), (0.2, 0.1), (0.1, 0.1)]):
         callback.warn(step, coverage, ratio, 1.0)
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 2
-    assert lines[0].startswith("adapted, step 2: the generator has come to copy") and "ratio 0.40" in lines[0]
-    assert lines[1].startswith("adapted, step 3: the generator is losing diversity (coverage 0.20, at best 0.60)")
+    assert (
+        lines[0].startswith("adapted, step 2: the generator is memorising its training images")
+        and "ratio 0.40" in lines[0]
+    )
+    assert lines[1].startswith("adapted, step 3: the generator is losing diversity (coverage 0.20, best so far 0.60)")
     callback.warn(9, 0.0, None, 1.0)  # without shots
 
 
-def test_a_discriminator_that_has_collapsed_is_told(make_gan, tiny_extractor, capsys):
+def test_a_discriminator_that_has_collapsed_is_warned_of(make_gan, tiny_extractor, capsys):
     gan = make_gan()
     callback = Validate(None, tiny_extractor, (tiny_images(), np.arange(24) % 3), 1, title="adapted", count=24)
     callback.set_model(gan)

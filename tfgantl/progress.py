@@ -3,20 +3,20 @@
 import sys
 
 import keras
-from tqdm import tqdm
+from tqdm.auto import tqdm  # in a notebook, one of its own bars
 
 silent = False  # whether this process shows no bars, because several share the error stream
 
 
 def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
-    """A progress bar with rate and time left; on anything but a terminal it is renewed every ten seconds.
+    """A progress bar with rate and time left; in a file it is renewed every ten seconds.
 
     Args:
         total: Number of units, or `None` if unknown.
         title: What is going on.
         unit: Name of one unit.
     """
-    interval = 0.2 if sys.stderr.isatty() else 10.0
+    interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 10.0
     return tqdm(
         total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr, disable=silent
     )

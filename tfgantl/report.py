@@ -11,14 +11,8 @@ from matplotlib.figure import Figure
 
 from tfgantl.configuration import to_yaml
 from tfgantl.images import encode_png, grid
+from tfgantl.metrics.generator_metrics import TITLES
 from tfgantl.versions import versions
-
-TITLES = {
-    "ckid": "cKID ↓", "ckid_sd": "± sd", "cfid": "cFID ↓", "precision": "precision ↑", "recall": "recall ↑",
-    "density": "density ↑", "coverage": "coverage ↑", "gan_train": "GAN-train ↑", "gan_test": "GAN-test ↑",
-    "nn_ratio": "NN ratio (1 = new, < 1 = copies)", "intra_cluster": "distance within clusters ↑",
-    "clusters": "filled clusters ↑", "largest_cluster": "largest cluster ↓",
-}  # fmt: skip
 
 
 @dataclass

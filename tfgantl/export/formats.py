@@ -8,6 +8,7 @@ import numpy as np
 
 from tfgantl.errors import ArtifactError, RunError, reason
 from tfgantl.export.examples import ROWS
+from tfgantl.models.inference import predict
 
 SUFFIX = {"onnx": ".onnx", "litert": ".tflite"}
 TOLERANCE = 1e-3
@@ -32,7 +33,7 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
     inputs = [rng.standard_normal((ROWS, *network.inputs[0].shape[1:]), np.float32)]
     if len(network.inputs) == 2:
         inputs.append((np.arange(ROWS) % network.num_classes).astype(np.int32))
-    expected = network.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    expected = predict(network, inputs if len(inputs) > 1 else inputs[0])
     path = directory / f"{directory.absolute().name}{SUFFIX[kind]}"
     temporary = path.with_name(f".{path.name}")
     try:

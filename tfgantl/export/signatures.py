@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgantl.images import to_uint8
+from tfgantl.random_streams import latents_of_seeds
 
 MAX_IMAGES = 256  # of one request; a server without batching has no other limit
 
@@ -52,24 +53,6 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
         return {"png_bytes": encode_pngs(pixels_of(seed, *labels))}
 
     return {"serving_default": serving_default, "generate": generate, "generate_png": generate_png}
-
-
-def latents_of_seeds(seeds: tf.Tensor, latent_dim: int) -> tf.Tensor:
-    """Standard normal noise, of which row i depends on seed i alone.
-
-    Args:
-        seeds: int64 (batch,).
-        latent_dim: Length of the noise.
-
-    Returns:
-        float32 (batch, latent_dim).
-    """
-
-    def one(seed):
-        # A fixed algorithm: the default may differ from device to device.
-        return tf.random.stateless_normal([latent_dim], tf.stack([seed, tf.constant(0, tf.int64)]), alg="philox")
-
-    return tf.map_fn(one, seeds, fn_output_signature=tf.TensorSpec([latent_dim], tf.float32))
 
 
 def encode_pngs(images: tf.Tensor) -> tf.Tensor:

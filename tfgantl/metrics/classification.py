@@ -1,4 +1,4 @@
-"""Small classifiers: the judge of generated labels, and the pupil of generated images."""
+"""Small classifiers: one predicts the labels of generated images, one is trained on them."""
 
 import keras
 import numpy as np
@@ -7,6 +7,7 @@ from tfgantl.data.examples import Examples
 from tfgantl.data.pipeline import batches
 from tfgantl.images import to_unit
 from tfgantl.models.classifier import small_cnn
+from tfgantl.models.inference import predict
 from tfgantl.progress import StepBar
 
 
@@ -81,5 +82,5 @@ class SmallClassifier:
 
 def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
     """Share of uint8 images (n, side, side, channels) whose largest logit is that of their label."""
-    logits = model.predict(to_unit(images), batch_size=256, verbose=0)
+    logits = predict(model, to_unit(images))
     return float((logits.argmax(1) == labels).mean())

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import linalg
 from sklearn.neighbors import NearestNeighbors
 
+from tfgantl.random_streams import Stream
+
 
 def _polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a @ b.T / a.shape[1] + 1.0) ** 3
@@ -80,7 +82,7 @@ def subset_kernel_distances(
     """
     if not _enough(real_labels, fake_labels, 4):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
-    rng = np.random.default_rng([seed, 23])
+    rng = Stream.SUBSETS.generator(seed)
 
     def half(labels):
         share = min(0.5, 1000 / len(labels))

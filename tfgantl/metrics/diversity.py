@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from tfgantl.metrics.memorisation import nearest
+from tfgantl.random_streams import Stream
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def intra_cluster_distance(fake: np.ndarray, shots: np.ndarray, most: int = 50, 
     fake, shots = fake.astype(np.float64), shots.astype(np.float64)
     _, owner = nearest(fake, shots)
     counts = np.bincount(owner, minlength=len(shots))
-    rng = np.random.default_rng([seed, 31])
+    rng = Stream.CLUSTERS.generator(seed)
     spreads = []
     for shot in np.flatnonzero(counts > 1):
         members = np.flatnonzero(owner == shot)

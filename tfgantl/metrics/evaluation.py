@@ -5,14 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfgantl.metrics.classification import SmallClassifier, accuracy, affine_augmentation
-from tfgantl.metrics.distances import frechet_distance, neighbourhoods, subset_kernel_distances
-from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.metrics.memorisation import nearest, neighbour_ratio
-
-SUBSETS = 50
-NEIGHBOURS = 5
-CLUSTER = 50
+from tfgantl.metrics.generator_metrics import METRICS, Sample
+from tfgantl.metrics.memorisation import nearest
+from tfgantl.random_streams import Stream
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ def labels_like(test_labels: np.ndarray | None, count: int, seed: int) -> np.nda
     """Labels (count,) to generate images for, with the shares that classes have among the test images, mixed."""
     if test_labels is None:
         return None
-    return np.resize(np.random.default_rng([seed, 13]).permutation(test_labels), count)
+    return np.resize(Stream.LABELS.generator(seed).permutation(test_labels), count)
 
 
 class Evaluator:
@@ -102,55 +98,15 @@ class Evaluator:
             labels: int (n,) they were asked for with, or `None`.
             title: What the images are, for progress.
         """
-        features, predicted = self.extractor(images)
-        real, n = self.test_features, len(self.test_features)
-        known = None if labels is None else self.test_labels
-        distances = subset_kernel_distances(real, [features], SUBSETS, self.seed, known, labels)[0]
-        near = neighbourhoods(real, features[:n], min(NEIGHBOURS, n - 1))
-        judged = labels is not None and self.extractor.predicts_labels
-        metrics = {
-            "ckid": float(distances.mean()),
-            "ckid_sd": float(distances.std()),
-            "cfid": frechet_distance(real, features),
-            **near,
-            "gan_train": self.classifier_accuracy(images, labels, f"classifier: {title}")
-            if labels is not None
-            else None,
-            "gan_test": float((predicted == labels).mean()) if judged else None,
-            "nn_ratio": neighbour_ratio(features, self.train_features, real),
-        }
-        who = f"extractor {self.extractor.id}"
-        sets = f"{len(images)} generated, {n} test images"
-        neighbours = f"k = {min(NEIGHBOURS, n - 1)}, {min(n, len(images))} generated, {n} test images, {who}"
-        weighted = "classes weighted by their share, " if labels is not None else ""
-        protocol = {
-            "ckid": f"mean of {SUBSETS} random subsets (half of each class, at most 1,000 images), {weighted}"
-            f"unbiased, cubic kernel; {sets}, {who}",
-            "ckid_sd": f"standard deviation over the {SUBSETS} subsets",
-            "cfid": f"{sets}, {who}",
-            **dict.fromkeys(near, neighbours),
-            "gan_train": f"small CNN, {self.classifier_steps} steps of 64 on {len(images)} generated, "
-            f"not augmented, seed {self.seed}; {n} test images",
-            "gan_test": f"share of {len(images)} generated images that {who} takes for their label",
-            "nn_ratio": f"median distance to {len(self.train_features)} training images, generated over test; {who}",
-        }
-        _, nearest_train = nearest(features, self.train_features)
-        return Evaluation(metrics, protocol, images, labels, features, nearest_train, *self.diversity(features))
+        sample = Sample(self, images, labels, title)
 
-    def diversity(self, features: np.ndarray) -> tuple[dict[str, float | None], dict[str, str]]:
-        """How generated images spread around the training images, and the parameters of that in words."""
-        found, real = (
-            intra_cluster_distance(x, self.train_features, CLUSTER, self.seed) for x in (features, self.test_features)
+        def measured(diversity):
+            metrics = [metric for metric in METRICS if metric.diversity == diversity]
+            return {m.name: m.value(sample) for m in metrics}, {m.name: m.protocol(sample) for m in metrics}
+
+        metrics, protocol = measured(diversity=False)
+        diversity, diversity_protocol = measured(diversity=True)
+        _, nearest_train = nearest(sample.features, self.train_features)
+        return Evaluation(
+            metrics, protocol, images, labels, sample.features, nearest_train, diversity, diversity_protocol
         )
-        sets = f"{len(features)} generated images by nearest of {found.shots} training images, {self.extractor.id}"
-        distance = "none" if real.distance is None else f"{real.distance:.4f}"
-        return {
-            "intra_cluster": found.distance,
-            "clusters": found.filled / found.shots,
-            "largest_cluster": found.largest,
-        }, {
-            "intra_cluster": f"mean distance within clusters of at least 2, at most {CLUSTER} images of each, "
-            f"seed {self.seed}; {sets}; the {len(self.test_features)} test images have {distance}",
-            "clusters": f"{found.filled} clusters are not empty, of {found.shots}; the test images fill {real.filled}",
-            "largest_cluster": f"share of the images; the test images have {real.largest:.4f}",
-        }

@@ -8,6 +8,7 @@ from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.metrics.extractors import Extractor, pooled_blocks
 from tfgantl.metrics.perceptual import PerceptualExtractor
+from tfgantl.models.inference import predict
 
 
 def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: int = 0) -> Extractor:
@@ -44,7 +45,7 @@ def train_extractor(
     """Trains an extractor on images of the domain, never on test images.
 
     With labels it learns to tell the classes. Without, it learns to tell by how many quarters an image was turned
-    (RotNet; Gidaris et al., 2018, https://arxiv.org/abs/1803.07728), and does not judge labels.
+    (RotNet; Gidaris et al., 2018, https://arxiv.org/abs/1803.07728), and does not predict labels.
 
     Args:
         images: uint8 (n, side, side, channels).
@@ -67,4 +68,4 @@ def train_extractor(
 
 def _root_mean_square(classifier: keras.Model, images: np.ndarray) -> float:
     features = keras.Model(classifier.inputs, pooled_blocks(classifier))
-    return float(np.sqrt(np.mean(np.square(features.predict(to_unit(images), batch_size=256, verbose=0)))))
+    return float(np.sqrt(np.mean(np.square(predict(features, to_unit(images))))))

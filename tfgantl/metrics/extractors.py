@@ -17,6 +17,7 @@ import numpy as np
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
+from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
 from tfgantl.untrusted.networks import load_network
 
@@ -83,7 +84,7 @@ class Extractor:
             raise ArtifactError(
                 f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"
             )
-        features, logits = self._both.predict(to_unit(images), batch_size=256, verbose=0)
+        features, logits = predict(self._both, to_unit(images))
         return features / self.scale, logits.argmax(1)
 
     @property

@@ -9,6 +9,7 @@ from tfgantl.data.photographs import photograph
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_unit
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.models.inference import predict
 from tfgantl.models.vgg import smallest_side, vgg16
 
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
@@ -73,7 +74,7 @@ class PerceptualExtractor(Extractor):
         self.classifier = vgg16(LAYERS, weights, shape, pooling="avg")
         self.name, self.predicts_labels = "vgg16", False
         photographs = np.stack([_square(name, shape[0]) for name in SCALED_ON])
-        means = self.classifier.predict(to_unit(photographs), verbose=0)
+        means = predict(self.classifier, to_unit(photographs), batch_size=32)
         self.scale = np.concatenate([np.full(m.shape[1], np.sqrt(np.mean(np.square(m)))) for m in means])
 
     def __call__(self, images):
@@ -81,7 +82,7 @@ class PerceptualExtractor(Extractor):
             raise ArtifactError(
                 f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"
             )
-        means = self.classifier.predict(to_unit(images), batch_size=32, verbose=0)
+        means = predict(self.classifier, to_unit(images), batch_size=32)
         features = np.concatenate(means, axis=1) / self.scale.astype(np.float32)
         return features, np.zeros(len(images), np.int64)
 

@@ -48,13 +48,14 @@ def estimate_transferability(source, examples, extractor, seed: int = 0) -> Tran
     from tfgantl.images import to_uint8
     from tfgantl.metrics.distances import kernel_distance
     from tfgantl.metrics.evaluation import labels_like
+    from tfgantl.random_streams import Stream
 
     images, labels = examples.subset(SAMPLES)
     if len(images) < 2:
         return Transferability(None, None, examples.size, source.num_classes)
     count = max(len(images), 100)
     known = None if source.num_classes is None else labels_like(labels, count, seed)
-    fakes = to_uint8(source.generate(source.latents(count, seed + 4), known))
+    fakes = to_uint8(source.generate(source.latents(count, seed, Stream.TRANSFERABILITY), known))
     real_features, fake_features = extractor(images)[0], extractor(fakes)[0]
     ckid = kernel_distance(real_features, fake_features, labels if known is not None else None, known)
     fewer = min(len(images), len(fakes))  # as many of either, so that guessing is right in half of the cases
@@ -79,6 +80,7 @@ def separability(source, reals: np.ndarray, fakes: np.ndarray, seed: int) -> flo
 
     from tfgantl.images import to_unit
     from tfgantl.models.blocks import block_features
+    from tfgantl.models.inference import predict
 
     try:
         blocks = block_features(source.discriminator)
@@ -86,7 +88,7 @@ def separability(source, reals: np.ndarray, fakes: np.ndarray, seed: int) -> flo
         return None
     images = to_unit(np.concatenate([reals, fakes]))
     labels = None if source.num_classes is None else np.zeros(len(images), np.int32)  # blocks do not look at them
-    maps = blocks.predict(source.inputs(images, labels), verbose=0)
+    maps = predict(blocks, source.inputs(images, labels))
     features = [x.mean(axis=tuple(range(1, x.ndim - 1))) for x in (maps if isinstance(maps, list) else [maps])]
     side = np.repeat([0, 1], len(reals))
     folds = StratifiedKFold(min(5, len(reals)), shuffle=True, random_state=seed)

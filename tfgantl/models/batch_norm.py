@@ -21,12 +21,12 @@ def recalibrate_batch_norm(average: keras.Model, live: keras.Model, batches: Seq
     norms = [x for x, y in pairs if isinstance(x, keras.layers.BatchNormalization) and y.trainable]
     if not norms:
         return
-    before = [(norm.momentum, norm.trainable) for norm in norms]
+    settings = [(norm.momentum, norm.trainable) for norm in norms]
     for norm in norms:
         norm.trainable = True
     for i, inputs in enumerate(batches):
         for norm in norms:
             norm.momentum = i / (i + 1.0)  # makes the moving average the mean over all batches
         average(inputs, training=True)
-    for norm, (momentum, trainable) in zip(norms, before, strict=True):
+    for norm, (momentum, trainable) in zip(norms, settings, strict=True):
         norm.momentum, norm.trainable = momentum, trainable

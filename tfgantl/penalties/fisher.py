@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.models.adapters.base import run
+from tfgantl.random_streams import Stream
 
 
 class Fisher(keras.layers.Layer):
@@ -37,7 +38,7 @@ class Fisher(keras.layers.Layer):
         Returns:
             An array for each variable, of its shape, float32 and at least 0.
         """
-        rng = np.random.default_rng([seed, 41])
+        rng = Stream.FISHER.generator(seed)
         latents = tf.constant(rng.standard_normal((count, 1, gan.latent_dim), np.float32))
         labels = tf.constant(rng.integers(0, gan.num_classes or 1, (count, 1), dtype=np.int32))
         key = (id(gan), *(variable.path for variable in variables))

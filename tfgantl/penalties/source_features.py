@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tfgantl.gan import PENALTY
 from tfgantl.models.adapters.base import run
 from tfgantl.models.blocks import block_features
 from tfgantl.models.copies import fresh_copy
+from tfgantl.random_streams import StepStream
 
 
 class SourceFeatures(keras.layers.Layer):
@@ -37,7 +37,7 @@ class SourceFeatures(keras.layers.Layer):
     def near_anchors(self, gan, noise, spread: float, every: int):
         """The noise itself; in every `every`-th step, latents near random anchors."""
         pick = tf.random.stateless_uniform(
-            (tf.shape(noise)[0],), gan.seeds(PENALTY), 0, self.anchors.shape[0], dtype=tf.int32
+            (tf.shape(noise)[0],), gan.seeds(StepStream.PENALTY), 0, self.anchors.shape[0], dtype=tf.int32
         )
         near = tf.gather(tf.convert_to_tensor(self.anchors), pick) + spread * noise
         return tf.where(gan.step % every == 0, near, noise)
@@ -65,7 +65,7 @@ class SourceFeatures(keras.layers.Layer):
         for old, new in self.some_pairs(gan, latents, labels, samples):
             p, q = _log_similarities(old), _log_similarities(new)
             divergences.append(tf.reduce_mean(tf.reduce_sum(tf.exp(p) * (p - q), axis=1)))
-        layer = tf.random.stateless_uniform((), gan.seeds(PENALTY), 0, len(divergences), dtype=tf.int32)
+        layer = tf.random.stateless_uniform((), gan.seeds(StepStream.PENALTY), 0, len(divergences), dtype=tf.int32)
         return tf.gather(tf.stack(divergences), layer)
 
     def structure_inconsistency(self, gan, latents, labels, samples: int):

@@ -57,12 +57,12 @@ def evaluate(config: EvaluateConfig) -> dict:
     Returns:
         What `--json` prints.
     """
-    import numpy as np
-
     from tfgantl.images import to_uint8
     from tfgantl.metrics.evaluation import Evaluator, labels_like
     from tfgantl.metrics.extractor_choice import choose_extractor
+    from tfgantl.models.inference import predict
     from tfgantl.pretrained import load_generator
+    from tfgantl.random_streams import latents
 
     generator = load_generator(config.model, config.networks, config.allow_ops)
     _, size, _, channels = generator.output_shape
@@ -78,12 +78,10 @@ def evaluate(config: EvaluateConfig) -> dict:
     if num_classes is not None and train.num_classes != num_classes:
         raise DataError(f"`target` must have the {num_classes} classes of the model. Received: {train.num_classes}")
     test_images, test_labels = test.subset(10_000)
-    inputs = np.random.default_rng([config.seed, 11]).standard_normal(
-        (config.samples, generator.inputs[0].shape[-1]), np.float32
-    )
+    inputs = latents(config.samples, generator.inputs[0].shape[-1], config.seed)
     labels = None if num_classes is None else labels_like(test_labels, config.samples, config.seed)
     inputs = inputs if labels is None else [inputs, labels]
-    images = to_uint8(generator.predict(inputs, batch_size=256, verbose=0))
+    images = to_uint8(predict(generator, inputs))
     extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
     judge = Evaluator(
         extractor,

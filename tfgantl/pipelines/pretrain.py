@@ -101,6 +101,7 @@ def pretrain(config: PretrainConfig) -> dict:
     from tfgantl.metrics.extractor_choice import choose_extractor
     from tfgantl.models.copies import float32_copy
     from tfgantl.models.presets import save_preset
+    from tfgantl.random_streams import Stream
     from tfgantl.training.run import train
 
     start = time.perf_counter()
@@ -134,7 +135,9 @@ def pretrain(config: PretrainConfig) -> dict:
         test = examples["test"].subset(4000)
         labels = None if num_classes is None else labels_like(test[1], config.samples, config.seed)
         judge = Evaluator(extractor, part.subset(4000), test, num_classes, config.seed, config.classifier_steps)
-        judged = judge(to_uint8(gan.generate(gan.latents(config.samples, config.seed + 1000), labels)), labels)
+        judged = judge(
+            to_uint8(gan.generate(gan.latents(config.samples, config.seed, Stream.EVALUATION), labels)), labels
+        )
         for network in (gan.ema_generator, float32_copy(gan.discriminator)):
             with run.replacing(f"{network.name}.keras") as temporary:
                 network.save(temporary)

@@ -9,6 +9,7 @@ from tfgantl.models import DCGAN, Networks
 from tfgantl.models.families import family_of
 from tfgantl.models.structure import structure_of
 from tfgantl.progress import StepBar
+from tfgantl.random_streams import StepStream, step_seeds
 
 REBUILD_STEPS = 300
 
@@ -40,7 +41,7 @@ def rebuild_discriminator(
     num_classes, latent_dim = structure.num_classes, structure.latent_dim
 
     def samples(step):
-        seeds = tf.stack([tf.constant(seed + 7, tf.int64), step])
+        seeds = step_seeds(seed, StepStream.SOURCE_LATENTS, step)
         latents = tf.random.stateless_normal((batch_size, latent_dim), seeds)
         if num_classes is None:
             return (generator(latents, training=False),)

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import softmax
 
 from tfgantl.images import to_unit
+from tfgantl.models.inference import predict
 
 SELECTIONS = ("source_val", "im", "snd", "oracle", "last")
 
@@ -40,12 +41,12 @@ def soft_neighbourhood_density(probabilities: np.ndarray, temperature: float = 0
 
 def probabilities(model, images: np.ndarray) -> np.ndarray:
     """Float32 (n, classes) of uint8 images."""
-    return softmax(model.classifier.predict(to_unit(images), batch_size=256, verbose=0), axis=1)
+    return softmax(predict(model.classifier, to_unit(images)), axis=1)
 
 
 def unit_features(model, images: np.ndarray) -> np.ndarray:
     """Float32 (n, d) features of uint8 images, each divided by its length."""
-    return unit(model.features.predict(to_unit(images), batch_size=256, verbose=0))
+    return unit(predict(model.features, to_unit(images)))
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

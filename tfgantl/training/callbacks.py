@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfgantl.errors import DivergedError
 from tfgantl.progress import bar
 
-SHOWN = ("g_loss", "d_loss", "p", "apa", "r_t", "gap")
+PROGRESS_LOGS = ("g_loss", "d_loss", "p", "apa", "r_t", "gap")
 
 
 class Progress(keras.callbacks.Callback):
@@ -47,7 +47,7 @@ class Progress(keras.callbacks.Callback):
             self.seconds += time.perf_counter() - self._start
             self.steps += 1
         self._traced = True  # the first step of a stage may include tracing
-        numbers = {**{k: logs[k] for k in SHOWN if k in logs}, **self.measured}
+        numbers = {**{k: logs[k] for k in PROGRESS_LOGS if k in logs}, **self.measured}
         shown = {name: f"{value:.2f}" for name, value in numbers.items()}
         self._bar.set_postfix(
             step=int(self.model.step) if hasattr(self.model, "step") else batch + 1, **shown, refresh=False

@@ -43,20 +43,21 @@ class Checkpoints:
         gan: Compiled GAN.
         directory: Where checkpoints lie.
         parts: Name → what has a state beside the weights.
-        kept: Variables that belong to the run and not to the GAN, such as its best weights.
+        best_weights: Variables that hold the best weights so far.
 
     Attributes:
         last: Path of the newest checkpoint, without its suffix, or `none`.
     """
 
-    def __init__(self, gan, directory: Path, parts: Mapping[str, Stateful] | None = None, kept=()):
+    def __init__(self, gan, directory: Path, parts: Mapping[str, Stateful] | None = None, best_weights=()):
         self.gan, self.directory, self.parts = gan, Path(directory), parts or {}
         layers = [gan, *gan.regularizers, *gan.g_adapters, *gan.d_adapters, gan.optimizer, gan.d_optimizer]
         # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.
         variables = {id(v): v for layer in layers for v in layer.variables}
         # Keras numbers the second optimizer, or adapter, of a process.
         self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
-        state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(kept))
+        # `variables` and `kept` are names within the files.
+        state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(best_weights))
         self._state, self._manager, self._saved = state, _manager(state, self.directory), None
         self._numbers = [v.value for v in variables.values() if tf.as_dtype(v.dtype).is_floating]
 

@@ -95,13 +95,13 @@ def train(
     progress = Progress(title, steps, batch_size)
     few = train_examples.size is not None and train_examples.size <= MAX_VALIDATION_IMAGES
     shots = train_examples.subset(MAX_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
-    kept = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
+    best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
     validate = Validate(
         run,
         extractor,
         validation_examples.subset(MAX_VALIDATION_IMAGES),
         validate_every,
-        kept,
+        best_weights,
         title,
         shots=shots,
         patience=patience,
@@ -121,7 +121,7 @@ def train(
             stages = go_on()
         else:
             parts = {"validation": validate, "progress": progress, "schedule": state}
-            checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, kept)
+            checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, best_weights)
             begun = checkpoints.restore_last()
             run.rewrite_log(title, validate.history)
             if begun is None:

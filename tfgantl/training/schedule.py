@@ -1,4 +1,4 @@
-"""Follows the stages of a transfer method, from the start or from where a checkpoint was, to the best state."""
+"""Runs the stages of a transfer method, from the start or from where a checkpoint was, to the best state."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,7 +16,7 @@ class ScheduleState:
     """Where a run is in its schedule.
 
     Args:
-        outcomes: What was learnt at the end of each stage that is over; `None` for one that was not measured.
+        outcomes: What was measured at the end of each stage that is over; `None` for one that was not measured.
         lines: One line for each stage that was measured.
         begun: Number of the stage that has begun, from 1; 0 before the first.
         start: Step at which it began.
@@ -43,7 +43,7 @@ def run_schedule(
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,
-    position: ScheduleState,
+    state: ScheduleState,
     save: Save | None = None,
 ) -> list[str]:
     """Trains a compiled GAN stage by stage.
@@ -55,7 +55,7 @@ def run_schedule(
         validate: Measures every few steps and at the end of each stage; its best state is restored at the end. May
             stop the run.
         progress: Shows where the run is.
-        position: Where the run is, and is kept up to date.
+        state: Where the run is, and is kept up to date.
         save: Writes checkpoints.
 
     Returns:
@@ -63,22 +63,22 @@ def run_schedule(
     """
     outcome, number = None, 0
     validate.set_model(gan)
-    while not validate.stopped or number < position.begun:
+    while not validate.stopped or number < state.begun:
         try:
             stage = schedule.send(outcome)
         except StopIteration:
             break
         number += 1
-        if number <= len(position.outcomes):
-            outcome = position.outcomes[number - 1]
+        if number <= len(state.outcomes):
+            outcome = state.outcomes[number - 1]
             continue
-        if number == position.begun:
+        if number == state.begun:
             stage.apply(gan)  # what is done before a stage is in the checkpoint
         else:
             stage.begin(gan)
-            position.begun, position.start = number, int(gan.step)
+            state.begun, state.start = number, int(gan.step)
         progress.stage = stage.name
-        left = position.start + stage.steps - int(gan.step)
+        left = state.start + stage.steps - int(gan.step)
         if left and not validate.stopped:
             gan.fit(
                 batches_from(int(gan.step)),
@@ -89,22 +89,22 @@ def run_schedule(
             )
         outcome = None
         if stage.measured or validate.stopped:
-            outcome = _measured(gan, stage, validate, position)
-        position.outcomes.append(outcome)
+            outcome = _measured(gan, stage, validate, state)
+        state.outcomes.append(outcome)
     if save:
-        save.checkpoints.save(int(gan.step), again=True)  # what was learnt at the end of the stage belongs to it
+        save.checkpoints.save(int(gan.step), again=True)  # what was measured at the end of the stage belongs to it
     validate.restore_best()
     stopped = [f"stopped: {validate.patience} validations without a better cKID"] if validate.stopped else []
-    return position.lines + stopped
+    return state.lines + stopped
 
 
-def _measured(gan, stage, validate, position) -> StageMetrics:
+def _measured(gan, stage, validate, state) -> StageMetrics:
     if not validate.history or validate.history[-1]["step"] != int(gan.step):
         validate.measure()
     best = min(record["val_ckid"] for record in validate.history)
     outcome = StageMetrics(validate.history[-1]["val_ckid"], best, *validate.discriminator_accuracy())
-    position.lines.append(
-        f"{stage.name}: {int(gan.step) - position.start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
+    state.lines.append(
+        f"{stage.name}: {int(gan.step) - state.start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
         f"discriminator accuracy {outcome.d_real:.2f} on real, {outcome.d_fake:.2f} on generated"
     )
     return outcome

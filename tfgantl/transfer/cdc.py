@@ -51,9 +51,10 @@ class CDC(FineTune):
     def prepare(self, gan, source):
         from tfgantl.models.adapters.patches import PatchHead
         from tfgantl.penalties.source_features import SourceFeatures
+        from tfgantl.random_streams import Stream
 
         super().prepare(gan, source)
-        gan.method_state = SourceFeatures(gan.generator, anchors=gan.latents(self.anchors, gan.seed + 2))
+        gan.method_state = SourceFeatures(gan.generator, anchors=gan.latents(self.anchors, gan.seed, Stream.ANCHORS))
         gan.d_adapters.append(PatchHead(gan.discriminator))
 
     def latents(self, gan, noise):

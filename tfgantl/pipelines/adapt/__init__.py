@@ -114,6 +114,7 @@ def adapt(config: AdaptConfig) -> dict:
     from tfgantl.pipelines.adapt.preparation import prepare, train_pair
     from tfgantl.pipelines.adapt.probe import probe
     from tfgantl.progress import log
+    from tfgantl.random_streams import Stream
     from tfgantl.report import adaptation_report
 
     start = time.perf_counter()
@@ -132,7 +133,7 @@ def adapt(config: AdaptConfig) -> dict:
         # Candidates are compared on the same latents, with the labels of the test images.
         train_images, train_labels = examples["train"].subset(MAX_IMAGES)
         test_images, test_labels = examples["test"].subset(MAX_IMAGES)
-        latents = source.latents(config.samples, seed=config.seed + 1000)
+        latents = source.latents(config.samples, config.seed, Stream.EVALUATION)
         labels = None if source.num_classes is None else labels_like(test_labels, config.samples, config.seed)
         sheet_latents = source.latents(100, seed=config.seed)
         sheet_labels = None if source.num_classes is None else np.repeat(np.arange(10), 10) % source.num_classes

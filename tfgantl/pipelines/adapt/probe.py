@@ -7,6 +7,7 @@ from tfgantl.metrics.evaluation import labels_like
 from tfgantl.metrics.verdict import judge_transfer
 from tfgantl.pipelines.adapt.preparation import Prepared, train_pair
 from tfgantl.progress import log
+from tfgantl.random_streams import Stream
 from tfgantl.training.run import MAX_VALIDATION_IMAGES
 from tfgantl.transfer import Scratch
 
@@ -28,7 +29,7 @@ def probe(config, prepared: Prepared) -> dict:
     steps = min(config.steps, max(LEAST, round(config.steps * SHARE)))
     images, labels = prepared.examples["validation"].subset(MAX_VALIDATION_IMAGES)
     features, _ = prepared.extractor(images)
-    latents = prepared.source.latents(config.samples, seed=config.seed + 2000)
+    latents = prepared.source.latents(config.samples, config.seed, Stream.PROBE)
     conditional = prepared.source.num_classes is not None
     asked = labels_like(labels, config.samples, config.seed) if conditional else None
     made = []

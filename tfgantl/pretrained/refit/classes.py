@@ -13,6 +13,7 @@ from tfgantl.models.structure import structure_of
 from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.refit.base import Refit
 from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
+from tfgantl.random_streams import Stream
 
 MAX_BYTES = 2**20
 WORDS = ("nearest", "init", "average")
@@ -50,7 +51,7 @@ def _nearest(source, examples, num_classes, seed, count=32):
     """The class whose images have the nearest mean features in the discriminator, for each class of the target."""
     features = _features_of(source.discriminator)
     labels = np.repeat(np.arange(source.num_classes), count)
-    source_features = features(source.generate(source.latents(len(labels), seed), labels))
+    source_features = features(source.generate(source.latents(len(labels), seed, Stream.SOURCE_CLASSES), labels))
     images, classes = examples.subset(64 * num_classes)
     target_features = features(_like_source(images, source))
     scale = source_features.std(0) + 1e-6

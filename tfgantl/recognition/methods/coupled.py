@@ -93,16 +93,15 @@ class CoGAN(Recognizer):
         import numpy as np
 
         from tfgantl.images import to_uint8
+        from tfgantl.models.inference import predict
 
         noise = np.random.default_rng(trainer.task.seed).standard_normal((count, self.latent_dim), np.float32)
+        networks = model.auxiliary_networks
         source_images, target_images = (
-            model.auxiliary_networks[n].predict(noise, batch_size=256, verbose=0)
-            for n in ("source_generator", "target_generator")
+            predict(networks[name], noise) for name in ("source_generator", "target_generator")
         )
-        features = model.auxiliary_networks["rest"].predict(
-            model.auxiliary_networks["first"].predict(source_images, verbose=0), verbose=0
-        )
-        return to_uint8(target_images), model.head.predict(features, verbose=0).argmax(1)
+        features = predict(networks["rest"], predict(networks["first"], source_images))
+        return to_uint8(target_images), predict(model.head, features).argmax(1)
 
 
 def split_features(features: "keras.Model") -> "tuple[keras.Model, keras.Model]":

@@ -85,13 +85,12 @@ class GenerateToAdapt(Recognizer):
         import numpy as np
 
         from tfgantl.images import to_uint8, to_unit
+        from tfgantl.models.inference import predict
 
         images = trainer.target_pool[:count]
-        features = model.features.predict(to_unit(images), batch_size=256, verbose=0)
+        features = predict(model.features, to_unit(images))
         classes = trainer.task.num_classes
         code = np.eye(classes + 1, dtype=np.float32)[np.full(len(images), classes)]
         noise = np.random.default_rng(trainer.task.seed).standard_normal((len(images), self.latent_dim), np.float32)
-        generated = model.auxiliary_networks["generator"].predict(
-            np.concatenate([code, features, noise], 1), batch_size=256, verbose=0
-        )
-        return to_uint8(generated), model.head.predict(features, batch_size=256, verbose=0).argmax(1)
+        generated = predict(model.auxiliary_networks["generator"], np.concatenate([code, features, noise], 1))
+        return to_uint8(generated), predict(model.head, features).argmax(1)

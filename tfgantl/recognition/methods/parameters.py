@@ -97,10 +97,11 @@ class SHOT(Recognizer):
         from scipy.special import softmax
 
         from tfgantl.images import to_unit
+        from tfgantl.models.inference import predict
         from tfgantl.recognition.selection import unit
 
-        features = model.features.predict(to_unit(trainer.target_pool), batch_size=256, verbose=0)
-        shares = softmax(model.head.predict(features, batch_size=256, verbose=0), axis=1)
+        features = predict(model.features, to_unit(trainer.target_pool))
+        shares = softmax(predict(model.head, features), axis=1)
         features = unit(features)
         for _ in range(2):
             centroids = unit(shares.T @ features)

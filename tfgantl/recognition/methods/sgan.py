@@ -68,10 +68,11 @@ class SGAN(Recognizer):
         import numpy as np
 
         from tfgantl.images import to_uint8
+        from tfgantl.models.inference import predict
         from tfgantl.recognition.selection import probabilities
 
         noise = np.random.default_rng(trainer.task.seed).standard_normal((count, self.latent_dim), np.float32)
-        images = to_uint8(model.auxiliary_networks["generator"].predict(noise, batch_size=256, verbose=0))
+        images = to_uint8(predict(model.auxiliary_networks["generator"], noise))
         return images, probabilities(model, images).argmax(1)
 
 

@@ -175,7 +175,18 @@ class CyCADA(Recognizer):
     def generate(self, model, trainer, count):
         """Translated source images, as in `PixelDA`."""
         from tfgantl.images import to_uint8, to_unit
+        from tfgantl.models.inference import predict
 
         images, labels = trainer.task.source.subset(count)
-        translated = model.auxiliary_networks["to_target"].predict(to_unit(images), batch_size=256, verbose=0)
+        translated = predict(model.auxiliary_networks["to_target"], to_unit(images))
         return to_uint8(translated), labels
+
+
+def _parts(images, size=256):
+    return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def _joined(parts):
+    import numpy as np
+
+    return np.concatenate(parts)

@@ -1,0 +1,81 @@
+"""Networks applied to many inputs: the numbers of Keras, one trace a network, and no warning of retracing."""
+
+import logging
+
+import keras
+import numpy as np
+import pytest
+from conftest import TINY_MLP, tiny_images
+
+from tfgantl.data import Examples
+from tfgantl.metrics.extractors import Extractor
+from tfgantl.models.classifier import small_cnn
+from tfgantl.models.inference import predict
+from tfgantl.training.optimization import Optimization
+from tfgantl.training.run import train
+from tfgantl.transfer import FineTune, Scratch
+
+
+@pytest.fixture
+def tensorflow_log(caplog):
+    """What TensorFlow logs, which does not always reach the root logger."""
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_numbers_are_those_of_keras_whatever_the_batch_size(make_gan):
+    gan = make_gan()
+    inputs = [gan.latents(11), np.arange(11) % 3]
+    expected = gan.ema_generator.predict(inputs, verbose=0)
+    for batch_size in (1, 4, 11, 256):
+        np.testing.assert_allclose(predict(gan.ema_generator, inputs, batch_size), expected, atol=1e-6)
+
+
+def test_structures_of_outputs_and_no_rows():
+    x = keras.Input((3,))
+    both = keras.Model(x, [keras.layers.Dense(2)(x), keras.layers.Dense(4)(x)])
+    two, four = predict(both, np.ones((5, 3)), batch_size=2)
+    assert two.shape == (5, 2) and four.shape == (5, 4) and two.dtype == np.float32
+    assert predict(both, np.ones((0, 3)))[1].shape == (0, 4)
+
+
+def test_a_network_is_traced_once_and_sees_its_new_weights():
+    calls = []
+
+    class Counted(keras.layers.Dense):
+        def call(self, x, training=None):
+            calls.append(training)
+            return super().call(x)
+
+    network = keras.Sequential([keras.Input((3,)), Counted(2)])
+    calls.clear()
+    first = predict(network, np.ones((300, 3)))
+    network.set_weights([2 * w for w in network.get_weights()])
+    np.testing.assert_allclose(predict(network, np.ones((7, 3))), 2 * first[:7])
+    assert calls == [False]
+
+
+def test_keras_would_warn_where_this_does_not(tensorflow_log):
+    def networks():
+        return [keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]) for _ in range(9)]
+
+    for number, network in enumerate(networks()):
+        predict(network, np.ones((300 + number, 3)))
+    assert "retracing" not in tensorflow_log.text
+    for network in networks():
+        network.predict(np.ones((3, 3)), verbose=0)
+    assert "retracing" in tensorflow_log.text, "this test would not notice a warning"
+
+
+def test_pretraining_and_adapting_on_any_number_of_images_warn_of_no_retracing(make_gan, tensorflow_log):
+    """Extractors and classifiers are made anew for each target, and each number of images has another last batch."""
+    for count, method, source in ((13, Scratch(), None), (27, FineTune(), make_gan(TINY_MLP, seed=9))):
+        for number in range(count, count + 5):
+            extractor = Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, predicts_labels=True)
+            extractor(tiny_images(number))
+        labels = np.arange(count) % 3
+        shots, validation = (Examples.from_arrays(tiny_images(count, seed=s), labels, 3) for s in (1, 2))
+        train(make_gan(TINY_MLP), method, source, shots, validation, extractor, Optimization(augment=""), 2, 8, 0, 1)
+    assert "retracing" not in tensorflow_log.text

@@ -1,0 +1,40 @@
+"""The averaged generator: an exponential moving average of the weights, which makes better images than the last ones.
+
+Reference:
+    Yazıcı et al., 2019, https://arxiv.org/abs/1806.04498
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from tfgantl.models.adapters.base import Adapter, effective_weights
+from tfgantl.models.copies import float32_copy
+
+
+def averaged_copy(generator: keras.Model) -> keras.Model:
+    """The float32 network that is to hold the average, with the present weights; nothing trains it."""
+    average = float32_copy(generator)
+    average.trainable = False
+    return average
+
+
+def update_average(
+    average: keras.Model, live: keras.Model, adapters: Sequence[Adapter], step: tf.Tensor, decay: float
+) -> None:
+    """Moves the average towards the weights that a network computes with.
+
+    Args:
+        average: Network that holds the average, statistics of batch normalisation among it.
+        live: Network of the same architecture that is being trained.
+        adapters: Those of `live`; the average has them merged.
+        step: Number of steps taken, int32.
+        decay: Share of the old average that is kept; less in the first steps, which it follows closely.
+    """
+    step = tf.cast(step, tf.float32)
+    decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
+    adapted = effective_weights(live, adapters)
+    for old, new in zip(average.variables, live.variables, strict=True):
+        if new.dtype == "float32":
+            old.assign(old * decay + adapted.get(new.path, new) * (1.0 - decay))

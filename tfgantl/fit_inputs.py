@@ -1,0 +1,110 @@
+"""What `GAN.fit` takes: arrays or data sets of images, with labels or without, checked before the first step."""
+
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.errors import DataError
+from tfgantl.images import to_unit
+
+TOLERANCE = 0.01  # beyond [-1, 1]: resized images overshoot by rounding
+NARROW = 0.5  # a smaller range of pixels says nothing about how they were scaled
+
+
+def images_and_labels(batch, num_classes: int | None):
+    """Takes a batch of Keras apart; part of the traced graph.
+
+    Args:
+        batch: Images (batch, height, width, channels), or `(images,)`, or `(images, labels)`. Integers are pixels in
+            [0, 255], and are mapped.
+        num_classes: Number of classes of a conditional pair, or `None`, which leaves labels alone.
+
+    Returns:
+        float32 images in [-1, 1], and labels (batch,) or `None`.
+
+    Raises:
+        DataError: If labels are needed and there are none.
+    """
+    images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    if images.dtype.is_integer:
+        images = to_unit(images)
+    if num_classes is None:
+        return images, None
+    if labels is None:
+        raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")
+    return images, labels
+
+
+def check_inputs(x, y, shape: tuple, num_classes: int | None, look: bool = True) -> None:
+    """Refuses in one line what cannot be trained on, and warns of pixels that are scaled otherwise.
+
+    Arrays are looked at as a whole, data sets by their first batch; generators of batches are not touched.
+
+    Args:
+        x: What `fit` was given.
+        y: Labels, if they come beside `x`.
+        shape: (height, width, channels) that the pair works on.
+        num_classes: Number of its classes, or `None`.
+        look: Whether to draw a batch of a data set.
+
+    Raises:
+        DataError: If images have another shape or another range, or labels are no classes.
+    """
+    if isinstance(x, tf.data.Dataset):
+        spec = x.element_spec
+        if not isinstance(spec, tf.TensorSpec | tuple):
+            raise DataError(
+                "a data set must give images, or (images, labels): map it with lambda x: (x['image'], x['label']). "
+                f"Received: elements of {type(spec).__name__}"
+            )
+        images = spec[0] if isinstance(spec, tuple) else spec
+        _check_shape(images.shape, shape)
+        _check_given(isinstance(spec, tuple) and len(spec) > 1, num_classes)
+        if look:
+            first = next(iter(x), None)
+            if first is not None:
+                _check_range((first[0] if isinstance(first, tuple) else first).numpy())
+    elif isinstance(x, np.ndarray | tf.Tensor):
+        _check_shape(x.shape, shape)
+        _check_given(y is not None, num_classes)
+        if num_classes is not None:
+            _check_labels(np.asarray(y), len(x), num_classes)
+        _check_range(np.asarray(x))
+
+
+def _check_shape(received, shape) -> None:
+    known = tf.TensorShape(received)
+    if not known.is_compatible_with([None, *shape]):
+        raise DataError(f"images must be (n, {', '.join(map(str, shape))}). Received: {tuple(received)}")
+
+
+def _check_given(given: bool, num_classes) -> None:
+    if num_classes is not None and not given:
+        raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")
+
+
+def _check_labels(labels, count: int, num_classes: int) -> None:
+    if labels.shape != (count,):
+        raise DataError(f"labels must be ({count},), one class an image. Received: {labels.shape}")
+    if not (0 <= labels.min() and labels.max() < num_classes):
+        raise DataError(f"labels must be in [0, {num_classes - 1}]. Received: [{labels.min()}, {labels.max()}]")
+
+
+def _check_range(images: np.ndarray) -> None:
+    if not images.size:
+        return
+    low, high = images.min(), images.max()
+    if images.dtype.kind in "iu":
+        if low < 0 or high > 255:
+            raise DataError(f"images of integers must be in [0, 255]. Received: [{low}, {high}]")
+        warnings.warn(f"images of {images.dtype} are mapped from [0, 255] to [-1, 1]", stacklevel=4)
+    elif not (low >= -1 - TOLERANCE and high <= 1 + TOLERANCE):  # also for NaN
+        raise DataError(f"images must be in [-1, 1], or be uint8. Received: [{low:g}, {high:g}]")
+    elif low >= 0 and high - low > NARROW:
+        warnings.warn(
+            f"images must be in [-1, 1], and these are in [{low:g}, {high:g}]: if they were scaled to [0, 1], train on "
+            "2 * images - 1",
+            stacklevel=4,
+        )

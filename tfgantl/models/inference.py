@@ -1,0 +1,75 @@
+"""Networks applied to many inputs, batch by batch. Each is traced once, whatever the number of inputs."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+BATCH_SIZE = 256
+
+
+class _Traces:
+    """Graphs of one network by the shapes and types of its inputs; an object, so that Keras does not export them."""
+
+    def __init__(self):
+        self.graphs: dict[tuple, Callable] = {}
+
+
+def predict(network: keras.Model, inputs, batch_size: int = BATCH_SIZE):
+    """Outputs of a network outside of training.
+
+    In place of `keras.Model.predict`, which traces anew for the last batch, and whose traces of many small networks
+    TensorFlow takes for one function that is traced too often, and warns of.
+
+    Args:
+        network: Any Keras model or layer.
+        inputs: Array (n, …), or a list of such arrays. Floats are taken as float32, integers as int32.
+        batch_size: Rows at a time; does not change the result beyond rounding.
+
+    Returns:
+        Array (n, …), in the structure of the network's outputs.
+    """
+    arrays = [_plain(x) for x in (inputs if isinstance(inputs, list | tuple) else [inputs])]
+    if not isinstance(inputs, list | tuple):
+        return in_batches(_graph(network, arrays), arrays, batch_size)
+    return in_batches(_graph(network, arrays, many=True), arrays, batch_size)
+
+
+def in_batches(function: Callable, arrays: list, batch_size: int = BATCH_SIZE):
+    """Calls a function of tensors on some rows at a time.
+
+    Args:
+        function: Tensors (batch, …) → tensor (batch, …), or a structure of such.
+        arrays: Arrays (n, …), one for each argument; `None` is handed on as it is.
+        batch_size: Rows at a time.
+
+    Returns:
+        Array (n, …), in the structure that the function gives.
+    """
+    count = len(arrays[0])
+    parts = []
+    for start in range(0, max(count, 1), batch_size):  # once for no rows at all, which shows the shape
+        rows = slice(start, start + batch_size)
+        outputs = function(*(None if x is None else tf.constant(x[rows]) for x in arrays))
+        parts.append(tf.nest.map_structure(lambda x: x.numpy(), outputs))
+    return tf.nest.map_structure(lambda *x: np.concatenate(x), *parts)
+
+
+def _graph(network, arrays, many: bool = False) -> Callable:
+    traces = network.__dict__.get("_inference") or network.__dict__.setdefault("_inference", _Traces())
+    key = (many, *((x.shape[1:], x.dtype.str) for x in arrays))
+    if key not in traces.graphs:
+
+        def forward(*tensors):
+            return network(list(tensors) if many else tensors[0], training=False)
+
+        specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in arrays]
+        # A concrete function: calls of it are not counted as calls of a function that is traced again and again.
+        traces.graphs[key] = tf.function(forward, autograph=False, jit_compile=False).get_concrete_function(*specs)
+    return traces.graphs[key]
+
+
+def _plain(x) -> np.ndarray:
+    x = np.asarray(x)
+    return x.astype(np.float32 if x.dtype.kind == "f" else np.int32, copy=False)

@@ -1,0 +1,156 @@
+"""A generator and a discriminator: what they compute, outside of any training, and how they are saved together."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfgantl import random_streams
+from tfgantl.averaging import averaged_copy
+from tfgantl.errors import ConfigError
+from tfgantl.models import presets
+from tfgantl.models.adapters.base import Adapter, run
+from tfgantl.models.batch_norm import recalibrate_batch_norm
+from tfgantl.models.inference import BATCH_SIZE, in_batches, predict
+from tfgantl.models.outputs import check_discriminator, check_generator
+from tfgantl.random_streams import Stream
+
+
+class NetworkPair(keras.Model):
+    """Both networks, their adapters, and the averaged generator. `GAN` adds training, and documents the arguments."""
+
+    def __init__(self, generator, discriminator, ema_decay: float = 0.995, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        check_generator(generator)
+        check_discriminator(discriminator)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.ema_decay = ema_decay
+        self.seed = seed
+        self.ema_generator = averaged_copy(generator)
+        self.g_adapters: list[Adapter] = []
+        self.d_adapters: list[Adapter] = []
+        self.method_state: keras.layers.Layer | None = None
+        self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
+        self.built = True
+
+    @classmethod
+    def from_preset(cls, name: str):
+        """Loads a shipped pair, such as `rendered-digits`.
+
+        Raises:
+            ArtifactError: If there is no such preset.
+        """
+        return cls(*presets.load_preset(name))
+
+    @property
+    def latent_dim(self) -> int:
+        return self.generator.inputs[0].shape[-1]
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes of a conditional pair, else `None`."""
+        return getattr(self.generator, "num_classes", None)
+
+    # What the networks compute, as tensors.
+
+    def inputs(self, first, labels):
+        """What a network is called with: images or latents alone, or together with labels."""
+        return first if labels is None else [first, labels]
+
+    def run_generator(self, latents, labels):
+        """Images of the generator as it is trained, with its adapters."""
+        return run(self.generator, self.inputs(latents, labels), self.g_adapters)
+
+    def discriminate(self, images, labels, training=True):
+        """Float32 logits of the discriminator, with its adapters."""
+        return run(self.discriminator, self.inputs(images, labels), self.d_adapters, training)
+
+    def call(self, inputs, training=False):
+        """Images of the averaged generator for latents, or for `[latents, labels]`, whatever `training` says."""
+        return self.ema_generator(inputs, training=False)
+
+    # The same for arrays of any length.
+
+    def latents(self, count: int, seed: int = 0, stream: Stream = Stream.SAMPLES) -> np.ndarray:
+        """Standard normal noise (count, latent_dim), float32; row i depends on (seed, stream, i) only."""
+        return random_streams.latents(count, self.latent_dim, seed, stream)
+
+    def generate(self, latents, labels=None, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """Images of the averaged generator.
+
+        Args:
+            latents: float32 (n, latent_dim).
+            labels: int (n,) for a conditional generator.
+            batch_size: Images at a time; does not change the result.
+
+        Returns:
+            float32 (n, height, width, channels) in [-1, 1].
+        """
+        return predict(self.ema_generator, self.inputs(latents, labels), batch_size)
+
+    def score(self, images, labels=None, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """Logits (n,) of the discriminator, as it is outside of training.
+
+        Args:
+            images: float32 (n, height, width, channels) in [-1, 1], not augmented.
+            labels: int (n,) for a conditional discriminator.
+            batch_size: Images at a time; does not change the result.
+        """
+        # Not `predict`, whose graph would keep the adapters of the time when it was traced.
+        return in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)[:, 0]
+
+    def recalibrate_batch_norm(self, batches: int = 16, batch_size: int = 128):
+        """Measures the BatchNorm statistics of the averaged generator anew; always before it is looked at."""
+        latents = self.latents(batches * batch_size, self.seed, Stream.CALIBRATION).reshape(batches, batch_size, -1)
+        labels = None if self.num_classes is None else tf.range(batch_size) % self.num_classes
+        inputs = [self.inputs(tf.constant(some), labels) for some in latents]
+        recalibrate_batch_norm(self.ema_generator, self.generator, inputs)
+
+    # Saving.
+
+    def get_config(self):
+        if self.g_adapters or self.d_adapters:
+            raise ConfigError(
+                "a GAN must be saved without adapters: call `finish(gan)` of its transfer method first. "
+                f"Received: {len(self.g_adapters) + len(self.d_adapters)} adapters"
+            )
+        return {
+            **super().get_config(),
+            "generator": keras.saving.serialize_keras_object(self.generator),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "ema_decay": self.ema_decay,
+            "seed": self.seed,
+            "num_classes": self.num_classes,
+            "trainable_layers": [
+                [layer.trainable for layer in network._flatten_layers()]
+                for network in (self.generator, self.discriminator)
+            ],
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        networks = [keras.saving.deserialize_keras_object(config.pop(k)) for k in ("generator", "discriminator")]
+        num_classes, flags = config.pop("num_classes", None), config.pop("trainable_layers", None)
+        if num_classes is not None and not hasattr(networks[0], "num_classes"):  # one that a user has assembled
+            networks[0].num_classes = num_classes
+        pair = cls(*networks, **config)
+        for network, trainable in zip(networks, flags or [[], []], strict=True):
+            for layer, flag in zip(network._flatten_layers(), trainable, strict=bool(trainable)):
+                layer.trainable = flag  # outer layers first, and so the inner ones have the last word
+        return pair
+
+    def save_own_variables(self, store):
+        for i, variable in enumerate(self._own_variables()):
+            store[str(i)] = np.asarray(variable)
+
+    def load_own_variables(self, store):
+        for i, variable in enumerate(self._own_variables()):
+            if str(i) in store:
+                variable.assign(store[str(i)])
+
+    def _own_variables(self):
+        """The variables of no layer, and the state of dropout, which Keras leaves out of its files."""
+        weights = {id(weight) for weight in self.weights}
+        seeds = [variable for variable in self.variables if id(variable) not in weights]
+        return [*self._trainable_variables, *self._non_trainable_variables, *seeds]
