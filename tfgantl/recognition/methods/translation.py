@@ -180,13 +180,3 @@ class CyCADA(Recognizer):
         images, labels = trainer.task.source.subset(count)
         translated = predict(model.auxiliary_networks["to_target"], to_unit(images))
         return to_uint8(translated), labels
-
-
-def _parts(images, size=256):
-    return [images[start : start + size] for start in range(0, len(images), size)]
-
-
-def _joined(parts):
-    import numpy as np
-
-    return np.concatenate(parts)
