@@ -91,7 +91,9 @@ class GANImages(Recognizer):
         from tfgantl.metrics.extractor_choice import train_extractor
         from tfgantl.pretrained import fit_source, open_source
         from tfgantl.training.optimization import ADAPTATION, dtype_policy
+        from tfgantl.training.run import TrainingData
         from tfgantl.training.run import train as train_gan
+        from tfgantl.training.settings import TrainingSettings
         from tfgantl.transfer import FineTune
 
         source, _ = open_source(self.source, None, (), problem.seed)
@@ -101,11 +103,14 @@ class GANImages(Recognizer):
         keras.utils.set_random_seed(problem.seed)
         networks = method.networks(source, dtype_policy("auto"))
         gan = GAN(*networks, ema_decay=ADAPTATION.ema_decay, seed=problem.seed)
-        size = min(problem.batch_size, known.size)
-        return train_gan(
-            gan, method, source, known, known, extractor, ADAPTATION, self.gan_steps, size, problem.seed,
-            self.gan_steps, title=title or "gan",
-        ).gan  # fmt: skip
+        settings = TrainingSettings(
+            steps=self.gan_steps,
+            batch_size=min(problem.batch_size, known.size),
+            seed=problem.seed,
+            validate_every=self.gan_steps,
+            optimization=ADAPTATION,
+        )
+        return train_gan(gan, method, source, TrainingData(known, known, extractor), settings, title=title or "gan").gan
 
 
 @dataclass(frozen=True)
