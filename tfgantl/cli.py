@@ -196,8 +196,8 @@ def run(config_class: type[Config], verb: str, work: Callable[[Config], Any], de
         return _fail(verb, "interrupted", 130)
     if as_json:
         print(json.dumps(result if isinstance(result, dict) else result.to_json()))
-    elif not isinstance(result, dict) and result.text():
-        print(result.text())
+    elif hasattr(result, "text") and (text := result.text()):
+        print(text)
     return 0
 
 

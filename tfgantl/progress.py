@@ -1,22 +1,27 @@
-"""One way to show progress: a bar on the error stream, so that standard output stays free for results."""
+"""One way to show progress: a bar on the error stream, so that standard output stays free for results.
+
+In a notebook, it is a widget.
+"""
 
 import sys
 
 import keras
-from tqdm import tqdm
+from tqdm.auto import tqdm
+
+IN_NOTEBOOK = any(cls.__name__ == "tqdm_notebook" for cls in tqdm.__mro__)
 
 silent = False  # whether this process shows no bars, because several share the error stream
 
 
 def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
-    """A progress bar with rate and time left; on anything but a terminal it is renewed every ten seconds.
+    """A progress bar with rate and time left; in a file it is renewed every ten seconds.
 
     Args:
         total: Number of units, or `None` if unknown.
         title: What is going on.
         unit: Name of one unit.
     """
-    interval = 0.2 if sys.stderr.isatty() else 10.0
+    interval = 0.2 if IN_NOTEBOOK or sys.stderr.isatty() else 10.0
     return tqdm(
         total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr, disable=silent
     )
