@@ -96,7 +96,7 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
         self.optimization.check(self.steps)
 
     def training_settings(self, **changes) -> TrainingSettings:
-        """What a training is told of these settings.
+        """The settings of one training.
 
         Args:
             **changes: Settings of this training that differ, by their names.

@@ -25,7 +25,7 @@ class Prepared:
         weights: Rows on weights that were not simply copied from the source.
         examples: Split → `Examples`.
         extractor: Features for all measurements.
-        transferability: What can be told before training.
+        transferability: Estimated before training.
         transfer: The method, chosen if it was to be.
     """
 
@@ -52,7 +52,7 @@ class Prepared:
 
 
 def prepare(config, name: str) -> Prepared:
-    """Loads and checks what an `AdaptConfig` asks for, and logs what can be told before training.
+    """Loads and checks what an `AdaptConfig` asks for, and logs what can be estimated before training.
 
     Args:
         config: The settings.
@@ -71,7 +71,7 @@ def prepare(config, name: str) -> Prepared:
     if size is not None and config.batch_size > size:
         raise DataError(f"`batch_size` must be at most {size}, the number of images. Received: {config.batch_size}")
     check_splits(examples)
-    # An unconditional source stays so, unless it is told how classes begin.
+    # An unconditional source stays so, unless `class_map` says how classes begin.
     stays = source.num_classes is None and config.class_map == "nearest"
     source, fitted = fit_source(
         source, part.image_size, part.channels, None if stays else part.num_classes, config.class_map, part,

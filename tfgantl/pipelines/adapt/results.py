@@ -29,7 +29,7 @@ class AdaptResult(RunResult):
         diversity: How generated images spread around the training images, name → value.
         baseline_diversity: The same of the baseline, or `None` without one.
         verdict: Whether transfer helped, or `None` without a baseline.
-        transferability: What could be told before training.
+        transferability: Estimated before training.
         classifiers: What a classifier was trained on → its accuracy on test images.
         training_seconds: Name of a training → seconds spent in its steps.
         generator: Adapted generator, which maps latents, or [latents, labels], to images in [-1, 1].
@@ -105,7 +105,7 @@ class ProbeResult(Result):
     """What a probe tells.
 
     Args:
-        transferability: What can be told before training.
+        transferability: Estimated before training.
         transfer: Name of the method.
         steps: Of each of the short runs.
         validation_images: Number of images that they were compared on.
