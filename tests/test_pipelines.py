@@ -11,7 +11,14 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
+from tfgantl.configuration import to_yaml
 from tfgantl.models import MLP
+from tfgantl.pipelines.adapt import AdaptConfig
+from tfgantl.pipelines.results import RunResult
+from tfgantl.pipelines.session import Session
+from tfgantl.pipelines.settings import RunConfig
+from tfgantl.report import Report
+from tfgantl.training.run_directory import RunDirectory
 
 SMALL = [
     "--steps",
@@ -156,6 +163,27 @@ def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path, run):
     assert {p.name for p in (tmp_path / "preset").iterdir()} == {"config.json", "weights.npz"}
     adapted, _ = run("adapt", tmp_path, "--source", made["run_dir"], *data, *small)  # the size is that of the source
     assert adapted["verdict"] in ("positive", "neutral", "negative") and adapted["classifiers"] == {}
+
+
+def test_a_run_ends_with_its_report_and_then_says_where_it_is(tmp_path, monkeypatch, capsys):
+    """A run directory with a report is taken for one that has ended."""
+    written, log, write = [], RunDirectory.log, RunDirectory.write
+    monkeypatch.setattr(RunDirectory, "log", lambda run, record: (written.append(record), log(run, record)))
+    monkeypatch.setattr(
+        RunDirectory, "write", lambda run, name, content: (written.append(name), write(run, name, content))
+    )
+    session = Session(RunConfig(name="x", run_dir=str(tmp_path / "run")))
+    with session.open("x", {"data": "1"}, "2 images", "a note") as run:
+        result = session.finish(RunResult(run_dir=run.path, report=Report("x")))
+    where = str(tmp_path / "run")
+    assert written == ["run.json", "config.yaml", {"run": "result", "name": "x", "run_dir": where}, "report.html"]
+    lines = [f"x: 2 images, run directory {where}", "a note", f"report: {where}/report.html"]
+    assert capsys.readouterr().err.splitlines() == lines and result.to_json() == {"run_dir": where}
+
+
+def test_a_recipe_begins_with_what_its_verb_alone_has():
+    names = list(yaml.safe_load(to_yaml(AdaptConfig())))
+    assert names[0] == "source" and names.index("force") < names.index("precision") < names.index("run_dir")
 
 
 def test_a_disk_that_is_full_is_one_line_and_leaves_no_version(tmp_path):

@@ -81,7 +81,7 @@ def evaluate(**settings: Any) -> "EvaluateResult":
     return _run(verb, "evaluate", EvaluateConfig, settings, DEFAULTS)
 
 
-def recognize(**settings: Any):
+def recognize(**settings: Any) -> Any:
     """Adapts a classifier to a target with few labels or none, and compares the ways to do so.
 
     Args:
@@ -174,7 +174,7 @@ def start_tensorflow() -> None:
     quiet_tensorflow()
 
 
-def _run(verb: Callable, name: str, config_class: type, settings: dict[str, Any], defaults: dict):
+def _run(verb: Callable, name: str, config_class: type, settings: dict[str, Any], defaults: dict) -> Any:
     from tfgantl.pipelines.keywords import configure
 
     config = configure(config_class, name, settings, defaults)

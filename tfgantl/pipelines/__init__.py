@@ -5,5 +5,6 @@ configuration to result, which reads as the steps it takes; and `main(arguments)
 and a file for each step: `preparation.py`, `training.py`, `evaluation.py`, `report.py`, `publishing.py`, `results.py`.
 
 What verbs share: `settings.py` (options), `session.py` (how a run begins and ends), `results.py` (what verbs return),
-`measurement.py` (on what generators are measured), `keywords.py` (keyword arguments → configuration).
+`measurement.py` (on what generators are measured), `saving.py` (networks of a run), `keywords.py` (keyword
+arguments → configuration).
 """

@@ -10,8 +10,6 @@ from tfgantl.gan import GAN
 from tfgantl.images import to_uint8
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.models.copies import float32_copy
-from tfgantl.training.run_directory import RunDirectory
 
 MAX_IMAGES = 10_000  # of a split
 SHEET = 100  # images that are shown, in rows of ten
@@ -99,10 +97,3 @@ def generate_with(generator, labels: np.ndarray | None, samples: int, seed: int)
     latents = np.random.default_rng([seed, 11]).standard_normal((samples, latent_dim), np.float32)
     inputs = latents if labels is None else [latents, labels]
     return to_uint8(generator.predict(inputs, batch_size=256, verbose=0))
-
-
-def save_networks(gan: GAN, run: RunDirectory) -> None:
-    """Saves the averaged generator and the discriminator as `.keras` files, which are a source for other runs."""
-    for network in (gan.ema_generator, float32_copy(gan.discriminator)):
-        with run.replacing(f"{network.name}.keras") as temporary:
-            network.save(temporary)

@@ -8,7 +8,8 @@ import numpy as np
 from tfgantl.gan import GAN
 from tfgantl.images import grid, side_by_side
 from tfgantl.pipelines.adapt.preparation import Prepared
-from tfgantl.pipelines.measurement import EvaluationSet, real_sheet, save_networks, sheet_of
+from tfgantl.pipelines.measurement import EvaluationSet, real_sheet, sheet_of
+from tfgantl.pipelines.saving import save_networks
 from tfgantl.pipelines.settings import GANTrainingConfig
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run import Trained, TrainingData

@@ -10,7 +10,8 @@ from tfgantl.images import grid
 from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.models.copies import float32_copy
 from tfgantl.models.presets import save_preset
-from tfgantl.pipelines.measurement import save_networks, sheet_of
+from tfgantl.pipelines.measurement import sheet_of
+from tfgantl.pipelines.saving import save_networks
 from tfgantl.training.run_directory import RunDirectory
 
 
