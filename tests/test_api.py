@@ -29,7 +29,7 @@ HEAVY = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "PIL"
 def fresh(code, directory, *arguments):
     """What a process that has imported nothing prints."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout, done.stderr
 

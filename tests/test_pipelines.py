@@ -39,7 +39,7 @@ METRICS = "ckid ckid_sd cfid precision recall density coverage gan_train gan_tes
 def adapted(tmp_path_factory):
     directory = tmp_path_factory.mktemp("adapt")
     command = [sys.executable, "-m", "tfgantl.pipelines.adapt", *SMALL, "--json"]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.splitlines()) == 1, "only the result is on standard output"
     return directory, json.loads(done.stdout), done.stderr
@@ -193,7 +193,7 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_no_version(tmp_path):
         "from tfgantl.pipelines.adapt import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, *SMALL, "--baseline", "false"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 5 and last.startswith("tfgantl adapt: error: "), done.stderr[-2000:]
     assert "Traceback" not in done.stderr and not (tmp_path / "exported").exists()

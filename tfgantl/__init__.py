@@ -45,6 +45,8 @@ def __getattr__(name: str):
         return import_module(f"tfgantl.{name}")
     for module, names in _MODULES.items():
         if name in names:
+            if module == "tfgantl.gan":  # the only one that needs TensorFlow
+                import_module("tfgantl.api").start_tensorflow()
             value = globals()[name] = getattr(import_module(module), name)
             return value
     raise AttributeError(f"module 'tfgantl' has no attribute '{name}'")
