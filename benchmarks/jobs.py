@@ -98,12 +98,13 @@ def run_job(directory: Path, name: str, images: int, row: str, seed: int, steps:
 
     from tfgantl.images import encode_png, grid, side_by_side, to_uint8
     from tfgantl.metrics.evaluation import labels_like
-    from tfgantl.pipelines.adapt.preparation import train_pair
+    from tfgantl.pipelines.adapt.training import train_pair
 
     config, prepared, judge = _prepared(directory, name, images, seed)
     method, changes = ROWS[row]
     config = replace(config, optimization=replace(config.optimization, **changes))
-    trained = train_pair(prepared, config, method, row, max(2, round(steps / cost)))
+    settings = config.training_settings(steps=max(2, round(steps / cost)))
+    trained = train_pair(prepared, config, method, row, settings)
     gan, transferability = trained.gan, prepared.transferability
     labels = None if gan.num_classes is None else labels_like(judge.test_labels, SAMPLES, seed)
     fakes = to_uint8(gan.generate(gan.latents(SAMPLES, seed + 1000), labels))

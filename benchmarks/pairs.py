@@ -162,7 +162,7 @@ def pretrained(archive: str) -> Callable[[Path], str]:
                 steps=SOURCE_STEPS, run_dir=str(run), extractor="digits", samples=2000, validate_every=1000,
                 optimization=Optimization(g_learning_rate=4e-4, d_learning_rate=8e-4, decay=True),
             )  # fmt: skip
-            pretrain(config, f"# source of the benchmark: {archive}, {SOURCE_STEPS} steps\n")
+            pretrain(config)
         return str(run)
 
     return make

@@ -11,8 +11,15 @@ import tensorflow as tf
 import yaml
 from PIL import Image
 
+from tfgantl.configuration import to_yaml
 from tfgantl.metrics import generator_metrics
 from tfgantl.models import MLP
+from tfgantl.pipelines.adapt import AdaptConfig
+from tfgantl.pipelines.results import RunResult
+from tfgantl.pipelines.session import Session
+from tfgantl.pipelines.settings import RunConfig
+from tfgantl.report import Report
+from tfgantl.training.run_directory import RunDirectory
 
 SMALL = [
     "--steps",
@@ -33,7 +40,7 @@ METRICS = [metric.name for metric in generator_metrics.METRICS if not metric.div
 def adapted(tmp_path_factory):
     directory = tmp_path_factory.mktemp("adapt")
     command = [sys.executable, "-m", "tfgantl.pipelines.adapt", *SMALL, "--json"]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.splitlines()) == 1, "only the result is on standard output"
     return directory, json.loads(done.stdout), done.stderr
@@ -159,6 +166,27 @@ def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path, run):
     assert adapted["verdict"] in ("positive", "neutral", "negative") and adapted["classifiers"] == {}
 
 
+def test_a_run_ends_with_its_report_and_then_says_where_it_is(tmp_path, monkeypatch, capsys):
+    """A run directory with a report is taken for one that has ended."""
+    written, log, write = [], RunDirectory.log, RunDirectory.write
+    monkeypatch.setattr(RunDirectory, "log", lambda run, record: (written.append(record), log(run, record)))
+    monkeypatch.setattr(
+        RunDirectory, "write", lambda run, name, content: (written.append(name), write(run, name, content))
+    )
+    session = Session(RunConfig(name="x", run_dir=str(tmp_path / "run")))
+    with session.open("x", {"data": "1"}, "2 images", "a note") as run:
+        result = session.finish(RunResult(run_dir=run.path, report=Report("x")))
+    where = str(tmp_path / "run")
+    assert written == ["run.json", "config.yaml", {"run": "result", "name": "x", "run_dir": where}, "report.html"]
+    lines = [f"x: 2 images, run directory {where}", "a note", f"report: {where}/report.html"]
+    assert capsys.readouterr().err.splitlines() == lines and result.to_json() == {"run_dir": where}
+
+
+def test_a_recipe_begins_with_what_its_verb_alone_has():
+    names = list(yaml.safe_load(to_yaml(AdaptConfig())))
+    assert names[0] == "source" and names.index("force") < names.index("precision") < names.index("run_dir")
+
+
 def test_a_disk_that_is_full_is_one_line_and_leaves_no_version(tmp_path):
     """No file may grow beyond 100 kB, as if the disk were full: the first checkpoint fails."""
     code = (
@@ -166,7 +194,7 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_no_version(tmp_path):
         "from tfgantl.pipelines.adapt import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, *SMALL, "--baseline", "false"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 5 and last.startswith("tfgantl adapt: error: "), done.stderr[-2000:]
     assert "Traceback" not in done.stderr and not (tmp_path / "exported").exists()

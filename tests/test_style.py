@@ -237,7 +237,7 @@ def test_a_folder_of_frames_is_painted_frame_by_frame(paint, files, tmp_path):
 
 def test_an_interrupted_run_saves_its_image_and_goes_on_exactly(paint, files, tmp_path, monkeypatch):
     command = [files["content"], files["style"], "--sizes", "[24,32]", "--save_every", "7"]
-    monkeypatch.setattr(stylize, "SMALLEST", 24)
+    monkeypatch.setattr(stylize, "MIN_SIZE", 24)
     _, whole = paint(*command, "--run_dir", tmp_path / "whole", steps=40)
     with interrupted_at(30):
         found = paint(*command, "--run_dir", tmp_path / "cut", "-o", tmp_path / "out.png", steps=40)

@@ -21,6 +21,7 @@ from tfgantl.models.style_discriminator import SpectralConv2D, StyleDiscriminato
 from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer, paint
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
+from tfgantl.pipelines.stylize import training_results
 from tfgantl.pipelines.stylize.apply import mixes_of
 from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
@@ -168,7 +169,7 @@ def folder(tmp_path_factory):
         waves = [np.sin(rows / (2 + seed) + i * columns / (3 + seed)) for i in range(3)]
         Image.fromarray(((np.stack(waves, -1) + 1) * 127).astype(np.uint8)).save(path / f"{name}.png")
     with pytest.MonkeyPatch.context() as patch:  # publishing takes longer, and has a test of its own
-        patch.setattr(publishing, "publish", lambda *_, **__: path)
+        patch.setattr(training_results, "publish", lambda *_, **__: path)
         assert train(path, "whole", steps=22) == 0
         yield path
 

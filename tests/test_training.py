@@ -17,8 +17,9 @@ from tfgantl.metrics.distances import kernel_distance
 from tfgantl.random_streams import Stream
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.optimization import Optimization, dtype_policy
-from tfgantl.training.run import train
+from tfgantl.training.run import TrainingData, train
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.settings import TrainingSettings
 from tfgantl.transfer import Alternating, FineTune, Scratch
 
 
@@ -30,10 +31,9 @@ def run_tiny(make_gan, examples, tiny_extractor, tmp_path):
         transfer = transfer or FineTune()
         validation = Examples.from_arrays(tiny_images(24, seed=5), np.arange(24) % 3, 3)
         optimization = optimization or Optimization(g_learning_rate=1e-2, d_learning_rate=1e-2)
-        return train(
-            make_gan(), transfer, make_gan(seed=9), examples, validation, tiny_extractor, optimization,
-            steps, 8, 0, 2, run=directory, **options,
-        )  # fmt: skip
+        settings = TrainingSettings(steps=steps, batch_size=8, validate_every=2, optimization=optimization, **options)
+        data = TrainingData(examples, validation, tiny_extractor)
+        return train(make_gan(), transfer, make_gan(seed=9), data, settings, run=directory)
 
     return run
 

@@ -1,3 +1,56 @@
-"""tfgantl: adapt a GAN to your images, know whether the transfer helped, and serve it."""
+"""tfgantl: adapt a GAN to your images, know whether the transfer helped, and serve it.
 
-__version__ = "0.1.0"
+Everything is imported when it is first used, so that `import tfgantl` takes milliseconds and no TensorFlow.
+
+    import tfgantl
+    result = tfgantl.adapt(target=tfgantl.Folder("my_pictures"), transfer=tfgantl.transfer.FreezeD(), steps=500)
+    result.verdict, result.metrics, result.generator, result.report
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tfgantl import keras_objects
+
+if TYPE_CHECKING:
+    from tfgantl import recognition, transfer
+    from tfgantl.api import adapt, evaluate, load_generator, load_source, pretrain, publish, recognize, stylize
+    from tfgantl.data import Arrays, Folder, HandwrittenDigits, RenderedDigits, Tfds
+    from tfgantl.gan import GAN
+    from tfgantl.models import DCGAN, MLP
+
+__version__ = "0.2.0"
+
+__all__ = [
+    "DCGAN", "GAN", "MLP", "Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds", "__version__", "adapt",
+    "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognition", "recognize", "stylize",
+    "transfer",
+]  # fmt: skip
+
+_MODULES = {
+    "tfgantl.api": (
+        "adapt", "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognize", "stylize",
+    ),
+    "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),
+    "tfgantl.gan": ("GAN",),
+    "tfgantl.models": ("DCGAN", "MLP"),
+}  # fmt: skip
+_PACKAGES = ("recognition", "transfer")
+
+keras_objects.register()
+
+
+def __getattr__(name: str):
+    if name in _PACKAGES:
+        return import_module(f"tfgantl.{name}")
+    for module, names in _MODULES.items():
+        if name in names:
+            if module == "tfgantl.gan":  # the only one that needs TensorFlow
+                import_module("tfgantl.api").start_tensorflow()
+            value = globals()[name] = getattr(import_module(module), name)
+            return value
+    raise AttributeError(f"module 'tfgantl' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import is_dataclass
+from typing import Any
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -124,7 +125,7 @@ def _subclasses(base: type) -> set[type]:
     return {base}.union(*(_subclasses(child) for child in base.__subclasses__()))
 
 
-def run(config_class: type[Config], verb: str, work: Callable[[Config], dict], defaults: dict, arguments=None) -> int:
+def run(config_class: type[Config], verb: str, work: Callable[[Config], Any], defaults: dict, arguments=None) -> int:
     """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
 
     Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory or disk;
@@ -133,7 +134,8 @@ def run(config_class: type[Config], verb: str, work: Callable[[Config], dict], d
     Args:
         config_class: Dataclass of the pipeline.
         verb: Name of the pipeline, or the whole command of a program that is none.
-        work: Takes the configuration, and returns the result for `--json`.
+        work: Takes the configuration, and returns a result with `to_json()`, for `--json`, and `text()`, for people; or
+            what `--json` prints.
         defaults: As for `parse`.
         arguments: Command line, or `None` for that of the process.
     """
@@ -152,7 +154,9 @@ def run(config_class: type[Config], verb: str, work: Callable[[Config], dict], d
     except KeyboardInterrupt:
         return _fail(verb, "interrupted", 130)
     if as_json:
-        print(json.dumps(result))
+        print(json.dumps(result if isinstance(result, dict) else result.to_json()))
+    elif hasattr(result, "text") and (text := result.text()):
+        print(text)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Configurations as YAML: what a recipe holds, and what a run directory keeps. Imports no TensorFlow."""
 
 import dataclasses
+import inspect
 import sys
 import types
 import typing
@@ -40,7 +41,10 @@ def chosen_class(hint) -> type | None:
 
 def _fields(config) -> dict:
     hints = typing.get_type_hints(type(config))
-    return {f.name: _plain(getattr(config, f.name), hints[f.name]) for f in dataclasses.fields(config) if f.init}
+    names = {field.name for field in dataclasses.fields(config) if field.init}
+    # What a class declares itself comes before what it shares with others.
+    order = dict.fromkeys(name for cls in type(config).__mro__ for name in inspect.get_annotations(cls))
+    return {name: _plain(getattr(config, name), hints[name]) for name in order if name in names}
 
 
 def _plain(value, hint=None):

@@ -1,9 +1,14 @@
-"""One way to show progress: a bar on the error stream, so that standard output stays free for results."""
+"""One way to show progress: a bar on the error stream, so that standard output stays free for results.
+
+In a notebook, it is a widget.
+"""
 
 import sys
 
 import keras
-from tqdm.auto import tqdm  # in a notebook, one of its own bars
+from tqdm.auto import tqdm
+
+IN_NOTEBOOK = any(cls.__name__ == "tqdm_notebook" for cls in tqdm.__mro__)
 
 silent = False  # whether this process shows no bars, because several share the error stream
 
@@ -16,7 +21,7 @@ def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
         title: What is going on.
         unit: Name of one unit.
     """
-    interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 10.0
+    interval = 0.2 if IN_NOTEBOOK or sys.stderr.isatty() else 10.0
     return tqdm(
         total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr, disable=silent
     )

@@ -1,6 +1,7 @@
 """The report of a run: one HTML file with all pictures inside, which opens from disk and needs no network."""
 
 import base64
+import html
 import io
 import platform
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from tfgantl.configuration import to_yaml
+from tfgantl.data import Examples
 from tfgantl.images import encode_png, grid
 from tfgantl.metrics.generator_metrics import TITLES
 from tfgantl.versions import versions
@@ -49,6 +50,13 @@ class Report:
             report=self, pictures=pictures, rows=rows, versions=versions(), machine=platform.platform()
         )
 
+    def _repr_html_(self) -> str:
+        """The report in a notebook: in a frame of its own, so that its style and that of the notebook stay apart."""
+        return (
+            f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.html())}" '
+            'style="width: 100%; height: 800px; border: 0"></iframe>'
+        )
+
 
 def _number(value) -> str:
     return "–" if value is None else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
@@ -70,7 +78,7 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
 
     Args:
         histories: Name of a training → its validation records.
-        best: Name of a training → step that was kept.
+        best: Name of a training → step of the best state.
     """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -79,12 +87,12 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
         line = left.plot(steps, [record["val_ckid"] for record in history], marker=".", label=name)[0]
         left.axvline(best[name], color=line.get_color(), linestyle=":", linewidth=1)
         for loss, style in (("g_loss", "-"), ("d_loss", "--")):
-            known = [record for record in history if loss in record]
+            records = [record for record in history if loss in record]
             right.plot(
-                [record["step"] for record in known], [record[loss] for record in known],
+                [record["step"] for record in records], [record[loss] for record in records],
                 style, color=line.get_color(), label=f"{name} {loss}",
             )  # fmt: skip
-    left.set(title="validation cKID (dotted: kept)", xlabel="step")
+    left.set(title="validation cKID (dotted: best)", xlabel="step")
     left.set_yscale("symlog", linthresh=1e-3, linscale=0.3)
     left.yaxis.set_major_formatter("{x:g}")
     right.set(title="losses", xlabel="step")
@@ -96,55 +104,13 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
     return buffer.getvalue()
 
 
-def adaptation_report(config, prepared, trained, judged, useful, sheets, train_images: np.ndarray, verdict) -> Report:
-    """Puts together the report of an adaptation.
+def data_rows(examples: dict[str, Examples]) -> list[tuple]:
+    """Rows of a table of what each split holds.
 
     Args:
-        config: The `AdaptConfig`.
-        prepared: What the adaptation started with, `Prepared`.
-        trained: `adapted`, and `baseline` if there is one → `Trained`.
-        judged: The same, and `source` → `Evaluation`.
-        useful: What a classifier was trained on → accuracy; may be empty.
-        sheets: `source`, `adapted`, `baseline`, `real` → uint8 images to show.
-        train_images: uint8 images that training saw.
-        verdict: The `Verdict`, or `None` without a baseline.
+        examples: Split → `Examples`.
     """
-    adapted = trained["adapted"]
-    captions = {
-        "source": "Before: the source, one class a row",
-        "adapted": "After: adapted, the same latents and labels",
-        "real": "Real training images",
-        "baseline": "Baseline: from scratch, same budget, same latents and labels",
-    }
-    pictures = {captions[title]: sheet(sheets[title]) for title in captions if title in sheets}
-    nearest = train_images[judged["adapted"].nearest_train]
-    pictures["Memorisation: each generated image (left) beside the nearest training image (right)"] = (
-        memorisation_sheet(judged["adapted"].images, nearest)
-    )
-    histories = {title: result.history for title, result in trained.items()}
-    pictures["Learning curves"] = curves(histories, {title: r.best_step for title, r in trained.items()})
-    return Report(
-        title=f"{prepared.name}: {config.source} adapted with {type(prepared.transfer).__name__}",
-        summary=[
-            str(verdict or "No baseline was trained, so there is no verdict."),
-            f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
-            f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was kept.",
-            str(prepared.transferability),
-            "The interval of the verdict covers the choice of images, not that of the training seed.",
-        ],
-        pictures=pictures,
-        columns={title: {**entry.metrics, **entry.diversity} for title, entry in judged.items()},
-        protocol={**judged["adapted"].protocol, **judged["adapted"].diversity_protocol},
-        tables={
-            "Do generated images help a classifier? Accuracy on held-out images": [
-                (f"trained on {what}", f"{value:.4f}") for what, value in useful.items()
-            ],
-            "Schedule": [(title, line) for title, result in trained.items() for line in result.stages],
-            "Data": [
-                (split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
-                for split, part in prepared.examples.items()
-            ],
-            "Weights that were not simply copied from the source": prepared.weights,
-        },
-        config=to_yaml(config),
-    )
+    return [
+        (split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
+        for split, part in examples.items()
+    ]

@@ -26,8 +26,9 @@ from tfgantl.pipelines.adapt import main
 from tfgantl.training import callbacks, run_directory
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import Optimization
-from tfgantl.training.run import train
+from tfgantl.training.run import TrainingData, train
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.settings import TrainingSettings
 
 METHODS = {name: getattr(methods, name)() for name in methods.__all__ if name not in ("Transfer", "Auto")}
 STEPS = 8
@@ -63,10 +64,11 @@ def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
         with monkeypatch.context() as patch, RunDirectory(path, resume=(path / "config.yaml").is_file()) as directory:
             patch.setattr(callbacks.Progress, "on_train_batch_begin", die)
             directory.begin("", {"train data": "x"})
-            trained = train(
-                gan, method, source, examples, validation, tiny_extractor, optimization, STEPS, 8, 0, 3,
-                run=directory, save_every=save_every,
-            )  # fmt: skip
+            budget = TrainingSettings(
+                steps=STEPS, batch_size=8, validate_every=3, optimization=optimization, save_every=save_every
+            )
+            data = TrainingData(examples, validation, tiny_extractor)
+            trained = train(gan, method, source, data, budget, run=directory)
         assert left is None or left.is_dir()
         return trained
 

@@ -5,18 +5,24 @@
 
 import sys
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
-from tfgantl.data import SPLITS, HandwrittenDigits, Source
+from tfgantl.data import SPLITS, Examples, HandwrittenDigits, Source
 from tfgantl.data.examples import check_splits
-from tfgantl.errors import DataError, check_at_least, check_seed
+from tfgantl.errors import DataError, check_seed
 from tfgantl.models import Networks
+from tfgantl.pipelines.results import Result, python_only
+from tfgantl.pipelines.settings import EvaluationConfig
+
+if TYPE_CHECKING:
+    import keras
 
 DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}}
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(EvaluationConfig):
     """Settings of an evaluation.
 
     Args:
@@ -25,77 +31,109 @@ class EvaluateConfig:
         networks: Architecture that bare weights are adopted into; a SavedModel without it runs as it is.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         target: Images it should look like; the training part only serves to find copies.
-        extractor: Features for the metrics: auto, a shipped name, or a directory.
-        samples: Generated images that are measured.
-        classifier_steps: Training steps of each classifier that judges generated images by their use.
         seed: Chooses latents and subsets.
-        json: Print the result as the last line, one JSON object.
     """
 
     model: str = "rendered-digits"
     networks: Networks | None = None
     allow_ops: tuple[str, ...] = ()
     target: Source = field(default_factory=HandwrittenDigits)
-    extractor: str = "auto"
-    samples: int = 4000
-    classifier_steps: int = 500
     seed: int = 0
-    json: bool = False
 
     def __post_init__(self):
-        check_at_least(self, 10, "samples")
-        check_at_least(self, 1, "classifier_steps")
+        super().__post_init__()
         check_seed("seed", self.seed)
 
 
-def evaluate(config: EvaluateConfig) -> dict:
-    """Runs an evaluation, and prints a table.
+@dataclass(frozen=True, kw_only=True)
+class EvaluateResult(Result):
+    """Numbers of a generator.
+
+    Args:
+        model: Its handle.
+        metrics: Name → value, or `None` where labels would be needed.
+        diversity: How generated images spread around the training images, name → value.
+        protocol: Name of a number → all its parameters, in words.
+        generator: The generator, which maps latents, or [latents, labels], to images in [-1, 1].
+    """
+
+    model: str
+    metrics: dict[str, float | None]
+    diversity: dict[str, float | None]
+    protocol: dict[str, str]
+    generator: "keras.Model" = python_only()
+
+    def text(self) -> str:
+        """A table of the numbers."""
+        return "\n".join(
+            f"{name:15} {'–' if value is None else f'{value:.4f}':>10}   {self.protocol[name]}"
+            for name, value in {**self.metrics, **self.diversity}.items()
+        )
+
+
+def evaluate(config: EvaluateConfig) -> EvaluateResult:
+    """Runs an evaluation.
 
     Args:
         config: The settings.
 
     Returns:
-        What `--json` prints.
+        The numbers, and how they were measured.
+
+    Raises:
+        TfgantlError: If the model or the target cannot be used, or they do not fit each other.
     """
-    from tfgantl.images import to_uint8
     from tfgantl.metrics.evaluation import Evaluator, labels_like
     from tfgantl.metrics.extractor_choice import choose_extractor
-    from tfgantl.models.inference import predict
+    from tfgantl.pipelines.measurement import MAX_IMAGES, generate_with
     from tfgantl.pretrained import load_generator
-    from tfgantl.random_streams import latents
 
     generator = load_generator(config.model, config.networks, config.allow_ops)
+    target, train, test = load_target(config, generator)
+    test_images, test_labels = test.subset(MAX_IMAGES)
+    labels = labels_like(test_labels, config.samples, config.seed) if is_conditional(generator) else None
+    images = generate_with(generator, labels, config.samples, config.seed)
+    extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
+    held_out = test_images, test_labels
+    evaluator = Evaluator(
+        extractor, train.subset(MAX_IMAGES), held_out, train.num_classes, config.seed, config.classifier_steps
+    )
+    evaluation = evaluator(images, labels)
+    return EvaluateResult(
+        model=config.model,
+        metrics=evaluation.metrics,
+        diversity=evaluation.diversity,
+        protocol={**evaluation.protocol, **evaluation.diversity_protocol},
+        generator=generator,
+    )
+
+
+def load_target(config: EvaluateConfig, generator: "keras.Model") -> tuple[Source, Examples, Examples]:
+    """The target in the size of the generator, its training part and its test part.
+
+    Raises:
+        DataError: If it has images of another size, or other classes.
+    """
     _, size, _, channels = generator.output_shape
     target = config.target.sized(size, channels)
-    train, test = target.load("train"), target.load("test")
-    check_splits({split: target.load(split) for split in SPLITS})
+    examples = {split: target.load(split) for split in SPLITS}
+    check_splits(examples)
+    train = examples["train"]
     if (train.image_size, train.channels) != (size, channels):
         raise DataError(
             f"`target` must have images of the size that the model makes, {(size, size, channels)}. "
             f"Received: {(train.image_size, train.image_size, train.channels)}"
         )
-    num_classes = generator.num_classes if len(generator.inputs) == 2 else None
-    if num_classes is not None and train.num_classes != num_classes:
-        raise DataError(f"`target` must have the {num_classes} classes of the model. Received: {train.num_classes}")
-    test_images, test_labels = test.subset(10_000)
-    inputs = latents(config.samples, generator.inputs[0].shape[-1], config.seed)
-    labels = None if num_classes is None else labels_like(test_labels, config.samples, config.seed)
-    inputs = inputs if labels is None else [inputs, labels]
-    images = to_uint8(predict(generator, inputs))
-    extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
-    judge = Evaluator(
-        extractor,
-        train.subset(10_000),
-        (test_images, test_labels),
-        train.num_classes,
-        config.seed,
-        config.classifier_steps,
-    )
-    judged = judge(images, labels)
-    protocol = {**judged.protocol, **judged.diversity_protocol}
-    for name, value in {**judged.metrics, **judged.diversity}.items():
-        print(f"{name:15} {'–' if value is None else f'{value:.4f}':>10}   {protocol[name]}")
-    return {"model": config.model, "metrics": judged.metrics, "diversity": judged.diversity, "protocol": protocol}
+    if is_conditional(generator) and train.num_classes != generator.num_classes:
+        raise DataError(
+            f"`target` must have the {generator.num_classes} classes of the model. Received: {train.num_classes}"
+        )
+    return target, train, examples["test"]
+
+
+def is_conditional(generator: "keras.Model") -> bool:
+    """Whether a generator is called with labels beside latents."""
+    return len(generator.inputs) == 2 and generator.num_classes is not None
 
 
 def main(arguments: list[str] | None = None) -> int:

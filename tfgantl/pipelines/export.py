@@ -13,10 +13,12 @@ from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.files import check_name
 from tfgantl.models import Networks
+from tfgantl.pipelines.results import Result
+from tfgantl.pipelines.settings import VerbConfig
 
 
 @dataclass(frozen=True)
-class ExportConfig:
+class ExportConfig(VerbConfig):
     """Settings of an export. One of `model`, `list`, `verify` and `rollback` says what to do.
 
     Args:
@@ -32,7 +34,6 @@ class ExportConfig:
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         force: Publish also after negative transfer.
         keep: Versions to keep; older ones are deleted. All if not given.
-        json: Print the result as the last line, one JSON object.
     """
 
     model: str | None = None
@@ -46,7 +47,6 @@ class ExportConfig:
     allow_ops: tuple[str, ...] = ()
     force: bool = False
     keep: int | None = None
-    json: bool = False
 
     def __post_init__(self):
         check_at_least(self, 1, "keep")
@@ -61,14 +61,109 @@ class ExportConfig:
             raise ConfigError("`keep` must be given with `model`, for SavedModels. Received: something else")
 
 
-def export(config: ExportConfig) -> dict:
+@dataclass(frozen=True, kw_only=True)
+class VersionsResult(Result):
+    """The versions of a model.
+
+    Args:
+        model: Its name.
+        versions: One row a version: `version, state, created, verdict`, and more.
+    """
+
+    model: str
+    versions: list[dict]
+
+    def text(self) -> str:
+        """A table of the versions."""
+        return "\n".join(
+            f"{row['version']:>6}  {row['state']:20}  {row['created'] or 'unknown date':25}  "
+            + (f"{row['verdict']} transfer" if row["verdict"] else "no verdict")
+            for row in self.versions
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyResult(Result):
+    """A version that is what it was when it was published.
+
+    Args:
+        version: Its directory.
+        differences: Name of a signature → largest difference from the Keras model.
+    """
+
+    version: Path
+    differences: dict[str, float]
+
+    def text(self) -> str:
+        """A line for each signature."""
+        return "\n".join(
+            f"{signature}: largest difference from the Keras model {difference:.2g}"
+            for signature, difference in self.differences.items()
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackResult(Result):
+    """A version that was withdrawn.
+
+    Args:
+        model: Name of the model.
+        withdrawn: The version.
+        newest: The version that serves now.
+    """
+
+    model: str
+    withdrawn: int
+    newest: int
+
+    def text(self) -> str:
+        """What was done."""
+        return f"{self.model}: version {self.withdrawn} is withdrawn, {self.newest} is the newest now"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishResult(Result):
+    """A version that was published.
+
+    Args:
+        version: Its directory.
+        deleted: Numbers of older versions that were deleted.
+    """
+
+    version: Path
+    deleted: list[int]
+
+    def text(self) -> str:
+        """What was written and deleted."""
+        lines = [f"SavedModel: {self.version}"]
+        return "\n".join(lines + ([f"deleted: {', '.join(map(str, self.deleted))}"] if self.deleted else []))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult(Result):
+    """A file for another runtime.
+
+    Args:
+        path: The file.
+        difference: Largest difference from the Keras model.
+    """
+
+    path: Path
+    difference: float
+
+    def text(self) -> str:
+        """Where it is."""
+        return f"{self.path}: largest difference from the Keras model {self.difference:.2g}"
+
+
+def export(config: ExportConfig) -> Result:
     """Does what was asked for.
 
     Args:
         config: The settings.
 
     Returns:
-        What `--json` prints.
+        `VersionsResult`, `VerifyResult`, `RollbackResult`, `PublishResult` or `FileResult`.
 
     Raises:
         TfgantlError: If the model cannot be used, is not what it was, or may not be published.
@@ -82,38 +177,30 @@ def export(config: ExportConfig) -> dict:
     return publish_model(config)
 
 
-def list_versions(directory: Path) -> dict:
-    """Prints the versions of a model."""
+def list_versions(directory: Path) -> VersionsResult:
+    """Lists the versions of a model."""
     from tfgantl.export.directory import describe
 
-    rows = describe(directory)
-    for row in rows:
-        verdict = f"{row['verdict']} transfer" if row["verdict"] else "no verdict"
-        print(f"{row['version']:>6}  {row['state']:20}  {row['created'] or 'unknown date':25}  {verdict}")
-    return {"model": directory.name, "versions": rows}
+    return VersionsResult(model=directory.name, versions=describe(directory))
 
 
-def verify(version: Path) -> dict:
+def verify(version: Path) -> VerifyResult:
     """Checks a version as a server would load it."""
     from tfgantl.export.check import check_in_fresh_process
 
-    found = check_in_fresh_process(version)
-    for signature, difference in found.items():
-        print(f"{signature}: largest difference from the Keras model {difference:.2g}")
-    return {"version": str(version), "differences": found}
+    return VerifyResult(version=version, differences=check_in_fresh_process(version))
 
 
-def roll_back(directory: Path) -> dict:
+def roll_back(directory: Path) -> RollbackResult:
     """Withdraws the newest version."""
     from tfgantl.export.directory import roll_back as withdraw
 
-    withdrawn, serving = withdraw(directory)
-    print(f"{directory.name}: version {withdrawn} is withdrawn, {serving} is the newest now")
-    return {"model": directory.name, "withdrawn": withdrawn, "newest": serving}
+    withdrawn, newest = withdraw(directory)
+    return RollbackResult(model=directory.name, withdrawn=withdrawn, newest=newest)
 
 
 def open_model(config: ExportConfig) -> tuple:
-    """What `model` names: the network, what gives its endpoints, and what is known of it."""
+    """What `model` names: the network, the function that gives its signatures, and what is known of it."""
     from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
     from tfgantl.export.kinds import signatures_for
     from tfgantl.metrics.extractors import Extractor, is_extractor
@@ -133,7 +220,7 @@ def open_model(config: ExportConfig) -> tuple:
     return extractor.classifier, partial(classifier_signatures, features=extractor.features), facts
 
 
-def publish_model(config: ExportConfig) -> dict:
+def publish_model(config: ExportConfig) -> PublishResult | FileResult:
     """Publishes a model, or writes it for another runtime."""
     from tfgantl.export.directory import keep_newest
     from tfgantl.export.formats import write_format
@@ -146,8 +233,7 @@ def publish_model(config: ExportConfig) -> dict:
     directory = Path(config.export_dir or Path("exported") / name)
     if config.format != "savedmodel":
         path, difference = write_format(network, directory, config.format)
-        print(f"{path}: largest difference from the Keras model {difference:.2g}")
-        return {"path": str(path), "difference": difference}
+        return FileResult(path=path, difference=difference)
     facts |= {key: result[key] for key in ("metrics", "baseline") if result.get(key) is not None}
     if result.get("verdict"):
         facts["verdict"] = result["verdict"]["outcome"]
@@ -156,11 +242,7 @@ def publish_model(config: ExportConfig) -> dict:
         network, directory, signatures, {"source": config.model, **facts}, config.force,
         before_after=picture.read_bytes() if picture.is_file() else None,
     )  # fmt: skip
-    print(f"SavedModel: {version}")
-    deleted = keep_newest(directory, config.keep) if config.keep else []
-    if deleted:
-        print(f"deleted: {', '.join(map(str, deleted))}")
-    return {"version": str(version), "deleted": deleted}
+    return PublishResult(version=version, deleted=keep_newest(directory, config.keep) if config.keep else [])
 
 
 def main(arguments: list[str] | None = None) -> int:

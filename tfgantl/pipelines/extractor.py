@@ -6,15 +6,25 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Source
 from tfgantl.errors import ConfigError, DataError, check_at_least, check_seed
+from tfgantl.pipelines.results import Result, python_only
+from tfgantl.pipelines.settings import VerbConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tfgantl.metrics.extractors import Extractor
+
+MAX_TEST_IMAGES = 4000
 
 
 @dataclass(frozen=True)
-class ExtractorConfig:
+class ExtractorConfig(VerbConfig):
     """Settings of an extractor.
 
     Args:
@@ -25,7 +35,6 @@ class ExtractorConfig:
         image_size: Height and width in pixels, for sources that leave it open.
         channels: 1 for gray, 3 for RGB, for sources that leave it open.
         seed: Makes the training repeatable.
-        json: Print the result as the last line, one JSON object.
     """
 
     domains: list[Source]
@@ -35,7 +44,6 @@ class ExtractorConfig:
     image_size: int = 28
     channels: int = 1
     seed: int = 0
-    json: bool = False
 
     def __post_init__(self):
         if not self.domains:
@@ -46,21 +54,56 @@ class ExtractorConfig:
             raise ConfigError(f"`out_dir` must not exist. Received: {self.out_dir}")
 
 
-def extractor(config: ExtractorConfig) -> dict:
+@dataclass(frozen=True, kw_only=True)
+class ExtractorResult(Result):
+    """A trained extractor.
+
+    Args:
+        out_dir: Its directory.
+        hash: Of its weights.
+        accuracy: Name of a domain → accuracy on its test images.
+        extractor: The extractor.
+    """
+
+    out_dir: Path
+    hash: str
+    accuracy: dict[str, float]
+    extractor: "Extractor" = python_only()
+
+
+def extractor(config: ExtractorConfig) -> ExtractorResult:
     """Trains, tests and saves an extractor.
 
     Args:
         config: The settings.
 
     Returns:
-        What `--json` prints.
-    """
-    import numpy as np
+        The extractor and its accuracy.
 
-    from tfgantl.metrics.classification import accuracy
+    Raises:
+        DataError: If the domains have no labels, or other classes.
+    """
     from tfgantl.metrics.extractor_choice import train_extractor
 
     domains = [domain.sized(config.image_size, config.channels) for domain in config.domains]
+    images, labels, num_classes = training_images(domains, config.samples)
+    trained = train_extractor(images, labels, num_classes, config.seed, config.steps)
+    measure(trained, domains)
+    trained.save(config.out_dir)
+    (Path(config.out_dir) / "recipe.yaml").write_text(to_yaml(config))
+    return ExtractorResult(
+        out_dir=Path(config.out_dir), hash=trained.hash, accuracy=trained.accuracy, extractor=trained
+    )
+
+
+def training_images(domains: list[Source], samples: int) -> tuple["np.ndarray", "np.ndarray", int]:
+    """As many labelled images of each domain, repeated if there are fewer, and their number of classes.
+
+    Raises:
+        DataError: If the domains have no labels, or other classes.
+    """
+    import numpy as np
+
     parts = [domain.load("train") for domain in domains]
     if len({part.num_classes for part in parts} | {None}) != 2:
         raise DataError(
@@ -68,19 +111,21 @@ def extractor(config: ExtractorConfig) -> dict:
         )
     images, labels = [], []
     for part in parts:
-        found, known = part.subset(config.samples)
-        at = np.resize(np.arange(len(found)), config.samples)
-        images.append(found[at])
-        labels.append(known[at])
-    made = train_extractor(
-        np.concatenate(images), np.concatenate(labels), parts[0].num_classes, config.seed, config.steps
-    )
+        part_images, part_labels = part.subset(samples)
+        repeated = np.resize(np.arange(len(part_images)), samples)
+        images.append(part_images[repeated])
+        labels.append(part_labels[repeated])
+    return np.concatenate(images), np.concatenate(labels), parts[0].num_classes
+
+
+def measure(extractor: "Extractor", domains: list[Source]) -> None:
+    """Measures the accuracy of an extractor on test images of all domains, which it keeps."""
+    from tfgantl.metrics.classification import accuracy
+
     for domain in domains:
-        made.accuracy[domain.name] = accuracy(made.classifier, *domain.load("test").subset(4000))
-        print(f"{domain.name}: accuracy {made.accuracy[domain.name]:.4f} on test images", file=sys.stderr)
-    made.save(config.out_dir)
-    (Path(config.out_dir) / "recipe.yaml").write_text(to_yaml(config))
-    return {"out_dir": config.out_dir, "hash": made.hash, "accuracy": made.accuracy}
+        test = domain.load("test").subset(MAX_TEST_IMAGES)
+        extractor.accuracy[domain.name] = accuracy(extractor.classifier, *test)
+        print(f"{domain.name}: accuracy {extractor.accuracy[domain.name]:.4f} on test images", file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -41,14 +41,11 @@ class ServeConfig:
             raise ConfigError(f"`port` must be in [0, 65535]. Received: {self.port}")
 
 
-def serve(config: ServeConfig) -> dict:
+def serve(config: ServeConfig) -> None:
     """Serves until a signal comes.
 
     Args:
         config: The settings.
-
-    Returns:
-        Nothing of interest.
 
     Raises:
         RunError: If there is no version, a package is missing, or the port is taken.
@@ -91,7 +88,6 @@ def serve(config: ServeConfig) -> dict:
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on once it has answered what was asked
         signal.signal(number, lambda *_: None)
     uvicorn.Server(settings).run(sockets=[listener])
-    return {}
 
 
 def main(arguments: list[str] | None = None) -> int:

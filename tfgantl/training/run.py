@@ -1,6 +1,8 @@
 """Trains one GAN with one transfer method: what pretraining, adaptation and its baseline have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -14,13 +16,31 @@ from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.interruption import Interruption
-from tfgantl.training.optimization import Optimization
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.schedule import ScheduleState, run_schedule
+from tfgantl.training.settings import TrainingSettings
 from tfgantl.training.validation import Validate
+
+if TYPE_CHECKING:
+    from tfgantl.transfer import Transfer
 
 MAX_VALIDATION_IMAGES = 2000
 ROLLBACKS = 2
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training learns from and what it is validated with.
+
+    Args:
+        train: What training sees.
+        validation: What chooses the best state.
+        extractor: Features for the validation.
+    """
+
+    train: Examples
+    validation: Examples
+    extractor: Extractor
 
 
 @dataclass(frozen=True)
@@ -31,7 +51,7 @@ class Trained:
         gan: The GAN; `ema_generator` is the result.
         stages: One line for each stage.
         history: Records of the validation: step, val_ckid, val_coverage, val_nn_ratio, losses.
-        best_step: Step of the state that was kept.
+        best_step: Step of the state that was restored.
         steps: Number of steps taken.
         seconds: Time spent in training steps.
         images_per_second: Real images seen, over that time.
@@ -48,42 +68,24 @@ class Trained:
 
 def train(
     gan: GAN,
-    transfer,
+    transfer: "Transfer",
     source: GAN | None,
-    train_examples: Examples,
-    validation_examples: Examples,
-    extractor: Extractor,
-    optimization: Optimization,
-    steps: int,
-    batch_size: int,
-    seed: int,
-    validate_every: int,
-    mirror: bool = False,
+    data: TrainingData,
+    settings: TrainingSettings,
     run: RunDirectory | None = None,
     title: str = "adapt",
-    patience: int | None = None,
-    save_every: int | None = None,
 ) -> Trained:
-    """Prepares, compiles, follows the schedule, keeps the best state by validation cKID, and merges what was added.
+    """Trains a GAN, and restores the state that validated best.
 
     Args:
         gan: Freshly built pair.
-        transfer: The `Transfer`.
+        transfer: The transfer method; `Scratch` for none.
         source: Trained pair to transfer from, or `None`.
-        train_examples: What training sees.
-        validation_examples: What chooses the best state.
-        extractor: Features for the validation.
-        optimization: Losses and optimizers.
-        steps: Number of training steps.
-        batch_size: Images a step.
-        seed: Order of the images.
-        validate_every: Steps between validations.
-        mirror: Whether half of the images are flipped.
-        run: Where to log and to keep checkpoints, and whose newest one is where training begins; `None` writes
+        data: Images and features.
+        settings: Steps, batches, optimization, validation and checkpoints.
+        run: Where to log and to save checkpoints, and whose newest one is where training begins; `None` writes
             nothing.
         title: Name of this training in progress, log and file names.
-        patience: Validations without a better cKID after which to stop; `None` for never.
-        save_every: Steps between checkpoints; `None` for those of the validations.
 
     Raises:
         DivergedError: If a loss or a weight is not finite, also after going back with lower learning rates.
@@ -91,59 +93,81 @@ def train(
         RunError: If the disk is full, or a checkpoint is of another network.
     """
     transfer.prepare(gan, source)
-    optimization.compile(gan, steps, transfer)
-    progress = Progress(title, steps, batch_size)
-    few = train_examples.size is not None and train_examples.size <= MAX_VALIDATION_IMAGES
-    shots = train_examples.subset(MAX_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
+    settings.optimization.compile(gan, settings.steps, transfer)
+    progress = Progress(title, settings.steps, settings.batch_size)
     best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
-    validate = Validate(
-        run,
-        extractor,
-        validation_examples.subset(MAX_VALIDATION_IMAGES),
-        validate_every,
-        best_weights,
-        title,
-        shots=shots,
-        patience=patience,
-        keep_from=optimization.conditional_from,
-        progress=progress,
-    )
+    validate = _validation(data, settings, run, title, best_weights, progress)
     state = ScheduleState()
 
     def batches_from(start):
-        return batches(train_examples, batch_size, seed, start, mirror=mirror)
+        return batches(data.train, settings.batch_size, settings.seed, start, mirror=settings.mirror)
 
-    def go_on(save=None):
-        return run_schedule(gan, transfer.schedule(steps), batches_from, validate, progress, state, save)
+    def follow_schedule(save=None):
+        return run_schedule(gan, transfer.schedule(settings.steps), batches_from, validate, progress, state, save)
 
     try:
         if run is None:
-            stages = go_on()
+            stages = follow_schedule()
         else:
             parts = {"validation": validate, "progress": progress, "schedule": state}
             checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, best_weights)
-            begun = checkpoints.restore_last()
+            restored = checkpoints.restore_last()
             run.rewrite_log(title, validate.history)
-            if begun is None:
+            if restored is None:
                 checkpoints.save(0)
             else:
-                log(f"{title}: going on from step {begun}")
+                log(f"{title}: going on from step {restored}")
             with Interruption() as interruption:
-                save = Save(checkpoints, save_every or validate_every, interruption, run.path)
-                stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: go_on(save))
+                save = Save(checkpoints, settings.save_every or settings.validate_every, interruption, run.path)
+                stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: follow_schedule(save))
                 if interruption.asked:  # in the last measurement
                     interruption.stop(validate.history[-1]["step"], run.path)
     finally:
         progress.close()  # or it would be drawn again below an error
     transfer.finish(gan)
-    taken = validate.history[-1]["step"]
+    steps = validate.history[-1]["step"]
     return Trained(
-        gan, stages, validate.history, validate.best_step, taken, progress.seconds, progress.images_per_second
+        gan, stages, validate.history, validate.best_step, steps, progress.seconds, progress.images_per_second
     )
 
 
-def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validate: Validate, batches_from, go_on):
-    """Trains; where it diverges, goes back to the last checkpoint and halves the learning rates, at most twice.
+def _validation(data, settings, run, title, best_weights, progress) -> Validate:
+    few = data.train.size is not None and data.train.size <= MAX_VALIDATION_IMAGES
+    shots = data.train.subset(MAX_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
+    return Validate(
+        run,
+        data.extractor,
+        data.validation.subset(MAX_VALIDATION_IMAGES),
+        settings.validate_every,
+        best_weights,
+        title,
+        shots=shots,
+        patience=settings.patience,
+        keep_from=settings.optimization.conditional_from,
+        progress=progress,
+    )
+
+
+def with_rollback(
+    gan: GAN,
+    checkpoints: Checkpoints,
+    run: RunDirectory,
+    validate: Validate,
+    batches_from: Callable[[int], tf.data.Dataset],
+    follow_schedule: Callable[[], list[str]],
+) -> list[str]:
+    """Trains; on divergence, goes back to the last checkpoint and halves the learning rates, at most twice.
+
+    Args:
+        gan: What is trained.
+        checkpoints: Where to go back to.
+        run: Where the batches of a divergence that remains are saved.
+        validate: The validation, whose history goes back, too.
+        batches_from: Gives the batches from a step on.
+        follow_schedule: Trains to the end.
+
+    Returns:
+        One line for each stage.
 
     Raises:
         DivergedError: If it diverges once more. The last two batches are then in the run directory: a loss is not
@@ -151,7 +175,7 @@ def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validat
     """
     while True:
         try:
-            return go_on()
+            return follow_schedule()
         except DivergedError as error:
             step, factor = int(gan.step), float(gan.rate_factor)
             if factor <= 0.5**ROLLBACKS:
@@ -164,7 +188,7 @@ def with_rollback(gan: GAN, checkpoints: Checkpoints, run: RunDirectory, validat
                 with run.replacing(f"diverged_{validate.title}.npz") as temporary:
                     np.savez(temporary, **arrays)
                 raise
-            begun = checkpoints.restore_last()
+            restored = checkpoints.restore_last()
             run.rewrite_log(validate.title, validate.history)
             gan.rate_factor.assign(factor / 2)
-            log(f"{validate.title}: {error}; going back to step {begun} with {factor / 2:g} of the learning rates")
+            log(f"{validate.title}: {error}; going back to step {restored} with {factor / 2:g} of the learning rates")

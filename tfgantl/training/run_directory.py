@@ -13,8 +13,8 @@ from tfgantl.images import encode_png
 from tfgantl.old_names import agrees, renamed_settings
 from tfgantl.versions import versions
 
-# What may differ when a run goes on: how it is continued and shown.
-FREE = ("resume", "allow_changes", "json")
+# How a run is continued and shown may differ when it goes on.
+NOT_COMPARED = ("resume", "allow_changes", "json")
 
 
 class RunDirectory:
@@ -46,17 +46,17 @@ class RunDirectory:
             raise RunError(f"`run_dir` must not be in use. Received: {path}, which another run is writing") from error
         except OSError as error:
             raise RunError(f"`run_dir` must be a directory that can be written. Received: {path} ({error})") from error
-        found = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
+        names = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
         if resume:
-            for left in self.path.rglob(".*"):
-                if TEMPORARY.fullmatch(left.name) and left.is_file():
-                    left.unlink()
-        elif found:
+            for leftover in self.path.rglob(".*"):
+                if TEMPORARY.fullmatch(leftover.name) and leftover.is_file():
+                    leftover.unlink()
+        elif names:
             self.__exit__()
-            goes_on = "config.yaml" in found and "report.html" not in found
-            hint = f"; --resume {path} goes on with it" if goes_on else ""
+            is_interrupted = "config.yaml" in names and "report.html" not in names
+            hint = f"; --resume {path} goes on with it" if is_interrupted else ""
             raise RunError(
-                f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(found[:4])}{hint}"
+                f"`run_dir` must be new or empty. Received: {path}, which holds {', '.join(names[:4])}{hint}"
             )
 
     @classmethod
@@ -110,7 +110,7 @@ class RunDirectory:
         return Replacing(self.path / name)
 
     def keep_records(self, title: str, step: int) -> list[dict]:
-        """Records of a training up to a step; the log forgets those behind it, which a kill has made void.
+        """Cuts the log of a training back to a step, and gives what is left; later records are void after a kill.
 
         Args:
             title: Name of the training.
@@ -132,22 +132,22 @@ class RunDirectory:
             title: Name of the training.
             history: Its records, as the checkpoint knows them.
         """
-        path, kept, place = self.path / "metrics.jsonl", [], None
+        path, lines, place = self.path / "metrics.jsonl", [], None
         for line in path.read_text().splitlines() if path.is_file() else []:
             try:
                 name = json.loads(line)["run"]
             except (ValueError, KeyError, TypeError):  # not written to its end
                 continue
             if name == title:
-                place = len(kept) if place is None else place
+                place = len(lines) if place is None else place
             elif name != "result":
-                kept.append(line)
-        place = len(kept) if place is None else place
-        kept[place:place] = [json.dumps({"run": title, **record}) for record in history]
-        self.write("metrics.jsonl", "".join(line + "\n" for line in kept))
+                lines.append(line)
+        place = len(lines) if place is None else place
+        lines[place:place] = [json.dumps({"run": title, **record}) for record in history]
+        self.write("metrics.jsonl", "".join(line + "\n" for line in lines))
 
     def begin(self, recipe: str, facts: dict[str, str], allow_changes: bool = False) -> None:
-        """Keeps what a run depends on when it begins, and compares it when it goes on.
+        """Records what a run depends on when it begins, and compares it when it goes on.
 
         Args:
             recipe: The configuration as YAML.
@@ -157,18 +157,18 @@ class RunDirectory:
         Raises:
             RunError: If something is not as it was; the message says what it was, and is.
         """
-        found = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
+        now = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
         path = self.path / "run.json"
         if path.is_file() and not allow_changes:
             before = renamed_settings(json.loads(path.read_text()))
-            pairs = {key: (before.get(key), found.get(key)) for key in before | found}
-            changed = [f"{key} {then} → {now}" for key, (then, now) in pairs.items() if not agrees(then, now)]
+            pairs = {key: (before.get(key), now.get(key)) for key in before | now}
+            changed = [f"{key} {old} → {new}" for key, (old, new) in pairs.items() if not agrees(old, new)]
             if changed:
                 raise RunError(
                     f"{self.path}: settings, data, weights and packages must be as they were, or --allow_changes be "
                     f"given. Received: {'; '.join(changed)}"
                 )
-        self.write("run.json", json.dumps(found, indent=2) + "\n")
+        self.write("run.json", json.dumps(now, indent=2) + "\n")
         if not (self.path / "config.yaml").is_file():
             self.write("config.yaml", recipe)
 
@@ -187,10 +187,10 @@ def read_result(directory: Path) -> dict:
 
 def _settings(recipe: dict, prefix: str = "") -> dict:
     """A nested configuration as `a.b` → value, without how the run is shown and continued."""
-    found = {}
+    flat = {}
     for key, value in recipe.items():
         if isinstance(value, dict):
-            found |= _settings(value, f"{prefix}{key}.")
-        elif prefix or key not in FREE:
-            found[prefix + key] = value
-    return found
+            flat |= _settings(value, f"{prefix}{key}.")
+        elif prefix or key not in NOT_COMPARED:
+            flat[prefix + key] = value
+    return flat

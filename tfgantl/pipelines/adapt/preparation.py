@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import keras
-
 from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.errors import DataError
@@ -14,8 +12,6 @@ from tfgantl.metrics.transferability import Transferability, estimate_transferab
 from tfgantl.models.copies import weights_hash
 from tfgantl.pretrained import fit_source, open_source
 from tfgantl.progress import log
-from tfgantl.training.optimization import dtype_policy
-from tfgantl.training.run import Trained, train
 from tfgantl.transfer import Transfer
 
 
@@ -29,7 +25,7 @@ class Prepared:
         weights: Rows on weights that were not simply copied from the source.
         examples: Split → `Examples`.
         extractor: Features for all measurements.
-        transferability: What can be told before training.
+        transferability: Estimated before training.
         transfer: The method, chosen if it was to be.
     """
 
@@ -40,6 +36,10 @@ class Prepared:
     extractor: Extractor
     transferability: Transferability
     transfer: Transfer
+
+    def opening(self) -> str:
+        """What the run is about to train on, for its log."""
+        return f"{self.examples['train'].size or 'endless'} training images"
 
     def facts(self) -> dict[str, str]:
         """What the results depend on, beside settings and packages: hashes of data and weights."""
@@ -52,7 +52,7 @@ class Prepared:
 
 
 def prepare(config, name: str) -> Prepared:
-    """Loads and checks what an `AdaptConfig` asks for, and says what was found.
+    """Loads and checks what an `AdaptConfig` asks for, and logs what can be estimated before training.
 
     Args:
         config: The settings.
@@ -71,7 +71,7 @@ def prepare(config, name: str) -> Prepared:
     if size is not None and config.batch_size > size:
         raise DataError(f"`batch_size` must be at most {size}, the number of images. Received: {config.batch_size}")
     check_splits(examples)
-    # An unconditional source stays so, unless it is told how classes begin.
+    # An unconditional source stays so, unless `class_map` says how classes begin.
     stays = source.num_classes is None and config.class_map == "nearest"
     source, fitted = fit_source(
         source, part.image_size, part.channels, None if stays else part.num_classes, config.class_map, part,
@@ -85,30 +85,6 @@ def prepare(config, name: str) -> Prepared:
     transferability = estimate_transferability(source, part, extractor, config.seed)
     transfer, reason = config.transfer.resolve(transferability)
     log(str(transferability), *([reason] if reason else []))
-    # A method that does not fit the networks is told before the run.
+    # A method that does not fit the networks fails here, before the run.
     next(transfer.schedule(config.steps)).apply(GAN(*transfer.networks(source, "float32")))
     return Prepared(name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer)
-
-
-def train_pair(
-    prepared: Prepared, config, transfer: Transfer, title: str, steps: int, run=None, patience: int | None = None
-) -> Trained:
-    """Trains a pair like the source on the target.
-
-    Args:
-        prepared: What to train with.
-        config: The `AdaptConfig`.
-        transfer: How to start and what to train; the baseline has another than the adaptation.
-        title: Of this training in progress, log and file names.
-        steps: Number of training steps.
-        run: Run directory, or `None` to write nothing.
-        patience: Validations without a better cKID after which to stop; `None` for never.
-    """
-    keras.utils.set_random_seed(config.seed)
-    networks = transfer.networks(prepared.source, dtype_policy(config.precision))
-    gan = GAN(*networks, ema_decay=config.optimization.ema_decay, seed=config.seed)
-    return train(
-        gan, transfer, prepared.source, prepared.examples["train"], prepared.examples["validation"],
-        prepared.extractor, config.optimization, steps, config.batch_size, config.seed, config.validate_every,
-        config.mirror, run, title, patience, config.save_every,
-    )  # fmt: skip

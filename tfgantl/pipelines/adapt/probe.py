@@ -1,45 +1,43 @@
-"""Will transfer help? A short run of the method and of training from scratch, judged on validation images."""
-
-from dataclasses import asdict
+"""Will transfer help? A short run of the method and of training from scratch, compared on validation images."""
 
 from tfgantl.images import to_uint8
-from tfgantl.metrics.evaluation import labels_like
 from tfgantl.metrics.verdict import judge_transfer
-from tfgantl.pipelines.adapt.preparation import Prepared, train_pair
+from tfgantl.pipelines.adapt.preparation import Prepared
+from tfgantl.pipelines.adapt.results import ProbeResult
+from tfgantl.pipelines.adapt.training import train_pair
+from tfgantl.pipelines.measurement import probe_inputs
 from tfgantl.progress import log
-from tfgantl.random_streams import Stream
 from tfgantl.training.run import MAX_VALIDATION_IMAGES
 from tfgantl.transfer import Scratch
 
 SHARE = 0.1  # of the steps of the run that is asked about
-LEAST = 50
+MIN_STEPS = 50
 
 
-def probe(config, prepared: Prepared) -> dict:
-    """Trains for a tenth of the steps, and compares; writes nothing.
+def probe(config, prepared: Prepared) -> ProbeResult:
+    """Trains for a tenth of the steps, and compares; writes nothing, and touches no test image.
 
     Args:
         config: The `AdaptConfig`.
         prepared: What it asks for.
-
-    Returns:
-        What `--json` prints: the transferability, and of the probe its steps, outcome and cKID of both on validation
-        images. Test images are not touched.
     """
-    steps = min(config.steps, max(LEAST, round(config.steps * SHARE)))
+    settings = config.training_settings(
+        steps=min(config.steps, max(MIN_STEPS, round(config.steps * SHARE))), patience=None
+    )
     images, labels = prepared.examples["validation"].subset(MAX_VALIDATION_IMAGES)
     features, _ = prepared.extractor(images)
-    latents = prepared.source.latents(config.samples, config.seed, Stream.PROBE)
-    conditional = prepared.source.num_classes is not None
-    asked = labels_like(labels, config.samples, config.seed) if conditional else None
-    made = []
+    latents, wanted = probe_inputs(prepared.source, labels, config.samples, config.seed)
+    generated = []
     for transfer, title in ((prepared.transfer, "probe"), (Scratch(), "probe from scratch")):
-        gan = train_pair(prepared, config, transfer, title, steps).gan
-        made.append(prepared.extractor(to_uint8(gan.generate(latents, asked)))[0])
-    verdict = judge_transfer(features, *made, labels if conditional else None, asked, seed=config.seed)
-    log(f"after {steps} steps, on {len(images)} validation images: {verdict}")
-    return {
-        "transferability": asdict(prepared.transferability),
-        "transfer": type(prepared.transfer).__name__,
-        "probe": {"steps": steps, "validation_images": len(images), **asdict(verdict)},
-    }
+        gan = train_pair(prepared, config, transfer, title, settings).gan
+        generated.append(prepared.extractor(to_uint8(gan.generate(latents, wanted)))[0])
+    real_labels = None if wanted is None else labels
+    verdict = judge_transfer(features, *generated, real_labels, wanted, seed=config.seed)
+    log(f"after {settings.steps} steps, on {len(images)} validation images: {verdict}")
+    return ProbeResult(
+        transferability=prepared.transferability,
+        transfer=type(prepared.transfer).__name__,
+        steps=settings.steps,
+        validation_images=len(images),
+        verdict=verdict,
+    )

@@ -5,25 +5,27 @@ of many styles, `… stylize apply` paints with it.
 """
 
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tfgantl.cli import run as run_cli
-from tfgantl.configuration import to_yaml
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed, check_within
 from tfgantl.files import check_name
+from tfgantl.pipelines.session import Session
+from tfgantl.pipelines.settings import RunConfig
 from tfgantl.pipelines.stylize.arguments import named
 from tfgantl.training.optimization import Precision
-from tfgantl.training.run_directory import RunDirectory
 
-SMALLEST = 32  # pixels of the shorter side, at the coarsest size
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize.results import StylizeResult
+
+MIN_SIZE = 32  # pixels of the shorter side, at the coarsest size
 NONE = "none"
 
 
 @dataclass(frozen=True)
-class StylizeConfig:
+class StylizeConfig(RunConfig):
     """Settings of a painting. The first word of the command line is `content`, those after it are `styles`.
 
     Args:
@@ -55,11 +57,7 @@ class StylizeConfig:
         seed: Of the noise.
         precision: auto takes bfloat16 where the processor computes in it; for lbfgs always float32.
         name: Name of the run directory; that of the content if not given.
-        run_dir: New directory for everything that the run writes; runs/NAME/NUMBER if not given.
         save_every: Steps between intermediate images, from which an interrupted run can go on.
-        resume: Directory of an interrupted run to go on with; it keeps its own settings.
-        allow_changes: Go on also if its data or the versions of packages have changed.
-        json: Print the result as the last line, one JSON object.
     """
 
     content: str = "astronaut"
@@ -85,15 +83,11 @@ class StylizeConfig:
     seed: int = 0
     precision: Precision = "auto"
     name: str | None = None
-    run_dir: str | None = None
     save_every: int = 50
-    resume: str | None = None
-    allow_changes: bool = False
-    json: bool = False
 
     def __post_init__(self):
         check_at_least(self, 1, "steps", "save_every")
-        check_at_least(self, SMALLEST, "size")
+        check_at_least(self, MIN_SIZE, "size")
         check_at_least(self, 0, "content_weight", "style_weight", "tv_weight", "smooth")
         check_above(self, 0, "learning_rate")
         check_within(self, "[0, 1]", "strength")
@@ -101,9 +95,9 @@ class StylizeConfig:
         if self.name is not None:
             check_name(self.name)
         sizes = self.passed
-        if list(sizes) != sorted(set(sizes)) or sizes[-1] != self.size or sizes[0] < SMALLEST:
+        if list(sizes) != sorted(set(sizes)) or sizes[-1] != self.size or sizes[0] < MIN_SIZE:
             raise ConfigError(
-                f"`sizes` must rise from {SMALLEST} or more to `size`. Received: {', '.join(map(str, sizes))}"
+                f"`sizes` must rise from {MIN_SIZE} or more to `size`. Received: {', '.join(map(str, sizes))}"
             )
         if self.steps < len(sizes):
             raise ConfigError(f"`steps` must be at least {len(sizes)}, the number of sizes. Received: {self.steps}")
@@ -119,6 +113,13 @@ class StylizeConfig:
             raise ConfigError("`hub` must be given with styles, and without `masks`. Received: otherwise")
 
     @property
+    def run_name(self) -> str:
+        """The name that was given, or that of the content."""
+        from tfgantl.pipelines.stylize.preparation import name_of
+
+        return self.name or name_of(self.content, self.styles)
+
+    @property
     def passed(self) -> tuple[int, ...]:
         """All sizes, from the coarsest to the last."""
         if self.sizes is not None:
@@ -126,55 +127,35 @@ class StylizeConfig:
         return (self.size // 2, self.size) if self.size >= 256 and self.steps > 1 else (self.size,)
 
 
-def stylize(config: StylizeConfig) -> dict:
+def stylize(config: StylizeConfig) -> "StylizeResult":
     """Paints all pictures of the content.
 
     Args:
         config: The settings.
 
     Returns:
-        What `--json` prints: `output, size, steps, content_loss, style_loss, seconds_per_step` of the last picture,
-        and more.
+        Where the pictures are, the losses of the last one, and the report.
 
     Raises:
         TfgantlError: If pictures, weights or directories cannot be used, the size does not fit, or it diverges.
     """
-    from tfgantl.pipelines.stylize.painters import make_painter, place
+    from tfgantl.pipelines.stylize.painters import make_painter, paint_all
     from tfgantl.pipelines.stylize.preparation import check_output, prepare
-    from tfgantl.pipelines.stylize.results import deliver, style_report
-    from tfgantl.progress import log
+    from tfgantl.pipelines.stylize.results import StylizeResult, style_report
 
-    start = time.perf_counter()
+    session = Session(config)
     check_output(config.output, Path(config.content).is_dir())
     job = prepare(config)
-    name = check_name(config.name or job.name)
     painter = make_painter(config, job)
-    with RunDirectory.open(config, name) as run:
-        run.begin(to_yaml(config), {**job.facts, **painter.facts}, config.allow_changes)
-        log(f"{name}: {len(job.contents)} pictures, {len(job.styles)} styles, run directory {run.path}")
-        last = {}
-        try:
-            for number in range(first_picture(run), len(job.contents)):
-                last = painter.paint(run, number)
-        finally:  # also what was painted before a signal came
-            output = deliver(config.output, [place(run, path) for path in job.contents])
-        result = {
-            "output": str(output), "size": config.size, "steps": painter.steps, **last,
-            "pictures": len(job.contents), "run_dir": str(run.path), "seconds": round(time.perf_counter() - start, 1),
-        }  # fmt: skip
-        run.log({"run": "result", "name": name, **result})
-        page = style_report(f"{name}: {config.styles}", config, job, run, painter.history, result)
-        run.write("report.html", page.html())  # last: what a run that has ended can be known by
-        log(f"report: {run.path / 'report.html'}", f"picture: {output}")
-    return result
-
-
-def first_picture(run: RunDirectory) -> int:
-    """Number of the picture that a run was at when it was interrupted."""
-    from tfgantl.style.state import load_state
-
-    state = load_state(run)
-    return 0 if state is None else int(state["picture"])
+    with session.open(check_name(config.run_name), {**job.facts, **painter.facts}, job.opening()) as run:
+        output, last = paint_all(config, job, painter, run)
+        numbers = {"steps": painter.steps, "seconds": session.seconds, **last}
+        report = style_report(config, job, run, painter.history, numbers)
+        return session.finish(
+            StylizeResult(
+                output=output, size=config.size, pictures=len(job.contents), run_dir=run.path, report=report, **numbers
+            )
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:

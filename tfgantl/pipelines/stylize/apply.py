@@ -4,17 +4,18 @@
 """
 
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least, check_within
+from tfgantl.pipelines.results import Result
+from tfgantl.pipelines.settings import VerbConfig
 from tfgantl.pipelines.stylize.arguments import named
 
 
 @dataclass(frozen=True)
-class StyleApplicationConfig:
+class StyleApplicationConfig(VerbConfig):
     """Settings. The first words of the command line are the network and the content, those after them styles.
 
     Args:
@@ -28,7 +29,6 @@ class StyleApplicationConfig:
         strength: From 0 for the picture itself to 1 for the painting.
         preserve_color: Whether only the brightness is painted.
         smooth: Weight of the frame before where the content has not moved, for frames in a folder.
-        json: Print the result as the last line, one JSON object.
     """
 
     network: str
@@ -39,7 +39,6 @@ class StyleApplicationConfig:
     strength: float = 1.0
     preserve_color: bool = False
     smooth: float = 0.0
-    json: bool = False
 
     def __post_init__(self):
         check_at_least(self, 16, "size")
@@ -47,70 +46,54 @@ class StyleApplicationConfig:
         check_within(self, "[0, 1]", "strength")
 
 
-def apply_styles(config: StyleApplicationConfig) -> dict:
+@dataclass(frozen=True, kw_only=True)
+class StyleApplicationResult(Result):
+    """What was painted.
+
+    Args:
+        output: The picture, or the directory of several.
+        pictures: Number of them.
+        images_per_second: Without reading, writing and the first picture.
+    """
+
+    output: Path
+    pictures: int
+    images_per_second: float
+
+
+def apply_styles(config: StyleApplicationConfig) -> StyleApplicationResult:
     """Paints all pictures of the content.
 
     Args:
         config: The settings.
 
     Returns:
-        What `--json` prints: `output, pictures, images_per_second`.
+        Where the pictures are, and how fast they were painted.
 
     Raises:
         TfgantlError: If the network, a picture, a style or the output cannot be used.
     """
-    import numpy as np
-    import tensorflow as tf
-
-    from tfgantl.images import to_uint8, to_unit
-    from tfgantl.models.stylizer import SMALLEST, paint
-    from tfgantl.pipelines.stylize.preparation import check_output
+    from tfgantl.pipelines.stylize.one_pass import OnePassPainter, places_for
     from tfgantl.pipelines.stylize.trained import load_stylizer
     from tfgantl.progress import bar, log
-    from tfgantl.style.color import with_colors_of
-    from tfgantl.style.objective import held
-    from tfgantl.style.pictures import find_contents, read_picture, resized, save_picture, shape_at
+    from tfgantl.style.pictures import find_contents
 
     network = load_stylizer(config.network)
     paths = find_contents(config.content)
     mixes = mixes_of(config.styles, network.styles)
-    several = len(paths) * len(mixes) > 1 or Path(config.content).is_dir()
-    stem = f"{Path(config.content).stem}_{config.styles.replace(',', '+').replace(':', '')}"
-    output = Path(config.output or (stem if several else f"{stem}.png"))
-    if config.output:
-        check_output(config.output, several)
-    if several:
-        output.mkdir(exist_ok=True)
-
-    @tf.function(jit_compile=False, reduce_retracing=True)
-    def painted(image, mix):
-        return paint(network, tf.ensure_shape(image, (None, None, 3)), mix, config.strength)
-
+    output, places = places_for(config, paths, list(mixes))
+    painter = OnePassPainter(network, config)
     progress = bar(len(paths) * len(mixes), "painting", "picture")
-    seconds = []
     for name, mix in mixes.items():
-        before, folder = None, output / name if len(mixes) > 1 else output
-        if several:
-            folder.mkdir(exist_ok=True)
+        painter.begin()
         for path in paths:
-            picture = read_picture(path, "content")
-            image = to_unit(resized(picture, shape_at(picture, config.size)) if config.size else picture)
-            if min(shape := image.shape[:2]) < SMALLEST:
-                raise ConfigError(f"`size` must give at least {SMALLEST} pixels a side. Received: {shape} for {path}")
-            start = time.perf_counter()
-            result = painted(tf.constant(image), tf.constant(mix)).numpy()
-            seconds.append(time.perf_counter() - start)
-            if config.preserve_color:
-                result = with_colors_of(result, image)
-            if config.smooth and before is not None and before[0].shape == result.shape:
-                result = held(result, image, before, config.smooth)
-            before = result, image
-            save_picture(folder / f"{path.stem}.png" if several else output, np.asarray(to_uint8(result)))
+            painter.paint(path, mix, places[name, path])
             progress.update()
     progress.close()
-    pace = (len(seconds) - 1) / sum(seconds[1:]) if len(seconds) > 1 else 1 / seconds[0]
     log(f"painted: {output}")
-    return {"output": str(output), "pictures": len(seconds), "images_per_second": round(pace, 2)}
+    return StyleApplicationResult(
+        output=output, pictures=len(painter.seconds), images_per_second=painter.images_per_second
+    )
 
 
 def mixes_of(styles: str, known: list[str]) -> dict:

@@ -12,8 +12,8 @@ from tfgantl.style.painting import STYLE, STYLE_SIZE
 from tfgantl.style.pictures import find_contents, find_picture, read_picture, resized, shape_at, split_shares
 
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "china", "flower", "motorcycle_left", "rocket")
-HELD_OUT = 5  # of so many pictures, one is not trained on
-LARGEST = 4  # short side of a picture that is kept, over that of a crop
+HELD_OUT = 5  # every fifth picture is not trained on
+MAX_SCALE = 4  # short side of a picture that training sees, over that of a crop
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Materials:
 
     Args:
         training: Content to learn on.
-        held_out: Content to be judged on.
+        held_out: Content to evaluate on.
         styles: What to paint like.
         names: Of the styles.
         facts: Name of a picture → its hash.
@@ -36,7 +36,7 @@ class Materials:
 
 
 def read_materials(content: str | None, styles: str, size: int) -> Materials:
-    """Reads pictures; large ones are kept at four times the size of the crops.
+    """Reads pictures; large ones are reduced to four times the size of the crops.
 
     Args:
         content: Folder, or `None` for photographs of scikit-image.
@@ -57,18 +57,18 @@ def read_materials(content: str | None, styles: str, size: int) -> Materials:
     if len(set(names)) < len(names):
         raise ConfigError(f"`styles` must have different names. Received: {', '.join(names)}")
     files = [find_picture(handle, "styles") for handle in handles]
-    pictures, found = [], [read_picture(path, "styles") for path in files]
+    contents, style_pictures = [], [read_picture(path, "styles") for path in files]
     for path in paths:
         picture = read_picture(path, "content")
-        least = min(picture.shape[:2])
-        longer = round(max(picture.shape[:2]) * LARGEST * size / least)
-        pictures.append(resized(picture, shape_at(picture, longer)) if least > LARGEST * size else picture)
-    for name, style in zip(names, found, strict=True):
+        shorter = min(picture.shape[:2])
+        longer = round(max(picture.shape[:2]) * MAX_SCALE * size / shorter)
+        contents.append(resized(picture, shape_at(picture, longer)) if shorter > MAX_SCALE * size else picture)
+    for name, style in zip(names, style_pictures, strict=True):
         if min(shape_at(style, STYLE_SIZE * size)) < smallest_side(STYLE):
             raise DataError(
                 f"`styles` must not be that narrow for `size` {size}. Received: {style.shape[:2]} for {name}"
             )
     facts = {f"picture {path}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in [*paths, *files]}
     return Materials(
-        [p for i, p in enumerate(pictures) if i % HELD_OUT], pictures[::HELD_OUT], found, names, facts
+        [p for i, p in enumerate(contents) if i % HELD_OUT], contents[::HELD_OUT], style_pictures, names, facts
     )  # fmt: skip

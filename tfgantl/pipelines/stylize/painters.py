@@ -1,5 +1,6 @@
 """Paints the pictures of a job one by one into a run directory: by optimisation, or with a module."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.run_directory import RunDirectory
 
-EVERY = 10  # steps between records
+RECORD_EVERY = 10  # steps between records
 
 
 def place(run: RunDirectory, path: Path | None) -> Path:
@@ -73,7 +74,7 @@ class OptimizingPainter:
 
         def on_step(painting):
             progress.update()
-            if painting.step % EVERY == 0 or painting.step == config.steps:
+            if painting.step % RECORD_EVERY == 0 or painting.step == config.steps:
                 progress.set_postfix({name: f"{v:.3g}" for name, v in painting.terms.items()}, refresh=False)
                 records.append({"step": painting.step, **painting.terms})
                 run.log({"run": title, **records[-1]})
@@ -181,6 +182,58 @@ class ModulePainter:
 def make_painter(config, job: Job) -> OptimizingPainter | ModulePainter:
     """The one that a configuration asks for."""
     return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job)
+
+
+def paint_all(config, job: Job, painter: OptimizingPainter | ModulePainter, run: RunDirectory) -> tuple[Path, dict]:
+    """Paints all pictures of a job, from the one on that an interrupted run was at.
+
+    Args:
+        config: The `StylizeConfig`.
+        job: What to paint.
+        painter: How to paint.
+        run: Where results go.
+
+    Returns:
+        Where the results are, and what the painter says of the last one.
+
+    Raises:
+        InterruptedRun: If a signal asks to stop; what has been painted is delivered before.
+    """
+    from tfgantl.style.state import load_state
+
+    state, last = load_state(run), {}
+    first = 0 if state is None else int(state["picture"])
+    try:
+        for number in range(first, len(job.contents)):
+            last = painter.paint(run, number)
+    finally:
+        output = deliver(config.output, [place(run, path) for path in job.contents])
+    return output, last
+
+
+def deliver(output: str | None, painted: list[Path]) -> Path:
+    """Copies results that are there from the run directory to where they were asked for.
+
+    Args:
+        output: File, or directory for several; `None` to leave them where they are.
+        painted: Files in the run directory.
+
+    Returns:
+        The file or directory.
+    """
+    several = len(painted) > 1 or (output is not None and not Path(output).suffix)
+    if output is None:
+        return painted[0].parent if several else painted[0]
+    target = Path(output)
+    for path in (path for path in painted if path.is_file()):
+        if several:
+            target.mkdir(exist_ok=True)
+            shutil.copyfile(path, target / path.name)
+        elif target.suffix.lower() == ".png":
+            shutil.copyfile(path, target)
+        else:
+            save_picture(target, read_picture(path, "output"))
+    return target
 
 
 def _write(run, target, picture):

@@ -28,7 +28,6 @@ class Job:
         masks: uint8 (height, width, 1), one for each style, or `None`.
         init: `content`, `style`, `noise`, or a uint8 picture.
         dtype: Keras dtype policy of VGG16.
-        name: Of the run, if it is not given.
         facts: What results depend on, beside settings and packages.
     """
 
@@ -38,8 +37,11 @@ class Job:
     masks: list[np.ndarray] | None
     init: str | np.ndarray
     dtype: str
-    name: str
     facts: dict[str, str]
+
+    def opening(self) -> str:
+        """What is about to be painted, for the log."""
+        return f"{len(self.contents)} pictures, {len(self.styles)} styles"
 
     def read(self, path: Path | None) -> np.ndarray | None:
         """A picture of the content, uint8 (height, width, 3)."""
@@ -81,12 +83,18 @@ def prepare(config) -> Job:
             check_memory(
                 shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
             )
-    name = Path(config.content).absolute().stem if config.content != NONE else f"texture-{Path(handles[0]).stem}"
+    facts = {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
+    return Job(contents, styles, shares, masks, init, dtype, facts)
+
+
+def name_of(content: str, styles: str) -> str:
+    """A name for the run, of letters that names may have."""
+    if content != NONE:
+        name = Path(content).absolute().stem
+    else:
+        name = f"texture-{Path(split_shares(styles)[0][0]).stem}"
     safe = "".join(c if c.isalnum() and c.isascii() or c in "._-" else "-" for c in name)
-    return Job(
-        contents, styles, shares, masks, init, dtype, safe if safe[:1].isalnum() else f"picture{safe}",
-        {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files},
-    )  # fmt: skip
+    return safe if safe[:1].isalnum() else f"picture{safe}"
 
 
 def check_output(output: str | None, folder: bool) -> None:

@@ -1,77 +1,88 @@
-"""What a painting leaves: the picture where it was asked for, and a report."""
+"""What a painting returns, and its report."""
 
-import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfgantl.configuration import to_yaml
 from tfgantl.images import encode_png
+from tfgantl.pipelines.results import RunResult
 from tfgantl.pipelines.stylize.painters import place
+from tfgantl.pipelines.stylize.preparation import Job
 from tfgantl.report import Report
-from tfgantl.style.pictures import read_picture, save_picture
+from tfgantl.style.pictures import read_picture
 from tfgantl.style.sheets import loss_curves, small, table
+from tfgantl.training.run_directory import RunDirectory
 
-SHOWN = 3  # pictures of a folder
-SIDE = 384
+MAX_SHOWN = 3  # pictures of a folder
+SHOWN_SIZE = 384
 
 
-def deliver(output: str | None, painted: list[Path]) -> Path:
-    """Copies results that are there from the run directory to where they were asked for.
+@dataclass(frozen=True, kw_only=True)
+class StylizeResult(RunResult):
+    """What came of a painting.
 
     Args:
-        output: File, or directory for several; `None` to leave them where they are.
-        painted: Files in the run directory.
-
-    Returns:
-        The file or directory.
+        output: The picture, or the directory of several.
+        size: Pixels of the longer side.
+        steps: Steps of each picture.
+        content_loss: Of the last picture; 1 when nothing is left of the content. `None` with a module.
+        style_loss: Of the last picture; 1 for the style as it was at the beginning. `None` with a module.
+        seconds_per_step: Of the last picture.
+        effective_weights: Term → what plain losses of the last picture are multiplied by.
+        pictures: Number of pictures.
+        seconds: Of the whole job.
     """
-    several = len(painted) > 1 or (output is not None and not Path(output).suffix)
-    if output is None:
-        return painted[0].parent if several else painted[0]
-    target = Path(output)
-    for path in (path for path in painted if path.is_file()):
-        if several:
-            target.mkdir(exist_ok=True)
-            shutil.copyfile(path, target / path.name)
-        elif target.suffix.lower() == ".png":
-            shutil.copyfile(path, target)
-        else:
-            save_picture(target, read_picture(path, "output"))
-    return target
+
+    output: Path
+    size: int
+    steps: int
+    content_loss: float | None = None
+    style_loss: float | None = None
+    seconds_per_step: float | None = None
+    effective_weights: dict[str, float] = field(default_factory=dict)
+    pictures: int
+    seconds: float
+
+    def closing_lines(self) -> list[str]:
+        return [*super().closing_lines(), f"picture: {self.output}"]
 
 
-def style_report(title: str, config, job, run, history: dict, result: dict) -> Report:
+def style_report(config, job: Job, run: RunDirectory, history: dict, numbers: dict) -> Report:
     """Content, styles, results and losses on one page.
 
     Args:
-        title: Heading.
         config: The `StylizeConfig`.
         job: What was painted.
         run: Run directory with the results.
         history: Name of a picture → records of its losses.
-        result: What `--json` prints.
+        numbers: Steps, seconds, and the losses of the last picture.
     """
     rows = []
-    for path in job.contents[:SHOWN]:
+    for path in job.contents[:MAX_SHOWN]:
         shown = [read_picture(place(run, path), "content"), *job.styles]
-        rows.append([small(picture, SIDE) for picture in ([job.read(path), *shown] if path else shown)])
+        rows.append([small(picture, SHOWN_SIZE) for picture in ([job.read(path), *shown] if path else shown)])
     pictures = {"Content, result, styles": encode_png(table(rows))}
     steps = sorted((run.path / "steps").glob("*.png"))
     if len(steps) > 1:
         chosen = [steps[round(i * (len(steps) - 1) / 3)] for i in range(min(4, len(steps)))]
-        pictures["On the way"] = encode_png(table([[small(read_picture(path, "steps"), SIDE) for path in chosen]]))
+        pictures["On the way"] = encode_png(
+            table([[small(read_picture(path, "steps"), SHOWN_SIZE) for path in chosen]])
+        )
     if any(history.values()):
-        pictures["Losses"] = loss_curves(dict(list(history.items())[:SHOWN]))
-    pace = result.get("seconds_per_step")
+        pictures["Losses"] = loss_curves(dict(list(history.items())[:MAX_SHOWN]))
+    pace = numbers.get("seconds_per_step")
     return Report(
-        title=title,
-        summary=[f"{result['steps']} steps, {pace or 0:.3g} s a step, {result['seconds']:.0f} s in all."],
+        title=f"{config.run_name}: {config.styles}",
+        summary=[f"{numbers['steps']} steps, {pace or 0:.3g} s a step, {numbers['seconds']:.0f} s in all."],
         pictures=pictures,
         tables={
             "Last losses (1: nothing is left of the content; the style as it was at the beginning)": [
-                (name, f"{result[name]:.4f}") for name in ("content_loss", "style_loss") if result.get(name) is not None
+                (name, f"{numbers[name]:.4f}")
+                for name in ("content_loss", "style_loss")
+                if numbers.get(name) is not None
             ],
             "What plain losses are multiplied by": [
-                (name, f"{value:.4g}") for name, value in result.get("effective_weights", {}).items()
+                (name, f"{value:.4g}") for name, value in numbers.get("effective_weights", {}).items()
             ],
         },
         config=to_yaml(config),

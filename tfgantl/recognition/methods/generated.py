@@ -92,7 +92,9 @@ class GANImages(Recognizer):
         from tfgantl.metrics.extractor_choice import train_extractor
         from tfgantl.pretrained import fit_source, open_source
         from tfgantl.training.optimization import ADAPTATION, dtype_policy
+        from tfgantl.training.run import TrainingData
         from tfgantl.training.run import train as train_gan
+        from tfgantl.training.settings import TrainingSettings
         from tfgantl.transfer import FineTune
 
         source, _ = open_source(self.source, None, (), task.seed)
@@ -102,11 +104,15 @@ class GANImages(Recognizer):
         keras.utils.set_random_seed(task.seed)
         networks = method.networks(source, dtype_policy("auto"))
         gan = GAN(*networks, ema_decay=ADAPTATION.ema_decay, seed=task.seed)
-        size = min(task.batch_size, labelled.size)
-        return train_gan(
-            gan, method, source, labelled, labelled, extractor, ADAPTATION, self.gan_steps, size, task.seed,
-            self.gan_steps, title=title or "gan",
-        ).gan  # fmt: skip
+        settings = TrainingSettings(
+            steps=self.gan_steps,
+            batch_size=min(task.batch_size, labelled.size),
+            seed=task.seed,
+            validate_every=self.gan_steps,
+            optimization=ADAPTATION,
+        )
+        data = TrainingData(labelled, labelled, extractor)
+        return train_gan(gan, method, source, data, settings, title=title or "gan").gan
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""Lets Keras find the classes of this package in its files without importing TensorFlow beforehand.
+
+After `import tfgantl`, in whichever order with `import keras`, `keras.models.load_model` reads what the package has
+saved. Keras looks its own registry up by the name of a class. There, each name stands for a placeholder that imports
+the real class once a file asks for it.
+"""
+
+import importlib.abc
+import importlib.util
+import sys
+
+PACKAGE = "tfgantl"
+MODULES = {
+    "tfgantl.adaptive": ("AdaptiveAugment",),
+    "tfgantl.augment": ("DiffAugment",),
+    "tfgantl.gan": ("GAN",),
+    "tfgantl.models.dcgan": ("DCGANGenerator", "DCGANDiscriminator"),
+    "tfgantl.models.mined": ("MinedGenerator",),
+    "tfgantl.models.mlp": ("MLPGenerator", "MLPDiscriminator"),
+    "tfgantl.models.style_discriminator": ("SpectralConv2D", "StyleDiscriminator"),
+    "tfgantl.models.stylizer": ("ConditionalInstanceNorm", "ReflectionPadding", "Stylizer"),
+    "tfgantl.models.vgg": ("FusedConv2D", "ImageNetPreprocessing"),
+    "tfgantl.pretrained.wrap": ("UniformNoise", "WrappedGenerator"),
+    "tfgantl.recognition.domain_classifier": ("DomainClassifier",),
+    "tfgantl.regularizers": ("AdaptivePseudoAugment", "LeCam"),
+}
+
+
+def register() -> None:
+    """Registers the classes with Keras: now, if it has been imported, and as soon as it is imported otherwise."""
+    keras = sys.modules.get("keras")
+    if keras is None:
+        sys.meta_path.insert(0, _KerasFinder())
+    elif hasattr(keras, "saving"):
+        _register_with(keras)
+
+
+def _register_with(keras) -> None:
+    registry = keras.saving.get_custom_objects()
+    for module, names in MODULES.items():
+        for name in names:
+            registry.setdefault(f"{PACKAGE}>{name}", _placeholder(module, name))
+
+
+def _placeholder(module: str, name: str) -> type:
+    """A class that does for Keras what it needs of the real one, which replaces it when it is imported."""
+
+    def from_config(cls, config):
+        return getattr(importlib.import_module(module), name).from_config(config)
+
+    return type(name, (), {"from_config": classmethod(from_config)})
+
+
+class _KerasFinder(importlib.abc.MetaPathFinder):
+    """Finds Keras as it would be found without it, and registers the classes once Keras is there."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_register(module):
+                del spec.loader.exec_module
+                execute(module)
+                _register_with(module)
+
+            spec.loader.exec_module = execute_and_register
+        return spec

@@ -1,0 +1,60 @@
+"""The evaluation of an adaptation, on images that neither training nor selection saw."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfgantl.metrics.evaluation import Evaluation
+from tfgantl.metrics.verdict import Verdict, judge_transfer
+from tfgantl.pipelines.adapt.preparation import Prepared
+from tfgantl.pipelines.measurement import EvaluationSet
+
+
+@dataclass(frozen=True)
+class AdaptationEvaluation:
+    """All measurements of an adaptation.
+
+    Args:
+        generators: `source`, `adapted`, and `baseline` if there is one → `Evaluation`.
+        classifiers: What a classifier was trained on → its accuracy on test images; empty without labels.
+        verdict: Whether transfer helped, or `None` without a baseline.
+        train_images: uint8 images that training saw.
+    """
+
+    generators: dict[str, Evaluation]
+    classifiers: dict[str, float]
+    verdict: Verdict | None
+    train_images: np.ndarray
+
+    @property
+    def adapted(self) -> Evaluation:
+        """Of the adapted generator."""
+        return self.generators["adapted"]
+
+    @property
+    def baseline(self) -> Evaluation | None:
+        """Of the baseline, if there is one."""
+        return self.generators.get("baseline")
+
+
+def evaluate(
+    config, prepared: Prepared, evaluation_set: EvaluationSet, images: dict[str, np.ndarray]
+) -> AdaptationEvaluation:
+    """Measures the images of all generators.
+
+    Args:
+        config: The `AdaptConfig`.
+        prepared: What the adaptation started with.
+        evaluation_set: What to measure on.
+        images: Name of a generator → uint8 images for the latents and labels of the set.
+    """
+    labels = evaluation_set.labels
+    evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
+    generators = {title: evaluator(generated, labels, title) for title, generated in images.items()}
+    classifiers = evaluator.usefulness(generators["adapted"]) if labels is not None else {}
+    verdict = None
+    if "baseline" in generators:
+        real_labels = None if labels is None else evaluation_set.test[1]
+        pair = generators["adapted"].features, generators["baseline"].features
+        verdict = judge_transfer(evaluator.test_features, *pair, real_labels, labels, seed=config.seed)
+    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0])

@@ -1,0 +1,54 @@
+"""The report of an adaptation."""
+
+from tfgantl.configuration import to_yaml
+from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
+from tfgantl.pipelines.adapt.preparation import Prepared
+from tfgantl.pipelines.adapt.training import Training
+from tfgantl.report import Report, curves, data_rows, memorisation_sheet, sheet
+
+
+def adaptation_report(config, prepared: Prepared, training: Training, evaluation: AdaptationEvaluation) -> Report:
+    """Puts together the report of an adaptation.
+
+    Args:
+        config: The `AdaptConfig`.
+        prepared: What the adaptation started with.
+        training: What came of it.
+        evaluation: What was measured.
+    """
+    adapted = training.adapted
+    captions = {
+        "source": "Before: the source, one class a row",
+        "adapted": "After: adapted, the same latents and labels",
+        "real": "Real training images",
+        "baseline": "Baseline: from scratch, same budget, same latents and labels",
+    }
+    pictures = {captions[title]: sheet(training.sheets[title]) for title in captions if title in training.sheets}
+    nearest = evaluation.train_images[evaluation.adapted.nearest_train]
+    pictures["Memorisation: each generated image (left) beside the nearest training image (right)"] = (
+        memorisation_sheet(evaluation.adapted.images, nearest)
+    )
+    histories = {title: result.history for title, result in training.trained.items()}
+    pictures["Learning curves"] = curves(histories, {title: r.best_step for title, r in training.trained.items()})
+    return Report(
+        title=f"{prepared.name}: {config.source} adapted with {type(prepared.transfer).__name__}",
+        summary=[
+            str(evaluation.verdict or "No baseline was trained, so there is no verdict."),
+            f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
+            f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was restored.",
+            str(prepared.transferability),
+            "The interval of the verdict covers the choice of images, not that of the training seed.",
+        ],
+        pictures=pictures,
+        columns={title: {**entry.metrics, **entry.diversity} for title, entry in evaluation.generators.items()},
+        protocol={**evaluation.adapted.protocol, **evaluation.adapted.diversity_protocol},
+        tables={
+            "Do generated images help a classifier? Accuracy on held-out images": [
+                (f"trained on {what}", f"{value:.4f}") for what, value in evaluation.classifiers.items()
+            ],
+            "Schedule": [(title, line) for title, result in training.trained.items() for line in result.stages],
+            "Data": data_rows(prepared.examples),
+            "Weights that were not simply copied from the source": prepared.weights,
+        },
+        config=to_yaml(config),
+    )

@@ -1,0 +1,97 @@
+"""The trainings of an adaptation: that of the method, and that of the baseline from scratch."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tfgantl.gan import GAN
+from tfgantl.images import grid, side_by_side
+from tfgantl.pipelines.adapt.preparation import Prepared
+from tfgantl.pipelines.measurement import EvaluationSet, real_sheet, sheet_of
+from tfgantl.pipelines.saving import save_networks
+from tfgantl.pipelines.settings import GANTrainingConfig
+from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.run import Trained, TrainingData
+from tfgantl.training.run import train as train_gan
+from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.settings import TrainingSettings
+from tfgantl.transfer import Scratch, Transfer
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came of the trainings.
+
+    Args:
+        trained: `adapted`, and `baseline` if there is one → `Trained`.
+        images: The same, and `source` → uint8 images to measure.
+        sheets: The same, and `real` → uint8 images to look at.
+    """
+
+    trained: dict[str, Trained]
+    images: dict[str, np.ndarray]
+    sheets: dict[str, np.ndarray]
+
+    @property
+    def adapted(self) -> Trained:
+        """The adaptation."""
+        return self.trained["adapted"]
+
+
+def train(config: GANTrainingConfig, prepared: Prepared, evaluation_set: EvaluationSet, run: RunDirectory) -> Training:
+    """Adapts, saves the networks, trains the baseline, and shows what each of them generates.
+
+    Args:
+        config: The `AdaptConfig`.
+        prepared: What to train with.
+        evaluation_set: Latents and labels to generate images for.
+        run: Where networks, pictures, logs and checkpoints go.
+    """
+    sheets = {"real": real_sheet(*evaluation_set.train)}
+    training = Training({}, {}, sheets)
+    run.write_png("reals.png", grid(sheets["real"], 10))
+
+    def show(gan, title):
+        training.images[title] = evaluation_set.generate(gan)
+        sheets[title] = sheet_of(gan, config.seed)
+        run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))
+
+    show(prepared.source, "source")
+    settings = config.training_settings()
+    adapted = training.trained["adapted"] = train_pair(prepared, config, prepared.transfer, "adapted", settings, run)
+    show(adapted.gan, "adapted")
+    save_networks(adapted.gan, run)
+    before_after = side_by_side([grid(sheets[title], 10) for title in ("source", "adapted", "real")])
+    run.write_png("before_after.png", before_after)
+    if config.baseline:
+        # Patience is for the adaptation; the baseline gets as many steps as that took.
+        settings = config.training_settings(steps=adapted.steps, patience=None)
+        baseline = training.trained["baseline"] = train_pair(prepared, config, Scratch(), "baseline", settings, run)
+        show(baseline.gan, "baseline")
+    return training
+
+
+def train_pair(
+    prepared: Prepared,
+    config: GANTrainingConfig,
+    transfer: Transfer,
+    title: str,
+    settings: TrainingSettings,
+    run: RunDirectory | None = None,
+) -> Trained:
+    """Trains a pair like the source on the target.
+
+    Args:
+        prepared: What to train with.
+        config: The `AdaptConfig`.
+        transfer: How to start and what to train; the baseline has another than the adaptation.
+        title: Of this training in progress, log and file names.
+        settings: Of this training.
+        run: Run directory, or `None` to write nothing.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    networks = transfer.networks(prepared.source, dtype_policy(config.precision))
+    gan = GAN(*networks, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
+    data = TrainingData(prepared.examples["train"], prepared.examples["validation"], prepared.extractor)
+    return train_gan(gan, transfer, prepared.source, data, settings, run, title)

@@ -1,0 +1,83 @@
+"""Trains a source GAN, generator and discriminator, on any data source.
+
+`python -m tfgantl.pipelines.pretrain`, or `tfgantl pretrain`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfgantl.cli import run as run_cli
+from tfgantl.data import RenderedDigits, Source
+from tfgantl.errors import ConfigError
+from tfgantl.models import DCGAN, Networks
+from tfgantl.pipelines.session import Session
+from tfgantl.pipelines.settings import GANTrainingConfig
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.pretrain.results import PretrainResult
+
+DEFAULTS = {"target": {"class_path": "RenderedDigits"}, "networks": {"class_path": "DCGAN"}}
+
+
+@dataclass(frozen=True)
+class PretrainConfig(GANTrainingConfig):
+    """Settings of a pretraining.
+
+    Args:
+        target: Images to learn.
+        networks: Architecture of the pair; it is class-conditional if the images have labels.
+        conditional: Whether labels are used if there are any.
+        steps: Training steps.
+        validate_every: Steps between validations, which choose the best state.
+        preset_dir: New directory for a preset of the result in half precision; none if not given.
+    """
+
+    target: Source = field(default_factory=RenderedDigits)
+    networks: Networks = field(default_factory=DCGAN)
+    conditional: bool = True
+    steps: int = 20000
+    validate_every: int = 1000
+    preset_dir: str | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.preset_dir and Path(self.preset_dir).exists() and not self.resume:
+            raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")
+
+
+def pretrain(config: PretrainConfig) -> "PretrainResult":
+    """Runs a pretraining.
+
+    Args:
+        config: The settings.
+
+    Returns:
+        The generator, its metrics and the report.
+
+    Raises:
+        TfgantlError: If the images or the run directory cannot be used, or training diverges.
+    """
+    from tfgantl.pipelines.measurement import EvaluationSet
+    from tfgantl.pipelines.pretrain.preparation import MAX_IMAGES, prepare
+    from tfgantl.pipelines.pretrain.publishing import publish_pair
+    from tfgantl.pipelines.pretrain.results import PretrainResult, pretraining_report
+    from tfgantl.pipelines.pretrain.training import train
+
+    session = Session(config)
+    prepared = prepare(config)
+    with session.open(config.run_name, prepared.facts(), prepared.opening()) as run:
+        trained = train(config, prepared, run)
+        evaluation_set = EvaluationSet.draw(
+            trained.gan, prepared.examples, config.samples, config.seed, max_images=MAX_IMAGES
+        )
+        evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
+        evaluation = evaluator(evaluation_set.generate(trained.gan), evaluation_set.labels)
+        sheet = publish_pair(config, trained.gan, evaluation, run)
+        report = pretraining_report(config, prepared, trained, evaluation, sheet)
+        return session.finish(PretrainResult.of(run.path, session.seconds, trained, evaluation, report))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(PretrainConfig, "pretrain", pretrain, DEFAULTS, arguments)

@@ -1,0 +1,50 @@
+"""What a pretraining starts with: the data, and the features that validate it."""
+
+from dataclasses import dataclass
+
+from tfgantl.data import SPLITS, Examples
+from tfgantl.data.examples import check_splits
+from tfgantl.metrics.extractor_choice import choose_extractor
+from tfgantl.metrics.extractors import Extractor
+
+MAX_IMAGES = 4000  # of a split, for the evaluation
+SIZE, CHANNELS = 28, 1  # for data that leaves them open
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a pretraining needs, checked.
+
+    Args:
+        examples: Split → `Examples`.
+        num_classes: Number of classes of the pair, or `None`.
+        extractor: Features for all measurements.
+    """
+
+    examples: dict[str, Examples]
+    num_classes: int | None
+    extractor: Extractor
+
+    def opening(self) -> str:
+        """What the run is about to train on, for its log."""
+        return f"{self.examples['train'].size or 'endless'} training images"
+
+    def facts(self) -> dict[str, str]:
+        """What the results depend on, beside settings and packages."""
+        data = {f"{split} data": part.fingerprint for split, part in self.examples.items()}
+        return {**data, "extractor": self.extractor.id}
+
+
+def prepare(config) -> Prepared:
+    """Loads and checks what a `PretrainConfig` asks for.
+
+    Raises:
+        TfgantlError: If the images cannot be used, or the settings do not fit them.
+    """
+    target = config.target.sized(SIZE, CHANNELS)
+    examples = {split: target.load(split) for split in SPLITS}
+    check_splits(examples)
+    num_classes = examples["train"].num_classes if config.conditional else None
+    config.optimization.check(config.steps, num_classes)
+    extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
+    return Prepared(examples, num_classes, extractor)

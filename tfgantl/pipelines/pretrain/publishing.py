@@ -1,0 +1,36 @@
+"""Saves a trained pair: in its run directory, and as a preset."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfgantl.configuration import to_yaml
+from tfgantl.gan import GAN
+from tfgantl.images import grid
+from tfgantl.metrics.evaluation import Evaluation
+from tfgantl.models.copies import float32_copy
+from tfgantl.models.presets import save_preset
+from tfgantl.pipelines.measurement import sheet_of
+from tfgantl.pipelines.saving import save_networks
+from tfgantl.training.run_directory import RunDirectory
+
+
+def publish_pair(config, gan: GAN, evaluation: Evaluation, run: RunDirectory) -> np.ndarray:
+    """Saves the networks and what they generate, and the preset if one is asked for.
+
+    Args:
+        config: The `PretrainConfig`.
+        gan: Trained pair.
+        evaluation: What was measured, which the preset tells.
+        run: Where networks and pictures go.
+
+    Returns:
+        The images of `fakes_pretrain.png`, uint8 (100, side, side, channels).
+    """
+    save_networks(gan, run)
+    sheet = sheet_of(gan, config.seed)
+    run.write_png("fakes_pretrain.png", grid(sheet, 10))
+    if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
+        metadata = {"recipe": to_yaml(config), "metrics": evaluation.metrics, "protocol": evaluation.protocol}
+        save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
+    return sheet

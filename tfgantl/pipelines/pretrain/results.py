@@ -1,0 +1,81 @@
+"""What a pretraining returns, and its report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import keras
+import numpy as np
+
+from tfgantl.configuration import to_yaml
+from tfgantl.metrics.evaluation import Evaluation
+from tfgantl.pipelines.measurement import SHEET
+from tfgantl.pipelines.pretrain.preparation import Prepared
+from tfgantl.pipelines.results import RunResult, python_only
+from tfgantl.report import Report, curves, data_rows, sheet
+from tfgantl.training.run import Trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainResult(RunResult):
+    """What came of a pretraining.
+
+    Args:
+        steps: Steps taken.
+        seconds: Of the whole job.
+        images_per_second: Real images seen, over the time spent in training steps.
+        metrics: Name → value, or `None` where labels would be needed.
+        diversity: How generated images spread around the training images, name → value.
+        generator: Trained generator, which maps latents, or [latents, labels], to images in [-1, 1].
+    """
+
+    steps: int
+    seconds: float
+    images_per_second: float
+    metrics: dict[str, float | None]
+    diversity: dict[str, float | None]
+    generator: keras.Model = python_only()
+
+    @classmethod
+    def of(cls, run_dir: Path, seconds: float, trained: Trained, evaluation: Evaluation, report: Report) -> Self:
+        """Puts the result together from the parts of a pretraining."""
+        return cls(
+            run_dir=run_dir,
+            steps=trained.steps,
+            seconds=seconds,
+            images_per_second=round(trained.images_per_second, 1),
+            metrics=evaluation.metrics,
+            diversity=evaluation.diversity,
+            generator=trained.gan.ema_generator,
+            report=report,
+        )
+
+
+def pretraining_report(
+    config, prepared: Prepared, trained: Trained, evaluation: Evaluation, generated: np.ndarray
+) -> Report:
+    """Puts together the report of a pretraining.
+
+    Args:
+        config: The `PretrainConfig`.
+        prepared: What it started with.
+        trained: What came of it.
+        evaluation: What was measured.
+        generated: uint8 images to show.
+    """
+    return Report(
+        title=f"{config.run_name}: pretrained {type(config.networks).__name__}",
+        summary=[
+            f"{trained.steps} steps of {config.batch_size} in {trained.seconds:.0f} s "
+            f"({trained.images_per_second:.0f} images/s); the state of step {trained.best_step} was restored."
+        ],
+        pictures={
+            "Generated images, one class a row": sheet(generated),
+            "Real training images": sheet(prepared.examples["train"].subset(SHEET)[0]),
+            "Learning curves": curves({"pretrain": trained.history}, {"pretrain": trained.best_step}),
+        },
+        columns={"pretrained": {**evaluation.metrics, **evaluation.diversity}},
+        protocol={**evaluation.protocol, **evaluation.diversity_protocol},
+        tables={"Data": data_rows(prepared.examples)},
+        config=to_yaml(config),
+    )

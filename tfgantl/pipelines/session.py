@@ -1,0 +1,80 @@
+"""One run, from its directory to its report: what all verbs that write a run directory do in the same way."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tfgantl.configuration import to_yaml
+from tfgantl.pipelines.results import RunResult
+from tfgantl.pipelines.settings import RunConfig
+from tfgantl.training.run_directory import RunDirectory
+
+SomeResult = TypeVar("SomeResult", bound=RunResult)
+
+
+class Session:
+    """A run of a verb; the clock starts when it is made.
+
+    A verb uses it so:
+
+        session = Session(config)
+        with session.open(config.run_name, facts, "100 training images") as run:
+            ...
+            return session.finish(result)
+
+    Args:
+        config: Settings of the verb.
+    """
+
+    def __init__(self, config: RunConfig):
+        self.config = config
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the session was made."""
+        return round(time.perf_counter() - self._started, 1)
+
+    @contextmanager
+    def open(self, name: str, facts: dict[str, str], opening: str, *notes: str) -> Iterator[RunDirectory]:
+        """Opens the run directory, be it new, named or that of a run to go on with.
+
+        Args:
+            name: Name of the run.
+            facts: What results depend on beside settings and packages, compared when a run goes on.
+            opening: What is about to be done, for the log.
+            *notes: Further lines for the log.
+
+        Yields:
+            The run directory, which no other run can use meanwhile.
+
+        Raises:
+            RunError: If the directory cannot be used, or something has changed since the run was interrupted.
+        """
+        from tfgantl.progress import log
+
+        self.name = name
+        with RunDirectory.open(self.config, name) as run:
+            run.begin(to_yaml(self.config), facts, self.config.allow_changes)
+            log(f"{name}: {opening}, run directory {run.path}", *notes)
+            self._run = run
+            yield run
+
+    def finish(self, result: SomeResult) -> SomeResult:
+        """Ends the run: the result goes into the log, then the report is written, then it is said where things are.
+
+        The report comes last, since a run directory with a report is one that has ended and cannot be resumed.
+
+        Args:
+            result: Of the verb.
+
+        Returns:
+            The same result.
+        """
+        from tfgantl.progress import log
+
+        self._run.log({"run": "result", "name": self.name, **result.to_record()})
+        self._run.write("report.html", result.report.html())
+        log(*result.closing_lines())
+        return result

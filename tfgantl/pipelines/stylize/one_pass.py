@@ -1,0 +1,101 @@
+"""Paints pictures in one pass each with a trained network."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfgantl.errors import ConfigError
+from tfgantl.images import to_uint8, to_unit
+from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
+from tfgantl.pipelines.stylize.preparation import check_output
+from tfgantl.style.color import with_colors_of
+from tfgantl.style.objective import held
+from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
+
+
+def places_for(config, paths: list[Path], styles: list[str]) -> tuple[Path, dict[tuple[str, Path], Path]]:
+    """Where results go, with all directories made.
+
+    Args:
+        config: The `StyleApplicationConfig`.
+        paths: Pictures of the content.
+        styles: Names of the mixes of styles.
+
+    Returns:
+        The picture, or the directory of several; and the place of each (style, picture).
+
+    Raises:
+        ConfigError: If the output does not fit the content.
+        RunError: If its directory does not exist.
+    """
+    several = len(paths) * len(styles) > 1 or Path(config.content).is_dir()
+    stem = f"{Path(config.content).stem}_{config.styles.replace(',', '+').replace(':', '')}"
+    output = Path(config.output or (stem if several else f"{stem}.png"))
+    if config.output:
+        check_output(config.output, several)
+    if not several:
+        return output, {(styles[0], paths[0]): output}
+    output.mkdir(exist_ok=True)
+    folders = {style: output / style if len(styles) > 1 else output for style in styles}
+    for folder in folders.values():
+        folder.mkdir(exist_ok=True)
+    return output, {(style, path): folders[style] / f"{path.stem}.png" for style in styles for path in paths}
+
+
+class OnePassPainter:
+    """Paints picture by picture, smoothed over time if that is asked for.
+
+    Args:
+        network: Trained network.
+        config: The `StyleApplicationConfig`.
+
+    Attributes:
+        seconds: Of each picture, without reading and writing.
+    """
+
+    def __init__(self, network: Stylizer, config):
+        self.config, self.seconds, self._before = config, [], None
+
+        @tf.function(jit_compile=False, reduce_retracing=True)
+        def painted(image, mix):
+            return paint(network, tf.ensure_shape(image, (None, None, 3)), mix, config.strength)
+
+        self._painted = painted
+
+    def begin(self) -> None:
+        """Forgets the frame before: another sequence begins."""
+        self._before = None
+
+    def paint(self, path: Path, mix: np.ndarray, place: Path) -> None:
+        """Paints one picture.
+
+        Args:
+            path: The picture.
+            mix: Share of each style, float32 (styles,).
+            place: Where the result goes.
+
+        Raises:
+            ConfigError: If it is too small for the network.
+        """
+        config, picture = self.config, read_picture(path, "content")
+        image = to_unit(resized(picture, shape_at(picture, config.size)) if config.size else picture)
+        if min(shape := image.shape[:2]) < SMALLEST:
+            raise ConfigError(f"`size` must give at least {SMALLEST} pixels a side. Received: {shape} for {path}")
+        start = time.perf_counter()
+        result = self._painted(tf.constant(image), tf.constant(mix)).numpy()
+        self.seconds.append(time.perf_counter() - start)
+        if config.preserve_color:
+            result = with_colors_of(result, image)
+        before = self._before
+        if config.smooth and before is not None and before[0].shape == result.shape:
+            result = held(result, image, before, config.smooth)
+        self._before = result, image
+        save_picture(place, np.asarray(to_uint8(result)))
+
+    @property
+    def images_per_second(self) -> float:
+        """Pictures a second, without the first, which waits for the graph, if there are more."""
+        seconds = self.seconds
+        return round((len(seconds) - 1) / sum(seconds[1:]) if len(seconds) > 1 else 1 / seconds[0], 2)

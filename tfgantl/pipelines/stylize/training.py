@@ -1,0 +1,196 @@
+"""The training of a network of many styles, and what it begins with."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tfgantl.errors import ConfigError
+from tfgantl.models.copies import float32_copy, weights_hash
+from tfgantl.models.style_discriminator import StyleDiscriminator
+from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.stylize.materials import Materials, read_materials
+from tfgantl.pipelines.stylize.trained import DISCRIMINATOR, load_discriminator, load_stylizer
+from tfgantl.progress import bar
+from tfgantl.style.adversary import Adversary
+from tfgantl.style.crops import crops
+from tfgantl.style.feedforward import StylizerTraining, for_new_styles
+from tfgantl.style.painting import PaintingLoss
+from tfgantl.style.state import load_state, save_state
+from tfgantl.training.interruption import Interruption
+from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.run_directory import RunDirectory
+
+RECORD_EVERY = 20  # steps
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a training needs, checked.
+
+    Args:
+        materials: Pictures.
+        network: What is to be trained.
+        dtype: Keras dtype policy of it.
+        base: Trained network whose kernels are kept, or `None`.
+        base_discriminator: Discriminator that was trained with it, or `None`.
+        loss: Of painted images.
+        unseen: Crops float32 (n, size, size, 3) of pictures that are held out.
+    """
+
+    materials: Materials
+    network: Stylizer
+    dtype: str
+    base: Stylizer | None
+    base_discriminator: StyleDiscriminator | None
+    loss: PaintingLoss
+    unseen: np.ndarray
+
+    def opening(self) -> str:
+        """What the run is about to train on, for its log."""
+        discriminator = ", discriminator of the base" if self.base_discriminator else ""
+        return f"{len(self.materials.training)} pictures, {len(self.materials.names)} styles{discriminator}"
+
+    def facts(self) -> dict[str, str]:
+        """What the results depend on, beside settings and packages: hashes of pictures and weights."""
+        used = {"vgg16": self.loss.network, "base": self.base, "discriminator of the base": self.base_discriminator}
+        weights = {name: weights_hash(network) for name, network in used.items() if network is not None}
+        return {**self.materials.facts, **weights}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came of the trainings.
+
+    Args:
+        networks: `styles`, and `scratch` if there is a baseline → trained network.
+        history: The same → records of its losses.
+        seconds_per_step: The same → seconds.
+    """
+
+    networks: dict[str, Stylizer]
+    history: dict[str, list[dict]]
+    seconds_per_step: dict[str, float]
+
+
+def prepare(config) -> Prepared:
+    """Loads and checks what a `StyleTrainingConfig` asks for.
+
+    Raises:
+        TfgantlError: If pictures, weights or the base cannot be used.
+    """
+    materials = read_materials(config.content, config.styles, config.size)
+    keras.utils.set_random_seed(config.seed)
+    dtype, base, base_discriminator = dtype_policy(config.precision), None, None
+    if config.base:
+        base = load_stylizer(config.base)
+        base_discriminator = load_discriminator(config.base) if config.adversarial else None
+        twice = sorted(set(materials.names) & set(base.styles))
+        if twice:
+            raise ConfigError(f"`styles` must be new to the base. Received: {', '.join(twice)}")
+        network = for_new_styles(base, materials.names, dtype)
+    else:
+        network = Stylizer(len(materials.names), config.width, config.blocks, materials.names, dtype)
+    examples = next(iter(crops(materials.training, config.size, 16, 1, config.seed + 1))).numpy()
+    unseen = next(iter(crops(materials.held_out, config.size, 16, 1, config.seed + 2))).numpy()
+    loss = PaintingLoss(materials.styles, examples, config.weights, config.style_weight, config.tv_weight, dtype)
+    return Prepared(materials, network, dtype, base, base_discriminator, loss, unseen)
+
+
+def train(config, prepared: Prepared, run: RunDirectory) -> Training:
+    """Trains the network, and the baseline if one is asked for.
+
+    Args:
+        config: The `StyleTrainingConfig`.
+        prepared: What to train with.
+        run: Where logs and checkpoints go.
+    """
+    training = Training({}, {}, {})
+
+    def add(title, network, base_discriminator, rows_only):
+        training.networks[title] = network
+        training.history[title], training.seconds_per_step[title] = train_network(
+            config, prepared, run, network, base_discriminator, rows_only, title
+        )
+
+    base = prepared.base
+    add("styles", prepared.network, prepared.base_discriminator, base is not None)
+    if config.baseline:
+        keras.utils.set_random_seed(config.seed)
+        names = prepared.materials.names
+        add("scratch", Stylizer(len(names), base.width, base.blocks, names, prepared.dtype), None, False)
+    return training
+
+
+def train_network(
+    config,
+    prepared: Prepared,
+    run: RunDirectory,
+    network: Stylizer,
+    base_discriminator: StyleDiscriminator | None,
+    rows_only: bool,
+    title: str,
+) -> tuple[list[dict], float]:
+    """Trains a network from the last checkpoint on.
+
+    Args:
+        config: The `StyleTrainingConfig`.
+        prepared: What to train with.
+        run: Where checkpoints, the log and the discriminator of a GAN go.
+        network: What is trained.
+        base_discriminator: Discriminator to begin with, with other heads; a new one if `None`.
+        rows_only: Whether kernels stay what they are.
+        title: Of the training, in the log.
+
+    Returns:
+        Its losses (records with `step`), and seconds a step.
+
+    Raises:
+        InterruptedRun: If a signal asks to stop; everything is saved then.
+    """
+    adversary, form = None, (network.num_styles, network.hidden_dtype)
+    if config.adversarial:
+        discriminator = (
+            base_discriminator.for_new_styles(*form)
+            if base_discriminator
+            else StyleDiscriminator(form[0], dtype=form[1])
+        )
+        adversary = Adversary(discriminator, config.adversarial, config.learning_rate / 3, config.steps)
+    training = StylizerTraining(network, prepared.loss, config.steps, config.learning_rate, rows_only, adversary)
+    state = load_state(run, title)
+    if state is not None:
+        training.set_state(state, int(state["step"]))
+    history = run.keep_records(title, training.step)
+    progress = bar(config.steps, title)
+    progress.update(training.step)
+
+    def on_step(terms):
+        progress.update()
+        step = training.step
+        if step in (1, config.steps) or step % RECORD_EVERY == 0:
+            record = {"step": step, **{name: round(value, 5) for name, value in terms.items()}}
+            progress.set_postfix({name: f"{value:.3g}" for name, value in terms.items()}, refresh=False)
+            history.append(record)
+            run.log({"run": title, **record})
+        if step % config.save_every == 0 or step == config.steps or interruption.asked:
+            save_state(run, training.state(), title, step=step)
+        return interruption.asked is not None
+
+    with Interruption() as interruption:
+        try:
+            seconds_per_step = training.run(
+                prepared.materials.training,
+                prepared.materials.styles,
+                config.size,
+                config.batch_size,
+                config.seed,
+                on_step,
+            )
+        finally:
+            progress.close()
+        if interruption.asked:
+            interruption.stop(training.step, run.path)
+    if adversary is not None and title == "styles":
+        with run.replacing(DISCRIMINATOR) as temporary:
+            float32_copy(discriminator).save(temporary)
+    return history, round(seconds_per_step, 4)

@@ -1,0 +1,133 @@
+"""What comes of a training of styles: losses on held-out pictures, the network, the report, the SavedModel."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tfgantl.configuration import to_yaml
+from tfgantl.export.publish import publish
+from tfgantl.export.style_signatures import style_signatures
+from tfgantl.models.copies import float32_copy
+from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.results import RunResult, python_only
+from tfgantl.pipelines.stylize.trained import STYLIZER
+from tfgantl.pipelines.stylize.training import Prepared, Training
+from tfgantl.report import Report
+from tfgantl.style.feedforward import measured, with_styles_of
+from tfgantl.style.sheets import loss_curves, style_sheet
+from tfgantl.training.run_directory import RunDirectory
+
+MAX_SHOWN = 3  # held-out pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleTrainingResult(RunResult):
+    """What came of a training of styles.
+
+    Args:
+        export_dir: Version of the SavedModel.
+        styles: Names of the styles of the network.
+        steps: Steps taken.
+        losses: Name of a training → `content` and `style`, the losses on held-out pictures for each of its styles.
+        seconds: Of the whole job.
+        seconds_per_step: Name of a training → seconds.
+        trained_parameters: Number of them.
+        generator: Network that paints.
+    """
+
+    export_dir: Path
+    styles: list[str]
+    steps: int
+    losses: dict[str, dict]
+    seconds: float
+    seconds_per_step: dict[str, float]
+    trained_parameters: int
+    generator: Stylizer = python_only()
+
+    @classmethod
+    def of(
+        cls,
+        config,
+        run_dir: Path,
+        export_dir: Path,
+        seconds: float,
+        training: Training,
+        losses: dict,
+        network: Stylizer,
+        report: Report,
+    ) -> Self:
+        """Puts the result together from the parts of a training."""
+        weights = training.networks["styles"].trainable_weights
+        return cls(
+            run_dir=run_dir,
+            export_dir=export_dir,
+            styles=network.styles,
+            steps=config.steps,
+            losses=losses,
+            seconds=seconds,
+            seconds_per_step=training.seconds_per_step,
+            trained_parameters=sum(int(weight.value.shape.num_elements()) for weight in weights),
+            generator=network,
+            report=report,
+        )
+
+    def closing_lines(self) -> list[str]:
+        return [*super().closing_lines(), f"SavedModel: {self.export_dir}"]
+
+
+def evaluate(prepared: Prepared, training: Training) -> dict[str, dict]:
+    """Losses of all networks on crops of held-out pictures, for each style."""
+    return {
+        title: measured(prepared.loss, float32_copy(network), prepared.unseen)
+        for title, network in training.networks.items()
+    }
+
+
+def save_network(prepared: Prepared, training: Training, run: RunDirectory) -> tuple[Stylizer, bytes]:
+    """Saves the network, with the styles of its base, and a sheet of what it paints.
+
+    Returns:
+        The network in float32, and the sheet as PNG.
+    """
+    network = training.networks["styles"]
+    final = float32_copy(network) if prepared.base is None else with_styles_of(prepared.base, network)
+    with run.replacing(STYLIZER) as temporary:
+        final.save(temporary)
+    styles = prepared.materials.styles if prepared.base is None else None
+    sheet = style_sheet(final, prepared.materials.held_out[:MAX_SHOWN], styles)
+    run.write("sheet.png", sheet)
+    return final, sheet
+
+
+def publish_styles(config, network: Stylizer, sheet: bytes) -> Path:
+    """Publishes the network, and gives its new version."""
+    facts = {"target": ", ".join(network.styles)}
+    return publish(network, config.export_path, style_signatures, facts, before_after=sheet)
+
+
+def training_report(
+    config, prepared: Prepared, training: Training, losses: dict, network: Stylizer, sheet: bytes, seconds: float
+) -> Report:
+    """Puts together the report of a training.
+
+    Args:
+        config: The `StyleTrainingConfig`.
+        prepared: What it began with.
+        training: What came of it.
+        losses: On held-out pictures.
+        network: The network that was saved.
+        sheet: What it paints, as PNG.
+        seconds: Of the whole job.
+    """
+    rows = [("training", "style", "content loss", "style loss")] + [
+        (title, name, f"{content:.3f}", f"{style:.3f}")
+        for title, entry in losses.items()
+        for name, content, style in zip(prepared.materials.names, entry["content"], entry["style"], strict=True)
+    ]
+    return Report(
+        title=f"{config.run_name}: {', '.join(network.styles)}",
+        summary=[f"{config.steps} steps of {config.batch_size}, {seconds:.0f} s."],
+        pictures={"Pictures that were held out, in all styles": sheet, "Losses": loss_curves(training.history)},
+        tables={"On pictures that were held out; 1: nothing is left of the content, or of the style": rows},
+        config=to_yaml(config),
+    )
