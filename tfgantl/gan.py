@@ -43,10 +43,12 @@ class GAN(keras.Model):
         rate_factor: What learning rates are multiplied by; below 1 after training has diverged.
 
     Example:
-        >>> gan = GAN(*DCGAN().build(image_size=28, channels=1))
+        >>> gan = GAN(*DCGAN(filters=(64, 32, 16)).build(image_size=28, channels=1))
         >>> gan.compile(keras.optimizers.Adam(1e-4, beta_1=0.5), keras.optimizers.Adam(1e-4, beta_1=0.5))
-        >>> gan.fit(batches(source.load("train"), 64, seed=0), steps_per_epoch=100)
-        >>> images = gan.generate(gan.latents(10))
+        >>> data = batches(HandwrittenDigits().load("train"), 4, seed=0)
+        >>> history = gan.fit(data, steps_per_epoch=2, shuffle=False, verbose=0)
+        >>> gan.generate(gan.latents(10)).shape
+        (10, 28, 28, 1)
     """
 
     def __init__(self, generator, discriminator, ema_decay: float = 0.995, seed: int = 0, **kwargs):
