@@ -15,7 +15,7 @@ KINDS = {
 class Entry(NamedTuple):
     """The fate of one weight.
 
-    Args:
+    Attributes:
         kind: A key of `KINDS`.
         name: Of the target's weight; of the source's if it was skipped.
         size: Number of parameters.
