@@ -27,6 +27,7 @@ ROWS = {
     "FreezeD, no DiffAugment": (transfer.FreezeD(), {"augment": ""}),
     "Alternating": (transfer.Alternating(), {}),
     "ScaleShift": (transfer.ScaleShift(), {}),
+    "Perceptual": (transfer.Perceptual(), {}),
     "LoRA": (transfer.LoRA(), {}),
     "SVD": (transfer.SVD(), {}),
     "KernelModulation": (transfer.KernelModulation(), {}),

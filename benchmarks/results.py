@@ -5,9 +5,10 @@ import json
 from functools import cache
 from pathlib import Path
 
+import tfgantl
 from tfgantl.files import Replacing
 
-PRESETS = Path(__file__).parents[2] / "presets"
+PRESETS = Path(tfgantl.__file__).parent / "presets"
 
 
 @cache

@@ -153,7 +153,8 @@ def _heading(config) -> list[str]:
         f"choose the checkpoint. GAN-train: {CLASSIFIER_STEPS} steps. Settings, but where a row says so, are those of",
         "the default job; they were chosen on validation images of the first pair, and not changed for the others.",
         "Intra-cluster: mean distance of generated images that have the same nearest shot; clusters: share of shots",
-        "that are the nearest of any. Regenerate with `python -m benchmarks.transfer --mnist FILE`.",
+        "that are the nearest of any. `Auto` is no row of its own: it chooses `FineTune` or `LoRA`. Regenerate with",
+        "`python -m benchmarks.transfer --mnist FILE`; `Perceptual` needs the weights of VGG16 (style.md).",
         "",
     ]
 
@@ -188,3 +189,7 @@ def _costs(costs) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
     return run_cli(TransferBenchmarkConfig, "python -m benchmarks.transfer", benchmark_transfer, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

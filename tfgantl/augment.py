@@ -105,7 +105,8 @@ class DiffAugment(keras.layers.Layer):
 
     Example:
         >>> augment = DiffAugment("translation,cutout")
-        >>> changed = augment(images, seed=(0, step))
+        >>> augment(keras.random.uniform((4, 28, 28, 1), -1, 1), seed=(0, 5)).shape
+        TensorShape([4, 28, 28, 1])
 
     Raises:
         ConfigError: If a name in `policy` is unknown.

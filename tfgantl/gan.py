@@ -52,10 +52,12 @@ class GAN(NetworkPair):
         ConfigError: If a network ends in a sigmoid, or takes labels and has no `num_classes`.
 
     Example:
-        >>> gan = GAN(*DCGAN().build(image_size=28, channels=1))
+        >>> images, _ = HandwrittenDigits().load("train").take()
+        >>> gan = GAN(*DCGAN(filters=(64, 32, 16)).build(image_size=28, channels=1))
         >>> gan.compile("adam", "adam")
-        >>> gan.fit(images, batch_size=64, epochs=10)
-        >>> images = gan.generate(gan.latents(10))
+        >>> history = gan.fit(images, batch_size=25, epochs=1, verbose=0)
+        >>> gan.generate(gan.latents(10)).shape
+        (10, 28, 28, 1)
     """
 
     def compile(

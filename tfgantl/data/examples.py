@@ -81,7 +81,7 @@ class Examples:
 class Content(NamedTuple):
     """All images of a finite source.
 
-    Args:
+    Attributes:
         images: uint8 (n, side, side, channels).
         labels: int (n,), or `None`.
         num_classes: Number of classes, or `None`.

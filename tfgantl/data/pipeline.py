@@ -34,7 +34,9 @@ def batches(
         DataError: If there are fewer examples than a batch holds.
 
     Example:
-        >>> for images, labels in batches(HandwrittenDigits().load("train"), 32, seed=0).take(2): ...
+        >>> for images, labels in batches(HandwrittenDigits().load("train"), 32, seed=0).take(1):
+        ...     print(images.shape, labels.shape)
+        (32, 28, 28, 1) (32,)
     """
     if examples.size is not None and batch_size > examples.size:
         raise DataError(f"`batch_size` must be at most {examples.size}, the number of images. Received: {batch_size}")

@@ -40,7 +40,9 @@ def split_by_content(
         DataError: If a class has too few images for training or its shots, or a split is left without images.
 
     Example:
-        >>> split_by_content(images, labels, {"test": 0.2, "validation": 0.1}, {"train": 10}, 0, "mine")["train"]
+        >>> found = split_by_content(images, labels, {"test": 0.2, "validation": 0.2}, {"train": 2}, 0, "mine")
+        >>> len(found["train"])  # two of each of three classes
+        6
     """
     test, validation = shares.get("test", 0.0), shares.get("validation", 0.0)
     if test < 0 or validation < 0 or test + validation >= 1:

@@ -31,7 +31,8 @@ class Client:
 
     Example:
         >>> client = Client("http://localhost:8501", "handwritten-digits")
-        >>> images = client.generate(seeds=[1, 2, 3], labels=[7, 7, 7])  # uint8 (3, 28, 28, 1)
+        >>> client.generate(seeds=[1, 2, 3], labels=[7, 7, 7]).shape
+        (3, 28, 28, 1)
     """
 
     def __init__(

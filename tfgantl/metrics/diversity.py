@@ -44,7 +44,8 @@ def intra_cluster_distance(fake: np.ndarray, shots: np.ndarray, most: int = 50, 
         The `Clusters`. A distance of 0 means that all images of a shot are the same.
 
     Example:
-        >>> intra_cluster_distance(features, shot_features).filled
+        >>> intra_cluster_distance(np.array([[0.0], [0.1], [0.2]]), np.array([[0.0], [1.0]])).filled
+        1
 
     Reference:
         Ojha et al., 2021, https://arxiv.org/abs/2104.06820

@@ -63,7 +63,9 @@ def vgg16(
         Simonyan and Zisserman, 2015, https://arxiv.org/abs/1409.1556
 
     Example:
-        >>> content, style = vgg16(("block4_conv2", "block1_conv1"))(images)
+        >>> content, style = vgg16(("block2_conv2", "block1_conv1"), weights=None)(tf.zeros((1, 32, 32, 3)))
+        >>> content.shape, style.shape
+        (TensorShape([1, 16, 16, 128]), TensorShape([1, 32, 32, 64]))
     """
     _check(layers, input_shape, pooling, trainable, downsampling)
     images = keras.Input(input_shape, name="images")

@@ -15,7 +15,7 @@ KINDS = {
 class Entry(NamedTuple):
     """The fate of one weight.
 
-    Args:
+    Attributes:
         kind: A key of `KINDS`.
         name: Of the target's weight; of the source's if it was skipped.
         size: Number of parameters.
@@ -37,11 +37,12 @@ class LoadReport:
         notes: Whatever else was decided, as sentences.
 
     Example:
-        >>> target, report = fit_source(source, image_size=64, channels=3, num_classes=34)
+        >>> from tfgantl.pretrained.refit.source import fit_source
+        >>> target, report = fit_source(source, image_size=8, channels=3, num_classes=3)
         >>> print(report)
-        weights: 97.3 % of 1,056,000 parameters come from the source
-        copied: 14 weights
-        …
+        weights: ... % of ... parameters come from the source
+        copied: ... weights
+        ...
     """
 
     entries: list[Entry] = field(default_factory=list)

@@ -43,8 +43,9 @@ class WrappedGenerator(keras.Model):
         ArtifactError: If the module is damaged or unsafe, or has no such signature, or one that is no generator.
 
     Example:
-        >>> generator = WrappedGenerator("modules/progan-128", trainable=r".*(128x128|64x64).*")
-        >>> gan = GAN(generator, rebuild_discriminator(generator, DCGAN(strides=(2, 2, 2, 2)), seed=0, steps=300))
+        >>> from tfgantl.pretrained.discriminators import rebuild_discriminator
+        >>> generator = WrappedGenerator("modules/mine", trainable=".*kernel")
+        >>> gan = GAN(generator, rebuild_discriminator(generator, MLP(), seed=0, steps=1))
     """
 
     def __init__(

@@ -27,10 +27,14 @@ class DomainClassifier(keras.Model):
         step: Number of training steps taken.
 
     Example:
-        >>> model = DomainClassifier(convolutional_features(28, 1), linear_head(128, 10))
-        >>> model.compile(keras.optimizers.Adam(1e-3), method=DeepCORAL(), steps=500)
-        >>> model.fit(streams({"source": rendered, "unlabelled": handwritten}, 64, seed=0), steps_per_epoch=500)
-        >>> model.evaluate(images, labels)
+        >>> from tfgantl.models.backbones import convolutional_features, linear_head
+        >>> from tfgantl.recognition import SourceOnly
+        >>> model = DomainClassifier(convolutional_features(8, 1), linear_head(128, 3))
+        >>> model.compile(keras.optimizers.Adam(1e-3), method=SourceOnly(), steps=1)
+        >>> data = batches(examples, 8, seed=0).map(lambda images, labels: {"source": (images, labels)})
+        >>> history = model.fit(data, steps_per_epoch=1, shuffle=False, verbose=0)
+        >>> model.classifier.predict(images / 127.5 - 1, verbose=0).shape
+        (24, 3)
     """
 
     def __init__(self, features, head, seed: int = 0, **kwargs):
