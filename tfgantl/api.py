@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.adapt.results import AdaptResult, ProbeResult
     from tfgantl.pipelines.evaluate import EvaluateResult
     from tfgantl.pipelines.pretrain.results import PretrainResult
+    from tfgantl.pipelines.recognize.ranking import RankResult
+    from tfgantl.pipelines.recognize.results import RecognizeResult
     from tfgantl.pipelines.stylize.results import StylizeResult
 
 
@@ -81,14 +83,15 @@ def evaluate(**settings: Any) -> "EvaluateResult":
     return _run(verb, "evaluate", EvaluateConfig, settings, DEFAULTS)
 
 
-def recognize(**settings: Any) -> Any:
+def recognize(**settings: Any) -> "RecognizeResult | RankResult":
     """Adapts a classifier to a target with few labels or none, and compares the ways to do so.
 
     Args:
         **settings: Fields of `RecognizeConfig`, such as `source`, `target`, `method` and `labels`.
 
     Returns:
-        The rows of all methods, the best of them, the verdict and more.
+        `methods`, `best`, `verdict`, `classifier`, `report`, `run_dir`, `export_dir` and more; of
+        `rank=True`, the ranks.
 
     Raises:
         ConfigError: If a setting is unknown, or not what is allowed.

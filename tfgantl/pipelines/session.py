@@ -37,7 +37,9 @@ class Session:
         return round(time.perf_counter() - self._started, 1)
 
     @contextmanager
-    def open(self, name: str, facts: dict[str, str], opening: str, *notes: str) -> Iterator[RunDirectory]:
+    def open(
+        self, name: str, facts: dict[str, str], opening: str, *notes: str, folder: str | None = None
+    ) -> Iterator[RunDirectory]:
         """Opens the run directory, be it new, named or that of a run to go on with.
 
         Args:
@@ -45,6 +47,7 @@ class Session:
             facts: What results depend on beside settings and packages, compared when a run goes on.
             opening: What is about to be done, for the log.
             *notes: Further lines for the log.
+            folder: Folder in `runs/` for runs of this name; the name itself if not given.
 
         Yields:
             The run directory, which no other run can use meanwhile.
@@ -55,7 +58,7 @@ class Session:
         from tfgantl.progress import log
 
         self.name = name
-        with RunDirectory.open(self.config, name) as run:
+        with RunDirectory.open(self.config, folder or name) as run:
             run.begin(to_yaml(self.config), facts, self.config.allow_changes)
             log(f"{name}: {opening}, run directory {run.path}", *notes)
             self._run = run

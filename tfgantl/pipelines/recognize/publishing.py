@@ -1,0 +1,36 @@
+"""Saves the best classifier in the run directory, and exports it."""
+
+from functools import partial
+from pathlib import Path
+
+import keras
+
+from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.export.publish import publish
+from tfgantl.recognition.summary import Summary
+from tfgantl.training.run_directory import RunDirectory
+
+
+def publish_best(config, summary: Summary, run: RunDirectory) -> Path | None:
+    """Saves the best classifier, and exports it unless transfer was negative.
+
+    Args:
+        config: The `RecognizeConfig`.
+        summary: What was compared.
+        run: Where `classifier.keras` goes.
+
+    Returns:
+        The new version, or `None` if it was not published.
+    """
+    classifier, row, verdict = summary.best.classifier, summary.best.trial.row, summary.verdict
+    with run.replacing("classifier.keras") as temporary:
+        classifier.save(temporary)
+    if verdict is not None and verdict.outcome == "negative" and not config.force:
+        return None
+    facts = {
+        "source": type(config.source).__name__, "target": config.run_name, "method": row,
+        "metrics": summary.rows[row], "verdict": verdict.outcome if verdict else None,
+    }  # fmt: skip
+    features = keras.Model(classifier.inputs[0], classifier.layers[-2].output)  # what the head sees
+    signatures = partial(classifier_signatures, features=features)
+    return publish(classifier, config.export_path, signatures, facts, config.force)
