@@ -30,7 +30,7 @@ class RecognizeConfig:
 
     Args:
         source: Labelled images to learn from.
-        target: Images to recognise; labels of its training images are used only as far as `labels` says.
+        target: Images to recognise; labels of its training images are used only as far as `labels` allows.
         candidates: Further sources to compare with the first one by --rank.
         method: A method to compare, or the full import path of one; once for each, with its options after it, as in
             --method SHOT --method.consistency 1 --method MCD.
@@ -147,7 +147,7 @@ def recognize(config: RecognizeConfig) -> dict:
         by_label(config.method), config.labels, list(range(config.seed, config.seed + config.seeds)),
         test_labels is not None,
     )  # fmt: skip
-    for labels in config.labels:  # whatever is wrong with a task is told before the run
+    for labels in config.labels:  # mistakes in a task are reported before the run
         domains.task(labels, config.seed, **config.settings())
 
     with RunDirectory.open(config, f"{name}-recognize") as run:
