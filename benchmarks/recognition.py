@@ -76,7 +76,7 @@ def run_pair(config, source: str, target: str, seed: int, threads: int) -> None:
 
 
 def train_pair(config, source: str, target: str, seed: int) -> None:
-    """Trains and judges what is missing of all tables of a pair, for one seed, and measures the source before."""
+    """Trains and tests what is missing of all tables of a pair, for one seed; measures the source before."""
     import numpy as np
 
     from tfgantl.recognition.comparison import run

@@ -37,7 +37,10 @@ def frozen_copy(network: keras.Model) -> keras.Model:
 def image_discriminator(
     image_size: int, channels: int, outputs: int, width: int = 32, dropout: float = 0.3, name: str = "judge"
 ) -> keras.Model:
-    """Images → (logits (batch, outputs), features (batch, d))."""
+    """Images → (logits (batch, outputs), features (batch, d)).
+
+    The default name is older than the function's; results of equal seeds depend on it in their last bits.
+    """
     network = DCGANDiscriminator(image_size, channels, (width, 2 * width), dropout=dropout)
     features = structure_of(network).last_features
     return keras.Model(network.inputs, [layers.Dense(outputs)(features), features], name=name)

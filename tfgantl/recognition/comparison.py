@@ -43,7 +43,7 @@ class TrialResult:
     Args:
         trial: The trial.
         predicted: Predicted classes of the test images, int (n,).
-        score: By the selection of the task, of the state that was kept.
+        score: By the selection of the task, of the selected state.
         seconds: Time that the method took.
         classifier: Images in [-1, 1] → logits.
         history: Records of the validations.

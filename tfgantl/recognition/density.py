@@ -79,15 +79,15 @@ def kmm(source: np.ndarray, target: np.ndarray, max_weight: float, seed: int) ->
     its features, and scored on the other half.
 
     Args:
-        source: Features (n, d); beyond `MAX_ROWS`, the others get the weight of the nearest that was solved for.
+        source: Features (n, d); beyond `MAX_ROWS`, further rows get the weight of the nearest one solved for.
         target: Features (m, d).
         max_weight: Largest weight.
         seed: Chooses the halves.
     """
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(source))[:MAX_ROWS]
-    some, others = source[rows], target[rng.permutation(len(target))[:MAX_ROWS]]
-    inner, across = cdist(some, some, "sqeuclidean"), cdist(some, others, "sqeuclidean")
+    source_rows, target_rows = source[rows], target[rng.permutation(len(target))[:MAX_ROWS]]
+    inner, across = cdist(source_rows, source_rows, "sqeuclidean"), cdist(source_rows, target_rows, "sqeuclidean")
     median = np.median(across) + 1e-12
     half = len(rows) // 2
     a, b = np.arange(half), np.arange(half, len(rows))
@@ -112,12 +112,12 @@ def kmm(source: np.ndarray, target: np.ndarray, max_weight: float, seed: int) ->
         w = solve(width, a)[nearest]
         # In units of the target mean's own length, so that widths can be compared.
         kernel, kappa = objective_terms(width, b)
-        own = np.exp(-cdist(others, others, "sqeuclidean") / (2 * width * median)).mean()
+        own = np.exp(-cdist(target_rows, target_rows, "sqeuclidean") / (2 * width * median)).mean()
         return (w @ kernel @ w / len(b) ** 2 - 2.0 * kappa @ w / len(b) ** 2) / own
 
     width = min(WIDTHS, key=held_out)
     weights = solve(width, np.arange(len(rows)))
-    nearest = np.concatenate([cdist(part, some, "sqeuclidean").argmin(1) for part in np.array_split(source, 8)])
+    nearest = np.concatenate([cdist(part, source_rows, "sqeuclidean").argmin(1) for part in np.array_split(source, 8)])
     return _scaled(weights[nearest])
 
 

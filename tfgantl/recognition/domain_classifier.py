@@ -76,7 +76,7 @@ class DomainClassifier(keras.Model):
         self.steps = steps
         self.weak, self.strong = DiffAugment(weak), DiffAugment(strong)
         self.optimizer.build(self.classifier.trainable_variables)
-        # A metric that has seen nothing cannot be asked for its result, which `fit` does.
+        # `fit` asks every metric for its result, which one without updates cannot give.
         self.compute_metrics(None, tf.zeros((1,), tf.int32), tf.zeros((1, self.head.output_shape[-1])))
         self.reset_metrics()
         auxiliary = {id(v): v for network in self.auxiliary_networks.values() for v in network.trainable_variables}

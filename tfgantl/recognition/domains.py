@@ -50,10 +50,10 @@ class Domains:
                 f"source and target must have the same classes. Received: {source.num_classes} and {target.num_classes}"
             )
         if target.num_classes is not None and target.size is not None:
-            seen = np.unique(target.take()[1])
-            if len(seen) < 2:
-                raise DataError(f"the target must show more than one class. Received: class {seen[0]} only")
-            missing = sorted(set(range(target.num_classes)) - set(seen.tolist()))
+            present = np.unique(target.take()[1])
+            if len(present) < 2:
+                raise DataError(f"the target must show more than one class. Received: class {present[0]} only")
+            missing = sorted(set(range(target.num_classes)) - set(present.tolist()))
             if missing:
                 raise DataError(f"the target must have training images of every class. Received: none of {missing}")
         brightest = [int(part.subset(200)[0].max()) for part in (source, target)]

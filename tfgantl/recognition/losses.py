@@ -68,7 +68,7 @@ def gaussian_kernel(x, widths=(0.125, 0.25, 0.5, 1.0, 2.0)):
 
 
 def mmd(kernel, count):
-    """Squared maximum mean discrepancy of the first `count` rows from the others, by the kernel of all of them.
+    """Squared maximum mean discrepancy of the first `count` rows from the rest, given the kernel of all rows.
 
     Long et al., 2015, https://arxiv.org/abs/1502.02791.
     """

@@ -171,7 +171,7 @@ class Trainer:
 
     @cached_property
     def target_pool(self) -> np.ndarray | None:
-        """Target images uint8 that may be seen, as many as in `source_pool` at most, or `None`."""
+        """Target images uint8 that methods may see, at most `MAX_POOL_IMAGES`, or `None`."""
         part = self.task.unlabelled or self.task.labelled
         return None if part is None else part.subset(MAX_POOL_IMAGES)[0]
 

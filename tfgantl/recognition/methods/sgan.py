@@ -133,7 +133,7 @@ class DiscriminatorProbe(Recognizer):
             steps_per_epoch=self.gan_steps, shuffle=False, verbose=0, callbacks=[StepBar(title)] if title else [],
         )  # fmt: skip
         blocks = block_features(discriminator).outputs
-        # About 4 x 4 places of each map are kept, as in the paper.
+        # Each map is pooled to about 4 x 4, as in the paper.
         pooled = [layers.Flatten()(layers.AveragePooling2D(max(1, x.shape[1] // 4))(x)) for x in blocks]
         # Normalised by the statistics of the target; these are measured as those of all classifiers are.
         x = layers.BatchNormalization(center=False, scale=False, name="scale")(layers.Concatenate()(pooled))
