@@ -14,6 +14,7 @@ from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, Networks
 from tfgantl.models.copies import float32_copy, fresh_copy
+from tfgantl.models.parts import everything
 from tfgantl.pretrained import (
     WrappedGenerator,
     load_generator,
@@ -22,6 +23,7 @@ from tfgantl.pretrained import (
     rebuild_discriminator,
 )
 from tfgantl.pretrained import discriminators as discriminators_module
+from tfgantl.training.stages import Stage
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +157,9 @@ def test_a_wrapped_module_trains_its_generator_and_nothing_else(tmp_path, compil
     assert generator.set_trainable(r"generator/fc/.*") == ["generator/fc/kernel"]
     keras.utils.set_random_seed(0)
     gan = compiled(GAN(generator, TINY.build(4, 3, 3)[1]))
+    Stage("freezes", 1, freeze_generator=everything).apply(gan)
+    assert not generator.trainable_variables
+    Stage("thaws", 1).apply(gan)
     before = {v.path: v.numpy() for v in generator.variables}
     images = images_of(generator)
     data = tf.data.Dataset.from_tensors((tf.zeros((8, 4, 4, 3)), tf.zeros((8,), tf.int32))).repeat()

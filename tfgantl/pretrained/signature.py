@@ -132,9 +132,16 @@ class SignatureLayer(keras.layers.Layer):
         if not matching:
             names = ", ".join([name for name, (_, learns) in self._names.items() if learns][:6])
             raise ArtifactError(f"`trainable` must match the name of a variable, such as {names}. Received: {pattern}")
-        for name, (variable, _) in self._names.items():
-            variable.trainable = name in matching
+        self._chosen = set(matching)
+        self.trainable = self.trainable
         return matching
+
+    @keras.layers.Layer.trainable.setter
+    def trainable(self, value):
+        """Freezes all variables, or thaws those that `set_trainable` chose, and no others."""
+        keras.layers.Layer.trainable.fset(self, value)
+        for name, (variable, _) in self._names.items():
+            variable.trainable = value and name in self._chosen
 
     def guess_classes(self):
         """The rows of the only variable that looks like an embedding of labels."""

@@ -18,7 +18,8 @@ class Transfer(TrainStepHooks):
 
     Subclasses are frozen dataclasses: their fields are the options of the method on the command line. What a method
     must remember during a run goes into `gan.method_state`, what changes the weights that a network computes with into
-    `gan.g_adapters` and `gan.d_adapters`; all three are part of the checkpoint.
+    `gan.g_adapters` and `gan.d_adapters`; all three are part of the checkpoint. A method asks networks what they are
+    made of (`tfgantl.models.structure`), and names parts of them to freeze (`tfgantl.models.parts`), never layers.
 
     Attributes:
         needs_source: Whether the method starts from a source at all.
