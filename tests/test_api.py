@@ -106,7 +106,7 @@ print(tfgantl.publish(result.generator, "exported/by_hand"))
     assert json.loads(lines[0])["steps"] == 2
     assert re.fullmatch(r"(positive|neutral|negative) True \(None, 28, 28, 1\)", lines[1])
     assert lines[2].startswith("runs/my_pictures/1 True") and lines[3] == "exported/by_hand/1"
-    for remark in ("oneDNN", "cuda", "retracing"):
+    for remark in ("oneDNN", "cuda"):
         assert remark not in logged
 
 
