@@ -279,7 +279,7 @@ def test_a_family_of_another_package_is_named_on_the_command_line(tmp_path):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from tfgantl import cli; from tfgantl.pipelines import pretrain\n"
         "arguments = ['--networks', 'their_package.Theirs', '--networks.latent_dim', '9']\n"
-        "config = cli.parse(pretrain.PretrainConfig, 'pretrain', pretrain.__doc__, arguments)\n"
+        "config = cli.parse(pretrain.PretrainConfig, 'pretrain', pretrain.DEFAULTS, arguments)\n"
         "assert type(config.networks).__name__ == 'Theirs' and config.networks.latent_dim == 9, config\n"
         "assert 'tensorflow' not in sys.modules"
     )
