@@ -187,9 +187,9 @@ def test_the_shipped_extractor_knows_handwriting():
 def test_without_a_suitable_extractor_one_is_trained(examples, labelled, monkeypatch):
     import dataclasses
 
-    from tfgantl.metrics import extractors
+    from tfgantl.metrics import extractor_choice
 
-    monkeypatch.setattr(extractors, "train_extractor", lambda *a: train_extractor(*a, steps=3))
+    monkeypatch.setattr(extractor_choice, "train_extractor", lambda *a: train_extractor(*a, steps=3))
     part = (
         examples
         if labelled
