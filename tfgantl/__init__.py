@@ -1,3 +1,3 @@
 """tfgantl: adapt a GAN to your images, know whether the transfer helped, and serve it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
