@@ -68,7 +68,7 @@ def latents(count: int, latent_dim: int, seed: int, stream: Stream = Stream.SAMP
 
     Example:
         >>> latents(1, 2, seed=0).round(2)
-        array([[-0.17, -0.31]], dtype=float32)
+        array([[-0.11,  0.98]], dtype=float32)
     """
     return stream.generator(seed).standard_normal((count, latent_dim), np.float32)
 
