@@ -17,6 +17,7 @@ from tfgantl.gan import GAN
 from tfgantl.images import to_unit
 from tfgantl.models import DCGAN
 from tfgantl.regularizers import AdaptivePseudoAugment, LeCam
+from tfgantl.training.optimization import Optimization
 from tfgantl.transfer import CDC, LoRA
 
 UNIT, LABELS = to_unit(tiny_images()), np.arange(24) % 3
@@ -187,6 +188,18 @@ def test_a_training_goes_on_from_a_file_as_if_it_had_not_been_interrupted(make_g
         one.fit(UNIT, LABELS, epochs=2, **QUIET)
     assert_same(state(gan), state(again))
     assert not again.generator.get_layer("block0_dense").trainable
+
+
+def test_what_pipelines_compile_can_be_saved_too(make_gan, tmp_path):
+    gan = make_gan()
+    Optimization(decay=True, augment="translation").compile(gan, steps=9)
+    gan.fit(UNIT, LABELS, **QUIET)
+    gan.save(tmp_path / "gan.keras")
+    again = keras.models.load_model(tmp_path / "gan.keras")
+    for one in (gan, again):
+        one.rate_factor.assign(0.5)  # as after a divergence
+        one.fit(UNIT, LABELS, **QUIET)
+    assert_same(state(gan), state(again))
 
 
 def test_a_pair_of_ones_own_is_saved_with_its_number_of_classes(tmp_path):

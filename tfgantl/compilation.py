@@ -63,8 +63,16 @@ def compile_config(gan) -> dict:
     }
 
 
-def compile_arguments(config: dict) -> dict:
-    """Arguments for `compile` out of such a configuration."""
-    from tfgantl import adaptive, augment  # noqa: F401  Keras finds classes by name once they are imported
+def compile_arguments(config: dict, rate_factor) -> dict:
+    """Arguments for `compile` out of such a configuration.
 
-    return {name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
+    Args:
+        config: What `compile_config` gave.
+        rate_factor: Variable of the GAN that learning rates are multiplied by, where they are.
+    """
+    arguments = {name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
+    for name in ("g_optimizer", "d_optimizer"):
+        schedule = arguments[name]._learning_rate
+        if hasattr(schedule, "factor"):
+            schedule.factor = rate_factor
+    return arguments

@@ -229,4 +229,4 @@ class GAN(NetworkPair):
         return compile_config(self) if self.compiled else {}
 
     def compile_from_config(self, config):
-        self.compile(**compile_arguments(config))
+        self.compile(**compile_arguments(config, self.rate_factor))

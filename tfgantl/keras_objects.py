@@ -23,6 +23,7 @@ MODULES = {
     "tfgantl.pretrained.wrap": ("UniformNoise", "WrappedGenerator"),
     "tfgantl.recognition.domain_classifier": ("DomainClassifier",),
     "tfgantl.regularizers": ("AdaptivePseudoAugment", "LeCam"),
+    "tfgantl.training.rates": ("ScaledRate",),
 }
 
 

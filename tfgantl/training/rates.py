@@ -3,12 +3,13 @@
 import keras
 
 
+@keras.saving.register_keras_serializable(package="tfgantl")
 class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate, or a schedule of it, times a variable.
 
     Args:
         rate: Number or schedule.
-        factor: Variable to multiply by.
+        factor: Variable to multiply by. A file holds its value; a GAN that is loaded puts its own variable back.
     """
 
     def __init__(self, rate, factor):
@@ -18,4 +19,8 @@ class ScaledRate(keras.optimizers.schedules.LearningRateSchedule):
         return (self.rate(step) if callable(self.rate) else self.rate) * self.factor
 
     def get_config(self):
-        return {"rate": self.rate, "factor": float(self.factor)}
+        return {"rate": keras.saving.serialize_keras_object(self.rate), "factor": float(self.factor)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["rate"]), config["factor"])
