@@ -174,3 +174,7 @@ def _section(config, steps, rows, jobs) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
     return run_cli(BenchmarkConfig, "python -m benchmarks.adaptation", benchmark, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

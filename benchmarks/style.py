@@ -227,3 +227,7 @@ def _network_table(network, pace, rows) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
     return run_cli(StyleBenchmarkConfig, "python -m benchmarks.style", benchmark_style, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

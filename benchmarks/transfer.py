@@ -188,3 +188,7 @@ def _costs(costs) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
     return run_cli(TransferBenchmarkConfig, "python -m benchmarks.transfer", benchmark_transfer, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

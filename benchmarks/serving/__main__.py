@@ -3,6 +3,7 @@
 `python -m benchmarks.serving`. All times are taken in one run, on a machine that does nothing else.
 """
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,3 +148,7 @@ def _row(title, values, form="{:,.0f}"):
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line, and returns the exit code."""
     return run_cli(ServingBenchmarkConfig, "python -m benchmarks.serving", benchmark_serving, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
