@@ -271,13 +271,13 @@ def test_the_pipeline_compares_reports_publishes_and_goes_on(tmp_path, monkeypat
         np.savez(tmp_path / f"{name}.npz", x=images, y=labels)
     command = [
         "--source=Arrays", "--source.path=a.npz", "--target=Arrays", "--target.path=b.npz", "--image_size=8",
-        "--method=SHOT", "--method", "FineTune", "--labels=[0,2]", "--seeds=2", "--steps=4", "--batch_size=8",
+        "--method=SHOT", "--method", "FineTuneClassifier", "--labels=[0,2]", "--seeds=2", "--steps=4", "--batch_size=8",
         "--augment=translation", "--backbone=dense", "--json",
     ]  # fmt: skip
     assert main(command) == 0
     out = capsys.readouterr()
     result = json.loads(out.out.splitlines()[-1])
-    assert set(result["methods"]) == {"SHOT", "SHOT, 2 labels a class", "FineTune, 2 labels a class"}
+    assert set(result["methods"]) == {"SHOT", "SHOT, 2 labels a class", "FineTuneClassifier, 2 labels a class"}
     assert set(result["baselines"]) == {"source-only", "oracle", "target-only, 2 labels a class"}
     for entry in (*result["methods"].values(), *result["baselines"].values()):
         assert 0 <= entry["accuracy"] <= 1 and entry["sd"] >= 0 and entry["seconds"] >= 0
@@ -301,8 +301,11 @@ def test_the_pipeline_compares_reports_publishes_and_goes_on(tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method=SHOT,FineTune", "--labels=[0]"], r"`labels` must be above 0 for FineTune. Received: \[0\]"),
-        (["--method=SHOT,MCD", "--selection=last"], "`selection` last must have one method"),
+        (
+            ["--method=SHOT", "--method=FineTuneClassifier", "--labels=[0]"],
+            r"`labels` must be above 0 for FineTuneClassifier. Received: \[0\]",
+        ),
+        (["--method=SHOT", "--method=MCD", "--selection=last"], "`selection` last must have one method"),
     ],
 )
 def test_what_could_not_be_compared_is_told_before_anything_is_trained(options, message, capsys):
