@@ -10,13 +10,12 @@ import importlib.util
 import sys
 
 PACKAGE = "tfgantl"
+# Beside the networks of the families.
 MODULES = {
     "tfgantl.adaptive": ("AdaptiveAugment",),
     "tfgantl.augment": ("DiffAugment",),
     "tfgantl.gan": ("GAN",),
-    "tfgantl.models.dcgan": ("DCGANGenerator", "DCGANDiscriminator"),
     "tfgantl.models.mined": ("MinedGenerator",),
-    "tfgantl.models.mlp": ("MLPGenerator", "MLPDiscriminator"),
     "tfgantl.models.style_discriminator": ("SpectralConv2D", "StyleDiscriminator"),
     "tfgantl.models.stylizer": ("ConditionalInstanceNorm", "ReflectionPadding", "Stylizer"),
     "tfgantl.models.vgg": ("FusedConv2D", "ImageNetPreprocessing"),
@@ -38,9 +37,16 @@ def register() -> None:
 
 def _register_with(keras) -> None:
     registry = keras.saving.get_custom_objects()
-    for module, names in MODULES.items():
-        for name in names:
-            registry.setdefault(f"{PACKAGE}>{name}", _placeholder(module, name))
+    for module, name in classes():
+        registry.setdefault(f"{PACKAGE}>{name}", _placeholder(module, name))
+
+
+def classes() -> list[tuple[str, str]]:
+    """Module and name of every class that files can hold: those of all network families, and others."""
+    from tfgantl.models.families import FAMILIES
+
+    others = [(module, name) for module, names in MODULES.items() for name in names]
+    return [tuple(path.split(":")) for family in FAMILIES for path in family.classes] + others
 
 
 def _placeholder(module: str, name: str) -> type:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ class Networks(ABC):
 
     Attributes:
         latent_dim: Length of the noise vector.
+        classes: `module:Class` of the generator and of the discriminator; strings, so that TensorFlow is not imported.
         refit: `module:Class` of the `tfgantl.pretrained.refit.base.Refit` that fits trained networks to another image
             size, other channels or other classes; a string, since it is loaded only if it is needed. Empty if they
             cannot be fitted.
     """
 
     latent_dim: int
+    classes: ClassVar[tuple[str, ...]] = ()
     refit: ClassVar[str] = ""
 
     @abstractmethod
@@ -52,7 +55,8 @@ class Networks(ABC):
     @classmethod
     def keras_classes(cls) -> tuple[type[keras.Model], ...]:
         """Classes of the generator and of the discriminator; importing them registers them with Keras."""
-        return ()
+        paths = (path.split(":") for path in cls.classes)
+        return tuple(getattr(import_module(module), name) for module, name in paths)
 
     @classmethod
     def from_generator(cls, generator: keras.Model) -> Networks:

@@ -33,6 +33,7 @@ class DCGAN(Networks):
         norm_momentum: Share of the old moving statistics that a training step keeps.
     """
 
+    classes = ("tfgantl.models.dcgan:DCGANGenerator", "tfgantl.models.dcgan:DCGANDiscriminator")
     refit = "tfgantl.pretrained.refit.dcgan:DCGANRefit"
 
     latent_dim: int = 100
@@ -78,12 +79,6 @@ class DCGAN(Networks):
             discriminator_filters=(width, 2 * width, 4 * width, 8 * width), discriminator_norm=True, norm_epsilon=1e-5,
             norm_momentum=0.9,
         )  # fmt: skip
-
-    @classmethod
-    def keras_classes(cls):
-        from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
-
-        return DCGANGenerator, DCGANDiscriminator
 
     def build(self, image_size, channels, num_classes=None, dtype="float32"):
         if image_size % prod(self.strides):

@@ -17,18 +17,13 @@ class MLP(Networks):
         negative_slope: Slope of the leaky ReLUs.
     """
 
+    classes = ("tfgantl.models.mlp:MLPGenerator", "tfgantl.models.mlp:MLPDiscriminator")
     refit = "tfgantl.pretrained.refit.mlp:MLPRefit"
 
     latent_dim: int = 100
     units: int = 128
     label_dim: int = 16
     negative_slope: float = 0.01
-
-    @classmethod
-    def keras_classes(cls):
-        from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
-
-        return MLPGenerator, MLPDiscriminator
 
     def build(self, image_size, channels, num_classes=None, dtype="float32"):
         generator_class, discriminator_class = self.keras_classes()
