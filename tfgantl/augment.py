@@ -1,5 +1,7 @@
 """Differentiable augmentation of everything that the discriminator sees, as a Keras layer."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -12,7 +14,7 @@ def _uniform(images, seed, stream, shape, low=0.0, high=1.0):
     return tf.random.stateless_uniform((tf.shape(images)[0], *shape), seed, low, high)
 
 
-def translation(images, seed, ratio=0.125):
+def translation(images: tf.Tensor, seed: tf.Tensor, ratio: float = 0.125) -> tf.Tensor:
     """Shifts each image by up to `ratio` of its side, filling with the value of black."""
     height, width = images.shape[1], images.shape[2]
     pad_y, pad_x = max(1, round(height * ratio)), max(1, round(width * ratio))
@@ -25,7 +27,7 @@ def translation(images, seed, ratio=0.125):
     return tf.transpose(columns, [0, 2, 1, 3])
 
 
-def cutout(images, seed, ratio=0.5):
+def cutout(images: tf.Tensor, seed: tf.Tensor, ratio: float = 0.5) -> tf.Tensor:
     """Blanks a rectangle of `ratio` of each side, whose centre lies anywhere in the image, to mid gray."""
     height, width = images.shape[1], images.shape[2]
     centre = _uniform(images, seed, 2, (2,))
@@ -38,7 +40,7 @@ def cutout(images, seed, ratio=0.5):
     return images * tf.cast(keep[..., None], images.dtype)
 
 
-def color(images, seed):
+def color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Changes brightness, saturation and contrast of each image; gray images are returned as they are.
 
     On one channel saturation does nothing, and brightness moves the background of line drawings, which the
@@ -53,7 +55,9 @@ def color(images, seed):
     return mean + (images - mean) * _uniform(images, seed, 5, (1, 1, 1), 0.5, 1.5)
 
 
-def affine(images, seed, turn=0.25, shear=0.2, zoom=0.2, shift=0.08):
+def affine(
+    images: tf.Tensor, seed: tf.Tensor, turn: float = 0.25, shear: float = 0.2, zoom: float = 0.2, shift: float = 0.08
+) -> tf.Tensor:
     """Turns (radians), shears, zooms and shifts (shares of the side) each image, filling with the value of black."""
     side = float(images.shape[1])
     angle, slant = (_uniform(images, seed, stream, (), -most, most) for stream, most in ((6, turn), (7, shear)))
@@ -72,7 +76,7 @@ def affine(images, seed, turn=0.25, shear=0.2, zoom=0.2, shift=0.08):
     )  # fmt: skip
 
 
-def resolution(images, seed, lowest=0.25):
+def resolution(images: tf.Tensor, seed: tf.Tensor, lowest: float = 0.25) -> tf.Tensor:
     """Takes most images down to one of two random sizes, from `lowest` of the side on, and back up."""
     side = images.shape[1]
     choice = tf.cast(_uniform(images, seed, 10, (1, 1, 1)) * 3.0, tf.int32)
@@ -123,10 +127,10 @@ class DiffAugment(keras.layers.Layer):
             if name not in POLICIES:
                 raise ConfigError(f"`augment` must name {', '.join(POLICIES)}, with commas. Received: {policy}")
 
-    def call(self, images, seed):
+    def call(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         for name in self.names:
             images = POLICIES[name](images, seed)
         return images
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "policy": self.policy}

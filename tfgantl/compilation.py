@@ -1,16 +1,24 @@
 """Optimizers of a GAN, and how a file holds what it was compiled with."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from tfgantl.errors import ConfigError
 from tfgantl.hooks import TrainStepHooks
 
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
+
 HOOKS = [name for name, value in vars(TrainStepHooks).items() if not name.startswith("_")]
 
 
-def optimizer_for(optimizer, parts: Sequence[keras.layers.Layer]) -> keras.optimizers.Optimizer:
+def optimizer_for(
+    optimizer: str | keras.optimizers.Optimizer, parts: Sequence[keras.layers.Layer]
+) -> keras.optimizers.Optimizer:
     """Makes an optimizer ready for all weights of a network and its adapters.
 
     Args:
@@ -30,7 +38,7 @@ def optimizer_for(optimizer, parts: Sequence[keras.layers.Layer]) -> keras.optim
     return optimizer
 
 
-def compile_config(gan) -> dict:
+def compile_config(gan: GAN) -> dict[str, Any]:
     """What `compile` was called with, for a file.
 
     Raises:
@@ -63,7 +71,7 @@ def compile_config(gan) -> dict:
     }
 
 
-def compile_arguments(config: dict) -> dict:
+def compile_arguments(config: dict[str, Any]) -> dict[str, Any]:
     """Arguments for `compile` out of such a configuration."""
     from tfgantl import adaptive, augment  # noqa: F401  Keras finds classes by name once they are imported
 

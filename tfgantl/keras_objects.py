@@ -8,6 +8,9 @@ the real class once a file asks for it.
 import importlib.abc
 import importlib.util
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 PACKAGE = "tfgantl"
 MODULES = {
@@ -54,7 +57,9 @@ def _placeholder(module: str, name: str) -> type:
 class _KerasFinder(importlib.abc.MetaPathFinder):
     """Finds Keras as it would be found without it, and registers the classes once Keras is there."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name != "keras":
             return None
         sys.meta_path.remove(self)

@@ -50,10 +50,10 @@ class Folder(FiniteSource):
     max_bytes: int = 4 * 2**30
 
     @property
-    def name(self):
+    def name(self) -> str:
         return Path(self.path).resolve().name
 
-    def read(self):
+    def read(self) -> Content:
         root = Path(self.path)
         files, classes = find_pictures(root)
         size, channels = self.image_size, self.channels

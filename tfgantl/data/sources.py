@@ -64,7 +64,7 @@ class FiniteSource(Source):
         """Share of each class that is set aside for `validation` and `test`."""
         return {"validation": self.validation, "test": self.test}
 
-    def load(self, split):
+    def load(self, split: str) -> Examples:
         if split not in SPLITS:
             raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
         return _splits(self)[split]
@@ -118,7 +118,7 @@ class RenderedDigits(Source):
 
     extractor: ClassVar[str | None] = "digits"
 
-    def load(self, split):
+    def load(self, split: str) -> Examples:
         if split not in SPLITS:
             raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
         check_seed("seed", self.seed)
@@ -151,10 +151,10 @@ class HandwrittenDigits(FiniteSource):
 
     extractor: ClassVar[str | None] = "digits"
 
-    def shares(self):
+    def shares(self) -> dict[str, float]:
         return {"validation": 0.2, "test": 0.4}
 
-    def read(self):
+    def read(self) -> Content:
         from sklearn.datasets import load_digits
 
         digits = load_digits()
@@ -194,10 +194,10 @@ class Arrays(FiniteSource):
     max_bytes: int = 4 * 2**30
 
     @property
-    def name(self):
+    def name(self) -> str:
         return Path(self.path).stem
 
-    def read(self):
+    def read(self) -> Content:
         from tfgantl.data.archives import read_npz
 
         found = read_npz(Path(self.path), (self.images, self.labels), self.max_bytes)
@@ -255,13 +255,13 @@ class Tfds(FiniteSource):
     max_bytes: int = 4 * 2**30
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.dataset.split(":")[0].replace("/", "-")
 
-    def shares(self):
+    def shares(self) -> dict[str, float]:
         return {"validation": self.validation, "test": self.test if self.test_split is None else 0.0}
 
-    def read(self):
+    def read(self) -> Content:
         from tfgantl.data.tfds import read_tfds
 
         content = read_tfds(self, self.split)
@@ -281,7 +281,7 @@ class Tfds(FiniteSource):
             keys=[key for key, keep in zip(content.keys, new, strict=True) if keep],
         )
 
-    def load(self, split):
+    def load(self, split: str) -> Examples:
         return _tfds_test(self) if split == "test" and self.test_split is not None else super().load(split)
 
 

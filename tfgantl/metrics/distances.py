@@ -23,7 +23,9 @@ def _enough(real_labels, fake_labels, count: int) -> bool:
     return min(counts) >= count and all(np.sum(fake_labels == label) >= count for label in classes)
 
 
-def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_labels=None) -> float:
+def kernel_distance(
+    real: np.ndarray, fake: np.ndarray, real_labels: np.ndarray | None = None, fake_labels: np.ndarray | None = None
+) -> float:
     """Squared maximum mean discrepancy under the cubic polynomial kernel: unbiased, so it may be below 0.
 
     Test sets usually hold a fixed number of images of each class. Two of their images are then less often of one
@@ -65,7 +67,12 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_l
 
 
 def subset_kernel_distances(
-    real: np.ndarray, fakes: list[np.ndarray], subsets: int, seed: int, real_labels=None, fake_labels=None
+    real: np.ndarray,
+    fakes: list[np.ndarray],
+    subsets: int,
+    seed: int,
+    real_labels: np.ndarray | None = None,
+    fake_labels: np.ndarray | None = None,
 ) -> np.ndarray:
     """Kernel distances over random halves, paired: all sets of fakes meet the same draws.
 

@@ -1,8 +1,10 @@
 """All numbers of one generator, on held-out images, in one place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
 from tfgantl.metrics.classification import SmallClassifier, accuracy, affine_augmentation
 from tfgantl.metrics.extractors import Extractor
@@ -56,7 +58,13 @@ class Evaluator:
     """
 
     def __init__(
-        self, extractor: Extractor, train, test, num_classes: int | None, seed: int = 0, classifier_steps: int = 500
+        self,
+        extractor: Extractor,
+        train: tuple[np.ndarray, np.ndarray | None],
+        test: tuple[np.ndarray, np.ndarray | None],
+        num_classes: int | None,
+        seed: int = 0,
+        classifier_steps: int = 500,
     ):
         self.extractor, self.num_classes, self.seed = extractor, num_classes, seed
         self.classifier_steps = classifier_steps
@@ -66,7 +74,9 @@ class Evaluator:
         self.train_features, _ = extractor(self.train_images)
         self.test_features, _ = extractor(self.test_images)
 
-    def classifier_accuracy(self, images, labels, title: str, augment=None) -> float:
+    def classifier_accuracy(
+        self, images: np.ndarray, labels: np.ndarray, title: str, augment: Callable[..., tf.Tensor] | None = None
+    ) -> float:
         """Accuracy on the test images of the small CNN, trained on the given ones."""
         model = self._classifier.train(images, labels, self.seed, augment=augment, title=title)
         return accuracy(model, self.test_images, self.test_labels)

@@ -140,7 +140,7 @@ def is_extractor(handle: str) -> bool:
     return (directory_of(handle) / "metadata.json").is_file()
 
 
-def pooled_blocks(classifier: keras.Model):
+def pooled_blocks(classifier: keras.Model) -> keras.KerasTensor:
     """Spatial means (batch, d) of the outputs of all blocks, as one symbolic tensor."""
     features = [block.feature for block in structure_of(classifier).blocks]
     maps = [feature for feature in features if feature is not None and len(feature.shape) == 4]

@@ -77,7 +77,7 @@ class PerceptualExtractor(Extractor):
         means = predict(self.classifier, to_unit(photographs), batch_size=32)
         self.scale = np.concatenate([np.full(m.shape[1], np.sqrt(np.mean(np.square(m)))) for m in means])
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if images.shape[1:] != self.input_shape:
             raise ArtifactError(
                 f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"

@@ -8,8 +8,12 @@ Reference:
 import keras
 from keras import layers
 
+Inputs = keras.KerasTensor | list[keras.KerasTensor]  # alone, or with labels
 
-def generator_inputs(latent_dim: int, num_classes: int | None, label_dim: int, dtype):
+
+def generator_inputs(
+    latent_dim: int, num_classes: int | None, label_dim: int, dtype: str
+) -> tuple[Inputs, keras.KerasTensor]:
     """Starts a generator.
 
     Returns:
@@ -24,7 +28,9 @@ def generator_inputs(latent_dim: int, num_classes: int | None, label_dim: int, d
     return [latents, labels], layers.Concatenate(name="latents_and_label", dtype=dtype)([latents, embedding])
 
 
-def discriminator_outputs(images, features, num_classes: int | None):
+def discriminator_outputs(
+    images: keras.KerasTensor, features: keras.KerasTensor, num_classes: int | None
+) -> tuple[Inputs, keras.KerasTensor]:
     """Ends a discriminator.
 
     Args:

@@ -1,6 +1,7 @@
 """Networks applied to many inputs, batch by batch. Each is traced once, whatever the number of inputs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ class _Traces:
         self.graphs: dict[tuple, Callable] = {}
 
 
-def predict(network: keras.Model, inputs, batch_size: int = BATCH_SIZE):
+def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_size: int = BATCH_SIZE) -> Any:
     """Outputs of a network outside of training.
 
     In place of `keras.Model.predict`, which traces anew for the last batch, and whose traces of many small networks
@@ -36,7 +37,7 @@ def predict(network: keras.Model, inputs, batch_size: int = BATCH_SIZE):
     return in_batches(_graph(network, arrays, many=True), arrays, batch_size)
 
 
-def in_batches(function: Callable, arrays: list, batch_size: int = BATCH_SIZE):
+def in_batches(function: Callable, arrays: list[np.ndarray | None], batch_size: int = BATCH_SIZE) -> Any:
     """Calls a function of tensors on some rows at a time.
 
     Args:

@@ -1,5 +1,7 @@
 """The dense GAN, unconditional or class-conditional."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -23,15 +25,15 @@ class MLPGenerator(keras.Model):
 
     def __init__(
         self,
-        image_size,
-        channels,
-        latent_dim,
-        units=128,
-        num_classes=None,
-        label_dim=16,
-        negative_slope=0.01,
-        dtype="float32",
-        name="generator",
+        image_size: int,
+        channels: int,
+        latent_dim: int,
+        units: int = 128,
+        num_classes: int | None = None,
+        label_dim: int = 16,
+        negative_slope: float = 0.01,
+        dtype: str = "float32",
+        name: str = "generator",
         **kwargs,
     ):
         # === Functional Model ===
@@ -54,7 +56,7 @@ class MLPGenerator(keras.Model):
         self.negative_slope = negative_slope
         self.hidden_dtype = dtype
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
             "channels": self.channels,
@@ -83,13 +85,13 @@ class MLPDiscriminator(keras.Model):
 
     def __init__(
         self,
-        image_size,
-        channels,
-        units=128,
-        num_classes=None,
-        negative_slope=0.01,
-        dtype="float32",
-        name="discriminator",
+        image_size: int,
+        channels: int,
+        units: int = 128,
+        num_classes: int | None = None,
+        negative_slope: float = 0.01,
+        dtype: str = "float32",
+        name: str = "discriminator",
         **kwargs,
     ):
         # === Functional Model ===
@@ -108,7 +110,7 @@ class MLPDiscriminator(keras.Model):
         self.negative_slope = negative_slope
         self.hidden_dtype = dtype
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
             "channels": self.channels,

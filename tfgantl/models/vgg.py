@@ -99,14 +99,14 @@ def vgg16(
 class ImageNetPreprocessing(keras_layers.Layer):
     """Images (…, 1 or 3) in [-1, 1] → what VGG was trained on: BGR in [0, 255] minus the mean of ImageNet."""
 
-    def call(self, images):
+    def call(self, images: tf.Tensor) -> tf.Tensor:
         pixels = to_pixels(ops.cast(images, "float32"))
         if images.shape[-1] == 1:
             pixels = ops.repeat(pixels, 3, axis=-1)
         centred = ops.flip(pixels, axis=-1) - ops.convert_to_tensor(MEANS, "float32")
         return ops.cast(centred, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], 3)
 
 
@@ -117,7 +117,7 @@ class FusedConv2D(keras_layers.Conv2D):
     Keras adds a broadcast tensor instead, which makes a step of style transfer 1.8 times as long in bfloat16.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         outputs = tf.nn.bias_add(self.convolution_op(inputs, self.kernel), ops.convert_to_tensor(self.bias))
         return self.activation(outputs)
 

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.models.adapters.base import run
+from tfgantl.network_pair import NetworkPair
 from tfgantl.random_streams import Stream
 
 
@@ -26,7 +27,7 @@ class Fisher(keras.layers.Layer):
         self._traced = {}  # a method that measures again and again should trace once
         self.built = True
 
-    def __call__(self, gan, variables: list, count: int, seed: int) -> list[np.ndarray]:
+    def __call__(self, gan: NetworkPair, variables: list[keras.Variable], count: int, seed: int) -> list[np.ndarray]:
         """Measures.
 
         Args:
@@ -65,6 +66,6 @@ def _measure(gan, values):
     return measure
 
 
-def ranks(scores):
+def ranks(scores: np.ndarray) -> np.ndarray:
     """Position of each score in ascending order, int (n,)."""
     return np.argsort(np.argsort(scores, kind="stable"), kind="stable")

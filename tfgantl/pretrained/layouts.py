@@ -19,7 +19,9 @@ def is_pytorch(arrays: dict[str, np.ndarray]) -> bool:
     return bool(arrays) and all("." in name and "/" not in name for name in arrays)
 
 
-def from_pytorch(arrays: dict[str, np.ndarray], network: keras.Model, where: str = "source"):
+def from_pytorch(
+    arrays: dict[str, np.ndarray], network: keras.Model, where: str = "source"
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, str]]]:
     """Brings a state dict of stacked layers into the layout and under the names of a Keras network.
 
     Layers are paired in order, which a state dict keeps; kinds and shapes must agree at every one.

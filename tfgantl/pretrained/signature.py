@@ -31,7 +31,9 @@ class SignatureLayer(keras.layers.Layer):
         allow_ops: Operations that are trusted here.
     """
 
-    def __init__(self, directory, signature, output, scalar, allow_ops):
+    def __init__(
+        self, directory: Path, signature: str | None, output: str | None, scalar: float, allow_ops: tuple[str, ...]
+    ):
         super().__init__(name="module", dtype="float32")
         self.where, self.scalar = str(directory), scalar
         check_operations(read_graph(directory), allow_ops, self.where)
@@ -127,7 +129,7 @@ class SignatureLayer(keras.layers.Layer):
         if not any(learns for _, learns in self._names.values()):
             raise ArtifactError(f"{self.where}: the signature must read variables, to be trained. Received: none")
 
-    def set_trainable(self, pattern):
+    def set_trainable(self, pattern: str) -> list[str]:
         matching = [name for name, (_, learns) in self._names.items() if learns and re.fullmatch(pattern, name)]
         if not matching:
             names = ", ".join([name for name, (_, learns) in self._names.items() if learns][:6])
@@ -137,13 +139,13 @@ class SignatureLayer(keras.layers.Layer):
         return matching
 
     @keras.layers.Layer.trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         """Freezes all variables, or thaws those that `set_trainable` chose, and no others."""
         keras.layers.Layer.trainable.fset(self, value)
         for name, (variable, _) in self._names.items():
             variable.trainable = value and name in self._chosen
 
-    def guess_classes(self):
+    def guess_classes(self) -> int:
         """The rows of the only variable that looks like an embedding of labels."""
         matching = {
             variable.shape[0] for name, (variable, _) in self._names.items()
@@ -155,7 +157,7 @@ class SignatureLayer(keras.layers.Layer):
             )
         return matching.pop()
 
-    def measure_range(self, latents, classes):
+    def measure_range(self, latents: str, classes: int | None) -> tuple[int, int]:
         """The smallest of [-1, 1], [0, 1] and [0, 255] that holds 16 images."""
         noise = np.random.default_rng(0).standard_normal((16, self.latent_dim), np.float32)
         noise = tf.math.erf(noise / np.float32(np.sqrt(2))) if latents == "uniform" else noise
@@ -167,7 +169,7 @@ class SignatureLayer(keras.layers.Layer):
                 return smallest, largest
         raise ArtifactError(f"{self.where}: `output_range` must be given. Received: pixels in [{low:g}, {high:g}]")
 
-    def shuffle(self, rng):
+    def shuffle(self, rng: np.random.Generator) -> None:
         for variable, learns in self._names.values():
             if learns:
                 values = variable.numpy()
@@ -181,10 +183,10 @@ class SignatureLayer(keras.layers.Layer):
             arguments[self.label_input] = tf.cast(labels, self._label_dtype)
         return self._function(**arguments)[self.output_key]
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         return tf.ensure_shape(self._run(*inputs), (None, *self._image_shape))
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         return keras.KerasTensor((inputs[0].shape[0], *self._image_shape), "float32")
 
 

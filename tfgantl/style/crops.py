@@ -11,7 +11,7 @@ MIN_SHARE = 0.5  # of the short side of a picture
 
 def crops(
     pictures: list[np.ndarray], size: int, batch_size: int, steps: int, seed: int, start: int = 0, in_turn: bool = False
-):
+) -> tf.data.Dataset:
     """Batches of crops: each from half to all of the short side of a picture, half of them mirrored.
 
     Args:

@@ -10,7 +10,7 @@ CONTENT_LAYER = "block4_conv2"
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 
 
-def gram(features: tf.Tensor, count=None) -> tf.Tensor:
+def gram(features: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
     """Mean product of each pair of channels: the Gram matrix over positions.
 
     Args:
@@ -25,7 +25,7 @@ def gram(features: tf.Tensor, count=None) -> tf.Tensor:
     return tf.matmul(flat, flat, transpose_a=True) / count
 
 
-def style_loss(features: tf.Tensor, target: tf.Tensor, count=None) -> tf.Tensor:
+def style_loss(features: tf.Tensor, target: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
     """Mean squared difference of Gram matrices.
 
     Args:

@@ -9,6 +9,8 @@ from tfgantl.hooks import TrainStepHooks
 from tfgantl.training.stages import Stage, StageMetrics
 
 if TYPE_CHECKING:
+    import keras
+
     from tfgantl.gan import GAN
     from tfgantl.metrics.transferability import Transferability
 
@@ -41,7 +43,7 @@ class Transfer(TrainStepHooks):
         """
         return self, ""
 
-    def networks(self, source: GAN, dtype: str):
+    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
         """Makes the generator and the discriminator to train, with fresh weights.
 
         Args:

@@ -1,8 +1,14 @@
 """Fine-tuning of all weights: the simplest transfer."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.transfer.base import Transfer
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -13,7 +19,7 @@ class FineTune(Transfer):
         Wang et al., 2018, https://arxiv.org/abs/1805.01677
     """
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: GAN, source: GAN | None) -> None:
         from tfgantl.pretrained import copy_weights
 
         copy_weights(source.generator, gan.generator)

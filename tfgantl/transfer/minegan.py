@@ -1,11 +1,20 @@
 """MineGAN: a small network finds the latents of images like those of the target."""
 
+from __future__ import annotations
+
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import check_above, check_at_least, check_within
 from tfgantl.models.parts import all_but_latent_mapping
-from tfgantl.training.stages import Stage
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,13 @@ class MineGAN(FineTune):
         check_at_least(self, 1, "units")
         check_within(self, "(0, 1]", "miner_share")
 
-    def networks(self, source, dtype):
+    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
         from tfgantl.models.mined import MinedGenerator
 
         generator, discriminator = super().networks(source, dtype)
         return MinedGenerator(generator, self.units, dtype), discriminator
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: GAN, source: GAN | None) -> None:
         from tfgantl.pretrained import copy_weights
 
         copy_weights(source.generator, gan.generator.mined)
@@ -48,7 +57,7 @@ class MineGAN(FineTune):
         copy_weights(gan.generator, gan.ema_generator)
         copy_weights(source.discriminator, gan.discriminator)
 
-    def schedule(self, steps):
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         mining = max(1, round(steps * self.miner_share))
         yield Stage("mine", mining, freeze_generator=all_but_latent_mapping)
         if steps > mining:

@@ -6,10 +6,16 @@ restores its variables by file operations; these are allowed where they belong t
 nothing else in the graph can reach them.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ArtifactError, ConfigError
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 # Operations with a state that are no more than variables, random numbers and control flow.
 HARMLESS = set(
@@ -34,7 +40,7 @@ REACHES_OUT = re.compile(
 SAVER = set("SaveV2 RestoreV2 MergeV2Checkpoints ShardedFilename Save Restore SaveSlices RestoreSlice".split())
 
 
-def check_operations(graph, allow_ops: tuple[str, ...], where: str) -> None:
+def check_operations(graph: MetaGraphDef, allow_ops: tuple[str, ...], where: str) -> None:
     """Refuses a graph that could do more than compute.
 
     Args:

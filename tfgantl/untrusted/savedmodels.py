@@ -1,11 +1,17 @@
 """SavedModels as files: the graph and the named variables, read without loading or running anything."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, reason
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 MAX_GRAPH_BYTES = 2**30
 
@@ -20,7 +26,7 @@ def is_hub_v1(directory: Path) -> bool:
     return (directory / "tfhub_module.pb").is_file()
 
 
-def read_graph(directory: Path):
+def read_graph(directory: Path) -> MetaGraphDef:
     """Reads the graph that serves, as a `MetaGraphDef`.
 
     Raises:

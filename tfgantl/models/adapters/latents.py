@@ -1,5 +1,7 @@
 """z' = a z + b, written into the weights behind the latents, so that it merges away."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -38,7 +40,7 @@ class LatentScaleShift(Adapter):
         self.shift = self.add_weight(name="shift", shape=(self.latent_dim,), initializer="zeros")
         self.built = True
 
-    def adapt(self, weights):
+    def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         changed = {}
         for kernel_path, shift_path, factor in self.places:
             kernel = tf.convert_to_tensor(weights[kernel_path])

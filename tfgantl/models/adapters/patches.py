@@ -1,10 +1,17 @@
 """A patch discriminator: a second head on a feature map of the discriminator."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import tensorflow as tf
 
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.blocks import deepest_map
+
+if TYPE_CHECKING:
+    from tfgantl.network_pair import NetworkPair
 
 
 class PatchHead(Adapter):
@@ -22,7 +29,9 @@ class PatchHead(Adapter):
         self.head.build(maps.output_shape)
         self.built = True
 
-    def discriminator_logits(self, gan, images, labels, whole):
+    def discriminator_logits(
+        self, gan: NetworkPair, images: tf.Tensor, labels: tf.Tensor | None, whole: tf.Tensor
+    ) -> tf.Tensor:
         """Logits of whole images (batch, 1, 1, 1) if `whole`, else of patches (batch, height, width, 1)."""
 
         def patches():

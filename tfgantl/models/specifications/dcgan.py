@@ -1,10 +1,17 @@
 """The specification of a DCGAN."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt, prod
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError
-from tfgantl.models.specifications.base import Networks, first_layers, possible_classes
+from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,12 @@ class DCGAN(Networks):
             )
 
     @classmethod
-    def classic(cls) -> "DCGAN":
+    def classic(cls) -> DCGAN:
         """The network of the classic tutorial, exactly; trained with Adam at 1e-4, non-saturating."""
         return cls()
 
     @classmethod
-    def pytorch_tutorial(cls, width: int = 64) -> "DCGAN":
+    def pytorch_tutorial(cls, width: int = 64) -> DCGAN:
         """The 64 px network of PyTorch's DCGAN tutorial, exactly: its weights can be adopted from an `.npz`.
 
         Args:
@@ -80,12 +87,14 @@ class DCGAN(Networks):
         )  # fmt: skip
 
     @classmethod
-    def keras_classes(cls):
+    def keras_classes(cls) -> tuple[type[keras.Model], ...]:
         from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 
         return DCGANGenerator, DCGANDiscriminator
 
-    def build(self, image_size, channels, num_classes=None, dtype="float32"):
+    def build(
+        self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
+    ) -> tuple[keras.Model, keras.Model]:
         if image_size % prod(self.strides):
             raise ConfigError(
                 f"`strides` must have a product that divides the image size {image_size}. "
@@ -116,7 +125,7 @@ class DCGAN(Networks):
         )
         return generator, discriminator
 
-    def possible_sizes(self, shapes):
+    def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)
         width, last, kernel = self.filters[0], self.filters[-1], self.kernel_size
         ends = {(kernel, kernel, c, last): c for c in (1, 3)} | {(last, c, kernel, kernel): c for c in (1, 3)}

@@ -1,9 +1,16 @@
 """The specification of a dense GAN."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import isqrt
+from typing import TYPE_CHECKING
 
-from tfgantl.models.specifications.base import Networks, first_layers, possible_classes
+from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -25,19 +32,21 @@ class MLP(Networks):
     negative_slope: float = 0.01
 
     @classmethod
-    def keras_classes(cls):
+    def keras_classes(cls) -> tuple[type[keras.Model], ...]:
         from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
 
         return MLPGenerator, MLPDiscriminator
 
-    def build(self, image_size, channels, num_classes=None, dtype="float32"):
+    def build(
+        self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
+    ) -> tuple[keras.Model, keras.Model]:
         generator_class, discriminator_class = self.keras_classes()
         common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
         generator = generator_class(**common, **asdict(self))
         discriminator = discriminator_class(**common, units=self.units, negative_slope=self.negative_slope)
         return generator, discriminator
 
-    def possible_sizes(self, shapes):
+    def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)
         widths = {side for shape in shapes if len(shape) == 2 and self.units in shape for side in shape}
         firsts = first_layers(shapes, (self.latent_dim, self.latent_dim + self.label_dim))

@@ -1,13 +1,16 @@
 """Other classes than those of the source, more or fewer, or none on one of the two sides."""
 
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 import yaml
 
+from tfgantl.data.examples import Examples
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.gan import GAN
 from tfgantl.images import to_unit
 from tfgantl.models.structure import structure_of
 from tfgantl.pretrained.copying import named_weights
@@ -16,10 +19,11 @@ from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
 from tfgantl.random_streams import Stream
 
 MAX_BYTES = 2**20
+Start = int | Literal["average"] | None  # a class of the source, the mean of all, or the initial value
 WORDS = ("nearest", "init", "average")
 
 
-def choose_classes(source, num_classes: int, class_map: str, examples, seed: int):
+def choose_classes(source: GAN, num_classes: int, class_map: str, examples: Examples | None, seed: int) -> list[Start]:
     """Says for each class of the target which class of the source it starts from.
 
     Args:
@@ -112,7 +116,7 @@ def _from_file(path, num_classes, source_classes):
     return [mapping[c] for c in range(num_classes)]
 
 
-def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None, chosen: list | None) -> None:
+def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None, chosen: list[Start] | None) -> None:
     """Changes the classes of a network.
 
     Conditional → other classes: rows of the label embedding. Conditional → unconditional: the average label is folded

@@ -6,7 +6,9 @@ import tensorflow as tf
 RIDGE = 1e-4  # of the mean diagonal
 
 
-def fit_convolution(inputs: np.ndarray, outputs: np.ndarray, kernel_size: int, with_bias: bool):
+def fit_convolution(
+    inputs: np.ndarray, outputs: np.ndarray, kernel_size: int, with_bias: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Fits a convolution of stride 2 with `padding="same"`.
 
     Args:

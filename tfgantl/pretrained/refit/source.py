@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfgantl.data.examples import Examples
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.pretrained.copying import copy_weights, named_weights
@@ -20,7 +21,7 @@ def fit_source(
     channels: int,
     num_classes: int | None,
     class_map: str = DEFAULT_CLASS_MAP,
-    examples=None,
+    examples: Examples | None = None,
     seed: int = 0,
 ) -> tuple[GAN, LoadReport]:
     """Makes a pair for a target out of a pair for other images, losing as little of it as possible.
