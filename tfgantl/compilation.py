@@ -53,7 +53,8 @@ def compile_config(gan: GAN) -> dict[str, Any]:
         )
     for optimizer, network in ((gan.optimizer, gan.generator), (gan.d_optimizer, gan.discriminator)):
         weights = sum(len(layer._trainable_variables) for layer in network._flatten_layers())
-        if len(getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables) != weights:
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if len((optimizer.inner_optimizer if scales else optimizer)._trainable_variables) != weights:
             raise ConfigError(
                 "a GAN must be compiled again, once its adapters are merged, before it is saved. "
                 f"Received: an optimizer of other weights than those of {network.name}"

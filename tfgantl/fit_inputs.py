@@ -1,7 +1,7 @@
 """What `GAN.fit` takes: arrays or data sets of images, with labels or without, checked before the first step."""
 
 import warnings
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfgantl.errors import DataError
 from tfgantl.images import to_unit
 
-Batch = tf.Tensor | tuple[tf.Tensor, ...]
+Batch: TypeAlias = tf.Tensor | tuple[tf.Tensor, ...]
 TOLERANCE = 0.01  # beyond [-1, 1]: resized images overshoot by rounding
 NARROW = 0.5  # a smaller range of pixels says nothing about how they were scaled
 

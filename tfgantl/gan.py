@@ -106,7 +106,7 @@ class GAN(NetworkPair):
         self.gradient_penalty = gradient_penalty
         self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
         self.transfer = transfer or TrainStepHooks()
-        self.traces = {}
+        self.traces: dict[tuple[bool, ...], Callable] = {}
         self.test_means = RunningMeans("g_loss", "d_loss")
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
@@ -218,7 +218,7 @@ class GAN(NetworkPair):
         if force or pattern not in self.traces:
             super().make_train_function(force=True)
             self.traces[pattern] = self.train_function
-        self.train_function = self.traces[pattern]
+        self.train_function: Any = self.traces[pattern]
 
     def fit(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args, **kwargs) -> keras.callbacks.History:
         """As `keras.Model.fit`; see the class for what it trains on.
@@ -228,7 +228,8 @@ class GAN(NetworkPair):
         """
         self._check(x, y, first=int(self.step) == 0)
         if isinstance(kwargs.get("validation_data"), tuple):
-            self._check(*kwargs["validation_data"][:2], first=True)
+            images, labels, _ = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
+            self._check(images, labels, first=True)
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args, **kwargs) -> Any:

@@ -72,5 +72,5 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
                 execute(module)
                 _register_with(module)
 
-            spec.loader.exec_module = execute_and_register
+            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]  # for one call
         return spec

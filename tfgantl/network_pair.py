@@ -1,6 +1,6 @@
 """A generator and a discriminator: what they compute, outside of any training, and how they are saved together."""
 
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ from tfgantl.models.inference import BATCH_SIZE, in_batches, predict
 from tfgantl.models.outputs import check_discriminator, check_generator
 from tfgantl.random_streams import Stream
 
-Array = np.ndarray | tf.Tensor
+Array: TypeAlias = np.ndarray | tf.Tensor
 
 
 class NetworkPair(keras.Model):
@@ -35,7 +35,7 @@ class NetworkPair(keras.Model):
         self.ema_generator = averaged_copy(generator)
         self.g_adapters: list[Adapter] = []
         self.d_adapters: list[Adapter] = []
-        self.method_state: keras.layers.Layer | None = None
+        self.method_state: Any = None  # a layer, of a class that its transfer method knows
         self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
         self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
         self.built = True

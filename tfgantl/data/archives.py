@@ -10,7 +10,7 @@ from tfgantl.errors import DataError, reason
 from tfgantl.untrusted.archives import read_header
 
 
-def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
+def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray | None]:
     """Reads the wanted arrays, as far as they are there.
 
     Args:

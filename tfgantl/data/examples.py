@@ -53,13 +53,15 @@ class Examples:
         def read(indices):
             return images[indices], None if labels is None else labels[indices]
 
-        return cls(read, len(images), *images.shape[2:], num_classes, _digest(images, labels), tuple(notes))
+        side, channels = images.shape[2:]
+        return cls(read, len(images), side, channels, num_classes, _digest(images, labels), tuple(notes))
 
     @classmethod
     def endless(cls, read: Reader, num_classes: int | None = None, notes: Sequence[str] = ()) -> "Examples":
         """Wraps a function of the index; the fingerprint is that of its first 100 examples."""
         images, labels = read(np.arange(100))
-        return cls(read, None, *images.shape[2:], num_classes, _digest(images, labels), tuple(notes))
+        side, channels = images.shape[2:]
+        return cls(read, None, side, channels, num_classes, _digest(images, labels), tuple(notes))
 
     def take(self, count: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """The first `count` examples, or all of them, in order.
@@ -101,9 +103,9 @@ class Content(NamedTuple):
 
 def _digest(images, labels) -> str:
     digest = hashlib.sha256(repr(images.shape).encode())
-    digest.update(np.ascontiguousarray(images))
+    digest.update(np.ascontiguousarray(images).data)
     if labels is not None:
-        digest.update(np.ascontiguousarray(labels))
+        digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()[:16]
 
 

@@ -66,7 +66,8 @@ class Folder(FiniteSource):
             )
         with ThreadPoolExecutor() as pool:
             read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels), files))
-        images, labels, keys, bad, seen = [], [], [], [], {}
+        images, labels, keys, bad = [], [], [], []
+        seen: dict[bytes, tuple[Path, int]] = {}
         for file, result in zip(files, read, strict=True):
             label = classes.index(file.parent.name) if classes else 0
             if not isinstance(result, str):

@@ -15,10 +15,8 @@ def _polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a @ b.T / a.shape[1] + 1.0) ** 3
 
 
-def _enough(real_labels, fake_labels, count: int) -> bool:
+def _enough(real_labels: np.ndarray, fake_labels: np.ndarray, count: int) -> bool:
     """Whether every class of the real images has `count` images on both sides."""
-    if real_labels is None or fake_labels is None:
-        return False
     classes, counts = np.unique(real_labels, return_counts=True)
     return min(counts) >= count and all(np.sum(fake_labels == label) >= count for label in classes)
 
@@ -42,7 +40,7 @@ def kernel_distance(
         Binkowski et al., 2018, https://arxiv.org/abs/1801.01401
     """
     real, fake = real.astype(np.float64), fake.astype(np.float64)
-    if not _enough(real_labels, fake_labels, 2):
+    if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 2):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fake), int)
     classes, counts = np.unique(real_labels, return_counts=True)
     shares = dict(zip(classes, counts / len(real), strict=True))
@@ -87,7 +85,7 @@ def subset_kernel_distances(
     Returns:
         float64 (len(fakes), subsets).
     """
-    if not _enough(real_labels, fake_labels, 4):
+    if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 4):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
     rng = Stream.SUBSETS.generator(seed)
 

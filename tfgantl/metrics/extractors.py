@@ -48,7 +48,7 @@ class Extractor:
     ):
         self.classifier = classifier
         self.name = name
-        self.scale = scale
+        self.scale: float | np.ndarray = scale
         self.predicts_labels = predicts_labels
         self.accuracy = accuracy or {}
         self._both = keras.Model(classifier.inputs, [pooled_blocks(classifier), classifier.outputs[0]])

@@ -83,7 +83,7 @@ class PerceptualExtractor(Extractor):
                 f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"
             )
         means = predict(self.classifier, to_unit(images), batch_size=32)
-        features = np.concatenate(means, axis=1) / self.scale.astype(np.float32)
+        features = np.concatenate(means, axis=1) / np.asarray(self.scale, np.float32)
         return features, np.zeros(len(images), np.int64)
 
 

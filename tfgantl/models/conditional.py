@@ -5,10 +5,12 @@ Reference:
     Miyato and Koyama, 2018, https://arxiv.org/abs/1802.05637 (projection discriminator)
 """
 
+from typing import TypeAlias
+
 import keras
 from keras import layers
 
-Inputs = keras.KerasTensor | list[keras.KerasTensor]  # alone, or with labels
+Inputs: TypeAlias = keras.KerasTensor | list[keras.KerasTensor]  # alone, or with labels
 
 
 def generator_inputs(

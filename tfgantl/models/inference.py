@@ -1,6 +1,6 @@
 """Networks applied to many inputs, batch by batch. Each is traced once, whatever the number of inputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -37,7 +37,7 @@ def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_s
     return in_batches(_graph(network, arrays, many=True), arrays, batch_size)
 
 
-def in_batches(function: Callable, arrays: list[np.ndarray | None], batch_size: int = BATCH_SIZE) -> Any:
+def in_batches(function: Callable, arrays: Sequence[np.ndarray | None], batch_size: int = BATCH_SIZE) -> Any:
     """Calls a function of tensors on some rows at a time.
 
     Args:
@@ -48,7 +48,7 @@ def in_batches(function: Callable, arrays: list[np.ndarray | None], batch_size: 
     Returns:
         Array (n, …), in the structure that the function gives.
     """
-    count = len(arrays[0])
+    count = next(len(x) for x in arrays if x is not None)
     parts = []
     for start in range(0, max(count, 1), batch_size):  # once for no rows at all, which shows the shape
         rows = slice(start, start + batch_size)

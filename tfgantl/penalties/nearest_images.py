@@ -23,7 +23,7 @@ class NearestImages(keras.layers.Layer):
 
     def __init__(self, shape: tuple[int, int, int], weights: str | Path | None, pixel: float, **kwargs):
         super().__init__(**kwargs)
-        network = vgg16(LAYERS, weights, tuple(shape))
+        network = vgg16(LAYERS, weights, shape)
         self.network = lambda: network  # in a closure: checkpoints need not hold what never changes
         self.pixel = pixel
         self.built = True

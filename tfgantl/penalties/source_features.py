@@ -35,7 +35,7 @@ class SourceFeatures(keras.layers.Layer):
         self.source_features = lambda: source_features
         features = block_features(network, largest_map)
         self.features = lambda: features  # it shares the layers of the network, which are not this layer's own
-        self.anchors = None
+        self.anchors: Any = None  # a weight, if there are any
         if anchors is not None:
             self.anchors = self.add_weight(name="anchors", shape=anchors.shape, trainable=False)
             self.anchors.assign(anchors)

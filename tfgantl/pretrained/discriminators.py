@@ -70,7 +70,8 @@ def networks_for(generator: keras.Model) -> Networks:
     family = family_of(core)
     if family is not None:
         return family.from_generator(core)
-    side, strides = shape[1], []
+    strides: list[int] = []
+    side = shape[1]
     while side % 2 == 0 and side > 4:
         side, strides = side // 2, [*strides, 2]
     strides = [*[1] * (2 - len(strides)), *strides]

@@ -37,7 +37,7 @@ def from_pytorch(
     Raises:
         ArtifactError: If the two do not have the same layers.
     """
-    modules = {}
+    modules: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         module, _, role = name.rpartition(".")
         if role != "num_batches_tracked":

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfgantl.images import to_unit
 from tfgantl.style.color import match_colors
 from tfgantl.style.objective import Objective, Weights, still_parts
-from tfgantl.style.optimizing import PixelOptimizer
+from tfgantl.style.optimizing import Optimizer, PixelOptimizer
 from tfgantl.style.pictures import resized, shape_at
 
 NOISE = 0.3  # standard deviation of pixels in [-1, 1]
@@ -49,7 +49,7 @@ class PaintingTask:
     match: bool = False
     masks: list[np.ndarray] | None = None
     before: tuple[np.ndarray, np.ndarray] | None = None
-    optimizer: str = "adam"
+    optimizer: Optimizer = "adam"
     learning_rate: float = 0.05
     seed: int = 0
 
@@ -112,7 +112,7 @@ def paint(
             if painting.step == begin and begin:
                 image = tf.image.resize(painting.image, shape, "bicubic").numpy().clip(-1, 1)
             optimizer = PixelOptimizer(objective, image, task.optimizer, task.learning_rate)
-            if painting.step > begin:
+            if painting.step > begin and painting.state is not None:
                 optimizer.set_state(painting.state)
             if _run(optimizer, painting, end, every, on_step, on_state):
                 break
@@ -154,7 +154,8 @@ def starting_image(task: PaintingTask, shape: tuple[int, int]) -> np.ndarray:
     if task.init == "noise":
         noise = np.random.default_rng(task.seed).normal(0, NOISE, (1, *shape, 3))
         return noise.astype(np.float32).clip(-1, 1)
-    return to_unit(resized(task.content if task.init == "content" else task.styles[0], shape))[None]
+    picture = task.styles[0] if task.init != "content" or task.content is None else task.content
+    return to_unit(resized(picture, shape))[None]
 
 
 def _first(task, start, shape):

@@ -85,7 +85,7 @@ class Objective(tf.Module):
         grams = [[gram(x) for x in _features(network, style)[1:]] for style in styles]
         if masks is None:
             mixed = [sum(s * g for s, g in zip(shares, layer, strict=True)) for layer in zip(*grams, strict=True)]
-            asked = [(1.0, None, mixed)] if grams else []
+            asked: list[tuple[float, np.ndarray | None, list[tf.Tensor]]] = [(1.0, None, mixed)] if grams else []
         else:
             asked = list(zip(shares, masks, grams, strict=True))
         self.regions = [_region(*region, strength, begun[1:], known[1:] if known else None) for region in asked]
@@ -106,7 +106,7 @@ class Objective(tf.Module):
         if weights.tv:
             self.effective["tv"] = weights.tv / float(self.variation)
         self.before = None
-        if before is not None and weights.smooth:
+        if before is not None and content is not None and weights.smooth:
             painted, earlier = before
             self.before = tf.constant(painted), still_parts(content, earlier)
             self.effective["smooth"] = weights.smooth / MOVED**2

@@ -41,7 +41,7 @@ class AdAM(FineTune):
     samples: int = 128
     g_lr_multiplier: float = 10.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
         check_within(self, "(0, 1)", "probe_share")
         check_within(self, "[0, 1]", "quantile")

@@ -34,7 +34,7 @@ class Alternating(FineTune):
     tolerance: float = 0.1
     patience: int = 3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "freeze_generator", tuple(self.freeze_generator))
         check_within(self, "(0, 1)", "discriminator_share")
         check_at_least(self, 1, "rounds", "patience")

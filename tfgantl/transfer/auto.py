@@ -34,7 +34,7 @@ class Auto(Transfer):
     far: float = 2.0
     few: int = 50
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "far")
         check_at_least(self, 0, "few")
 

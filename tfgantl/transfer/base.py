@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from tfgantl.errors import ConfigError
 from tfgantl.hooks import TrainStepHooks
 from tfgantl.training.stages import Stage, StageMetrics
 
@@ -64,6 +65,12 @@ class Transfer(TrainStepHooks):
             gan: Pair made of `networks`.
             source: Trained pair, or `None` if there is none.
         """
+
+    def _needed(self, source: GAN | None) -> GAN:
+        """The source, of a method that starts from one."""
+        if source is None:
+            raise ConfigError(f"`source` must be given for the method {type(self).__name__}. Received: none")
+        return source
 
     def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         """Yields the stages of a run; receives the `StageMetrics` of each.

@@ -43,7 +43,7 @@ class CDC(FineTune):
     anchor_spread: float = 0.1
     anchor_every: int = 4
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
         check_at_least(self, 0, "anchor_spread")
         check_at_least(self, 3, "samples")

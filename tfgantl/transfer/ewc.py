@@ -33,7 +33,7 @@ class EWC(FineTune):
     strength: float = 300.0
     samples: int = 256
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
         check_at_least(self, 1, "samples")
 
@@ -42,6 +42,7 @@ class EWC(FineTune):
         from tfgantl.penalties.fisher import Fisher
 
         super().prepare(gan, source)
+        source = self._needed(source)
         variables = source.generator.trainable_variables
         fisher = Fisher()(source, variables, self.samples, gan.seed)
         count = sum(f.size for f in fisher)

@@ -31,7 +31,7 @@ class FeatureDistillation(FineTune):
     cost = "the source discriminator, and a second pass of the discriminator"
     strength: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
 
     def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:

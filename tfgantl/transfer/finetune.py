@@ -22,6 +22,7 @@ class FineTune(Transfer):
     def prepare(self, gan: GAN, source: GAN | None) -> None:
         from tfgantl.pretrained import copy_weights
 
+        source = self._needed(source)
         copy_weights(source.generator, gan.generator)
         copy_weights(source.ema_generator, gan.ema_generator)
         copy_weights(source.discriminator, gan.discriminator)

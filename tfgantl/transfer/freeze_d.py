@@ -22,7 +22,7 @@ class FreezeD(FineTune):
 
     layers: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "layers")
 
     def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:

@@ -33,7 +33,7 @@ class KernelModulation(FineTune):
     norms: bool = True
     g_lr_multiplier: float = 30.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
 
     def prepare(self, gan: GAN, source: GAN | None) -> None:

@@ -30,7 +30,7 @@ class L2SP(FineTune):
     strength: float = 0.01
     discriminator: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
 
     def prepare(self, gan: GAN, source: GAN | None) -> None:

@@ -36,7 +36,7 @@ class LatentAffine(FineTune):
     freeze_discriminator: bool = True
     g_lr_multiplier: float = 30.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
 
     def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:

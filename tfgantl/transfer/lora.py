@@ -36,7 +36,7 @@ class LoRA(FineTune):
     norms: bool = True
     g_lr_multiplier: float = 30.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
         check_at_least(self, 1, "rank")
 

@@ -38,7 +38,7 @@ class MineGAN(FineTune):
     miner_share: float = 0.2
     g_lr_multiplier: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
         check_at_least(self, 1, "units")
         check_within(self, "(0, 1]", "miner_share")
@@ -52,6 +52,7 @@ class MineGAN(FineTune):
     def prepare(self, gan: GAN, source: GAN | None) -> None:
         from tfgantl.pretrained import copy_weights
 
+        source = self._needed(source)
         copy_weights(source.generator, gan.generator.mined)
         copy_weights(source.ema_generator, gan.ema_generator.mined)
         copy_weights(gan.generator, gan.ema_generator)

@@ -40,7 +40,7 @@ class Perceptual(ScaleShift):
     adversarial: float = 0.0
     weights: str = "imagenet"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_above(self, 0, "strength")
         check_at_least(self, 0, "pixel", "adversarial")

@@ -42,7 +42,7 @@ class RICK(FineTune):
     prune: float = 0.02
     samples: int = 32
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_within(self, "(0, 1)", "warm_up_share")
         if not 0 <= self.prune <= self.freeze <= 1:
             raise ConfigError(

@@ -37,7 +37,7 @@ class RSSA(FineTune):
     samples: int = 16
     largest_map: int = 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
         check_at_least(self, 1, "samples", "largest_map")
 

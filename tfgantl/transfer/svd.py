@@ -33,7 +33,7 @@ class SVD(FineTune):
     g_lr_multiplier: float = 30.0
     d_lr_multiplier: float = 10.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier", "d_lr_multiplier")
 
     def prepare(self, gan: GAN, source: GAN | None) -> None:

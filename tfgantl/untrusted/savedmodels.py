@@ -66,7 +66,7 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
         if claimed > stored:
             raise ArtifactError(f"{directory}: variables must be in the files. Received: {claimed} of {stored} bytes")
         names = _names(reader) if "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes else {name: name for name in shapes}
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for key, name in names.items():
             if key in dtypes and dtypes[key].is_floating:
                 value = reader.get_tensor(key).astype(np.float32)

@@ -56,7 +56,7 @@ class DCGAN(Networks):
     norm_epsilon: float = 1e-3
     norm_momentum: float = 0.99
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "filters", tuple(self.filters))
         object.__setattr__(self, "strides", tuple(self.strides))
         if self.discriminator_filters is not None:

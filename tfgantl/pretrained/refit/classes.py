@@ -139,11 +139,12 @@ def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None,
     elif num_classes is None:
         refit.fold_label(network, network.arrays.pop(table).mean(0), f"the average of {old} classes folded in")
     else:
+        starts = [None] * num_classes if chosen is None else chosen
         rows = network.arrays.pop(table)
         fresh = named_weights(network.build())[table].numpy()
-        values = [fresh[i] if c is None else rows.mean(0) if c == "average" else rows[c] for i, c in enumerate(chosen)]
-        if any(c is not None for c in chosen):
-            network.change(table, np.stack(values), f"{old} → {num_classes} classes: {_in_words(chosen)}")
+        values = [fresh[i] if c is None else rows.mean(0) if c == "average" else rows[c] for i, c in enumerate(starts)]
+        if any(c is not None for c in starts):
+            network.change(table, np.stack(values), f"{old} → {num_classes} classes: {_in_words(starts)}")
 
 
 def _in_words(chosen):
