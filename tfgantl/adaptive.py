@@ -42,7 +42,7 @@ class AdaptiveAugment(Controller):
         Karras et al., 2020, https://arxiv.org/abs/2006.06676
     """
 
-    def __init__(self, color: bool | None = None, **kwargs):
+    def __init__(self, color: bool | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.color = color
 
@@ -87,7 +87,7 @@ class _Dice:
         return self.gate(sd * next(self.normals))
 
 
-def _stack(rows):
+def _stack(rows: list[list[tf.Tensor]]) -> tf.Tensor:
     return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
 
 
@@ -95,13 +95,13 @@ def affine_maps(dice: _Dice, height: int, width: int) -> tf.Tensor:
     """Random maps (batch, 2, 3) from pixels of the result to pixels of the image, both counted from the centre."""
     one, zero = tf.ones((dice.count,)), tf.zeros((dice.count,))
 
-    def linear(a, b, c, d):
+    def linear(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor, d: tf.Tensor) -> tf.Tensor:
         return _stack([[a, b, zero], [c, d, zero], [zero, zero, one]])
 
-    def turn(angle):
+    def turn(angle: tf.Tensor) -> tf.Tensor:
         return linear(tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle))
 
-    def shift(x, y):
+    def shift(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         return _stack([[one, zero, x], [zero, one, y], [zero, zero, one]])
 
     flip = 1.0 - 2.0 * dice.whole(0, 1)
@@ -144,7 +144,7 @@ def resample(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
     right, low = (x - left)[..., None], (y - top)[..., None]  # weights of the right and of the lower neighbours
     index = tf.cast(top, tf.int32) * (width + 2) + tf.cast(left, tf.int32)
 
-    def neighbour(offset):
+    def neighbour(offset: int) -> tf.Tensor:
         return tf.gather(pixels, index + offset, axis=1, batch_dims=1)
 
     upper = (1.0 - right) * neighbour(0) + right * neighbour(1)
@@ -160,7 +160,7 @@ def color_maps(dice: _Dice, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
     offset = dice.normal(BRIGHTNESS) * factor
     flip = 2.0 * dice.whole(0, 1)
 
-    def each(values):
+    def each(values: tf.Tensor) -> tf.Tensor:
         return values[:, None, None]
 
     matrix = each(factor) * eye

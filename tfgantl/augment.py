@@ -8,7 +8,9 @@ import tensorflow as tf
 from tfgantl.errors import ConfigError
 
 
-def _uniform(images, seed, stream, shape, low=0.0, high=1.0):
+def _uniform(
+    images: tf.Tensor, seed: tf.Tensor, stream: int, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0
+) -> tf.Tensor:
     """Stateless uniform numbers; `stream` separates the draws that share one seed."""
     seed = tf.random.experimental.stateless_fold_in(seed, stream)
     return tf.random.stateless_uniform((tf.shape(images)[0], *shape), seed, low, high)
@@ -32,7 +34,7 @@ def cutout(images: tf.Tensor, seed: tf.Tensor, ratio: float = 0.5) -> tf.Tensor:
     height, width = images.shape[1], images.shape[2]
     centre = _uniform(images, seed, 2, (2,))
 
-    def outside(position, size):
+    def outside(position: tf.Tensor, size: int) -> tf.Tensor:
         half = size * ratio / 2.0
         return tf.abs(tf.range(size, dtype=tf.float32) + 0.5 - position[:, None] * size) > half
 
@@ -119,7 +121,7 @@ class DiffAugment(keras.layers.Layer):
         Zhao et al., 2020, https://arxiv.org/abs/2006.10738
     """
 
-    def __init__(self, policy: str = "translation,cutout,color", **kwargs):
+    def __init__(self, policy: str = "translation,cutout,color", **kwargs: Any):
         super().__init__(**kwargs)
         self.policy = policy
         self.names = [name.strip() for name in policy.split(",") if name.strip()]

@@ -4,8 +4,9 @@ Every message names the thing, what is allowed and what was received. Anything e
 package, and keeps its traceback.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class TfgantlError(Exception):
@@ -94,14 +95,14 @@ def check_within(config: object, interval: str, *names: str) -> None:
     """Raises `ConfigError` unless each attribute named is in an interval such as `(0, 1]`, or `None`."""
     low, high = (float(end) for end in interval[1:-1].split(","))
 
-    def within(value):
+    def within(value: float) -> bool:
         above = value >= low if interval[0] == "[" else value > low
         return above and (value <= high if interval[-1] == "]" else value < high)
 
     _require(config, names, f"in {interval}", within)
 
 
-def _require(config, names, allowed, holds):
+def _require(config: Any, names: tuple[str, ...], allowed: str, holds: Callable[[float], bool]) -> None:
     """`config` is a dataclass; a field that is `None` is not set."""
     for name in names:
         value = getattr(config, name)

@@ -78,18 +78,18 @@ def check_inputs(
         _check_range(np.asarray(x))
 
 
-def _check_shape(received, shape) -> None:
+def _check_shape(received: Any, shape: tuple[int, int, int]) -> None:
     known = tf.TensorShape(received)
     if not known.is_compatible_with([None, *shape]):
         raise DataError(f"images must be (n, {', '.join(map(str, shape))}). Received: {tuple(received)}")
 
 
-def _check_given(given: bool, num_classes) -> None:
+def _check_given(given: bool, num_classes: int | None) -> None:
     if num_classes is not None and not given:
         raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")
 
 
-def _check_labels(labels, count: int, num_classes: int) -> None:
+def _check_labels(labels: np.ndarray, count: int, num_classes: int) -> None:
     if labels.shape != (count,):
         raise DataError(f"labels must be ({count},), one class an image. Received: {labels.shape}")
     if not (0 <= labels.min() and labels.max() < num_classes):

@@ -220,7 +220,9 @@ class GAN(NetworkPair):
             self.traces[pattern] = self.train_function
         self.train_function: Any = self.traces[pattern]
 
-    def fit(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args, **kwargs) -> keras.callbacks.History:
+    def fit(
+        self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args: Any, **kwargs: Any
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`; see the class for what it trains on.
 
         Raises:
@@ -232,13 +234,13 @@ class GAN(NetworkPair):
             self._check(images, labels, first=True)
         return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args, **kwargs) -> Any:
+    def evaluate(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`: d_loss and g_loss of images that training has not seen."""
         if not kwargs.get("_use_cached_eval_dataset"):  # within `fit`, which has looked at it
             self._check(x, y, first=True)
         return super().evaluate(x, y, *args, **kwargs)
 
-    def _check(self, x, y, first):
+    def _check(self, x: Any, y: np.ndarray | tf.Tensor | None, first: bool) -> None:
         if not self.compiled:
             raise ConfigError("a GAN must be compiled before it is trained: gan.compile('adam', 'adam'). Received: not")
         check_inputs(x, y, self.generator.output_shape[1:], self.num_classes, first)

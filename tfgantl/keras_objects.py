@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 PACKAGE = "tfgantl"
 MODULES = {
@@ -38,7 +39,7 @@ def register() -> None:
         _register_with(keras)
 
 
-def _register_with(keras) -> None:
+def _register_with(keras: ModuleType) -> None:
     registry = keras.saving.get_custom_objects()
     for module, names in MODULES.items():
         for name in names:
@@ -48,7 +49,7 @@ def _register_with(keras) -> None:
 def _placeholder(module: str, name: str) -> type:
     """A class that does for Keras what it needs of the real one, which replaces it when it is imported."""
 
-    def from_config(cls, config):
+    def from_config(cls: type, config: dict[str, Any]) -> Any:
         return getattr(importlib.import_module(module), name).from_config(config)
 
     return type(name, (), {"from_config": classmethod(from_config)})
@@ -65,12 +66,13 @@ class _KerasFinder(importlib.abc.MetaPathFinder):
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
+            loader = spec.loader
+            execute = loader.exec_module
 
-            def execute_and_register(module):
-                del spec.loader.exec_module
+            def execute_and_register(module: ModuleType) -> None:
+                del loader.exec_module
                 execute(module)
                 _register_with(module)
 
-            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]  # for one call
+            loader.exec_module = execute_and_register  # type: ignore[method-assign]  # for one call
         return spec

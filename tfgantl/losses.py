@@ -84,7 +84,7 @@ def get(name: str) -> AdversarialLoss:
     return LOSSES[name]
 
 
-def _squared_gradient_norms(critic, images):
+def _squared_gradient_norms(critic: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = tf.reduce_sum(critic(images))

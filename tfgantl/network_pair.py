@@ -23,7 +23,7 @@ class NetworkPair(keras.Model):
     """Both networks, their adapters, and the averaged generator. `GAN` adds training, and documents the arguments."""
 
     def __init__(
-        self, generator: keras.Model, discriminator: keras.Model, ema_decay: float = 0.995, seed: int = 0, **kwargs
+        self, generator: keras.Model, discriminator: keras.Model, ema_decay: float = 0.995, seed: int = 0, **kwargs: Any
     ):
         super().__init__(**kwargs)
         check_generator(generator)
@@ -157,7 +157,7 @@ class NetworkPair(keras.Model):
             if str(i) in store:
                 variable.assign(store[str(i)])
 
-    def _own_variables(self):
+    def _own_variables(self) -> list[keras.Variable]:
         """The variables of no layer, and the state of dropout, which Keras leaves out of its files."""
         weights = {id(weight) for weight in self.weights}
         seeds = [variable for variable in self.variables if id(variable) not in weights]

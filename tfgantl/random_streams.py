@@ -98,7 +98,7 @@ def latents_of_seeds(seeds: tf.Tensor, latent_dim: int) -> tf.Tensor:
     """
     import tensorflow as tf
 
-    def one(seed):
+    def one(seed: tf.Tensor) -> tf.Tensor:
         # A fixed algorithm: the default may differ from device to device.
         return tf.random.stateless_normal([latent_dim], tf.stack([seed, tf.constant(0, tf.int64)]), alg="philox")
 

@@ -18,7 +18,7 @@ class Regularizer(keras.layers.Layer):
     What is remembered from step to step is in weights, made in `__init__`, so that checkpoints hold it.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.built = True
 
@@ -64,7 +64,9 @@ class Controller(Regularizer):
 
     logged_as = "p"
 
-    def __init__(self, target: float = 0.6, horizon: int = 20_000, most: float = 0.85, centre: float = 0.0, **kwargs):
+    def __init__(
+        self, target: float = 0.6, horizon: int = 20_000, most: float = 0.85, centre: float = 0.0, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         if not horizon > 0:
             raise ConfigError(f"`horizon` must be above 0. Received: {horizon}")
@@ -139,7 +141,7 @@ class LeCam(Regularizer):
         Tseng et al., 2021, https://arxiv.org/abs/2104.03310
     """
 
-    def __init__(self, weight: float, start: int = 100, decay: float = 0.99, **kwargs):
+    def __init__(self, weight: float, start: int = 100, decay: float = 0.99, **kwargs: Any):
         super().__init__(**kwargs)
         for name, value in (("weight", weight), ("start", start)):
             if not value >= 0:

@@ -50,7 +50,7 @@ class Examples:
         """
         labels = None if labels is None else labels.astype(np.int32)
 
-        def read(indices):
+        def read(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
             return images[indices], None if labels is None else labels[indices]
 
         side, channels = images.shape[2:]
@@ -101,7 +101,7 @@ class Content(NamedTuple):
     keys: list[bytes] | None = None
 
 
-def _digest(images, labels) -> str:
+def _digest(images: np.ndarray, labels: np.ndarray | None) -> str:
     digest = hashlib.sha256(repr(images.shape).encode())
     digest.update(np.ascontiguousarray(images).data)
     if labels is not None:

@@ -107,7 +107,7 @@ def find_pictures(root: Path) -> tuple[list[Path], list[str]]:
     if not root.is_dir():
         raise DataError(f"Folder: `path` must be a directory. Received: {root}")
 
-    def pictures(directory):
+    def pictures(directory: Path) -> list[Path]:
         found = (p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
         return sorted(p for p in found if not p.is_dir())
 

@@ -1,6 +1,7 @@
 """How a finite data set is cut into train, validation and test."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -85,5 +86,5 @@ def split_by_content(
     return {split: np.sort(np.array(part, np.int64)) for split, part in chosen.items()}
 
 
-def _digests(contents) -> np.ndarray:
+def _digests(contents: Iterable[bytes]) -> np.ndarray:
     return np.array([hashlib.sha256(content).hexdigest() for content in contents])

@@ -45,13 +45,13 @@ def kernel_distance(
     classes, counts = np.unique(real_labels, return_counts=True)
     shares = dict(zip(classes, counts / len(real), strict=True))
 
-    def weights(labels):
+    def weights(labels: np.ndarray) -> np.ndarray:
         each = np.zeros(len(labels))
         for label, share in shares.items():
             each[labels == label] = share / np.sum(labels == label)
         return each
 
-    def within(points, labels):
+    def within(points: np.ndarray, labels: np.ndarray) -> float:
         kernel, weight = _polynomial_kernel(points, points), weights(labels)
         total = weight @ kernel @ weight
         for label, share in shares.items():
@@ -89,7 +89,7 @@ def subset_kernel_distances(
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
     rng = Stream.SUBSETS.generator(seed)
 
-    def half(labels):
+    def half(labels: np.ndarray) -> np.ndarray:
         share = min(0.5, 1000 / len(labels))
         members = [np.flatnonzero(labels == label) for label in np.unique(real_labels)]
         return np.concatenate([rng.permutation(m)[: max(2, round(len(m) * share))] for m in members])
@@ -138,7 +138,7 @@ def neighbourhoods(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, 
         Naeem et al., 2020, https://arxiv.org/abs/2002.09797 (density, coverage)
     """
 
-    def radii(points):
+    def radii(points: np.ndarray) -> np.ndarray:
         distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(points).kneighbors(points)
         return distances[:, k]  # the first neighbour is the point itself
 

@@ -125,7 +125,7 @@ class Evaluator:
         """
         sample = Sample(self, images, labels, title)
 
-        def measured(diversity):
+        def measured(diversity: bool) -> tuple[dict[str, float | None], dict[str, str]]:
             metrics = [metric for metric in METRICS if metric.diversity == diversity]
             return {m.name: m.value(sample) for m in metrics}, {m.name: m.protocol(sample) for m in metrics}
 

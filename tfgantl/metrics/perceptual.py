@@ -87,5 +87,8 @@ class PerceptualExtractor(Extractor):
         return features, np.zeros(len(images), np.int64)
 
 
-def _square(name, side):
-    return decode_picture(photograph(name), side, 3, 10**8)
+def _square(name: str, side: int) -> np.ndarray:
+    picture = decode_picture(photograph(name), side, 3, 10**8)
+    if isinstance(picture, str):
+        raise ArtifactError(f"the photograph `{name}` must be usable. Received: one that {picture}")
+    return picture

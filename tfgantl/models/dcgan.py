@@ -58,7 +58,7 @@ class DCGANGenerator(keras.Model):
         norm_momentum: float = 0.99,
         dtype: str = "float32",
         name: str = "generator",
-        **kwargs,
+        **kwargs: Any,
     ):
         # === Functional Model ===
         base = image_size // prod(strides)
@@ -158,7 +158,7 @@ class DCGANDiscriminator(keras.Model):
         norm_momentum: float = 0.99,
         dtype: str = "float32",
         name: str = "discriminator",
-        **kwargs,
+        **kwargs: Any,
     ):
         # === Functional Model ===
         images = keras.Input((image_size, image_size, channels), name="images")

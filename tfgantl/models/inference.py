@@ -13,7 +13,7 @@ BATCH_SIZE = 256
 class _Traces:
     """Graphs of one network by the shapes and types of its inputs; an object, so that Keras does not export them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.graphs: dict[tuple, Callable] = {}
 
 
@@ -57,12 +57,12 @@ def in_batches(function: Callable, arrays: Sequence[np.ndarray | None], batch_si
     return tf.nest.map_structure(lambda *x: np.concatenate(x), *parts)
 
 
-def _graph(network, arrays, many: bool = False) -> Callable:
+def _graph(network: keras.Model, arrays: list[np.ndarray], many: bool = False) -> Callable:
     traces = network.__dict__.get("_inference") or network.__dict__.setdefault("_inference", _Traces())
     key = (many, *((x.shape[1:], x.dtype.str) for x in arrays))
     if key not in traces.graphs:
 
-        def forward(*tensors):
+        def forward(*tensors: tf.Tensor) -> Any:
             return network(list(tensors) if many else tensors[0], training=False)
 
         specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in arrays]
@@ -71,6 +71,6 @@ def _graph(network, arrays, many: bool = False) -> Callable:
     return traces.graphs[key]
 
 
-def _plain(x) -> np.ndarray:
+def _plain(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
     return x.astype(np.float32 if x.dtype.kind == "f" else np.int32, copy=False)

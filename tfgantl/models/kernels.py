@@ -48,7 +48,7 @@ class Kernel:
         return tensor if self.gain == 1.0 else tensor / self.gain
 
     @property
-    def _filters_first(self):
+    def _filters_first(self) -> list[int]:
         others = [axis for axis in range(len(self.shape)) if axis != self.filter_axis]
         return [self.filter_axis, *others]
 

@@ -35,7 +35,7 @@ class MinedGenerator(keras.Model):
         units: int = 128,
         dtype: str = "float32",
         name: str = "generator",
-        **kwargs,
+        **kwargs: Any,
     ):
         # === Functional Model ===
         if isinstance(generator, dict):

@@ -34,7 +34,7 @@ class MLPGenerator(keras.Model):
         negative_slope: float = 0.01,
         dtype: str = "float32",
         name: str = "generator",
-        **kwargs,
+        **kwargs: Any,
     ):
         # === Functional Model ===
         shape = (image_size, image_size, channels)
@@ -92,7 +92,7 @@ class MLPDiscriminator(keras.Model):
         negative_slope: float = 0.01,
         dtype: str = "float32",
         name: str = "discriminator",
-        **kwargs,
+        **kwargs: Any,
     ):
         # === Functional Model ===
         images = keras.Input((image_size, image_size, channels), name="images")

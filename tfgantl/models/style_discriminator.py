@@ -25,7 +25,7 @@ class SpectralConv2D(layers.Conv2D):
         kernel_size: int | tuple[int, int],
         strides: int | tuple[int, int] = (1, 1),
         padding: str = "valid",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(filters, kernel_size, strides, padding, **kwargs)
         if not self.use_bias or self.activation is not keras.activations.linear:
@@ -80,7 +80,7 @@ class StyleDiscriminator(keras.Model):
     """
 
     def __init__(
-        self, num_styles: int, width: int = 32, dtype: str = "float32", name: str = "style_discriminator", **kwargs
+        self, num_styles: int, width: int = 32, dtype: str = "float32", name: str = "style_discriminator", **kwargs: Any
     ):
         images = keras.Input((None, None, 3), name="images")
         mix = keras.Input((num_styles,), name="mix")

@@ -22,7 +22,7 @@ class ConditionalInstanceNorm(layers.Layer):
         Dumoulin et al., 2017, https://arxiv.org/abs/1610.07629
     """
 
-    def __init__(self, num_styles: int, epsilon: float = 1e-5, **kwargs):
+    def __init__(self, num_styles: int, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_styles, self.epsilon = num_styles, epsilon
 
@@ -55,7 +55,7 @@ class ReflectionPadding(layers.Layer):
         width: Pixels on each side.
     """
 
-    def __init__(self, width: int, **kwargs):
+    def __init__(self, width: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.width = width
 
@@ -99,12 +99,14 @@ class Stylizer(keras.Model):
         styles: Sequence[str] | None = None,
         dtype: str = "float32",
         name: str = "stylizer",
-        **kwargs,
+        **kwargs: Any,
     ):
         images = keras.Input((None, None, 3), name="images")
         mix = keras.Input((num_styles,), name="mix")
 
-        def conv(x, filters, kernel, stride, block, relu=True):
+        def conv(
+            x: keras.KerasTensor, filters: int, kernel: int, stride: int, block: str, relu: bool = True
+        ) -> keras.KerasTensor:
             x = ReflectionPadding(kernel // 2, dtype=dtype, name=f"{block}_pad")(x)
             x = layers.Conv2D(filters, kernel, stride, use_bias=False, dtype=dtype, name=f"{block}_conv")(x)
             x = ConditionalInstanceNorm(num_styles, dtype=dtype, name=f"{block}_norm")([x, mix])

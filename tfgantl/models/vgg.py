@@ -151,7 +151,7 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
         variable.assign(value)
 
 
-def _read(weights):
+def _read(weights: str | Path) -> tuple[dict[str, np.ndarray], str]:
     """Arrays by names that hold those of their layers, and where they are from."""
     named = str(weights) == "imagenet" and os.environ.get(VARIABLE)
     if str(weights) == "imagenet" and not named:
@@ -175,7 +175,7 @@ def _read(weights):
         return read_hdf5(path), origin
 
 
-def _cached():
+def _cached() -> Path:
     """The file that Keras downloads for its own VGG16, from its cache if it is there."""
     try:
         return Path(keras.utils.get_file(FILE, URL, cache_subdir="models", file_hash=MD5))
@@ -186,12 +186,18 @@ def _cached():
         ) from error
 
 
-def _how():
+def _how() -> str:
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     return f"offline, get {FILE} elsewhere, and put it into {home / 'models'}, or name it in {VARIABLE}"
 
 
-def _check(layers, input_shape, pooling, trainable, downsampling):
+def _check(
+    layers: Sequence[str],
+    input_shape: tuple[int | None, int | None, int],
+    pooling: str | None,
+    trainable: Sequence[str],
+    downsampling: str,
+) -> None:
     unknown = [name for name in layers if name not in LAYERS]
     if not layers or unknown or len(set(layers)) != len(layers):
         raise ConfigError(

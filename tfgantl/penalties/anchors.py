@@ -1,5 +1,7 @@
 """Remembers weights, and measures how far others are from them."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,7 +15,7 @@ class Anchors(keras.layers.Layer):
         importance: Path → array of the shape of the weight, at least 0; `None` for 1 everywhere.
     """
 
-    def __init__(self, networks: list[keras.Model], importance: dict[str, np.ndarray] | None = None, **kwargs):
+    def __init__(self, networks: list[keras.Model], importance: dict[str, np.ndarray] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.anchors, self.importance = {}, {}
         for network in networks:
@@ -24,7 +26,7 @@ class Anchors(keras.layers.Layer):
                     self.importance[key] = self._keep(f"importance_{variable.path}", importance[variable.path])
         self.built = True
 
-    def _keep(self, name, value):
+    def _keep(self, name: str, value: np.ndarray) -> keras.Variable:
         copy = self.add_weight(name=name.replace("/", "_"), shape=value.shape, trainable=False)
         copy.assign(value)
         return copy

@@ -1,6 +1,7 @@
 """Pulls to each real image the generated one that looks most like it."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -21,7 +22,7 @@ class NearestImages(keras.layers.Layer):
         pixel: Weight of the mean absolute difference of pixels.
     """
 
-    def __init__(self, shape: tuple[int, int, int], weights: str | Path | None, pixel: float, **kwargs):
+    def __init__(self, shape: tuple[int, int, int], weights: str | Path | None, pixel: float, **kwargs: Any):
         super().__init__(**kwargs)
         network = vgg16(LAYERS, weights, shape)
         self.network = lambda: network  # in a closure: checkpoints need not hold what never changes

@@ -26,7 +26,7 @@ class SourceFeatures(keras.layers.Layer):
     """
 
     def __init__(
-        self, network: keras.Model, largest_map: int | None = None, anchors: np.ndarray | None = None, **kwargs
+        self, network: keras.Model, largest_map: int | None = None, anchors: np.ndarray | None = None, **kwargs: Any
     ):
         super().__init__(**kwargs)
         self.source = fresh_copy(network)
@@ -90,7 +90,7 @@ class SourceFeatures(keras.layers.Layer):
         return tf.add_n(losses) / len(losses)
 
 
-def _log_similarities(features):
+def _log_similarities(features: tf.Tensor) -> tf.Tensor:
     """(n, …) → (n, n - 1): log softmax over all others of the cosine similarity."""
     flat = tf.math.l2_normalize(tf.reshape(features, (tf.shape(features)[0], -1)), axis=1)
     count = tf.shape(flat)[0]
@@ -99,13 +99,13 @@ def _log_similarities(features):
     return tf.nn.log_softmax(others, axis=1)
 
 
-def _self_correlation(maps):
+def _self_correlation(maps: tf.Tensor) -> tf.Tensor:
     """(n, h, w, c) → (n, h w, h w): cosine similarity of all pairs of positions."""
     shape = tf.shape(maps)
     pixels = tf.math.l2_normalize(tf.reshape(maps, (shape[0], shape[1] * shape[2], shape[3])), axis=2)
     return tf.matmul(pixels, pixels, transpose_b=True)
 
 
-def _smooth_l1(a, b):
+def _smooth_l1(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     gap = tf.abs(a - b)
     return tf.reduce_mean(tf.where(gap < 1.0, 0.5 * tf.square(gap), gap - 0.5))

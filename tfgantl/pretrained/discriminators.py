@@ -40,7 +40,7 @@ def rebuild_discriminator(
     size, _, channels = structure.image_shape
     num_classes, latent_dim = structure.num_classes, structure.latent_dim
 
-    def samples(step):
+    def samples(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
         seeds = step_seeds(seed, StepStream.SOURCE_LATENTS, step)
         latents = tf.random.stateless_normal((batch_size, latent_dim), seeds)
         if num_classes is None:

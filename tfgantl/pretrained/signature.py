@@ -4,6 +4,7 @@ import hashlib
 import re
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,7 +51,7 @@ class SignatureLayer(keras.layers.Layer):
         self._track()
         self.built = True
 
-    def _choose_signature(self, wanted):
+    def _choose_signature(self, wanted: str | None) -> str:
         matching = [name for name in self._loaded.signatures if not name.startswith("__")]
         for name in (wanted,) if wanted else SIGNATURES:
             if name in matching:
@@ -62,7 +63,7 @@ class SignatureLayer(keras.layers.Layer):
             f"{self.where}: must have the signature {names}. Received: {', '.join(sorted(matching)) or 'none'}"
         )
 
-    def _sort_inputs(self, specs):
+    def _sort_inputs(self, specs: dict[str, tf.TensorSpec]) -> None:
         """Says which input is what, by type, rank and name."""
         self.label_input, self.label_width, self._constants = None, None, {}
         noise = [name for name, spec in specs.items() if spec.dtype.is_floating and spec.shape.rank == 2]
@@ -89,7 +90,7 @@ class SignatureLayer(keras.layers.Layer):
                 f"{self.where}: latents must have the shape (any batch, fixed length). Received: {shapes}"
             )
 
-    def _choose_output(self, wanted):
+    def _choose_output(self, wanted: str | None) -> tuple[str, tuple[int, int, int]]:
         outputs = self._function.structured_outputs
         outputs = outputs if isinstance(outputs, dict) else {"output_0": outputs}
         matching = [
@@ -109,7 +110,7 @@ class SignatureLayer(keras.layers.Layer):
             raise ArtifactError(f"{self.where}: images must be square, with 1 or 3 channels. Received: {shape}")
         return matching[0], shape[1:]
 
-    def _track(self):
+    def _track(self) -> None:
         """Shares the variables with Keras: what an optimizer writes, the signature reads."""
         handles = _captured(self._function)
         variables = [v for v in _all_variables(self._loaded, self._function) if id(v.handle) in handles]
@@ -175,7 +176,7 @@ class SignatureLayer(keras.layers.Layer):
                 values = variable.numpy()
                 variable.assign(rng.permutation(values.ravel()).reshape(values.shape))
 
-    def _run(self, noise, labels=None):
+    def _run(self, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         arguments = {self._latent_input: noise, **self._constants}
         if self.label_input is not None:
             if self.label_width is not None:
@@ -190,12 +191,12 @@ class SignatureLayer(keras.layers.Layer):
         return keras.KerasTensor((inputs[0].shape[0], *self._image_shape), "float32")
 
 
-def _all_variables(loaded, function):
+def _all_variables(loaded: Any, function: Any) -> list[tf.Variable]:
     matching = [*getattr(loaded, "variables", ()), *function.variables]
     return list({id(v): v for v in matching if hasattr(v, "handle")}.values())
 
 
-def _captured(function):
+def _captured(function: Any) -> set[int]:
     """Identities of the outside tensors that the outputs depend on: a TF1 graph captures the discriminator, too."""
     reached, queue = set(), list(function.graph.outputs)
     while queue:

@@ -62,7 +62,7 @@ class WrappedGenerator(keras.Model):
         allow_ops: tuple[str, ...] = (),
         dtype: str = "float32",
         name: str = "generator",
-        **kwargs,
+        **kwargs: Any,
     ):
         if latents not in ("normal", "uniform"):
             raise ArtifactError(f"`latents` must be normal or uniform. Received: {latents}")

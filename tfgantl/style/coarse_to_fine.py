@@ -120,15 +120,22 @@ def paint(
     return painting
 
 
-def _run(optimizer, painting, end, every, on_step, on_state) -> bool:
+def _run(
+    optimizer: PixelOptimizer,
+    painting: Painting,
+    end: int,
+    every: int,
+    on_step: Callable[[Painting], bool],
+    on_state: Callable[[Painting], None],
+) -> bool:
     """Takes the steps of one size; whether to stop."""
     stopped, traced, last = False, False, time.perf_counter()
 
-    def keep():
+    def keep() -> None:
         painting.image, painting.state = optimizer.image, optimizer.state()
         on_state(painting)
 
-    def after(terms):
+    def after(terms: dict[str, float]) -> bool:
         nonlocal stopped, traced, last
         seconds, count = painting.seconds
         if traced:
@@ -158,19 +165,19 @@ def starting_image(task: PaintingTask, shape: tuple[int, int]) -> np.ndarray:
     return to_unit(resized(picture, shape))[None]
 
 
-def _first(task, start, shape):
+def _first(task: PaintingTask, start: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """What to begin with: the start, or the frame before where nothing has moved."""
-    if task.before is None:
+    if task.before is None or task.content is None:
         return start
     painted, earlier, content = (to_unit(resized(p, shape))[None] for p in (*task.before, task.content))
     still = still_parts(content, earlier)
     return still * painted + (1 - still) * start
 
 
-def _objective(task, network, start, shape):
+def _objective(task: PaintingTask, network: keras.Model, start: np.ndarray, shape: tuple[int, int]) -> Objective:
     content = None if task.content is None else to_unit(resized(task.content, shape))[None]
     styles = [to_unit(resized(style, shape_at(style, max(shape))))[None] for style in task.styles]
-    if task.match:
+    if task.match and content is not None:
         styles = [match_colors(style, content) for style in styles]
     masks = None
     if task.masks is not None:

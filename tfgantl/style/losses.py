@@ -4,6 +4,8 @@ Reference:
     Gatys et al., 2016, https://arxiv.org/abs/1508.06576
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 CONTENT_LAYER = "block4_conv2"
@@ -40,10 +42,10 @@ def style_loss(features: tf.Tensor, target: tf.Tensor, count: tf.Tensor | None =
     # Gram matrices are symmetric, so that the gradient is one product of matrices where automatic differentiation
     # finds two; and it needs no more precision than the features have.
     @tf.custom_gradient
-    def loss(features):
+    def loss(features: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         difference = gram(features, count) - target
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
             flat, positions = _flat(features, count)
             size = tf.cast(tf.size(difference) / tf.shape(difference)[0], tf.float32)
             weighted = difference * (4.0 * upstream[:, None, None] / (size * positions))
@@ -66,7 +68,7 @@ def total_variation(images: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(down, axis=(1, 2, 3)) + tf.reduce_mean(right, axis=(1, 2, 3))
 
 
-def _flat(features, count):
+def _flat(features: tf.Tensor, count: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
     shape = tf.shape(features)
     positions = tf.cast(shape[1] * shape[2], tf.float32) if count is None else count
     return tf.reshape(features, (shape[0], -1, features.shape[-1])), positions

@@ -154,13 +154,20 @@ def held(painted: np.ndarray, content: np.ndarray, before: tuple[np.ndarray, np.
     return share * before[0] + (1.0 - share) * painted
 
 
-def _features(network, image):
+def _features(network: keras.Model, image: np.ndarray) -> list[tf.Tensor]:
     return network(tf.constant(image), training=False)
 
 
-def _region(share, mask, targets, strength, begun, known):
+def _region(
+    share: float,
+    mask: np.ndarray | None,
+    targets: list[tf.Tensor],
+    strength: float,
+    begun: list[tf.Tensor],
+    known: list[tf.Tensor] | None,
+) -> Region:
     """A region with its targets mixed with those of the content, and its scales."""
-    maps = [None] * len(begun)
+    maps: list[tuple[tf.Tensor, tf.Tensor] | None] = [None] * len(begun)
     if mask is not None:
         small = [tf.image.resize(mask[None, ..., None], x.shape[1:3], "area") for x in begun]
         maps = [(m, tf.reduce_sum(tf.square(m)) + 1e-6) for m in small]
@@ -175,7 +182,7 @@ def _region(share, mask, targets, strength, begun, known):
     return Region(share, maps, targets, scales)
 
 
-def _style(region, maps):
+def _style(region: Region, maps: list[tf.Tensor]) -> tf.Tensor:
     losses = []
     for x, m, target, scale in zip(maps, region.maps, region.targets, region.scales, strict=True):
         masked, count = _within(x, m)
@@ -183,7 +190,7 @@ def _style(region, maps):
     return tf.add_n(losses) / len(losses)
 
 
-def _within(features, region):
+def _within(features: tf.Tensor, region: tuple[tf.Tensor, tf.Tensor] | None) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Features that are 0 outside of a region, and what to divide their products by."""
     if region is None:
         return features, None

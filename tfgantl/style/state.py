@@ -32,5 +32,5 @@ def load_state(run: RunDirectory, title: str = "") -> dict[str, np.ndarray] | No
     return read_npz(path) if path.is_file() else None
 
 
-def _file(title):
+def _file(title: str) -> str:
     return f"state_{title}.npz" if title else "state.npz"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -78,7 +78,7 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _names(reader):
+def _names(reader: Any) -> dict[str, str]:
     """Key in the checkpoint → name of the variable in the program that wrote it."""
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 

@@ -52,7 +52,7 @@ class LabelRamp(Adapter):
         Shahbazi et al., 2022, https://arxiv.org/abs/2201.06578
     """
 
-    def __init__(self, network: keras.Model, step: Callable, start: int, end: int, **kwargs):
+    def __init__(self, network: keras.Model, step: Callable, start: int, end: int, **kwargs: Any):
         super().__init__(**kwargs)
         tables = structure_of(network).label_tables
         if not tables:

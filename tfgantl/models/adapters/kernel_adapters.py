@@ -24,7 +24,7 @@ class _KernelAdapter(Adapter, ABC):
         ConfigError: If the network has no kernel that could be adapted, and the method would do nothing.
     """
 
-    def __init__(self, network: keras.Model, outputs: bool = True, **kwargs):
+    def __init__(self, network: keras.Model, outputs: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         structure = structure_of(network)
         self.kernels = list(structure.kernels if outputs else structure.inner_kernels)
@@ -63,7 +63,7 @@ class _KernelAdapter(Adapter, ABC):
 class LowRank(_KernelAdapter):
     """W' = W + B A; A (rank, inputs) is random, B (filters, rank) starts at 0."""
 
-    def __init__(self, network: keras.Model, rank: int, seed: int, **kwargs):
+    def __init__(self, network: keras.Model, rank: int, seed: int, **kwargs: Any):
         self.rank, self.rng = rank, np.random.default_rng([seed, 31])
         super().__init__(network, **kwargs)
 
@@ -101,7 +101,7 @@ class Modulation(_KernelAdapter):
     those that are trained as they are.
     """
 
-    def __init__(self, network: keras.Model, seed: int, **kwargs):
+    def __init__(self, network: keras.Model, seed: int, **kwargs: Any):
         self.rng = np.random.default_rng([seed, 37])
         super().__init__(network, **kwargs)
 

@@ -32,7 +32,7 @@ class LatentScaleShift(Adapter):
         generator: Its `latent_inputs` take up both.
     """
 
-    def __init__(self, generator: keras.Model, **kwargs):
+    def __init__(self, generator: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
         self.places = [(place.kernel.path, place.shift.path, place.factor) for place in latent_inputs(generator)]
         self.latent_dim = generator.inputs[0].shape[-1]

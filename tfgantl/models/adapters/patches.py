@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -21,7 +21,7 @@ class PatchHead(Adapter):
         discriminator: Where the map is taken.
     """
 
-    def __init__(self, discriminator: keras.Model, **kwargs):
+    def __init__(self, discriminator: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
         maps = keras.Model(discriminator.inputs, deepest_map(discriminator))
         self.maps = lambda: maps  # it shares the layers of the discriminator, which are not this layer's own
@@ -34,7 +34,7 @@ class PatchHead(Adapter):
     ) -> tf.Tensor:
         """Logits of whole images (batch, 1, 1, 1) if `whole`, else of patches (batch, height, width, 1)."""
 
-        def patches():
+        def patches() -> tf.Tensor:
             return self.head(tf.cast(run(self.maps(), gan.inputs(images, labels), gan.d_adapters), tf.float32))
 
         # Of one rank, or the optimizer of the graph takes sums over the one for sums over the other.
