@@ -1,7 +1,5 @@
 """Adaptation-aware kernel modulation: filters that matter are modulated, the others fine-tuned."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -47,7 +45,7 @@ class AdAM(FineTune):
         check_within(self, "[0, 1]", "quantile")
         check_at_least(self, 1, "samples")
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.kernel_adapters import Modulation
         from tfgantl.penalties.fisher import Fisher
 
@@ -63,7 +61,7 @@ class AdAM(FineTune):
         yield Stage("probe", probing, all_but_norms, all_but_outputs)
         yield Stage("adapt", steps - probing, before=self.choose)
 
-    def choose(self, gan: GAN) -> None:
+    def choose(self, gan: "GAN") -> None:
         """Chooses the filters to modulate; the others are themselves again."""
         import numpy as np
 

@@ -1,7 +1,5 @@
 """Choosing a method by measurements before training."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,10 +36,10 @@ class Auto(Transfer):
         check_above(self, 0, "far")
         check_at_least(self, 0, "few")
 
-    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         raise ConfigError("`transfer` must be what `Auto.resolve` gives by the time of training. Received: Auto itself")
 
-    def resolve(self, transferability: Transferability) -> tuple[Transfer, str]:
+    def resolve(self, transferability: "Transferability") -> tuple[Transfer, str]:
         if transferability.ckid is not None and transferability.ckid > self.far:
             return LoRA(), f"auto: LoRA, because the source is far: cKID {transferability.ckid:.2f} > {self.far:g}"
         if transferability.shots is not None and transferability.shots <= self.few:

@@ -1,7 +1,5 @@
 """Elastic weight consolidation: a weight is held near the source as firmly as it mattered there."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +35,7 @@ class EWC(FineTune):
         check_above(self, 0, "strength")
         check_at_least(self, 1, "samples")
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.anchors import Anchors
         from tfgantl.penalties.fisher import Fisher
 
@@ -51,5 +49,7 @@ class EWC(FineTune):
         importance = {v.path: f / (mean * count) for v, f in zip(targets, fisher, strict=True)}
         gan.method_state = Anchors([gan.generator], importance)
 
-    def generator_penalty(self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, fakes: tf.Tensor) -> tf.Tensor:
+    def generator_penalty(
+        self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return self.strength * gan.method_state.distance(gan.generator)

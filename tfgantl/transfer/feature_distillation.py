@@ -1,7 +1,5 @@
 """Keeping what the source discriminator knows how to see."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,18 +32,18 @@ class FeatureDistillation(FineTune):
     def __post_init__(self) -> None:
         check_above(self, 0, "strength")
 
-    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.blocks import block_features
 
         generator, discriminator = super().networks(source, dtype)
         block_features(discriminator)
         return generator, discriminator
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.source_features import SourceFeatures
 
         super().prepare(gan, source)
         gan.method_state = SourceFeatures(gan.discriminator)
 
-    def discriminator_penalty(self, gan: GAN, images: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+    def discriminator_penalty(self, gan: "GAN", images: "tf.Tensor", labels: "tf.Tensor | None") -> "tf.Tensor":
         return self.strength * gan.method_state.feature_distance(gan, images, labels)

@@ -1,7 +1,5 @@
 """Fine-tuning of all weights: the simplest transfer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ class FineTune(Transfer):
         Wang et al., 2018, https://arxiv.org/abs/1805.01677
     """
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.pretrained import copy_weights
 
         source = self._needed(source)

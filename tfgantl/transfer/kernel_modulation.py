@@ -1,7 +1,5 @@
 """Every kernel of the generator is modulated by an outer product."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,7 +34,7 @@ class KernelModulation(FineTune):
     def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.kernel_adapters import Modulation
 
         super().prepare(gan, source)

@@ -1,7 +1,5 @@
 """L2-SP: every weight is held near the source."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,14 +31,16 @@ class L2SP(FineTune):
     def __post_init__(self) -> None:
         check_above(self, 0, "strength")
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.anchors import Anchors
 
         super().prepare(gan, source)
         gan.method_state = Anchors([gan.generator, *([gan.discriminator] if self.discriminator else [])])
 
-    def generator_penalty(self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, fakes: tf.Tensor) -> tf.Tensor:
+    def generator_penalty(
+        self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return 0.5 * self.strength * gan.method_state.distance(gan.generator)
 
-    def discriminator_penalty(self, gan: GAN, images: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor | float:
+    def discriminator_penalty(self, gan: "GAN", images: "tf.Tensor", labels: "tf.Tensor | None") -> "tf.Tensor | float":
         return 0.5 * self.strength * gan.method_state.distance(gan.discriminator) if self.discriminator else 0.0

@@ -1,7 +1,5 @@
 """GenDA-like: a scale and a shift of each latent."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,14 +37,14 @@ class LatentAffine(FineTune):
     def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
 
-    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.adapters.latents import latent_inputs
 
         generator, discriminator = super().networks(source, dtype)
         latent_inputs(generator)
         return generator, discriminator
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.latents import LatentScaleShift
 
         super().prepare(gan, source)

@@ -1,7 +1,5 @@
 """Low-rank adaptation of every kernel of the generator."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,7 +38,7 @@ class LoRA(FineTune):
         check_above(self, 0, "g_lr_multiplier")
         check_at_least(self, 1, "rank")
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.kernel_adapters import LowRank
 
         super().prepare(gan, source)

@@ -1,7 +1,5 @@
 """MineGAN: a small network finds the latents of images like those of the target."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,13 +41,13 @@ class MineGAN(FineTune):
         check_at_least(self, 1, "units")
         check_within(self, "(0, 1]", "miner_share")
 
-    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.mined import MinedGenerator
 
         generator, discriminator = super().networks(source, dtype)
         return MinedGenerator(generator, self.units, dtype), discriminator
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.pretrained import copy_weights
 
         source = self._needed(source)

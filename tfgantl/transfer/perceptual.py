@@ -1,7 +1,5 @@
 """Training scales and shifts of the generator for images that look like those of the target to VGG16."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,11 +43,13 @@ class Perceptual(ScaleShift):
         check_above(self, 0, "strength")
         check_at_least(self, 0, "pixel", "adversarial")
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.nearest_images import NearestImages
 
         super().prepare(gan, source)
         gan.method_state = NearestImages(gan.generator.output_shape[1:], self.weights, self.pixel)
 
-    def reconstruction_loss(self, gan: GAN, images: tf.Tensor, labels: tf.Tensor | None, fakes: tf.Tensor) -> tf.Tensor:
+    def reconstruction_loss(
+        self, gan: "GAN", images: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return self.strength * gan.method_state.loss(images, labels, fakes)

@@ -1,7 +1,5 @@
 """RICK: filters that matter are frozen, those that never do are pruned, the rest is fine-tuned."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,7 +48,7 @@ class RICK(FineTune):
             )
         check_at_least(self, 1, "every", "samples")
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.kernel_adapters import FilterStates
         from tfgantl.penalties.fisher import Fisher
 
@@ -69,7 +67,7 @@ class RICK(FineTune):
             taken += share
             yield Stage("adapt", share, before=self.score, measured=taken == steps)
 
-    def score(self, gan: GAN) -> None:
+    def score(self, gan: "GAN") -> None:
         """Sets the state of every filter anew; pruned ones stay pruned."""
         import numpy as np
 

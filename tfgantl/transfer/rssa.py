@@ -1,7 +1,5 @@
 """Relaxed spatial structural alignment: parts of an image relate to each other as in the source."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,18 +39,20 @@ class RSSA(FineTune):
         check_above(self, 0, "strength")
         check_at_least(self, 1, "samples", "largest_map")
 
-    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.blocks import block_features
 
         generator, discriminator = super().networks(source, dtype)
         block_features(generator, self.largest_map)
         return generator, discriminator
 
-    def prepare(self, gan: GAN, source: GAN | None) -> None:
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.source_features import SourceFeatures
 
         super().prepare(gan, source)
         gan.method_state = SourceFeatures(gan.generator, largest_map=self.largest_map)
 
-    def generator_penalty(self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, fakes: tf.Tensor) -> tf.Tensor:
+    def generator_penalty(
+        self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return self.strength * gan.method_state.structure_inconsistency(gan, latents, labels, self.samples)

@@ -1,7 +1,5 @@
 """Training nothing of the generator but the scale and shift of its normalisation."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,7 +34,7 @@ class ScaleShift(FineTune):
     def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
 
-    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.structure import structure_of
 
         generator, discriminator = super().networks(source, dtype)

@@ -1,7 +1,5 @@
 """The specification of a DCGAN."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt, prod
@@ -68,12 +66,12 @@ class DCGAN(Networks):
             )
 
     @classmethod
-    def classic(cls) -> DCGAN:
+    def classic(cls) -> "DCGAN":
         """The network of the classic tutorial, exactly; trained with Adam at 1e-4, non-saturating."""
         return cls()
 
     @classmethod
-    def pytorch_tutorial(cls, width: int = 64) -> DCGAN:
+    def pytorch_tutorial(cls, width: int = 64) -> "DCGAN":
         """The 64 px network of PyTorch's DCGAN tutorial, exactly: its weights can be adopted from an `.npz`.
 
         Args:
@@ -87,14 +85,14 @@ class DCGAN(Networks):
         )  # fmt: skip
 
     @classmethod
-    def keras_classes(cls) -> tuple[type[keras.Model], ...]:
+    def keras_classes(cls) -> "tuple[type[keras.Model], ...]":
         from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 
         return DCGANGenerator, DCGANDiscriminator
 
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
-    ) -> tuple[keras.Model, keras.Model]:
+    ) -> "tuple[keras.Model, keras.Model]":
         if image_size % prod(self.strides):
             raise ConfigError(
                 f"`strides` must have a product that divides the image size {image_size}. "

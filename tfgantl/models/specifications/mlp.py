@@ -1,7 +1,5 @@
 """The specification of a dense GAN."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import isqrt
@@ -32,14 +30,14 @@ class MLP(Networks):
     negative_slope: float = 0.01
 
     @classmethod
-    def keras_classes(cls) -> tuple[type[keras.Model], ...]:
+    def keras_classes(cls) -> "tuple[type[keras.Model], ...]":
         from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
 
         return MLPGenerator, MLPDiscriminator
 
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
-    ) -> tuple[keras.Model, keras.Model]:
+    ) -> "tuple[keras.Model, keras.Model]":
         generator_class, discriminator_class = self.keras_classes()
         common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
         generator = generator_class(**common, **asdict(self))
