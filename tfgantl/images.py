@@ -12,7 +12,7 @@ from PIL import Image
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Pixels = TypeVar("Pixels", "np.ndarray", "tf.Tensor")
+Pixels = TypeVar("Pixels", np.ndarray, "tf.Tensor")
 
 
 def to_unit(images: Pixels) -> Pixels:

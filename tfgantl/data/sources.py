@@ -57,7 +57,7 @@ class FiniteSource(Source):
     image_size: int | None
     shots: int | None
     seed: int
-    validation: float  # this and the next one only if there is no other `shares`
+    validation: float  # like `test`, only for a source without `shares` of its own
     test: float
 
     @abstractmethod
