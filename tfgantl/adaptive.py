@@ -1,5 +1,7 @@
 """Adaptive discriminator augmentation: as much augmentation as the discriminator needs, and no more."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -40,15 +42,15 @@ class AdaptiveAugment(Controller):
         Karras et al., 2020, https://arxiv.org/abs/2006.06676
     """
 
-    def __init__(self, color: bool | None = None, **kwargs):
+    def __init__(self, color: bool | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.color = color
 
-    def call(self, images, seed):
+    def call(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         # At p = 0, where every run begins and some stay, nothing is paid for.
         return tf.cond(self.p.value > 0.0, lambda: self.change(images, seed), lambda: tf.identity(images))
 
-    def change(self, images, seed):
+    def change(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Changes images with probability `p`, whatever it is."""
         dice = _Dice(tf.shape(images)[0], seed, self.p.value)
         images = resample(images, affine_maps(dice, images.shape[1], images.shape[2]))
@@ -57,49 +59,49 @@ class AdaptiveAugment(Controller):
             images = tf.einsum("nhwc,ndc->nhwd", images, matrix) + offset[:, None, None]
         return images
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "color": self.color}
 
 
 class _Dice:
     """Stateless draws (batch,), each of which is neutral, 0, with probability 1 - p."""
 
-    def __init__(self, count, seed, p):
+    def __init__(self, count: tf.Tensor, seed: tf.Tensor, p: tf.Tensor):
         self.count, self.p = count, p
         # Drawn at once, which is much faster than one by one.
         uniform, normal = (tf.random.experimental.stateless_fold_in(seed, stream) for stream in (1, 2))
         self.uniforms = iter(tf.unstack(tf.random.stateless_uniform((count, 30), uniform), axis=1))
         self.normals = iter(tf.unstack(tf.random.stateless_normal((count, 8), normal), axis=1))
 
-    def gate(self, values, p=None):
+    def gate(self, values: tf.Tensor, p: tf.Tensor | None = None) -> tf.Tensor:
         return tf.where(next(self.uniforms) < (self.p if p is None else p), values, 0.0)
 
-    def uniform(self, low, high, p=None):
+    def uniform(self, low: float, high: float, p: tf.Tensor | None = None) -> tf.Tensor:
         return self.gate(low + (high - low) * next(self.uniforms), p)
 
-    def whole(self, low: int, high: int):
+    def whole(self, low: int, high: int) -> tf.Tensor:
         """Whole numbers of low … high, as floats."""
         return tf.floor(self.uniform(low, high + 1.0))
 
-    def normal(self, sd):
+    def normal(self, sd: float) -> tf.Tensor:
         return self.gate(sd * next(self.normals))
 
 
-def _stack(rows):
+def _stack(rows: list[list[tf.Tensor]]) -> tf.Tensor:
     return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def affine_maps(dice, height: int, width: int):
+def affine_maps(dice: _Dice, height: int, width: int) -> tf.Tensor:
     """Random maps (batch, 2, 3) from pixels of the result to pixels of the image, both counted from the centre."""
     one, zero = tf.ones((dice.count,)), tf.zeros((dice.count,))
 
-    def linear(a, b, c, d):
+    def linear(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor, d: tf.Tensor) -> tf.Tensor:
         return _stack([[a, b, zero], [c, d, zero], [zero, zero, one]])
 
-    def turn(angle):
+    def turn(angle: tf.Tensor) -> tf.Tensor:
         return linear(tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle))
 
-    def shift(x, y):
+    def shift(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         return _stack([[one, zero, x], [zero, one, y], [zero, zero, one]])
 
     flip = 1.0 - 2.0 * dice.whole(0, 1)
@@ -119,7 +121,7 @@ def affine_maps(dice, height: int, width: int):
     return maps[:, :2]
 
 
-def resample(images, maps):
+def resample(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
     """Looks up each pixel of the result in the image, bilinearly; what lies outside is black.
 
     Gathering has an exact gradient. That of TensorFlow's own projective transform resamples the gradient with the
@@ -142,7 +144,7 @@ def resample(images, maps):
     right, low = (x - left)[..., None], (y - top)[..., None]  # weights of the right and of the lower neighbours
     index = tf.cast(top, tf.int32) * (width + 2) + tf.cast(left, tf.int32)
 
-    def neighbour(offset):
+    def neighbour(offset: int) -> tf.Tensor:
         return tf.gather(pixels, index + offset, axis=1, batch_dims=1)
 
     upper = (1.0 - right) * neighbour(0) + right * neighbour(1)
@@ -150,7 +152,7 @@ def resample(images, maps):
     return tf.reshape((1.0 - low) * upper + low * lower, tf.shape(images))
 
 
-def color_maps(dice, channels: int):
+def color_maps(dice: _Dice, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Random matrices (batch, channels, channels) and offsets (batch, channels) for the colors of an image."""
     luma = np.ones((channels, channels), np.float32) / channels  # projects a color on its luma
     eye = np.eye(channels, dtype=np.float32)
@@ -158,7 +160,7 @@ def color_maps(dice, channels: int):
     offset = dice.normal(BRIGHTNESS) * factor
     flip = 2.0 * dice.whole(0, 1)
 
-    def each(values):
+    def each(values: tf.Tensor) -> tf.Tensor:
         return values[:, None, None]
 
     matrix = each(factor) * eye

@@ -1,18 +1,22 @@
 """Differentiable augmentation of everything that the discriminator sees, as a Keras layer."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from tfgantl.errors import ConfigError
 
 
-def _uniform(images, seed, stream, shape, low=0.0, high=1.0):
+def _uniform(
+    images: tf.Tensor, seed: tf.Tensor, stream: int, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0
+) -> tf.Tensor:
     """Stateless uniform numbers; `stream` separates the draws that share one seed."""
     seed = tf.random.experimental.stateless_fold_in(seed, stream)
     return tf.random.stateless_uniform((tf.shape(images)[0], *shape), seed, low, high)
 
 
-def translation(images, seed, ratio=0.125):
+def translation(images: tf.Tensor, seed: tf.Tensor, ratio: float = 0.125) -> tf.Tensor:
     """Shifts each image by up to `ratio` of its side, filling with the value of black."""
     height, width = images.shape[1], images.shape[2]
     pad_y, pad_x = max(1, round(height * ratio)), max(1, round(width * ratio))
@@ -25,12 +29,12 @@ def translation(images, seed, ratio=0.125):
     return tf.transpose(columns, [0, 2, 1, 3])
 
 
-def cutout(images, seed, ratio=0.5):
+def cutout(images: tf.Tensor, seed: tf.Tensor, ratio: float = 0.5) -> tf.Tensor:
     """Blanks a rectangle of `ratio` of each side, whose centre lies anywhere in the image, to mid gray."""
     height, width = images.shape[1], images.shape[2]
     centre = _uniform(images, seed, 2, (2,))
 
-    def outside(position, size):
+    def outside(position: tf.Tensor, size: int) -> tf.Tensor:
         half = size * ratio / 2.0
         return tf.abs(tf.range(size, dtype=tf.float32) + 0.5 - position[:, None] * size) > half
 
@@ -38,7 +42,7 @@ def cutout(images, seed, ratio=0.5):
     return images * tf.cast(keep[..., None], images.dtype)
 
 
-def color(images, seed):
+def color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Changes brightness, saturation and contrast of each image; gray images are returned as they are.
 
     On one channel saturation does nothing, and brightness moves the background of line drawings, which the
@@ -53,7 +57,9 @@ def color(images, seed):
     return mean + (images - mean) * _uniform(images, seed, 5, (1, 1, 1), 0.5, 1.5)
 
 
-def affine(images, seed, turn=0.25, shear=0.2, zoom=0.2, shift=0.08):
+def affine(
+    images: tf.Tensor, seed: tf.Tensor, turn: float = 0.25, shear: float = 0.2, zoom: float = 0.2, shift: float = 0.08
+) -> tf.Tensor:
     """Turns (radians), shears, zooms and shifts (shares of the side) each image, filling with the value of black."""
     side = float(images.shape[1])
     angle, slant = (_uniform(images, seed, stream, (), -most, most) for stream, most in ((6, turn), (7, shear)))
@@ -72,7 +78,7 @@ def affine(images, seed, turn=0.25, shear=0.2, zoom=0.2, shift=0.08):
     )  # fmt: skip
 
 
-def resolution(images, seed, lowest=0.25):
+def resolution(images: tf.Tensor, seed: tf.Tensor, lowest: float = 0.25) -> tf.Tensor:
     """Takes most images down to one of two random sizes, from `lowest` of the side on, and back up."""
     side = images.shape[1]
     choice = tf.cast(_uniform(images, seed, 10, (1, 1, 1)) * 3.0, tf.int32)
@@ -115,7 +121,7 @@ class DiffAugment(keras.layers.Layer):
         Zhao et al., 2020, https://arxiv.org/abs/2006.10738
     """
 
-    def __init__(self, policy: str = "translation,cutout,color", **kwargs):
+    def __init__(self, policy: str = "translation,cutout,color", **kwargs: Any):
         super().__init__(**kwargs)
         self.policy = policy
         self.names = [name.strip() for name in policy.split(",") if name.strip()]
@@ -123,10 +129,10 @@ class DiffAugment(keras.layers.Layer):
             if name not in POLICIES:
                 raise ConfigError(f"`augment` must name {', '.join(POLICIES)}, with commas. Received: {policy}")
 
-    def call(self, images, seed):
+    def call(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         for name in self.names:
             images = POLICIES[name](images, seed)
         return images
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "policy": self.policy}

@@ -1,16 +1,24 @@
 """Optimizers of a GAN, and how a file holds what it was compiled with."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from tfgantl.errors import ConfigError
 from tfgantl.hooks import TrainStepHooks
 
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
+
 HOOKS = [name for name, value in vars(TrainStepHooks).items() if not name.startswith("_")]
 
 
-def optimizer_for(optimizer, parts: Sequence[keras.layers.Layer]) -> keras.optimizers.Optimizer:
+def optimizer_for(
+    optimizer: str | keras.optimizers.Optimizer, parts: Sequence[keras.layers.Layer]
+) -> keras.optimizers.Optimizer:
     """Makes an optimizer ready for all weights of a network and its adapters.
 
     Args:
@@ -30,7 +38,7 @@ def optimizer_for(optimizer, parts: Sequence[keras.layers.Layer]) -> keras.optim
     return optimizer
 
 
-def compile_config(gan) -> dict:
+def compile_config(gan: GAN) -> dict[str, Any]:
     """What `compile` was called with, for a file.
 
     Raises:
@@ -45,7 +53,8 @@ def compile_config(gan) -> dict:
         )
     for optimizer, network in ((gan.optimizer, gan.generator), (gan.d_optimizer, gan.discriminator)):
         weights = sum(len(layer._trainable_variables) for layer in network._flatten_layers())
-        if len(getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables) != weights:
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if len((optimizer.inner_optimizer if scales else optimizer)._trainable_variables) != weights:
             raise ConfigError(
                 "a GAN must be compiled again, once its adapters are merged, before it is saved. "
                 f"Received: an optimizer of other weights than those of {network.name}"
@@ -63,7 +72,7 @@ def compile_config(gan) -> dict:
     }
 
 
-def compile_arguments(config: dict, rate_factor) -> dict:
+def compile_arguments(config: dict[str, Any], rate_factor: keras.Variable) -> dict[str, Any]:
     """Arguments for `compile` out of such a configuration.
 
     Args:

@@ -4,7 +4,9 @@ Every message names the thing, what is allowed and what was received. Anything e
 package, and keeps its traceback.
 """
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class TfgantlError(Exception):
@@ -56,7 +58,7 @@ class ServingError(TfgantlError, RuntimeError):
 
 
 @contextmanager
-def intact(message: str):
+def intact(message: str) -> Iterator[None]:
     """Context manager around reading a file: whatever its parser meets first becomes `ArtifactError`, in one line.
 
     Args:
@@ -79,28 +81,28 @@ def check_seed(name: str, value: int) -> None:
         raise ConfigError(f"`{name}` must be in [0, {2**32 - 1}]. Received: {value}")
 
 
-def check_at_least(config, least: float, *names: str) -> None:
+def check_at_least(config: object, least: float, *names: str) -> None:
     """Raises `ConfigError` unless each attribute named is at least `least`, or `None`."""
     _require(config, names, f"at least {least}", lambda value: value >= least)
 
 
-def check_above(config, bound: float, *names: str) -> None:
+def check_above(config: object, bound: float, *names: str) -> None:
     """Raises `ConfigError` unless each attribute named is above `bound`, or `None`."""
     _require(config, names, f"above {bound}", lambda value: value > bound)
 
 
-def check_within(config, interval: str, *names: str) -> None:
+def check_within(config: object, interval: str, *names: str) -> None:
     """Raises `ConfigError` unless each attribute named is in an interval such as `(0, 1]`, or `None`."""
     low, high = (float(end) for end in interval[1:-1].split(","))
 
-    def within(value):
+    def within(value: float) -> bool:
         above = value >= low if interval[0] == "[" else value > low
         return above and (value <= high if interval[-1] == "]" else value < high)
 
     _require(config, names, f"in {interval}", within)
 
 
-def _require(config, names, allowed, holds):
+def _require(config: Any, names: tuple[str, ...], allowed: str, holds: Callable[[float], bool]) -> None:
     """`config` is a dataclass; a field that is `None` is not set."""
     for name in names:
         value = getattr(config, name)

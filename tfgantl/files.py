@@ -4,6 +4,7 @@ import os
 import re
 import threading
 from pathlib import Path
+from types import TracebackType
 
 from tfgantl.errors import ConfigError
 
@@ -21,7 +22,9 @@ class Replacing:
     def __enter__(self) -> Path:
         return self.temporary
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             self.temporary.unlink(missing_ok=True)
             return

@@ -1,6 +1,7 @@
 """What `GAN.fit` takes: arrays or data sets of images, with labels or without, checked before the first step."""
 
 import warnings
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -9,11 +10,12 @@ import tensorflow as tf
 from tfgantl.errors import DataError
 from tfgantl.images import to_unit
 
+Batch: TypeAlias = tf.Tensor | tuple[tf.Tensor, ...]
 TOLERANCE = 0.01  # beyond [-1, 1]: resized images overshoot by rounding
 NARROW = 0.5  # a smaller range of pixels says nothing about how they were scaled
 
 
-def images_and_labels(batch, num_classes: int | None):
+def images_and_labels(batch: Batch, num_classes: int | None) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Takes a batch of Keras apart; part of the traced graph.
 
     Args:
@@ -37,7 +39,9 @@ def images_and_labels(batch, num_classes: int | None):
     return images, labels
 
 
-def check_inputs(x, y, shape: tuple, num_classes: int | None, look: bool = True) -> None:
+def check_inputs(
+    x: Any, y: np.ndarray | tf.Tensor | None, shape: tuple[int, int, int], num_classes: int | None, look: bool = True
+) -> None:
     """Refuses in one line what cannot be trained on, and warns of pixels that are scaled otherwise.
 
     Arrays are looked at as a whole, data sets by their first batch; generators of batches are not touched.
@@ -74,18 +78,18 @@ def check_inputs(x, y, shape: tuple, num_classes: int | None, look: bool = True)
         _check_range(np.asarray(x))
 
 
-def _check_shape(received, shape) -> None:
+def _check_shape(received: Any, shape: tuple[int, int, int]) -> None:
     known = tf.TensorShape(received)
     if not known.is_compatible_with([None, *shape]):
         raise DataError(f"images must be (n, {', '.join(map(str, shape))}). Received: {tuple(received)}")
 
 
-def _check_given(given: bool, num_classes) -> None:
+def _check_given(given: bool, num_classes: int | None) -> None:
     if num_classes is not None and not given:
         raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")
 
 
-def _check_labels(labels, count: int, num_classes: int) -> None:
+def _check_labels(labels: np.ndarray, count: int, num_classes: int) -> None:
     if labels.shape != (count,):
         raise DataError(f"labels must be ({count},), one class an image. Received: {labels.shape}")
     if not (0 <= labels.min() and labels.max() < num_classes):

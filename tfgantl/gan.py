@@ -4,16 +4,19 @@ Reference:
     Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfgantl import losses
 from tfgantl.averaging import update_average
 from tfgantl.compilation import compile_arguments, compile_config, optimizer_for
 from tfgantl.errors import ConfigError
-from tfgantl.fit_inputs import check_inputs, images_and_labels
+from tfgantl.fit_inputs import Batch, check_inputs, images_and_labels
 from tfgantl.hooks import TrainStepHooks
 from tfgantl.network_pair import NetworkPair
 from tfgantl.random_streams import StepStream, step_seeds
@@ -62,16 +65,16 @@ class GAN(NetworkPair):
 
     def compile(
         self,
-        g_optimizer,
-        d_optimizer,
+        g_optimizer: str | keras.optimizers.Optimizer,
+        d_optimizer: str | keras.optimizers.Optimizer,
         loss: str = "non_saturating",
-        augment=None,
-        regularizers=(),
+        augment: Callable[..., tf.Tensor] | None = None,
+        regularizers: Sequence[Regularizer] = (),
         r1: float = 0.0,
         r1_every: int = 16,
         gradient_penalty: float = 0.0,
         transfer: TrainStepHooks | None = None,
-    ):
+    ) -> None:
         """Sets how to train.
 
         Args:
@@ -103,10 +106,10 @@ class GAN(NetworkPair):
         self.gradient_penalty = gradient_penalty
         self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
         self.transfer = transfer or TrainStepHooks()
-        self.traces = {}
+        self.traces: dict[tuple[bool, ...], Callable] = {}
         self.test_means = RunningMeans("g_loss", "d_loss")
 
-    def train_step(self, batch):
+    def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         reals, labels = images_and_labels(batch, self.num_classes)
         batch_size = tf.shape(reals)[0]
         critic = partial(self.transfer.discriminator_logits, self, labels=labels)
@@ -142,19 +145,27 @@ class GAN(NetworkPair):
             logs |= regularizer.update(real_logits, fake_logits)
         return logs
 
-    def seeds(self, stream: StepStream):
+    def seeds(self, stream: StepStream) -> tf.Tensor:
         """Seed (2,) of one stream of this step."""
         return step_seeds(self.seed, stream, self.step)
 
-    def noise(self, batch_size, stream: StepStream):
+    def noise(self, batch_size: tf.Tensor | int, stream: StepStream) -> tf.Tensor:
         """Latents (batch, latent_dim) of this step, as the transfer method wants them."""
         noise = tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream))
         return self.transfer.latents(self, noise)
 
-    def augmented(self, images, stream: StepStream):
+    def augmented(self, images: tf.Tensor, stream: StepStream) -> tf.Tensor:
         return images if self.augment is None else self.augment(images, self.seeds(stream))
 
-    def discriminator_penalty(self, critic, images, fakes, labels, real_logits, fake_logits):
+    def discriminator_penalty(
+        self,
+        critic: Callable[..., tf.Tensor],
+        images: tf.Tensor,
+        fakes: tf.Tensor,
+        labels: tf.Tensor | None,
+        real_logits: tf.Tensor,
+        fake_logits: tf.Tensor,
+    ) -> tf.Tensor:
         """Sum of all that is added to the adversarial loss of the discriminator."""
         total = self.transfer.discriminator_penalty(self, images, labels)
         for regularizer in self.regularizers:
@@ -173,14 +184,20 @@ class GAN(NetworkPair):
             total += self.gradient_penalty * losses.gradient_penalty(lambda x: critic(images=x), real, fake, mix)
         return total
 
-    def apply(self, optimizer, parts, loss, tape):
+    def apply(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        parts: Sequence[keras.layers.Layer],
+        loss: tf.Tensor,
+        tape: tf.GradientTape,
+    ) -> None:
         """Updates what is trainable in a network and its adapters, if anything is."""
         weights = [w for part in parts for w in part.trainable_variables]
         if weights:
             scale = optimizer.scale_loss(tf.ones_like(loss))  # 1 but for float16
             optimizer.apply(tape.gradient(loss, [w.value for w in weights], output_gradients=scale), weights)
 
-    def test_step(self, batch):
+    def test_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Both losses for the averaged generator, with neither dropout nor augmentation; nothing changes."""
         reals, labels = images_and_labels(batch, self.num_classes)
         count = tf.shape(reals)[0]
@@ -191,19 +208,21 @@ class GAN(NetworkPair):
         losses = self.adversarial.generator(fake_logits), self.adversarial.discriminator(real_logits, fake_logits)
         return self.test_means.update(losses, count)
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         super().reset_metrics()
         self.test_means.reset()
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         # A trace remembers what was trainable when it was made, so there is one for each pattern of freezing.
         pattern = tuple(layer.trainable for layer in self._flatten_layers())
         if force or pattern not in self.traces:
             super().make_train_function(force=True)
             self.traces[pattern] = self.train_function
-        self.train_function = self.traces[pattern]
+        self.train_function: Any = self.traces[pattern]
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(
+        self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args: Any, **kwargs: Any
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`; see the class for what it trains on.
 
         Raises:
@@ -211,22 +230,23 @@ class GAN(NetworkPair):
         """
         self._check(x, y, first=int(self.step) == 0)
         if isinstance(kwargs.get("validation_data"), tuple):
-            self._check(*kwargs["validation_data"][:2], first=True)
+            images, labels, _ = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
+            self._check(images, labels, first=True)
         return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`: d_loss and g_loss of images that training has not seen."""
         if not kwargs.get("_use_cached_eval_dataset"):  # within `fit`, which has looked at it
             self._check(x, y, first=True)
         return super().evaluate(x, y, *args, **kwargs)
 
-    def _check(self, x, y, first):
+    def _check(self, x: Any, y: np.ndarray | tf.Tensor | None, first: bool) -> None:
         if not self.compiled:
             raise ConfigError("a GAN must be compiled before it is trained: gan.compile('adam', 'adam'). Received: not")
         check_inputs(x, y, self.generator.output_shape[1:], self.num_classes, first)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         return compile_config(self) if self.compiled else {}
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**compile_arguments(config, self.rate_factor))

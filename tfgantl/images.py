@@ -1,13 +1,21 @@
 """The one place that knows the pixel range: float32 in [-1, 1] inside networks, uint8 in [0, 255] everywhere else."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def to_unit(images):
+Pixels = TypeVar("Pixels", np.ndarray, "tf.Tensor")
+
+
+def to_unit(images: Pixels) -> Pixels:
     """Maps uint8 pixels to the range that networks see.
 
     Args:
@@ -27,7 +35,7 @@ def to_unit(images):
     return tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
-def to_pixels(images):
+def to_pixels(images: Pixels) -> Pixels:
     """Maps network outputs to [0, 255] without rounding or clipping, so that gradients pass.
 
     Args:
@@ -39,7 +47,7 @@ def to_pixels(images):
     return (images + 1.0) * 127.5
 
 
-def to_uint8(images):
+def to_uint8(images: Pixels) -> Pixels:
     """Maps network outputs to pixels; the inverse of `to_unit` up to rounding.
 
     Args:

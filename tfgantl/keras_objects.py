@@ -8,6 +8,10 @@ the real class once a file asks for it.
 import importlib.abc
 import importlib.util
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 PACKAGE = "tfgantl"
 # Beside the networks of the families.
@@ -35,7 +39,7 @@ def register() -> None:
         _register_with(keras)
 
 
-def _register_with(keras) -> None:
+def _register_with(keras: ModuleType) -> None:
     registry = keras.saving.get_custom_objects()
     for module, name in classes():
         registry.setdefault(f"{PACKAGE}>{name}", _placeholder(module, name))
@@ -52,7 +56,7 @@ def classes() -> list[tuple[str, str]]:
 def _placeholder(module: str, name: str) -> type:
     """A class that does for Keras what it needs of the real one, which replaces it when it is imported."""
 
-    def from_config(cls, config):
+    def from_config(cls: type, config: dict[str, Any]) -> Any:
         return getattr(importlib.import_module(module), name).from_config(config)
 
     return type(name, (), {"from_config": classmethod(from_config)})
@@ -61,18 +65,21 @@ def _placeholder(module: str, name: str) -> type:
 class _KerasFinder(importlib.abc.MetaPathFinder):
     """Finds Keras as it would be found without it, and registers the classes once Keras is there."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name != "keras":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
+            loader = spec.loader
+            execute = loader.exec_module
 
-            def execute_and_register(module):
-                del spec.loader.exec_module
+            def execute_and_register(module: ModuleType) -> None:
+                del loader.exec_module
                 execute(module)
                 _register_with(module)
 
-            spec.loader.exec_module = execute_and_register
+            loader.exec_module = execute_and_register  # type: ignore[method-assign]  # for one call
         return spec

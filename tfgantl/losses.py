@@ -18,48 +18,48 @@ class AdversarialLoss(NamedTuple):
     discriminator: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def minimax_generator_loss(fake_logits):
+def minimax_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """Goodfellow et al., 2014, equation 1: the generator minimises log(1 - D(G(z)))."""
     return -tf.reduce_mean(tf.nn.softplus(fake_logits))  # log(1 - sigmoid(x)) = -softplus(x)
 
 
-def minimax_discriminator_loss(real_logits, fake_logits):
+def minimax_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """Goodfellow et al., 2014, equation 1: binary cross-entropy of real against fake."""
     # -log(sigmoid(x)) = softplus(-x); -log(1 - sigmoid(x)) = softplus(x)
     return tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(tf.nn.softplus(fake_logits))
 
 
-def non_saturating_generator_loss(fake_logits):
+def non_saturating_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """Goodfellow et al., 2014, section 3: the generator maximises log D(G(z))."""
     return tf.reduce_mean(tf.nn.softplus(-fake_logits))  # -log(sigmoid(x)) = softplus(-x)
 
 
-def hinge_generator_loss(fake_logits):
+def hinge_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """Lim and Ye, 2017, https://arxiv.org/abs/1705.02894."""
     return -tf.reduce_mean(fake_logits)
 
 
-def hinge_discriminator_loss(real_logits, fake_logits):
+def hinge_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """Lim and Ye, 2017: logits beyond the margin of 1 give no gradient."""
     return tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
 
 
-def least_squares_generator_loss(fake_logits):
+def least_squares_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """Mao et al., 2017, https://arxiv.org/abs/1611.04076, with a = 0, b = c = 1."""
     return 0.5 * tf.reduce_mean(tf.square(fake_logits - 1.0))
 
 
-def least_squares_discriminator_loss(real_logits, fake_logits):
+def least_squares_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """Mao et al., 2017, with a = 0, b = c = 1."""
     return 0.5 * (tf.reduce_mean(tf.square(real_logits - 1.0)) + tf.reduce_mean(tf.square(fake_logits)))
 
 
-def wasserstein_generator_loss(fake_logits):
+def wasserstein_generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """Arjovsky et al., 2017, https://arxiv.org/abs/1701.07875."""
     return -tf.reduce_mean(fake_logits)
 
 
-def wasserstein_discriminator_loss(real_logits, fake_logits):
+def wasserstein_discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """Arjovsky et al., 2017; only a distance together with a Lipschitz constraint such as `gradient_penalty`."""
     return tf.reduce_mean(fake_logits) - tf.reduce_mean(real_logits)
 
@@ -84,7 +84,7 @@ def get(name: str) -> AdversarialLoss:
     return LOSSES[name]
 
 
-def _squared_gradient_norms(critic, images):
+def _squared_gradient_norms(critic: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = tf.reduce_sum(critic(images))

@@ -21,12 +21,12 @@ def rows(methods: Iterable[type], *columns: str) -> list[tuple[str, ...]]:
 
 def summary(method: type) -> str:
     """The first line of a docstring."""
-    return inspect.cleandoc(method.__doc__).partition("\n")[0]
+    return inspect.cleandoc(method.__doc__ or "").partition("\n")[0]
 
 
 def paper(method: type) -> str:
     """What a docstring has in its section `Reference:`, in one line; a dash if there is none."""
-    _, _, reference = inspect.cleandoc(method.__doc__).partition("\nReference:\n")
+    _, _, reference = inspect.cleandoc(method.__doc__ or "").partition("\nReference:\n")
     lines = reference.partition("\n\n")[0].splitlines()
     return " ".join(line.strip() for line in lines) or "–"
 

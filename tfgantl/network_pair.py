@@ -1,5 +1,7 @@
 """A generator and a discriminator: what they compute, outside of any training, and how they are saved together."""
 
+from typing import Any, Self, TypeAlias
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,11 +16,15 @@ from tfgantl.models.inference import BATCH_SIZE, in_batches, predict
 from tfgantl.models.outputs import check_discriminator, check_generator
 from tfgantl.random_streams import Stream
 
+Array: TypeAlias = np.ndarray | tf.Tensor
+
 
 class NetworkPair(keras.Model):
     """Both networks, their adapters, and the averaged generator. `GAN` adds training, and documents the arguments."""
 
-    def __init__(self, generator, discriminator, ema_decay: float = 0.995, seed: int = 0, **kwargs):
+    def __init__(
+        self, generator: keras.Model, discriminator: keras.Model, ema_decay: float = 0.995, seed: int = 0, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         check_generator(generator)
         check_discriminator(discriminator)
@@ -29,13 +35,13 @@ class NetworkPair(keras.Model):
         self.ema_generator = averaged_copy(generator)
         self.g_adapters: list[Adapter] = []
         self.d_adapters: list[Adapter] = []
-        self.method_state: keras.layers.Layer | None = None
+        self.method_state: Any = None  # a layer, of a class that its transfer method knows
         self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
         self.rate_factor = self.add_weight(name="rate_factor", shape=(), initializer="ones", trainable=False)
         self.built = True
 
     @classmethod
-    def from_preset(cls, name: str):
+    def from_preset(cls, name: str) -> Self:
         """Loads a shipped pair, such as `rendered-digits`.
 
         Raises:
@@ -54,19 +60,19 @@ class NetworkPair(keras.Model):
 
     # What the networks compute, as tensors.
 
-    def inputs(self, first, labels):
+    def inputs(self, first: Array, labels: Array | None) -> Array | list[Array]:
         """What a network is called with: images or latents alone, or together with labels."""
         return first if labels is None else [first, labels]
 
-    def run_generator(self, latents, labels):
+    def run_generator(self, latents: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
         """Images of the generator as it is trained, with its adapters."""
         return run(self.generator, self.inputs(latents, labels), self.g_adapters)
 
-    def discriminate(self, images, labels, training=True):
+    def discriminate(self, images: tf.Tensor, labels: tf.Tensor | None, training: bool = True) -> tf.Tensor:
         """Float32 logits of the discriminator, with its adapters."""
         return run(self.discriminator, self.inputs(images, labels), self.d_adapters, training)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor | list[tf.Tensor], training: bool = False) -> tf.Tensor:
         """Images of the averaged generator for latents, or for `[latents, labels]`, whatever `training` says."""
         return self.ema_generator(inputs, training=False)
 
@@ -76,7 +82,9 @@ class NetworkPair(keras.Model):
         """Standard normal noise (count, latent_dim), float32; row i depends on (seed, stream, i) only."""
         return random_streams.latents(count, self.latent_dim, seed, stream)
 
-    def generate(self, latents, labels=None, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    def generate(
+        self, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int = BATCH_SIZE
+    ) -> np.ndarray:
         """Images of the averaged generator.
 
         Args:
@@ -89,7 +97,7 @@ class NetworkPair(keras.Model):
         """
         return predict(self.ema_generator, self.inputs(latents, labels), batch_size)
 
-    def score(self, images, labels=None, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    def score(self, images: np.ndarray, labels: np.ndarray | None = None, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Logits (n,) of the discriminator, as it is outside of training.
 
         Args:
@@ -100,7 +108,7 @@ class NetworkPair(keras.Model):
         # Not `predict`, whose graph would keep the adapters of the time when it was traced.
         return in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)[:, 0]
 
-    def recalibrate_batch_norm(self, batches: int = 16, batch_size: int = 128):
+    def recalibrate_batch_norm(self, batches: int = 16, batch_size: int = 128) -> None:
         """Measures the BatchNorm statistics of the averaged generator anew; always before it is looked at."""
         latents = self.latents(batches * batch_size, self.seed, Stream.CALIBRATION).reshape(batches, batch_size, -1)
         labels = None if self.num_classes is None else tf.range(batch_size) % self.num_classes
@@ -109,7 +117,7 @@ class NetworkPair(keras.Model):
 
     # Saving.
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         if self.g_adapters or self.d_adapters:
             raise ConfigError(
                 "a GAN must be saved without adapters: call `finish(gan)` of its transfer method first. "
@@ -129,7 +137,7 @@ class NetworkPair(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         networks = [keras.saving.deserialize_keras_object(config.pop(k)) for k in ("generator", "discriminator")]
         num_classes, flags = config.pop("num_classes", None), config.pop("trainable_layers", None)
         if num_classes is not None and not hasattr(networks[0], "num_classes"):  # one that a user has assembled
@@ -140,16 +148,16 @@ class NetworkPair(keras.Model):
                 layer.trainable = flag  # outer layers first, and so the inner ones have the last word
         return pair
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict[str, Any]) -> None:
         for i, variable in enumerate(self._own_variables()):
             store[str(i)] = np.asarray(variable)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict[str, Any]) -> None:
         for i, variable in enumerate(self._own_variables()):
             if str(i) in store:
                 variable.assign(store[str(i)])
 
-    def _own_variables(self):
+    def _own_variables(self) -> list[keras.Variable]:
         """The variables of no layer, and the state of dropout, which Keras leaves out of its files."""
         weights = {id(weight) for weight in self.weights}
         seeds = [variable for variable in self.variables if id(variable) not in weights]

@@ -8,9 +8,15 @@ Initial weights, the order of the images and the training of classifiers follow 
 draw no latents, and belong to the modules that make them.
 """
 
+from __future__ import annotations
+
 from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Stream(Enum):
@@ -73,14 +79,14 @@ def latents(count: int, latent_dim: int, seed: int, stream: Stream = Stream.SAMP
     return stream.generator(seed).standard_normal((count, latent_dim), np.float32)
 
 
-def step_seeds(seed: int, stream: StepStream, step):
+def step_seeds(seed: int, stream: StepStream, step: tf.Tensor | int) -> tf.Tensor:
     """Seed, int64 (2,), of the stateless random functions of TensorFlow, for one stream of one step."""
     import tensorflow as tf
 
     return tf.stack([tf.constant(seed * 100 + int(stream), tf.int64), tf.cast(step, tf.int64)])
 
 
-def latents_of_seeds(seeds, latent_dim: int):
+def latents_of_seeds(seeds: tf.Tensor, latent_dim: int) -> tf.Tensor:
     """Standard normal noise, of which row i depends on seed i alone; what a served generator makes of seeds.
 
     Args:
@@ -92,7 +98,7 @@ def latents_of_seeds(seeds, latent_dim: int):
     """
     import tensorflow as tf
 
-    def one(seed):
+    def one(seed: tf.Tensor) -> tf.Tensor:
         # A fixed algorithm: the default may differ from device to device.
         return tf.random.stateless_normal([latent_dim], tf.stack([seed, tf.constant(0, tf.int64)]), alg="philox")
 

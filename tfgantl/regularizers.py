@@ -1,5 +1,7 @@
 """What steadies a discriminator on few images: LeCam, adaptive pseudo augmentation, and its controller."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -16,23 +18,23 @@ class Regularizer(keras.layers.Layer):
     What is remembered from step to step is in weights, made in `__init__`, so that checkpoints hold it.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.built = True
 
-    def state(self, name: str, dtype="float32"):
+    def state(self, name: str, dtype: str = "float32") -> keras.Variable:
         """Makes a scalar that starts at 0 and is not trained."""
         return self.add_weight(name=name, shape=(), dtype=dtype, initializer="zeros", trainable=False)
 
-    def mix(self, images, fakes, seed):
+    def mix(self, images: tf.Tensor, fakes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Real images (batch, height, width, channels) to show the discriminator, before augmentation."""
         return images
 
-    def penalty(self, real_logits, fake_logits):
+    def penalty(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor | float:
         """Scalar added to the loss of the discriminator; called inside the gradient tape."""
         return 0.0
 
-    def update(self, real_logits, fake_logits) -> dict:
+    def update(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Learns from the logits of the step; returns scalars to log."""
         return {}
 
@@ -62,7 +64,9 @@ class Controller(Regularizer):
 
     logged_as = "p"
 
-    def __init__(self, target: float = 0.6, horizon: int = 20_000, most: float = 0.85, centre: float = 0.0, **kwargs):
+    def __init__(
+        self, target: float = 0.6, horizon: int = 20_000, most: float = 0.85, centre: float = 0.0, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         if not horizon > 0:
             raise ConfigError(f"`horizon` must be above 0. Received: {horizon}")
@@ -72,7 +76,7 @@ class Controller(Regularizer):
         self.target, self.horizon, self.most, self.centre = target, horizon, most, centre
         self.p, self.r_t = self.state("p"), self.state("r_t")
 
-    def update(self, real_logits, fake_logits):
+    def update(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
         sure = tf.reduce_mean(tf.sign(tf.cast(real_logits, tf.float32) - self.centre))
         self.r_t.assign(0.75 * self.r_t + 0.25 * sure)
         move = tf.cast(tf.shape(real_logits)[0], tf.float32) / self.horizon
@@ -80,7 +84,7 @@ class Controller(Regularizer):
         self.p.assign(tf.clip_by_value(p, 0.0, self.most))
         return {self.logged_as: self.p.value, "r_t": self.r_t.value}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("target", "horizon", "most", "centre")}
         return {**super().get_config(), **own}
 
@@ -104,7 +108,7 @@ class AdaptivePseudoAugment(Controller):
 
     logged_as = "apa"
 
-    def mix(self, images, fakes, seed):
+    def mix(self, images: tf.Tensor, fakes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seed = tf.random.experimental.stateless_fold_in(seed, 1)
         replaced = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed) < self.p
         return tf.where(replaced, tf.cast(fakes, images.dtype), images)
@@ -137,7 +141,7 @@ class LeCam(Regularizer):
         Tseng et al., 2021, https://arxiv.org/abs/2104.03310
     """
 
-    def __init__(self, weight: float, start: int = 100, decay: float = 0.99, **kwargs):
+    def __init__(self, weight: float, start: int = 100, decay: float = 0.99, **kwargs: Any):
         super().__init__(**kwargs)
         for name, value in (("weight", weight), ("start", start)):
             if not value >= 0:
@@ -148,12 +152,12 @@ class LeCam(Regularizer):
         self.real, self.fake = self.state("real"), self.state("fake")
         self.seen = self.state("seen", "int32")
 
-    def penalty(self, real_logits, fake_logits):
+    def penalty(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
         above = tf.reduce_mean(tf.square(tf.nn.relu(real_logits - self.fake)))
         below = tf.reduce_mean(tf.square(tf.nn.relu(self.real - fake_logits)))
         return tf.where(self.seen >= self.start, self.weight, 0.0) * (above + below)
 
-    def update(self, real_logits, fake_logits):
+    def update(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
         seen = tf.cast(self.seen, tf.float32)
         decay = tf.minimum(self.decay, (1.0 + seen) / (10.0 + seen))  # follows closely at first
         decay = tf.where(seen > 0, decay, 0.0)  # nothing is left of the value that it starts with
@@ -162,5 +166,5 @@ class LeCam(Regularizer):
         self.seen.assign_add(1)
         return {"gap": self.real - self.fake}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weight": self.weight, "start": self.start, "decay": self.decay}

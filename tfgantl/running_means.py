@@ -1,5 +1,7 @@
 """Means over the images of an evaluation."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 
@@ -19,7 +21,7 @@ class RunningMeans:
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     @property
-    def count(self):
+    def count(self) -> tf.Tensor:
         return self._count.read_value()
 
     def reset(self) -> None:
@@ -27,7 +29,7 @@ class RunningMeans:
         self._sums.assign(tf.zeros_like(self._sums))
         self._count.assign(0)
 
-    def update(self, values, count) -> dict:
+    def update(self, values: Sequence[tf.Tensor], count: tf.Tensor | int) -> dict[str, tf.Tensor]:
         """Takes the means of a batch of `count` images in, and gives those of all: name → scalar."""
         sums = self._sums.assign_add(tf.stack(values) * tf.cast(count, tf.float32))
         means = sums / tf.cast(self._count.assign_add(tf.cast(count, tf.int64)), tf.float32)

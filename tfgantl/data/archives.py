@@ -10,7 +10,7 @@ from tfgantl.errors import DataError, reason
 from tfgantl.untrusted.archives import read_header
 
 
-def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
+def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray | None]:
     """Reads the wanted arrays, as far as they are there.
 
     Args:
@@ -38,7 +38,7 @@ def read_npz(path: Path, wanted: tuple[str, ...], max_bytes: int) -> dict[str, n
         raise DataError(f"Arrays: {path}: must be an intact .npz archive. Received: {reason(error)}") from error
 
 
-def _read(archive, name, max_bytes, path):
+def _read(archive: zipfile.ZipFile, name: str, max_bytes: int, path: Path) -> np.ndarray:
     shape, dtype = read_header(archive, f"{name}.npy")
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if dtype.hasobject:

@@ -1,5 +1,8 @@
 """One picture, of whatever kind, to a uint8 array."""
 
+from pathlib import Path
+from typing import BinaryIO
+
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -34,7 +37,9 @@ def fit_picture(picture: Image.Image, image_size: int | None, channels: int) -> 
     return np.asarray(picture, np.uint8).reshape(picture.height, picture.width, channels)
 
 
-def decode_picture(file, image_size: int | None, channels: int, max_pixels: int) -> np.ndarray | str:
+def decode_picture(
+    file: str | Path | BinaryIO, image_size: int | None, channels: int, max_pixels: int
+) -> np.ndarray | str:
     """Decodes and fits one picture, after a look at its header.
 
     Args:

@@ -1,7 +1,7 @@
 """Examples: what every data source gives for a split, finite or without end; and the checks all of them share."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from tfgantl.errors import DataError
 
+Reader = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 SPLITS = ("train", "validation", "test")
 
 
@@ -27,7 +28,7 @@ class Examples:
         notes: Remarks for the report, such as files that were left out.
     """
 
-    read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
+    read: Reader
     size: int | None
     image_size: int
     channels: int
@@ -36,7 +37,9 @@ class Examples:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def from_arrays(cls, images, labels, num_classes=None, notes=()) -> "Examples":
+    def from_arrays(
+        cls, images: np.ndarray, labels: np.ndarray | None, num_classes: int | None = None, notes: Sequence[str] = ()
+    ) -> "Examples":
         """Wraps arrays that lie in memory.
 
         Args:
@@ -47,16 +50,18 @@ class Examples:
         """
         labels = None if labels is None else labels.astype(np.int32)
 
-        def read(indices):
+        def read(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
             return images[indices], None if labels is None else labels[indices]
 
-        return cls(read, len(images), *images.shape[2:], num_classes, _digest(images, labels), tuple(notes))
+        side, channels = images.shape[2:]
+        return cls(read, len(images), side, channels, num_classes, _digest(images, labels), tuple(notes))
 
     @classmethod
-    def endless(cls, read, num_classes=None, notes=()) -> "Examples":
+    def endless(cls, read: Reader, num_classes: int | None = None, notes: Sequence[str] = ()) -> "Examples":
         """Wraps a function of the index; the fingerprint is that of its first 100 examples."""
         images, labels = read(np.arange(100))
-        return cls(read, None, *images.shape[2:], num_classes, _digest(images, labels), tuple(notes))
+        side, channels = images.shape[2:]
+        return cls(read, None, side, channels, num_classes, _digest(images, labels), tuple(notes))
 
     def take(self, count: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """The first `count` examples, or all of them, in order.
@@ -96,11 +101,11 @@ class Content(NamedTuple):
     keys: list[bytes] | None = None
 
 
-def _digest(images, labels) -> str:
+def _digest(images: np.ndarray, labels: np.ndarray | None) -> str:
     digest = hashlib.sha256(repr(images.shape).encode())
-    digest.update(np.ascontiguousarray(images))
+    digest.update(np.ascontiguousarray(images).data)
     if labels is not None:
-        digest.update(np.ascontiguousarray(labels))
+        digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()[:16]
 
 

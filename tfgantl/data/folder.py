@@ -50,10 +50,10 @@ class Folder(FiniteSource):
     max_bytes: int = 4 * 2**30
 
     @property
-    def name(self):
+    def name(self) -> str:
         return Path(self.path).resolve().name
 
-    def read(self):
+    def read(self) -> Content:
         root = Path(self.path)
         files, classes = find_pictures(root)
         size, channels = self.image_size, self.channels
@@ -66,7 +66,8 @@ class Folder(FiniteSource):
             )
         with ThreadPoolExecutor() as pool:
             read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels), files))
-        images, labels, keys, bad, seen = [], [], [], [], {}
+        images, labels, keys, bad = [], [], [], []
+        seen: dict[bytes, tuple[Path, int]] = {}
         for file, result in zip(files, read, strict=True):
             label = classes.index(file.parent.name) if classes else 0
             if not isinstance(result, str):
@@ -106,7 +107,7 @@ def find_pictures(root: Path) -> tuple[list[Path], list[str]]:
     if not root.is_dir():
         raise DataError(f"Folder: `path` must be a directory. Received: {root}")
 
-    def pictures(directory):
+    def pictures(directory: Path) -> list[Path]:
         found = (p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
         return sorted(p for p in found if not p.is_dir())
 

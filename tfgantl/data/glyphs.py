@@ -3,6 +3,7 @@
 import math
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -48,7 +49,14 @@ def _warp(picture: Image.Image, rng: np.random.Generator, strength: float, cells
 
 
 def render_digit(
-    rng: np.random.Generator, digit: int, image_size: int, rotation, shear, stroke, sizes, warp
+    rng: np.random.Generator,
+    digit: int,
+    image_size: int,
+    rotation: float,
+    shear: float,
+    stroke: float,
+    sizes: tuple[float, float],
+    warp: float,
 ) -> np.ndarray:
     """Draws one digit.
 
@@ -84,7 +92,9 @@ def render_digit(
     return np.asarray(drawn.reduce(OVERSAMPLING))[..., None]
 
 
-def render_digits(indices: np.ndarray, key: tuple[int, ...], image_size: int, **looks):
+def render_digits(
+    indices: np.ndarray, key: tuple[int, ...], image_size: int, **looks: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws the digits with the given indices; each depends on `key` and its own index only.
 
     Returns:

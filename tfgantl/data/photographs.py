@@ -19,4 +19,6 @@ PHOTOGRAPHS = {
 def photograph(name: str) -> Path:
     """The file of one of `PHOTOGRAPHS`."""
     package, _, folder = PHOTOGRAPHS[name].partition("/")
-    return next((Path(find_spec(package).submodule_search_locations[0]) / folder).glob(f"{name}.*"))
+    spec = find_spec(package)
+    roots = (spec.submodule_search_locations if spec is not None else None) or []
+    return next(file for root in roots for file in (Path(root) / folder).glob(f"{name}.*"))

@@ -42,16 +42,17 @@ def batches(
         raise DataError(f"`batch_size` must be at most {examples.size}, the number of images. Received: {batch_size}")
 
     @lru_cache(maxsize=2)
-    def order(epoch):
-        return np.random.default_rng([seed, epoch]).permutation(examples.size)
+    def order(epoch: int, size: int) -> np.ndarray:
+        return np.random.default_rng([seed, epoch]).permutation(size)
 
-    def draw(t):
+    def draw(t: np.ndarray) -> tuple[np.ndarray, ...]:
         position = int(t) * batch_size + np.arange(batch_size, dtype=np.int64)
-        if examples.size is None:
+        size = examples.size
+        if size is None:
             index = position
         else:
-            epochs = position // examples.size
-            index = np.concatenate([order(int(e))[position[epochs == e] % examples.size] for e in np.unique(epochs)])
+            epochs = position // size
+            index = np.concatenate([order(int(e), size)[position[epochs == e] % size] for e in np.unique(epochs)])
         images, labels = examples.read(index)
         if mirror:
             flip = np.random.default_rng([seed, int(t), 1]).random(batch_size) < 0.5
@@ -61,7 +62,7 @@ def batches(
     shape = (batch_size, examples.image_size, examples.image_size, examples.channels)
     types = (tf.uint8,) if examples.num_classes is None else (tf.uint8, tf.int32)
 
-    def to_batch(t):
+    def to_batch(t: tf.Tensor) -> tuple[tf.Tensor, ...]:
         images, *labels = tf.numpy_function(draw, [t], types)
         images = to_unit(tf.ensure_shape(images, shape))
         return (images, *(tf.ensure_shape(y, shape[:1]) for y in labels))

@@ -24,6 +24,7 @@ class Source(ABC):
         extractor: Handle of an extractor whose features suit these images, or `None`: one is trained in the run.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]  # what makes subclasses dataclasses
     extractor: ClassVar[str | None] = None
 
     @abstractmethod
@@ -53,8 +54,11 @@ class Source(ABC):
 class FiniteSource(Source):
     """A source that holds all its images in memory, and cuts them into splits by their content."""
 
+    image_size: int | None
     shots: int | None
     seed: int
+    validation: float  # like `test`, only for a source without `shares` of its own
+    test: float
 
     @abstractmethod
     def read(self) -> Content:
@@ -64,7 +68,7 @@ class FiniteSource(Source):
         """Share of each class that is set aside for `validation` and `test`."""
         return {"validation": self.validation, "test": self.test}
 
-    def load(self, split):
+    def load(self, split: str) -> Examples:
         if split not in SPLITS:
             raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
         return _splits(self)[split]
@@ -72,8 +76,9 @@ class FiniteSource(Source):
 
 @lru_cache(maxsize=2)
 def _splits(source: FiniteSource) -> dict[str, Examples]:
-    if getattr(source, "channels", None) not in (None, 1, 3):
-        raise ConfigError(f"`channels` must be 1 or 3. Received: {source.channels}")
+    channels = getattr(source, "channels", None)
+    if channels not in (None, 1, 3):
+        raise ConfigError(f"`channels` must be 1 or 3. Received: {channels}")
     if source.image_size is not None and source.image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1. Received: {source.image_size}")
     check_seed("seed", source.seed)
@@ -118,13 +123,13 @@ class RenderedDigits(Source):
 
     extractor: ClassVar[str | None] = "digits"
 
-    def load(self, split):
+    def load(self, split: str) -> Examples:
         if split not in SPLITS:
             raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
         check_seed("seed", self.seed)
         key = (self.seed, SPLITS.index(split))
-        looks = {"rotation": self.rotation, "shear": self.shear, "stroke": self.stroke}
-        looks |= {"sizes": (self.min_size, self.max_size), "warp": self.warp}
+        sizes = (self.min_size, self.max_size)
+        looks = dict(rotation=self.rotation, shear=self.shear, stroke=self.stroke, sizes=sizes, warp=self.warp)
         return Examples.endless(lambda indices: render_digits(indices, key, self.image_size, **looks), num_classes=10)
 
 
@@ -151,10 +156,10 @@ class HandwrittenDigits(FiniteSource):
 
     extractor: ClassVar[str | None] = "digits"
 
-    def shares(self):
+    def shares(self) -> dict[str, float]:
         return {"validation": 0.2, "test": 0.4}
 
-    def read(self):
+    def read(self) -> Content:
         from sklearn.datasets import load_digits
 
         digits = load_digits()
@@ -194,16 +199,16 @@ class Arrays(FiniteSource):
     max_bytes: int = 4 * 2**30
 
     @property
-    def name(self):
+    def name(self) -> str:
         return Path(self.path).stem
 
-    def read(self):
+    def read(self) -> Content:
         from tfgantl.data.archives import read_npz
 
         found = read_npz(Path(self.path), (self.images, self.labels), self.max_bytes)
-        if found.get(self.images) is None:
+        images, labels = found.get(self.images), found.get(self.labels)
+        if images is None:
             raise DataError(f"Arrays: {self.path} must hold an array `{self.images}`. Received: {', '.join(found)}")
-        images, labels = found[self.images], found.get(self.labels)
         images = images[..., None] if images.ndim == 3 else images
         check_images(images, f"Arrays: {self.path}")
         keys = [image.tobytes() for image in images]
@@ -255,13 +260,13 @@ class Tfds(FiniteSource):
     max_bytes: int = 4 * 2**30
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.dataset.split(":")[0].replace("/", "-")
 
-    def shares(self):
+    def shares(self) -> dict[str, float]:
         return {"validation": self.validation, "test": self.test if self.test_split is None else 0.0}
 
-    def read(self):
+    def read(self) -> Content:
         from tfgantl.data.tfds import read_tfds
 
         content = read_tfds(self, self.split)
@@ -278,18 +283,20 @@ class Tfds(FiniteSource):
             images=content.images[new],
             labels=None if content.labels is None else content.labels[new],
             notes=(*content.notes, f"{np.sum(~new)} copies of test images left out"),
-            keys=[key for key, keep in zip(content.keys, new, strict=True) if keep],
+            keys=[key for key, keep in zip(content.keys or [], new, strict=True) if keep],
         )
 
-    def load(self, split):
-        return _tfds_test(self) if split == "test" and self.test_split is not None else super().load(split)
+    def load(self, split: str) -> Examples:
+        if split == "test" and self.test_split is not None:
+            return _tfds_test(self, self.test_split)
+        return super().load(split)
 
 
 @lru_cache(maxsize=2)
-def _tfds_test(source: Tfds) -> Examples:
+def _tfds_test(source: Tfds, split: str) -> Examples:
     from tfgantl.data.tfds import read_tfds
 
-    images, labels, num_classes, notes, _ = read_tfds(source, source.test_split)
+    images, labels, num_classes, notes, _ = read_tfds(source, split)
     check_images(images, "Tfds")
     if labels is not None:
         check_labels(labels, len(images), num_classes, "Tfds")

@@ -1,6 +1,7 @@
 """How a finite data set is cut into train, validation and test."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -55,12 +56,12 @@ def split_by_content(
     classes = np.zeros(len(images), int) if labels is None else labels
     rng = np.random.default_rng([seed, 7])
     side_of: dict[str, str] = {}  # copies stay on one side, also those under two labels
-    chosen = {split: [] for split in SPLITS}
+    chosen: dict[str, list[np.integer]] = {split: [] for split in SPLITS}
     for label in np.unique(classes):
         members = np.flatnonzero(classes == label)
         members = members[np.argsort(order[members], kind="stable")]
         n_test, n_validation = round(len(members) * test), round(len(members) * validation)
-        parts = {split: [] for split in SPLITS}
+        parts: dict[str, list[np.integer]] = {split: [] for split in SPLITS}
         for rank, index in enumerate(members):
             side = "test" if rank < n_test else "validation" if rank < n_test + n_validation else "train"
             parts[side_of.setdefault(digests[index], side)].append(index)
@@ -77,7 +78,7 @@ def split_by_content(
                         f"{where}: the number of {split} images of class {label} must be in [1, {len(part)}]. "
                         f"Received: {limit}"
                     )
-                part = rng.permutation(part)[:limit]
+                part = list(rng.permutation(part)[:limit])
             chosen[split].extend(part)
     for split in SPLITS:
         if not chosen[split] and shares.get(split, 1.0) > 0:
@@ -85,5 +86,5 @@ def split_by_content(
     return {split: np.sort(np.array(part, np.int64)) for split, part in chosen.items()}
 
 
-def _digests(contents) -> np.ndarray:
+def _digests(contents: Iterable[bytes]) -> np.ndarray:
     return np.array([hashlib.sha256(content).hexdigest() for content in contents])

@@ -1,6 +1,9 @@
 """Reads data sets of tensorflow-datasets; the one module that imports it."""
 
+from __future__ import annotations
+
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,8 +11,11 @@ from tfgantl.data.decode import decode_picture
 from tfgantl.data.examples import Content
 from tfgantl.errors import ConfigError, DataError
 
+if TYPE_CHECKING:
+    from tfgantl.data.sources import Tfds
 
-def read_tfds(source, split: str) -> Content:
+
+def read_tfds(source: Tfds, split: str) -> Content:
     """Reads a split as a whole.
 
     Args:

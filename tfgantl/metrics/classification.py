@@ -1,7 +1,10 @@
 """Small classifiers: one predicts the labels of generated images, one is trained on them."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfgantl.data.examples import Examples
 from tfgantl.data.pipeline import batches
@@ -51,7 +54,7 @@ class SmallClassifier:
         labels: np.ndarray,
         seed: int,
         batch_size: int = 64,
-        augment=None,
+        augment: Callable[..., tf.Tensor] | None = None,
         title: str | None = None,
     ) -> keras.Model:
         """Trains it.

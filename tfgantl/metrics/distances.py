@@ -15,15 +15,15 @@ def _polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a @ b.T / a.shape[1] + 1.0) ** 3
 
 
-def _enough(real_labels, fake_labels, count: int) -> bool:
+def _enough(real_labels: np.ndarray, fake_labels: np.ndarray, count: int) -> bool:
     """Whether every class of the real images has `count` images on both sides."""
-    if real_labels is None or fake_labels is None:
-        return False
     classes, counts = np.unique(real_labels, return_counts=True)
     return min(counts) >= count and all(np.sum(fake_labels == label) >= count for label in classes)
 
 
-def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_labels=None) -> float:
+def kernel_distance(
+    real: np.ndarray, fake: np.ndarray, real_labels: np.ndarray | None = None, fake_labels: np.ndarray | None = None
+) -> float:
     """Squared maximum mean discrepancy under the cubic polynomial kernel: unbiased, so it may be below 0.
 
     Test sets usually hold a fixed number of images of each class. Two of their images are then less often of one
@@ -40,18 +40,18 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_l
         Binkowski et al., 2018, https://arxiv.org/abs/1801.01401
     """
     real, fake = real.astype(np.float64), fake.astype(np.float64)
-    if not _enough(real_labels, fake_labels, 2):
+    if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 2):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fake), int)
     classes, counts = np.unique(real_labels, return_counts=True)
     shares = dict(zip(classes, counts / len(real), strict=True))
 
-    def weights(labels):
+    def weights(labels: np.ndarray) -> np.ndarray:
         each = np.zeros(len(labels))
         for label, share in shares.items():
             each[labels == label] = share / np.sum(labels == label)
         return each
 
-    def within(points, labels):
+    def within(points: np.ndarray, labels: np.ndarray) -> float:
         kernel, weight = _polynomial_kernel(points, points), weights(labels)
         total = weight @ kernel @ weight
         for label, share in shares.items():
@@ -65,7 +65,12 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray, real_labels=None, fake_l
 
 
 def subset_kernel_distances(
-    real: np.ndarray, fakes: list[np.ndarray], subsets: int, seed: int, real_labels=None, fake_labels=None
+    real: np.ndarray,
+    fakes: list[np.ndarray],
+    subsets: int,
+    seed: int,
+    real_labels: np.ndarray | None = None,
+    fake_labels: np.ndarray | None = None,
 ) -> np.ndarray:
     """Kernel distances over random halves, paired: all sets of fakes meet the same draws.
 
@@ -80,11 +85,11 @@ def subset_kernel_distances(
     Returns:
         float64 (len(fakes), subsets).
     """
-    if not _enough(real_labels, fake_labels, 4):
+    if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 4):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
     rng = Stream.SUBSETS.generator(seed)
 
-    def half(labels):
+    def half(labels: np.ndarray) -> np.ndarray:
         share = min(0.5, 1000 / len(labels))
         members = [np.flatnonzero(labels == label) for label in np.unique(real_labels)]
         return np.concatenate([rng.permutation(m)[: max(2, round(len(m) * share))] for m in members])
@@ -133,7 +138,7 @@ def neighbourhoods(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, 
         Naeem et al., 2020, https://arxiv.org/abs/2002.09797 (density, coverage)
     """
 
-    def radii(points):
+    def radii(points: np.ndarray) -> np.ndarray:
         distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(points).kneighbors(points)
         return distances[:, k]  # the first neighbour is the point itself
 

@@ -1,9 +1,12 @@
 """All numbers of one generator, on held-out images, in one place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
+from tfgantl.errors import DataError
 from tfgantl.metrics.classification import SmallClassifier, accuracy, affine_augmentation
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.generator_metrics import METRICS, Sample
@@ -56,18 +59,35 @@ class Evaluator:
     """
 
     def __init__(
-        self, extractor: Extractor, train, test, num_classes: int | None, seed: int = 0, classifier_steps: int = 500
+        self,
+        extractor: Extractor,
+        train: tuple[np.ndarray, np.ndarray | None],
+        test: tuple[np.ndarray, np.ndarray | None],
+        num_classes: int | None,
+        seed: int = 0,
+        classifier_steps: int = 500,
     ):
-        self.extractor, self.num_classes, self.seed = extractor, num_classes, seed
-        self.classifier_steps = classifier_steps
-        self._classifier = SmallClassifier(*train[0].shape[2:], num_classes, classifier_steps) if num_classes else None
+        self.extractor: Extractor = extractor
+        self.num_classes: int | None = num_classes
+        self.seed: int = seed
+        self.classifier_steps: int = classifier_steps
+        side, channels = train[0].shape[2:]
+        self._classifier = SmallClassifier(side, channels, num_classes, classifier_steps) if num_classes else None
         self.train_images, self.train_labels = train
         self.test_images, self.test_labels = test
-        self.train_features, _ = extractor(self.train_images)
-        self.test_features, _ = extractor(self.test_images)
+        self.train_features: np.ndarray = extractor(self.train_images)[0]
+        self.test_features: np.ndarray = extractor(self.test_images)[0]
 
-    def classifier_accuracy(self, images, labels, title: str, augment=None) -> float:
-        """Accuracy on the test images of the small CNN, trained on the given ones."""
+    def classifier_accuracy(
+        self, images: np.ndarray, labels: np.ndarray, title: str, augment: Callable[..., tf.Tensor] | None = None
+    ) -> float:
+        """Accuracy on the test images of the small CNN, trained on the given ones.
+
+        Raises:
+            DataError: If the test images have no labels.
+        """
+        if self._classifier is None or self.test_labels is None:
+            raise DataError("a classifier must have labels to be trained and tested. Received: images alone")
         model = self._classifier.train(images, labels, self.seed, augment=augment, title=title)
         return accuracy(model, self.test_images, self.test_labels)
 
@@ -77,15 +97,20 @@ class Evaluator:
         Returns:
             Test accuracy after training on the training images alone, and on these and the generated images, about
             half of each batch from either; each without and with random shifts, turns and zooms.
+
+        Raises:
+            DataError: If there are no labels.
         """
+        if self.train_labels is None or generated.labels is None:
+            raise DataError("a classifier must have labels to be trained and tested. Received: images alone")
         count = max(len(generated.images), len(self.train_images))
         real, fake = (np.resize(np.arange(len(x)), count) for x in (self.train_images, generated.images))
         both = np.concatenate([self.train_images[real], generated.images[fake]])
         both_labels = np.concatenate([self.train_labels[real], generated.labels[fake]])
         result = {}
         for suffix, augment in (("", None), (" augmented", affine_augmentation(self.seed))):
-            alone = (self.train_images, self.train_labels)
-            result[f"real{suffix}"] = self.classifier_accuracy(*alone, f"classifier: real{suffix}", augment)
+            title = f"classifier: real{suffix}"
+            result[f"real{suffix}"] = self.classifier_accuracy(self.train_images, self.train_labels, title, augment)
             title = f"classifier: real + generated{suffix}"
             result[f"real + generated{suffix}"] = self.classifier_accuracy(both, both_labels, title, augment)
         return result
@@ -100,7 +125,7 @@ class Evaluator:
         """
         sample = Sample(self, images, labels, title)
 
-        def measured(diversity):
+        def measured(diversity: bool) -> tuple[dict[str, float | None], dict[str, str]]:
             metrics = [metric for metric in METRICS if metric.diversity == diversity]
             return {m.name: m.value(sample) for m in metrics}, {m.name: m.protocol(sample) for m in metrics}
 

@@ -55,12 +55,14 @@ def train_extractor(
         steps: Number of batches.
         name: How the numbers made with it are labelled.
     """
-    predicts_labels = labels is not None
-    if not predicts_labels:
+    predicts_labels = True
+    if labels is None or num_classes is None:
+        predicts_labels = False
         turned = [np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
         labels, num_classes = np.repeat(np.arange(4), len(images)), 4
         images = np.concatenate(turned)
-    classifier = SmallClassifier(*images.shape[2:], num_classes, steps).train(
+    side, channels = images.shape[2:]
+    classifier = SmallClassifier(side, channels, num_classes, steps).train(
         images, labels, seed, 128, affine_augmentation(seed), title="extractor"
     )
     return Extractor(classifier, name, _root_mean_square(classifier, images[:2000]), predicts_labels)

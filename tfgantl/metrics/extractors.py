@@ -48,7 +48,7 @@ class Extractor:
     ):
         self.classifier = classifier
         self.name = name
-        self.scale = scale
+        self.scale: float | np.ndarray = scale
         self.predicts_labels = predicts_labels
         self.accuracy = accuracy or {}
         self._both = keras.Model(classifier.inputs, [pooled_blocks(classifier), classifier.outputs[0]])
@@ -140,7 +140,7 @@ def is_extractor(handle: str) -> bool:
     return (directory_of(handle) / "metadata.json").is_file()
 
 
-def pooled_blocks(classifier: keras.Model):
+def pooled_blocks(classifier: keras.Model) -> keras.KerasTensor:
     """Spatial means (batch, d) of the outputs of all blocks, as one symbolic tensor."""
     features = [block.feature for block in structure_of(classifier).blocks]
     maps = [feature for feature in features if feature is not None and len(feature.shape) == 4]

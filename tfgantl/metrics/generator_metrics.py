@@ -40,6 +40,8 @@ class Sample:
 
     def __init__(self, evaluator: Evaluator, images: np.ndarray, labels: np.ndarray | None, title: str):
         self.evaluator, self.images, self.labels, self.title = evaluator, images, labels, title
+        self.features: np.ndarray
+        self.predicted: np.ndarray
         self.features, self.predicted = evaluator.extractor(images)
 
     @cached_property

@@ -77,15 +77,18 @@ class PerceptualExtractor(Extractor):
         means = predict(self.classifier, to_unit(photographs), batch_size=32)
         self.scale = np.concatenate([np.full(m.shape[1], np.sqrt(np.mean(np.square(m)))) for m in means])
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if images.shape[1:] != self.input_shape:
             raise ArtifactError(
                 f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"
             )
         means = predict(self.classifier, to_unit(images), batch_size=32)
-        features = np.concatenate(means, axis=1) / self.scale.astype(np.float32)
+        features = np.concatenate(means, axis=1) / np.asarray(self.scale, np.float32)
         return features, np.zeros(len(images), np.int64)
 
 
-def _square(name, side):
-    return decode_picture(photograph(name), side, 3, 10**8)
+def _square(name: str, side: int) -> np.ndarray:
+    picture = decode_picture(photograph(name), side, 3, 10**8)
+    if isinstance(picture, str):
+        raise ArtifactError(f"the photograph `{name}` must be usable. Received: one that {picture}")
+    return picture

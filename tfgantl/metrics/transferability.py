@@ -1,10 +1,18 @@
 """Will it help? How far a source is from a target, measured before anything is trained."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfgantl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tfgantl.data.examples import Examples
+    from tfgantl.gan import GAN
+    from tfgantl.metrics.extractors import Extractor
 
 SAMPLES = 1000
 
@@ -27,7 +35,7 @@ class Transferability:
     shots: int | None
     classes: int | None
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.ckid is None:
             return "before training: nothing can be told from a single image"
         text = f"before training: cKID of the source {self.ckid:.4f}"
@@ -36,7 +44,7 @@ class Transferability:
         return text
 
 
-def estimate_transferability(source, examples, extractor, seed: int = 0) -> Transferability:
+def estimate_transferability(source: GAN, examples: Examples, extractor: Extractor, seed: int = 0) -> Transferability:
     """Measures the distance between a source and a target, on training images alone.
 
     Args:
@@ -64,7 +72,7 @@ def estimate_transferability(source, examples, extractor, seed: int = 0) -> Tran
     )
 
 
-def separability(source, reals: np.ndarray, fakes: np.ndarray, seed: int) -> float | None:
+def separability(source: GAN, reals: np.ndarray, fakes: np.ndarray, seed: int) -> float | None:
     """Accuracy of a linear classifier on features of the source discriminator, or `None` if its blocks are not known.
 
     Args:

@@ -25,7 +25,7 @@ class Verdict:
     high: float
     resamples: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.outcome} transfer: cKID {self.difference:+.4f} against the baseline, "
             f"95 % interval [{self.low:+.4f}, {self.high:+.4f}] over {self.resamples} paired resamples"
@@ -81,7 +81,7 @@ class Gap:
     low: float
     high: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         interval = f"[{self.low:+.4f}, {self.high:+.4f}]"
         return f"{self.outcome} transfer: accuracy {self.difference:+.4f}, 95 % interval {interval}"
 

@@ -5,11 +5,17 @@ Reference:
     Miyato and Koyama, 2018, https://arxiv.org/abs/1802.05637 (projection discriminator)
 """
 
+from typing import TypeAlias
+
 import keras
 from keras import layers
 
+Inputs: TypeAlias = keras.KerasTensor | list[keras.KerasTensor]  # alone, or with labels
 
-def generator_inputs(latent_dim: int, num_classes: int | None, label_dim: int, dtype):
+
+def generator_inputs(
+    latent_dim: int, num_classes: int | None, label_dim: int, dtype: str
+) -> tuple[Inputs, keras.KerasTensor]:
     """Starts a generator.
 
     Returns:
@@ -24,7 +30,9 @@ def generator_inputs(latent_dim: int, num_classes: int | None, label_dim: int, d
     return [latents, labels], layers.Concatenate(name="latents_and_label", dtype=dtype)([latents, embedding])
 
 
-def discriminator_outputs(images, features, num_classes: int | None):
+def discriminator_outputs(
+    images: keras.KerasTensor, features: keras.KerasTensor, num_classes: int | None
+) -> tuple[Inputs, keras.KerasTensor]:
     """Ends a discriminator.
 
     Args:

@@ -3,7 +3,6 @@
 import hashlib
 
 import keras
-import numpy as np
 
 
 def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
@@ -32,5 +31,5 @@ def weights_hash(network: keras.Model) -> str:
     """First 12 hexadecimal digits of the SHA-256 of all weights."""
     digest = hashlib.sha256()
     for weight in network.weights:
-        digest.update(np.ascontiguousarray(weight.numpy()))
+        digest.update(weight.numpy().tobytes())
     return digest.hexdigest()[:12]

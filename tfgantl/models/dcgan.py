@@ -1,6 +1,8 @@
 """DCGAN at any size that the strides divide, unconditional or class-conditional."""
 
+from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import keras
 from keras import layers
@@ -42,21 +44,21 @@ class DCGANGenerator(keras.Model):
 
     def __init__(
         self,
-        image_size,
-        channels,
-        latent_dim,
-        filters,
-        strides,
-        kernel_size=5,
-        num_classes=None,
-        label_dim=16,
-        negative_slope=0.3,
-        norm_per_channel=False,
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        dtype="float32",
-        name="generator",
-        **kwargs,
+        image_size: int,
+        channels: int,
+        latent_dim: int,
+        filters: Sequence[int],
+        strides: Sequence[int],
+        kernel_size: int = 5,
+        num_classes: int | None = None,
+        label_dim: int = 16,
+        negative_slope: float = 0.3,
+        norm_per_channel: bool = False,
+        norm_epsilon: float = 1e-3,
+        norm_momentum: float = 0.99,
+        dtype: str = "float32",
+        name: str = "generator",
+        **kwargs: Any,
     ):
         # === Functional Model ===
         base = image_size // prod(strides)
@@ -97,7 +99,7 @@ class DCGANGenerator(keras.Model):
         self.norm_momentum = norm_momentum
         self.hidden_dtype = dtype
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
             "channels": self.channels,
@@ -144,19 +146,19 @@ class DCGANDiscriminator(keras.Model):
 
     def __init__(
         self,
-        image_size,
-        channels,
-        filters,
-        kernel_size=5,
-        num_classes=None,
-        dropout=0.3,
-        negative_slope=0.3,
-        batch_norm=False,
-        norm_epsilon=1e-3,
-        norm_momentum=0.99,
-        dtype="float32",
-        name="discriminator",
-        **kwargs,
+        image_size: int,
+        channels: int,
+        filters: Sequence[int],
+        kernel_size: int = 5,
+        num_classes: int | None = None,
+        dropout: float = 0.3,
+        negative_slope: float = 0.3,
+        batch_norm: bool = False,
+        norm_epsilon: float = 1e-3,
+        norm_momentum: float = 0.99,
+        dtype: str = "float32",
+        name: str = "discriminator",
+        **kwargs: Any,
     ):
         # === Functional Model ===
         images = keras.Input((image_size, image_size, channels), name="images")
@@ -189,7 +191,7 @@ class DCGANDiscriminator(keras.Model):
         self.norm_momentum = norm_momentum
         self.hidden_dtype = dtype
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
             "channels": self.channels,

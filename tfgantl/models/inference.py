@@ -1,6 +1,7 @@
 """Networks applied to many inputs, batch by batch. Each is traced once, whatever the number of inputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,11 +13,11 @@ BATCH_SIZE = 256
 class _Traces:
     """Graphs of one network by the shapes and types of its inputs; an object, so that Keras does not export them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.graphs: dict[tuple, Callable] = {}
 
 
-def predict(network: keras.Model, inputs, batch_size: int = BATCH_SIZE):
+def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_size: int = BATCH_SIZE) -> Any:
     """Outputs of a network outside of training.
 
     In place of `keras.Model.predict`, which traces anew for the last batch, and whose traces of many small networks
@@ -36,7 +37,7 @@ def predict(network: keras.Model, inputs, batch_size: int = BATCH_SIZE):
     return in_batches(_graph(network, arrays, many=True), arrays, batch_size)
 
 
-def in_batches(function: Callable, arrays: list, batch_size: int = BATCH_SIZE):
+def in_batches(function: Callable, arrays: Sequence[np.ndarray | None], batch_size: int = BATCH_SIZE) -> Any:
     """Calls a function of tensors on some rows at a time.
 
     Args:
@@ -47,7 +48,7 @@ def in_batches(function: Callable, arrays: list, batch_size: int = BATCH_SIZE):
     Returns:
         Array (n, …), in the structure that the function gives.
     """
-    count = len(arrays[0])
+    count = next(len(x) for x in arrays if x is not None)
     parts = []
     for start in range(0, max(count, 1), batch_size):  # once for no rows at all, which shows the shape
         rows = slice(start, start + batch_size)
@@ -56,12 +57,12 @@ def in_batches(function: Callable, arrays: list, batch_size: int = BATCH_SIZE):
     return tf.nest.map_structure(lambda *x: np.concatenate(x), *parts)
 
 
-def _graph(network, arrays, many: bool = False) -> Callable:
+def _graph(network: keras.Model, arrays: list[np.ndarray], many: bool = False) -> Callable:
     traces = network.__dict__.get("_inference") or network.__dict__.setdefault("_inference", _Traces())
     key = (many, *((x.shape[1:], x.dtype.str) for x in arrays))
     if key not in traces.graphs:
 
-        def forward(*tensors):
+        def forward(*tensors: tf.Tensor) -> Any:
             return network(list(tensors) if many else tensors[0], training=False)
 
         specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in arrays]
@@ -70,6 +71,6 @@ def _graph(network, arrays, many: bool = False) -> Callable:
     return traces.graphs[key]
 
 
-def _plain(x) -> np.ndarray:
+def _plain(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
     return x.astype(np.float32 if x.dtype.kind == "f" else np.int32, copy=False)

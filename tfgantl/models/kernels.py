@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -35,19 +36,19 @@ class Kernel:
         """Number of weights of one filter."""
         return prod(self.shape) // self.filters
 
-    def matrix(self, tensor) -> tf.Tensor:
+    def matrix(self, tensor: tf.Tensor | np.ndarray) -> tf.Tensor:
         """Stored kernel, of the kernel's shape → effective kernel (filters, inputs): one filter a row."""
         tensor = tensor if self.gain == 1.0 else tensor * self.gain
         return tf.reshape(tf.transpose(tensor, self._filters_first), (self.filters, self.inputs))
 
-    def tensor(self, matrix) -> tf.Tensor:
+    def tensor(self, matrix: tf.Tensor | np.ndarray) -> tf.Tensor:
         """Effective kernel (filters, inputs) → stored kernel, of the kernel's shape."""
         shape = [self.shape[axis] for axis in self._filters_first]
         tensor = tf.transpose(tf.reshape(matrix, shape), tf.math.invert_permutation(self._filters_first))
         return tensor if self.gain == 1.0 else tensor / self.gain
 
     @property
-    def _filters_first(self):
+    def _filters_first(self) -> list[int]:
         others = [axis for axis in range(len(self.shape)) if axis != self.filter_axis]
         return [self.filter_axis, *others]
 

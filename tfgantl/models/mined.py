@@ -1,6 +1,7 @@
 """A generator behind a miner, which chooses its latents."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
 from keras import layers
@@ -28,7 +29,14 @@ class MinedGenerator(keras.Model):
         Wang et al., 2020, https://arxiv.org/abs/1912.05270
     """
 
-    def __init__(self, generator, units=128, dtype="float32", name="generator", **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model | dict[str, Any],
+        units: int = 128,
+        dtype: str = "float32",
+        name: str = "generator",
+        **kwargs: Any,
+    ):
         # === Functional Model ===
         if isinstance(generator, dict):
             generator = keras.saving.deserialize_keras_object(generator)
@@ -66,7 +74,7 @@ class MinedGenerator(keras.Model):
             core=inner.core,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "generator": keras.saving.serialize_keras_object(self.mined),
             "units": self.units,

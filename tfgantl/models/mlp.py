@@ -1,5 +1,7 @@
 """The dense GAN, unconditional or class-conditional."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -23,16 +25,16 @@ class MLPGenerator(keras.Model):
 
     def __init__(
         self,
-        image_size,
-        channels,
-        latent_dim,
-        units=128,
-        num_classes=None,
-        label_dim=16,
-        negative_slope=0.01,
-        dtype="float32",
-        name="generator",
-        **kwargs,
+        image_size: int,
+        channels: int,
+        latent_dim: int,
+        units: int = 128,
+        num_classes: int | None = None,
+        label_dim: int = 16,
+        negative_slope: float = 0.01,
+        dtype: str = "float32",
+        name: str = "generator",
+        **kwargs: Any,
     ):
         # === Functional Model ===
         shape = (image_size, image_size, channels)
@@ -54,7 +56,7 @@ class MLPGenerator(keras.Model):
         self.negative_slope = negative_slope
         self.hidden_dtype = dtype
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
             "channels": self.channels,
@@ -83,14 +85,14 @@ class MLPDiscriminator(keras.Model):
 
     def __init__(
         self,
-        image_size,
-        channels,
-        units=128,
-        num_classes=None,
-        negative_slope=0.01,
-        dtype="float32",
-        name="discriminator",
-        **kwargs,
+        image_size: int,
+        channels: int,
+        units: int = 128,
+        num_classes: int | None = None,
+        negative_slope: float = 0.01,
+        dtype: str = "float32",
+        name: str = "discriminator",
+        **kwargs: Any,
     ):
         # === Functional Model ===
         images = keras.Input((image_size, image_size, channels), name="images")
@@ -108,7 +110,7 @@ class MLPDiscriminator(keras.Model):
         self.negative_slope = negative_slope
         self.hidden_dtype = dtype
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
             "channels": self.channels,

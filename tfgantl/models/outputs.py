@@ -49,5 +49,5 @@ def last_activation(network: keras.Model) -> str | None:
     return getattr(activation, "__name__", None) if activation is not None else _named_by_class(last)
 
 
-def _named_by_class(layer) -> str | None:
+def _named_by_class(layer: keras.layers.Layer | None) -> str | None:
     return "softmax" if isinstance(layer, keras.layers.Softmax) else None

@@ -53,7 +53,7 @@ def first_blocks(count: int) -> Part:
         A part, which raises `ConfigError` for a network with fewer blocks.
     """
 
-    def part(structure):
+    def part(structure: Structure) -> list[Layer]:
         if len(structure.blocks) < count:
             raise ConfigError(
                 f"the {structure.network.name} must have {count} blocks to freeze. Received: {len(structure.blocks)}"
@@ -63,7 +63,7 @@ def first_blocks(count: int) -> Part:
     return part
 
 
-def _all_but(structure, spared):
+def _all_but(structure: Structure, spared: tuple[Layer, ...]) -> list[Layer]:
     """Layers at any depth that neither are, nor lie in, nor hold one that is spared."""
     within = {id(inner) for layer in spared for inner in layer._flatten_layers()}
     inner_layers = structure.network._flatten_layers(include_self=False)

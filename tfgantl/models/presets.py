@@ -72,5 +72,5 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
     return tuple(pair)
 
 
-def _weights(network):
+def _weights(network: keras.Model) -> list[keras.Variable]:
     return [v for v in network.variables if v.dtype == "float32"]  # seed generators are not weights

@@ -161,11 +161,11 @@ def label_tables(network: keras.Model) -> tuple[keras.Variable, ...]:
     return tuple(layer.embeddings for layer in matching)
 
 
-def _feature(group):
+def _feature(group: list[keras.layers.Layer]) -> keras.KerasTensor:
     return next(layer for layer in reversed(group) if not isinstance(layer, AFTER_FEATURES)).output
 
 
-def _latent_inputs(network, first_block):
+def _latent_inputs(network: keras.Model, first_block: tuple[keras.layers.Layer, ...]) -> tuple[LatentInput, ...]:
     """The dense layer that sees the latents, alone or with the embedding of a label behind them."""
     dense, latents = first_block[0], network.inputs[0]
     seen = dense.input

@@ -1,5 +1,7 @@
 """A discriminator that tells patches of a style's picture from painted ones, with one head for each style."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -17,18 +19,25 @@ class SpectralConv2D(layers.Conv2D):
         Miyato et al., 2018, https://arxiv.org/abs/1802.05957
     """
 
-    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = (1, 1),
+        padding: str = "valid",
+        **kwargs: Any,
+    ):
         super().__init__(filters, kernel_size, strides, padding, **kwargs)
         if not self.use_bias or self.activation is not keras.activations.linear:
             raise ConfigError("SpectralConv2D: must have a bias and no activation. Received: others")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
         self.direction = self.add_weight(
             shape=(1, self.filters), initializer="random_normal", trainable=False, autocast=False, name="direction"
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         kernel = ops.cast(self.kernel, "float32")
         matrix = ops.reshape(kernel, (-1, self.filters))
         fixed = ops.stop_gradient(matrix)
@@ -40,11 +49,11 @@ class SpectralConv2D(layers.Conv2D):
         return self.convolution_op(inputs, ops.cast(kernel / largest, inputs.dtype)) + self.bias
 
     # Convolutions of Keras save their kernel and bias only.
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict[str, Any]) -> None:
         super().save_own_variables(store)
         store["direction"] = self.direction
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict[str, Any]) -> None:
         super().load_own_variables(store)
         self.direction.assign(store["direction"])
 
@@ -70,7 +79,9 @@ class StyleDiscriminator(keras.Model):
         https://arxiv.org/abs/1802.05957 (spectral norm); Liu et al., 2019, https://arxiv.org/abs/1905.01723 (heads)
     """
 
-    def __init__(self, num_styles, width=32, dtype="float32", name="style_discriminator", **kwargs):
+    def __init__(
+        self, num_styles: int, width: int = 32, dtype: str = "float32", name: str = "style_discriminator", **kwargs: Any
+    ):
         images = keras.Input((None, None, 3), name="images")
         mix = keras.Input((num_styles,), name="mix")
         x = images
@@ -92,9 +103,9 @@ class StyleDiscriminator(keras.Model):
             layer.set_weights(weights)
         return fresh
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"num_styles": self.num_styles, "width": self.width, "dtype": self.hidden_dtype, "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "StyleDiscriminator":
         return cls(**config)

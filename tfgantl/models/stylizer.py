@@ -1,5 +1,8 @@
 """A network that paints in many styles, in one pass: everything is shared but the rows of its normalisations."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers, ops
@@ -19,16 +22,16 @@ class ConditionalInstanceNorm(layers.Layer):
         Dumoulin et al., 2017, https://arxiv.org/abs/1610.07629
     """
 
-    def __init__(self, num_styles, epsilon=1e-5, **kwargs):
+    def __init__(self, num_styles: int, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_styles, self.epsilon = num_styles, epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
         shape = (self.num_styles, input_shape[0][-1])
         self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
         self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         x, mix = inputs
         mix = ops.cast(mix, "float32")
         values = ops.cast(x, "float32")  # the variance of a large map needs it
@@ -37,10 +40,10 @@ class ConditionalInstanceNorm(layers.Layer):
         shift = ops.matmul(mix, ops.cast(self.beta, "float32"))[:, None, None] - mean * scale
         return x * ops.cast(scale, x.dtype) + ops.cast(shift, x.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_styles": self.num_styles, "epsilon": self.epsilon}
 
 
@@ -52,20 +55,20 @@ class ReflectionPadding(layers.Layer):
         width: Pixels on each side.
     """
 
-    def __init__(self, width, **kwargs):
+    def __init__(self, width: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.width = width
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         sides = (self.width, self.width)
         return ops.pad(inputs, ((0, 0), sides, sides, (0, 0)), mode="reflect")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, height, width, channels = input_shape
         grown = (None if side is None else side + 2 * self.width for side in (height, width))
         return (batch, *grown, channels)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "width": self.width}
 
 
@@ -88,11 +91,22 @@ class Stylizer(keras.Model):
         https://arxiv.org/abs/1610.07629
     """
 
-    def __init__(self, num_styles, width=16, blocks=5, styles=None, dtype="float32", name="stylizer", **kwargs):
+    def __init__(
+        self,
+        num_styles: int,
+        width: int = 16,
+        blocks: int = 5,
+        styles: Sequence[str] | None = None,
+        dtype: str = "float32",
+        name: str = "stylizer",
+        **kwargs: Any,
+    ):
         images = keras.Input((None, None, 3), name="images")
         mix = keras.Input((num_styles,), name="mix")
 
-        def conv(x, filters, kernel, stride, block, relu=True):
+        def conv(
+            x: keras.KerasTensor, filters: int, kernel: int, stride: int, block: str, relu: bool = True
+        ) -> keras.KerasTensor:
             x = ReflectionPadding(kernel // 2, dtype=dtype, name=f"{block}_pad")(x)
             x = layers.Conv2D(filters, kernel, stride, use_bias=False, dtype=dtype, name=f"{block}_conv")(x)
             x = ConditionalInstanceNorm(num_styles, dtype=dtype, name=f"{block}_norm")([x, mix])
@@ -124,14 +138,14 @@ class Stylizer(keras.Model):
         """The layers that hold a row for each style."""
         return [layer for layer in self.layers if isinstance(layer, ConditionalInstanceNorm)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "num_styles": self.num_styles, "width": self.width, "blocks": self.blocks, "styles": self.styles,
             "dtype": self.hidden_dtype, "name": self.name,
         }  # fmt: skip
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Stylizer":
         return cls(**config)
 
 

@@ -1,6 +1,9 @@
 """Remembers weights, and measures how far others are from them."""
 
+from typing import Any
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -12,7 +15,7 @@ class Anchors(keras.layers.Layer):
         importance: Path → array of the shape of the weight, at least 0; `None` for 1 everywhere.
     """
 
-    def __init__(self, networks: list[keras.Model], importance: dict | None = None, **kwargs):
+    def __init__(self, networks: list[keras.Model], importance: dict[str, np.ndarray] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.anchors, self.importance = {}, {}
         for network in networks:
@@ -23,12 +26,12 @@ class Anchors(keras.layers.Layer):
                     self.importance[key] = self._keep(f"importance_{variable.path}", importance[variable.path])
         self.built = True
 
-    def _keep(self, name, value):
+    def _keep(self, name: str, value: np.ndarray) -> keras.Variable:
         copy = self.add_weight(name=name.replace("/", "_"), shape=value.shape, trainable=False)
         copy.assign(value)
         return copy
 
-    def distance(self, network: keras.Model):
+    def distance(self, network: keras.Model) -> tf.Tensor:
         """Scalar Σ importance · (weight - anchor)² over all anchored weights of a network; 0 where they were taken."""
         total = 0.0
         for variable in network.variables:

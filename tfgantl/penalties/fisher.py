@@ -1,10 +1,14 @@
 """How much each weight matters for what the networks know: the diagonal of the Fisher information."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.models.adapters.base import run
+from tfgantl.network_pair import NetworkPair
 from tfgantl.random_streams import Stream
 
 
@@ -21,12 +25,12 @@ class Fisher(keras.layers.Layer):
         Kirkpatrick et al., 2017, https://arxiv.org/abs/1612.00796; Li et al., 2020, https://arxiv.org/abs/2012.02780
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self._traced = {}  # a method that measures again and again should trace once
+        self._traced: dict[tuple, Callable] = {}  # a method that measures again and again should trace once
         self.built = True
 
-    def __call__(self, gan, variables: list, count: int, seed: int) -> list[np.ndarray]:
+    def __call__(self, gan: NetworkPair, variables: list[keras.Variable], count: int, seed: int) -> list[np.ndarray]:
         """Measures.
 
         Args:
@@ -47,9 +51,9 @@ class Fisher(keras.layers.Layer):
         return [total.numpy() for total in self._traced[key](latents, labels)]
 
 
-def _measure(gan, values):
+def _measure(gan: NetworkPair, values: list[tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]:
     @tf.function(jit_compile=False)
-    def measure(latents, labels):
+    def measure(latents: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
         totals = [tf.zeros(value.shape) for value in values]
         for i in tf.range(len(latents)):
             label = None if gan.num_classes is None else labels[i]
@@ -65,6 +69,6 @@ def _measure(gan, values):
     return measure
 
 
-def ranks(scores):
+def ranks(scores: np.ndarray) -> np.ndarray:
     """Position of each score in ascending order, int (n,)."""
     return np.argsort(np.argsort(scores, kind="stable"), kind="stable")

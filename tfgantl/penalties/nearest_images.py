@@ -1,5 +1,8 @@
 """Pulls to each real image the generated one that looks most like it."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -19,14 +22,14 @@ class NearestImages(keras.layers.Layer):
         pixel: Weight of the mean absolute difference of pixels.
     """
 
-    def __init__(self, shape, weights, pixel: float, **kwargs):
+    def __init__(self, shape: tuple[int, int, int], weights: str | Path | None, pixel: float, **kwargs: Any):
         super().__init__(**kwargs)
-        network = vgg16(LAYERS, weights, tuple(shape))
+        network = vgg16(LAYERS, weights, shape)
         self.network = lambda: network  # in a closure: checkpoints need not hold what never changes
         self.pixel = pixel
         self.built = True
 
-    def loss(self, images, labels, fakes):
+    def loss(self, images: tf.Tensor, labels: tf.Tensor | None, fakes: tf.Tensor) -> tf.Tensor:
         """Mean over real images of the distance to the nearest generated image of their class.
 
         Args:

@@ -1,9 +1,14 @@
 """Compares the features of a network with those of the source for the same inputs."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfgantl.models.adapters.base import run
+from tfgantl.gan import GAN
+from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.blocks import block_features
 from tfgantl.models.copies import fresh_copy
 from tfgantl.random_streams import StepStream
@@ -20,7 +25,9 @@ class SourceFeatures(keras.layers.Layer):
         anchors: float32 (n, latent_dim), latents near which the discriminator sees whole images, or `None`.
     """
 
-    def __init__(self, network, largest_map=None, anchors=None, **kwargs):
+    def __init__(
+        self, network: keras.Model, largest_map: int | None = None, anchors: np.ndarray | None = None, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.source = fresh_copy(network)
         self.source.set_weights(network.get_weights())
@@ -28,13 +35,13 @@ class SourceFeatures(keras.layers.Layer):
         self.source_features = lambda: source_features
         features = block_features(network, largest_map)
         self.features = lambda: features  # it shares the layers of the network, which are not this layer's own
-        self.anchors = None
+        self.anchors: Any = None  # a weight, if there are any
         if anchors is not None:
             self.anchors = self.add_weight(name="anchors", shape=anchors.shape, trainable=False)
             self.anchors.assign(anchors)
         self.built = True
 
-    def near_anchors(self, gan, noise, spread: float, every: int):
+    def near_anchors(self, gan: GAN, noise: tf.Tensor, spread: float, every: int) -> tf.Tensor:
         """The noise itself; in every `every`-th step, latents near random anchors."""
         pick = tf.random.stateless_uniform(
             (tf.shape(noise)[0],), gan.seeds(StepStream.PENALTY), 0, self.anchors.shape[0], dtype=tf.int32
@@ -42,24 +49,28 @@ class SourceFeatures(keras.layers.Layer):
         near = tf.gather(tf.convert_to_tensor(self.anchors), pick) + spread * noise
         return tf.where(gan.step % every == 0, near, noise)
 
-    def pairs(self, inputs, adapters, training=True):
+    def pairs(
+        self, inputs: Any, adapters: Sequence[Adapter], training: bool = True
+    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """Features of the source and of the present network: pairs of float32 tensors, one for each block."""
         old = tf.nest.flatten(run(self.source_features(), inputs, (), training, keep_statistics=True))
         new = tf.nest.flatten(run(self.features(), inputs, adapters, training, keep_statistics=True))
         return [(tf.cast(a, tf.float32), tf.cast(b, tf.float32)) for a, b in zip(old, new, strict=True)]
 
-    def some_pairs(self, gan, latents, labels, samples: int):
+    def some_pairs(
+        self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, samples: int
+    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """Features of the source and of the present generator, for the first latents."""
         inputs = gan.inputs(latents[:samples], None if labels is None else labels[:samples])
         return self.pairs(inputs, gan.g_adapters)
 
-    def feature_distance(self, gan, images, labels):
+    def feature_distance(self, gan: GAN, images: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
         """Mean over blocks of the squared distance of features, relative to their size; 0 at the source."""
         pairs = self.pairs(gan.inputs(images, labels), gan.d_adapters, training=False)  # without dropout
         gaps = [tf.reduce_sum(tf.square(a - b)) / (tf.reduce_sum(tf.square(a)) + 1e-8) for a, b in pairs]
         return tf.add_n(gaps) / len(gaps)
 
-    def distance_inconsistency(self, gan, latents, labels, samples: int):
+    def distance_inconsistency(self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, samples: int) -> tf.Tensor:
         """Mean KL divergence of similarity distributions at one random layer (CDC, equation 2); 0 at the source."""
         divergences = []
         for old, new in self.some_pairs(gan, latents, labels, samples):
@@ -68,7 +79,9 @@ class SourceFeatures(keras.layers.Layer):
         layer = tf.random.stateless_uniform((), gan.seeds(StepStream.PENALTY), 0, len(divergences), dtype=tf.int32)
         return tf.gather(tf.stack(divergences), layer)
 
-    def structure_inconsistency(self, gan, latents, labels, samples: int):
+    def structure_inconsistency(
+        self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, samples: int
+    ) -> tf.Tensor:
         """Mean smooth L1 distance of self-correlations over all layers (RSSA, equation 5); 0 at the source."""
         losses = [
             _smooth_l1(_self_correlation(old), _self_correlation(new))
@@ -77,7 +90,7 @@ class SourceFeatures(keras.layers.Layer):
         return tf.add_n(losses) / len(losses)
 
 
-def _log_similarities(features):
+def _log_similarities(features: tf.Tensor) -> tf.Tensor:
     """(n, …) → (n, n - 1): log softmax over all others of the cosine similarity."""
     flat = tf.math.l2_normalize(tf.reshape(features, (tf.shape(features)[0], -1)), axis=1)
     count = tf.shape(flat)[0]
@@ -86,13 +99,13 @@ def _log_similarities(features):
     return tf.nn.log_softmax(others, axis=1)
 
 
-def _self_correlation(maps):
+def _self_correlation(maps: tf.Tensor) -> tf.Tensor:
     """(n, h, w, c) → (n, h w, h w): cosine similarity of all pairs of positions."""
     shape = tf.shape(maps)
     pixels = tf.math.l2_normalize(tf.reshape(maps, (shape[0], shape[1] * shape[2], shape[3])), axis=2)
     return tf.matmul(pixels, pixels, transpose_b=True)
 
 
-def _smooth_l1(a, b):
+def _smooth_l1(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     gap = tf.abs(a - b)
     return tf.reduce_mean(tf.where(gap < 1.0, 0.5 * tf.square(gap), gap - 0.5))

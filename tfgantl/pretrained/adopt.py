@@ -5,6 +5,8 @@ Nothing is ever matched by order alone, and nothing is assigned unless all of it
 
 import re
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -67,7 +69,7 @@ def adopt(
     arrays = _prefer_averages(arrays)
     left = {name: array for name, array in arrays.items() if not NO_WEIGHTS.search(name.removesuffix(":0"))}
 
-    def take(target, name, value, kind, detail):
+    def take(target: str, name: str, value: np.ndarray, kind: str, detail: str) -> None:
         plan[target] = (value, kind, detail)
         left.pop(name)
 
@@ -126,13 +128,13 @@ def adopt(
     return report
 
 
-def _check_finite(arrays, where):
+def _check_finite(arrays: Mapping[str, np.ndarray], where: str) -> None:
     for name, array in arrays.items():
         if np.issubdtype(array.dtype, np.inexact) and not np.isfinite(array).all():
             raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {name}")
 
 
-def _prefer_averages(arrays):
+def _prefer_averages(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Drops the plain version of whatever has an exponential average, and the suffix of the average."""
     averaged = {name.removesuffix(":0").removesuffix(AVERAGE) for name in arrays if AVERAGE in name}
     preferred = {}
@@ -145,26 +147,26 @@ def _prefer_averages(arrays):
     return preferred
 
 
-def _plain(path, prefix):
+def _plain(path: str, prefix: str) -> str:
     path = path.removesuffix(":0")
     return path.removeprefix(f"{prefix}/")
 
 
-def _roles(path):
+def _roles(path: str) -> str:
     head, _, tail = path.lower().rpartition("/")
     return f"{head}/{ROLES.get(tail, tail)}"
 
 
-def _role(path):
+def _role(path: str) -> str | None:
     return ROLES.get(path.removesuffix(":0").lower().rpartition("/")[2])
 
 
-def _unique(keys):
+def _unique(keys: Mapping[str, Any]) -> dict[Any, str]:
     counts = Counter(keys.values())
     return {key: name for name, key in keys.items() if counts[key] == 1}
 
 
-def _in_shape(array, shape):
+def _in_shape(array: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray | None, str]:
     """The array, or its known transpose, in the shape that is wanted; `(None, "")` if neither fits."""
     if array.shape == shape:
         return array, "copied"
@@ -175,12 +177,12 @@ def _in_shape(array, shape):
     return None, ""
 
 
-def _why(path, variable, arrays, prefix):
+def _why(path: str, variable: keras.Variable, arrays: Mapping[str, np.ndarray], prefix: str) -> str:
     for name, array in arrays.items():
         if _roles(_plain(name, prefix)) == _roles(path):
             return f"{tuple(variable.shape)}; {name} has {array.shape}"
     return f"{tuple(variable.shape)}; no array of that name or shape"
 
 
-def _some(names, limit=6):
+def _some(names: list[str], limit: int = 6) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "") or "none"

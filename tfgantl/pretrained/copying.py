@@ -37,7 +37,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         variable.assign(available[name])
 
 
-def _weights_within(network):
+def _weights_within(network: keras.Model) -> dict[str, keras.Variable]:
     """Like `named_weights`, but without the name of a sequential model, which only some copies put before their own."""
     return {path.removeprefix(f"{network.name}/"): v for path, v in named_weights(network).items()}
 

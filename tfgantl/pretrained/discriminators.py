@@ -40,7 +40,7 @@ def rebuild_discriminator(
     size, _, channels = structure.image_shape
     num_classes, latent_dim = structure.num_classes, structure.latent_dim
 
-    def samples(step):
+    def samples(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
         seeds = step_seeds(seed, StepStream.SOURCE_LATENTS, step)
         latents = tf.random.stateless_normal((batch_size, latent_dim), seeds)
         if num_classes is None:
@@ -70,7 +70,8 @@ def networks_for(generator: keras.Model) -> Networks:
     family = family_of(core)
     if family is not None:
         return family.from_generator(core)
-    side, strides = shape[1], []
+    strides: list[int] = []
+    side = shape[1]
     while side % 2 == 0 and side > 4:
         side, strides = side // 2, [*strides, 2]
     strides = [*[1] * (2 - len(strides)), *strides]

@@ -1,6 +1,7 @@
 """From a handle, whatever kind of thing is behind it, to a source GAN or to a generator alone."""
 
 from pathlib import Path
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
 
 OF_GENERATOR = ("generator/", "generator.", "netG.", "G.")
 OF_DISCRIMINATOR = ("discriminator/", "discriminator.", "netD.", "D.")
+Opened: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]  # generator and discriminator
 OTHERS = ("ema_generator/",)
 
 
@@ -107,7 +109,7 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
     return generator
 
 
-def _open(handle, networks, allow_ops, generator_only=False):
+def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], generator_only: bool = False) -> Opened:
     """`(generator, discriminator or None, report)` of anything but a preset."""
     path = hub.resolve(handle) if hub.is_remote(handle) else Path(handle)
     if is_saved_model(path):
@@ -137,7 +139,9 @@ def _open(handle, networks, allow_ops, generator_only=False):
     return generator, discriminator, LoadReport()
 
 
-def _open_saved_model(path, networks, allow_ops, generator_only):
+def _open_saved_model(
+    path: Path, networks: Networks | None, allow_ops: tuple[str, ...], generator_only: bool
+) -> Opened:
     if networks is None:
         return WrappedGenerator(path, allow_ops=allow_ops), None, LoadReport()
     if allow_ops:  # adopting reads variables only, and runs nothing
@@ -145,7 +149,7 @@ def _open_saved_model(path, networks, allow_ops, generator_only):
     return _adopt_pair(read_variables(path), networks, str(path), generator_only)
 
 
-def _adopt_pair(arrays, networks, where, generator_only):
+def _adopt_pair(arrays: dict[str, np.ndarray], networks: Networks | None, where: str, generator_only: bool) -> Opened:
     if networks is None:
         raise ConfigError(f"`networks` must say which architecture the weights of {where} belong to. Received: none")
     of_generator = _with_prefix(arrays, OF_GENERATOR)
@@ -163,7 +167,7 @@ def _adopt_pair(arrays, networks, where, generator_only):
     return generator, discriminator, report + adopt(of_discriminator, discriminator, where=where)
 
 
-def _with_prefix(arrays, prefixes):
+def _with_prefix(arrays: dict[str, np.ndarray], prefixes: tuple[str, ...]) -> dict[str, np.ndarray]:
     for prefix in prefixes:
         selected = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         if selected:
@@ -171,7 +175,7 @@ def _with_prefix(arrays, prefixes):
     return {}
 
 
-def _refuse_unused(handle, networks, allow_ops):
+def _refuse_unused(handle: str, networks: Networks | None, allow_ops: tuple[str, ...]) -> None:
     if networks is not None:
         raise ConfigError(f"`networks` must not be given for a source that says its own. Received: it, for {handle}")
     if allow_ops:

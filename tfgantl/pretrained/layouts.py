@@ -19,7 +19,9 @@ def is_pytorch(arrays: dict[str, np.ndarray]) -> bool:
     return bool(arrays) and all("." in name and "/" not in name for name in arrays)
 
 
-def from_pytorch(arrays: dict[str, np.ndarray], network: keras.Model, where: str = "source"):
+def from_pytorch(
+    arrays: dict[str, np.ndarray], network: keras.Model, where: str = "source"
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, str]]]:
     """Brings a state dict of stacked layers into the layout and under the names of a Keras network.
 
     Layers are paired in order, which a state dict keeps; kinds and shapes must agree at every one.
@@ -35,7 +37,7 @@ def from_pytorch(arrays: dict[str, np.ndarray], network: keras.Model, where: str
     Raises:
         ArtifactError: If the two do not have the same layers.
     """
-    modules = {}
+    modules: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         module, _, role = name.rpartition(".")
         if role != "num_batches_tracked":
@@ -64,17 +66,19 @@ def from_pytorch(arrays: dict[str, np.ndarray], network: keras.Model, where: str
     return converted, moves
 
 
-def _convert(parts, layer, network, pending):
+def _convert(
+    parts: dict[str, np.ndarray], layer: keras.layers.Layer, network: keras.Model, pending: np.ndarray | None
+) -> tuple[dict[str, tuple[np.ndarray, str]], np.ndarray | None]:
     """One module for one layer: role → (array, kind), and a bias that the next normalisation must take up."""
     if isinstance(layer, keras.layers.BatchNormalization):
-        weights = {NORM[role]: array for role, array in parts.items()}
+        norms = {NORM[role]: array for role, array in parts.items()}
         if pending is not None:
-            weights["moving_mean"] = weights["moving_mean"] - pending
+            norms["moving_mean"] = norms["moving_mean"] - pending
         size = layer.gamma.shape[0]
-        if weights["gamma"].shape[0] == size:
-            return {role: (_flattened(value, network, size), "copied") for role, value in weights.items()}, None
+        if norms["gamma"].shape[0] == size:
+            return {role: (_flattened(value, network, size), "copied") for role, value in norms.items()}, None
         # One statistic a channel, for a network that keeps one for each value of its first feature map.
-        return {role: (np.tile(v, size // v.shape[0]), "resized") for role, v in weights.items()}, None
+        return {role: (np.tile(v, size // v.shape[0]), "resized") for role, v in norms.items()}, None
     if pending is not None:
         raise ValueError("a bias before it that the network does not have")
     kernel, kind = _kernel(parts["weight"], layer, network)
@@ -89,7 +93,7 @@ def _convert(parts, layer, network, pending):
     return weights, bias
 
 
-def _kernel(weight, layer, network):
+def _kernel(weight: np.ndarray, layer: keras.layers.Layer, network: keras.Model) -> tuple[np.ndarray, str]:
     shape = tuple(layer.embeddings.shape if isinstance(layer, keras.layers.Embedding) else layer.kernel.shape)
     if isinstance(layer, keras.layers.Embedding):
         value, kind = weight, "copied"
@@ -102,7 +106,7 @@ def _kernel(weight, layer, network):
     return value, kind
 
 
-def _dense(weight, shape, network):
+def _dense(weight: np.ndarray, shape: tuple[int, ...], network: keras.Model) -> np.ndarray:
     if weight.ndim == 4 and shape[1] == 1:  # the convolution that ends a discriminator
         return weight.transpose(2, 3, 1, 0).reshape(-1, 1)
     if weight.ndim == 4:  # the transposed convolution that starts a generator, from 1 x 1
@@ -116,7 +120,7 @@ def _dense(weight, shape, network):
     return weight.T
 
 
-def _flattened(vector, network, size):
+def _flattened(vector: np.ndarray, network: keras.Model, size: int) -> np.ndarray:
     """A vector over a flat feature map with channels first, with channels last; any other as it is."""
     sides = _first_map(network)
     if not sides or sides[1] * sides[2] == 1 or sides[0] * sides[1] * sides[2] != size:
@@ -124,13 +128,13 @@ def _flattened(vector, network, size):
     return vector.reshape(sides).transpose(1, 2, 0).ravel()
 
 
-def _first_map(network):
+def _first_map(network: keras.Model) -> tuple[int, int, int] | None:
     """(channels, height, width) that a generator's dense layer is reshaped to, or `None`."""
     shapes = [x.target_shape for x in network.layers if isinstance(x, keras.layers.Reshape)]
     return (shapes[0][2], *shapes[0][:2]) if shapes and len(shapes[0]) == 3 else None
 
 
-def _last_map(network):
+def _last_map(network: keras.Model) -> tuple[int, int, int] | None:
     """(channels, height, width) that a discriminator flattens, or `None`."""
     shapes = [x.input.shape[1:] for x in network.layers if isinstance(x, keras.layers.Flatten)]
     return (shapes[0][2], *shapes[0][:2]) if shapes and len(shapes[0]) == 3 else None

@@ -4,6 +4,7 @@ import hashlib
 import re
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,7 +32,9 @@ class SignatureLayer(keras.layers.Layer):
         allow_ops: Operations that are trusted here.
     """
 
-    def __init__(self, directory, signature, output, scalar, allow_ops):
+    def __init__(
+        self, directory: Path, signature: str | None, output: str | None, scalar: float, allow_ops: tuple[str, ...]
+    ):
         super().__init__(name="module", dtype="float32")
         self.where, self.scalar = str(directory), scalar
         check_operations(read_graph(directory), allow_ops, self.where)
@@ -48,7 +51,7 @@ class SignatureLayer(keras.layers.Layer):
         self._track()
         self.built = True
 
-    def _choose_signature(self, wanted):
+    def _choose_signature(self, wanted: str | None) -> str:
         matching = [name for name in self._loaded.signatures if not name.startswith("__")]
         for name in (wanted,) if wanted else SIGNATURES:
             if name in matching:
@@ -60,7 +63,7 @@ class SignatureLayer(keras.layers.Layer):
             f"{self.where}: must have the signature {names}. Received: {', '.join(sorted(matching)) or 'none'}"
         )
 
-    def _sort_inputs(self, specs):
+    def _sort_inputs(self, specs: dict[str, tf.TensorSpec]) -> None:
         """Says which input is what, by type, rank and name."""
         self.label_input, self.label_width, self._constants = None, None, {}
         noise = [name for name, spec in specs.items() if spec.dtype.is_floating and spec.shape.rank == 2]
@@ -87,7 +90,7 @@ class SignatureLayer(keras.layers.Layer):
                 f"{self.where}: latents must have the shape (any batch, fixed length). Received: {shapes}"
             )
 
-    def _choose_output(self, wanted):
+    def _choose_output(self, wanted: str | None) -> tuple[str, tuple[int, int, int]]:
         outputs = self._function.structured_outputs
         outputs = outputs if isinstance(outputs, dict) else {"output_0": outputs}
         matching = [
@@ -107,7 +110,7 @@ class SignatureLayer(keras.layers.Layer):
             raise ArtifactError(f"{self.where}: images must be square, with 1 or 3 channels. Received: {shape}")
         return matching[0], shape[1:]
 
-    def _track(self):
+    def _track(self) -> None:
         """Shares the variables with Keras: what an optimizer writes, the signature reads."""
         handles = _captured(self._function)
         variables = [v for v in _all_variables(self._loaded, self._function) if id(v.handle) in handles]
@@ -127,7 +130,7 @@ class SignatureLayer(keras.layers.Layer):
         if not any(learns for _, learns in self._names.values()):
             raise ArtifactError(f"{self.where}: the signature must read variables, to be trained. Received: none")
 
-    def set_trainable(self, pattern):
+    def set_trainable(self, pattern: str) -> list[str]:
         matching = [name for name, (_, learns) in self._names.items() if learns and re.fullmatch(pattern, name)]
         if not matching:
             names = ", ".join([name for name, (_, learns) in self._names.items() if learns][:6])
@@ -137,13 +140,13 @@ class SignatureLayer(keras.layers.Layer):
         return matching
 
     @keras.layers.Layer.trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         """Freezes all variables, or thaws those that `set_trainable` chose, and no others."""
         keras.layers.Layer.trainable.fset(self, value)
         for name, (variable, _) in self._names.items():
             variable.trainable = value and name in self._chosen
 
-    def guess_classes(self):
+    def guess_classes(self) -> int:
         """The rows of the only variable that looks like an embedding of labels."""
         matching = {
             variable.shape[0] for name, (variable, _) in self._names.items()
@@ -155,7 +158,7 @@ class SignatureLayer(keras.layers.Layer):
             )
         return matching.pop()
 
-    def measure_range(self, latents, classes):
+    def measure_range(self, latents: str, classes: int | None) -> tuple[int, int]:
         """The smallest of [-1, 1], [0, 1] and [0, 255] that holds 16 images."""
         noise = np.random.default_rng(0).standard_normal((16, self.latent_dim), np.float32)
         noise = tf.math.erf(noise / np.float32(np.sqrt(2))) if latents == "uniform" else noise
@@ -167,13 +170,13 @@ class SignatureLayer(keras.layers.Layer):
                 return smallest, largest
         raise ArtifactError(f"{self.where}: `output_range` must be given. Received: pixels in [{low:g}, {high:g}]")
 
-    def shuffle(self, rng):
+    def shuffle(self, rng: np.random.Generator) -> None:
         for variable, learns in self._names.values():
             if learns:
                 values = variable.numpy()
                 variable.assign(rng.permutation(values.ravel()).reshape(values.shape))
 
-    def _run(self, noise, labels=None):
+    def _run(self, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         arguments = {self._latent_input: noise, **self._constants}
         if self.label_input is not None:
             if self.label_width is not None:
@@ -181,19 +184,19 @@ class SignatureLayer(keras.layers.Layer):
             arguments[self.label_input] = tf.cast(labels, self._label_dtype)
         return self._function(**arguments)[self.output_key]
 
-    def call(self, inputs):
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         return tf.ensure_shape(self._run(*inputs), (None, *self._image_shape))
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         return keras.KerasTensor((inputs[0].shape[0], *self._image_shape), "float32")
 
 
-def _all_variables(loaded, function):
+def _all_variables(loaded: Any, function: Any) -> list[tf.Variable]:
     matching = [*getattr(loaded, "variables", ()), *function.variables]
     return list({id(v): v for v in matching if hasattr(v, "handle")}.values())
 
 
-def _captured(function):
+def _captured(function: Any) -> set[int]:
     """Identities of the outside tensors that the outputs depend on: a TF1 graph captures the discriminator, too."""
     reached, queue = set(), list(function.graph.outputs)
     while queue:

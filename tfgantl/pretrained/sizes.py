@@ -37,5 +37,5 @@ def infer_sizes(networks: Networks, shapes: Iterable[tuple[int, ...]], where: st
     return sizes[0]
 
 
-def _some(shapes):
+def _some(shapes: list[tuple[int, ...]]) -> str:
     return ", ".join(map(str, shapes[:4])) + (" …" if len(shapes) > 4 else "")

@@ -29,8 +29,8 @@ def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
             return _named_by_layer(file, datasets)
 
 
-def _named_by_layer(file, datasets):
-    layers = {}
+def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset]) -> dict[str, np.ndarray]:
+    layers: dict[str, dict[int | str, np.ndarray]] = {}
     for name, dataset in datasets.items():
         parent, _, index = name.rpartition("/")
         layers.setdefault(parent, {})[int(index) if index.isdecimal() else index] = dataset[()]
@@ -40,12 +40,12 @@ def _named_by_layer(file, datasets):
         top = parent.partition("/")[0]
         prefix = f"{top}/" if top in ("generator", "discriminator", "ema_generator") else ""
         order = sorted(arrays_of_layer, key=str)
-        for index, role in zip(order, _roles([arrays_of_layer[i].ndim for i in order]), strict=True):
-            arrays[f"{prefix}{label}/{role or index}"] = arrays_of_layer[index]
+        for place, role in zip(order, _roles([arrays_of_layer[i].ndim for i in order]), strict=True):
+            arrays[f"{prefix}{label}/{role or place}"] = arrays_of_layer[place]
     return arrays
 
 
-def _roles(ranks):
+def _roles(ranks: list[int]) -> list[str] | list[None]:
     """What a layer's weights are, from the number of their dimensions, in the order in which Keras keeps them."""
     if ranks == [1, 1, 1, 1]:
         return ["gamma", "beta", "moving_mean", "moving_variance"]

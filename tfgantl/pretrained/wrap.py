@@ -1,6 +1,7 @@
 """A generator that cannot be rebuilt natively, trained as it is: through a signature of its SavedModel."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,18 +51,18 @@ class WrappedGenerator(keras.Model):
 
     def __init__(
         self,
-        directory,
-        signature=None,
-        num_classes=None,
-        output=None,
-        output_range=None,
-        latents="normal",
-        truncation=1.0,
-        trainable=".*",
-        allow_ops=(),
-        dtype="float32",
-        name="generator",
-        **kwargs,
+        directory: str | Path,
+        signature: str | None = None,
+        num_classes: int | None = None,
+        output: str | None = None,
+        output_range: tuple[float, float] | None = None,
+        latents: str = "normal",
+        truncation: float = 1.0,
+        trainable: str = ".*",
+        allow_ops: tuple[str, ...] = (),
+        dtype: str = "float32",
+        name: str = "generator",
+        **kwargs: Any,
     ):
         if latents not in ("normal", "uniform"):
             raise ArtifactError(f"`latents` must be normal or uniform. Received: {latents}")
@@ -113,11 +114,11 @@ class WrappedGenerator(keras.Model):
         self.module_config["trainable"] = pattern
         return self.get_layer("module").set_trainable(pattern)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**self.module_config, "dtype": self.hidden_dtype, "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "WrappedGenerator":
         """The same architecture with fresh weights; nothing is loaded if the module is not what it was."""
         config = dict(config)
         expected = config.pop("digest", None)
@@ -135,5 +136,5 @@ class WrappedGenerator(keras.Model):
 class UniformNoise(keras.layers.Layer):
     """Standard normal noise → noise that is uniform in [-1, 1], by its distribution function."""
 
-    def call(self, noise):
+    def call(self, noise: tf.Tensor) -> tf.Tensor:
         return tf.math.erf(noise / np.sqrt(2.0).astype(np.float32))

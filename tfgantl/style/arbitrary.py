@@ -8,7 +8,9 @@ Reference:
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +24,7 @@ from tfgantl.untrusted.savedmodels import is_saved_model, read_graph
 STYLE_SIZE = 256  # pixels of the longer side: what such modules are trained on
 
 
-def load_module(handle: str, allow_ops: tuple[str, ...] = ()):
+def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[..., Any], str]:
     """Loads a module after a look at its operations.
 
     Args:
@@ -48,7 +50,7 @@ def load_module(handle: str, allow_ops: tuple[str, ...] = ()):
     return module, hashlib.sha256((path / "saved_model.pb").read_bytes()).hexdigest()[:12]
 
 
-def paint_with(module, content: np.ndarray, style: np.ndarray, where: str) -> np.ndarray:
+def paint_with(module: Callable[..., Any], content: np.ndarray, style: np.ndarray, where: str) -> np.ndarray:
     """Paints one image.
 
     Args:

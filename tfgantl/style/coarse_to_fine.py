@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfgantl.images import to_unit
 from tfgantl.style.color import match_colors
 from tfgantl.style.objective import Objective, Weights, still_parts
-from tfgantl.style.optimizing import PixelOptimizer
+from tfgantl.style.optimizing import Optimizer, PixelOptimizer
 from tfgantl.style.pictures import resized, shape_at
 
 NOISE = 0.3  # standard deviation of pixels in [-1, 1]
@@ -49,7 +49,7 @@ class PaintingTask:
     match: bool = False
     masks: list[np.ndarray] | None = None
     before: tuple[np.ndarray, np.ndarray] | None = None
-    optimizer: str = "adam"
+    optimizer: Optimizer = "adam"
     learning_rate: float = 0.05
     seed: int = 0
 
@@ -112,7 +112,7 @@ def paint(
             if painting.step == begin and begin:
                 image = tf.image.resize(painting.image, shape, "bicubic").numpy().clip(-1, 1)
             optimizer = PixelOptimizer(objective, image, task.optimizer, task.learning_rate)
-            if painting.step > begin:
+            if painting.step > begin and painting.state is not None:
                 optimizer.set_state(painting.state)
             if _run(optimizer, painting, end, every, on_step, on_state):
                 break
@@ -120,15 +120,22 @@ def paint(
     return painting
 
 
-def _run(optimizer, painting, end, every, on_step, on_state) -> bool:
+def _run(
+    optimizer: PixelOptimizer,
+    painting: Painting,
+    end: int,
+    every: int,
+    on_step: Callable[[Painting], bool],
+    on_state: Callable[[Painting], None],
+) -> bool:
     """Takes the steps of one size; whether to stop."""
     stopped, traced, last = False, False, time.perf_counter()
 
-    def keep():
+    def keep() -> None:
         painting.image, painting.state = optimizer.image, optimizer.state()
         on_state(painting)
 
-    def after(terms):
+    def after(terms: dict[str, float]) -> bool:
         nonlocal stopped, traced, last
         seconds, count = painting.seconds
         if traced:
@@ -154,22 +161,23 @@ def starting_image(task: PaintingTask, shape: tuple[int, int]) -> np.ndarray:
     if task.init == "noise":
         noise = np.random.default_rng(task.seed).normal(0, NOISE, (1, *shape, 3))
         return noise.astype(np.float32).clip(-1, 1)
-    return to_unit(resized(task.content if task.init == "content" else task.styles[0], shape))[None]
+    picture = task.styles[0] if task.init != "content" or task.content is None else task.content
+    return to_unit(resized(picture, shape))[None]
 
 
-def _first(task, start, shape):
+def _first(task: PaintingTask, start: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """What to begin with: the start, or the frame before where nothing has moved."""
-    if task.before is None:
+    if task.before is None or task.content is None:
         return start
     painted, earlier, content = (to_unit(resized(p, shape))[None] for p in (*task.before, task.content))
     still = still_parts(content, earlier)
     return still * painted + (1 - still) * start
 
 
-def _objective(task, network, start, shape):
+def _objective(task: PaintingTask, network: keras.Model, start: np.ndarray, shape: tuple[int, int]) -> Objective:
     content = None if task.content is None else to_unit(resized(task.content, shape))[None]
     styles = [to_unit(resized(style, shape_at(style, max(shape))))[None] for style in task.styles]
-    if task.match:
+    if task.match and content is not None:
         styles = [match_colors(style, content) for style in styles]
     masks = None
     if task.masks is not None:

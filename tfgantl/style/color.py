@@ -32,7 +32,7 @@ def match_colors(style: np.ndarray, content: np.ndarray) -> np.ndarray:
     return np.clip(moved, -1, 1).astype(np.float32)
 
 
-def _statistics(image):
+def _statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and symmetric root of the covariance; gray pictures have no spread of colour, so some is added."""
     pixels = image.reshape(-1, 3).astype(np.float64)
     values, vectors = np.linalg.eigh(np.cov(pixels.T) + 1e-5 * np.eye(3))

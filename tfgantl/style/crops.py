@@ -11,7 +11,7 @@ MIN_SHARE = 0.5  # of the short side of a picture
 
 def crops(
     pictures: list[np.ndarray], size: int, batch_size: int, steps: int, seed: int, start: int = 0, in_turn: bool = False
-):
+) -> tf.data.Dataset:
     """Batches of crops: each from half to all of the short side of a picture, half of them mirrored.
 
     Args:
@@ -27,7 +27,7 @@ def crops(
         Dataset of float32 (batch_size, size, size, 3) in [-1, 1].
     """
 
-    def batch(number):
+    def batch(number: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng([seed, int(number)])
         turns = int(number) * batch_size + np.arange(batch_size)
         chosen = (turn % len(pictures) if in_turn else rng.integers(len(pictures)) for turn in turns)
@@ -38,7 +38,7 @@ def crops(
     return data.map(lambda images: tf.ensure_shape(images, (batch_size, size, size, 3))).prefetch(2)
 
 
-def _crop(picture, size, rng):
+def _crop(picture: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     height, width = picture.shape[:2]
     side = int(min(height, width) * rng.uniform(MIN_SHARE, 1.0))
     top, left = (int(rng.integers(length - side + 1)) for length in (height, width))

@@ -40,7 +40,7 @@ class StylizerTraining:
         self._variables = [*variables, *optimizer.variables, *(adversary.variables if adversary else ())]
 
         @tf.function(jit_compile=False)
-        def train_step(images, mix, reals):
+        def train_step(images: tf.Tensor, mix: tf.Tensor, reals: tf.Tensor | None) -> dict[str, tf.Tensor]:
             with tf.GradientTape() as tape:
                 painted = network([images, mix], training=True)
                 terms = loss(images, painted, mix)
@@ -133,7 +133,9 @@ def with_styles_of(network: Stylizer, other: Stylizer) -> Stylizer:
     return both
 
 
-def _copy(source, target, rows_of):
+def _copy(
+    source: Stylizer, target: Stylizer, rows_of: Callable[[np.ndarray, ConditionalInstanceNorm, str], np.ndarray]
+) -> None:
     for layer in target.layers:
         if isinstance(layer, ConditionalInstanceNorm):
             for part in ("gamma", "beta"):

@@ -4,13 +4,15 @@ Reference:
     Gatys et al., 2016, https://arxiv.org/abs/1508.06576
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 CONTENT_LAYER = "block4_conv2"
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 
 
-def gram(features: tf.Tensor, count=None) -> tf.Tensor:
+def gram(features: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
     """Mean product of each pair of channels: the Gram matrix over positions.
 
     Args:
@@ -25,7 +27,7 @@ def gram(features: tf.Tensor, count=None) -> tf.Tensor:
     return tf.matmul(flat, flat, transpose_a=True) / count
 
 
-def style_loss(features: tf.Tensor, target: tf.Tensor, count=None) -> tf.Tensor:
+def style_loss(features: tf.Tensor, target: tf.Tensor, count: tf.Tensor | None = None) -> tf.Tensor:
     """Mean squared difference of Gram matrices.
 
     Args:
@@ -40,10 +42,10 @@ def style_loss(features: tf.Tensor, target: tf.Tensor, count=None) -> tf.Tensor:
     # Gram matrices are symmetric, so that the gradient is one product of matrices where automatic differentiation
     # finds two; and it needs no more precision than the features have.
     @tf.custom_gradient
-    def loss(features):
+    def loss(features: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         difference = gram(features, count) - target
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
             flat, positions = _flat(features, count)
             size = tf.cast(tf.size(difference) / tf.shape(difference)[0], tf.float32)
             weighted = difference * (4.0 * upstream[:, None, None] / (size * positions))
@@ -66,7 +68,7 @@ def total_variation(images: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(down, axis=(1, 2, 3)) + tf.reduce_mean(right, axis=(1, 2, 3))
 
 
-def _flat(features, count):
+def _flat(features: tf.Tensor, count: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
     shape = tf.shape(features)
     positions = tf.cast(shape[1] * shape[2], tf.float32) if count is None else count
     return tf.reshape(features, (shape[0], -1, features.shape[-1])), positions

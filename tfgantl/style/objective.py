@@ -85,7 +85,7 @@ class Objective(tf.Module):
         grams = [[gram(x) for x in _features(network, style)[1:]] for style in styles]
         if masks is None:
             mixed = [sum(s * g for s, g in zip(shares, layer, strict=True)) for layer in zip(*grams, strict=True)]
-            asked = [(1.0, None, mixed)] if grams else []
+            asked: list[tuple[float, np.ndarray | None, list[tf.Tensor]]] = [(1.0, None, mixed)] if grams else []
         else:
             asked = list(zip(shares, masks, grams, strict=True))
         self.regions = [_region(*region, strength, begun[1:], known[1:] if known else None) for region in asked]
@@ -106,7 +106,7 @@ class Objective(tf.Module):
         if weights.tv:
             self.effective["tv"] = weights.tv / float(self.variation)
         self.before = None
-        if before is not None and weights.smooth:
+        if before is not None and content is not None and weights.smooth:
             painted, earlier = before
             self.before = tf.constant(painted), still_parts(content, earlier)
             self.effective["smooth"] = weights.smooth / MOVED**2
@@ -154,13 +154,20 @@ def held(painted: np.ndarray, content: np.ndarray, before: tuple[np.ndarray, np.
     return share * before[0] + (1.0 - share) * painted
 
 
-def _features(network, image):
+def _features(network: keras.Model, image: np.ndarray) -> list[tf.Tensor]:
     return network(tf.constant(image), training=False)
 
 
-def _region(share, mask, targets, strength, begun, known):
+def _region(
+    share: float,
+    mask: np.ndarray | None,
+    targets: list[tf.Tensor],
+    strength: float,
+    begun: list[tf.Tensor],
+    known: list[tf.Tensor] | None,
+) -> Region:
     """A region with its targets mixed with those of the content, and its scales."""
-    maps = [None] * len(begun)
+    maps: list[tuple[tf.Tensor, tf.Tensor] | None] = [None] * len(begun)
     if mask is not None:
         small = [tf.image.resize(mask[None, ..., None], x.shape[1:3], "area") for x in begun]
         maps = [(m, tf.reduce_sum(tf.square(m)) + 1e-6) for m in small]
@@ -175,7 +182,7 @@ def _region(share, mask, targets, strength, begun, known):
     return Region(share, maps, targets, scales)
 
 
-def _style(region, maps):
+def _style(region: Region, maps: list[tf.Tensor]) -> tf.Tensor:
     losses = []
     for x, m, target, scale in zip(maps, region.maps, region.targets, region.scales, strict=True):
         masked, count = _within(x, m)
@@ -183,7 +190,7 @@ def _style(region, maps):
     return tf.add_n(losses) / len(losses)
 
 
-def _within(features, region):
+def _within(features: tf.Tensor, region: tuple[tf.Tensor, tf.Tensor] | None) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Features that are 0 outside of a region, and what to divide their products by."""
     if region is None:
         return features, None

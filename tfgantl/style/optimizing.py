@@ -6,7 +6,7 @@ from typing import Literal
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.optimize import Bounds, minimize
+from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from tfgantl.errors import DivergedError
 from tfgantl.style.objective import Objective
@@ -32,7 +32,7 @@ class PixelOptimizer:
         self._adam.build([self._image])
         variable, adam = self._image.value, self._adam
 
-        def evaluate(image):
+        def evaluate(image: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(image)
                 terms = objective(image)
@@ -40,7 +40,7 @@ class PixelOptimizer:
 
         # XLA makes a step on a processor several times as long.
         @tf.function(jit_compile=False)
-        def step():
+        def step() -> dict[str, tf.Tensor]:
             terms, gradient = evaluate(tf.convert_to_tensor(variable))
             adam.apply([gradient], [self._image])
             variable.assign(tf.clip_by_value(variable, -1.0, 1.0))
@@ -71,16 +71,16 @@ class PixelOptimizer:
             if on_step(terms):
                 return
 
-    def _run_lbfgs(self, steps, on_step):
+    def _run_lbfgs(self, steps: int, on_step: Callable[[dict[str, float]], bool]) -> None:
         shape, last = self._image.shape, {}
 
-        def evaluate(flat):
+        def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray]:
             terms, gradient = self._evaluate(tf.constant(flat.reshape(shape), tf.float32))
             last.update({name: float(value) for name, value in terms.items()})
             check_terms(last)
             return last["total"], gradient.numpy().ravel().astype(np.float64)
 
-        def after(intermediate_result):
+        def after(intermediate_result: OptimizeResult) -> None:
             self._image.assign(intermediate_result.x.reshape(shape))
             if on_step(last):
                 raise StopIteration

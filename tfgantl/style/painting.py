@@ -1,5 +1,9 @@
 """What a network that paints is trained for: the content of its input, the Gram matrices of a style."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 import tensorflow as tf
 
 from tfgantl.images import to_unit
@@ -27,7 +31,15 @@ class PaintingLoss(tf.Module):
         scales: Layer → what its loss is divided by, one number a style.
     """
 
-    def __init__(self, styles, examples, weights="imagenet", style_weight=1.0, tv_weight=0.0, dtype="float32"):
+    def __init__(
+        self,
+        styles: Sequence[np.ndarray],
+        examples: np.ndarray,
+        weights: str | Path | None = "imagenet",
+        style_weight: float = 1.0,
+        tv_weight: float = 0.0,
+        dtype: str = "float32",
+    ):
         super().__init__()
         self.style_weight, self.tv_weight = style_weight, tv_weight
         size = examples.shape[1]

@@ -44,7 +44,7 @@ def table(rows: list[list[np.ndarray | None]]) -> np.ndarray:
     """Lays pictures uint8 (height, width, 3) of several sizes out on white, in rows and columns."""
     heights = [max(p.shape[0] for p in row if p is not None) for row in rows]
     columns = range(max(len(row) for row in rows))
-    widths = [max(row[i].shape[1] for row in rows if i < len(row) and row[i] is not None) for i in columns]
+    widths = [max(p.shape[1] for row in rows for p in row[i : i + 1] if p is not None) for i in columns]
     sheet = np.full((sum(heights) + GAP * (len(heights) + 1), sum(widths) + GAP * (len(widths) + 1), 3), 255, np.uint8)
     top = GAP
     for row, height in zip(rows, heights, strict=True):

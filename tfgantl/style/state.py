@@ -1,5 +1,7 @@
 """Where a run of style transfer is: arrays and numbers in one file, which is whole or not there."""
 
+from typing import Any
+
 import numpy as np
 
 from tfgantl.training.run_directory import RunDirectory
@@ -15,8 +17,9 @@ def save_state(run: RunDirectory, arrays: dict[str, np.ndarray], title: str = ""
         title: Which of several states of the run.
         numbers: What else to keep.
     """
+    kept: dict[str, Any] = {**arrays, **{name: np.int64(number) for name, number in numbers.items()}}
     with run.replacing(_file(title)) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays, **{name: np.int64(number) for name, number in numbers.items()})
+        np.savez(file, **kept)
 
 
 def load_state(run: RunDirectory, title: str = "") -> dict[str, np.ndarray] | None:
@@ -29,5 +32,5 @@ def load_state(run: RunDirectory, title: str = "") -> dict[str, np.ndarray] | No
     return read_npz(path) if path.is_file() else None
 
 
-def _file(title):
+def _file(title: str) -> str:
     return f"state_{title}.npz" if title else "state.npz"

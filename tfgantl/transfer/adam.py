@@ -1,11 +1,16 @@
 """Adaptation-aware kernel modulation: filters that matter are modulated, the others fine-tuned."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
 from tfgantl.models.parts import all_but_norms, all_but_outputs
-from tfgantl.training.stages import Stage
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,13 @@ class AdAM(FineTune):
     samples: int = 128
     g_lr_multiplier: float = 10.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
         check_within(self, "(0, 1)", "probe_share")
         check_within(self, "[0, 1]", "quantile")
         check_at_least(self, 1, "samples")
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.kernel_adapters import Modulation
         from tfgantl.penalties.fisher import Fisher
 
@@ -49,14 +54,14 @@ class AdAM(FineTune):
         gan.g_adapters.append(Modulation(gan.generator, gan.seed, outputs=False))
         gan.d_adapters.append(Modulation(gan.discriminator, gan.seed + 1, outputs=False))
 
-    def schedule(self, steps):
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         probing = max(1, round(steps * self.probe_share))
         if steps <= probing:
             raise ConfigError(f"`steps` must be at least 2 for AdAM. Received: {steps}")
         yield Stage("probe", probing, all_but_norms, all_but_outputs)
         yield Stage("adapt", steps - probing, before=self.choose)
 
-    def choose(self, gan) -> None:
+    def choose(self, gan: "GAN") -> None:
         """Chooses the filters to modulate; the others are themselves again."""
         import numpy as np
 

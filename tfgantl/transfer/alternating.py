@@ -1,10 +1,11 @@
 """The five-step flow: freeze the generator, train the discriminator, unfreeze a part of the generator, repeat."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.models.parts import everything
-from tfgantl.training.stages import Stage
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -33,13 +34,13 @@ class Alternating(FineTune):
     tolerance: float = 0.1
     patience: int = 3
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "freeze_generator", tuple(self.freeze_generator))
         check_within(self, "(0, 1)", "discriminator_share")
         check_at_least(self, 1, "rounds", "patience")
         check_within(self, "[0, 0.5]", "tolerance")
 
-    def schedule(self, steps):
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         rounds = min(self.rounds, steps // 2)  # each needs a step of either kind
         if not rounds:
             raise ConfigError(f"`steps` must be at least 2 to alternate. Received: {steps}")

@@ -1,11 +1,18 @@
 """Choosing a method by measurements before training."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError, check_above, check_at_least
 from tfgantl.transfer.base import Transfer
 from tfgantl.transfer.finetune import FineTune
 from tfgantl.transfer.lora import LoRA
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.gan import GAN
+    from tfgantl.metrics.transferability import Transferability
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,14 @@ class Auto(Transfer):
     far: float = 2.0
     few: int = 50
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "far")
         check_at_least(self, 0, "few")
 
-    def networks(self, source, dtype):
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         raise ConfigError("`transfer` must be what `Auto.resolve` gives by the time of training. Received: Auto itself")
 
-    def resolve(self, transferability):
+    def resolve(self, transferability: "Transferability") -> tuple[Transfer, str]:
         if transferability.ckid is not None and transferability.ckid > self.far:
             return LoRA(), f"auto: LoRA, because the source is far: cKID {transferability.ckid:.2f} > {self.far:g}"
         if transferability.shots is not None and transferability.shots <= self.few:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from tfgantl.errors import ConfigError
 from tfgantl.hooks import TrainStepHooks
 from tfgantl.training.stages import Stage, StageMetrics
 
 if TYPE_CHECKING:
+    import keras
+
     from tfgantl.gan import GAN
     from tfgantl.metrics.transferability import Transferability
 
@@ -41,7 +44,7 @@ class Transfer(TrainStepHooks):
         """
         return self, ""
 
-    def networks(self, source: GAN, dtype: str):
+    def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
         """Makes the generator and the discriminator to train, with fresh weights.
 
         Args:
@@ -62,6 +65,12 @@ class Transfer(TrainStepHooks):
             gan: Pair made of `networks`.
             source: Trained pair, or `None` if there is none.
         """
+
+    def _needed(self, source: GAN | None) -> GAN:
+        """The source, of a method that starts from one."""
+        if source is None:
+            raise ConfigError(f"`source` must be given for the method {type(self).__name__}. Received: none")
+        return source
 
     def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         """Yields the stages of a run; receives the `StageMetrics` of each.

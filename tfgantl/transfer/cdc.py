@@ -1,9 +1,16 @@
 """Cross-domain correspondence: images that are alike in the source stay alike in the target."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,13 @@ class CDC(FineTune):
     anchor_spread: float = 0.1
     anchor_every: int = 4
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
         check_at_least(self, 0, "anchor_spread")
         check_at_least(self, 3, "samples")
         check_at_least(self, 1, "anchors", "anchor_every")
 
-    def networks(self, source, dtype):
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.blocks import block_features, deepest_map
 
         generator, discriminator = super().networks(source, dtype)
@@ -48,7 +55,7 @@ class CDC(FineTune):
         deepest_map(discriminator)
         return generator, discriminator
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.patches import PatchHead
         from tfgantl.penalties.source_features import SourceFeatures
         from tfgantl.random_streams import Stream
@@ -57,11 +64,13 @@ class CDC(FineTune):
         gan.method_state = SourceFeatures(gan.generator, anchors=gan.latents(self.anchors, gan.seed, Stream.ANCHORS))
         gan.d_adapters.append(PatchHead(gan.discriminator))
 
-    def latents(self, gan, noise):
+    def latents(self, gan: "GAN", noise: "tf.Tensor") -> "tf.Tensor":
         return gan.method_state.near_anchors(gan, noise, self.anchor_spread, self.anchor_every)
 
-    def discriminator_logits(self, gan, images, labels):
+    def discriminator_logits(self, gan: "GAN", images: "tf.Tensor", labels: "tf.Tensor | None") -> "tf.Tensor":
         return gan.d_adapters[-1].discriminator_logits(gan, images, labels, whole=gan.step % self.anchor_every == 0)
 
-    def generator_penalty(self, gan, latents, labels, fakes):
+    def generator_penalty(
+        self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return self.strength * gan.method_state.distance_inconsistency(gan, latents, labels, self.samples)

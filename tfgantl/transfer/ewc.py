@@ -1,9 +1,15 @@
 """Elastic weight consolidation: a weight is held near the source as firmly as it mattered there."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,16 @@ class EWC(FineTune):
     strength: float = 300.0
     samples: int = 256
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
         check_at_least(self, 1, "samples")
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.anchors import Anchors
         from tfgantl.penalties.fisher import Fisher
 
         super().prepare(gan, source)
+        source = self._needed(source)
         variables = source.generator.trainable_variables
         fisher = Fisher()(source, variables, self.samples, gan.seed)
         count = sum(f.size for f in fisher)
@@ -42,5 +49,7 @@ class EWC(FineTune):
         importance = {v.path: f / (mean * count) for v, f in zip(targets, fisher, strict=True)}
         gan.method_state = Anchors([gan.generator], importance)
 
-    def generator_penalty(self, gan, latents, labels, fakes):
+    def generator_penalty(
+        self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return self.strength * gan.method_state.distance(gan.generator)

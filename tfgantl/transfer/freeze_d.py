@@ -1,10 +1,11 @@
 """Fine-tuning with a part of the discriminator frozen."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from tfgantl.errors import check_at_least
 from tfgantl.models.parts import first_blocks
-from tfgantl.training.stages import Stage
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.transfer.finetune import FineTune
 
 
@@ -21,8 +22,8 @@ class FreezeD(FineTune):
 
     layers: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "layers")
 
-    def schedule(self, steps):
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         yield Stage("adapt", steps, freeze_discriminator=first_blocks(self.layers))

@@ -1,11 +1,16 @@
 """Every kernel of the generator is modulated by an outer product."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import check_above
 from tfgantl.models.parts import all_but_norms, everything
-from tfgantl.training.stages import Stage
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,14 @@ class KernelModulation(FineTune):
     norms: bool = True
     g_lr_multiplier: float = 30.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.kernel_adapters import Modulation
 
         super().prepare(gan, source)
         gan.g_adapters.append(Modulation(gan.generator, gan.seed))
 
-    def schedule(self, steps):
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         yield Stage("adapt", steps, freeze_generator=all_but_norms if self.norms else everything)

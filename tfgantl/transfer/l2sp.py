@@ -1,9 +1,15 @@
 """L2-SP: every weight is held near the source."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import check_above
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -22,17 +28,19 @@ class L2SP(FineTune):
     strength: float = 0.01
     discriminator: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.anchors import Anchors
 
         super().prepare(gan, source)
         gan.method_state = Anchors([gan.generator, *([gan.discriminator] if self.discriminator else [])])
 
-    def generator_penalty(self, gan, latents, labels, fakes):
+    def generator_penalty(
+        self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return 0.5 * self.strength * gan.method_state.distance(gan.generator)
 
-    def discriminator_penalty(self, gan, images, labels):
+    def discriminator_penalty(self, gan: "GAN", images: "tf.Tensor", labels: "tf.Tensor | None") -> "tf.Tensor | float":
         return 0.5 * self.strength * gan.method_state.distance(gan.discriminator) if self.discriminator else 0.0

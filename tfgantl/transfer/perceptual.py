@@ -1,9 +1,15 @@
 """Training scales and shifts of the generator for images that look like those of the target to VGG16."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.scale_shift import ScaleShift
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -32,16 +38,18 @@ class Perceptual(ScaleShift):
     adversarial: float = 0.0
     weights: str = "imagenet"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_above(self, 0, "strength")
         check_at_least(self, 0, "pixel", "adversarial")
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.nearest_images import NearestImages
 
         super().prepare(gan, source)
         gan.method_state = NearestImages(gan.generator.output_shape[1:], self.weights, self.pixel)
 
-    def reconstruction_loss(self, gan, images, labels, fakes):
+    def reconstruction_loss(
+        self, gan: "GAN", images: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return self.strength * gan.method_state.loss(images, labels, fakes)

@@ -1,11 +1,16 @@
 """RICK: filters that matter are frozen, those that never do are pruned, the rest is fine-tuned."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.models.parts import all_but_outputs, everything
-from tfgantl.training.stages import Stage
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class RICK(FineTune):
     prune: float = 0.02
     samples: int = 32
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_within(self, "(0, 1)", "warm_up_share")
         if not 0 <= self.prune <= self.freeze <= 1:
             raise ConfigError(
@@ -43,7 +48,7 @@ class RICK(FineTune):
             )
         check_at_least(self, 1, "every", "samples")
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.models.adapters.kernel_adapters import FilterStates
         from tfgantl.penalties.fisher import Fisher
 
@@ -52,7 +57,7 @@ class RICK(FineTune):
         gan.g_adapters.append(FilterStates(gan.generator, outputs=False))
         gan.d_adapters.append(FilterStates(gan.discriminator, outputs=False))
 
-    def schedule(self, steps):
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         taken = max(1, round(steps * self.warm_up_share))
         if steps <= taken:
             raise ConfigError(f"`steps` must be at least 2 for RICK. Received: {steps}")
@@ -62,7 +67,7 @@ class RICK(FineTune):
             taken += share
             yield Stage("adapt", share, before=self.score, measured=taken == steps)
 
-    def score(self, gan) -> None:
+    def score(self, gan: "GAN") -> None:
         """Sets the state of every filter anew; pruned ones stay pruned."""
         import numpy as np
 

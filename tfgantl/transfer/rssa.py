@@ -1,9 +1,16 @@
 """Relaxed spatial structural alignment: parts of an image relate to each other as in the source."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import check_above, check_at_least
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -28,22 +35,24 @@ class RSSA(FineTune):
     samples: int = 16
     largest_map: int = 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "strength")
         check_at_least(self, 1, "samples", "largest_map")
 
-    def networks(self, source, dtype):
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.blocks import block_features
 
         generator, discriminator = super().networks(source, dtype)
         block_features(generator, self.largest_map)
         return generator, discriminator
 
-    def prepare(self, gan, source):
+    def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.source_features import SourceFeatures
 
         super().prepare(gan, source)
         gan.method_state = SourceFeatures(gan.generator, largest_map=self.largest_map)
 
-    def generator_penalty(self, gan, latents, labels, fakes):
+    def generator_penalty(
+        self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"
+    ) -> "tf.Tensor":
         return self.strength * gan.method_state.structure_inconsistency(gan, latents, labels, self.samples)

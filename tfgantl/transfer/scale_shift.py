@@ -1,11 +1,18 @@
 """Training nothing of the generator but the scale and shift of its normalisation."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError, check_above
 from tfgantl.models.parts import all_but_norms
-from tfgantl.training.stages import Stage
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.transfer.finetune import FineTune
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.gan import GAN
 
 
 @dataclass(frozen=True)
@@ -24,10 +31,10 @@ class ScaleShift(FineTune):
     cost = "less: no gradients of the generator's kernels"
     g_lr_multiplier: float = 30.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above(self, 0, "g_lr_multiplier")
 
-    def networks(self, source, dtype):
+    def networks(self, source: "GAN", dtype: str) -> "tuple[keras.Model, keras.Model]":
         from tfgantl.models.structure import structure_of
 
         generator, discriminator = super().networks(source, dtype)
@@ -38,5 +45,5 @@ class ScaleShift(FineTune):
             )
         return generator, discriminator
 
-    def schedule(self, steps):
+    def schedule(self, steps: int) -> Generator[Stage, StageMetrics, None]:
         yield Stage("adapt", steps, freeze_generator=all_but_norms)

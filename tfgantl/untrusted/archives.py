@@ -65,7 +65,7 @@ def read_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], n
     return shape, dtype
 
 
-def _read_npy(archive, name, path):
+def _read_npy(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
     shape, dtype = read_header(archive, name)
     if dtype.kind not in "fiub" or dtype.hasobject:
         raise ArtifactError(f"{path}: {name} must hold numbers. Received: {dtype}")

@@ -36,7 +36,7 @@ def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
     """
     datasets, groups = {}, set()
 
-    def walk(group, prefix):
+    def walk(group: h5py.Group, prefix: str) -> None:
         address = h5py.h5o.get_info(group.id).addr
         if address in groups:  # or a small file could have a million of them
             raise ArtifactError(f"{path}: must hold each group once. Received: {prefix} twice")
@@ -62,7 +62,7 @@ def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
     return datasets
 
 
-def _claimed(dataset):
+def _claimed(dataset: h5py.Dataset) -> int:
     """Bytes that reading takes: a chunk is unpacked as a whole, however little of it belongs to the dataset."""
     sides = dataset.shape
     if dataset.chunks:

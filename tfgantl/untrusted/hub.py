@@ -32,7 +32,7 @@ def resolve(handle: str, argument: str = "source") -> Path:
     return (_kaggle if handle.startswith(KAGGLE) else _tensorflow_hub)(handle, argument)
 
 
-def _tensorflow_hub(handle, argument):
+def _tensorflow_hub(handle: str, argument: str) -> Path:
     cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
     directory = cache / hashlib.sha1(handle.encode()).hexdigest()  # how tensorflow_hub names it
     _check_lock(directory, handle)
@@ -56,7 +56,7 @@ def _tensorflow_hub(handle, argument):
     return found
 
 
-def _check_lock(directory, handle):
+def _check_lock(directory: Path, handle: str) -> None:
     """Refuses a download that has died, for whose end tensorflow_hub would wait ten minutes without a word."""
     lock = directory.with_name(directory.name + ".lock")
     if (directory.is_dir() and any(directory.iterdir())) or not lock.is_file():
@@ -71,7 +71,7 @@ def _check_lock(directory, handle):
         )
 
 
-def _kaggle(handle, argument):
+def _kaggle(handle: str, argument: str) -> Path:
     name = handle.removeprefix(KAGGLE).strip("/")
     if len(name.split("/")) not in (4, 5):
         raise ArtifactError(
@@ -91,7 +91,7 @@ def _kaggle(handle, argument):
     return found
 
 
-def _not_installed(handle, package, error):
+def _not_installed(handle: str, package: str, error: ImportError) -> ArtifactError:
     return ArtifactError(
         f"{handle}: {package} must be installed: pip install 'tfgantl[hub]'. Received: {reason(error)}"
     )

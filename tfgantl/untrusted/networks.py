@@ -4,7 +4,9 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -75,7 +77,7 @@ def uncompiled(config: dict) -> dict:
     return {key: value for key, value in config.items() if key != "compile_config"}
 
 
-def _check_parts(config, path):
+def _check_parts(config: Any, path: Path) -> None:
     """Refuses a configuration that names anything but parts of networks."""
     if isinstance(config, list):
         for part in config:
@@ -92,11 +94,13 @@ def _check_parts(config, path):
         _check_parts(part, path)
 
 
-def _is_part(config):
+def _is_part(config: dict[str, Any]) -> bool:
     name, module, registered = (config.get(key) for key in ("class_name", "module", "registered_name"))
     for text in (name, registered):  # a registered name goes before the others
         if text is not None and (not isinstance(text, str) or (">" in text and not text.startswith("tfgantl>"))):
             return False
+    if not isinstance(name, str):
+        return False
     plain = name.removeprefix("tfgantl>")
     if not re.fullmatch(r"\w+", plain) or CODE.fullmatch(plain) or CODE.fullmatch(registered or ""):
         return False
@@ -109,7 +113,7 @@ def _is_part(config):
     return isinstance(module, str) and PARTS.fullmatch(module) is not None
 
 
-def _networks(config):
+def _networks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The configurations of the networks that are to have their weights in the file."""
     parts = config["config"] if config.get("registered_name") == "tfgantl>GAN" else {"network": config}
     for name in ("generator", "discriminator", "network"):
@@ -120,7 +124,7 @@ def _networks(config):
             yield uncompiled(parts[name])
 
 
-def _size(config):
+def _size(config: dict[str, Any]) -> int:
     """Bytes of all weights; found in a graph, where nothing is allocated."""
     with tf.Graph().as_default():
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)

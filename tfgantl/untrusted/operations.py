@@ -6,10 +6,19 @@ restores its variables by file operations; these are allowed where they belong t
 nothing else in the graph can reach them.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ArtifactError, ConfigError
+
+if TYPE_CHECKING:
+    from tensorflow.core.framework.function_pb2 import FunctionDef
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 # Operations with a state that are no more than variables, random numbers and control flow.
 HARMLESS = set(
@@ -34,7 +43,7 @@ REACHES_OUT = re.compile(
 SAVER = set("SaveV2 RestoreV2 MergeV2Checkpoints ShardedFilename Save Restore SaveSlices RestoreSlice".split())
 
 
-def check_operations(graph, allow_ops: tuple[str, ...], where: str) -> None:
+def check_operations(graph: MetaGraphDef, allow_ops: tuple[str, ...], where: str) -> None:
     """Refuses a graph that could do more than compute.
 
     Args:
@@ -61,7 +70,7 @@ def check_operations(graph, allow_ops: tuple[str, ...], where: str) -> None:
         )
 
 
-def _is_harmless(op):
+def _is_harmless(op: str) -> bool:
     from tensorflow.python.framework import op_def_registry
 
     definition = op_def_registry.get(op)
@@ -70,7 +79,7 @@ def _is_harmless(op):
     return not definition.is_stateful or op in HARMLESS
 
 
-def _operations(graph):
+def _operations(graph: MetaGraphDef) -> Iterator[str]:
     """Names of all operations that loading or calling can run, without those of the saver."""
     functions = {f.signature.name: f for f in graph.graph_def.library.function}
     nodes = {node.name: node for node in graph.graph_def.node}
@@ -90,7 +99,7 @@ def _operations(graph):
                 yield node.op
 
 
-def _fetched(graph):
+def _fetched(graph: MetaGraphDef) -> Iterator[str]:
     """Names of nodes that a signature or the loader asks for, those of the saver apart."""
     for signature in graph.signature_def.values():
         for tensor in (*signature.outputs.values(), *signature.inputs.values()):
@@ -103,7 +112,7 @@ def _fetched(graph):
             yield from collection.node_list.value
 
 
-def _ancestors(nodes, names):
+def _ancestors(nodes: Mapping[str, NodeDef], names: Iterable[str]) -> set[str]:
     found, queue = set(), [name.split(":")[0].lstrip("^") for name in names if name]
     while queue:
         name = queue.pop()
@@ -113,11 +122,11 @@ def _ancestors(nodes, names):
     return found
 
 
-def _called(functions, nodes):
+def _called(functions: Mapping[str, FunctionDef], nodes: Iterable[NodeDef]) -> set[str]:
     return _closure(functions, {name for node in nodes for name in _references(node, functions)})
 
 
-def _references(node, functions):
+def _references(node: NodeDef, functions: Mapping[str, FunctionDef]) -> Iterator[str]:
     """Functions that a node may call: by an attribute, or because its operation is a function."""
     if node.op in functions:
         yield node.op
@@ -125,7 +134,7 @@ def _references(node, functions):
         yield from (f.name for f in (value.func, *value.list.func) if f.name in functions)
 
 
-def _closure(functions, names):
+def _closure(functions: Mapping[str, FunctionDef], names: Iterable[str]) -> set[str]:
     found, queue = set(), list(names)
     while queue:
         name = queue.pop()

@@ -1,11 +1,17 @@
 """SavedModels as files: the graph and the named variables, read without loading or running anything."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, reason
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 MAX_GRAPH_BYTES = 2**30
 
@@ -20,7 +26,7 @@ def is_hub_v1(directory: Path) -> bool:
     return (directory / "tfhub_module.pb").is_file()
 
 
-def read_graph(directory: Path):
+def read_graph(directory: Path) -> MetaGraphDef:
     """Reads the graph that serves, as a `MetaGraphDef`.
 
     Raises:
@@ -60,7 +66,7 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
         if claimed > stored:
             raise ArtifactError(f"{directory}: variables must be in the files. Received: {claimed} of {stored} bytes")
         names = _names(reader) if "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes else {name: name for name in shapes}
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for key, name in names.items():
             if key in dtypes and dtypes[key].is_floating:
                 value = reader.get_tensor(key).astype(np.float32)
@@ -72,7 +78,7 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _names(reader):
+def _names(reader: Any) -> dict[str, str]:
     """Key in the checkpoint → name of the variable in the program that wrote it."""
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 

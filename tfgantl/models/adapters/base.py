@@ -4,9 +4,11 @@ An adapter maps the weights of a network to the weights that it computes with, s
 architecture, and merging is assigning: the result is the plain network again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tfgantl.errors import ConfigError
@@ -19,7 +21,7 @@ class Adapter(keras.layers.Layer):
     Subclasses make their weights in `__init__`, and must be the identity until they are trained.
     """
 
-    def adapt(self, weights: dict) -> dict:
+    def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         """Gives the weights that the network computes with.
 
         Args:
@@ -50,7 +52,7 @@ class LabelRamp(Adapter):
         Shahbazi et al., 2022, https://arxiv.org/abs/2201.06578
     """
 
-    def __init__(self, network: keras.Model, step: Callable, start: int, end: int, **kwargs):
+    def __init__(self, network: keras.Model, step: Callable, start: int, end: int, **kwargs: Any):
         super().__init__(**kwargs)
         tables = structure_of(network).label_tables
         if not tables:
@@ -61,7 +63,7 @@ class LabelRamp(Adapter):
         self.step, self.start, self.end = step, start, end
         self.built = True
 
-    def adapt(self, weights):
+    def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         t = ops.clip((ops.cast(self.step(), "float32") - self.start) / (self.end - self.start), 0.0, 1.0)
         changed = {}
         for path in self.paths:
@@ -70,7 +72,7 @@ class LabelRamp(Adapter):
         return changed
 
 
-def effective_weights(network: keras.Model, adapters: list[Adapter]) -> dict:
+def effective_weights(network: keras.Model, adapters: Sequence[Adapter]) -> dict[str, tf.Tensor]:
     """Weights, path → tensor, that adapters give a network in place of its own; each sees what those before it did."""
     weights = {v.path: v for v in network.variables}
     changed: dict = {}
@@ -79,7 +81,13 @@ def effective_weights(network: keras.Model, adapters: list[Adapter]) -> dict:
     return changed
 
 
-def run(network: keras.Model, inputs, adapters: list[Adapter] = (), training: bool = True, keep_statistics=False):
+def run(
+    network: keras.Model,
+    inputs: Any,
+    adapters: Sequence[Adapter] = (),
+    training: bool = True,
+    keep_statistics: bool = False,
+) -> Any:
     """Calls a network with the weights that its adapters give it.
 
     Args:
@@ -103,7 +111,7 @@ def run(network: keras.Model, inputs, adapters: list[Adapter] = (), training: bo
     return outputs
 
 
-def merge(network: keras.Model, adapters: list[Adapter]) -> None:
+def merge(network: keras.Model, adapters: Sequence[Adapter]) -> None:
     """Writes the weights that adapters give into the network, which then computes the same without them."""
     variables = {v.path: v for v in network.variables}
     for path, value in effective_weights(network, adapters).items():

@@ -1,6 +1,7 @@
 """Adapters that change kernels: by a low-rank sum, by singular values, by modulation, and by filter."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import Adapter
+from tfgantl.models.kernels import Kernel
 from tfgantl.models.structure import structure_of
 
 
@@ -22,7 +24,7 @@ class _KernelAdapter(Adapter, ABC):
         ConfigError: If the network has no kernel that could be adapted, and the method would do nothing.
     """
 
-    def __init__(self, network: keras.Model, outputs: bool = True, **kwargs):
+    def __init__(self, network: keras.Model, outputs: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         structure = structure_of(network)
         self.kernels = list(structure.kernels if outputs else structure.inner_kernels)
@@ -34,7 +36,7 @@ class _KernelAdapter(Adapter, ABC):
         self.parts = {kernel.path: self.make(kernel, network) for kernel in self.kernels}
         self.built = True
 
-    def weight(self, kernel, name, value, trainable=True):
+    def weight(self, kernel: Kernel, name: str, value: np.ndarray, trainable: bool = True) -> keras.Variable:
         """Makes a weight with an initial value."""
         value = np.asarray(value, np.float32)
         variable = self.add_weight(name=f"{kernel.short_name}_{name}", shape=value.shape, trainable=trainable)
@@ -42,14 +44,14 @@ class _KernelAdapter(Adapter, ABC):
         return variable
 
     @abstractmethod
-    def make(self, kernel, network) -> tuple:
+    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
         """Makes the weights for one kernel."""
 
     @abstractmethod
-    def change(self, matrix, *parts):
+    def change(self, matrix: tf.Tensor, *parts: keras.Variable) -> tf.Tensor:
         """Gives the matrix to compute with, from that of the network and what `make` made."""
 
-    def adapt(self, weights):
+    def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         return {
             kernel.path: kernel.tensor(
                 self.change(kernel.matrix(tf.convert_to_tensor(weights[kernel.path])), *self.parts[kernel.path])
@@ -61,23 +63,23 @@ class _KernelAdapter(Adapter, ABC):
 class LowRank(_KernelAdapter):
     """W' = W + B A; A (rank, inputs) is random, B (filters, rank) starts at 0."""
 
-    def __init__(self, network, rank: int, seed: int, **kwargs):
+    def __init__(self, network: keras.Model, rank: int, seed: int, **kwargs: Any):
         self.rank, self.rng = rank, np.random.default_rng([seed, 31])
         super().__init__(network, **kwargs)
 
-    def make(self, kernel, network):
+    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
         rank = min(self.rank, kernel.filters, kernel.inputs)
         down = self.rng.standard_normal((rank, kernel.inputs)) / np.sqrt(kernel.inputs)
         return self.weight(kernel, "down", down), self.weight(kernel, "up", np.zeros((kernel.filters, rank)))
 
-    def change(self, matrix, down, up):
+    def change(self, matrix: tf.Tensor, down: keras.Variable, up: keras.Variable) -> tf.Tensor:
         return matrix + tf.matmul(up, down)
 
 
 class SingularValues(_KernelAdapter):
     """W' = W + U diag(d) V^T with the singular vectors of W; d starts at 0."""
 
-    def make(self, kernel, network):
+    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
         value = next(v for v in network.variables if v.path == kernel.path).numpy()
         left, singular, right = np.linalg.svd(kernel.matrix(value).numpy(), full_matrices=False)
         return (
@@ -86,7 +88,9 @@ class SingularValues(_KernelAdapter):
             self.weight(kernel, "change", np.zeros_like(singular)),
         )
 
-    def change(self, matrix, left, right, change):
+    def change(
+        self, matrix: tf.Tensor, left: keras.Variable, right: keras.Variable, change: keras.Variable
+    ) -> tf.Tensor:
         return matrix + tf.matmul(left * change, tf.convert_to_tensor(right))
 
 
@@ -97,18 +101,18 @@ class Modulation(_KernelAdapter):
     those that are trained as they are.
     """
 
-    def __init__(self, network, seed: int, **kwargs):
+    def __init__(self, network: keras.Model, seed: int, **kwargs: Any):
         self.rng = np.random.default_rng([seed, 37])
         super().__init__(network, **kwargs)
 
-    def make(self, kernel, network):
+    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
         return (
             self.weight(kernel, "u", self.rng.standard_normal(kernel.inputs)),
             self.weight(kernel, "v", np.zeros(kernel.filters)),
             self.weight(kernel, "chosen", np.ones(kernel.filters), trainable=False),
         )
 
-    def change(self, matrix, u, v, chosen):
+    def change(self, matrix: tf.Tensor, u: keras.Variable, v: keras.Variable, chosen: keras.Variable) -> tf.Tensor:
         u, v, chosen = (tf.convert_to_tensor(part) for part in (u, v, chosen))
         modulated = tf.stop_gradient(matrix) * (1.0 + v[:, None] * u[None])
         return chosen[:, None] * modulated + (1.0 - chosen[:, None]) * matrix
@@ -120,7 +124,7 @@ class FilterStates(_KernelAdapter):
     Frozen values are stored apart, because the moments of an optimizer move a weight also when its gradient is 0.
     """
 
-    def make(self, kernel, network):
+    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
         value = next(v for v in network.variables if v.path == kernel.path).numpy()
         return (
             self.weight(kernel, "tuned", np.ones(kernel.filters), trainable=False),
@@ -128,6 +132,8 @@ class FilterStates(_KernelAdapter):
             self.weight(kernel, "kept", kernel.matrix(value), trainable=False),
         )
 
-    def change(self, matrix, tuned, frozen, frozen_values):
+    def change(
+        self, matrix: tf.Tensor, tuned: keras.Variable, frozen: keras.Variable, frozen_values: keras.Variable
+    ) -> tf.Tensor:
         tuned, frozen, frozen_values = (tf.convert_to_tensor(x) for x in (tuned, frozen, frozen_values))
         return tuned[:, None] * matrix + frozen[:, None] * frozen_values

@@ -1,5 +1,7 @@
 """z' = a z + b, written into the weights behind the latents, so that it merges away."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -30,7 +32,7 @@ class LatentScaleShift(Adapter):
         generator: Its `latent_inputs` take up both.
     """
 
-    def __init__(self, generator: keras.Model, **kwargs):
+    def __init__(self, generator: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
         self.places = [(place.kernel.path, place.shift.path, place.factor) for place in latent_inputs(generator)]
         self.latent_dim = generator.inputs[0].shape[-1]
@@ -38,7 +40,7 @@ class LatentScaleShift(Adapter):
         self.shift = self.add_weight(name="shift", shape=(self.latent_dim,), initializer="zeros")
         self.built = True
 
-    def adapt(self, weights):
+    def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         changed = {}
         for kernel_path, shift_path, factor in self.places:
             kernel = tf.convert_to_tensor(weights[kernel_path])

@@ -1,10 +1,17 @@
 """A patch discriminator: a second head on a feature map of the discriminator."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.blocks import deepest_map
+
+if TYPE_CHECKING:
+    from tfgantl.network_pair import NetworkPair
 
 
 class PatchHead(Adapter):
@@ -14,7 +21,7 @@ class PatchHead(Adapter):
         discriminator: Where the map is taken.
     """
 
-    def __init__(self, discriminator: keras.Model, **kwargs):
+    def __init__(self, discriminator: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
         maps = keras.Model(discriminator.inputs, deepest_map(discriminator))
         self.maps = lambda: maps  # it shares the layers of the discriminator, which are not this layer's own
@@ -22,10 +29,12 @@ class PatchHead(Adapter):
         self.head.build(maps.output_shape)
         self.built = True
 
-    def discriminator_logits(self, gan, images, labels, whole):
+    def discriminator_logits(
+        self, gan: NetworkPair, images: tf.Tensor, labels: tf.Tensor | None, whole: tf.Tensor
+    ) -> tf.Tensor:
         """Logits of whole images (batch, 1, 1, 1) if `whole`, else of patches (batch, height, width, 1)."""
 
-        def patches():
+        def patches() -> tf.Tensor:
             return self.head(tf.cast(run(self.maps(), gan.inputs(images, labels), gan.d_adapters), tf.float32))
 
         # Of one rank, or the optimizer of the graph takes sums over the one for sums over the other.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import Field
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,6 +29,7 @@ class Networks(ABC):
             cannot be fitted.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Field]]  # what makes subclasses dataclasses
     latent_dim: int
     classes: ClassVar[tuple[str, ...]] = ()
     refit: ClassVar[str] = ""
@@ -94,7 +96,7 @@ def first_layers(shapes: Shapes, allowed: tuple[int, ...]) -> Iterator[tuple[int
             yield from (pair for pair in {shape, shape[::-1]} if pair[0] in allowed)
 
 
-def possible_classes(shapes: Shapes, inputs: int, latent_dim: int, label_dim: int) -> list[int | None]:
+def possible_classes(shapes: Shapes, inputs: int, latent_dim: int, label_dim: int) -> Sequence[int | None]:
     """Numbers of classes that a generator with so many inputs of its first layer can have.
 
     Args:

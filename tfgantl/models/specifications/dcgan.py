@@ -1,10 +1,15 @@
 """The specification of a DCGAN."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt, prod
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError
-from tfgantl.models.specifications.base import Networks, first_layers, possible_classes
+from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
+
+if TYPE_CHECKING:
+    pass
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class DCGAN(Networks):
     norm_epsilon: float = 1e-3
     norm_momentum: float = 0.99
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "filters", tuple(self.filters))
         object.__setattr__(self, "strides", tuple(self.strides))
         if self.discriminator_filters is not None:
@@ -111,7 +116,7 @@ class DCGAN(Networks):
         )
         return generator, discriminator
 
-    def possible_sizes(self, shapes):
+    def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)
         width, last, kernel = self.filters[0], self.filters[-1], self.kernel_size
         ends = {(kernel, kernel, c, last): c for c in (1, 3)} | {(last, c, kernel, kernel): c for c in (1, 3)}

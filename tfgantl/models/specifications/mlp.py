@@ -1,9 +1,14 @@
 """The specification of a dense GAN."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import isqrt
+from typing import TYPE_CHECKING
 
-from tfgantl.models.specifications.base import Networks, first_layers, possible_classes
+from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
+
+if TYPE_CHECKING:
+    pass
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class MLP(Networks):
         discriminator = discriminator_class(**common, units=self.units, negative_slope=self.negative_slope)
         return generator, discriminator
 
-    def possible_sizes(self, shapes):
+    def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)
         widths = {side for shape in shapes if len(shape) == 2 and self.units in shape for side in shape}
         firsts = first_layers(shapes, (self.latent_dim, self.latent_dim + self.label_dim))

@@ -1,13 +1,17 @@
 """Other classes than those of the source, more or fewer, or none on one of the two sides."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 import yaml
 
+from tfgantl.data.examples import Examples
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.gan import GAN
 from tfgantl.images import to_unit
 from tfgantl.models.structure import structure_of
 from tfgantl.pretrained.copying import named_weights
@@ -16,10 +20,11 @@ from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
 from tfgantl.random_streams import Stream
 
 MAX_BYTES = 2**20
+Start = int | Literal["average"] | None  # a class of the source, the mean of all, or the initial value
 WORDS = ("nearest", "init", "average")
 
 
-def choose_classes(source, num_classes: int, class_map: str, examples, seed: int):
+def choose_classes(source: GAN, num_classes: int, class_map: str, examples: Examples | None, seed: int) -> list[Start]:
     """Says for each class of the target which class of the source it starts from.
 
     Args:
@@ -40,33 +45,39 @@ def choose_classes(source, num_classes: int, class_map: str, examples, seed: int
         return [None] * num_classes
     if class_map == "average":
         return ["average"] * num_classes
+    source_classes = source.num_classes
+    if source_classes is None:
+        raise ConfigError("`source` must have classes to choose from. Received: none")
     if class_map == "nearest":
         if examples is None or examples.num_classes != num_classes:
             raise ConfigError("`class_map` nearest must have labelled training images of the target. Received: none")
-        return _nearest(source, examples, num_classes, seed)
-    return _from_file(Path(class_map), num_classes, source.num_classes)
+        return _nearest(source, source_classes, examples, num_classes, seed)
+    return _from_file(Path(class_map), num_classes, source_classes)
 
 
-def _nearest(source, examples, num_classes, seed, count=32):
+def _nearest(
+    source: GAN, source_classes: int, examples: Examples, num_classes: int, seed: int, count: int = 32
+) -> list[Start]:
     """The class whose images have the nearest mean features in the discriminator, for each class of the target."""
     features = _features_of(source.discriminator)
-    labels = np.repeat(np.arange(source.num_classes), count)
+    labels = np.repeat(np.arange(source_classes), count)
     source_features = features(source.generate(source.latents(len(labels), seed, Stream.SOURCE_CLASSES), labels))
     images, classes = examples.subset(64 * num_classes)
     target_features = features(_like_source(images, source))
     scale = source_features.std(0) + 1e-6
-    means = np.stack([source_features[labels == c].mean(0) for c in range(source.num_classes)]) / scale
-    nearest = []
+    means = np.stack([source_features[labels == c].mean(0) for c in range(source_classes)]) / scale
+    nearest: list[Start] = []
     for c in range(num_classes):
-        if not (classes == c).any():
+        members = np.flatnonzero(classes == c)
+        if not len(members):
             nearest.append("average")  # there are no images of it
             continue
-        distances = np.linalg.norm(means - target_features[classes == c].mean(0) / scale, axis=1)
+        distances = np.linalg.norm(means - target_features[members].mean(0) / scale, axis=1)
         nearest.append(int(distances.argmin()))
     return nearest
 
 
-def _features_of(discriminator):
+def _features_of(discriminator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     features = structure_of(discriminator).last_features
     if features is None:
         raise ArtifactError(
@@ -77,18 +88,18 @@ def _features_of(discriminator):
     return lambda images: outputs_of(model, [images], batch_size=256)[0]
 
 
-def _like_source(images, source):
+def _like_source(images: np.ndarray, source: GAN) -> np.ndarray:
     """uint8 images of the target → float32 in [-1, 1], in the size and with the channels of the source."""
     _, side, _, channels = source.generator.output_shape
-    images = tf.image.resize(to_unit(images), (side, side), antialias=True)
-    if images.shape[-1] == 3 and channels == 1:
-        images = tf.image.rgb_to_grayscale(images)
-    elif images.shape[-1] == 1 and channels == 3:
-        images = tf.repeat(images, 3, -1)
-    return images.numpy()
+    resized = tf.image.resize(to_unit(images), (side, side), antialias=True)
+    if resized.shape[-1] == 3 and channels == 1:
+        resized = tf.image.rgb_to_grayscale(resized)
+    elif resized.shape[-1] == 1 and channels == 3:
+        resized = tf.repeat(resized, 3, -1)
+    return resized.numpy()
 
 
-def _from_file(path, num_classes, source_classes):
+def _from_file(path: Path, num_classes: int, source_classes: int) -> list[Start]:
     if not path.is_file():
         raise ConfigError(f"`class_map` must be {', '.join(WORDS)}, or a file. Received: {path}")
     try:
@@ -112,7 +123,7 @@ def _from_file(path, num_classes, source_classes):
     return [mapping[c] for c in range(num_classes)]
 
 
-def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None, chosen: list | None) -> None:
+def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None, chosen: list[Start] | None) -> None:
     """Changes the classes of a network.
 
     Conditional → other classes: rows of the label embedding. Conditional → unconditional: the average label is folded
@@ -135,13 +146,14 @@ def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None,
     elif num_classes is None:
         refit.fold_label(network, network.arrays.pop(table).mean(0), f"the average of {old} classes folded in")
     else:
+        starts: list[Start] = [None] * num_classes if chosen is None else chosen
         rows = network.arrays.pop(table)
         fresh = named_weights(network.build())[table].numpy()
-        values = [fresh[i] if c is None else rows.mean(0) if c == "average" else rows[c] for i, c in enumerate(chosen)]
-        if any(c is not None for c in chosen):
-            network.change(table, np.stack(values), f"{old} → {num_classes} classes: {_in_words(chosen)}")
+        values = [fresh[i] if c is None else rows.mean(0) if c == "average" else rows[c] for i, c in enumerate(starts)]
+        if any(c is not None for c in starts):
+            network.change(table, np.stack(values), f"{old} → {num_classes} classes: {_in_words(starts)}")
 
 
-def _in_words(chosen):
+def _in_words(chosen: list[Start]) -> str:
     words = [f"{i} ← {'init' if c is None else c}" for i, c in enumerate(chosen)]
     return ", ".join(words[:40]) + (" …" if len(words) > 40 else "")

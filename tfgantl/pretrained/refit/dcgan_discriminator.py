@@ -49,7 +49,7 @@ def resize_discriminator(network: EditableNetwork, size: int, images: np.ndarray
     _refit_logits(network, [bilinear(whole, size), *labels], logits)
 
 
-def _refit_logits(network, inputs, wanted):
+def _refit_logits(network: EditableNetwork, inputs: list[np.ndarray], wanted: np.ndarray) -> None:
     """A small change of the last layer, that gives images of the new size the logits that they had, if they differ."""
     built = network.build()
     last = keras.Model(built.inputs, [built.get_layer("logits").input, built.output])
@@ -63,13 +63,13 @@ def _refit_logits(network, inputs, wanted):
     network.change("logits/bias", network.arrays["logits/bias"] + ridge.intercept_, "fitted")
 
 
-def _last_side(size, blocks):
+def _last_side(size: int, blocks: int) -> int:
     for _ in range(blocks):
         size = -(-size // 2)
     return size
 
 
-def _grow_discriminator_stage(network, images):
+def _grow_discriminator_stage(network: EditableNetwork, images: np.ndarray) -> np.ndarray:
     config = network.config
     size, channels, count = config["image_size"], config["channels"], config["kernel_size"]
     width, blocks = max(2 * channels, config["filters"][0] // 2), len(config["filters"])
@@ -102,7 +102,7 @@ def _grow_discriminator_stage(network, images):
     return np.repeat(np.repeat(images, 2, 1), 2, 2)
 
 
-def _drop_discriminator_stage(network, images):
+def _drop_discriminator_stage(network: EditableNetwork, images: np.ndarray) -> np.ndarray:
     config, built = network.config, network.build()
     size, norm = config["image_size"], config["batch_norm"]
     small = pooled(images)

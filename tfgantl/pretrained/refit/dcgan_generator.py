@@ -43,7 +43,7 @@ def resize_generator(network: EditableNetwork, size: int) -> None:
         _grow_generator_stage(network)
 
 
-def _resize_first_map(network, base, new):
+def _resize_first_map(network: EditableNetwork, base: int, new: int) -> None:
     width, how = network.config["filters"][0], f"first feature map {base} → {new}"
     for path in ("kernel", "gamma", "beta", "moving_mean", "moving_variance"):
         path = f"block0_dense/{path}" if path == "kernel" else f"block0_bn/{path}"
@@ -54,7 +54,7 @@ def _resize_first_map(network, base, new):
     network.config["image_size"] = network.config["image_size"] // base * new
 
 
-def _grow_generator_stage(network):
+def _grow_generator_stage(network: EditableNetwork) -> None:
     config = network.config
     size, channels, count = config["image_size"], config["channels"], config["kernel_size"]
     block, width = len(config["filters"]), max(2 * channels, config["filters"][-1] // 2)
@@ -80,7 +80,7 @@ def _grow_generator_stage(network):
         network.change(f"block{block}_bn/{name}", network.arrays[f"block{block}_bn/{name}"], how)
 
 
-def _drop_generator_stage(network):
+def _drop_generator_stage(network: EditableNetwork) -> None:
     config, built = network.config, network.build()
     size, stride, block = config["image_size"], config["strides"][-2], len(config["filters"]) - 1
     before, images = sample_outputs(built, [built.get_layer(f"block{block}_conv").input, built.output], 4 * SAMPLES)

@@ -1,6 +1,7 @@
 """A network as its settings and named arrays, which is the form in which it can be changed."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,8 +22,8 @@ class EditableNetwork:
         seed: For weights that the source cannot tell.
     """
 
-    kind: type
-    config: dict
+    kind: type[keras.Model]
+    config: dict[str, Any]
     arrays: dict[str, np.ndarray]
     changes: dict[str, str] = field(default_factory=dict)
     seed: int = 0
@@ -55,7 +56,8 @@ class EditableNetwork:
 
     def rename(self, old: str, new: str) -> None:
         """Moves all weights of a layer to another layer."""
-        for paths in (self.arrays, self.changes):
+        tables: tuple[dict[str, Any], ...] = (self.arrays, self.changes)
+        for paths in tables:
             for path in [path for path in paths if path.startswith(f"{old}/")]:
                 paths[new + path.removeprefix(old)] = paths.pop(path)
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfgantl.pretrained.refit.base import Refit
+from tfgantl.pretrained.refit.editable import EditableNetwork
 
 
 class LabelRefit(Refit):
@@ -11,10 +12,10 @@ class LabelRefit(Refit):
     The first layer of the generator must be `block0_dense`, with a bias or with a normalisation `block0_bn`.
     """
 
-    def label_table(self, network):
+    def label_table(self, network: EditableNetwork) -> str:
         return "label_embedding/embeddings" if network.makes_images else "label_projection/embeddings"
 
-    def add_labels(self, network):
+    def add_labels(self, network: EditableNetwork) -> None:
         if network.makes_images:
             kernel = network.arrays["block0_dense/kernel"]
             nothing = np.zeros((network.config["label_dim"], kernel.shape[1]), np.float32)
@@ -23,7 +24,7 @@ class LabelRefit(Refit):
         # The table of a generator stays at its initial value, so that the zeros above get gradients; that of a
         # discriminator starts at zero by itself.
 
-    def fold_label(self, network, label, how):
+    def fold_label(self, network: EditableNetwork, label: np.ndarray, how: str) -> None:
         if not network.makes_images:
             network.change("logits/kernel", network.arrays["logits/kernel"] + label[:, None], how)
             return

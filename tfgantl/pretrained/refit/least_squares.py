@@ -6,7 +6,9 @@ import tensorflow as tf
 RIDGE = 1e-4  # of the mean diagonal
 
 
-def fit_convolution(inputs: np.ndarray, outputs: np.ndarray, kernel_size: int, with_bias: bool):
+def fit_convolution(
+    inputs: np.ndarray, outputs: np.ndarray, kernel_size: int, with_bias: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Fits a convolution of stride 2 with `padding="same"`.
 
     Args:
@@ -46,8 +48,16 @@ def fit_transposed(inputs: np.ndarray, outputs: np.ndarray, kernel_size: int, st
     return kernel.transpose(0, 1, 3, 2)
 
 
-def _solve(inputs, outputs, kernel_size, stride, padding, with_bias, batch=16):
-    left = right = 0.0
+def _solve(
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    kernel_size: int,
+    stride: int,
+    padding: str,
+    with_bias: bool,
+    batch: int = 16,
+) -> np.ndarray:
+    left = right = np.zeros((), np.float32)
     for start in range(0, len(inputs), batch):
         sides, steps = (1, kernel_size, kernel_size, 1), (1, stride, stride, 1)
         patches = tf.image.extract_patches(inputs[start : start + batch], sides, steps, (1, 1, 1, 1), padding).numpy()

@@ -3,21 +3,23 @@
 import numpy as np
 import tensorflow as tf
 
+from tfgantl.pretrained.refit.editable import EditableNetwork
+
 SAMPLES = 64  # images that statistics are measured on
 
 
-def bilinear(maps, side):
+def bilinear(maps: np.ndarray, side: int) -> np.ndarray:
     """Maps (n, side, side, channels) in another size."""
     return tf.image.resize(maps, (side, side), antialias=True).numpy()
 
 
-def pooled(images):
+def pooled(images: np.ndarray) -> np.ndarray:
     """Images of half the size."""
     n, side, _, channels = images.shape
     return images.reshape(n, side // 2, 2, side // 2, 2, channels).mean((2, 4))
 
 
-def resize_pixels(network, path, size, axis):
+def resize_pixels(network: EditableNetwork, path: str, size: int, axis: int) -> None:
     """Weights that belong to pixels, of a dense layer. Sums over an image stay what they were."""
     old, channels, values = network.config["image_size"], network.config["channels"], network.arrays[path]
     values = values.T if axis == 0 else values
@@ -26,7 +28,7 @@ def resize_pixels(network, path, size, axis):
     network.change(path, maps.T if axis == 0 else maps, f"{old} → {size} px")
 
 
-def taps(kernel_size, up):
+def taps(kernel_size: int, up: bool) -> np.ndarray:
     """One side of the kernel of a linear upsampling, or of the average of two, at stride 2 with `padding="same"`."""
     taps, first = np.zeros(kernel_size, np.float32), (kernel_size - 2) // 2
     taps[first : first + 2] = 1.0 if up else 0.5
@@ -35,7 +37,7 @@ def taps(kernel_size, up):
     return np.outer(taps, taps)
 
 
-def neutral_norm(network, layer, values):
+def neutral_norm(network: EditableNetwork, layer: str, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A normalisation that changes nothing: its scale and shift undo what its statistics do."""
     mean, variance = values.mean((0, 1, 2)), values.var((0, 1, 2))
     network.arrays[f"{layer}/moving_mean"], network.arrays[f"{layer}/moving_variance"] = mean, variance

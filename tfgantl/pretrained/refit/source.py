@@ -1,13 +1,15 @@
 """Fits a source to a target of another image size, with other channels or other classes."""
 
+import keras
 import numpy as np
 
+from tfgantl.data.examples import Examples
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.pretrained.copying import copy_weights, named_weights
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.refit.base import Refit, refit_of
-from tfgantl.pretrained.refit.classes import choose_classes, fit_classes
+from tfgantl.pretrained.refit.classes import Start, choose_classes, fit_classes
 from tfgantl.pretrained.refit.editable import EditableNetwork, sample_outputs
 
 DEFAULT_CLASS_MAP = "nearest"
@@ -20,7 +22,7 @@ def fit_source(
     channels: int,
     num_classes: int | None,
     class_map: str = DEFAULT_CLASS_MAP,
-    examples=None,
+    examples: Examples | None = None,
     seed: int = 0,
 ) -> tuple[GAN, LoadReport]:
     """Makes a pair for a target out of a pair for other images, losing as little of it as possible.
@@ -79,7 +81,15 @@ def fit_source(
     return gan, generator.report(pair[0]) + discriminator.report(pair[1])
 
 
-def _fit_generator(generator, refit: Refit, seed, image_size, channels, num_classes, chosen):
+def _fit_generator(
+    generator: keras.Model,
+    refit: Refit,
+    seed: int,
+    image_size: int,
+    channels: int,
+    num_classes: int | None,
+    chosen: list[Start] | None,
+) -> EditableNetwork:
     network = EditableNetwork.of(generator, seed)
     if network.config["image_size"] != image_size:
         refit.resize_generator(network, image_size)
@@ -87,14 +97,16 @@ def _fit_generator(generator, refit: Refit, seed, image_size, channels, num_clas
     return network
 
 
-def _fit_channels_and_classes(network, refit: Refit, channels, num_classes, chosen):
+def _fit_channels_and_classes(
+    network: EditableNetwork, refit: Refit, channels: int, num_classes: int | None, chosen: list[Start] | None
+) -> None:
     if network.config["channels"] != channels:
         refit.change_channels(network, channels)
         network.config["channels"] = channels
     fit_classes(network, refit, num_classes, chosen)
 
 
-def _all_copied(source):
+def _all_copied(source: GAN) -> LoadReport:
     report = LoadReport()
     for network in (source.generator, source.discriminator):
         for path, variable in named_weights(network).items():
@@ -102,6 +114,6 @@ def _all_copied(source):
     return report
 
 
-def _equal(first, second):
+def _equal(first: keras.Model, second: keras.Model) -> bool:
     theirs = named_weights(second)
     return all(np.array_equal(v.numpy(), theirs[path].numpy()) for path, v in named_weights(first).items())
