@@ -8,6 +8,9 @@ from tfgantl.recognition.method import Recognizer
 if TYPE_CHECKING:
     import numpy as np
 
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.trainer import Trainer
+
 MAX_SOURCE_IMAGES = 2000  # source images that are boosted
 
 
@@ -32,7 +35,7 @@ class TrAdaBoost(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
     from_source: ClassVar[bool] = True
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import numpy as np
 
         from tfgantl.recognition.density import effective_size

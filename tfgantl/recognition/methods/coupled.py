@@ -7,6 +7,11 @@ from tfgantl.recognition.method import Recognizer
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class CoGAN(Recognizer):
     family: ClassVar[str] = "generated"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         import keras
         from keras import layers
 
@@ -57,7 +62,7 @@ class CoGAN(Recognizer):
             "real": keras.Model(vector, layers.Dense(1)(vector), name="real"),
         }
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss
@@ -88,7 +93,7 @@ class CoGAN(Recognizer):
         model.apply(list(shared.values()), g_loss, tape)
         return {"loss": total, "d_loss": d_loss, "task": task, "g_loss": g_loss}
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Target images, labelled by what the source side predicts of their counterparts."""
         import numpy as np
 

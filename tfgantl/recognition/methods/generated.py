@@ -10,7 +10,12 @@ from tfgantl.recognition.methods.parameters import SHOT
 if TYPE_CHECKING:
     import numpy as np
 
+    from tfgantl.data import Examples
+    from tfgantl.gan import GAN
     from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.task import Task
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class GANImages(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source",)
     from_source: ClassVar[bool] = True
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import numpy as np
 
         from tfgantl.data import Examples
@@ -60,7 +65,7 @@ class GANImages(Recognizer):
         fitted.generated = fakes[: trainer.max_generated], labels[: trainer.max_generated]
         return fitted
 
-    def labelled(self, trainer, classifier, title):
+    def labelled(self, trainer: "Trainer", classifier: "DomainClassifier | None", title: str | None) -> "Examples":
         """Images of the target with given labels, and with confident ones of a classifier.
 
         Args:
@@ -84,7 +89,7 @@ class GANImages(Recognizer):
             )
         return Examples.from_arrays(*map(np.concatenate, zip(*parts, strict=True)), task.num_classes)
 
-    def adapted(self, task, labelled, title):
+    def adapted(self, task: "Task", labelled: "Examples", title: str | None) -> "GAN":
         """The GAN, adapted to labelled images, without validation."""
         import keras
 
@@ -121,7 +126,7 @@ class _OnGenerated(Recognizer):
 
     family: ClassVar[str] = "generated"
 
-    def streams(self, trainer):
+    def streams(self, trainer: "Trainer") -> "dict[str, Examples]":
         return {name: part for name, part in super().streams(trainer).items() if name != "unlabelled"}
 
 

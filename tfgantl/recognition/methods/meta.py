@@ -1,10 +1,20 @@
 """Meta-learning: an initialisation that adapts from few target images, learnt on small tasks cut from the source."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import TargetOnly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import keras
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -36,11 +46,11 @@ class Reptile(Recognizer):
     uses: ClassVar[tuple[str, ...]] = ("labelled",)
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         start = self.meta_trained(trainer, title)
         return trainer.replace(steps=max(1, trainer.task.steps // 4)).train(TargetOnly(), title, start)
 
-    def meta_trained(self, trainer, title):
+    def meta_trained(self, trainer: "Trainer", title: str | None) -> "DomainClassifier":
         """A classifier whose weights are a good initialisation."""
         import numpy as np
         import tensorflow as tf
@@ -79,7 +89,9 @@ class Reptile(Recognizer):
             progress.close()
         return model
 
-    def inner_step(self, model, weights):
+    def inner_step(
+        self, model: "DomainClassifier", weights: "list[keras.Variable]"
+    ) -> "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]":
         """One traced step of plain gradient descent."""
         import tensorflow as tf
 
@@ -95,7 +107,14 @@ class Reptile(Recognizer):
 
         return step
 
-    def outer_step(self, model, weights, initial, query, rate):
+    def outer_step(
+        self,
+        model: "DomainClassifier",
+        weights: "list[keras.Variable]",
+        initial: "list[tf.Tensor]",
+        query: "tuple[tf.Tensor, tf.Tensor]",
+        rate: float,
+    ) -> None:
         """Moves part of the way to the weights adapted to the task."""
         for weight, before in zip(weights, initial, strict=True):
             weight.assign(before + rate * (weight.value - before))
@@ -111,7 +130,14 @@ class FOMAML(Reptile):
 
     outer_rate: float = 0.05
 
-    def outer_step(self, model, weights, initial, query, rate):
+    def outer_step(
+        self,
+        model: "DomainClassifier",
+        weights: "list[keras.Variable]",
+        initial: "list[tf.Tensor]",
+        query: "tuple[tf.Tensor, tf.Tensor]",
+        rate: float,
+    ) -> None:
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy

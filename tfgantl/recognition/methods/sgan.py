@@ -1,10 +1,20 @@
 """Semi-supervised learning with a GAN: its discriminator is the classifier, or provides the features."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from tfgantl.data import Examples
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,18 +37,18 @@ class SGAN(Recognizer):
     family: ClassVar[str] = "semi-supervised"
     needs: ClassVar[tuple[str, ...]] = ("unlabelled",)
 
-    def streams(self, trainer):
+    def streams(self, trainer: "Trainer") -> "dict[str, Examples]":
         parts = super().streams(trainer)
         if "labelled" in parts:
             parts.pop("source", None)
         return parts
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import latent_generator
 
         return {"generator": latent_generator(self.latent_dim, *trainer.task.shape)}
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         target = batch["unlabelled"][0]
@@ -63,7 +73,7 @@ class SGAN(Recognizer):
         model.update([generator], feature_matching, tape)
         return {**logs, "feature_matching": feature_matching}
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Generated images, labelled by the predictions of the classifier."""
         import numpy as np
 
@@ -94,7 +104,7 @@ class DiscriminatorProbe(Recognizer):
     family: ClassVar[str] = "semi-supervised"
     needs: ClassVar[tuple[str, ...]] = ("unlabelled",)
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import keras
 
         trunk = self.trunk(trainer, title)
@@ -109,7 +119,7 @@ class DiscriminatorProbe(Recognizer):
         method = SourceOnly() if trainer.task.labelled is None else TargetOnly()
         return trainer.replace(features=frozen).train(method, title)
 
-    def trunk(self, trainer, title):
+    def trunk(self, trainer: "Trainer", title: str | None) -> "keras.Model":
         """Images → pooled maps of all blocks of a discriminator, each normalised to mean 0 and variance 1."""
         import keras
         from keras import layers

@@ -1,9 +1,18 @@
 """Image translation: labelled source images are translated to the target domain and trained on."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class PixelDA(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import image_discriminator, translator
 
         return {
@@ -35,12 +44,12 @@ class PixelDA(Recognizer):
             "discriminator": image_discriminator(*trainer.task.shape, 1),
         }
 
-    def translated(self, model, images):
+    def translated(self, model: "DomainClassifier", images: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
         return model.auxiliary_networks["translator"]([images, model.noise((tf.shape(images)[0], self.latent_dim))])
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss
@@ -65,7 +74,7 @@ class PixelDA(Recognizer):
         logs = model.minimize(classify, auxiliary=False)
         return {**logs, "d_loss": d_loss, "g_loss": g_loss}
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Translated source images uint8 (count, side, side, channels), and their labels."""
         import numpy as np
         import tensorflow as tf
@@ -99,7 +108,7 @@ class CyCADA(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import (
             domain_discriminator,
             frozen_copy,
@@ -118,7 +127,7 @@ class CyCADA(Recognizer):
             "domain": domain_discriminator(model.features.output_shape[-1]),
         }
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss, reverse_gradient
@@ -172,7 +181,7 @@ class CyCADA(Recognizer):
             "semantic_loss": semantic_loss,
         }  # fmt: skip
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Translated source images, as in `PixelDA`."""
         from tfgantl.images import to_uint8, to_unit
         from tfgantl.models.inference import predict
