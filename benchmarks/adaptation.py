@@ -48,7 +48,7 @@ class BenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (self.seeds and self.methods and self.budgets):
             raise ConfigError("`seeds`, `methods` and `budgets` must not be empty. Received: nothing")
 

@@ -2,22 +2,27 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.results import keep, kept
 from benchmarks.tables import cell
 from tfgantl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from benchmarks.recognition import RecognitionBenchmarkConfig
+
 
 METHODS = ("DANN", "ADDA", "DeepCORAL", "MCD")
 IMAGES = 2000  # of the source; the peer takes arrays
 TIMED = 3  # turns, after one that is not counted
 
 
-def result_path(config, name: str, seed: int) -> Path:
+def result_path(config: "RecognitionBenchmarkConfig", name: str, seed: int) -> Path:
     """Where the result of one comparison is kept."""
     return Path(config.work_dir) / "peer" / f"{name}-{seed}-{config.steps}.json"
 
 
-def peer_lines(config) -> list[str]:
+def peer_lines(config: "RecognitionBenchmarkConfig") -> list[str]:
     """The table, measured where it is missing."""
     rows = {}
     for name in METHODS:

@@ -50,32 +50,32 @@ class RecognitionBenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "steps", "workers")
         if not self.seeds:
             raise ConfigError("`seeds` must name at least one. Received: none")
 
 
-def result_path(config, source: str, target: str, row: str, seed: int) -> Path:
+def result_path(config: RecognitionBenchmarkConfig, source: str, target: str, row: str, seed: int) -> Path:
     """Where the result of one training is kept."""
     short = f"{source}-{target}-{row}-{seed}-{config.steps}-{shipped()}".replace(", ", "-").replace(" ", "_")
     return Path(config.work_dir) / "jobs" / (short.replace(":", "-") + ".json")
 
 
-def missing(config, source: str, target: str, seed: int) -> list:
+def missing(config: RecognitionBenchmarkConfig, source: str, target: str, seed: int) -> list:
     """Trainings of a pair and a seed that have no result yet."""
     found = tables(config.mnist, source, target)
     todo = {trial.row: trial for table in found for trial in table.trials(config.method, [seed])}
     return [trial for row, trial in todo.items() if not result_path(config, source, target, row, seed).is_file()]
 
 
-def run_pair(config, source: str, target: str, seed: int, threads: int) -> None:
+def run_pair(config: RecognitionBenchmarkConfig, source: str, target: str, seed: int, threads: int) -> None:
     """`train_pair` in a process of its own."""
     start_worker(threads)
     train_pair(config, source, target, seed)
 
 
-def train_pair(config, source: str, target: str, seed: int) -> None:
+def train_pair(config: RecognitionBenchmarkConfig, source: str, target: str, seed: int) -> None:
     """Trains and tests what is missing of all tables of a pair, for one seed; measures the source before."""
     import numpy as np
 

@@ -62,7 +62,7 @@ class TransferBenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "steps", "workers")
         for name, allowed in (("pairs", PAIRS), ("rows", ROWS)):
             unknown = set(getattr(self, name) or ()) - set(allowed)

@@ -8,8 +8,11 @@ import typing
 
 import yaml
 
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def to_yaml(config) -> str:
+
+def to_yaml(config: "DataclassInstance") -> str:
     """The recipe of a configuration, which `--config` reads back.
 
     Args:
@@ -31,7 +34,7 @@ def import_path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def chosen_class(hint) -> type | None:
+def chosen_class(hint: typing.Any) -> type | None:
     """The base class that a field's value can be chosen from, given the annotation of the field, or `None`."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     classes = [option for option in options if isinstance(option, type) and option is not types.NoneType]

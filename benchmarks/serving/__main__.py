@@ -38,7 +38,7 @@ class ServingBenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "seconds", "requests")
         check_seed("seed", self.seed)
 

@@ -3,8 +3,10 @@
 import base64
 import io
 import time
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from tfgantl.errors import ServingError, reason
@@ -44,22 +46,22 @@ class Client:
         retries: int = 3,
         wait: float = 0.2,
         headers: dict[str, str] | None = None,
-    ):
+    ) -> None:
         self.model, self.version, self.timeout, self.retries, self.wait = model, version, timeout, retries, wait
         self.headers = headers or {}
         self._transport = (_Grpc if url.startswith(("grpc://", "grpcs://")) else _Rest)(url, self)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Closes the connection."""
         self._transport.close()
 
-    def generate(self, seeds, labels=None) -> np.ndarray:
+    def generate(self, seeds: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
         """Images of seeds.
 
         Args:
@@ -125,7 +127,7 @@ class _Retry(Exception):
 
 
 class _Rest:
-    def __init__(self, url, client):
+    def __init__(self, url, client) -> None:
         try:
             import httpx2
         except ImportError as error:
@@ -182,7 +184,7 @@ def _from_json(value, dtype):
 
 
 class _Grpc:
-    def __init__(self, url, client):
+    def __init__(self, url, client) -> None:
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 

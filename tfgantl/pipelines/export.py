@@ -48,7 +48,7 @@ class ExportConfig(VerbConfig):
     force: bool = False
     keep: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "keep")
         given = [name for name in ("model", "list", "verify", "rollback") if getattr(self, name) is not None]
         if len(given) != 1:

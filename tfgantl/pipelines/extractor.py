@@ -45,7 +45,7 @@ class ExtractorConfig(VerbConfig):
     channels: int = 1
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.domains:
             raise ConfigError("`domains` must name at least one data source. Received: none")
         check_at_least(self, 1, "steps", "samples")

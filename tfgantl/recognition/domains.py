@@ -1,6 +1,7 @@
 """Source and target of a comparison, checked against each other, and the tasks that they make."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class Domains:
                 f"Received: up to {brightest[0]} and {brightest[1]}"
             )
 
-    def task(self, labels: int | None, seed: int, **settings) -> Task:
+    def task(self, labels: int | None, seed: int, **settings: Any) -> Task:
         """The task with some labelled target images a class.
 
         Args:

@@ -16,7 +16,7 @@ class Summary:
         labels: True classes of the test images, int (n,); `None` if they are not known, and there is no verdict.
     """
 
-    def __init__(self, results: list[TrialResult], labels: np.ndarray | None):
+    def __init__(self, results: list[TrialResult], labels: np.ndarray | None) -> None:
         self.results, self.labels = results, labels
         self.by_row: dict[str, list[TrialResult]] = {}
         for result in results:

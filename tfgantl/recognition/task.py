@@ -51,7 +51,7 @@ class Task:
     weak: str = "affine,resolution"
     strong: str = "affine,resolution,cutout,color"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.selection not in SELECTIONS:
             raise ConfigError(f"`selection` must be one of {', '.join(SELECTIONS)}. Received: {self.selection}")
         parts = [part for part in (self.source, self.unlabelled, self.labelled) if part is not None]

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
@@ -46,11 +47,11 @@ class Trainer:
 
     max_generated = 1000  # generated images of a method that are shown, and whose labels are checked
 
-    def __init__(self, task: Task, like: Trainer | None = None):
+    def __init__(self, task: Task, like: Trainer | None = None) -> None:
         self.task = task
         self._shared: dict[str, Fitted] = {} if like is None else like._shared
 
-    def replace(self, **changes) -> Trainer:
+    def replace(self, **changes: Any) -> Trainer:
         """A trainer of the same task but for some fields; it shares the classifier of the source."""
         return Trainer(replace(self.task, **changes), like=self)
 
@@ -204,12 +205,12 @@ class CosineOfStep(keras.optimizers.schedules.LearningRateSchedule):
         steps: Number of steps.
     """
 
-    def __init__(self, rate: float, step: keras.Variable, steps: int):
+    def __init__(self, rate: float, step: keras.Variable, steps: int) -> None:
         self.rate, self.step, self.steps = rate, step, steps
 
-    def __call__(self, iterations):
+    def __call__(self, iterations: tf.Tensor) -> tf.Tensor:
         share = tf.minimum(tf.cast(self.step.value, tf.float32) / float(self.steps), 1.0)
         return self.rate * 0.5 * (1.0 + tf.cos(math.pi * share))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"rate": self.rate, "steps": self.steps}

@@ -34,7 +34,7 @@ POLICY = "default-src 'none'; connect-src 'self'; img-src 'self' data:; " + "; "
 class Metrics:
     """What Prometheus reads, under names of this server's own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         one = {"registry": self.registry}
         self.requests = Counter("tfgantl_requests", "Requests", ["verb", "status"], **one)

@@ -43,7 +43,7 @@ class Servable:
         observe: Called with the number of requests and rows of each batch.
     """
 
-    def __init__(self, directory: Path, observe=lambda requests, rows: None):
+    def __init__(self, directory: Path, observe: Callable[[int, int], None] = lambda requests, rows: None) -> None:
         v1 = tf.compat.v1
         self.directory, self._observe = directory, observe
         self._session = v1.Session(graph=v1.Graph())
@@ -113,7 +113,7 @@ class Servable:
             self._changed.notify()
         return item.future
 
-    def close(self):
+    def close(self) -> None:
         """Answers what waits, and frees the version."""
         with self._changed:
             self._closed = True

@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,9 @@ class ServedModel:
         poll: Seconds between looks at the directory.
     """
 
-    def __init__(self, directory: Path, observe=lambda requests, rows: None, poll: float = POLL):
+    def __init__(
+        self, directory: Path, observe: Callable[[int, int], None] = lambda requests, rows: None, poll: float = POLL
+    ) -> None:
         self.directory, self.name = Path(directory), Path(directory).absolute().name
         self._observe, self._poll = observe, poll
         self._serving: tuple[int, Servable] | None = None
@@ -44,7 +47,7 @@ class ServedModel:
         self._watcher.start()
         return self
 
-    def close(self):
+    def close(self) -> None:
         """Stops watching, answers what waits, and unloads."""
         self._stop.set()
         if self._watcher.is_alive():

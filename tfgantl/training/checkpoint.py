@@ -8,7 +8,7 @@ manifest was never finished.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfgantl.errors import DivergedError, RunError
 from tfgantl.files import Replacing
+from tfgantl.gan import GAN
 from tfgantl.progress import log
 
 MAX_TO_KEEP = 3  # TensorFlow drops the oldest before the manifest of the newest is there
@@ -49,7 +50,13 @@ class Checkpoints:
         last: Path of the newest checkpoint, without its suffix, or `none`.
     """
 
-    def __init__(self, gan, directory: Path, parts: Mapping[str, Stateful] | None = None, best_weights=()):
+    def __init__(
+        self,
+        gan: GAN,
+        directory: Path,
+        parts: Mapping[str, Stateful] | None = None,
+        best_weights: Sequence[tf.Variable] = (),
+    ) -> None:
         self.gan, self.directory, self.parts = gan, Path(directory), parts or {}
         layers = [gan, *gan.regularizers, *gan.g_adapters, *gan.d_adapters, gan.optimizer, gan.d_optimizer]
         # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.

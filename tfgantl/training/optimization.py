@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
+    from tfgantl.transfer import Transfer
+
 
 AUGMENTATIONS = ("translation", "cutout", "color", "affine", "resolution")
 Loss = Literal["minimax", "non_saturating", "hinge", "least_squares", "wasserstein"]
@@ -52,7 +57,7 @@ class Optimization:
     r1_every: int = 16
     gradient_penalty: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.loss not in get_args(Loss):
             raise ConfigError(f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss}")
         if not self.adaptive and not self._names <= set(AUGMENTATIONS):
@@ -113,7 +118,7 @@ class Optimization:
                 f"`label_ramp` must end before step {steps}, the last. Received: an end at {self.label_ramp[1]}"
             )
 
-    def compile(self, gan, steps: int, transfer=None) -> None:
+    def compile(self, gan: "GAN", steps: int, transfer: "Transfer" = None) -> None:
         """Compiles a GAN with these settings for a run of `steps` steps, after a transfer method has prepared it.
 
         Raises:

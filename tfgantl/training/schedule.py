@@ -1,13 +1,13 @@
 """Runs the stages of a transfer method, from the start or from where a checkpoint was, to the best state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
 
 import tensorflow as tf
 
 from tfgantl.gan import GAN
 from tfgantl.training.callbacks import Progress, Save, StopOnNonFinite
-from tfgantl.training.stages import StageMetrics
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.training.validation import Validate
 
 
@@ -39,7 +39,7 @@ class ScheduleState:
 
 def run_schedule(
     gan: GAN,
-    schedule,
+    schedule: Generator[Stage, StageMetrics | None, None],
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,

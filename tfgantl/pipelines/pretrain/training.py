@@ -1,5 +1,7 @@
 """The training of a new pair from scratch."""
 
+from typing import TYPE_CHECKING
+
 import keras
 
 from tfgantl.gan import GAN
@@ -12,8 +14,11 @@ from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.transfer import Scratch
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.pretrain import PretrainConfig
 
-def train(config, prepared: Prepared, run: RunDirectory) -> Trained:
+
+def train(config: "PretrainConfig", prepared: Prepared, run: RunDirectory) -> Trained:
     """Builds a pair, and trains it.
 
     Args:

@@ -1,5 +1,7 @@
 """Trains whatever the run directory does not hold yet."""
 
+from typing import TYPE_CHECKING
+
 from tfgantl.errors import InterruptedRun
 from tfgantl.pipelines.recognize.preparation import Prepared
 from tfgantl.progress import log
@@ -9,8 +11,11 @@ from tfgantl.recognition.results import load_result, save_result
 from tfgantl.recognition.summary import Summary
 from tfgantl.training.run_directory import RunDirectory
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.recognize import RecognizeConfig
 
-def train(config, prepared: Prepared, run: RunDirectory) -> Summary:
+
+def train(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> Summary:
     """Runs all trials, and sums them up.
 
     Args:
@@ -30,7 +35,7 @@ def train(config, prepared: Prepared, run: RunDirectory) -> Summary:
     return summary
 
 
-def finished_trials(config, prepared: Prepared, run: RunDirectory) -> list[TrialResult]:
+def finished_trials(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> list[TrialResult]:
     """Results of all trials; those that the run directory holds are not trained again."""
     results = {number: load_result(run, number, trial) for number, trial in enumerate(prepared.trials)}
     missing = [number for number, result in results.items() if result is None]

@@ -3,6 +3,7 @@
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from tfgantl.style.color import match_colors, with_colors_of
 from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize import StylizeConfig
+
 
 RECORD_EVERY = 10  # steps between records
 
@@ -30,7 +35,7 @@ class OptimizingPainter:
         job: What to paint.
     """
 
-    def __init__(self, config, job: Job):
+    def __init__(self, config: "StylizeConfig", job: Job) -> None:
         from tfgantl.models.copies import weights_hash
         from tfgantl.models.vgg import vgg16
         from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
@@ -141,7 +146,7 @@ class ModulePainter:
         job: What to paint; several styles are painted one by one and mixed.
     """
 
-    def __init__(self, config, job: Job):
+    def __init__(self, config: "StylizeConfig", job: Job) -> None:
         from tfgantl.style.arbitrary import load_module
 
         self.config, self.job, self.history, self.steps = config, job, {}, 1
@@ -179,12 +184,14 @@ class ModulePainter:
         return held(painted, content, (before, to_unit(resized(self.job.read(earlier), shape))), self.config.smooth)
 
 
-def make_painter(config, job: Job) -> OptimizingPainter | ModulePainter:
+def make_painter(config: "StylizeConfig", job: Job) -> OptimizingPainter | ModulePainter:
     """The one that a configuration asks for."""
     return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job)
 
 
-def paint_all(config, job: Job, painter: OptimizingPainter | ModulePainter, run: RunDirectory) -> tuple[Path, dict]:
+def paint_all(
+    config: "StylizeConfig", job: Job, painter: OptimizingPainter | ModulePainter, run: RunDirectory
+) -> tuple[Path, dict]:
     """Paints all pictures of a job, from the one on that an interrupted run was at.
 
     Args:

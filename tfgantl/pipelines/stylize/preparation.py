@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
 from tfgantl.style.pictures import NONE, find_contents, find_picture, read_picture, shape_at, split_shares
 from tfgantl.training.optimization import dtype_policy
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize import StylizeConfig
+
 
 OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
 INITS = ("auto", "content", "style", "noise")
@@ -48,7 +53,7 @@ class Job:
         return None if path is None else read_picture(path, "content")
 
 
-def prepare(config) -> Job:
+def prepare(config: "StylizeConfig") -> Job:
     """Reads and checks what a `StylizeConfig` asks for.
 
     Raises:

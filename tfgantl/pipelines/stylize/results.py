@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfgantl.configuration import to_yaml
 from tfgantl.images import encode_png
@@ -12,6 +13,10 @@ from tfgantl.report import Report
 from tfgantl.style.pictures import read_picture
 from tfgantl.style.sheets import loss_curves, small, table
 from tfgantl.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize import StylizeConfig
+
 
 MAX_SHOWN = 3  # pictures of a folder
 SHOWN_SIZE = 384
@@ -47,7 +52,7 @@ class StylizeResult(RunResult):
         return [*super().closing_lines(), f"picture: {self.output}"]
 
 
-def style_report(config, job: Job, run: RunDirectory, history: dict, numbers: dict) -> Report:
+def style_report(config: "StylizeConfig", job: Job, run: RunDirectory, history: dict, numbers: dict) -> Report:
     """Content, styles, results and losses on one page.
 
     Args:
