@@ -90,7 +90,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     for option, default in defaults.items():
-        hint = config_class.__dataclass_fields__[option].type
+        hint: Any = config_class.__dataclass_fields__[option].type
         many = typing.get_origin(hint) is list
         names = _Parser.choices[option] = _class_names(typing.get_args(hint)[0] if many else hint)
         arguments = spelled(arguments, option, names)
@@ -124,7 +124,7 @@ def _class_names(base: type) -> list[str]:
     )
 
 
-def _subclasses(base: type) -> set[type]:
+def _subclasses(base: type[Any]) -> set[type]:
     return {base}.union(*(_subclasses(child) for child in base.__subclasses__()))
 
 

@@ -127,7 +127,7 @@ class _Retry(Exception):
 
 
 class _Rest:
-    def __init__(self, url, client) -> None:
+    def __init__(self, url: str, client: "Client") -> None:
         try:
             import httpx2
         except ImportError as error:
@@ -184,7 +184,7 @@ def _from_json(value, dtype):
 
 
 class _Grpc:
-    def __init__(self, url, client) -> None:
+    def __init__(self, url: str, client: "Client") -> None:
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tfgantl.errors import check_at_least
 from tfgantl.files import check_name
@@ -43,7 +43,7 @@ class RunConfig(VerbConfig):
     @property
     def run_name(self) -> str:
         """The name that was given, or that of the target."""
-        return self.name or self.target.name
+        return self.name or cast(Any, self).target.name  # verbs without a target override this
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,6 +172,7 @@ class DomainClassifier(keras.Model):
     def apply(self, variables: list[keras.Variable], loss: tf.Tensor, tape: tf.GradientTape) -> None:
         """Applies the gradient of a loss to some weights, with the optimizer that each belongs to."""
         own = {id(v) for v in self.classifier.trainable_variables}
+        groups: tuple[tuple[keras.optimizers.Optimizer, list[keras.Variable]], ...]
         groups = ((self.optimizer, []), (self.auxiliary_optimizer, []))
         for variable in variables:
             groups[id(variable) not in own][1].append(variable)

@@ -25,7 +25,8 @@ class KeepBest(keras.callbacks.Callback):
         self.trainer = trainer
         self.history: list[dict] = []
         self.best_step = 0
-        self._best, self._weights, self._sums, self._since = -math.inf, None, {}, 0
+        self._best, self._weights, self._since = -math.inf, None, 0
+        self._sums: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self.model.method.refresh(self.model, self.trainer)

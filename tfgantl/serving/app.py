@@ -36,11 +36,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        one = {"registry": self.registry}
-        self.requests = Counter("tfgantl_requests", "Requests", ["verb", "status"], **one)
-        self.seconds = Histogram("tfgantl_request_seconds", "Time of requests", ["verb"], **one)
-        self.batches = Counter("tfgantl_batches", "Batches run", **one)
-        self.rows = Histogram("tfgantl_batch_rows", "Rows a batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), **one)
+        self.requests = Counter("tfgantl_requests", "Requests", ["verb", "status"], registry=self.registry)
+        self.seconds = Histogram("tfgantl_request_seconds", "Time of requests", ["verb"], registry=self.registry)
+        self.batches = Counter("tfgantl_batches", "Batches run", registry=self.registry)
+        sizes = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+        self.rows = Histogram("tfgantl_batch_rows", "Rows a batch", buckets=sizes, registry=self.registry)
 
     def batch(self, requests: int, rows: int) -> None:
         """Counts one batch."""
@@ -71,7 +71,8 @@ def make_app(
             path = request.url.path
             if request.method == "POST" and (match := PREDICT.fullmatch(path)):
                 verb = match[4].lower()
-                response = await predict(request, *match.groups()[:3], verb)
+                name, number, label = match.groups()[:3]
+                response = await predict(request, name, number, label, verb)
             elif request.method == "GET" and (match := STATUS.fullmatch(path)):
                 verb = "metadata" if match[4] else "status"
                 response = look_up(*match.groups())

@@ -55,7 +55,8 @@ class Progress(keras.callbacks.Callback):
             self.seconds += time.perf_counter() - self._start
             self.steps += 1
         self._traced = True  # the first step of a stage may include tracing
-        numbers = {**{k: logs[k] for k in PROGRESS_LOGS if k in logs}, **self.measured}
+        losses = logs or {}
+        numbers = {**{k: losses[k] for k in PROGRESS_LOGS if k in losses}, **self.measured}
         shown = {name: f"{value:.2f}" for name, value in numbers.items()}
         self._bar.set_postfix(
             step=int(self.model.step) if hasattr(self.model, "step") else batch + 1, **shown, refresh=False
@@ -90,7 +91,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self.validate = validate
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        for name, value in logs.items():
+        for name, value in (logs or {}).items():
             if not math.isfinite(value):
                 raise DivergedError(
                     f"training diverged at step {int(self.model.step)}: every loss must be finite. "

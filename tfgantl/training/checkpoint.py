@@ -65,7 +65,8 @@ class Checkpoints:
         self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
         # `variables` and `kept` are names within the files.
         state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(best_weights))
-        self._state, self._manager, self._saved = state, _manager(state, self.directory), None
+        self._state, self._manager = state, _manager(state, self.directory)
+        self._saved: int | None = None
         self._numbers = [v.value for v in variables.values() if tf.as_dtype(v.dtype).is_floating]
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
 
@@ -118,7 +118,7 @@ class Optimization:
                 f"`label_ramp` must end before step {steps}, the last. Received: an end at {self.label_ramp[1]}"
             )
 
-    def compile(self, gan: "GAN", steps: int, transfer: "Transfer" = None) -> None:
+    def compile(self, gan: "GAN", steps: int, transfer: "Transfer | None" = None) -> None:
         """Compiles a GAN with these settings for a run of `steps` steps, after a transfer method has prepared it.
 
         Raises:
@@ -138,7 +138,7 @@ class Optimization:
             scaled = ScaledRate(rate, gan.rate_factor)
             return keras.optimizers.Adam(scaled, beta_1=self.beta_1, beta_2=self.beta_2)
 
-        control = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
+        control: dict[str, Any] = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
         augment = None
         if self.adaptive:
             augment = AdaptiveAugment(**control)

@@ -3,7 +3,7 @@
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import yaml
@@ -138,7 +138,8 @@ class RunDirectory:
             title: Name of the training.
             history: Its records, as the checkpoint knows them.
         """
-        path, lines, place = self.path / "metrics.jsonl", [], None
+        path, place = self.path / "metrics.jsonl", None
+        lines: list[str] = []
         for line in path.read_text().splitlines() if path.is_file() else []:
             try:
                 name = json.loads(line)["run"]
@@ -193,7 +194,7 @@ def read_result(directory: Path) -> dict:
 
 def _settings(recipe: dict, prefix: str = "") -> dict:
     """A nested configuration as `a.b` → value, without how the run is shown and continued."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in recipe.items():
         if isinstance(value, dict):
             flat |= _settings(value, f"{prefix}{key}.")

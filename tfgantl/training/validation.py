@@ -13,6 +13,7 @@ from tfgantl.metrics.memorisation import neighbour_ratio
 from tfgantl.progress import log
 from tfgantl.random_streams import Stream
 from tfgantl.training.callbacks import Progress, all_finite
+from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.run_directory import RunDirectory
 
 # The default job has ratios of 1.0 to 1.3 on validation images; that of copies is close to 0.
@@ -67,7 +68,8 @@ class Validate(keras.callbacks.Callback):
         progress: Progress | None = None,
     ) -> None:
         super().__init__()
-        self.run, self.extractor, self.every, self.checkpoints = run, extractor, every, None
+        self.run, self.extractor, self.every = run, extractor, every
+        self.checkpoints: Checkpoints | None = None
         self.best_weights = best_weights
         self.title, self.count = title, count
         self.patience, self.keep_from, self.progress = patience, keep_from, progress
@@ -75,7 +77,8 @@ class Validate(keras.callbacks.Callback):
         self.features, _ = extractor(self.images)
         self.shot_features = None if shots is None else extractor(shots)[0]
         self.history: list[dict] = []
-        self.best_ckid, self.best_step = float("inf"), None
+        self.best_ckid = float("inf")
+        self.best_step: int | None = None
         self.best_coverage, self.stale, self.stopped = 0.0, 0, False
         self._warned: set[str] = set()
 
@@ -183,7 +186,7 @@ class Validate(keras.callbacks.Callback):
         if self.best_step is None:
             self.best_step = self.history[-1]["step"]
             return
-        for weight, best in zip(self.model.weights, self.best_weights, strict=True):
+        for weight, best in zip(self.model.weights, self.best_weights or (), strict=True):
             weight.assign(best)
 
     @property

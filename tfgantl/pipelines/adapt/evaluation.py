@@ -59,6 +59,6 @@ def evaluate(
     verdict = None
     if "baseline" in generators:
         real_labels = None if labels is None else evaluation_set.test[1]
-        pair = generators["adapted"].features, generators["baseline"].features
-        verdict = judge_transfer(evaluator.test_features, *pair, real_labels, labels, seed=config.seed)
+        adapted, baseline = generators["adapted"].features, generators["baseline"].features
+        verdict = judge_transfer(evaluator.test_features, adapted, baseline, real_labels, labels, seed=config.seed)
     return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0])

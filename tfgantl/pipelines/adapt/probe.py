@@ -38,7 +38,8 @@ def probe(config: "AdaptConfig", prepared: Prepared) -> ProbeResult:
         gan = train_pair(prepared, config, transfer, title, settings).gan
         generated.append(prepared.extractor(to_uint8(gan.generate(latents, wanted)))[0])
     real_labels = None if wanted is None else labels
-    verdict = judge_transfer(features, *generated, real_labels, wanted, seed=config.seed)
+    adapted, scratch = generated
+    verdict = judge_transfer(features, adapted, scratch, real_labels, wanted, seed=config.seed)
     log(f"after {settings.steps} steps, on {len(images)} validation images: {verdict}")
     return ProbeResult(
         transferability=prepared.transferability,

@@ -30,7 +30,9 @@ def train(config: "PretrainConfig", prepared: Prepared, run: RunDirectory) -> Tr
     run.write_png("reals.png", grid(examples.subset(SHEET)[0], 10))
     keras.utils.set_random_seed(config.seed)
     dtype = dtype_policy(config.precision)
-    pair = config.networks.build(examples.image_size, examples.channels, prepared.num_classes, dtype)
-    gan = GAN(*pair, ema_decay=config.optimization.ema_decay, seed=config.seed)
+    generator, discriminator = config.networks.build(
+        examples.image_size, examples.channels, prepared.num_classes, dtype
+    )
+    gan = GAN(generator, discriminator, ema_decay=config.optimization.ema_decay, seed=config.seed)
     data = TrainingData(examples, prepared.examples["validation"], prepared.extractor)
     return train_gan(gan, Scratch(), None, data, config.training_settings(), run, "pretrain")

@@ -37,8 +37,9 @@ def train(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> S
 
 def finished_trials(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> list[TrialResult]:
     """Results of all trials; those that the run directory holds are not trained again."""
-    results = {number: load_result(run, number, trial) for number, trial in enumerate(prepared.trials)}
-    missing = [number for number, result in results.items() if result is None]
+    loaded = {number: load_result(run, number, trial) for number, trial in enumerate(prepared.trials)}
+    results = {number: result for number, result in loaded.items() if result is not None}
+    missing = [number for number in loaded if number not in results]
     pending = [prepared.trials[number] for number in missing]
     trained = run_trials(prepared.domains, pending, config.task_settings())
     for number, result in zip(missing, trained, strict=True):
@@ -46,4 +47,4 @@ def finished_trials(config: "RecognizeConfig", prepared: Prepared, run: RunDirec
         results[number] = result
         for record in result.history:
             run.log({"run": f"{result.trial.row}, seed {result.trial.seed}", **record})
-    return list(results.values())
+    return [results[number] for number in loaded]

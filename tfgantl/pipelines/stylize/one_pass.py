@@ -62,7 +62,9 @@ class OnePassPainter:
     """
 
     def __init__(self, network: Stylizer, config: "StyleApplicationConfig") -> None:
-        self.config, self.seconds, self._before = config, [], None
+        self.config = config
+        self.seconds: list[float] = []
+        self._before: tuple[np.ndarray, np.ndarray] | None = None
 
         @tf.function(jit_compile=False, reduce_retracing=True)
         def painted(image, mix):

@@ -3,7 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -40,7 +40,8 @@ class OptimizingPainter:
         from tfgantl.models.vgg import vgg16
         from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 
-        self.config, self.job, self.history = config, job, {}
+        self.config, self.job = config, job
+        self.history: dict[str, list[dict]] = {}
         self.network = vgg16(
             (CONTENT_LAYER, *STYLE_LAYERS), config.weights, downsampling=config.downsampling, dtype=job.dtype
         )
@@ -144,27 +145,29 @@ class ModulePainter:
     Args:
         config: The `StylizeConfig`.
         job: What to paint; several styles are painted one by one and mixed.
+        hub: Handle of the module.
     """
 
-    def __init__(self, config: "StylizeConfig", job: Job) -> None:
+    def __init__(self, config: "StylizeConfig", job: Job, hub: str) -> None:
         from tfgantl.style.arbitrary import load_module
 
-        self.config, self.job, self.history, self.steps = config, job, {}, 1
-        self.module, digest = load_module(config.hub, config.allow_ops)
+        self.config, self.job, self.hub, self.steps = config, job, hub, 1
+        self.history: dict[str, list[dict]] = {}
+        self.module, digest = load_module(hub, config.allow_ops)
         self.facts = {"module": digest}
 
     def paint(self, run: RunDirectory, number: int) -> dict:
         """Paints one picture; losses are not known."""
         from tfgantl.style.arbitrary import paint_with
 
-        path, config = self.job.contents[number], self.config
-        picture, start = self.job.read(path), time.perf_counter()
+        path, config = cast(Path, self.job.contents[number]), self.config  # a module needs a content
+        picture, start = read_picture(path, "content"), time.perf_counter()
         content = to_unit(resized(picture, shape_at(picture, config.size)))
-        painted = 0.0
+        painted = np.zeros_like(content)
         for style, share in zip(self.job.styles, self.job.shares, strict=True):
             image = to_unit(style)
             image = match_colors(image, content) if config.preserve_color == "cov" else image
-            painted = painted + share * paint_with(self.module, content, image, config.hub)
+            painted = painted + share * paint_with(self.module, content, image, self.hub)
         painted = content + config.strength * (painted - content)
         if config.preserve_color == "lum":
             painted = with_colors_of(painted, content)
@@ -186,7 +189,7 @@ class ModulePainter:
 
 def make_painter(config: "StylizeConfig", job: Job) -> OptimizingPainter | ModulePainter:
     """The one that a configuration asks for."""
-    return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job)
+    return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job, config.hub)
 
 
 def paint_all(

@@ -59,7 +59,7 @@ def prepare(config: "StylizeConfig") -> Job:
     Raises:
         TfgantlError: If a picture cannot be used, masks do not fit, VGG16 cannot take a size, or memory does not do.
     """
-    contents = [None] if config.content == NONE else find_contents(config.content)
+    contents: list[Path | None] = [None] if config.content == NONE else [*find_contents(config.content)]
     handles, shares = ([], []) if config.styles == NONE else split_shares(config.styles)
     styles = [read_picture(handle, "styles") for handle in handles]
     masks = [read_picture(mask, "masks", 1) for mask in config.masks.split(",")] if config.masks else None
@@ -72,9 +72,10 @@ def prepare(config: "StylizeConfig") -> Job:
         raise ConfigError(f"`init` must be noise or a picture where there is no {init}. Received: {init}")
     files = [*(path for path in contents if path), *(find_picture(handle, "styles") for handle in handles)]
     files += [Path(mask) for mask in config.masks.split(",")] if config.masks else []
+    start: str | np.ndarray = init
     if init not in INITS:
         files.append(find_picture(init, "init"))
-        init = read_picture(init, "init")
+        start = read_picture(init, "init")
     dtype = "float32" if config.optimizer == "lbfgs" else dtype_policy(config.precision)
     for path in contents:  # all of them: a folder is not to fail in the middle
         picture = read_picture(path, "content") if path else styles[0]
@@ -89,7 +90,7 @@ def prepare(config: "StylizeConfig") -> Job:
                 shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
             )
     facts = {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
-    return Job(contents, styles, shares, masks, init, dtype, facts)
+    return Job(contents, styles, shares, masks, start, dtype, facts)
 
 
 def name_of(content: str, styles: str) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tfgantl.configuration import to_yaml
 from tfgantl.images import encode_png
 from tfgantl.pipelines.results import RunResult
@@ -62,10 +64,11 @@ def style_report(config: "StylizeConfig", job: Job, run: RunDirectory, history: 
         history: Name of a picture → records of its losses.
         numbers: Steps, seconds, and the losses of the last picture.
     """
-    rows = []
+    rows: list[list[np.ndarray | None]] = []
     for path in job.contents[:MAX_SHOWN]:
         shown = [read_picture(place(run, path), "content"), *job.styles]
-        rows.append([small(picture, SHOWN_SIZE) for picture in ([job.read(path), *shown] if path else shown)])
+        pictures_of = [read_picture(path, "content"), *shown] if path else shown
+        rows.append([small(picture, SHOWN_SIZE) for picture in pictures_of])
     pictures = {"Content, result, styles": encode_png(table(rows))}
     steps = sorted((run.path / "steps").glob("*.png"))
     if len(steps) > 1:

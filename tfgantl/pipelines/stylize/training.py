@@ -120,7 +120,7 @@ def train(config: "StyleTrainingConfig", prepared: Prepared, run: RunDirectory) 
 
     base = prepared.base
     add("styles", prepared.network, prepared.base_discriminator, base is not None)
-    if config.baseline:
+    if config.baseline and base is not None:
         keras.utils.set_random_seed(config.seed)
         names = prepared.materials.names
         add("scratch", Stylizer(len(names), base.width, base.blocks, names, prepared.dtype), None, False)

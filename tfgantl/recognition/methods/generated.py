@@ -54,14 +54,16 @@ class GANImages(Recognizer):
         from tfgantl.data import Examples
         from tfgantl.images import to_uint8
 
-        task, fitted = trainer.task, None
+        task = trainer.task
+        classifier: DomainClassifier | None = None
         labels = np.arange(self.images) % task.num_classes
         for _ in range(self.rounds):
-            labelled = self.labelled(trainer, fitted and fitted.model, title)
+            labelled = self.labelled(trainer, classifier, title)
             gan = self.adapted(task, labelled, title)
             fakes = to_uint8(gan.generate(gan.latents(self.images, task.seed), labels))
             source = Examples.from_arrays(fakes, labels, task.num_classes)
             fitted = trainer.replace(source=source).train(_OnGenerated(), title, trainer.source_model())
+            classifier = fitted.model
         fitted.generated = fakes[: trainer.max_generated], labels[: trainer.max_generated]
         return fitted
 
@@ -78,7 +80,7 @@ class GANImages(Recognizer):
         from tfgantl.data import Examples
 
         task = trainer.task
-        parts = [] if task.labelled is None else [task.labelled.take()]
+        parts: list[tuple] = [] if task.labelled is None else [task.labelled.take()]
         if task.unlabelled is not None and self.labeller is not None:
             classifier = classifier or trainer.fit(self.labeller, title).model
             parts.append(most_confident(classifier, trainer.target_pool, self.confident_share))
@@ -87,7 +89,8 @@ class GANImages(Recognizer):
                 "GANImages: there must be images of the target, with labels or with a `labeller`. "
                 f"Received: none ({task.setting} setting)"
             )
-        return Examples.from_arrays(*map(np.concatenate, zip(*parts, strict=True)), task.num_classes)
+        images, labels = map(np.concatenate, zip(*parts, strict=True))
+        return Examples.from_arrays(images, labels, task.num_classes)
 
     def adapted(self, task: "Task", labelled: "Examples", title: str | None) -> "GAN":
         """The GAN, adapted to labelled images, without validation."""
@@ -107,11 +110,11 @@ class GANImages(Recognizer):
         extractor = train_extractor(*labelled.subset(2000), task.num_classes, task.seed, steps=100)
         method = FineTune()
         keras.utils.set_random_seed(task.seed)
-        networks = method.networks(source, dtype_policy("auto"))
-        gan = GAN(*networks, ema_decay=ADAPTATION.ema_decay, seed=task.seed)
+        generator, discriminator = method.networks(source, dtype_policy("auto"))
+        gan = GAN(generator, discriminator, ema_decay=ADAPTATION.ema_decay, seed=task.seed)
         settings = TrainingSettings(
             steps=self.gan_steps,
-            batch_size=min(task.batch_size, labelled.size),
+            batch_size=min(task.batch_size, labelled.size or task.batch_size),
             seed=task.seed,
             validate_every=self.gan_steps,
             optimization=ADAPTATION,
@@ -143,10 +146,11 @@ def most_confident(model: "DomainClassifier", images: "np.ndarray", share: float
     from tfgantl.recognition.selection import probabilities
 
     predicted = probabilities(model, images)
-    labels, chosen = predicted.argmax(1), []
+    labels = predicted.argmax(1)
+    chosen: list[int] = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         members = members[np.argsort(-predicted[members, label], kind="stable")]
         chosen.extend(members[: max(1, round(share * len(members)))])
-    chosen = np.sort(chosen)
-    return images[chosen], labels[chosen]
+    rows = np.sort(chosen)
+    return images[rows], labels[rows]

@@ -1,7 +1,7 @@
 """Semi-supervised learning with a GAN: its discriminator is the classifier, or provides the features."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
@@ -137,7 +137,7 @@ class DiscriminatorProbe(Recognizer):
         discriminator = DCGANDiscriminator(size, channels, (32, 64))
         gan = GAN(latent_generator(64, size, channels), discriminator, seed=task.seed)
         gan.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5), r1=0.1)
-        images = task.unlabelled
+        images = cast("Examples", task.unlabelled)  # as `needs` says
         gan.fit(
             batches(images, min(task.batch_size, images.size or task.batch_size), task.seed),
             steps_per_epoch=self.gan_steps, shuffle=False, verbose=0, callbacks=[StepBar(title)] if title else [],

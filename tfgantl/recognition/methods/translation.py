@@ -80,8 +80,9 @@ class PixelDA(Recognizer):
         import tensorflow as tf
 
         from tfgantl.images import to_uint8, to_unit
+        from tfgantl.recognition.task import with_labels
 
-        images, labels = trainer.task.source.subset(count)
+        images, labels = with_labels(trainer.task.source, count)
         parts = [images[start : start + 256] for start in range(0, len(images), 256)]
         translated = [self.translated(model, tf.constant(to_unit(part))).numpy() for part in parts]
         return to_uint8(np.concatenate(translated)), labels
@@ -185,7 +186,8 @@ class CyCADA(Recognizer):
         """Translated source images, as in `PixelDA`."""
         from tfgantl.images import to_uint8, to_unit
         from tfgantl.models.inference import predict
+        from tfgantl.recognition.task import with_labels
 
-        images, labels = trainer.task.source.subset(count)
+        images, labels = with_labels(trainer.task.source, count)
         translated = predict(model.auxiliary_networks["to_target"], to_unit(images))
         return to_uint8(translated), labels
