@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfgantl import transfer
 from tfgantl.data import Arrays, HandwrittenDigits, Source
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What is compared: name → method, and what differs from the settings of an adaptation. Rates of its own are those that
 # training from scratch does best with; chosen, as all settings, on validation images of the first pair.
-ROWS = {
+ROWS: dict[str, tuple[transfer.Transfer, dict[str, Any]]] = {
     "Scratch": (transfer.Scratch(), {}),
     "Scratch, own rates": (transfer.Scratch(), {"g_learning_rate": 4e-4, "d_learning_rate": 1.6e-3}),
     "Scratch, no DiffAugment": (transfer.Scratch(), {"augment": ""}),

@@ -26,7 +26,7 @@ def result_path(config: "RecognitionBenchmarkConfig", name: str, seed: int) -> P
 def photograph_lines(config: "RecognitionBenchmarkConfig") -> list[str]:
     """The table, measured where it is missing; a sentence where there are no weights."""
     heading = ["## VGG16 with a new head: tiles of photographs", ""]
-    rows = {}
+    rows: dict[str, list[dict]] = {}
     for name in METHODS:
         for seed in config.seeds:
             path = result_path(config, name, seed)

@@ -57,7 +57,7 @@ def benchmark_serving(config: ServingBenchmarkConfig) -> dict:
     """
     from functools import partial
 
-    from benchmarks import mistakes, mixed
+    from benchmarks.serving import mistakes, mixed
     from benchmarks.serving.served import Served
     from benchmarks.serving.swap import swap_under_load
     from benchmarks.serving.throughput import SIGNATURES, measure_graph, measure_keras, measure_server

@@ -60,7 +60,7 @@ class Served:
     def memory(self) -> int:
         """Resident bytes."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
 
     def processor_seconds(self) -> float:
         """Time that all its threads have taken."""
