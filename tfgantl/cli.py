@@ -169,12 +169,12 @@ def run(
     return 0
 
 
-def _fail(verb, message, code):
+def _fail(verb: str, message: str, code: int) -> int:
     print(f"{program(verb)}: error: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 
-def _as_is():
+def _as_is() -> redirect_stdout:
     return redirect_stdout(sys.stdout)
 
 

@@ -42,7 +42,7 @@ def chosen_class(hint: typing.Any) -> type | None:
     return found[0] if found and found[0].__module__ != "builtins" else None
 
 
-def _fields(config) -> dict:
+def _fields(config: typing.Any) -> dict:
     hints = typing.get_type_hints(type(config))
     names = {field.name for field in dataclasses.fields(config) if field.init}
     # What a class declares itself comes before what it shares with others.
@@ -50,7 +50,7 @@ def _fields(config) -> dict:
     return {name: _plain(getattr(config, name), hints[name]) for name in order if name in names}
 
 
-def _plain(value, hint=None):
+def _plain(value: typing.Any, hint: typing.Any = None) -> typing.Any:
     if dataclasses.is_dataclass(value):
         if type(value) is hint and chosen_class(hint) is None:
             return _fields(value)

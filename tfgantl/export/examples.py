@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -45,7 +45,7 @@ def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
 
 def write_examples(directory: Path, examples: dict[str, tuple[dict, dict]]) -> None:
     """Writes `{signature: (inputs, outputs)}`."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for signature, sides in examples.items():
         for side, values in zip(("in", "out"), sides, strict=True):
             for name, value in values.items():
@@ -109,18 +109,18 @@ def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], w
     return largest
 
 
-def _picture(pixels):
+def _picture(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
 
 
-def _pixels(files):
+def _pixels(files: np.ndarray) -> np.ndarray:
     """All pixels in a row: pictures may have different sizes."""
     return np.concatenate([np.asarray(Image.open(io.BytesIO(file))).ravel() for file in files])
 
 
-def _plain(key, value):
+def _plain(key: str, value: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Arrays of numbers as they are; each file as one array of bytes, because an archive of objects would be code."""
     value = np.asarray(value)
     if value.dtype != object:

@@ -53,7 +53,7 @@ def reverse_gradient(
 def coral(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """‖C_a - C_b‖² / (4 d²) of the covariances of features (n, d) (Sun and Saenko, 2016, arXiv:1607.01719)."""
 
-    def covariance(x):
+    def covariance(x: tf.Tensor) -> tf.Tensor:
         centred = x - tf.reduce_mean(x, 0)
         return tf.matmul(centred, centred, transpose_a=True) / (tf.cast(tf.shape(x)[0], tf.float32) - 1.0)
 
@@ -95,7 +95,7 @@ def relational_distance(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
         teacher: Features (n, e) of the same images.
     """
 
-    def relative(x):
+    def relative(x: tf.Tensor) -> tf.Tensor:
         squares = squared_distances(x, x)
         distances = tf.where(squares > EPSILON, tf.sqrt(tf.maximum(squares, EPSILON)), 0.0)
         count = tf.reduce_sum(tf.cast(squares > EPSILON, tf.float32))
@@ -107,7 +107,7 @@ def relational_distance(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
 def relational_angle(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
     """Huber loss of the cosines of the angles at each corner of all triples; O(n³), so few rows."""
 
-    def cosines(x):
+    def cosines(x: tf.Tensor) -> tf.Tensor:
         sides = tf.math.l2_normalize(x[None] - x[:, None], -1, 1e-12)
         return tf.einsum("ijd,ikd->ijk", sides, sides)
 

@@ -53,7 +53,7 @@ def by_label(chosen: Iterable[Recognizer]) -> dict[str, Recognizer]:
     return found
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     if isinstance(value, Recognizer):
         return row_label(value)
     return "none" if value is None else str(value)

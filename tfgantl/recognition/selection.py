@@ -22,7 +22,7 @@ def information(probabilities: np.ndarray) -> float:
         probabilities: float (n, classes).
     """
 
-    def entropy(p):
+    def entropy(p: np.ndarray) -> np.ndarray:
         return -np.sum(p * np.log(p + 1e-12), -1)
 
     return float(entropy(probabilities.mean(0)) - entropy(probabilities).mean())

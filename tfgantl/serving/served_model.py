@@ -67,7 +67,7 @@ class ServedModel:
         if not found and current is not None:
             self._swap(None)
 
-    def _load(self, number):
+    def _load(self, number: int) -> bool:
         self._states[number] = ("LOADING", "")
         try:
             servable = Servable(self.directory / str(number), self._observe)
@@ -80,7 +80,7 @@ class ServedModel:
         log(f"version {number} serves")
         return True
 
-    def _swap(self, new):
+    def _swap(self, new: tuple[int, Servable] | None) -> None:
         with self._lock:
             old, self._serving = self._serving, new
             if new:
@@ -91,7 +91,7 @@ class ServedModel:
             old[1].close()
             self._states[old[0]] = ("END", "")
 
-    def _watch(self):
+    def _watch(self) -> None:
         while not self._stop.wait(self._poll):
             try:
                 self.look()

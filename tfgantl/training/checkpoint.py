@@ -160,7 +160,7 @@ class Checkpoints:
             return None
 
 
-def _manager(state, directory):
+def _manager(state: tf.train.Checkpoint, directory: Path) -> tf.train.CheckpointManager:
     options = {"max_to_keep": MAX_TO_KEEP, "checkpoint_name": "step"}
     try:
         return tf.train.CheckpointManager(state, str(directory), **options)

@@ -3,6 +3,7 @@
 import signal
 import threading
 from pathlib import Path
+from types import FrameType
 from typing import Self
 
 from tfgantl.errors import InterruptedRun
@@ -28,7 +29,7 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number, frame):
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
             raise KeyboardInterrupt
         self.asked = signal.Signals(number).name  # and nothing is printed here, where a print may be under way

@@ -132,7 +132,7 @@ class Optimization:
         from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
         from tfgantl.training.rates import ScaledRate
 
-        def adam(rate):
+        def adam(rate: float) -> keras.optimizers.Optimizer:
             if self.decay:
                 rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
             scaled = ScaledRate(rate, gan.rate_factor)

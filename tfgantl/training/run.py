@@ -99,7 +99,7 @@ def train(
     validate = _validation(data, settings, run, title, best_weights, progress)
     state = ScheduleState()
 
-    def batches_from(start):
+    def batches_from(start: int) -> tf.data.Dataset:
         return batches(data.train, settings.batch_size, settings.seed, start, mirror=settings.mirror)
 
     def follow_schedule(save=None):
@@ -129,7 +129,14 @@ def train(
     return Trained(gan, stages, validate.history, best_step, steps, progress.seconds, progress.images_per_second)
 
 
-def _validation(data, settings, run, title, best_weights, progress) -> Validate:
+def _validation(
+    data: TrainingData,
+    settings: TrainingSettings,
+    run: RunDirectory | None,
+    title: str,
+    best_weights: list[tf.Variable],
+    progress: Progress,
+) -> Validate:
     few = data.train.size is not None and data.train.size <= MAX_VALIDATION_IMAGES
     shots = data.train.subset(MAX_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
     return Validate(

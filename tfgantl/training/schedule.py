@@ -98,7 +98,7 @@ def run_schedule(
     return state.lines + stopped
 
 
-def _measured(gan, stage, validate, state) -> StageMetrics:
+def _measured(gan: GAN, stage: Stage, validate: Validate, state: ScheduleState) -> StageMetrics:
     if not validate.history or validate.history[-1]["step"] != int(gan.step):
         validate.measure()
     best = min(record["val_ckid"] for record in validate.history)

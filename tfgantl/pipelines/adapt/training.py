@@ -55,7 +55,7 @@ def train(config: "AdaptConfig", prepared: Prepared, evaluation_set: EvaluationS
     training = Training({}, {}, sheets)
     run.write_png("reals.png", grid(sheets["real"], 10))
 
-    def show(gan, title):
+    def show(gan: GAN, title: str) -> None:
         training.images[title] = evaluation_set.generate(gan)
         sheets[title] = sheet_of(gan, config.seed)
         run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))

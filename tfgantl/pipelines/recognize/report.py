@@ -139,7 +139,7 @@ def confusion(counts: np.ndarray) -> bytes:
     return _png(figure)
 
 
-def _png(figure) -> bytes:
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

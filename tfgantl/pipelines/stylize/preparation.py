@@ -122,7 +122,7 @@ def check_output(output: str | None, folder: bool) -> None:
         raise RunError(f"`output` must be a place in a directory that exists. Received: {output}")
 
 
-def _check_size(config, path, picture, styles):
+def _check_size(config: "StylizeConfig", path: Path | None, picture: np.ndarray, styles: list[np.ndarray]) -> None:
     """VGG16 halves four times before its last style layer."""
     least, coarsest = smallest_side((CONTENT_LAYER, *STYLE_LAYERS)), config.passed[0]
     for what in (picture, *styles):
@@ -134,5 +134,5 @@ def _check_size(config, path, picture, styles):
             )
 
 
-def _size(picture):
+def _size(picture: np.ndarray) -> str:
     return f"{picture.shape[1]} x {picture.shape[0]} pixels"

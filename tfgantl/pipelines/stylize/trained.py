@@ -1,7 +1,7 @@
 """Networks that a training left: the one that paints, and the discriminator of a GAN."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tfgantl.errors import ArtifactError
 
@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from tfgantl.models.style_discriminator import StyleDiscriminator
     from tfgantl.models.stylizer import Stylizer
 
+
+Network = TypeVar("Network")
 
 STYLIZER, DISCRIMINATOR = "stylizer.keras", "discriminator.keras"
 
@@ -41,7 +43,7 @@ def load_discriminator(handle: str) -> "StyleDiscriminator | None":
     return _load(beside, StyleDiscriminator, "a discriminator of styles") if beside.is_file() else None
 
 
-def _load(path, kind, what):
+def _load(path: Path, kind: type[Network], what: str) -> Network:
     from tfgantl.untrusted.networks import load_network
 
     network = load_network(path)

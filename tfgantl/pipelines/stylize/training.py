@@ -112,7 +112,7 @@ def train(config: "StyleTrainingConfig", prepared: Prepared, run: RunDirectory) 
     """
     training = Training({}, {}, {})
 
-    def add(title, network, base_discriminator, rows_only):
+    def add(title: str, network: Stylizer, base_discriminator: StyleDiscriminator | None, rows_only: bool) -> None:
         training.networks[title] = network
         training.history[title], training.seconds_per_step[title] = train_network(
             config, prepared, run, network, base_discriminator, rows_only, title
@@ -169,7 +169,7 @@ def train_network(
     progress = bar(config.steps, title)
     progress.update(training.step)
 
-    def on_step(terms):
+    def on_step(terms: dict[str, float]) -> bool:
         progress.update()
         step = training.step
         if step in (1, config.steps) or step % RECORD_EVERY == 0:

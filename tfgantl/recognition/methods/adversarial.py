@@ -7,6 +7,7 @@ from tfgantl.recognition.method import Recognizer
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
     from tfgantl.recognition.domain_classifier import DomainClassifier
     from tfgantl.recognition.method import Batch, Scalars
@@ -129,11 +130,11 @@ class MCD(Recognizer):
         heads, target = [model.head, model.auxiliary_networks["second"]], batch["unlabelled"][0]
         labelled = [batch[name] for name in ("source", "labelled") if name in batch]
 
-        def task_loss():
+        def task_loss() -> "tf.Tensor":
             embedded = [(model.embed(images), labels) for images, labels in labelled]
             return tf.add_n([cross_entropy(y, head(x)) for x, y in embedded for head in heads])
 
-        def target_discrepancy():
+        def target_discrepancy() -> "tf.Tensor":
             x = model.embed(target)
             return discrepancy(*(head(x) for head in heads))
 

@@ -8,6 +8,7 @@ from tfgantl.recognition.method import Recognizer
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from tfgantl.recognition.domain_classifier import DomainClassifier
     from tfgantl.recognition.method import Batch, Scalars
@@ -42,7 +43,7 @@ class CoGAN(Recognizer):
         trunk = latent_generator(self.latent_dim, *trainer.task.shape)
         shared = structure_of(trunk).last_features  # all but the convolution that makes the image, and its tanh
 
-        def generator(name):
+        def generator(name: str) -> "keras.Model":
             x = layers.Conv2DTranspose(trainer.task.shape[1], 5, 2, padding="same", activation="tanh", name=name)(
                 shared
             )
@@ -71,7 +72,7 @@ class CoGAN(Recognizer):
         (images, labels), target = batch["source"], batch["unlabelled"][0]
         noise = model.noise((tf.shape(images)[0], self.latent_dim))
 
-        def source_features(x):
+        def source_features(x: "tf.Tensor") -> "tf.Tensor":
             return nets["rest"](nets["first"](x, training=True), training=True)
 
         sides = ((source_features, images, nets["source_generator"]), (model.embed, target, nets["target_generator"]))

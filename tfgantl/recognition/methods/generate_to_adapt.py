@@ -61,7 +61,7 @@ class GenerateToAdapt(Recognizer):
         (images, labels), target = batch["source"], batch["unlabelled"][0]
         unknown = tf.fill(tf.shape(target)[:1], model.head.output_shape[-1])  # one more class than there are
 
-        def class_and_real_logits(x, training=True):
+        def class_and_real_logits(x: "tf.Tensor", training: bool = True) -> "tuple[tf.Tensor, tf.Tensor]":
             logits = discriminator(x, training=training)[0]
             return logits[:, :-1], logits[:, -1:]
 

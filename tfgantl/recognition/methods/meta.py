@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import keras
+    import numpy as np
     import tensorflow as tf
 
     from tfgantl.recognition.domain_classifier import DomainClassifier
@@ -69,7 +70,7 @@ class Reptile(Recognizer):
         inner = self.inner_step(model, weights)
         progress = bar(self.tasks, title or "tasks", "task") if title and not silent else None
 
-        def draw(classes):
+        def draw(classes: "np.ndarray") -> "tuple[tf.Tensor, tf.Tensor]":
             rows = np.concatenate([rng.choice(members[label], self.shots) for label in classes])
             rows = rng.permutation(rows)
             return tf.constant(to_unit(images[rows])), tf.constant(labels[rows])
@@ -98,7 +99,7 @@ class Reptile(Recognizer):
         from tfgantl.recognition.losses import cross_entropy
 
         @tf.function(reduce_retracing=True)
-        def step(images, labels):
+        def step(images: "tf.Tensor", labels: "tf.Tensor") -> "tf.Tensor":
             with tf.GradientTape() as tape:
                 loss = cross_entropy(labels, model.classifier(images, training=True))
             for weight, gradient in zip(weights, tape.gradient(loss, [w.value for w in weights]), strict=True):

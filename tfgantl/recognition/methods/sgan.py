@@ -9,6 +9,7 @@ from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from tfgantl.data import Examples
     from tfgantl.recognition.domain_classifier import DomainClassifier
@@ -54,12 +55,12 @@ class SGAN(Recognizer):
         target = batch["unlabelled"][0]
         generator = model.auxiliary_networks["generator"]
 
-        def generated():
+        def generated() -> "tf.Tensor":
             return generator(model.noise((tf.shape(target)[0], self.latent_dim)), training=True)
 
         fakes = generated()
 
-        def losses():
+        def losses() -> "Scalars":
             # log Z is the logit of "real": K classes, and one more whose logit is 0.
             real = tf.reduce_logsumexp(model.classifier(target, training=True), 1)
             fake = tf.reduce_logsumexp(model.classifier(fakes, training=True), 1)
@@ -109,7 +110,7 @@ class DiscriminatorProbe(Recognizer):
 
         trunk = self.trunk(trainer, title)
 
-        def frozen(image_size, channels):
+        def frozen(image_size: int, channels: int) -> "keras.Model":
             copy = keras.models.clone_model(trunk)
             copy.set_weights(trunk.get_weights())
             for layer in copy.layers:

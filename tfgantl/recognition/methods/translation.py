@@ -68,7 +68,7 @@ class PixelDA(Recognizer):
             total = self.realism * g_loss + self.task * label_loss
         model.update([translator], total, tape)
 
-        def classify():
+        def classify() -> "Scalars":
             return {"task": model.supervised(batch), "translated": model.supervised({"fakes": (fakes, labels)})}
 
         logs = model.minimize(classify, auxiliary=False)
@@ -137,7 +137,7 @@ class CyCADA(Recognizer):
         (images, labels), target = batch["source"], batch["unlabelled"][0]
         target_fakes, source_fakes = nets["to_target"](images), nets["to_source"](target)
 
-        def least_squares(network, x, label, training=True):
+        def least_squares(network: "keras.Model", x: "tf.Tensor", label: float, training: bool = True) -> "tf.Tensor":
             return tf.reduce_mean(tf.square(network(x, training=training)[0] - label))
 
         with tf.GradientTape() as tape:
@@ -161,7 +161,7 @@ class CyCADA(Recognizer):
             total = g_loss + self.cycle * cycle_loss + self.semantic * semantic_loss
         model.update([nets["to_target"], nets["to_source"]], total, tape)
 
-        def classify():
+        def classify() -> "Scalars":
             embedded = model.embed(target_fakes)
             terms = {"task": cross_entropy(labels, model.head(embedded))}
             terms["target"] = model.on_labelled(batch)
