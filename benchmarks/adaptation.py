@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from benchmarks.results import keep, kept, shipped
 from benchmarks.tables import cell, machine, mean, replace_part
@@ -48,7 +49,7 @@ class BenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (self.seeds and self.methods and self.budgets):
             raise ConfigError("`seeds`, `methods` and `budgets` must not be empty. Received: nothing")
 
@@ -103,9 +104,9 @@ def _job(config, method, seed, steps, baseline, options=()) -> dict:
     kind = "with" if baseline else "no"
     rates = "-own-rates" if options else ""
     result = directory / f"{method}{rates}-{seed}-{steps}-{kind}-baseline-{shipped()}.json"
-    done = kept(result)
-    if done is not None:
-        return done
+    known = kept(result)
+    if known is not None:
+        return known
     command = [sys.executable, "-m", "tfgantl.pipelines.adapt", "--transfer", method, "--seed", str(seed), "--json"]
     command += ["--steps", str(steps)]
     command += ["--target.seed", str(seed), "--baseline", str(baseline).lower(), "--name", f"benchmark-{method}-{seed}"]
@@ -145,7 +146,7 @@ def _section(config, steps, rows, jobs) -> list[str]:
     for name, values in rows.items():
         cells = [cell([row[key] for row in values], scale, 2 if scale > 1 else 3) for key, scale in COLUMNS.values()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    ratio = mean(rows[config.methods[0]], "ckid") / mean(rows["Scratch, same steps"], "ckid")
+    ratio = cast(float, mean(rows[config.methods[0]], "ckid")) / cast(float, mean(rows["Scratch, same steps"], "ckid"))
     lines += [
         "",
         f"cKID of {config.methods[0]} over that of scratch: **{ratio:.2f}** (ratio of the means). "

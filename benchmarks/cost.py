@@ -10,6 +10,7 @@ from tfgantl.gan import GAN
 from tfgantl.training.callbacks import Progress
 from tfgantl.training.optimization import Optimization
 from tfgantl.training.stages import StageMetrics
+from tfgantl.transfer import Transfer
 
 STEPS = 10  # at a time
 TURNS = 5
@@ -29,15 +30,15 @@ class Stopwatch:
     """
 
     def __init__(
-        self, baseline, source: GAN, examples: Examples, optimization: Optimization, steps: int, batch_size: int,
-        dtype: str,
-    ):  # fmt: skip
+        self, baseline: Transfer, source: GAN, examples: Examples, optimization: Optimization, steps: int,
+        batch_size: int, dtype: str,
+    ) -> None:  # fmt: skip
         self.source, self.examples, self.optimization = source, examples, optimization
         self.steps, self.batch_size, self.dtype = steps, batch_size, dtype
         self.baseline = self._prepared(baseline)
         next(baseline.schedule(steps)).begin(self.baseline)
 
-    def cost(self, transfer) -> float:
+    def cost(self, transfer: Transfer) -> float:
         """Time of a step over that of one of the baseline, in the mean over all stages, without tracing and validation.
 
         Of each stage only a few steps are taken, in turns with the baseline, so that a machine that is busy at times

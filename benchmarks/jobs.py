@@ -69,7 +69,7 @@ def measured_costs(directory: Path, rows: list[str], steps: int) -> dict[str, fl
     return {row: known[type(ROWS[row][0]).__name__] for row in rows}
 
 
-def result_path(directory, name, images, row, seed, steps) -> Path:
+def result_path(directory: Path, name: str, images: int, row: str, seed: int, steps: int) -> Path:
     """Where the result of a job is kept."""
     short = row.replace(", ", "-").replace(" ", "-")
     return directory / "jobs" / f"{name}-{images}-{short}-{seed}-{steps}-{shipped()}.json"

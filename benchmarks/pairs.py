@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
+from typing import TYPE_CHECKING, Any
 
 from tfgantl import transfer
 from tfgantl.data import Arrays, HandwrittenDigits, Source
@@ -15,9 +16,13 @@ from tfgantl.files import Replacing
 from tfgantl.models import DCGAN
 from tfgantl.training.optimization import Optimization
 
+if TYPE_CHECKING:
+    import numpy as np
+
+
 # What is compared: name → method, and what differs from the settings of an adaptation. Rates of its own are those that
 # training from scratch does best with; chosen, as all settings, on validation images of the first pair.
-ROWS = {
+ROWS: dict[str, tuple[transfer.Transfer, dict[str, Any]]] = {
     "Scratch": (transfer.Scratch(), {}),
     "Scratch, own rates": (transfer.Scratch(), {"g_learning_rate": 4e-4, "d_learning_rate": 1.6e-3}),
     "Scratch, no DiffAugment": (transfer.Scratch(), {"augment": ""}),
@@ -121,7 +126,7 @@ def _write(path, **arrays):
         np.savez_compressed(temporary, **arrays)
 
 
-def coloured(images):
+def coloured(images: "np.ndarray") -> "np.ndarray":
     """Strokes of a dark colour on paper of a bright one, at random: uint8 (n, side, side) → (n, side, side, 3)."""
     import numpy as np
 

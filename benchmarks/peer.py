@@ -2,24 +2,29 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.results import keep, kept
 from benchmarks.tables import cell
 from tfgantl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from benchmarks.recognition import RecognitionBenchmarkConfig
+
 
 METHODS = ("DANN", "ADDA", "DeepCORAL", "MCD")
 IMAGES = 2000  # of the source; the peer takes arrays
 TIMED = 3  # turns, after one that is not counted
 
 
-def result_path(config, name: str, seed: int) -> Path:
+def result_path(config: "RecognitionBenchmarkConfig", name: str, seed: int) -> Path:
     """Where the result of one comparison is kept."""
     return Path(config.work_dir) / "peer" / f"{name}-{seed}-{config.steps}.json"
 
 
-def peer_lines(config) -> list[str]:
+def peer_lines(config: "RecognitionBenchmarkConfig") -> list[str]:
     """The table, measured where it is missing."""
-    rows = {}
+    rows: dict[str, list[dict]] = {}
     for name in METHODS:
         for seed in config.seeds:
             path = result_path(config, name, seed)
@@ -33,8 +38,8 @@ def peer_lines(config) -> list[str]:
         "the peer's makes its data sets, ours reads a prepared stream. Aimed at: no less accurate, at most 1.", "",
         "| method | ours | adapt | time of a step, ours / adapt |", "|---|---|---|---|",
     ]  # fmt: skip
-    for name, found in rows.items():
-        ours, theirs, ratio = ([v[key] for v in found] for key in ("ours", "theirs", "ratio"))
+    for name, results in rows.items():
+        ours, theirs, ratio = ([v[key] for v in results] for key in ("ours", "theirs", "ratio"))
         lines.append(f"| {name} | {cell(ours)} | {cell(theirs)} | {cell(ratio, 1.0, 2)} |")
     return [*lines, ""]
 
@@ -58,7 +63,8 @@ def measure(name: str, seed: int, steps: int) -> dict:
     from tfgantl.images import to_unit
     from tfgantl.metrics.classification import accuracy
     from tfgantl.recognition.auxiliary_networks import domain_discriminator
-    from tfgantl.recognition.domains import Domains
+    from tfgantl.recognition.domains import MAX_IMAGES, Domains
+    from tfgantl.recognition.task import with_labels
     from tfgantl.recognition.trainer import Trainer
 
     target = HandwrittenDigits(shots=None, validation_shots=None)
@@ -69,7 +75,7 @@ def measure(name: str, seed: int, steps: int) -> dict:
     trainer = Trainer(pair.task(0, seed, **settings))
     method = getattr(recognition, name)()
     x, y = to_unit(images), np.eye(10, dtype=np.float32)[labels]
-    unlabelled, test = trainer.target_pool, pair.test()
+    unlabelled, test = trainer.target_pool, with_labels(pair.target["test"], MAX_IMAGES)
     if name == "ADDA":
         trainer.source_model()  # both start from a classifier of the source, which is not timed
 

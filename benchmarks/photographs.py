@@ -1,25 +1,32 @@
 """What ImageNet adds where labels are few: VGG16 with a new head against a small network, on tiles of photographs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.results import keep, kept
 from benchmarks.tables import cell
 from tfgantl.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from benchmarks.recognition import RecognitionBenchmarkConfig
+
 
 SIDE, SHOTS, STEPS, BATCH = 64, 10, 40, 32
 PICTURES = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower", "motorcycle_left", "retina")
 METHODS = ("TargetOnly", "VGG16Head")
 
 
-def result_path(config, name: str, seed: int) -> Path:
+def result_path(config: "RecognitionBenchmarkConfig", name: str, seed: int) -> Path:
     """Where the result of one training is kept."""
     return Path(config.work_dir) / "photographs" / f"{name}-{seed}.json"
 
 
-def photograph_lines(config) -> list[str]:
+def photograph_lines(config: "RecognitionBenchmarkConfig") -> list[str]:
     """The table, measured where it is missing; a sentence where there are no weights."""
     heading = ["## VGG16 with a new head: tiles of photographs", ""]
-    rows = {}
+    rows: dict[str, list[dict]] = {}
     for name in METHODS:
         for seed in config.seeds:
             path = result_path(config, name, seed)
@@ -60,7 +67,7 @@ def measure(name: str, seed: int) -> dict:
     return {"accuracy": accuracy(fitted.model.classifier, images[test], labels[test]), "seconds": fitted.seconds}
 
 
-def tiles():
+def tiles() -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
     """Tiles uint8 (n, SIDE, SIDE, 3), the number of the picture of each, and whether it is from the right half."""
     import numpy as np
     from PIL import Image

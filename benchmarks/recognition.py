@@ -14,13 +14,13 @@ from statistics import fmean
 from benchmarks.jobs import start_worker
 from benchmarks.photographs import photograph_lines
 from benchmarks.recognition_tables import domains, tables
-from benchmarks.results import keep, kept, shipped
+from benchmarks.results import keep, read_result, shipped
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.recognition import Recognizer
 
-DEFAULTS = {"method": []}
+DEFAULTS: dict[str, list] = {"method": []}
 MEASURES = {"leep": 1, "log_me": 1, "h_score": 1, "a_distance": -1, "mmd": -1}  # the sign of what is better
 
 
@@ -50,32 +50,32 @@ class RecognitionBenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "steps", "workers")
         if not self.seeds:
             raise ConfigError("`seeds` must name at least one. Received: none")
 
 
-def result_path(config, source: str, target: str, row: str, seed: int) -> Path:
+def result_path(config: RecognitionBenchmarkConfig, source: str, target: str, row: str, seed: int) -> Path:
     """Where the result of one training is kept."""
     short = f"{source}-{target}-{row}-{seed}-{config.steps}-{shipped()}".replace(", ", "-").replace(" ", "_")
     return Path(config.work_dir) / "jobs" / (short.replace(":", "-") + ".json")
 
 
-def missing(config, source: str, target: str, seed: int) -> list:
+def missing(config: RecognitionBenchmarkConfig, source: str, target: str, seed: int) -> list:
     """Trainings of a pair and a seed that have no result yet."""
     found = tables(config.mnist, source, target)
     todo = {trial.row: trial for table in found for trial in table.trials(config.method, [seed])}
     return [trial for row, trial in todo.items() if not result_path(config, source, target, row, seed).is_file()]
 
 
-def run_pair(config, source: str, target: str, seed: int, threads: int) -> None:
+def run_pair(config: RecognitionBenchmarkConfig, source: str, target: str, seed: int, threads: int) -> None:
     """`train_pair` in a process of its own."""
     start_worker(threads)
     train_pair(config, source, target, seed)
 
 
-def train_pair(config, source: str, target: str, seed: int) -> None:
+def train_pair(config: RecognitionBenchmarkConfig, source: str, target: str, seed: int) -> None:
     """Trains and tests what is missing of all tables of a pair, for one seed; measures the source before."""
     import numpy as np
 
@@ -117,14 +117,14 @@ def benchmark_recognition(config: RecognitionBenchmarkConfig) -> dict:
     found = tables(config.mnist)
     pairs = list(dict.fromkeys((table.source, table.target) for table in found))
     calls = [
-        (run_pair, config, *pair, seed, threads)
+        (config, *pair, seed, threads)
         for seed in config.seeds
         for pair in pairs
         if missing(config, *pair, seed) or not result_path(config, *pair, "rank", seed).is_file()
     ]
     progress = bar(len(calls), "recognition", "pair")
     with ProcessPoolExecutor(config.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
-        for future in as_completed([pool.submit(*call) for call in calls]):
+        for future in as_completed([pool.submit(run_pair, *call) for call in calls]):
             future.result()
             progress.update()
     progress.close()
@@ -160,9 +160,9 @@ def _preface(config) -> list[str]:
 
 
 def _rows(config, table) -> dict[str, dict]:
-    found = {}
+    found: dict[str, list[dict]] = {}
     for trial in table.trials(config.method, config.seeds):
-        value = kept(result_path(config, table.source, table.target, trial.row, trial.seed))
+        value = read_result(result_path(config, table.source, table.target, trial.row, trial.seed))
         found.setdefault(trial.row, []).append(value)
     return {row: {key: [v[key] for v in values] for key in ("accuracy", "seconds")} for row, values in found.items()}
 
@@ -181,7 +181,7 @@ def _table(name, rows) -> list[str]:
     return [*lines, ""]
 
 
-def _ranks(config, pairs) -> list[str]:
+def _ranks(config: RecognitionBenchmarkConfig, pairs: list[tuple[str, str]]) -> list[str]:
     from scipy.stats import kendalltau
 
     values = {}
@@ -192,7 +192,8 @@ def _ranks(config, pairs) -> list[str]:
             "alone": "target-only, 10 labels a class",
         }
         found = {
-            name: [kept(result_path(config, *pair, row, seed)) for seed in config.seeds] for name, row in rows.items()
+            name: [read_result(result_path(config, *pair, row, seed)) for seed in config.seeds]
+            for name, row in rows.items()
         }
         values[pair] = {key: fmean(v[key] for v in found["rank"]) for key in (*MEASURES, "label_shift")}
         values[pair] |= {name: fmean(v["accuracy"] for v in found[name]) for name in ("tuned", "alone")}

@@ -1,5 +1,6 @@
 """What the benchmark of recognition methods compares: pairs of domains, numbers of labels, methods."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tfgantl.data import Arrays, HandwrittenDigits, RenderedDigits, Source
@@ -47,7 +48,7 @@ class Table:
 
         return row_name(f"{self.source} → {self.target}", self.labels or None) + ("" if self.labels else ", no labels")
 
-    def trials(self, methods: list[Recognizer], seeds) -> list:
+    def trials(self, methods: list[Recognizer], seeds: Iterable[int]) -> list:
         """Its trainings; `methods` take the place of its own if there are any."""
         from tfgantl.recognition.comparison import trials
         from tfgantl.recognition.registry import by_label

@@ -20,7 +20,12 @@ def shipped() -> str:
 
 def kept(path: Path) -> dict | None:
     """The result that a file holds, or `None` if there is none yet."""
-    return json.loads(path.read_text()) if path.is_file() else None
+    return read_result(path) if path.is_file() else None
+
+
+def read_result(path: Path) -> dict:
+    """The result that a file holds, once all jobs have finished."""
+    return json.loads(path.read_text())
 
 
 def keep(path: Path, result: dict) -> dict:

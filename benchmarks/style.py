@@ -57,7 +57,7 @@ class StyleBenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 2, "steps")
         if not self.sizes or min(self.sizes) < 32 or any(steps < 1 for steps in self.row_steps):
             raise ConfigError("`sizes` must be at least 32, and `row_steps` at least 1. Received: others, or none")

@@ -9,10 +9,14 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from tfgantl.cli import quiet_tensorflow
+
+if TYPE_CHECKING:
+    from tfgantl.training.optimization import Precision
 
 CONTENT, STYLE = "astronaut", "ihc"
 STYLE_WEIGHT, LEARNING_RATE = 20.0, 0.05
@@ -34,7 +38,7 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
     content, style = (
         to_unit(resized(read_picture(name, name), (int(size), int(size))))[None] for name in (CONTENT, STYLE)
     )
-    dtype = "float32" if precision in ("task", "judge") else dtype_policy(precision)
+    dtype = "float32" if precision in ("task", "judge") else dtype_policy(cast("Precision", precision))
     network = vgg16((CONTENT_LAYER, *STYLE_LAYERS), dtype=dtype)
     objective = Objective(network, content, content, [style], [1.0], Weights(1.0, STYLE_WEIGHT))
     if precision == "task":
@@ -46,9 +50,10 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
             for part in ("kernel", "bias")
         }
         scales = np.array([float(scale) for scale in objective.regions[0].scales])
+        content_scale = float(cast(tuple, objective.content)[1])
         np.savez(
             output, content=content, style=style, steps=int(steps), layers=np.array(used), content_layer=CONTENT_LAYER,
-            style_layers=np.array(STYLE_LAYERS), style_scales=scales, content_scale=float(objective.content[1]),
+            style_layers=np.array(STYLE_LAYERS), style_scales=scales, content_scale=content_scale,
             style_weight=STYLE_WEIGHT, learning_rate=LEARNING_RATE, **weights,
         )  # fmt: skip
         return {}
@@ -65,7 +70,7 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
 
     optimizer.run(int(steps), on_step)
     np.savez(output, image=optimizer.image)
-    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+    peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
     return {"seconds": float(np.median(seconds[1:])), "peak_mib": peak, "precision": dtype}
 
 

@@ -15,12 +15,13 @@ def mean(rows: list[dict], key: str) -> float | None:
 
 def cell(values: list[float | None], scale: float = 1.0, digits: int = 3) -> str:
     """Mean ± sample standard deviation; a single value has none."""
-    if None in values:
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values):
         return "–"
-    average = sum(values) / len(values)
-    if len(values) == 1:
+    average = sum(numbers) / len(numbers)
+    if len(numbers) == 1:
         return f"{average * scale:.{digits}f}"
-    deviation = (sum((v - average) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+    deviation = (sum((v - average) ** 2 for v in numbers) / (len(numbers) - 1)) ** 0.5
     return f"{average * scale:.{digits}f} ± {deviation * scale:.{digits}f}"
 
 

@@ -74,7 +74,7 @@ def main(task: str, output: str, kind: str) -> None:
             image.clamp_(-1, 1)
         seconds.append(time.perf_counter() - start)
     np.savez(output, image=image.detach().numpy().transpose(0, 2, 3, 1))
-    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+    peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
     print(json.dumps({"seconds": float(np.median(seconds[1:])), "peak_mib": peak, "version": torch.__version__}))
 
 

@@ -21,7 +21,7 @@ from benchmarks.jobs import (
     start_worker,
 )
 from benchmarks.pairs import PAIRS, ROWS, write_archives, write_textures
-from benchmarks.results import kept
+from benchmarks.results import read_result
 from benchmarks.tables import cell, machine, mean, replace_part
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
@@ -62,7 +62,7 @@ class TransferBenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "steps", "workers")
         for name, allowed in (("pairs", PAIRS), ("rows", ROWS)):
             unknown = set(getattr(self, name) or ()) - set(allowed)
@@ -123,8 +123,9 @@ def benchmark_transfer(config: TransferBenchmarkConfig) -> dict:
                 progress.update()
     progress.close()
 
-    found = {job: kept(result_path(directory, *job, config.steps)) for job in jobs}
-    lines, result = _heading(config), {}
+    found = {job: read_result(result_path(directory, *job, config.steps)) for job in jobs}
+    lines = _heading(config)
+    result: dict[str, dict] = {}
     for name in dict.fromkeys(job[0] for job in jobs):
         lines += [f"## {PAIRS[name].title}", ""]
         lines += _prospects([value for job, value in found.items() if job[0] == name and "transferability" in value])

@@ -40,7 +40,7 @@ _PACKAGES = ("recognition", "transfer")
 keras_objects.register()
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name in _PACKAGES:
         return import_module(f"tfgantl.{name}")
     for module, names in _MODULES.items():

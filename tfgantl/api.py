@@ -177,7 +177,7 @@ def start_tensorflow() -> None:
     quiet_tensorflow()
 
 
-def _run(verb: Callable, name: str, config_class: type, settings: dict[str, Any], defaults: dict) -> Any:
+def _run(verb: Callable, name: str, config_class: type[Any], settings: dict[str, Any], defaults: dict) -> Any:
     from tfgantl.pipelines.keywords import configure
 
     config = configure(config_class, name, settings, defaults)

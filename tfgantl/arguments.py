@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -139,7 +140,7 @@ def read_recipe(path: Path) -> dict:
     return recipe if isinstance(recipe, dict) else {}
 
 
-def _spelled_entry(entry, names: list[str]):
+def _spelled_entry(entry: Any, names: list[str]) -> Any:
     """A class, or an object with its options, with classes spelled as they are defined."""
     if isinstance(entry, str):
         return {name.casefold(): name for name in names}.get(entry.casefold(), entry)

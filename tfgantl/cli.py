@@ -17,7 +17,10 @@ from tfgantl.arguments import appended, is_chosen, resumed, spelled, underscored
 from tfgantl.errors import TfgantlError
 from tfgantl.old_names import renamed_arguments
 
-Config = typing.TypeVar("Config")
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = typing.TypeVar("Config", bound="DataclassInstance")
 
 PIPELINES = {
     "adapt": "adapt a GAN to your images, judge it, and export it",
@@ -49,7 +52,7 @@ class _Parser(ArgumentParser):
     title = "tfgantl"  # jsonargparse makes parsers of its own for classes; they report under the same name
     choices: dict[str, list[str]] = {}  # option → names of the classes to choose from
 
-    def error(self, message, ex=None):
+    def error(self, message: str, ex: Exception | None = None) -> typing.NoReturn:
         reason = " ".join(line.strip() for line in str(message).splitlines())
         for option, names in self.choices.items():
             if f'"{option}"' in reason and "import path" in reason:
@@ -73,7 +76,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     """
     arguments, remarks = renamed_arguments(underscored(sys.argv[1:] if arguments is None else arguments))
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    purpose = PIPELINES.get(verb) or config_class.__doc__.partition("\n")[0].rstrip(".")
+    purpose = PIPELINES.get(verb) or (config_class.__doc__ or "").partition("\n")[0].rstrip(".")
     parser = _Parser(prog=program(verb), description=purpose[0].upper() + purpose[1:] + ".")
     _Parser.title = parser.prog
     if "resume" in config_class.__dataclass_fields__:
@@ -87,7 +90,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     for flag in flags:
         parser.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
     for option, default in defaults.items():
-        hint = config_class.__dataclass_fields__[option].type
+        hint: Any = config_class.__dataclass_fields__[option].type
         many = typing.get_origin(hint) is list
         names = _Parser.choices[option] = _class_names(typing.get_args(hint)[0] if many else hint)
         arguments = spelled(arguments, option, names)
@@ -121,11 +124,17 @@ def _class_names(base: type) -> list[str]:
     )
 
 
-def _subclasses(base: type) -> set[type]:
+def _subclasses(base: type[Any]) -> set[type]:
     return {base}.union(*(_subclasses(child) for child in base.__subclasses__()))
 
 
-def run(config_class: type[Config], verb: str, work: Callable[[Config], Any], defaults: dict, arguments=None) -> int:
+def run(
+    config_class: type[Config],
+    verb: str,
+    work: Callable[[Config], Any],
+    defaults: dict,
+    arguments: list[str] | None = None,
+) -> int:
     """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
 
     Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory or disk;
@@ -160,12 +169,12 @@ def run(config_class: type[Config], verb: str, work: Callable[[Config], Any], de
     return 0
 
 
-def _fail(verb, message, code):
+def _fail(verb: str, message: str, code: int) -> int:
     print(f"{program(verb)}: error: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 
-def _as_is():
+def _as_is() -> redirect_stdout:
     return redirect_stdout(sys.stdout)
 
 

@@ -8,8 +8,11 @@ import typing
 
 import yaml
 
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def to_yaml(config) -> str:
+
+def to_yaml(config: "DataclassInstance") -> str:
     """The recipe of a configuration, which `--config` reads back.
 
     Args:
@@ -31,7 +34,7 @@ def import_path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def chosen_class(hint) -> type | None:
+def chosen_class(hint: typing.Any) -> type | None:
     """The base class that a field's value can be chosen from, given the annotation of the field, or `None`."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     classes = [option for option in options if isinstance(option, type) and option is not types.NoneType]
@@ -39,7 +42,7 @@ def chosen_class(hint) -> type | None:
     return found[0] if found and found[0].__module__ != "builtins" else None
 
 
-def _fields(config) -> dict:
+def _fields(config: typing.Any) -> dict:
     hints = typing.get_type_hints(type(config))
     names = {field.name for field in dataclasses.fields(config) if field.init}
     # What a class declares itself comes before what it shares with others.
@@ -47,7 +50,7 @@ def _fields(config) -> dict:
     return {name: _plain(getattr(config, name), hints[name]) for name in order if name in names}
 
 
-def _plain(value, hint=None):
+def _plain(value: typing.Any, hint: typing.Any = None) -> typing.Any:
     if dataclasses.is_dataclass(value):
         if type(value) is hint and chosen_class(hint) is None:
             return _fields(value)

@@ -4,6 +4,7 @@ A setting that is renamed gets an entry here, and nothing elsewhere.
 """
 
 import re
+from typing import Any
 
 import yaml
 
@@ -106,7 +107,7 @@ def methods(text: str) -> list[dict]:
     return found
 
 
-def renamed_method(name):
+def renamed_method(name: object) -> object:
     """The name of a recognition method today."""
     return METHODS.get(name.casefold(), name) if isinstance(name, str) else name
 
@@ -127,7 +128,7 @@ def renamed_methods(value: str) -> tuple[list[dict], str]:
     return entries, f"--method {value} is written {' '.join(command)}" if entries else ""
 
 
-def agrees(before, now) -> bool:
+def agrees(before: Any, now: Any) -> bool:
     """Whether a setting in a run directory is what it is now; options of classes that are left out count as equal.
 
     Args:

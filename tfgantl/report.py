@@ -58,7 +58,7 @@ class Report:
         )
 
 
-def _number(value) -> str:
+def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
 
 

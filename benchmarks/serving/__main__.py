@@ -38,7 +38,7 @@ class ServingBenchmarkConfig:
     report: str = "docs/benchmarks.md"
     json: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "seconds", "requests")
         check_seed("seed", self.seed)
 
@@ -57,7 +57,7 @@ def benchmark_serving(config: ServingBenchmarkConfig) -> dict:
     """
     from functools import partial
 
-    from benchmarks import mistakes, mixed
+    from benchmarks.serving import mistakes, mixed
     from benchmarks.serving.served import Served
     from benchmarks.serving.swap import swap_under_load
     from benchmarks.serving.throughput import SIGNATURES, measure_graph, measure_keras, measure_server

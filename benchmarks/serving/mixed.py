@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,6 +44,7 @@ class Question:
     def ask(self, model: str, rng: random.Random) -> tuple[str, bytes, Callable[[dict], bool]]:
         """Path, body, and what tells whether the answer is right, of some rows in row or column format."""
         rows = [rng.randrange(KNOWN) for _ in range(rng.randint(1, MAX_ROWS))]
+        body: dict[str, Any]
         columns = {name: [values[row] for row in rows] for name, values in self.inputs.items()}
         by_row = rng.random() < 0.5
         if by_row:
@@ -50,7 +52,7 @@ class Question:
             body = {"instances": [next(iter(row.values())) if len(row) == 1 else row for row in each]}
         else:
             body = {"inputs": columns}
-        body = json.dumps({"signature_name": self.signature, **body}).encode()
+        content = json.dumps({"signature_name": self.signature, **body}).encode()
 
         def is_right(answer):
             found = answer["predictions" if by_row else "outputs"]
@@ -60,7 +62,7 @@ class Question:
                 found = {name: [row[name] for row in found] for name in self.outputs}
             return all(_agree(found[name], known[rows]) for name, known in self.outputs.items())
 
-        return f"/v1/models/{model}:predict", body, is_right
+        return f"/v1/models/{model}:predict", content, is_right
 
 
 def about_generator(generator: keras.Model) -> list[Question]:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 from tfgantl.errors import RunError
 
@@ -24,12 +25,12 @@ class Served:
         RunError: If it does not start.
     """
 
-    def __init__(self, directory: Path, *options: str):
+    def __init__(self, directory: Path, *options: str) -> None:
         self.name, self._told = directory.name, tempfile.TemporaryFile("w+")
         command = [sys.executable, "-m", "tfgantl.pipelines.serve", str(directory), "--port", "0", *options]
         self._process = subprocess.Popen(command, stderr=self._told, stdout=self._told)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         deadline = time.monotonic() + 120
         while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", self.told())):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -43,7 +44,7 @@ class Served:
             except OSError:
                 time.sleep(0.1)
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait()
         self._told.close()
@@ -59,7 +60,7 @@ class Served:
     def memory(self) -> int:
         """Resident bytes."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
 
     def processor_seconds(self) -> float:
         """Time that all its threads have taken."""
@@ -76,7 +77,7 @@ class Connection:
         port: Port of this machine.
     """
 
-    def __init__(self, port: int):
+    def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._buffer = bytearray(2**16)
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -30,10 +31,8 @@ def measure_keras(generator: keras.Model, seconds: float) -> dict[str, float]:
     for rows in alone:
         inputs = _inputs(generator, "serving_default", rows * MANY)
         predict = [inputs["latents"], inputs["labels"]]
-        found[_column(1, rows)] = _rate(
-            lambda predict=predict, rows=rows: generator.predict(predict, batch_size=rows, verbose=0),
-            1, rows * MANY, seconds / len(alone),
-        )  # fmt: skip
+        call = partial(generator.predict, predict, batch_size=rows, verbose=0)
+        found[_column(1, rows)] = _rate(call, 1, rows * MANY, seconds / len(alone))
     return found
 
 
@@ -44,10 +43,7 @@ def measure_graph(generator: keras.Model, version: Path, seconds: float) -> dict
     for signature in SIGNATURES:
         for callers, rows in LOADS:
             inputs = _inputs(generator, signature, rows)
-            rate = _rate(
-                lambda signature=signature, inputs=inputs: servable.compute(signature, inputs),
-                callers, rows, seconds / len(LOADS),
-            )  # fmt: skip
+            rate = _rate(partial(servable.compute, signature, inputs), callers, rows, seconds / len(LOADS))
             found.setdefault(signature, {})[_column(callers, rows)] = rate
     servable.close()
     return found

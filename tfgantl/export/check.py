@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from tfgantl.errors import ArtifactError, reason
 
 
@@ -43,7 +45,7 @@ def check(directory: Path) -> dict[str, float]:
     if set(signatures) != set(examples):
         raise ArtifactError(f"{directory}: signatures must be {sorted(examples)}. Received: {sorted(signatures)}")
 
-    def run(signature, inputs):
+    def run(signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
             values = {name: tf.constant(list(v) if v.dtype == object else v) for name, v in inputs.items()}
             return {name: value.numpy() for name, value in signatures[signature](**values).items()}

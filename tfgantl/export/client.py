@@ -3,8 +3,11 @@
 import base64
 import io
 import time
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from tfgantl.errors import ServingError, reason
@@ -44,22 +47,22 @@ class Client:
         retries: int = 3,
         wait: float = 0.2,
         headers: dict[str, str] | None = None,
-    ):
+    ) -> None:
         self.model, self.version, self.timeout, self.retries, self.wait = model, version, timeout, retries, wait
         self.headers = headers or {}
         self._transport = (_Grpc if url.startswith(("grpc://", "grpcs://")) else _Rest)(url, self)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Closes the connection."""
         self._transport.close()
 
-    def generate(self, seeds, labels=None) -> np.ndarray:
+    def generate(self, seeds: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
         """Images of seeds.
 
         Args:
@@ -114,7 +117,7 @@ class Client:
         raise AssertionError("unreachable")
 
 
-def _files(pictures):
+def _files(pictures: Sequence[bytes] | Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     files = np.empty(len(pictures), object)
     files[:] = [picture if isinstance(picture, bytes) else encode_png(picture) for picture in pictures]
     return files
@@ -125,7 +128,7 @@ class _Retry(Exception):
 
 
 class _Rest:
-    def __init__(self, url, client):
+    def __init__(self, url: str, client: "Client") -> None:
         try:
             import httpx2
         except ImportError as error:
@@ -137,10 +140,10 @@ class _Rest:
         self._http, self._errors = httpx2.Client(timeout=client.timeout, headers=client.headers), httpx2.TransportError
         self._outputs: dict[str, dict] | None = None
 
-    def close(self):
+    def close(self) -> None:
         self._http.close()
 
-    def _ask(self, method, path, **options):
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:
             answer = self._http.request(method, self._url + path, **options)
         except self._errors as error:
@@ -154,7 +157,7 @@ class _Rest:
         kind = _Retry if answer.status_code in RETRIED else ServingError
         raise kind(f"{self._url}: {answer.status_code}: {message}")
 
-    def predict(self, signature, inputs):
+    def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self._outputs is None:
             definitions = self._ask("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
             self._outputs = {name: spec["outputs"] for name, spec in definitions.items()}
@@ -166,14 +169,14 @@ class _Rest:
         return {name: _from_json(answer[name], spec["dtype"]) for name, spec in specs.items()}
 
 
-def _to_json(array):
+def _to_json(array: np.ndarray) -> list:
     array = np.asarray(array)
     if array.dtype == object:
         return [{"b64": base64.b64encode(file).decode()} for file in array]
     return array.tolist()
 
 
-def _from_json(value, dtype):
+def _from_json(value: list, dtype: str) -> np.ndarray:
     if dtype == "DT_STRING":
         files = np.empty(len(value), object)
         files[:] = [base64.b64decode(file["b64"]) if isinstance(file, dict) else file.encode() for file in value]
@@ -182,7 +185,7 @@ def _from_json(value, dtype):
 
 
 class _Grpc:
-    def __init__(self, url, client):
+    def __init__(self, url: str, client: "Client") -> None:
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -195,10 +198,10 @@ class _Grpc:
             self._channel = grpc.insecure_channel(address, options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
-    def close(self):
+    def close(self) -> None:
         self._channel.close()
 
-    def predict(self, signature, inputs):
+    def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 

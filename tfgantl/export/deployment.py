@@ -30,7 +30,7 @@ def write_deployment(directory: Path) -> Path:
     return target
 
 
-def _dns(name):
+def _dns(name: str) -> str:
     """The name as Kubernetes allows it: at most 63 small letters, digits and hyphens, from a letter on."""
     plain = "".join(c if c.isalnum() else "-" for c in name.lower())
     return (plain if plain[:1].isalpha() else f"model-{plain}")[:63].strip("-")

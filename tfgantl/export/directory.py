@@ -81,9 +81,9 @@ def describe(directory: Path) -> list[dict]:
     return sorted(rows, key=lambda row: row["version"])
 
 
-def _is_number(name):
+def _is_number(name: str) -> bool:
     return name.isdecimal() and str(int(name)) == name
 
 
-def _children(directory):
+def _children(directory: Path) -> list[Path]:
     return [child for child in directory.iterdir() if child.is_dir()] if directory.is_dir() else []

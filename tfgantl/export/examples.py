@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -21,17 +22,18 @@ def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
         classes: Number of classes, for labels, or of styles.
     """
     rng, inputs = np.random.default_rng(0), {}
+    choices = cast(int, classes)  # what has labels or styles has a number of them
     for name, spec in specs.items():
         shape = [ROWS, *spec.shape[1:]]
         if name == "image_bytes":
             files = [_picture(rng.integers(0, 256, (20 + i, 30, 3), dtype=np.uint8)) for i in range(ROWS)]
             inputs[name] = np.array(files, object)
         elif name in ("labels", "style"):
-            inputs[name] = (np.arange(ROWS) % classes).astype(np.int32)
+            inputs[name] = (np.arange(ROWS) % choices).astype(np.int32)
         elif name == "strength":
             inputs[name] = np.linspace(0, 1, ROWS, dtype=np.float32)
         elif name == "mix":
-            inputs[name] = rng.dirichlet(np.ones(classes), ROWS).astype(np.float32)
+            inputs[name] = rng.dirichlet(np.ones(choices), ROWS).astype(np.float32)
         elif spec.dtype.is_integer:
             inputs[name] = np.arange(ROWS, dtype=spec.dtype.as_numpy_dtype)
         elif name == "images":
@@ -43,7 +45,7 @@ def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
 
 def write_examples(directory: Path, examples: dict[str, tuple[dict, dict]]) -> None:
     """Writes `{signature: (inputs, outputs)}`."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for signature, sides in examples.items():
         for side, values in zip(("in", "out"), sides, strict=True):
             for name, value in values.items():
@@ -69,10 +71,11 @@ def read_examples(directory: Path) -> dict[str, tuple[dict, dict]]:
             else:
                 values[name] = archive[key]
     for signature, sides in found.items():
-        found[signature] = tuple(
+        inputs, outputs = (
             {name: np.array(value, object) if isinstance(value, list) else value for name, value in side.items()}
             for side in sides
         )
+        found[signature] = inputs, outputs
     return found
 
 
@@ -106,18 +109,18 @@ def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], w
     return largest
 
 
-def _picture(pixels):
+def _picture(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
 
 
-def _pixels(files):
+def _pixels(files: np.ndarray) -> np.ndarray:
     """All pixels in a row: pictures may have different sizes."""
     return np.concatenate([np.asarray(Image.open(io.BytesIO(file))).ravel() for file in files])
 
 
-def _plain(key, value):
+def _plain(key: str, value: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Arrays of numbers as they are; each file as one array of bytes, because an archive of objects would be code."""
     value = np.asarray(value)
     if value.dtype != object:

@@ -62,7 +62,7 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
         temporary.unlink(missing_ok=True)
 
 
-def _run_onnx(path, inputs):
+def _run_onnx(path: Path, inputs: list[np.ndarray]) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -70,7 +70,7 @@ def _run_onnx(path, inputs):
     return session.run(None, dict(zip(names, inputs, strict=True)))[0]
 
 
-def _run_litert(path, inputs):
+def _run_litert(path: Path, inputs: list[np.ndarray]) -> np.ndarray:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     # The default delegate cannot resize transposed convolutions.

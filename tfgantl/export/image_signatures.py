@@ -34,7 +34,7 @@ def classifier_signatures(
     if features is None and dense is not None:
         features = keras.Model(classifier.inputs, dense.input)
 
-    def predictions(images):
+    def predictions(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = tf.cast(classifier(images, training=False), tf.float32)
         return {
             "probabilities": outputs if softmax else tf.nn.softmax(outputs),
@@ -42,11 +42,11 @@ def classifier_signatures(
         }
 
     @tf.function(input_signature=[pictures])
-    def serving_default(images):
+    def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return predictions(_checked(images))
 
     @tf.function(input_signature=[files])
-    def classify(image_bytes):
+    def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return predictions(decode_pictures(image_bytes, *classifier.inputs[0].shape[2:]))
 
     more = {} if features is None else {"features": feature_signatures(features)["features"]}
@@ -67,15 +67,15 @@ def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimenta
     """
     pictures, files = _specs(extractor)
 
-    def embed(images):
+    def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"features": tf.cast(extractor(images, training=False), tf.float32)}
 
     @tf.function(input_signature=[pictures])
-    def serving_default(images):
+    def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return embed(_checked(images))
 
     @tf.function(input_signature=[files])
-    def features(image_bytes):
+    def features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return embed(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]))
 
     return {"serving_default": serving_default, "features": features}
@@ -100,7 +100,7 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
     return tf.map_fn(decode, files, parallel_iterations=1, fn_output_signature=spec)
 
 
-def _decoded(file, side, channels):
+def _decoded(file: tf.Tensor, side: int, channels: int) -> tf.Tensor:
     image = decode_file(file, channels)
     short = tf.reduce_min(tf.shape(image)[:2])
     image = tf.image.resize_with_crop_or_pad(image, short, short)
@@ -125,20 +125,20 @@ def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
         )  # fmt: skip
 
 
-def _shape_of_png(file):
+def _shape_of_png(file: tf.Tensor) -> tf.Tensor:
     """Height and width, from the header that every PNG begins with."""
     numbers = tf.io.decode_raw(tf.strings.substr(file, 16, 8), tf.int32, little_endian=False)
     return tf.reverse(tf.ensure_shape(numbers, [2]), [0])
 
 
-def _specs(network):
+def _specs(network: keras.Model) -> tuple[tf.TensorSpec, tf.TensorSpec]:
     shape = network.inputs[0].shape[1:]
     if len(shape) != 3 or None in shape or shape[0] != shape[1] or shape[2] not in (1, 3):
         raise ArtifactError(f"images must be square, with 1 or 3 channels, to be read from files. Received: {shape}")
     return tf.TensorSpec([None, *shape], tf.float32, "images"), tf.TensorSpec([None], tf.string, "image_bytes")
 
 
-def _head(classifier):
+def _head(classifier: keras.Model) -> tuple[bool, keras.layers.Dense | None]:
     """Whether a classifier ends in a softmax, and its last dense layer, if it ends in one."""
     last, before = [*reversed(classifier.layers), None][:2]
     activation = "softmax" if isinstance(last, keras.layers.Softmax) else getattr(last, "activation", None)
@@ -153,6 +153,6 @@ def _head(classifier):
     return activation == "softmax", dense if isinstance(dense, keras.layers.Dense) else None
 
 
-def _checked(images):
+def _checked(images: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([check_rows(images), check_finite(images)]):
         return tf.identity(images)

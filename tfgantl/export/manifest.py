@@ -56,10 +56,10 @@ def verify_files(directory: Path) -> None:
             raise ArtifactError(f"{found[name]}: must be what was written, by its SHA-256. Received: another file")
 
 
-def _files(directory):
+def _files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file() and path.name != NAME)
 
 
-def _stamp(path):
+def _stamp(path: Path) -> list:
     with open(path, "rb") as file:
         return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]

@@ -3,7 +3,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -108,7 +108,7 @@ def write_saved_model(network: keras.Model, endpoints: dict, directory: Path) ->
     archive.write_out(str(directory), verbose=False)
 
 
-def _flush(directory):
+def _flush(directory: Path) -> None:
     """Brings everything to the disk, so that a number never stands for half a model."""
     for path in (*directory.rglob("*"), directory):
         descriptor = os.open(path, os.O_RDONLY)
@@ -118,7 +118,7 @@ def _flush(directory):
             os.close(descriptor)
 
 
-def _examples(network, endpoints):
+def _examples(network: keras.Model, endpoints: dict) -> dict[str, tuple[dict, dict]]:
     """What the Keras model gives, signature by signature."""
     examples = {}
     for signature, function in endpoints.items():
@@ -128,14 +128,14 @@ def _examples(network, endpoints):
     return examples
 
 
-def _specs(function):
+def _specs(function: tf.types.experimental.PolymorphicFunction) -> dict[str, tf.TensorSpec]:
     return {spec.name: spec for spec in function.input_signature}
 
 
-def _contract(endpoints):
+def _contract(endpoints: dict) -> dict[str, dict]:
     """Names, types and shapes of what goes in and out, for the manifest."""
 
-    def side(specs):
+    def side(specs: Iterable[tuple[str, tf.TensorSpec]]) -> dict[str, list]:
         return {name: [spec.dtype.name, [None if n is None else int(n) for n in spec.shape]] for name, spec in specs}
 
     contract = {}
@@ -145,7 +145,7 @@ def _contract(endpoints):
     return contract
 
 
-def _classes(network, contract):
+def _classes(network: keras.Model, contract: dict[str, dict]) -> int | None:
     """Number of classes that a generator takes, or that a classifier tells apart."""
     probabilities = contract["serving_default"]["outputs"].get("probabilities")
     return probabilities[1][-1] if probabilities else getattr(network, "num_classes", None)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfgantl.export.image_signatures import decode_file
 from tfgantl.export.signatures import check_finite, check_labels, check_rows
 from tfgantl.images import to_uint8, to_unit
-from tfgantl.models.stylizer import SMALLEST, paint
+from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
 
 LARGEST = 1024  # pixels of the longer side; larger pictures are brought to it
 
@@ -30,7 +30,7 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
     mix = tf.TensorSpec([None, styles], tf.float32, "mix")
     strength = tf.TensorSpec([None], tf.float32, "strength")
 
-    def painted(image_bytes, mix, strength):
+    def painted(image_bytes: tf.Tensor, mix: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
         inside = tf.debugging.Assert(
             tf.reduce_all((strength >= 0) & (strength <= 1)), ["strength must be in [0, 1]. Received:", strength]
         )
@@ -48,18 +48,18 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
         )  # fmt: skip
 
     @tf.function(input_signature=[files, style, strength])
-    def serving_default(image_bytes, style, strength):
+    def serving_default(image_bytes: tf.Tensor, style: tf.Tensor, strength: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_labels(style, styles)]):
             return {"png_bytes": painted(image_bytes, tf.one_hot(style, styles), strength)}
 
     @tf.function(input_signature=[files, mix, strength])
-    def mixed(image_bytes, mix, strength):
+    def mixed(image_bytes: tf.Tensor, mix: tf.Tensor, strength: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"png_bytes": painted(image_bytes, mix, strength)}
 
     return {"serving_default": serving_default, "mix": mixed}
 
 
-def _painted(network, file, mix, strength):
+def _painted(network: Stylizer, file: tf.Tensor, mix: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
     image = tf.cast(decode_file(file, 3), tf.float32)
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
     large = tf.debugging.Assert(tf.reduce_min(sides) >= SMALLEST, [f"image_bytes must have {SMALLEST} pixels a side"])

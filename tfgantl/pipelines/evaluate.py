@@ -40,7 +40,7 @@ class EvaluateConfig(EvaluationConfig):
     target: Source = field(default_factory=HandwrittenDigits)
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_seed("seed", self.seed)
 

@@ -4,10 +4,11 @@
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
@@ -15,6 +16,9 @@ from tfgantl.files import check_name
 from tfgantl.models import Networks
 from tfgantl.pipelines.results import Result
 from tfgantl.pipelines.settings import VerbConfig
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class ExportConfig(VerbConfig):
     force: bool = False
     keep: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "keep")
         given = [name for name in ("model", "list", "verify", "rollback") if getattr(self, name) is not None]
         if len(given) != 1:
@@ -174,7 +178,7 @@ def export(config: ExportConfig) -> Result:
         return verify(Path(config.verify))
     if config.rollback is not None:
         return roll_back(Path(config.rollback))
-    return publish_model(config)
+    return publish_model(config, cast(str, config.model))  # one of the four is given
 
 
 def list_versions(directory: Path) -> VersionsResult:
@@ -199,20 +203,20 @@ def roll_back(directory: Path) -> RollbackResult:
     return RollbackResult(model=directory.name, withdrawn=withdrawn, newest=newest)
 
 
-def open_model(config: ExportConfig) -> tuple:
+def open_model(config: ExportConfig, model: str) -> "tuple[keras.Model, Callable[[keras.Model], dict], dict[str, Any]]":
     """What `model` names: the network, the function that gives its signatures, and what is known of it."""
     from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
     from tfgantl.export.kinds import signatures_for
     from tfgantl.metrics.extractors import Extractor, is_extractor
     from tfgantl.pretrained import load_model
 
-    if not is_extractor(config.model):
-        network = load_model(config.model, config.networks, config.allow_ops)
-        return network, signatures_for(network, config.model), {}
+    if not is_extractor(model):
+        network = load_model(model, config.networks, config.allow_ops)
+        return network, signatures_for(network, model), {}
     if config.networks is not None or config.allow_ops:
-        raise ConfigError(f"`networks` and `allow_ops` must not be given for an extractor. Received: {config.model}")
-    extractor = Extractor.load(config.model)
-    facts = {"extractor": extractor.id}
+        raise ConfigError(f"`networks` and `allow_ops` must not be given for an extractor. Received: {model}")
+    extractor = Extractor.load(model)
+    facts: dict[str, Any] = {"extractor": extractor.id}
     if not extractor.predicts_labels:  # its classes are turns of an image, which nobody asks for
         return extractor.features, feature_signatures, facts
     if extractor.accuracy:
@@ -220,16 +224,16 @@ def open_model(config: ExportConfig) -> tuple:
     return extractor.classifier, partial(classifier_signatures, features=extractor.features), facts
 
 
-def publish_model(config: ExportConfig) -> PublishResult | FileResult:
+def publish_model(config: ExportConfig, model: str) -> PublishResult | FileResult:
     """Publishes a model, or writes it for another runtime."""
     from tfgantl.export.directory import keep_newest
     from tfgantl.export.formats import write_format
     from tfgantl.export.publish import publish
     from tfgantl.training.run_directory import read_result
 
-    network, signatures, facts = open_model(config)
-    result = read_result(Path(config.model))
-    name = check_name(config.name or result.get("name") or Path(config.model).stem)
+    network, signatures, facts = open_model(config, model)
+    result = read_result(Path(model))
+    name = check_name(config.name or result.get("name") or Path(model).stem)
     directory = Path(config.export_dir or Path("exported") / name)
     if config.format != "savedmodel":
         path, difference = write_format(network, directory, config.format)
@@ -237,9 +241,9 @@ def publish_model(config: ExportConfig) -> PublishResult | FileResult:
     facts |= {key: result[key] for key in ("metrics", "baseline") if result.get(key) is not None}
     if result.get("verdict"):
         facts["verdict"] = result["verdict"]["outcome"]
-    picture = Path(config.model) / "before_after.png"
+    picture = Path(model) / "before_after.png"
     version = publish(
-        network, directory, signatures, {"source": config.model, **facts}, config.force,
+        network, directory, signatures, {"source": model, **facts}, config.force,
         before_after=picture.read_bytes() if picture.is_file() else None,
     )  # fmt: skip
     return PublishResult(version=version, deleted=keep_newest(directory, config.keep) if config.keep else [])

@@ -6,7 +6,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tfgantl.cli import run as run_cli
 from tfgantl.configuration import to_yaml
@@ -45,7 +45,7 @@ class ExtractorConfig(VerbConfig):
     channels: int = 1
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.domains:
             raise ConfigError("`domains` must name at least one data source. Received: none")
         check_at_least(self, 1, "steps", "samples")
@@ -104,6 +104,8 @@ def training_images(domains: list[Source], samples: int) -> tuple["np.ndarray", 
     """
     import numpy as np
 
+    from tfgantl.recognition.task import with_labels
+
     parts = [domain.load("train") for domain in domains]
     if len({part.num_classes for part in parts} | {None}) != 2:
         raise DataError(
@@ -111,19 +113,20 @@ def training_images(domains: list[Source], samples: int) -> tuple["np.ndarray", 
         )
     images, labels = [], []
     for part in parts:
-        part_images, part_labels = part.subset(samples)
+        part_images, part_labels = with_labels(part, samples)
         repeated = np.resize(np.arange(len(part_images)), samples)
         images.append(part_images[repeated])
         labels.append(part_labels[repeated])
-    return np.concatenate(images), np.concatenate(labels), parts[0].num_classes
+    return np.concatenate(images), np.concatenate(labels), cast(int, parts[0].num_classes)
 
 
 def measure(extractor: "Extractor", domains: list[Source]) -> None:
     """Measures the accuracy of an extractor on test images of all domains, which it keeps."""
     from tfgantl.metrics.classification import accuracy
+    from tfgantl.recognition.task import with_labels
 
     for domain in domains:
-        test = domain.load("test").subset(MAX_TEST_IMAGES)
+        test = with_labels(domain.load("test"), MAX_TEST_IMAGES)
         extractor.accuracy[domain.name] = accuracy(extractor.classifier, *test)
         print(f"{domain.name}: accuracy {extractor.accuracy[domain.name]:.4f} on test images", file=sys.stderr)
 

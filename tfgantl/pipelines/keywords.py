@@ -8,7 +8,7 @@ import typing
 from contextlib import redirect_stderr
 from numbers import Number
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
@@ -16,7 +16,10 @@ from tfgantl import cli
 from tfgantl.configuration import chosen_class
 from tfgantl.errors import ConfigError
 
-Config = TypeVar("Config")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 
 
 def configure(config_class: type[Config], verb: str, settings: dict[str, Any], defaults: dict | None = None) -> Config:

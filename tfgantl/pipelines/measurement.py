@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+import keras
 import numpy as np
 
 from tfgantl.data import Examples
@@ -86,7 +87,7 @@ def real_sheet(images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     return images[order[np.linspace(0, len(order) - 1, min(SHEET, len(order))).astype(int)]]
 
 
-def generate_with(generator, labels: np.ndarray | None, samples: int, seed: int) -> np.ndarray:
+def generate_with(generator: keras.Model, labels: np.ndarray | None, samples: int, seed: int) -> np.ndarray:
     """Images of a generator that is no part of a GAN, uint8 (samples, side, side, channels).
 
     Args:

@@ -47,10 +47,10 @@ class RunResult(Result):
         return [f"report: {self.run_dir / 'report.html'}"]
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]

@@ -34,7 +34,7 @@ class ServeConfig:
     timeout: float = 30.0
     stop_after: int = 10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "max_body", "max_requests", "stop_after")
         check_above(self, 0, "timeout")
         if not 0 <= self.port < 2**16:

@@ -27,7 +27,7 @@ class Session:
         config: Settings of the verb.
     """
 
-    def __init__(self, config: RunConfig):
+    def __init__(self, config: RunConfig) -> None:
         self.config = config
         self._started = time.perf_counter()
 

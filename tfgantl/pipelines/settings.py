@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, cast
 
 from tfgantl.errors import check_at_least
 from tfgantl.files import check_name
@@ -36,13 +37,13 @@ class RunConfig(VerbConfig):
     resume: str | None = None
     allow_changes: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_name(self.run_name)
 
     @property
     def run_name(self) -> str:
         """The name that was given, or that of the target."""
-        return self.name or self.target.name
+        return self.name or cast(Any, self).target.name  # verbs without a target override this
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ class EvaluationConfig(VerbConfig):
     samples: int = 4000
     classifier_steps: int = 500
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 10, "samples")
         check_at_least(self, 1, "classifier_steps")
 
@@ -90,12 +91,12 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
 
     precision: Precision = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for shared in (TrainingSettings, EvaluationConfig, RunConfig):
             shared.__post_init__(self)
         self.optimization.check(self.steps)
 
-    def training_settings(self, **changes) -> TrainingSettings:
+    def training_settings(self, **changes: Any) -> TrainingSettings:
         """The settings of one training.
 
         Args:

@@ -71,7 +71,7 @@ def translator(
     return keras.Model(inputs, keras.ops.clip(images + 2.0 * keras.ops.tanh(change), -1.0, 1.0), name=name)
 
 
-def _check_size(image_size):
+def _check_size(image_size: int) -> None:
     if image_size % 4:
         raise ConfigError(
             f"`image_size` must be a multiple of 4 for methods that generate images. Received: {image_size}"

@@ -54,14 +54,14 @@ def kliep(source: np.ndarray, target: np.ndarray, centres: int, seed: int) -> np
     median = np.median(to_target) + 1e-12
     folds = np.arange(len(target)) % 3
 
-    def fit(width, rows):
+    def fit(width: float, rows: np.ndarray | slice) -> np.ndarray:
         a, b = np.exp(-to_target[rows] / (2 * width * median)), np.exp(-to_source / (2 * width * median)).mean(0)
         alpha = np.full(len(at), 1.0 / b.sum())
         for _ in range(200):  # EM steps: multiplicative, so α stays ≥ 0 and the mean stays 1
             alpha *= (a / np.maximum(a @ alpha, 1e-300)[:, None]).mean(0) / np.maximum(b, 1e-300)
         return alpha
 
-    def held_out(width):
+    def held_out(width: float) -> float:
         total = 0.0
         for fold in range(3):
             alpha = fit(width, folds != fold)
@@ -92,22 +92,22 @@ def kmm(source: np.ndarray, target: np.ndarray, max_weight: float, seed: int) ->
     half = len(rows) // 2
     a, b = np.arange(half), np.arange(half, len(rows))
 
-    def objective_terms(width, at):
+    def objective_terms(width: float, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         kernel = np.exp(-inner[np.ix_(at, at)] / (2 * width * median))
         return kernel, np.exp(-across[at] / (2 * width * median)).mean(1) * len(at)
 
-    def solve(width, at):
+    def solve(width: float, at: np.ndarray) -> np.ndarray:
         kernel, kappa = objective_terms(width, at)
         kernel[np.diag_indices_from(kernel)] += 1e-3
 
-        def objective(w):
+        def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
             product = kernel @ w
             return 0.5 * w @ product - kappa @ w, product - kappa
 
         start = np.ones(len(at))
         return minimize(objective, start, jac=True, bounds=[(0.0, max_weight)] * len(at), method="L-BFGS-B").x
 
-    def held_out(width):
+    def held_out(width: float) -> float:
         nearest = inner[np.ix_(b, a)].argmin(1)
         w = solve(width, a)[nearest]
         # In units of the target mean's own length, so that widths can be compared.
@@ -121,5 +121,5 @@ def kmm(source: np.ndarray, target: np.ndarray, max_weight: float, seed: int) ->
     return _scaled(weights[nearest])
 
 
-def _scaled(weights):
+def _scaled(weights: np.ndarray) -> np.ndarray:
     return weights / weights.mean()

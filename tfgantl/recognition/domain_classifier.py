@@ -1,6 +1,7 @@
 """The classifier that is trained on batches of several domains: one `train_step`, which asks a method."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
@@ -10,6 +11,9 @@ from tfgantl.augment import DiffAugment
 from tfgantl.models.batch_norm import recalibrate_batch_norm
 from tfgantl.recognition.losses import cross_entropy
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    from tfgantl.recognition.method import Batch, Scalars
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -37,7 +41,7 @@ class DomainClassifier(keras.Model):
         (24, 3)
     """
 
-    def __init__(self, features, head, seed: int = 0, **kwargs):
+    def __init__(self, features: keras.Model, head: keras.Model, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.features = features
         self.head = head
@@ -47,18 +51,18 @@ class DomainClassifier(keras.Model):
         self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
         self.built = True
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.classifier(images, training=training)
 
     def compile(
         self,
-        optimizer="adam",
+        optimizer: str | keras.optimizers.Optimizer = "adam",
         method: Recognizer | None = None,
-        auxiliary_optimizer=None,
+        auxiliary_optimizer: keras.optimizers.Optimizer | None = None,
         steps: int = 1000,
         weak: str = "affine",
         strong: str = "affine,resolution,cutout,color",
-    ):
+    ) -> None:
         """Sets how to train.
 
         Args:
@@ -82,14 +86,14 @@ class DomainClassifier(keras.Model):
         auxiliary = {id(v): v for network in self.auxiliary_networks.values() for v in network.trainable_variables}
         self.auxiliary_optimizer.build(list(auxiliary.values()))  # networks may share layers
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         return {"steps": self.steps, "weak": self.weak.policy, "strong": self.strong.policy}
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Makes a loaded model ready to evaluate; optimizers and method are those of whoever goes on training."""
         self.compile(**config)
 
-    def train_step(self, batch):
+    def train_step(self, batch: "Batch") -> "Scalars":
         batch = {name: batch[name] for name in sorted(batch)}
         for stream, (images, *labels) in batch.items():
             batch[stream] = (self.augmented(images, stream), *labels)
@@ -97,36 +101,38 @@ class DomainClassifier(keras.Model):
         self.step.assign_add(1)
         return logs
 
-    def augmented(self, images, stream: str, strongly: bool = False):
+    def augmented(self, images: tf.Tensor, stream: str, strongly: bool = False) -> tf.Tensor:
         """Randomly changed images; equal seeds, streams and steps change equally."""
         number = sum(map(ord, stream)) * 2 + strongly
         seed = tf.stack([tf.constant(self.seed * 10_000 + number, tf.int64), self.step.value])
         return (self.strong if strongly else self.weak)(images, seed)
 
-    def noise(self, shape, stream: int = 0):
+    def noise(self, shape: tuple[int | tf.Tensor, ...], stream: int = 0) -> tf.Tensor:
         """Standard normal numbers of this step."""
         seed = tf.stack([tf.constant(self.seed * 10_000 + 9_000 + stream, tf.int64), self.step.value])
         return tf.random.stateless_normal(shape, seed)
 
     @property
-    def progress(self):
+    def progress(self) -> tf.Tensor:
         """Share of the run that is over, a scalar in [0, 1]."""
         return tf.cast(self.step.value, tf.float32) / float(self.steps)
 
-    def embed(self, images):
+    def embed(self, images: tf.Tensor) -> tf.Tensor:
         """Features, as they are in training."""
         return self.features(images, training=True)
 
-    def supervised(self, batch: dict):
+    def supervised(self, batch: "Batch") -> tf.Tensor:
         """Sum of the mean cross-entropies of all streams that have labels."""
         labelled = [parts for parts in batch.values() if len(parts) > 1]
         return tf.add_n([cross_entropy(labels, self.classifier(images, training=True)) for images, labels in labelled])
 
-    def on_labelled(self, batch: dict):
+    def on_labelled(self, batch: "Batch") -> tf.Tensor:
         """Mean cross-entropy of the labelled images of the target; 0 if there are none."""
         return self.supervised({"labelled": batch["labelled"]}) if "labelled" in batch else tf.constant(0.0)
 
-    def consistency(self, images, logits, threshold: float, shares=None):
+    def consistency(
+        self, images: tf.Tensor, logits: tf.Tensor, threshold: float, shares: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Cross-entropy of strongly augmented images with the confident predictions for weakly augmented ones.
 
         FixMatch; Sohn et al., 2020, https://arxiv.org/abs/2001.07685.
@@ -145,7 +151,7 @@ class DomainClassifier(keras.Model):
         strong_logits = self.classifier(self.augmented(images, "strong", strongly=True), training=True)
         return cross_entropy(tf.argmax(probabilities, 1), strong_logits, confident)
 
-    def minimize(self, losses: Callable[[], dict], auxiliary: bool = True) -> dict:
+    def minimize(self, losses: "Callable[[], Scalars]", auxiliary: bool = True) -> "Scalars":
         """Takes one gradient step on the sum of losses, for all that is trainable.
 
         Args:
@@ -159,13 +165,14 @@ class DomainClassifier(keras.Model):
         self.update(networks, total, tape)
         return {"loss": total, **terms}
 
-    def update(self, networks: list, loss, tape) -> None:
+    def update(self, networks: list[keras.Model], loss: tf.Tensor, tape: tf.GradientTape) -> None:
         """Applies the gradient of a loss to the trainable weights of some networks."""
         self.apply([v for network in networks for v in network.trainable_variables], loss, tape)
 
-    def apply(self, variables: list, loss, tape) -> None:
+    def apply(self, variables: list[keras.Variable], loss: tf.Tensor, tape: tf.GradientTape) -> None:
         """Applies the gradient of a loss to some weights, with the optimizer that each belongs to."""
         own = {id(v) for v in self.classifier.trainable_variables}
+        groups: tuple[tuple[keras.optimizers.Optimizer, list[keras.Variable]], ...]
         groups = ((self.optimizer, []), (self.auxiliary_optimizer, []))
         for variable in variables:
             groups[id(variable) not in own][1].append(variable)
@@ -183,7 +190,7 @@ class DomainClassifier(keras.Model):
         parts = np.array_split(images, max(1, len(images) // batch_size))
         recalibrate_batch_norm(self.classifier, self.classifier, [tf.constant(part) for part in parts])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "features": keras.saving.serialize_keras_object(self.features),
@@ -192,6 +199,6 @@ class DomainClassifier(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         networks = {k: keras.saving.deserialize_keras_object(config.pop(k)) for k in ("features", "head")}
         return cls(**networks, **config)

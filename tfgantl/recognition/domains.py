@@ -1,12 +1,13 @@
 """Source and target of a comparison, checked against each other, and the tasks that they make."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tfgantl.data import SPLITS, Examples, Source
 from tfgantl.errors import ConfigError, DataError
-from tfgantl.recognition.task import Task
+from tfgantl.recognition.task import Task, with_labels
 
 MAX_IMAGES = 10_000  # of an endless target
 
@@ -50,7 +51,7 @@ class Domains:
                 f"source and target must have the same classes. Received: {source.num_classes} and {target.num_classes}"
             )
         if target.num_classes is not None and target.size is not None:
-            present = np.unique(target.take()[1])
+            present = np.unique(with_labels(target, target.size)[1])
             if len(present) < 2:
                 raise DataError(f"the target must show more than one class. Received: class {present[0]} only")
             missing = sorted(set(range(target.num_classes)) - set(present.tolist()))
@@ -63,7 +64,7 @@ class Domains:
                 f"Received: up to {brightest[0]} and {brightest[1]}"
             )
 
-    def task(self, labels: int | None, seed: int, **settings) -> Task:
+    def task(self, labels: int | None, seed: int, **settings: Any) -> Task:
         """The task with some labelled target images a class.
 
         Args:
@@ -105,7 +106,7 @@ def shots(images: np.ndarray, labels: np.ndarray | None, count: int, seed: int) 
     if labels is None:
         raise ConfigError(f"`labels` must be 0 for a target without labels. Received: {count}")
     rng = np.random.default_rng([seed, 3])
-    chosen = []
+    chosen: list[int] = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         if len(members) < count:
@@ -113,5 +114,5 @@ def shots(images: np.ndarray, labels: np.ndarray | None, count: int, seed: int) 
                 f"`labels` must be at most {len(members)}, the images of class {label}. Received: {count}"
             )
         chosen.extend(rng.permutation(members)[:count])
-    chosen = np.sort(chosen)
-    return images[chosen], labels[chosen]
+    rows = np.sort(chosen)
+    return images[rows], labels[rows]

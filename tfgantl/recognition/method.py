@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from tfgantl.data import Examples
     from tfgantl.recognition.domain_classifier import DomainClassifier
     from tfgantl.recognition.fitted import Fitted
     from tfgantl.recognition.trainer import Trainer
+
+    Batch = dict[str, tuple[tf.Tensor, ...]]  # stream → images, and labels if it has any
+    Scalars = dict[str, tf.Tensor]  # by name
 
 
 class Recognizer:
@@ -57,7 +61,7 @@ class Recognizer:
     def prepare(self, model: DomainClassifier, trainer: Trainer) -> None:
         """Freezes layers and fills buffers, before `compile`."""
 
-    def losses(self, model: DomainClassifier, batch: dict) -> dict:
+    def losses(self, model: DomainClassifier, batch: Batch) -> Scalars:
         """Terms of the loss, scalars by name; called inside the gradient tape.
 
         Args:
@@ -66,7 +70,7 @@ class Recognizer:
         """
         return {"task": model.supervised(batch)}
 
-    def step(self, model: DomainClassifier, batch: dict) -> dict:
+    def step(self, model: DomainClassifier, batch: Batch) -> Scalars:
         """Takes one training step and gives its scalars."""
         return model.minimize(lambda: self.losses(model, batch))
 

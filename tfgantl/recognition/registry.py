@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from typing import TYPE_CHECKING, cast
 
 from tfgantl.errors import ConfigError
 from tfgantl.method_tables import rows
 from tfgantl.recognition import methods
 from tfgantl.recognition.method import Recognizer
 
-METHODS: dict[str, type[Recognizer]] = {name: getattr(methods, name) for name in methods.__all__}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+METHODS: dict[str, type[Recognizer]] = {name: getattr(methods, name) for name in methods.NAMES}
 
 
 def table() -> list[tuple[str, ...]]:
@@ -27,7 +31,7 @@ def row_label(method: Recognizer) -> str:
     """
     options = [
         f"{field.name}={_text(getattr(method, field.name))}"
-        for field in fields(method)
+        for field in fields(cast("DataclassInstance", method))
         if getattr(method, field.name) != field.default
     ]
     return ":".join([type(method).__name__, *options])
@@ -49,7 +53,7 @@ def by_label(chosen: Iterable[Recognizer]) -> dict[str, Recognizer]:
     return found
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     if isinstance(value, Recognizer):
         return row_label(value)
     return "none" if value is None else str(value)

@@ -1,6 +1,7 @@
 """Results of finished trainings in a run directory, so that an interrupted comparison can be resumed."""
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def save_result(run: RunDirectory, number: int, result: TrialResult) -> None:
         result.classifier.save(temporary)
     record = {"row": result.trial.row, "seed": result.trial.seed, "score": result.score, "seconds": result.seconds}
     record |= {"history": result.history, "notes": result.notes}
-    arrays = {"predicted": result.predicted, RECORD: np.array(json.dumps(record))}
+    arrays: dict[str, Any] = {"predicted": result.predicted, RECORD: np.array(json.dumps(record))}
     if result.generated is not None:
         arrays |= dict(zip(("images", "labels"), result.generated, strict=True))
     with run.replacing(f"jobs/{number}.npz") as temporary:

@@ -1,10 +1,16 @@
 """Selection of states and methods without labels of the target: scores of which more is better."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.special import softmax
 
 from tfgantl.images import to_unit
 from tfgantl.models.inference import predict
+
+if TYPE_CHECKING:
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+
 
 SELECTIONS = ("source_val", "im", "snd", "oracle", "last")
 
@@ -16,7 +22,7 @@ def information(probabilities: np.ndarray) -> float:
         probabilities: float (n, classes).
     """
 
-    def entropy(p):
+    def entropy(p: np.ndarray) -> np.ndarray:
         return -np.sum(p * np.log(p + 1e-12), -1)
 
     return float(entropy(probabilities.mean(0)) - entropy(probabilities).mean())
@@ -39,12 +45,12 @@ def soft_neighbourhood_density(probabilities: np.ndarray, temperature: float = 0
     return float(-np.sum(weights * np.log(weights + 1e-12), 1).mean())
 
 
-def probabilities(model, images: np.ndarray) -> np.ndarray:
+def probabilities(model: "DomainClassifier", images: np.ndarray) -> np.ndarray:
     """Float32 (n, classes) of uint8 images."""
     return softmax(predict(model.classifier, to_unit(images)), axis=1)
 
 
-def unit_features(model, images: np.ndarray) -> np.ndarray:
+def unit_features(model: "DomainClassifier", images: np.ndarray) -> np.ndarray:
     """Float32 (n, d) features of uint8 images, each divided by its length."""
     return unit(predict(model.features, to_unit(images)))
 

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 class Buffers(keras.layers.Layer):
@@ -17,7 +18,7 @@ class Buffers(keras.layers.Layer):
         TensorShape([10, 128])
     """
 
-    def __init__(self, **shapes: tuple[int, ...]):
+    def __init__(self, **shapes: tuple[int, ...]) -> None:
         super().__init__(name="memory")
         self.parts = {
             name: self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
@@ -25,7 +26,7 @@ class Buffers(keras.layers.Layer):
         }
         self.built = True
 
-    def __getitem__(self, name: str):
+    def __getitem__(self, name: str) -> tf.Tensor:
         return self.parts[name].value
 
     def set(self, **values: np.ndarray) -> None:
@@ -41,7 +42,7 @@ class TrainableVector(keras.layers.Layer):
         count: Its length.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int) -> None:
         super().__init__(name="trainable")
         self.vector = self.add_weight(name="vector", shape=(count,), initializer="zeros")
         self.built = True

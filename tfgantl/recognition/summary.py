@@ -1,6 +1,7 @@
 """The outcome of a comparison: a row for each method, the best one, and whether transfer helped."""
 
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class Summary:
         labels: True classes of the test images, int (n,); `None` if they are not known, and there is no verdict.
     """
 
-    def __init__(self, results: list[TrialResult], labels: np.ndarray | None):
+    def __init__(self, results: list[TrialResult], labels: np.ndarray | None) -> None:
         self.results, self.labels = results, labels
         self.by_row: dict[str, list[TrialResult]] = {}
         for result in results:
@@ -29,7 +30,7 @@ class Summary:
 
         The recovered gap is (method - source-only) / (oracle - source-only).
         """
-        rows = {}
+        rows: dict[str, dict] = {}
         for row, results in self.by_row.items():
             correct = [] if self.labels is None else [float((r.predicted == self.labels).mean()) for r in results]
             rows[row] = {
@@ -52,9 +53,8 @@ class Summary:
 
         Methods with the largest number of labels are compared.
         """
-        methods = {row: found for row, found in self.by_row.items() if row not in self.baselines}
-        most = max(found[0].trial.labels for found in methods.values())
-        rows = [row for row, found in methods.items() if found[0].trial.labels == most]
+        labels = {row: found[0].trial.labels or 0 for row, found in self.by_row.items() if row not in self.baselines}
+        rows = [row for row, count in labels.items() if count == max(labels.values())]
         return self.by_row[max(rows, key=lambda row: self.rows[row]["score"])][0]
 
     def reference(self, row: str) -> str:
@@ -67,8 +67,8 @@ class Summary:
 
     def gap(self, row: str, baseline: str) -> Gap:
         """Paired difference of accuracies."""
-        correct = [np.stack([r.predicted == self.labels for r in self.by_row[name]]) for name in (row, baseline)]
-        return judge_accuracy(*correct)
+        own, other = (np.stack([r.predicted == self.labels for r in self.by_row[name]]) for name in (row, baseline))
+        return judge_accuracy(own, other)
 
     @cached_property
     def verdict(self) -> Gap | None:
@@ -85,11 +85,12 @@ class Summary:
         return " and ".join(names + (["inductive"] if labels - {0} else []))
 
     def confusion(self, row: str) -> np.ndarray:
-        """Counts (classes, classes) over all seeds: true class → predicted class."""
-        classes = int(max(self.labels.max(), *(r.predicted.max() for r in self.by_row[row]))) + 1
+        """Counts (classes, classes) over all seeds, where there are test labels: true class → predicted class."""
+        labels = cast(np.ndarray, self.labels)
+        classes = int(max(labels.max(), *(r.predicted.max() for r in self.by_row[row]))) + 1
         counts = np.zeros((classes, classes), int)
         for result in self.by_row[row]:
-            np.add.at(counts, (self.labels, result.predicted), 1)
+            np.add.at(counts, (labels, result.predicted), 1)
         return counts
 
     def preserved(self, result: TrialResult) -> float | None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import keras
+import numpy as np
 
 from tfgantl.data import Examples
 from tfgantl.errors import ConfigError, DataError
@@ -51,7 +53,7 @@ class Task:
     weak: str = "affine,resolution"
     strong: str = "affine,resolution,cutout,color"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.selection not in SELECTIONS:
             raise ConfigError(f"`selection` must be one of {', '.join(SELECTIONS)}. Received: {self.selection}")
         parts = [part for part in (self.source, self.unlabelled, self.labelled) if part is not None]
@@ -66,11 +68,11 @@ class Task:
 
     @property
     def _with_labels(self) -> Examples:
-        return self.source or self.labelled
+        return cast(Examples, self.source or self.labelled)  # there is one, or there would be no classes
 
     @property
     def num_classes(self) -> int:
-        return self._with_labels.num_classes
+        return cast(int, self._with_labels.num_classes)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,3 +85,19 @@ class Task:
         if self.labelled is not None:
             return "inductive"
         return "transductive" if self.unlabelled is not None else "cross-domain"
+
+
+def with_labels(part: Examples | None, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 and labels int (n,) of a part of a task, as `Examples.subset` gives them.
+
+    Args:
+        part: What must be there, and have labels.
+        limit: Largest number of images.
+
+    Raises:
+        DataError: If there is no such part, or it has no labels.
+    """
+    images, labels = (None, None) if part is None else part.subset(limit)
+    if images is None or labels is None:
+        raise DataError("there must be images with labels. Received: none")
+    return images, labels

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import accuracy
 from tfgantl.models.backbones import linear_head
@@ -23,7 +24,7 @@ from tfgantl.recognition.fitted import Fitted
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import SourceOnly
 from tfgantl.recognition.selection import information, probabilities, soft_neighbourhood_density
-from tfgantl.recognition.task import Task
+from tfgantl.recognition.task import Task, with_labels
 from tfgantl.recognition.validation import KeepBest
 
 MAX_CALIBRATION_IMAGES = 1600  # images that BatchNorm statistics are measured on
@@ -46,11 +47,11 @@ class Trainer:
 
     max_generated = 1000  # generated images of a method that are shown, and whose labels are checked
 
-    def __init__(self, task: Task, like: Trainer | None = None):
+    def __init__(self, task: Task, like: Trainer | None = None) -> None:
         self.task = task
         self._shared: dict[str, Fitted] = {} if like is None else like._shared
 
-    def replace(self, **changes) -> Trainer:
+    def replace(self, **changes: Any) -> Trainer:
         """A trainer of the same task but for some fields; it shares the classifier of the source."""
         return Trainer(replace(self.task, **changes), like=self)
 
@@ -143,9 +144,9 @@ class Trainer:
         """
         task = self.task
         if task.selection == "source_val" and task.source_validation is not None:
-            return accuracy(model.classifier, *task.source_validation.subset(MAX_SCORED_IMAGES))
+            return accuracy(model.classifier, *with_labels(task.source_validation, MAX_SCORED_IMAGES))
         if task.selection == "oracle" and task.target_validation is not None:
-            return accuracy(model.classifier, *task.target_validation.subset(MAX_SCORED_IMAGES))
+            return accuracy(model.classifier, *with_labels(task.target_validation, MAX_SCORED_IMAGES))
         if task.selection in ("im", "snd") and task.unlabelled is not None:
             predicted = probabilities(model, task.unlabelled.subset(MAX_SCORED_IMAGES)[0])
             return information(predicted) if task.selection == "im" else soft_neighbourhood_density(predicted)
@@ -167,13 +168,15 @@ class Trainer:
     @cached_property
     def source_pool(self) -> tuple[np.ndarray, np.ndarray]:
         """Source images uint8 (n, side, side, channels), and labels: all of them, or `MAX_POOL_IMAGES`."""
-        return self.task.source.subset(MAX_POOL_IMAGES)
+        return with_labels(self.task.source, MAX_POOL_IMAGES)
 
     @cached_property
-    def target_pool(self) -> np.ndarray | None:
-        """Target images uint8 that methods may see, at most `MAX_POOL_IMAGES`, or `None`."""
+    def target_pool(self) -> np.ndarray:
+        """Target images uint8 that methods may see, at most `MAX_POOL_IMAGES`."""
         part = self.task.unlabelled or self.task.labelled
-        return None if part is None else part.subset(MAX_POOL_IMAGES)[0]
+        if part is None:
+            raise DataError("there must be images of the target. Received: none")
+        return part.subset(MAX_POOL_IMAGES)[0]
 
 
 def streams(parts: dict[str, Examples], batch_size: int, seed: int) -> tf.data.Dataset:
@@ -204,12 +207,12 @@ class CosineOfStep(keras.optimizers.schedules.LearningRateSchedule):
         steps: Number of steps.
     """
 
-    def __init__(self, rate: float, step: keras.Variable, steps: int):
+    def __init__(self, rate: float, step: keras.Variable, steps: int) -> None:
         self.rate, self.step, self.steps = rate, step, steps
 
-    def __call__(self, iterations):
+    def __call__(self, iterations: tf.Tensor) -> tf.Tensor:
         share = tf.minimum(tf.cast(self.step.value, tf.float32) / float(self.steps), 1.0)
         return self.rate * 0.5 * (1.0 + tf.cos(math.pi * share))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"rate": self.rate, "steps": self.steps}

@@ -54,21 +54,22 @@ def classifier_transferability(trainer: Trainer) -> ClassifierTransferability:
         trainer: Of the task; its target labels, if there are any, are looked at.
     """
     from tfgantl.recognition.selection import probabilities, unit_features
+    from tfgantl.recognition.task import with_labels
 
     task, model = trainer.task, trainer.source_model()
     target = trainer.target_pool[:MAX_IMAGES]
     x, y = unit_features(model, trainer.source_pool[0][:MAX_IMAGES]), unit_features(model, target)
-    supervised = {"leep": None, "log_me": None, "h_score": None}
+    supervised: dict[str, float | None] = {"leep": None, "log_me": None, "h_score": None}
     if task.labelled is not None:
-        images, labels = task.labelled.subset(MAX_IMAGES)
+        images, labels = with_labels(task.labelled, MAX_IMAGES)
         features = unit_features(model, images)
         supervised = {
             "leep": leep(probabilities(model, images), labels),
             "log_me": log_me(features, labels),
             "h_score": h_score(features, labels),
         }
-    held_out = task.source_validation.subset(MAX_IMAGES)
-    ratios = class_ratios(probabilities(model, held_out[0]), held_out[1], probabilities(model, target))
+    held_out, known = with_labels(task.source_validation, MAX_IMAGES)
+    ratios = class_ratios(probabilities(model, held_out), known, probabilities(model, target))
     return ClassifierTransferability(
         **supervised, a_distance=a_distance(x, y, task.seed), mmd=mmd(x, y), label_shift=float(ratios.max())
     )

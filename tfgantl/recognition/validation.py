@@ -20,17 +20,18 @@ class KeepBest(keras.callbacks.Callback):
         trainer: Scores, and knows how often.
     """
 
-    def __init__(self, trainer: Trainer):
+    def __init__(self, trainer: Trainer) -> None:
         super().__init__()
         self.trainer = trainer
         self.history: list[dict] = []
         self.best_step = 0
-        self._best, self._weights, self._sums, self._since = -math.inf, None, {}, 0
+        self._best, self._weights, self._since = -math.inf, None, 0
+        self._sums: dict[str, float] = {}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self.model.method.refresh(self.model, self.trainer)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():
             self._sums[name] = self._sums.get(name, 0.0) + float(value)
         self._since += 1
@@ -52,5 +53,5 @@ class KeepBest(keras.callbacks.Callback):
             self._best, self._weights, self.best_step = score, self.model.classifier.get_weights(), step
         self.model.method.refresh(self.model, self.trainer)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.model.classifier.set_weights(self._weights)

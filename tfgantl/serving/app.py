@@ -5,6 +5,7 @@ import json
 import re
 import time
 import traceback
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from tfgantl.errors import reason
 from tfgantl.serving.request_error import InvalidArgument, NotFound, RequestError
@@ -34,13 +36,13 @@ POLICY = "default-src 'none'; connect-src 'self'; img-src 'self' data:; " + "; "
 class Metrics:
     """What Prometheus reads, under names of this server's own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        one = {"registry": self.registry}
-        self.requests = Counter("tfgantl_requests", "Requests", ["verb", "status"], **one)
-        self.seconds = Histogram("tfgantl_request_seconds", "Time of requests", ["verb"], **one)
-        self.batches = Counter("tfgantl_batches", "Batches run", **one)
-        self.rows = Histogram("tfgantl_batch_rows", "Rows a batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), **one)
+        self.requests = Counter("tfgantl_requests", "Requests", ["verb", "status"], registry=self.registry)
+        self.seconds = Histogram("tfgantl_request_seconds", "Time of requests", ["verb"], registry=self.registry)
+        self.batches = Counter("tfgantl_batches", "Batches run", registry=self.registry)
+        sizes = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+        self.rows = Histogram("tfgantl_batch_rows", "Rows a batch", buckets=sizes, registry=self.registry)
 
     def batch(self, requests: int, rows: int) -> None:
         """Counts one batch."""
@@ -71,7 +73,8 @@ def make_app(
             path = request.url.path
             if request.method == "POST" and (match := PREDICT.fullmatch(path)):
                 verb = match[4].lower()
-                response = await predict(request, *match.groups()[:3], verb)
+                name, number, label = match.groups()[:3]
+                response = await predict(request, name, number, label, verb)
             elif request.method == "GET" and (match := STATUS.fullmatch(path)):
                 verb = "metadata" if match[4] else "status"
                 response = look_up(*match.groups())
@@ -92,10 +95,10 @@ def make_app(
         metrics.seconds.labels(verb).observe(time.perf_counter() - start)
         return response
 
-    async def predict(request, name, number, label, verb):
-        number = _number(number, label)
+    async def predict(request: Request, name: str, number: str | None, label: str | None, verb: str) -> Response:
+        version = _number(number, label)
         if verb != "predict":
-            model.version(name, number)
+            model.version(name, version)
             kind = {"classify": "classification", "regress": "regression"}[verb]
             wanted = f"Expected {kind} signature method_name to be tensorflow/serving/{verb}."
             raise InvalidArgument(f"{wanted} Was: tensorflow/serving/predict")
@@ -104,14 +107,14 @@ def make_app(
             async with asyncio.timeout(timeout):
                 body = await _body(request, max_body)
                 if len(body) < SMALL:
-                    future = model.predict(name, number, body, deadline)
+                    future = model.predict(name, version, body, deadline)
                 else:  # others must not wait for it
-                    future = await asyncio.to_thread(model.predict, name, number, body, deadline)
+                    future = await asyncio.to_thread(model.predict, name, version, body, deadline)
                 return Response(await asyncio.wrap_future(future), media_type="application/json")
         except TimeoutError as error:
             raise RequestError(f"Deadline of {timeout:g} seconds exceeded", 504) from error
 
-    def look_up(name, number, label, metadata):
+    def look_up(name: str | None, number: str | None, label: str | None, metadata: str | None) -> Response:
         if name is None:
             raise InvalidArgument("Missing model name in request.")
         if not metadata:
@@ -120,20 +123,20 @@ def make_app(
         spec = {"name": name, "signature_name": "", "version": str(version)}
         return JSONResponse({"model_spec": spec, "metadata": servable.metadata()})
 
-    async def alive(request):
+    async def alive(request: Request) -> Response:
         return Response("alive\n", media_type="text/plain")
 
-    async def ready(request):
+    async def ready(request: Request) -> Response:
         return Response("ready\n" if model.ready else "loading\n", 200 if model.ready else 503, media_type="text/plain")
 
-    async def show_metrics(request):
+    async def show_metrics(request: Request) -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    async def page(request):
+    async def page(request: Request) -> Response:
         text = (files("tfgantl") / "templates" / "page.html").read_text().replace("MODEL_NAME", model.name)
         return Response(text, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
-    async def file(request):
+    async def file(request: Request) -> Response:
         """A file of the version that serves, for the page."""
         name, kind = PAGE_FILES[request.url.path]
         path = model.version(model.name, None)[1].directory / name if model.ready else None
@@ -142,11 +145,11 @@ def make_app(
         return Response(path.read_bytes(), media_type=kind)
 
     @asynccontextmanager
-    async def lifespan(app):
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await asyncio.to_thread(model.close)
 
-    async def api(scope, receive, send):
+    async def api(scope: Scope, receive: Receive, send: Send) -> None:
         await (await answer(Request(scope, receive)))(scope, receive, send)
 
     return Starlette(
@@ -162,7 +165,7 @@ def make_app(
     )
 
 
-def _number(number, label):
+def _number(number: str | None, label: str | None) -> int | None:
     if label is not None:
         raise InvalidArgument(f"Unrecognized servable version label: {label}")
     if number is not None and (len(number) > 19 or int(number) >= 2**63):
@@ -170,12 +173,12 @@ def _number(number, label):
     return None if number is None else int(number)
 
 
-def _refused(message, status):
+def _refused(message: str, status: int) -> Response:
     # ASCII: a message may quote half of a surrogate pair.
     return Response(json.dumps({"error": message}), status, media_type="application/json")
 
 
-async def _body(request, max_bytes):
+async def _body(request: Request, max_bytes: int) -> bytes:
     if int(request.headers.get("content-length") or 0) > max_bytes:
         raise RequestError(f"The body must have at most {max_bytes} bytes", 413)
     parts, size = [], 0

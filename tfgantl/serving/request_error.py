@@ -4,7 +4,7 @@
 class RequestError(Exception):
     """The answer is `{"error": message}` with this status."""
 
-    def __init__(self, message: str, status: int = 500):
+    def __init__(self, message: str, status: int = 500) -> None:
         super().__init__(message)
         self.status = status
 
@@ -12,14 +12,14 @@ class RequestError(Exception):
 class InvalidArgument(RequestError):
     """The request cannot be answered, whenever it is asked."""
 
-    def __init__(self, message: str):
+    def __init__(self, message: str) -> None:
         super().__init__(message, 400)
 
 
 class NotFound(RequestError):
     """There is no such model or version."""
 
-    def __init__(self, message: str):
+    def __init__(self, message: str) -> None:
         super().__init__(message, 404)
 
 

@@ -9,6 +9,7 @@ import binascii
 import json
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import orjson
@@ -50,7 +51,7 @@ def read_request(body: bytes, signatures: dict[str, dict[str, np.dtype]]) -> Req
         raise InvalidArgument("JSON Parse error: Terminate parsing due to Handler error.") from error
 
 
-def _request(document, signatures):
+def _request(document: Any, signatures: dict[str, dict[str, np.dtype]]) -> Request:
     if not isinstance(document, dict):
         raise InvalidArgument(f"Request body is not a JSON object. Received: {_type(document)}")
     signature = document.get("signature_name", "serving_default")
@@ -69,14 +70,14 @@ def _request(document, signatures):
     raise InvalidArgument("Missing 'inputs' or 'instances' key")
 
 
-def _parse(body):
+def _parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:  # or one of the things that are allowed there: NaN, or bytes after the document
         return _parse_freely(body)
 
 
-def _parse_freely(body):
+def _parse_freely(body: bytes) -> Any:
     text = body.decode("utf-8", "surrogateescape").lstrip(" \t\r\n")  # what comes after the document may be anything
     if not text:
         raise InvalidArgument("JSON Parse error: The document is empty")
@@ -88,7 +89,7 @@ def _parse_freely(body):
         raise InvalidArgument("JSON Parse error: Number too big to be stored in double.") from error
 
 
-def _rows(instances, specs):
+def _rows(instances: Any, specs: dict[str, np.dtype]) -> dict[str, np.ndarray]:
     if not isinstance(instances, list):
         raise InvalidArgument(f"Expecting 'instances' value to be an array. Received: {_type(instances)}")
     if not instances:
@@ -113,7 +114,7 @@ def _rows(instances, specs):
     return {name: _array([row[name] for row in instances], dtype) for name, dtype in specs.items()}
 
 
-def _columns(inputs, specs):
+def _columns(inputs: Any, specs: dict[str, np.dtype]) -> dict[str, np.ndarray]:
     if isinstance(inputs, dict) and not _is_file(inputs):
         for name in specs:
             if name not in inputs:
@@ -125,7 +126,7 @@ def _columns(inputs, specs):
     return {name: _array(inputs, dtype)}
 
 
-def _array(value, dtype):
+def _array(value: Any, dtype: np.dtype) -> np.ndarray:
     shape, items = _unnested(value)
     if dtype.kind == "O":
         array = np.empty(len(items), object)
@@ -135,9 +136,10 @@ def _array(value, dtype):
     return array.reshape(shape)
 
 
-def _unnested(value):
+def _unnested(value: Any) -> tuple[list[int], list]:
     """Shape of nested lists, and what is in the innermost ones."""
-    shape, items = [], [value]
+    shape: list[int] = []
+    items = [value]
     while items and type(items[0]) is list:
         level, size = len(shape), len(items[0])
         if level == MAX_LEVELS:
@@ -157,9 +159,10 @@ def _unnested(value):
     return shape, items
 
 
-def _numbers(items, dtype):
+def _numbers(items: list, dtype: np.dtype) -> np.ndarray:
     """One-dimensional array of what must be all of one type."""
-    allowed = {"b": {bool}, "f": {int, float}}.get(dtype.kind, {int})
+    kinds: dict[str, set[type]] = {"b": {bool}, "f": {int, float}}
+    allowed = kinds.get(dtype.kind, {int})
     if not set(map(type, items)) <= allowed:
         raise _wrong(next(item for item in items if type(item) not in allowed), dtype)
     if dtype.kind == "f":
@@ -177,14 +180,14 @@ def _numbers(items, dtype):
     return np.array(items, np.int64).astype(dtype)
 
 
-def _float(number):
+def _float(number: float) -> float:
     try:
         return float(number)
     except OverflowError:
         return np.inf if number > 0 else -np.inf
 
 
-def _bytes(value):
+def _bytes(value: Any) -> bytes:
     if isinstance(value, str):
         try:
             return value.encode()
@@ -198,20 +201,20 @@ def _bytes(value):
     raise _wrong(value, np.dtype(object))
 
 
-def _wrong(value, dtype):
+def _wrong(value: Any, dtype: np.dtype) -> InvalidArgument:
     name = NAMES.get(dtype.name, dtype.name)
     return InvalidArgument(f"JSON Value: {_show(value)} Type: {_type(value)} is not of expected type: {name}")
 
 
-def _is_file(value):
+def _is_file(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str)
 
 
-def _type(value):
+def _type(value: Any) -> str:
     kinds = {dict: "Object", list: "Array", str: "String", bool: "Bool", type(None): "Null"}
     return kinds.get(type(value), "Number")
 
 
-def _show(value, length=100):
+def _show(value: Any, length: int = 100) -> str:
     text = json.dumps(value)
     return text if len(text) <= length else f"{text[:length]}…"

@@ -1,6 +1,8 @@
 """Arrays → JSON, by the rules of TensorFlow Serving's REST API."""
 
 import base64
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import orjson
@@ -32,7 +34,7 @@ def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:
     return _dump({"predictions" if row else "outputs": next(iter(values.values())) if len(values) == 1 else values})
 
 
-def _whole(name, array):
+def _whole(name: str, array: np.ndarray) -> Any:
     if array.dtype.kind == "O" or array.ndim < 2 or array.shape[-1] != 1 or not array.size:
         return _texts(name, array)
     # A gray pixel is a list of one number. Such lists take most of the time, so their brackets are put in afterwards:
@@ -41,7 +43,7 @@ def _whole(name, array):
     return orjson.Fragment(b"[%b]" % numbers.replace(b",", b"],["))
 
 
-def _texts(name, array):
+def _texts(name: str, array: np.ndarray) -> Any:
     """An array of numbers as it is; files and texts in lists."""
     if array.dtype.kind != "O":
         return np.ascontiguousarray(array)
@@ -50,9 +52,9 @@ def _texts(name, array):
     return _each(array.tolist(), lambda text: text.decode("utf-8", "replace"))
 
 
-def _each(value, function):
+def _each(value: Any, function: Callable[[bytes], Any]) -> Any:
     return [_each(item, function) for item in value] if isinstance(value, list) else function(value)
 
 
-def _dump(answer):
+def _dump(answer: Any) -> bytes:
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)  # float32 by its shortest digits, as there

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -43,7 +44,7 @@ class Servable:
         observe: Called with the number of requests and rows of each batch.
     """
 
-    def __init__(self, directory: Path, observe=lambda requests, rows: None):
+    def __init__(self, directory: Path, observe: Callable[[int, int], None] = lambda requests, rows: None) -> None:
         v1 = tf.compat.v1
         self.directory, self._observe = directory, observe
         self._session = v1.Session(graph=v1.Graph())
@@ -69,7 +70,7 @@ class Servable:
         """Runs one batch in the thread of the caller; names → arrays, in and out."""
         return self._calls[signature](*(inputs[name] for name in self.definitions[signature].inputs))
 
-    def _callable(self, signature):
+    def _callable(self, signature: Any) -> Callable[..., dict]:
         fetches = {name: spec.name for name, spec in signature.outputs.items()}
         return self._session.make_callable(fetches, [spec.name for spec in signature.inputs.values()])
 
@@ -113,7 +114,7 @@ class Servable:
             self._changed.notify()
         return item.future
 
-    def close(self):
+    def close(self) -> None:
         """Answers what waits, and frees the version."""
         with self._changed:
             self._closed = True
@@ -122,7 +123,7 @@ class Servable:
             runner.join()
         self._session.close()
 
-    def _rows(self, signature, inputs):
+    def _rows(self, signature: str, inputs: dict[str, np.ndarray]) -> int:
         counts = set()
         for name, spec in self.definitions[signature].inputs.items():
             wanted = [dim.size for dim in spec.tensor_shape.dim]
@@ -134,7 +135,7 @@ class Servable:
             raise InvalidArgument(f"inputs must have equal 0th-dimension size. Received: {sorted(counts)}")
         return counts.pop()
 
-    def _work(self):
+    def _work(self) -> None:
         while True:
             with self._changed:
                 while not self._waiting and not self._closed:
@@ -149,9 +150,11 @@ class Servable:
             with self._changed:
                 self._idle += 1
 
-    def _take(self):
+    def _take(self) -> list[Item]:
         """What waits already, a fair share for each idle runner; nothing is waited for."""
-        batch, others, rows, share = [], [], 0, math.ceil(len(self._waiting) / self._idle)
+        batch: list[Item] = []
+        others: list[Item] = []
+        rows, share = 0, math.ceil(len(self._waiting) / self._idle)
         while self._waiting and len(batch) < share:
             item = self._waiting.popleft()
             if batch and (item.signature != batch[0].signature or rows + item.rows > MAX_IMAGES):
@@ -162,7 +165,7 @@ class Servable:
         self._waiting.extendleft(reversed(others))
         return batch
 
-    def _answer(self, batch):
+    def _answer(self, batch: list[Item]) -> None:
         try:
             results = self._run(batch)
         except Exception as error:  # whoever waits must hear of it
@@ -178,7 +181,7 @@ class Servable:
             except Exception as error:
                 item.future.set_exception(error)
 
-    def _run(self, batch):
+    def _run(self, batch: list[Item]) -> list[dict[str, np.ndarray]]:
         signature = batch[0].signature
         if len(batch) == 1:
             return [self.compute(signature, batch[0].inputs)]
@@ -193,7 +196,7 @@ class Servable:
         ]
 
 
-def _is_wanted(item):
+def _is_wanted(item: Item) -> bool:
     """Whether somebody still waits; from here on, a request cannot be given up."""
     if not item.future.set_running_or_notify_cancel():
         return False
@@ -203,12 +206,12 @@ def _is_wanted(item):
     return True
 
 
-def _dtype(spec):
+def _dtype(spec: Any) -> np.dtype:
     dtype = tf.as_dtype(spec.dtype)
     return np.dtype(object) if dtype == tf.string else np.dtype(dtype.as_numpy_dtype)
 
 
-def _as_request_error(error):
+def _as_request_error(error: Exception) -> Exception:
     if not isinstance(error, tf.errors.OpError):
         return error
     lines = [line.strip() for line in error.message.splitlines()]

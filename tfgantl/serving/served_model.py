@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,9 @@ class ServedModel:
         poll: Seconds between looks at the directory.
     """
 
-    def __init__(self, directory: Path, observe=lambda requests, rows: None, poll: float = POLL):
+    def __init__(
+        self, directory: Path, observe: Callable[[int, int], None] = lambda requests, rows: None, poll: float = POLL
+    ) -> None:
         self.directory, self.name = Path(directory), Path(directory).absolute().name
         self._observe, self._poll = observe, poll
         self._serving: tuple[int, Servable] | None = None
@@ -44,7 +47,7 @@ class ServedModel:
         self._watcher.start()
         return self
 
-    def close(self):
+    def close(self) -> None:
         """Stops watching, answers what waits, and unloads."""
         self._stop.set()
         if self._watcher.is_alive():
@@ -64,7 +67,7 @@ class ServedModel:
         if not found and current is not None:
             self._swap(None)
 
-    def _load(self, number):
+    def _load(self, number: int) -> bool:
         self._states[number] = ("LOADING", "")
         try:
             servable = Servable(self.directory / str(number), self._observe)
@@ -77,7 +80,7 @@ class ServedModel:
         log(f"version {number} serves")
         return True
 
-    def _swap(self, new):
+    def _swap(self, new: tuple[int, Servable] | None) -> None:
         with self._lock:
             old, self._serving = self._serving, new
             if new:
@@ -88,7 +91,7 @@ class ServedModel:
             old[1].close()
             self._states[old[0]] = ("END", "")
 
-    def _watch(self):
+    def _watch(self) -> None:
         while not self._stop.wait(self._poll):
             try:
                 self.look()

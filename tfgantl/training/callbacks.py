@@ -2,12 +2,20 @@
 
 import math
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 
 from tfgantl.errors import DivergedError
 from tfgantl.progress import bar
+from tfgantl.training.checkpoint import Checkpoints
+from tfgantl.training.interruption import Interruption
+
+if TYPE_CHECKING:
+    from tfgantl.training.validation import Validate
+
 
 PROGRESS_LOGS = ("g_loss", "d_loss", "p", "apa", "r_t", "gap")
 
@@ -27,7 +35,7 @@ class Progress(keras.callbacks.Callback):
         images_per_second: Rate over these.
     """
 
-    def __init__(self, title: str, steps: int, batch_size: int):
+    def __init__(self, title: str, steps: int, batch_size: int) -> None:
         super().__init__()
         self.title, self.batch_size = title, batch_size
         self.stage = ""
@@ -35,19 +43,20 @@ class Progress(keras.callbacks.Callback):
         self.seconds, self.steps = 0.0, 0
         self._bar = bar(steps * batch_size, title, "img")
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._bar.set_description(f"{self.title} [{self.stage}]" if self.stage else self.title)
         self._traced = False
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._start = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if self._traced:
             self.seconds += time.perf_counter() - self._start
             self.steps += 1
         self._traced = True  # the first step of a stage may include tracing
-        numbers = {**{k: logs[k] for k in PROGRESS_LOGS if k in logs}, **self.measured}
+        losses = logs or {}
+        numbers = {**{k: losses[k] for k in PROGRESS_LOGS if k in losses}, **self.measured}
         shown = {name: f"{value:.2f}" for name, value in numbers.items()}
         self._bar.set_postfix(
             step=int(self.model.step) if hasattr(self.model, "step") else batch + 1, **shown, refresh=False
@@ -66,7 +75,7 @@ class Progress(keras.callbacks.Callback):
         self._bar.n = self._bar.initial = state["images"]
         self._bar.refresh()
 
-    def close(self):
+    def close(self) -> None:
         self._bar.close()
 
 
@@ -77,12 +86,12 @@ class StopOnNonFinite(keras.callbacks.Callback):
         validate: Knows the last checkpoint whose values are all finite.
     """
 
-    def __init__(self, validate):
+    def __init__(self, validate: "Validate") -> None:
         super().__init__()
         self.validate = validate
 
-    def on_train_batch_end(self, batch, logs=None):
-        for name, value in logs.items():
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        for name, value in (logs or {}).items():
             if not math.isfinite(value):
                 raise DivergedError(
                     f"training diverged at step {int(self.model.step)}: every loss must be finite. "
@@ -100,11 +109,11 @@ class Save(keras.callbacks.Callback):
         path: Run directory, for the message.
     """
 
-    def __init__(self, checkpoints, every: int, interruption, path):
+    def __init__(self, checkpoints: Checkpoints, every: int, interruption: Interruption, path: Path) -> None:
         super().__init__()
         self.checkpoints, self.every, self.interruption, self.path = checkpoints, every, interruption, path
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         step = int(self.model.step)
         if step % self.every == 0 or self.interruption.asked:
             self.checkpoints.save(step)

@@ -8,7 +8,7 @@ manifest was never finished.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfgantl.errors import DivergedError, RunError
 from tfgantl.files import Replacing
+from tfgantl.gan import GAN
 from tfgantl.progress import log
 
 MAX_TO_KEEP = 3  # TensorFlow drops the oldest before the manifest of the newest is there
@@ -49,7 +50,13 @@ class Checkpoints:
         last: Path of the newest checkpoint, without its suffix, or `none`.
     """
 
-    def __init__(self, gan, directory: Path, parts: Mapping[str, Stateful] | None = None, best_weights=()):
+    def __init__(
+        self,
+        gan: GAN,
+        directory: Path,
+        parts: Mapping[str, Stateful] | None = None,
+        best_weights: Sequence[tf.Variable] = (),
+    ) -> None:
         self.gan, self.directory, self.parts = gan, Path(directory), parts or {}
         layers = [gan, *gan.regularizers, *gan.g_adapters, *gan.d_adapters, gan.optimizer, gan.d_optimizer]
         # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.
@@ -58,7 +65,8 @@ class Checkpoints:
         self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
         # `variables` and `kept` are names within the files.
         state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(best_weights))
-        self._state, self._manager, self._saved = state, _manager(state, self.directory), None
+        self._state, self._manager = state, _manager(state, self.directory)
+        self._saved: int | None = None
         self._numbers = [v.value for v in variables.values() if tf.as_dtype(v.dtype).is_floating]
 
     @property
@@ -152,7 +160,7 @@ class Checkpoints:
             return None
 
 
-def _manager(state, directory):
+def _manager(state: tf.train.Checkpoint, directory: Path) -> tf.train.CheckpointManager:
     options = {"max_to_keep": MAX_TO_KEEP, "checkpoint_name": "step"}
     try:
         return tf.train.CheckpointManager(state, str(directory), **options)

@@ -2,6 +2,9 @@
 
 import signal
 import threading
+from pathlib import Path
+from types import FrameType
+from typing import Self
 
 from tfgantl.errors import InterruptedRun
 
@@ -13,25 +16,25 @@ class Interruption:
         asked: Name of the signal, or `None`.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked: str | None = None
         self._before: dict = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # others may not set handlers
             self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number, frame):
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
             raise KeyboardInterrupt
         self.asked = signal.Signals(number).name  # and nothing is printed here, where a print may be under way
 
-    def stop(self, step: int, path) -> None:
+    def stop(self, step: int, path: Path) -> None:
         """Ends the run, which has been saved.
 
         Raises:

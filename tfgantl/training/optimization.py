@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
+
+if TYPE_CHECKING:
+    from tfgantl.gan import GAN
+    from tfgantl.transfer import Transfer
+
 
 AUGMENTATIONS = ("translation", "cutout", "color", "affine", "resolution")
 Loss = Literal["minimax", "non_saturating", "hinge", "least_squares", "wasserstein"]
@@ -52,7 +57,7 @@ class Optimization:
     r1_every: int = 16
     gradient_penalty: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.loss not in get_args(Loss):
             raise ConfigError(f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss}")
         if not self.adaptive and not self._names <= set(AUGMENTATIONS):
@@ -113,7 +118,7 @@ class Optimization:
                 f"`label_ramp` must end before step {steps}, the last. Received: an end at {self.label_ramp[1]}"
             )
 
-    def compile(self, gan, steps: int, transfer=None) -> None:
+    def compile(self, gan: "GAN", steps: int, transfer: "Transfer | None" = None) -> None:
         """Compiles a GAN with these settings for a run of `steps` steps, after a transfer method has prepared it.
 
         Raises:
@@ -127,13 +132,13 @@ class Optimization:
         from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
         from tfgantl.training.rates import ScaledRate
 
-        def adam(rate):
+        def adam(rate: float) -> keras.optimizers.Optimizer:
             if self.decay:
                 rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
             scaled = ScaledRate(rate, gan.rate_factor)
             return keras.optimizers.Adam(scaled, beta_1=self.beta_1, beta_2=self.beta_2)
 
-        control = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
+        control: dict[str, Any] = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
         augment = None
         if self.adaptive:
             augment = AdaptiveAugment(**control)

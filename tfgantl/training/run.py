@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save
-from tfgantl.training.checkpoint import Checkpoints
+from tfgantl.training.checkpoint import Checkpoints, Stateful
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.schedule import ScheduleState, run_schedule
@@ -99,7 +99,7 @@ def train(
     validate = _validation(data, settings, run, title, best_weights, progress)
     state = ScheduleState()
 
-    def batches_from(start):
+    def batches_from(start: int) -> tf.data.Dataset:
         return batches(data.train, settings.batch_size, settings.seed, start, mirror=settings.mirror)
 
     def follow_schedule(save=None):
@@ -109,7 +109,7 @@ def train(
         if run is None:
             stages = follow_schedule()
         else:
-            parts = {"validation": validate, "progress": progress, "schedule": state}
+            parts: dict[str, Stateful] = {"validation": validate, "progress": progress, "schedule": state}
             checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, best_weights)
             restored = checkpoints.restore_last()
             run.rewrite_log(title, validate.history)
@@ -125,13 +125,18 @@ def train(
     finally:
         progress.close()  # or it would be drawn again below an error
     transfer.finish(gan)
-    steps = validate.history[-1]["step"]
-    return Trained(
-        gan, stages, validate.history, validate.best_step, steps, progress.seconds, progress.images_per_second
-    )
+    steps, best_step = validate.history[-1]["step"], cast(int, validate.best_step)  # which the schedule has restored
+    return Trained(gan, stages, validate.history, best_step, steps, progress.seconds, progress.images_per_second)
 
 
-def _validation(data, settings, run, title, best_weights, progress) -> Validate:
+def _validation(
+    data: TrainingData,
+    settings: TrainingSettings,
+    run: RunDirectory | None,
+    title: str,
+    best_weights: list[tf.Variable],
+    progress: Progress,
+) -> Validate:
     few = data.train.size is not None and data.train.size <= MAX_VALIDATION_IMAGES
     shots = data.train.subset(MAX_VALIDATION_IMAGES)[0] if few else None  # nobody copies one of ten thousand
     return Validate(
@@ -179,7 +184,7 @@ def with_rollback(
         except DivergedError as error:
             step, factor = int(gan.step), float(gan.rate_factor)
             if factor <= 0.5**ROLLBACKS:
-                arrays = {}
+                arrays: dict[str, Any] = {}
                 for number in range(max(0, step - 2), step):
                     parts = next(iter(batches_from(number)))
                     arrays |= {

@@ -3,7 +3,9 @@
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import yaml
 from filelock import FileLock, Timeout
 
@@ -12,6 +14,10 @@ from tfgantl.files import TEMPORARY, Replacing
 from tfgantl.images import encode_png
 from tfgantl.old_names import agrees, renamed_settings
 from tfgantl.versions import versions
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.settings import RunConfig
+
 
 # How a run is continued and shown may differ when it goes on.
 NOT_COMPARED = ("resume", "allow_changes", "json")
@@ -34,7 +40,7 @@ class RunDirectory:
         ...     run.log({"step": 100, "ckid": 0.5})
     """
 
-    def __init__(self, path: Path, resume: bool = False):
+    def __init__(self, path: Path, resume: bool = False) -> None:
         self.path = Path(path)
         if resume and not (self.path / "config.yaml").is_file():
             raise RunError(f"`resume` must be a run directory with a config.yaml. Received: {path}")
@@ -76,7 +82,7 @@ class RunDirectory:
                 ) from error
 
     @classmethod
-    def open(cls, config, name: str) -> "RunDirectory":
+    def open(cls, config: "RunConfig", name: str) -> "RunDirectory":
         """The directory that a configuration asks for: that of a run to go on with, a named one, or the next one.
 
         Raises:
@@ -88,10 +94,10 @@ class RunDirectory:
             return cls(Path(config.resume), resume=True)
         return cls(Path(config.run_dir)) if config.run_dir else cls.next(Path("runs") / name)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         (self.path / ".lock").unlink(missing_ok=True)  # first: another run may take a lock as soon as it is free
         self._lock.release()
 
@@ -101,7 +107,7 @@ class RunDirectory:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         return self.path / name
 
-    def write_png(self, name: str, image, scale: int = 2) -> Path:
+    def write_png(self, name: str, image: np.ndarray, scale: int = 2) -> Path:
         """Writes a uint8 (height, width, channels) image, enlarged `scale` times."""
         return self.write(name, encode_png(image, scale))
 
@@ -132,7 +138,8 @@ class RunDirectory:
             title: Name of the training.
             history: Its records, as the checkpoint knows them.
         """
-        path, lines, place = self.path / "metrics.jsonl", [], None
+        path, place = self.path / "metrics.jsonl", None
+        lines: list[str] = []
         for line in path.read_text().splitlines() if path.is_file() else []:
             try:
                 name = json.loads(line)["run"]
@@ -187,7 +194,7 @@ def read_result(directory: Path) -> dict:
 
 def _settings(recipe: dict, prefix: str = "") -> dict:
     """A nested configuration as `a.b` → value, without how the run is shown and continued."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in recipe.items():
         if isinstance(value, dict):
             flat |= _settings(value, f"{prefix}{key}.")

@@ -1,13 +1,13 @@
 """Runs the stages of a transfer method, from the start or from where a checkpoint was, to the best state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
 
 import tensorflow as tf
 
 from tfgantl.gan import GAN
 from tfgantl.training.callbacks import Progress, Save, StopOnNonFinite
-from tfgantl.training.stages import StageMetrics
+from tfgantl.training.stages import Stage, StageMetrics
 from tfgantl.training.validation import Validate
 
 
@@ -39,7 +39,7 @@ class ScheduleState:
 
 def run_schedule(
     gan: GAN,
-    schedule,
+    schedule: Generator[Stage, StageMetrics | None, None],
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,
@@ -98,7 +98,7 @@ def run_schedule(
     return state.lines + stopped
 
 
-def _measured(gan, stage, validate, state) -> StageMetrics:
+def _measured(gan: GAN, stage: Stage, validate: Validate, state: ScheduleState) -> StageMetrics:
     if not validate.history or validate.history[-1]["step"] != int(gan.step):
         validate.measure()
     best = min(record["val_ckid"] for record in validate.history)

@@ -30,6 +30,6 @@ class TrainingSettings:
     optimization: Optimization = field(default_factory=Optimization)
     save_every: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "steps", "batch_size", "validate_every", "patience", "save_every")
         check_seed("seed", self.seed)

@@ -40,7 +40,7 @@ class Stage:
     before: Callable[[GAN], None] | None = None
     measured: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f"stage `{self.name}` must have at least 1 step. Received: {self.steps}")
 

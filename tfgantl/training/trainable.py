@@ -26,7 +26,7 @@ class TrainableParameters:
     g_adapters: int
     d_adapters: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.generator + self.g_adapters:,} parameters of the generator ({self.g_adapters:,} in adapters) and "
             f"{self.discriminator + self.d_adapters:,} of the discriminator ({self.d_adapters:,} in adapters)"

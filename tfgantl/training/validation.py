@@ -5,12 +5,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import DivergedError
+from tfgantl.gan import GAN
 from tfgantl.images import grid, to_uint8, to_unit
 from tfgantl.metrics.distances import kernel_distance, neighbourhoods
+from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.memorisation import neighbour_ratio
 from tfgantl.progress import log
 from tfgantl.random_streams import Stream
 from tfgantl.training.callbacks import Progress, all_finite
+from tfgantl.training.checkpoint import Checkpoints
+from tfgantl.training.run_directory import RunDirectory
 
 # The default job has ratios of 1.0 to 1.3 on validation images; that of copies is close to 0.
 MIN_NEIGHBOUR_RATIO = 0.5
@@ -51,20 +55,21 @@ class Validate(keras.callbacks.Callback):
 
     def __init__(
         self,
-        run,
-        extractor,
-        validation,
+        run: RunDirectory | None,
+        extractor: Extractor,
+        validation: tuple[np.ndarray, np.ndarray | None],
         every: int,
         best_weights: list[tf.Variable] | None = None,
-        title="adapt",
-        count=1000,
-        shots=None,
+        title: str = "adapt",
+        count: int = 1000,
+        shots: np.ndarray | None = None,
         patience: int | None = None,
         keep_from: int = 0,
         progress: Progress | None = None,
-    ):
+    ) -> None:
         super().__init__()
-        self.run, self.extractor, self.every, self.checkpoints = run, extractor, every, None
+        self.run, self.extractor, self.every = run, extractor, every
+        self.checkpoints: Checkpoints | None = None
         self.best_weights = best_weights
         self.title, self.count = title, count
         self.patience, self.keep_from, self.progress = patience, keep_from, progress
@@ -72,16 +77,17 @@ class Validate(keras.callbacks.Callback):
         self.features, _ = extractor(self.images)
         self.shot_features = None if shots is None else extractor(shots)[0]
         self.history: list[dict] = []
-        self.best_ckid, self.best_step = float("inf"), None
+        self.best_ckid = float("inf")
+        self.best_step: int | None = None
         self.best_coverage, self.stale, self.stopped = 0.0, 0, False
         self._warned: set[str] = set()
 
-    def sample(self, gan, count):
+    def sample(self, gan: GAN, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Generated uint8 images for fixed latents, and their labels, in the order of the classes."""
         labels = None if gan.num_classes is None else np.arange(count, dtype=np.int32) % gan.num_classes
         return to_uint8(gan.generate(gan.latents(count, gan.seed, Stream.VALIDATION), labels)), labels
 
-    def measure(self, logs=None):
+    def measure(self, logs: dict[str, float] | None = None) -> None:
         """Measures now, and keeps the state if it is the best so far."""
         gan = self.model
         if not all_finite(gan):
@@ -103,7 +109,7 @@ class Validate(keras.callbacks.Callback):
             self.run.log({"run": self.title, **self.history[-1]})
             self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(images[:100], 10))
 
-    def distances(self, features, labels) -> dict[str, float]:
+    def distances(self, features: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
         """What is measured, from features of generated images and their labels."""
         measured = {"val_ckid": kernel_distance(self.features, features, self.labels, labels)}
         count = min(len(self.features), len(features))  # as many of either, as in the evaluation at the end
@@ -130,7 +136,7 @@ class Validate(keras.callbacks.Callback):
             if self.patience is not None and self.stale >= self.patience:
                 self.stopped = gan.stop_training = True
 
-    def logit_deviation(self, images, labels) -> float:
+    def logit_deviation(self, images: np.ndarray, labels: np.ndarray | None) -> float:
         """Standard deviation of the discriminator's logits of real and generated images."""
         both = ((self.images, None if labels is None else self.labels), (images, labels))
         scores = [
@@ -163,7 +169,7 @@ class Validate(keras.callbacks.Callback):
                 self._warned.add(kind)
                 log(f"{self.title}, step {step}: {text}")
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if int(self.model.step) % self.every == 0:
             self.measure(logs)
 
@@ -175,12 +181,12 @@ class Validate(keras.callbacks.Callback):
             setattr(self, name, state[name])
         self._warned = set(state["warned"])
 
-    def restore_best(self):
+    def restore_best(self) -> None:
         """Puts the best weights back into the model; the present ones stay if none were kept."""
         if self.best_step is None:
             self.best_step = self.history[-1]["step"]
             return
-        for weight, best in zip(self.model.weights, self.best_weights, strict=True):
+        for weight, best in zip(self.model.weights, self.best_weights or (), strict=True):
             weight.assign(best)
 
     @property

@@ -1,6 +1,7 @@
 """The evaluation of an adaptation, on images that neither training nor selection saw."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.metrics.verdict import Verdict, judge_transfer
 from tfgantl.pipelines.adapt.preparation import Prepared
 from tfgantl.pipelines.measurement import EvaluationSet
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.adapt import AdaptConfig
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class AdaptationEvaluation:
 
 
 def evaluate(
-    config, prepared: Prepared, evaluation_set: EvaluationSet, images: dict[str, np.ndarray]
+    config: "AdaptConfig", prepared: Prepared, evaluation_set: EvaluationSet, images: dict[str, np.ndarray]
 ) -> AdaptationEvaluation:
     """Measures the images of all generators.
 
@@ -55,6 +59,6 @@ def evaluate(
     verdict = None
     if "baseline" in generators:
         real_labels = None if labels is None else evaluation_set.test[1]
-        pair = generators["adapted"].features, generators["baseline"].features
-        verdict = judge_transfer(evaluator.test_features, *pair, real_labels, labels, seed=config.seed)
+        adapted, baseline = generators["adapted"].features, generators["baseline"].features
+        verdict = judge_transfer(evaluator.test_features, adapted, baseline, real_labels, labels, seed=config.seed)
     return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0])

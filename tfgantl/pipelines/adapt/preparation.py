@@ -1,6 +1,7 @@
 """What an adaptation starts with: the source fitted to the target, the data, the features, and the method."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
@@ -13,6 +14,9 @@ from tfgantl.models.copies import weights_hash
 from tfgantl.pretrained import fit_source, open_source
 from tfgantl.progress import log
 from tfgantl.transfer import Transfer
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.adapt import AdaptConfig
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Prepared:
         }
 
 
-def prepare(config, name: str) -> Prepared:
+def prepare(config: "AdaptConfig", name: str) -> Prepared:
     """Loads and checks what an `AdaptConfig` asks for, and logs what can be estimated before training.
 
     Args:

@@ -1,5 +1,7 @@
 """Will transfer help? A short run of the method and of training from scratch, compared on validation images."""
 
+from typing import TYPE_CHECKING
+
 from tfgantl.images import to_uint8
 from tfgantl.metrics.verdict import judge_transfer
 from tfgantl.pipelines.adapt.preparation import Prepared
@@ -10,11 +12,15 @@ from tfgantl.progress import log
 from tfgantl.training.run import MAX_VALIDATION_IMAGES
 from tfgantl.transfer import Scratch
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.adapt import AdaptConfig
+
+
 SHARE = 0.1  # of the steps of the run that is asked about
 MIN_STEPS = 50
 
 
-def probe(config, prepared: Prepared) -> ProbeResult:
+def probe(config: "AdaptConfig", prepared: Prepared) -> ProbeResult:
     """Trains for a tenth of the steps, and compares; writes nothing, and touches no test image.
 
     Args:
@@ -32,7 +38,8 @@ def probe(config, prepared: Prepared) -> ProbeResult:
         gan = train_pair(prepared, config, transfer, title, settings).gan
         generated.append(prepared.extractor(to_uint8(gan.generate(latents, wanted)))[0])
     real_labels = None if wanted is None else labels
-    verdict = judge_transfer(features, *generated, real_labels, wanted, seed=config.seed)
+    adapted, scratch = generated
+    verdict = judge_transfer(features, adapted, scratch, real_labels, wanted, seed=config.seed)
     log(f"after {settings.steps} steps, on {len(images)} validation images: {verdict}")
     return ProbeResult(
         transferability=prepared.transferability,

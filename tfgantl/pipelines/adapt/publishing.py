@@ -1,6 +1,7 @@
 """Publishes an adapted generator, unless transfer was negative."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfgantl.export.publish import publish
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
@@ -8,9 +9,12 @@ from tfgantl.pipelines.adapt.preparation import Prepared
 from tfgantl.pipelines.adapt.training import Training
 from tfgantl.training.run_directory import RunDirectory
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.adapt import AdaptConfig
+
 
 def publish_adapted(
-    config, prepared: Prepared, training: Training, evaluation: AdaptationEvaluation, run: RunDirectory
+    config: "AdaptConfig", prepared: Prepared, training: Training, evaluation: AdaptationEvaluation, run: RunDirectory
 ) -> Path | None:
     """Publishes with all that is known of the generator.
 

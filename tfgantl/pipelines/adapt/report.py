@@ -1,13 +1,20 @@
 """The report of an adaptation."""
 
+from typing import TYPE_CHECKING
+
 from tfgantl.configuration import to_yaml
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
 from tfgantl.pipelines.adapt.preparation import Prepared
 from tfgantl.pipelines.adapt.training import Training
 from tfgantl.report import Report, curves, data_rows, memorisation_sheet, sheet
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.adapt import AdaptConfig
 
-def adaptation_report(config, prepared: Prepared, training: Training, evaluation: AdaptationEvaluation) -> Report:
+
+def adaptation_report(
+    config: "AdaptConfig", prepared: Prepared, training: Training, evaluation: AdaptationEvaluation
+) -> Report:
     """Puts together the report of an adaptation.
 
     Args:

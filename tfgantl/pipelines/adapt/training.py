@@ -1,6 +1,7 @@
 """The trainings of an adaptation: that of the method, and that of the baseline from scratch."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -10,13 +11,15 @@ from tfgantl.images import grid, side_by_side
 from tfgantl.pipelines.adapt.preparation import Prepared
 from tfgantl.pipelines.measurement import EvaluationSet, real_sheet, sheet_of
 from tfgantl.pipelines.saving import save_networks
-from tfgantl.pipelines.settings import GANTrainingConfig
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run import Trained, TrainingData
 from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.settings import TrainingSettings
 from tfgantl.transfer import Scratch, Transfer
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.adapt import AdaptConfig
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Training:
         return self.trained["adapted"]
 
 
-def train(config: GANTrainingConfig, prepared: Prepared, evaluation_set: EvaluationSet, run: RunDirectory) -> Training:
+def train(config: "AdaptConfig", prepared: Prepared, evaluation_set: EvaluationSet, run: RunDirectory) -> Training:
     """Adapts, saves the networks, trains the baseline, and shows what each of them generates.
 
     Args:
@@ -52,7 +55,7 @@ def train(config: GANTrainingConfig, prepared: Prepared, evaluation_set: Evaluat
     training = Training({}, {}, sheets)
     run.write_png("reals.png", grid(sheets["real"], 10))
 
-    def show(gan, title):
+    def show(gan: GAN, title: str) -> None:
         training.images[title] = evaluation_set.generate(gan)
         sheets[title] = sheet_of(gan, config.seed)
         run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))
@@ -74,7 +77,7 @@ def train(config: GANTrainingConfig, prepared: Prepared, evaluation_set: Evaluat
 
 def train_pair(
     prepared: Prepared,
-    config: GANTrainingConfig,
+    config: "AdaptConfig",
     transfer: Transfer,
     title: str,
     settings: TrainingSettings,
@@ -91,7 +94,7 @@ def train_pair(
         run: Run directory, or `None` to write nothing.
     """
     keras.utils.set_random_seed(settings.seed)
-    networks = transfer.networks(prepared.source, dtype_policy(config.precision))
-    gan = GAN(*networks, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
+    generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision))
+    gan = GAN(generator, discriminator, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
     data = TrainingData(prepared.examples["train"], prepared.examples["validation"], prepared.extractor)
     return train_gan(gan, transfer, prepared.source, data, settings, run, title)

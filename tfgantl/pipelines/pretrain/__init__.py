@@ -40,7 +40,7 @@ class PretrainConfig(GANTrainingConfig):
     validate_every: int = 1000
     preset_dir: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.preset_dir and Path(self.preset_dir).exists() and not self.resume:
             raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")

@@ -1,11 +1,16 @@
 """What a pretraining starts with: the data, and the features that validate it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.pretrain import PretrainConfig
+
 
 MAX_IMAGES = 4000  # of a split, for the evaluation
 SIZE, CHANNELS = 28, 1  # for data that leaves them open
@@ -35,7 +40,7 @@ class Prepared:
         return {**data, "extractor": self.extractor.id}
 
 
-def prepare(config) -> Prepared:
+def prepare(config: "PretrainConfig") -> Prepared:
     """Loads and checks what a `PretrainConfig` asks for.
 
     Raises:

@@ -1,6 +1,7 @@
 """Saves a trained pair: in its run directory, and as a preset."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from tfgantl.pipelines.measurement import sheet_of
 from tfgantl.pipelines.saving import save_networks
 from tfgantl.training.run_directory import RunDirectory
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.pretrain import PretrainConfig
 
-def publish_pair(config, gan: GAN, evaluation: Evaluation, run: RunDirectory) -> np.ndarray:
+
+def publish_pair(config: "PretrainConfig", gan: GAN, evaluation: Evaluation, run: RunDirectory) -> np.ndarray:
     """Saves the networks and what they generate, and the preset if one is asked for.
 
     Args:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import keras
 import numpy as np
@@ -14,6 +14,9 @@ from tfgantl.pipelines.pretrain.preparation import Prepared
 from tfgantl.pipelines.results import RunResult, python_only
 from tfgantl.report import Report, curves, data_rows, sheet
 from tfgantl.training.run import Trained
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.pretrain import PretrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class PretrainResult(RunResult):
 
 
 def pretraining_report(
-    config, prepared: Prepared, trained: Trained, evaluation: Evaluation, generated: np.ndarray
+    config: "PretrainConfig", prepared: Prepared, trained: Trained, evaluation: Evaluation, generated: np.ndarray
 ) -> Report:
     """Puts together the report of a pretraining.
 

@@ -1,5 +1,7 @@
 """The training of a new pair from scratch."""
 
+from typing import TYPE_CHECKING
+
 import keras
 
 from tfgantl.gan import GAN
@@ -12,8 +14,11 @@ from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.transfer import Scratch
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.pretrain import PretrainConfig
 
-def train(config, prepared: Prepared, run: RunDirectory) -> Trained:
+
+def train(config: "PretrainConfig", prepared: Prepared, run: RunDirectory) -> Trained:
     """Builds a pair, and trains it.
 
     Args:
@@ -25,7 +30,9 @@ def train(config, prepared: Prepared, run: RunDirectory) -> Trained:
     run.write_png("reals.png", grid(examples.subset(SHEET)[0], 10))
     keras.utils.set_random_seed(config.seed)
     dtype = dtype_policy(config.precision)
-    pair = config.networks.build(examples.image_size, examples.channels, prepared.num_classes, dtype)
-    gan = GAN(*pair, ema_decay=config.optimization.ema_decay, seed=config.seed)
+    generator, discriminator = config.networks.build(
+        examples.image_size, examples.channels, prepared.num_classes, dtype
+    )
+    gan = GAN(generator, discriminator, ema_decay=config.optimization.ema_decay, seed=config.seed)
     data = TrainingData(examples, prepared.examples["validation"], prepared.extractor)
     return train_gan(gan, Scratch(), None, data, config.training_settings(), run, "pretrain")

@@ -74,7 +74,7 @@ class RecognizeConfig(PublishingConfig):
     rank: bool = False
     force: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self, 1, "seeds", "steps", "batch_size", "validate_every")
         check_above(self, 0, "learning_rate")

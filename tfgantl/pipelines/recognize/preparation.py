@@ -1,11 +1,15 @@
 """What a comparison of recognition methods starts with: both domains, and everything that is to be trained."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError
 from tfgantl.recognition.comparison import Trial, trials
 from tfgantl.recognition.domains import Domains
 from tfgantl.recognition.registry import by_label
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.recognize import RecognizeConfig
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,12 @@ class Prepared:
         sides = (("source", self.domains.source), ("target", self.domains.target))
         return {f"{side} {split} data": part.fingerprint for side, parts in sides for split, part in parts.items()}
 
-    def opening(self, config) -> str:
+    def opening(self, config: "RecognizeConfig") -> str:
         """What is about to be done, for the log."""
         return f"{len(self.trials)} trainings, selection by {config.selection}"
 
 
-def prepare(config) -> Prepared:
+def prepare(config: "RecognizeConfig") -> Prepared:
     """Loads both domains, and refuses before the run whatever is wrong with them or with the settings.
 
     Args:

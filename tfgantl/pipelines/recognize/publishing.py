@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -10,8 +11,11 @@ from tfgantl.export.publish import publish
 from tfgantl.recognition.summary import Summary
 from tfgantl.training.run_directory import RunDirectory
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.recognize import RecognizeConfig
 
-def publish_best(config, summary: Summary, run: RunDirectory) -> Path | None:
+
+def publish_best(config: "RecognizeConfig", summary: Summary, run: RunDirectory) -> Path | None:
     """Saves the best classifier, and exports it unless transfer was negative.
 
     Args:

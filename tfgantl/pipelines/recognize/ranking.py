@@ -1,12 +1,16 @@
 """Ranks sources by how helpful they look, before anything is trained on the target."""
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from tfgantl.pipelines.results import Result
 from tfgantl.progress import log
 from tfgantl.recognition.domains import Domains
 from tfgantl.recognition.trainer import Trainer
 from tfgantl.recognition.transferability import classifier_transferability
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.recognize import RecognizeConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,7 @@ class RankResult(Result):
     order: list[str]
 
 
-def rank(config) -> RankResult:
+def rank(config: "RecognizeConfig") -> RankResult:
     """Estimates the transferability of the source and of all candidates.
 
     Args:

@@ -1,6 +1,7 @@
 """The report of a comparison of recognition methods."""
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,10 +14,16 @@ from tfgantl.recognition.domains import Domains
 from tfgantl.recognition.summary import Summary, percent, spread
 from tfgantl.report import Report, sheet
 
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.pipelines.recognize import RecognizeConfig
+
+
 MAX_EMBEDDED = 400  # images of each domain in a picture of embeddings
 
 
-def recognition_report(config, domains: Domains, outcome: Summary) -> Report:
+def recognition_report(config: "RecognizeConfig", domains: Domains, outcome: Summary) -> Report:
     """Assembles the report of a comparison.
 
     Args:
@@ -92,7 +99,7 @@ def gaps(outcome: Summary) -> list[tuple]:
     return rows
 
 
-def embedding(classifier, domains: Domains) -> bytes:
+def embedding(classifier: "keras.Model", domains: Domains) -> bytes:
     """Features of both domains in two dimensions (t-SNE), as PNG."""
     import keras
     from sklearn.manifold import TSNE
@@ -132,7 +139,7 @@ def confusion(counts: np.ndarray) -> bytes:
     return _png(figure)
 
 
-def _png(figure) -> bytes:
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

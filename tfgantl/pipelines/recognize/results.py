@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import keras
 
@@ -10,6 +10,9 @@ from tfgantl.metrics.verdict import Gap
 from tfgantl.pipelines.results import RunResult, python_only
 from tfgantl.recognition.summary import Summary
 from tfgantl.report import Report
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.recognize import RecognizeConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,13 @@ class RecognizeResult(RunResult):
 
     @classmethod
     def of(
-        cls, config, run_dir: Path, export_dir: Path | None, seconds: float, summary: Summary, report: Report
+        cls,
+        config: "RecognizeConfig",
+        run_dir: Path,
+        export_dir: Path | None,
+        seconds: float,
+        summary: Summary,
+        report: Report,
     ) -> Self:
         """Puts the result together from the parts of a comparison."""
         return cls(

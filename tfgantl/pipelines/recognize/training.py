@@ -1,5 +1,7 @@
 """Trains whatever the run directory does not hold yet."""
 
+from typing import TYPE_CHECKING
+
 from tfgantl.errors import InterruptedRun
 from tfgantl.pipelines.recognize.preparation import Prepared
 from tfgantl.progress import log
@@ -9,8 +11,11 @@ from tfgantl.recognition.results import load_result, save_result
 from tfgantl.recognition.summary import Summary
 from tfgantl.training.run_directory import RunDirectory
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.recognize import RecognizeConfig
 
-def train(config, prepared: Prepared, run: RunDirectory) -> Summary:
+
+def train(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> Summary:
     """Runs all trials, and sums them up.
 
     Args:
@@ -30,10 +35,11 @@ def train(config, prepared: Prepared, run: RunDirectory) -> Summary:
     return summary
 
 
-def finished_trials(config, prepared: Prepared, run: RunDirectory) -> list[TrialResult]:
+def finished_trials(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> list[TrialResult]:
     """Results of all trials; those that the run directory holds are not trained again."""
-    results = {number: load_result(run, number, trial) for number, trial in enumerate(prepared.trials)}
-    missing = [number for number, result in results.items() if result is None]
+    loaded = {number: load_result(run, number, trial) for number, trial in enumerate(prepared.trials)}
+    results = {number: result for number, result in loaded.items() if result is not None}
+    missing = [number for number in loaded if number not in results]
     pending = [prepared.trials[number] for number in missing]
     trained = run_trials(prepared.domains, pending, config.task_settings())
     for number, result in zip(missing, trained, strict=True):
@@ -41,4 +47,4 @@ def finished_trials(config, prepared: Prepared, run: RunDirectory) -> list[Trial
         results[number] = result
         for record in result.history:
             run.log({"run": f"{result.trial.row}, seed {result.trial.seed}", **record})
-    return list(results.values())
+    return [results[number] for number in loaded]

@@ -85,7 +85,7 @@ class StylizeConfig(RunConfig):
     name: str | None = None
     save_every: int = 50
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 1, "steps", "save_every")
         check_at_least(self, MIN_SIZE, "size")
         check_at_least(self, 0, "content_weight", "style_weight", "tv_weight", "smooth")

@@ -40,7 +40,7 @@ class StyleApplicationConfig(VerbConfig):
     preserve_color: bool = False
     smooth: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least(self, 16, "size")
         check_at_least(self, 0, "smooth")
         check_within(self, "[0, 1]", "strength")

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +15,13 @@ from tfgantl.style.color import with_colors_of
 from tfgantl.style.objective import held
 from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
 
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize.apply import StyleApplicationConfig
 
-def places_for(config, paths: list[Path], styles: list[str]) -> tuple[Path, dict[tuple[str, Path], Path]]:
+
+def places_for(
+    config: "StyleApplicationConfig", paths: list[Path], styles: list[str]
+) -> tuple[Path, dict[tuple[str, Path], Path]]:
     """Where results go, with all directories made.
 
     Args:
@@ -55,11 +61,13 @@ class OnePassPainter:
         seconds: Of each picture, without reading and writing.
     """
 
-    def __init__(self, network: Stylizer, config):
-        self.config, self.seconds, self._before = config, [], None
+    def __init__(self, network: Stylizer, config: "StyleApplicationConfig") -> None:
+        self.config = config
+        self.seconds: list[float] = []
+        self._before: tuple[np.ndarray, np.ndarray] | None = None
 
         @tf.function(jit_compile=False, reduce_retracing=True)
-        def painted(image, mix):
+        def painted(image: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
             return paint(network, tf.ensure_shape(image, (None, None, 3)), mix, config.strength)
 
         self._painted = painted

@@ -3,6 +3,7 @@
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from tfgantl.style.color import match_colors, with_colors_of
 from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize import StylizeConfig
+
 
 RECORD_EVERY = 10  # steps between records
 
@@ -30,12 +35,13 @@ class OptimizingPainter:
         job: What to paint.
     """
 
-    def __init__(self, config, job: Job):
+    def __init__(self, config: "StylizeConfig", job: Job) -> None:
         from tfgantl.models.copies import weights_hash
         from tfgantl.models.vgg import vgg16
         from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 
-        self.config, self.job, self.history = config, job, {}
+        self.config, self.job = config, job
+        self.history: dict[str, list[dict]] = {}
         self.network = vgg16(
             (CONTENT_LAYER, *STYLE_LAYERS), config.weights, downsampling=config.downsampling, dtype=job.dtype
         )
@@ -139,27 +145,29 @@ class ModulePainter:
     Args:
         config: The `StylizeConfig`.
         job: What to paint; several styles are painted one by one and mixed.
+        hub: Handle of the module.
     """
 
-    def __init__(self, config, job: Job):
+    def __init__(self, config: "StylizeConfig", job: Job, hub: str) -> None:
         from tfgantl.style.arbitrary import load_module
 
-        self.config, self.job, self.history, self.steps = config, job, {}, 1
-        self.module, digest = load_module(config.hub, config.allow_ops)
+        self.config, self.job, self.hub, self.steps = config, job, hub, 1
+        self.history: dict[str, list[dict]] = {}
+        self.module, digest = load_module(hub, config.allow_ops)
         self.facts = {"module": digest}
 
     def paint(self, run: RunDirectory, number: int) -> dict:
         """Paints one picture; losses are not known."""
         from tfgantl.style.arbitrary import paint_with
 
-        path, config = self.job.contents[number], self.config
-        picture, start = self.job.read(path), time.perf_counter()
+        path, config = cast(Path, self.job.contents[number]), self.config  # a module needs a content
+        picture, start = read_picture(path, "content"), time.perf_counter()
         content = to_unit(resized(picture, shape_at(picture, config.size)))
-        painted = 0.0
+        painted = np.zeros_like(content)
         for style, share in zip(self.job.styles, self.job.shares, strict=True):
             image = to_unit(style)
             image = match_colors(image, content) if config.preserve_color == "cov" else image
-            painted = painted + share * paint_with(self.module, content, image, config.hub)
+            painted = painted + share * paint_with(self.module, content, image, self.hub)
         painted = content + config.strength * (painted - content)
         if config.preserve_color == "lum":
             painted = with_colors_of(painted, content)
@@ -179,12 +187,14 @@ class ModulePainter:
         return held(painted, content, (before, to_unit(resized(self.job.read(earlier), shape))), self.config.smooth)
 
 
-def make_painter(config, job: Job) -> OptimizingPainter | ModulePainter:
+def make_painter(config: "StylizeConfig", job: Job) -> OptimizingPainter | ModulePainter:
     """The one that a configuration asks for."""
-    return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job)
+    return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job, config.hub)
 
 
-def paint_all(config, job: Job, painter: OptimizingPainter | ModulePainter, run: RunDirectory) -> tuple[Path, dict]:
+def paint_all(
+    config: "StylizeConfig", job: Job, painter: OptimizingPainter | ModulePainter, run: RunDirectory
+) -> tuple[Path, dict]:
     """Paints all pictures of a job, from the one on that an interrupted run was at.
 
     Args:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
 from tfgantl.style.pictures import NONE, find_contents, find_picture, read_picture, shape_at, split_shares
 from tfgantl.training.optimization import dtype_policy
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize import StylizeConfig
+
 
 OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
 INITS = ("auto", "content", "style", "noise")
@@ -48,13 +53,13 @@ class Job:
         return None if path is None else read_picture(path, "content")
 
 
-def prepare(config) -> Job:
+def prepare(config: "StylizeConfig") -> Job:
     """Reads and checks what a `StylizeConfig` asks for.
 
     Raises:
         TfgantlError: If a picture cannot be used, masks do not fit, VGG16 cannot take a size, or memory does not do.
     """
-    contents = [None] if config.content == NONE else find_contents(config.content)
+    contents: list[Path | None] = [None] if config.content == NONE else [*find_contents(config.content)]
     handles, shares = ([], []) if config.styles == NONE else split_shares(config.styles)
     styles = [read_picture(handle, "styles") for handle in handles]
     masks = [read_picture(mask, "masks", 1) for mask in config.masks.split(",")] if config.masks else None
@@ -67,9 +72,10 @@ def prepare(config) -> Job:
         raise ConfigError(f"`init` must be noise or a picture where there is no {init}. Received: {init}")
     files = [*(path for path in contents if path), *(find_picture(handle, "styles") for handle in handles)]
     files += [Path(mask) for mask in config.masks.split(",")] if config.masks else []
+    start: str | np.ndarray = init
     if init not in INITS:
         files.append(find_picture(init, "init"))
-        init = read_picture(init, "init")
+        start = read_picture(init, "init")
     dtype = "float32" if config.optimizer == "lbfgs" else dtype_policy(config.precision)
     for path in contents:  # all of them: a folder is not to fail in the middle
         picture = read_picture(path, "content") if path else styles[0]
@@ -84,7 +90,7 @@ def prepare(config) -> Job:
                 shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
             )
     facts = {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
-    return Job(contents, styles, shares, masks, init, dtype, facts)
+    return Job(contents, styles, shares, masks, start, dtype, facts)
 
 
 def name_of(content: str, styles: str) -> str:
@@ -116,7 +122,7 @@ def check_output(output: str | None, folder: bool) -> None:
         raise RunError(f"`output` must be a place in a directory that exists. Received: {output}")
 
 
-def _check_size(config, path, picture, styles):
+def _check_size(config: "StylizeConfig", path: Path | None, picture: np.ndarray, styles: list[np.ndarray]) -> None:
     """VGG16 halves four times before its last style layer."""
     least, coarsest = smallest_side((CONTENT_LAYER, *STYLE_LAYERS)), config.passed[0]
     for what in (picture, *styles):
@@ -128,5 +134,5 @@ def _check_size(config, path, picture, styles):
             )
 
 
-def _size(picture):
+def _size(picture: np.ndarray) -> str:
     return f"{picture.shape[1]} x {picture.shape[0]} pixels"

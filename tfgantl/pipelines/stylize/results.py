@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tfgantl.configuration import to_yaml
 from tfgantl.images import encode_png
@@ -12,6 +15,10 @@ from tfgantl.report import Report
 from tfgantl.style.pictures import read_picture
 from tfgantl.style.sheets import loss_curves, small, table
 from tfgantl.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize import StylizeConfig
+
 
 MAX_SHOWN = 3  # pictures of a folder
 SHOWN_SIZE = 384
@@ -47,7 +54,7 @@ class StylizeResult(RunResult):
         return [*super().closing_lines(), f"picture: {self.output}"]
 
 
-def style_report(config, job: Job, run: RunDirectory, history: dict, numbers: dict) -> Report:
+def style_report(config: "StylizeConfig", job: Job, run: RunDirectory, history: dict, numbers: dict) -> Report:
     """Content, styles, results and losses on one page.
 
     Args:
@@ -57,10 +64,11 @@ def style_report(config, job: Job, run: RunDirectory, history: dict, numbers: di
         history: Name of a picture → records of its losses.
         numbers: Steps, seconds, and the losses of the last picture.
     """
-    rows = []
+    rows: list[list[np.ndarray | None]] = []
     for path in job.contents[:MAX_SHOWN]:
         shown = [read_picture(place(run, path), "content"), *job.styles]
-        rows.append([small(picture, SHOWN_SIZE) for picture in ([job.read(path), *shown] if path else shown)])
+        pictures_of = [read_picture(path, "content"), *shown] if path else shown
+        rows.append([small(picture, SHOWN_SIZE) for picture in pictures_of])
     pictures = {"Content, result, styles": encode_png(table(rows))}
     steps = sorted((run.path / "steps").glob("*.png"))
     if len(steps) > 1:

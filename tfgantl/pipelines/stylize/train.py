@@ -65,7 +65,7 @@ class StyleTrainingConfig(PublishingConfig):
     name: str = "styles"
     save_every: int = 500
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self, 1, "steps", "batch_size", "width", "blocks", "save_every")
         check_at_least(self, 0, "tv_weight", "style_weight", "adversarial")

@@ -1,13 +1,21 @@
 """Networks that a training left: the one that paints, and the discriminator of a GAN."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from tfgantl.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from tfgantl.models.style_discriminator import StyleDiscriminator
+    from tfgantl.models.stylizer import Stylizer
+
+
+Network = TypeVar("Network")
 
 STYLIZER, DISCRIMINATOR = "stylizer.keras", "discriminator.keras"
 
 
-def load_stylizer(handle: str):
+def load_stylizer(handle: str) -> "Stylizer":
     """A trained network from a `.keras` file or a run directory.
 
     Raises:
@@ -19,7 +27,7 @@ def load_stylizer(handle: str):
     return _load(path / STYLIZER if path.is_dir() else path, Stylizer, "a network that paints")
 
 
-def load_discriminator(handle: str):
+def load_discriminator(handle: str) -> "StyleDiscriminator | None":
     """The discriminator that was trained beside a network, or `None` if it was trained without one.
 
     Args:
@@ -35,7 +43,7 @@ def load_discriminator(handle: str):
     return _load(beside, StyleDiscriminator, "a discriminator of styles") if beside.is_file() else None
 
 
-def _load(path, kind, what):
+def _load(path: Path, kind: type[Network], what: str) -> Network:
     from tfgantl.untrusted.networks import load_network
 
     network = load_network(path)

@@ -1,6 +1,7 @@
 """The training of a network of many styles, and what it begins with."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -20,6 +21,10 @@ from tfgantl.style.state import load_state, save_state
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize.train import StyleTrainingConfig
+
 
 RECORD_EVERY = 20  # steps
 
@@ -73,7 +78,7 @@ class Training:
     seconds_per_step: dict[str, float]
 
 
-def prepare(config) -> Prepared:
+def prepare(config: "StyleTrainingConfig") -> Prepared:
     """Loads and checks what a `StyleTrainingConfig` asks for.
 
     Raises:
@@ -97,7 +102,7 @@ def prepare(config) -> Prepared:
     return Prepared(materials, network, dtype, base, base_discriminator, loss, unseen)
 
 
-def train(config, prepared: Prepared, run: RunDirectory) -> Training:
+def train(config: "StyleTrainingConfig", prepared: Prepared, run: RunDirectory) -> Training:
     """Trains the network, and the baseline if one is asked for.
 
     Args:
@@ -107,7 +112,7 @@ def train(config, prepared: Prepared, run: RunDirectory) -> Training:
     """
     training = Training({}, {}, {})
 
-    def add(title, network, base_discriminator, rows_only):
+    def add(title: str, network: Stylizer, base_discriminator: StyleDiscriminator | None, rows_only: bool) -> None:
         training.networks[title] = network
         training.history[title], training.seconds_per_step[title] = train_network(
             config, prepared, run, network, base_discriminator, rows_only, title
@@ -115,7 +120,7 @@ def train(config, prepared: Prepared, run: RunDirectory) -> Training:
 
     base = prepared.base
     add("styles", prepared.network, prepared.base_discriminator, base is not None)
-    if config.baseline:
+    if config.baseline and base is not None:
         keras.utils.set_random_seed(config.seed)
         names = prepared.materials.names
         add("scratch", Stylizer(len(names), base.width, base.blocks, names, prepared.dtype), None, False)
@@ -123,7 +128,7 @@ def train(config, prepared: Prepared, run: RunDirectory) -> Training:
 
 
 def train_network(
-    config,
+    config: "StyleTrainingConfig",
     prepared: Prepared,
     run: RunDirectory,
     network: Stylizer,
@@ -164,7 +169,7 @@ def train_network(
     progress = bar(config.steps, title)
     progress.update(training.step)
 
-    def on_step(terms):
+    def on_step(terms: dict[str, float]) -> bool:
         progress.update()
         step = training.step
         if step in (1, config.steps) or step % RECORD_EVERY == 0:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tfgantl.configuration import to_yaml
 from tfgantl.export.publish import publish
@@ -16,6 +16,10 @@ from tfgantl.report import Report
 from tfgantl.style.feedforward import measured, with_styles_of
 from tfgantl.style.sheets import loss_curves, style_sheet
 from tfgantl.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize.train import StyleTrainingConfig
+
 
 MAX_SHOWN = 3  # held-out pictures
 
@@ -47,7 +51,7 @@ class StyleTrainingResult(RunResult):
     @classmethod
     def of(
         cls,
-        config,
+        config: "StyleTrainingConfig",
         run_dir: Path,
         export_dir: Path,
         seconds: float,
@@ -99,14 +103,20 @@ def save_network(prepared: Prepared, training: Training, run: RunDirectory) -> t
     return final, sheet
 
 
-def publish_styles(config, network: Stylizer, sheet: bytes) -> Path:
+def publish_styles(config: "StyleTrainingConfig", network: Stylizer, sheet: bytes) -> Path:
     """Publishes the network, and gives its new version."""
     facts = {"target": ", ".join(network.styles)}
     return publish(network, config.export_path, style_signatures, facts, before_after=sheet)
 
 
 def training_report(
-    config, prepared: Prepared, training: Training, losses: dict, network: Stylizer, sheet: bytes, seconds: float
+    config: "StyleTrainingConfig",
+    prepared: Prepared,
+    training: Training,
+    losses: dict,
+    network: Stylizer,
+    sheet: bytes,
+    seconds: float,
 ) -> Report:
     """Puts together the report of a training.
 

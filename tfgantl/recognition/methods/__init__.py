@@ -6,6 +6,8 @@ nor do their files postpone annotations, or the parser would import what is only
 """
 
 # ruff: noqa: F401
+from typing import TYPE_CHECKING
+
 from tfgantl.recognition.methods.adversarial import ADDA, DANN, MCD
 from tfgantl.recognition.methods.alignment import JAN, MMD, AdaBN, DeepCORAL
 from tfgantl.recognition.methods.baselines import Pooled, SourceOnly, TargetOnly
@@ -23,4 +25,6 @@ from tfgantl.recognition.methods.sgan import SGAN, DiscriminatorProbe
 from tfgantl.recognition.methods.translation import CyCADA, PixelDA
 from tfgantl.recognition.methods.vgg16_head import VGG16Head
 
-__all__ = [name for name, value in list(globals().items()) if isinstance(value, type)]
+NAMES = [name for name, value in list(globals().items()) if isinstance(value, type)]
+if not TYPE_CHECKING:  # type checkers cannot compute a list; without one they take all names
+    __all__ = NAMES

@@ -1,9 +1,17 @@
 """Feature-based methods with an adversary: a domain discriminator, or a second head."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -22,12 +30,12 @@ class DANN(Recognizer):
     family: ClassVar[str] = "feature"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import domain_discriminator
 
         return {"domain": domain_discriminator(model.features.output_shape[-1])}
 
-    def losses(self, model, batch):
+    def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss, reverse_gradient
@@ -62,7 +70,7 @@ class ADDA(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import domain_discriminator, frozen_copy
 
         return {
@@ -70,10 +78,10 @@ class ADDA(Recognizer):
             "domain": domain_discriminator(model.features.output_shape[-1]),
         }
 
-    def prepare(self, model, trainer):
+    def prepare(self, model: "DomainClassifier", trainer: "Trainer") -> None:
         model.head.trainable = False
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import domain_loss
@@ -109,12 +117,12 @@ class MCD(Recognizer):
     family: ClassVar[str] = "feature"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.models.backbones import linear_head
 
         return {"second": linear_head(model.features.output_shape[-1], trainer.task.num_classes)}
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, discrepancy
@@ -122,11 +130,11 @@ class MCD(Recognizer):
         heads, target = [model.head, model.auxiliary_networks["second"]], batch["unlabelled"][0]
         labelled = [batch[name] for name in ("source", "labelled") if name in batch]
 
-        def task_loss():
+        def task_loss() -> "tf.Tensor":
             embedded = [(model.embed(images), labels) for images, labels in labelled]
             return tf.add_n([cross_entropy(y, head(x)) for x, y in embedded for head in heads])
 
-        def target_discrepancy():
+        def target_discrepancy() -> "tf.Tensor":
             x = model.embed(target)
             return discrepancy(*(head(x) for head in heads))
 

@@ -2,9 +2,17 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class AdaBN(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         from tfgantl.recognition.fitted import Fitted
 
         model = trainer.copy_of_source_model()
@@ -41,12 +49,12 @@ class _Aligned(Recognizer, ABC):
     family: ClassVar[str] = "feature"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def losses(self, model, batch):
+    def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         images, target = batch["source"][0], batch["unlabelled"][0]
         return {"task": model.supervised(batch), "distance": self.strength * self.distance(model, images, target)}
 
     @abstractmethod
-    def distance(self, model, source, target):
+    def distance(self, model: "DomainClassifier", source: "tf.Tensor", target: "tf.Tensor") -> "tf.Tensor":
         """Scalar, of images of both domains."""
 
 
@@ -60,7 +68,7 @@ class DeepCORAL(_Aligned):
 
     strength: float = 10.0
 
-    def distance(self, model, source, target):
+    def distance(self, model: "DomainClassifier", source: "tf.Tensor", target: "tf.Tensor") -> "tf.Tensor":
         from tfgantl.recognition.losses import coral
 
         return coral(model.embed(source), model.embed(target))
@@ -74,7 +82,7 @@ class MMD(_Aligned):
         Long et al., 2015, https://arxiv.org/abs/1502.02791
     """
 
-    def distance(self, model, source, target):
+    def distance(self, model: "DomainClassifier", source: "tf.Tensor", target: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import mmd
@@ -82,7 +90,7 @@ class MMD(_Aligned):
         features = tf.concat([model.embed(source), model.embed(target)], 0)
         return mmd(self.kernel(model, features), tf.shape(source)[0])
 
-    def kernel(self, model, features):
+    def kernel(self, model: "DomainClassifier", features: "tf.Tensor") -> "tf.Tensor":
         """Similarities of all pairs (n, n) of features (n, d)."""
         from tfgantl.recognition.losses import gaussian_kernel
 
@@ -97,7 +105,7 @@ class JAN(MMD):
         Long et al., 2017, https://arxiv.org/abs/1605.06636
     """
 
-    def kernel(self, model, features):
+    def kernel(self, model: "DomainClassifier", features: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import gaussian_kernel

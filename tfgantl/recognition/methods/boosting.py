@@ -7,6 +7,10 @@ from tfgantl.recognition.method import Recognizer
 
 if TYPE_CHECKING:
     import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.trainer import Trainer
 
 MAX_SOURCE_IMAGES = 2000  # source images that are boosted
 
@@ -32,17 +36,18 @@ class TrAdaBoost(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
     from_source: ClassVar[bool] = True
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import numpy as np
 
         from tfgantl.recognition.density import effective_size
         from tfgantl.recognition.fitted import Fitted
         from tfgantl.recognition.selection import unit_features
+        from tfgantl.recognition.task import with_labels
 
         task, model = trainer.task, trainer.copy_of_source_model()
         trainer.recalibrate_batch_norm(model, ("unlabelled", "labelled"))
-        images, labels = task.labelled.subset(10**9)
-        source_images, source_labels = task.source.subset(MAX_SOURCE_IMAGES)
+        images, labels = with_labels(task.labelled, 10**9)
+        source_images, source_labels = with_labels(task.source, MAX_SOURCE_IMAGES)
         source, target = (unit_features(model, x) for x in (source_images, images))
         votes, weights = boosted(source, source_labels, target, labels, task.num_classes, self.rounds, task.seed)
 
@@ -67,7 +72,7 @@ def boosted(
     num_classes: int,
     rounds: int,
     seed: int,
-) -> "tuple[list, np.ndarray]":
+) -> "tuple[list[tuple[float, LogisticRegression]], np.ndarray]":
     """The rounds of TrAdaBoost.
 
     Args:
@@ -89,7 +94,7 @@ def boosted(
     n = len(source)
     weights = np.concatenate([np.full(n, 0.5 / n), np.full(len(target), 0.5 / len(target))])
     shrink = 1.0 / (1.0 + np.sqrt(2.0 * np.log(n) / rounds))
-    ensemble = []
+    ensemble: list[tuple[float, LogisticRegression]] = []
     for _ in range(rounds):
         weights /= weights.sum()
         fitted = LogisticRegression(C=10.0, max_iter=100, random_state=seed)

@@ -7,6 +7,12 @@ from tfgantl.recognition.method import Recognizer
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class CoGAN(Recognizer):
     family: ClassVar[str] = "generated"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         import keras
         from keras import layers
 
@@ -37,7 +43,7 @@ class CoGAN(Recognizer):
         trunk = latent_generator(self.latent_dim, *trainer.task.shape)
         shared = structure_of(trunk).last_features  # all but the convolution that makes the image, and its tanh
 
-        def generator(name):
+        def generator(name: str) -> "keras.Model":
             x = layers.Conv2DTranspose(trainer.task.shape[1], 5, 2, padding="same", activation="tanh", name=name)(
                 shared
             )
@@ -57,7 +63,7 @@ class CoGAN(Recognizer):
             "real": keras.Model(vector, layers.Dense(1)(vector), name="real"),
         }
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss
@@ -66,7 +72,7 @@ class CoGAN(Recognizer):
         (images, labels), target = batch["source"], batch["unlabelled"][0]
         noise = model.noise((tf.shape(images)[0], self.latent_dim))
 
-        def source_features(x):
+        def source_features(x: "tf.Tensor") -> "tf.Tensor":
             return nets["rest"](nets["first"](x, training=True), training=True)
 
         sides = ((source_features, images, nets["source_generator"]), (model.embed, target, nets["target_generator"]))
@@ -88,7 +94,7 @@ class CoGAN(Recognizer):
         model.apply(list(shared.values()), g_loss, tape)
         return {"loss": total, "d_loss": d_loss, "task": task, "g_loss": g_loss}
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Target images, labelled by what the source side predicts of their counterparts."""
         import numpy as np
 

@@ -1,9 +1,18 @@
 """Generate to adapt: a generator conditioned on features provides the loss that aligns them."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class GenerateToAdapt(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import image_discriminator, latent_generator
 
         inputs = trainer.task.num_classes + 1 + model.features.output_shape[-1] + self.latent_dim
@@ -36,14 +45,14 @@ class GenerateToAdapt(Recognizer):
             "discriminator": image_discriminator(*trainer.task.shape, trainer.task.num_classes + 1),
         }
 
-    def generated(self, model, features, labels):
+    def generated(self, model: "DomainClassifier", features: "tf.Tensor", labels: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
         noise = model.noise((tf.shape(features)[0], self.latent_dim))
         code = tf.one_hot(labels, model.head.output_shape[-1] + 1)
         return model.auxiliary_networks["generator"](tf.concat([code, features, noise], 1), training=True)
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss
@@ -52,7 +61,7 @@ class GenerateToAdapt(Recognizer):
         (images, labels), target = batch["source"], batch["unlabelled"][0]
         unknown = tf.fill(tf.shape(target)[:1], model.head.output_shape[-1])  # one more class than there are
 
-        def class_and_real_logits(x, training=True):
+        def class_and_real_logits(x: "tf.Tensor", training: bool = True) -> "tuple[tf.Tensor, tf.Tensor]":
             logits = discriminator(x, training=training)[0]
             return logits[:, :-1], logits[:, -1:]
 
@@ -80,7 +89,7 @@ class GenerateToAdapt(Recognizer):
         model.update([model.classifier], total, tape)
         return {"loss": total, "task": task, "adversarial": adversarial, "d_loss": d_loss, "g_loss": g_loss}
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Images generated from target features, labelled by the predictions of the classifier."""
         import numpy as np
 

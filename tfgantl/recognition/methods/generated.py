@@ -10,7 +10,12 @@ from tfgantl.recognition.methods.parameters import SHOT
 if TYPE_CHECKING:
     import numpy as np
 
+    from tfgantl.data import Examples
+    from tfgantl.gan import GAN
     from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.task import Task
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -43,24 +48,26 @@ class GANImages(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source",)
     from_source: ClassVar[bool] = True
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import numpy as np
 
         from tfgantl.data import Examples
         from tfgantl.images import to_uint8
 
-        task, fitted = trainer.task, None
+        task = trainer.task
+        classifier: DomainClassifier | None = None
         labels = np.arange(self.images) % task.num_classes
         for _ in range(self.rounds):
-            labelled = self.labelled(trainer, fitted and fitted.model, title)
+            labelled = self.labelled(trainer, classifier, title)
             gan = self.adapted(task, labelled, title)
             fakes = to_uint8(gan.generate(gan.latents(self.images, task.seed), labels))
             source = Examples.from_arrays(fakes, labels, task.num_classes)
             fitted = trainer.replace(source=source).train(_OnGenerated(), title, trainer.source_model())
+            classifier = fitted.model
         fitted.generated = fakes[: trainer.max_generated], labels[: trainer.max_generated]
         return fitted
 
-    def labelled(self, trainer, classifier, title):
+    def labelled(self, trainer: "Trainer", classifier: "DomainClassifier | None", title: str | None) -> "Examples":
         """Images of the target with given labels, and with confident ones of a classifier.
 
         Args:
@@ -73,7 +80,7 @@ class GANImages(Recognizer):
         from tfgantl.data import Examples
 
         task = trainer.task
-        parts = [] if task.labelled is None else [task.labelled.take()]
+        parts: list[tuple] = [] if task.labelled is None else [task.labelled.take()]
         if task.unlabelled is not None and self.labeller is not None:
             classifier = classifier or trainer.fit(self.labeller, title).model
             parts.append(most_confident(classifier, trainer.target_pool, self.confident_share))
@@ -82,9 +89,10 @@ class GANImages(Recognizer):
                 "GANImages: there must be images of the target, with labels or with a `labeller`. "
                 f"Received: none ({task.setting} setting)"
             )
-        return Examples.from_arrays(*map(np.concatenate, zip(*parts, strict=True)), task.num_classes)
+        images, labels = map(np.concatenate, zip(*parts, strict=True))
+        return Examples.from_arrays(images, labels, task.num_classes)
 
-    def adapted(self, task, labelled, title):
+    def adapted(self, task: "Task", labelled: "Examples", title: str | None) -> "GAN":
         """The GAN, adapted to labelled images, without validation."""
         import keras
 
@@ -102,11 +110,11 @@ class GANImages(Recognizer):
         extractor = train_extractor(*labelled.subset(2000), task.num_classes, task.seed, steps=100)
         method = FineTune()
         keras.utils.set_random_seed(task.seed)
-        networks = method.networks(source, dtype_policy("auto"))
-        gan = GAN(*networks, ema_decay=ADAPTATION.ema_decay, seed=task.seed)
+        generator, discriminator = method.networks(source, dtype_policy("auto"))
+        gan = GAN(generator, discriminator, ema_decay=ADAPTATION.ema_decay, seed=task.seed)
         settings = TrainingSettings(
             steps=self.gan_steps,
-            batch_size=min(task.batch_size, labelled.size),
+            batch_size=min(task.batch_size, labelled.size or task.batch_size),
             seed=task.seed,
             validate_every=self.gan_steps,
             optimization=ADAPTATION,
@@ -121,7 +129,7 @@ class _OnGenerated(Recognizer):
 
     family: ClassVar[str] = "generated"
 
-    def streams(self, trainer):
+    def streams(self, trainer: "Trainer") -> "dict[str, Examples]":
         return {name: part for name, part in super().streams(trainer).items() if name != "unlabelled"}
 
 
@@ -138,10 +146,11 @@ def most_confident(model: "DomainClassifier", images: "np.ndarray", share: float
     from tfgantl.recognition.selection import probabilities
 
     predicted = probabilities(model, images)
-    labels, chosen = predicted.argmax(1), []
+    labels = predicted.argmax(1)
+    chosen: list[int] = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         members = members[np.argsort(-predicted[members, label], kind="stable")]
         chosen.extend(members[: max(1, round(share * len(members)))])
-    chosen = np.sort(chosen)
-    return images[chosen], labels[chosen]
+    rows = np.sort(chosen)
+    return images[rows], labels[rows]

@@ -2,9 +2,18 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from tfgantl.data import Examples
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -17,10 +26,10 @@ class _Weighted(Recognizer, ABC):
     from_source: ClassVar[bool] = True
 
     @abstractmethod
-    def weights(self, source, target, seed):
+    def weights(self, source: "np.ndarray", target: "np.ndarray", seed: int) -> "np.ndarray":
         """Weights (n,) of source features (n, d), 1 on average, for target features (m, d)."""
 
-    def streams(self, trainer):
+    def streams(self, trainer: "Trainer") -> "dict[str, Examples]":
         import numpy as np
 
         from tfgantl.data import Examples
@@ -29,12 +38,12 @@ class _Weighted(Recognizer, ABC):
         images = trainer.source_pool[0]
         return {**super().streams(trainer), "source": Examples.from_arrays(images, np.arange(len(images)), len(images))}
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.state import Buffers
 
         return {"buffers": Buffers(labels=(len(trainer.source_pool[0]),), weights=(len(trainer.source_pool[0]),))}
 
-    def prepare(self, model, trainer):
+    def prepare(self, model: "DomainClassifier", trainer: "Trainer") -> None:
         from tfgantl.recognition.selection import unit_features
 
         start = trainer.source_model()
@@ -42,7 +51,7 @@ class _Weighted(Recognizer, ABC):
         weights = self.weights(source, target, trainer.task.seed)
         model.auxiliary_networks["buffers"].set(labels=trainer.source_pool[1], weights=weights)
 
-    def notes(self, model):
+    def notes(self, model: "DomainClassifier") -> dict[str, str]:
         from tfgantl.recognition.density import effective_size
 
         weights = model.auxiliary_networks["buffers"]["weights"].numpy()
@@ -50,7 +59,7 @@ class _Weighted(Recognizer, ABC):
         warning = "; below a tenth: few images dominate" if size < 0.1 * len(weights) else ""
         return {"effective sample size": f"{size:.0f} of {len(weights)} source images{warning}"}
 
-    def losses(self, model, batch):
+    def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy
@@ -77,7 +86,7 @@ class DensityRatio(_Weighted):
 
     max_weight: float = 10.0
 
-    def weights(self, source, target, seed):
+    def weights(self, source: "np.ndarray", target: "np.ndarray", seed: int) -> "np.ndarray":
         from tfgantl.recognition.density import discriminator_ratio
 
         return discriminator_ratio(source, target, self.max_weight, seed)
@@ -96,7 +105,7 @@ class KLIEP(_Weighted):
 
     centres: int = 100
 
-    def weights(self, source, target, seed):
+    def weights(self, source: "np.ndarray", target: "np.ndarray", seed: int) -> "np.ndarray":
         from tfgantl.recognition.density import kliep
 
         return kliep(source, target, self.centres, seed)
@@ -115,7 +124,7 @@ class KMM(_Weighted):
 
     max_weight: float = 100.0
 
-    def weights(self, source, target, seed):
+    def weights(self, source: "np.ndarray", target: "np.ndarray", seed: int) -> "np.ndarray":
         from tfgantl.recognition.density import kmm
 
         return kmm(source, target, self.max_weight, seed)

@@ -1,10 +1,21 @@
 """Meta-learning: an initialisation that adapts from few target images, learnt on small tasks cut from the source."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import TargetOnly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -36,11 +47,11 @@ class Reptile(Recognizer):
     uses: ClassVar[tuple[str, ...]] = ("labelled",)
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         start = self.meta_trained(trainer, title)
         return trainer.replace(steps=max(1, trainer.task.steps // 4)).train(TargetOnly(), title, start)
 
-    def meta_trained(self, trainer, title):
+    def meta_trained(self, trainer: "Trainer", title: str | None) -> "DomainClassifier":
         """A classifier whose weights are a good initialisation."""
         import numpy as np
         import tensorflow as tf
@@ -59,7 +70,7 @@ class Reptile(Recognizer):
         inner = self.inner_step(model, weights)
         progress = bar(self.tasks, title or "tasks", "task") if title and not silent else None
 
-        def draw(classes):
+        def draw(classes: "np.ndarray") -> "tuple[tf.Tensor, tf.Tensor]":
             rows = np.concatenate([rng.choice(members[label], self.shots) for label in classes])
             rows = rng.permutation(rows)
             return tf.constant(to_unit(images[rows])), tf.constant(labels[rows])
@@ -79,14 +90,16 @@ class Reptile(Recognizer):
             progress.close()
         return model
 
-    def inner_step(self, model, weights):
+    def inner_step(
+        self, model: "DomainClassifier", weights: "list[keras.Variable]"
+    ) -> "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]":
         """One traced step of plain gradient descent."""
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy
 
         @tf.function(reduce_retracing=True)
-        def step(images, labels):
+        def step(images: "tf.Tensor", labels: "tf.Tensor") -> "tf.Tensor":
             with tf.GradientTape() as tape:
                 loss = cross_entropy(labels, model.classifier(images, training=True))
             for weight, gradient in zip(weights, tape.gradient(loss, [w.value for w in weights]), strict=True):
@@ -95,7 +108,14 @@ class Reptile(Recognizer):
 
         return step
 
-    def outer_step(self, model, weights, initial, query, rate):
+    def outer_step(
+        self,
+        model: "DomainClassifier",
+        weights: "list[keras.Variable]",
+        initial: "list[tf.Tensor]",
+        query: "tuple[tf.Tensor, tf.Tensor]",
+        rate: float,
+    ) -> None:
         """Moves part of the way to the weights adapted to the task."""
         for weight, before in zip(weights, initial, strict=True):
             weight.assign(before + rate * (weight.value - before))
@@ -111,7 +131,14 @@ class FOMAML(Reptile):
 
     outer_rate: float = 0.05
 
-    def outer_step(self, model, weights, initial, query, rate):
+    def outer_step(
+        self,
+        model: "DomainClassifier",
+        weights: "list[keras.Variable]",
+        initial: "list[tf.Tensor]",
+        query: "tuple[tf.Tensor, tf.Tensor]",
+        rate: float,
+    ) -> None:
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy

@@ -1,9 +1,16 @@
 """Multi-task learning: source and target are two tasks with shared features, which may conflict."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class MultiTask(Recognizer):
     uses: ClassVar[tuple[str, ...]] = ("source", "labelled")
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.models.backbones import linear_head
         from tfgantl.recognition.state import TrainableVector
 
@@ -34,7 +41,7 @@ class MultiTask(Recognizer):
             "uncertainty": TrainableVector(2),
         }
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy
@@ -67,7 +74,7 @@ class MultiTask(Recognizer):
         cosine = products / tf.sqrt(squares[0] * squares[1])
         return {"loss": total, "source": tasks[1], "target": tasks[0], "cosine": cosine}
 
-    def notes(self, model):
+    def notes(self, model: "DomainClassifier") -> dict[str, str]:
         cosine = model.history.history["cosine"][-1]  # mean since the last validation
         warning = ", the tasks conflict: transfer may hurt" if cosine < 0 else ""
         return {"balance": self.balance, "cosine of the tasks' gradients": f"{cosine:.2f}{warning}"}

@@ -1,9 +1,16 @@
 """Model-based methods: training on the target starts from the parameters of the source."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class FineTuneClassifier(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "labelled")
     from_source: ClassVar[bool] = True
 
-    def prepare(self, model, trainer):
+    def prepare(self, model: "DomainClassifier", trainer: "Trainer") -> None:
         blocks = sorted({layer.name.split("_")[0] for layer in model.features.layers if layer.name.startswith("block")})
         for layer in model.features.layers:
             if layer.name.split("_")[0] in blocks[: self.frozen]:
@@ -45,12 +52,12 @@ class L2SPClassifier(FineTuneClassifier):
     frozen: int = 0
     strength: float = 0.01
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import frozen_copy
 
         return {"source": frozen_copy(model.features)}
 
-    def losses(self, model, batch):
+    def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         pairs = zip(model.features.weights, model.auxiliary_networks["source"].weights, strict=True)
@@ -83,15 +90,15 @@ class SHOT(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.state import Buffers
 
         return {"buffers": Buffers(centroids=(trainer.task.num_classes, model.features.output_shape[-1]))}
 
-    def prepare(self, model, trainer):
+    def prepare(self, model: "DomainClassifier", trainer: "Trainer") -> None:
         model.head.trainable = False
 
-    def refresh(self, model, trainer):
+    def refresh(self, model: "DomainClassifier", trainer: "Trainer") -> None:
         """Computes class centroids from predictions, then once more from the nearest centroids."""
         import numpy as np
         from scipy.special import softmax
@@ -108,7 +115,7 @@ class SHOT(Recognizer):
             shares = np.eye(len(centroids), dtype=np.float32)[(features @ centroids.T).argmax(1)]
         model.auxiliary_networks["buffers"].set(centroids=centroids)
 
-    def losses(self, model, batch):
+    def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, information_maximization

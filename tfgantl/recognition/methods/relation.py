@@ -1,9 +1,16 @@
 """Relation-based methods: the relations among the features of images are transferred."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,12 @@ class RelationalDistillation(Recognizer):
     family: ClassVar[str] = "relation"
     needs: ClassVar[tuple[str, ...]] = ("source",)
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import frozen_copy
 
         return {"teacher": frozen_copy(trainer.source_model().features)}
 
-    def losses(self, model, batch):
+    def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         from tfgantl.recognition.losses import relational_angle, relational_distance
 
         images = batch[next(name for name in ("unlabelled", "labelled", "source") if name in batch)][0]

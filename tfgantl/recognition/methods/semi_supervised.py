@@ -1,9 +1,16 @@
 """Semi-supervised methods: unlabelled images are trained on as well."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -28,17 +35,17 @@ class PseudoLabels(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.state import Buffers
 
         return {"buffers": Buffers(source=(trainer.task.num_classes,), target=(trainer.task.num_classes,))}
 
-    def prepare(self, model, trainer):
+    def prepare(self, model: "DomainClassifier", trainer: "Trainer") -> None:
         model.auxiliary_networks["buffers"].set(
             **dict.fromkeys(("source", "target"), [1.0 / trainer.task.num_classes] * trainer.task.num_classes)
         )
 
-    def losses(self, model, batch):
+    def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy

@@ -1,10 +1,21 @@
 """Semi-supervised learning with a GAN: its discriminator is the classifier, or provides the features."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import SourceOnly, TargetOnly
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgantl.data import Examples
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,29 +38,29 @@ class SGAN(Recognizer):
     family: ClassVar[str] = "semi-supervised"
     needs: ClassVar[tuple[str, ...]] = ("unlabelled",)
 
-    def streams(self, trainer):
+    def streams(self, trainer: "Trainer") -> "dict[str, Examples]":
         parts = super().streams(trainer)
         if "labelled" in parts:
             parts.pop("source", None)
         return parts
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import latent_generator
 
         return {"generator": latent_generator(self.latent_dim, *trainer.task.shape)}
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         target = batch["unlabelled"][0]
         generator = model.auxiliary_networks["generator"]
 
-        def generated():
+        def generated() -> "tf.Tensor":
             return generator(model.noise((tf.shape(target)[0], self.latent_dim)), training=True)
 
         fakes = generated()
 
-        def losses():
+        def losses() -> "Scalars":
             # log Z is the logit of "real": K classes, and one more whose logit is 0.
             real = tf.reduce_logsumexp(model.classifier(target, training=True), 1)
             fake = tf.reduce_logsumexp(model.classifier(fakes, training=True), 1)
@@ -63,7 +74,7 @@ class SGAN(Recognizer):
         model.update([generator], feature_matching, tape)
         return {**logs, "feature_matching": feature_matching}
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Generated images, labelled by the predictions of the classifier."""
         import numpy as np
 
@@ -94,12 +105,12 @@ class DiscriminatorProbe(Recognizer):
     family: ClassVar[str] = "semi-supervised"
     needs: ClassVar[tuple[str, ...]] = ("unlabelled",)
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import keras
 
         trunk = self.trunk(trainer, title)
 
-        def frozen(image_size, channels):
+        def frozen(image_size: int, channels: int) -> "keras.Model":
             copy = keras.models.clone_model(trunk)
             copy.set_weights(trunk.get_weights())
             for layer in copy.layers:
@@ -109,7 +120,7 @@ class DiscriminatorProbe(Recognizer):
         method = SourceOnly() if trainer.task.labelled is None else TargetOnly()
         return trainer.replace(features=frozen).train(method, title)
 
-    def trunk(self, trainer, title):
+    def trunk(self, trainer: "Trainer", title: str | None) -> "keras.Model":
         """Images → pooled maps of all blocks of a discriminator, each normalised to mean 0 and variance 1."""
         import keras
         from keras import layers
@@ -127,7 +138,7 @@ class DiscriminatorProbe(Recognizer):
         discriminator = DCGANDiscriminator(size, channels, (32, 64))
         gan = GAN(latent_generator(64, size, channels), discriminator, seed=task.seed)
         gan.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5), r1=0.1)
-        images = task.unlabelled
+        images = cast("Examples", task.unlabelled)  # as `needs` says
         gan.fit(
             batches(images, min(task.batch_size, images.size or task.batch_size), task.seed),
             steps_per_epoch=self.gan_steps, shuffle=False, verbose=0, callbacks=[StepBar(title)] if title else [],

@@ -1,9 +1,18 @@
 """Image translation: labelled source images are translated to the target domain and trained on."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tfgantl.recognition.domain_classifier import DomainClassifier
+    from tfgantl.recognition.method import Batch, Scalars
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class PixelDA(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import image_discriminator, translator
 
         return {
@@ -35,12 +44,12 @@ class PixelDA(Recognizer):
             "discriminator": image_discriminator(*trainer.task.shape, 1),
         }
 
-    def translated(self, model, images):
+    def translated(self, model: "DomainClassifier", images: "tf.Tensor") -> "tf.Tensor":
         import tensorflow as tf
 
         return model.auxiliary_networks["translator"]([images, model.noise((tf.shape(images)[0], self.latent_dim))])
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss
@@ -59,20 +68,21 @@ class PixelDA(Recognizer):
             total = self.realism * g_loss + self.task * label_loss
         model.update([translator], total, tape)
 
-        def classify():
+        def classify() -> "Scalars":
             return {"task": model.supervised(batch), "translated": model.supervised({"fakes": (fakes, labels)})}
 
         logs = model.minimize(classify, auxiliary=False)
         return {**logs, "d_loss": d_loss, "g_loss": g_loss}
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Translated source images uint8 (count, side, side, channels), and their labels."""
         import numpy as np
         import tensorflow as tf
 
         from tfgantl.images import to_uint8, to_unit
+        from tfgantl.recognition.task import with_labels
 
-        images, labels = trainer.task.source.subset(count)
+        images, labels = with_labels(trainer.task.source, count)
         parts = [images[start : start + 256] for start in range(0, len(images), 256)]
         translated = [self.translated(model, tf.constant(to_unit(part))).numpy() for part in parts]
         return to_uint8(np.concatenate(translated)), labels
@@ -99,7 +109,7 @@ class CyCADA(Recognizer):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
     from_source: ClassVar[bool] = True
 
-    def networks(self, model, trainer):
+    def networks(self, model: "DomainClassifier", trainer: "Trainer") -> "dict[str, keras.Model]":
         from tfgantl.recognition.auxiliary_networks import (
             domain_discriminator,
             frozen_copy,
@@ -118,7 +128,7 @@ class CyCADA(Recognizer):
             "domain": domain_discriminator(model.features.output_shape[-1]),
         }
 
-    def step(self, model, batch):
+    def step(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
         import tensorflow as tf
 
         from tfgantl.recognition.losses import cross_entropy, domain_loss, reverse_gradient
@@ -127,7 +137,7 @@ class CyCADA(Recognizer):
         (images, labels), target = batch["source"], batch["unlabelled"][0]
         target_fakes, source_fakes = nets["to_target"](images), nets["to_source"](target)
 
-        def least_squares(network, x, label, training=True):
+        def least_squares(network: "keras.Model", x: "tf.Tensor", label: float, training: bool = True) -> "tf.Tensor":
             return tf.reduce_mean(tf.square(network(x, training=training)[0] - label))
 
         with tf.GradientTape() as tape:
@@ -151,7 +161,7 @@ class CyCADA(Recognizer):
             total = g_loss + self.cycle * cycle_loss + self.semantic * semantic_loss
         model.update([nets["to_target"], nets["to_source"]], total, tape)
 
-        def classify():
+        def classify() -> "Scalars":
             embedded = model.embed(target_fakes)
             terms = {"task": cross_entropy(labels, model.head(embedded))}
             terms["target"] = model.on_labelled(batch)
@@ -172,11 +182,12 @@ class CyCADA(Recognizer):
             "semantic_loss": semantic_loss,
         }  # fmt: skip
 
-    def generate(self, model, trainer, count):
+    def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Translated source images, as in `PixelDA`."""
         from tfgantl.images import to_uint8, to_unit
         from tfgantl.models.inference import predict
+        from tfgantl.recognition.task import with_labels
 
-        images, labels = trainer.task.source.subset(count)
+        images, labels = with_labels(trainer.task.source, count)
         translated = predict(model.auxiliary_networks["to_target"], to_unit(images))
         return to_uint8(translated), labels

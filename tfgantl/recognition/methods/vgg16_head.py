@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods.baselines import TargetOnly
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.recognition.fitted import Fitted
+    from tfgantl.recognition.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class VGG16Head(Recognizer):
     uses: ClassVar[tuple[str, ...]] = ("labelled",)
     needs: ClassVar[tuple[str, ...]] = ("labelled",)
 
-    def fit(self, trainer, title=None):
+    def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         task = trainer.task
         frozen_steps = min(max(1, round(self.frozen_share * task.steps)), task.steps)
         fitted = trainer.replace(features=self.features, steps=frozen_steps).train(TargetOnly(), title)
@@ -52,7 +58,7 @@ class VGG16Head(Recognizer):
         )
         return unfrozen.train(TargetOnly(), title, fitted.model)
 
-    def features(self, image_size, channels, trainable=()):
+    def features(self, image_size: int, channels: int, trainable: tuple[str, ...] = ()) -> "keras.Model":
         """Images → features (batch, units), with some blocks of VGG16 to train."""
         import keras
         from keras import layers
