@@ -49,8 +49,9 @@ def classes() -> list[tuple[str, str]]:
     """Module and name of every class that files can hold: those of all network families, and others."""
     from tfgantl.models.families import FAMILIES
 
+    networks = [path.partition(":") for family in FAMILIES for path in family.classes]
     others = [(module, name) for module, names in MODULES.items() for name in names]
-    return [tuple(path.split(":")) for family in FAMILIES for path in family.classes] + others
+    return [(module, name) for module, _, name in networks] + others
 
 
 def _placeholder(module: str, name: str) -> type:
