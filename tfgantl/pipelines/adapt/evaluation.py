@@ -7,7 +7,7 @@ import numpy as np
 
 from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.metrics.verdict import Verdict, judge_transfer
-from tfgantl.pipelines.adapt.preparation import Prepared
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.measurement import EvaluationSet
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class AdaptationEvaluation:
 
 
 def evaluate(
-    config: "AdaptConfig", prepared: Prepared, evaluation_set: EvaluationSet, images: dict[str, np.ndarray]
+    config: "AdaptConfig", prepared: PreparedAdaptation, evaluation_set: EvaluationSet, images: dict[str, np.ndarray]
 ) -> AdaptationEvaluation:
     """Measures the images of all generators.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedAdaptation:
     """Everything that an adaptation needs, checked.
 
     Args:
@@ -55,7 +55,7 @@ class Prepared:
         }
 
 
-def prepare(config: "AdaptConfig", name: str) -> Prepared:
+def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     """Loads and checks what an `AdaptConfig` asks for, and logs what can be estimated before training.
 
     Args:
@@ -91,4 +91,6 @@ def prepare(config: "AdaptConfig", name: str) -> Prepared:
     log(str(transferability), *([reason] if reason else []))
     # A method that does not fit the networks fails here, before the run.
     next(transfer.schedule(config.steps)).apply(GAN(*transfer.networks(source, "float32")))
-    return Prepared(name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer)
+    return PreparedAdaptation(
+        name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer
+    )

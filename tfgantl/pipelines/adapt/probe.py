@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tfgantl.images import to_uint8
 from tfgantl.metrics.verdict import judge_transfer
-from tfgantl.pipelines.adapt.preparation import Prepared
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.adapt.results import ProbeResult
 from tfgantl.pipelines.adapt.training import train_pair
 from tfgantl.pipelines.measurement import probe_inputs
@@ -20,7 +20,7 @@ SHARE = 0.1  # of the steps of the run that is asked about
 MIN_STEPS = 50
 
 
-def probe(config: "AdaptConfig", prepared: Prepared) -> ProbeResult:
+def probe(config: "AdaptConfig", prepared: PreparedAdaptation) -> ProbeResult:
     """Trains for a tenth of the steps, and compares; writes nothing, and touches no test image.
 
     Args:

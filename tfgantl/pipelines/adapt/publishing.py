@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from tfgantl.export.publish import publish
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
-from tfgantl.pipelines.adapt.preparation import Prepared
-from tfgantl.pipelines.adapt.training import Training
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def publish_adapted(
-    config: "AdaptConfig", prepared: Prepared, training: Training, evaluation: AdaptationEvaluation, run: RunDirectory
+    config: "AdaptConfig",
+    prepared: PreparedAdaptation,
+    training: AdaptationTraining,
+    evaluation: AdaptationEvaluation,
+    run: RunDirectory,
 ) -> Path | None:
     """Publishes with all that is known of the generator.
 

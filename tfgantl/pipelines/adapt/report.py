@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from tfgantl.configuration import to_yaml
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
-from tfgantl.pipelines.adapt.preparation import Prepared
-from tfgantl.pipelines.adapt.training import Training
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.report import Report, curves, data_rows, memorisation_sheet, sheet
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def adaptation_report(
-    config: "AdaptConfig", prepared: Prepared, training: Training, evaluation: AdaptationEvaluation
+    config: "AdaptConfig", prepared: PreparedAdaptation, training: AdaptationTraining, evaluation: AdaptationEvaluation
 ) -> Report:
     """Puts together the report of an adaptation.
 

@@ -9,8 +9,8 @@ import keras
 from tfgantl.metrics.transferability import Transferability
 from tfgantl.metrics.verdict import Verdict
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
-from tfgantl.pipelines.adapt.preparation import Prepared
-from tfgantl.pipelines.adapt.training import Training
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.pipelines.results import Result, RunResult, python_only
 from tfgantl.report import Report
 
@@ -55,8 +55,8 @@ class AdaptResult(RunResult):
         run_dir: Path,
         export_dir: Path | None,
         seconds: float,
-        prepared: Prepared,
-        training: Training,
+        prepared: PreparedAdaptation,
+        training: AdaptationTraining,
         evaluation: AdaptationEvaluation,
         report: Report,
     ) -> Self:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfgantl.gan import GAN
 from tfgantl.images import grid, side_by_side
-from tfgantl.pipelines.adapt.preparation import Prepared
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.measurement import EvaluationSet, real_sheet, sheet_of
 from tfgantl.pipelines.saving import save_networks
 from tfgantl.training.optimization import dtype_policy
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Training:
+class AdaptationTraining:
     """What came of the trainings.
 
     Args:
@@ -42,7 +42,9 @@ class Training:
         return self.trained["adapted"]
 
 
-def train(config: "AdaptConfig", prepared: Prepared, evaluation_set: EvaluationSet, run: RunDirectory) -> Training:
+def train(
+    config: "AdaptConfig", prepared: PreparedAdaptation, evaluation_set: EvaluationSet, run: RunDirectory
+) -> AdaptationTraining:
     """Adapts, saves the networks, trains the baseline, and shows what each of them generates.
 
     Args:
@@ -52,7 +54,7 @@ def train(config: "AdaptConfig", prepared: Prepared, evaluation_set: EvaluationS
         run: Where networks, pictures, logs and checkpoints go.
     """
     sheets = {"real": real_sheet(*evaluation_set.train)}
-    training = Training({}, {}, sheets)
+    training = AdaptationTraining({}, {}, sheets)
     run.write_png("reals.png", grid(sheets["real"], 10))
 
     def show(gan: GAN, title: str) -> None:
@@ -76,7 +78,7 @@ def train(config: "AdaptConfig", prepared: Prepared, evaluation_set: EvaluationS
 
 
 def train_pair(
-    prepared: Prepared,
+    prepared: PreparedAdaptation,
     config: "AdaptConfig",
     transfer: Transfer,
     title: str,

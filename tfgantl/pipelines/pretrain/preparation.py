@@ -17,7 +17,7 @@ SIZE, CHANNELS = 28, 1  # for data that leaves them open
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPretraining:
     """Everything that a pretraining needs, checked.
 
     Args:
@@ -40,7 +40,7 @@ class Prepared:
         return {**data, "extractor": self.extractor.id}
 
 
-def prepare(config: "PretrainConfig") -> Prepared:
+def prepare(config: "PretrainConfig") -> PreparedPretraining:
     """Loads and checks what a `PretrainConfig` asks for.
 
     Raises:
@@ -52,4 +52,4 @@ def prepare(config: "PretrainConfig") -> Prepared:
     num_classes = examples["train"].num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
-    return Prepared(examples, num_classes, extractor)
+    return PreparedPretraining(examples, num_classes, extractor)

@@ -10,7 +10,7 @@ import numpy as np
 from tfgantl.configuration import to_yaml
 from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.pipelines.measurement import SHEET
-from tfgantl.pipelines.pretrain.preparation import Prepared
+from tfgantl.pipelines.pretrain.preparation import PreparedPretraining
 from tfgantl.pipelines.results import RunResult, python_only
 from tfgantl.report import Report, curves, data_rows, sheet
 from tfgantl.training.run import Trained
@@ -55,7 +55,11 @@ class PretrainResult(RunResult):
 
 
 def pretraining_report(
-    config: "PretrainConfig", prepared: Prepared, trained: Trained, evaluation: Evaluation, generated: np.ndarray
+    config: "PretrainConfig",
+    prepared: PreparedPretraining,
+    trained: Trained,
+    evaluation: Evaluation,
+    generated: np.ndarray,
 ) -> Report:
     """Puts together the report of a pretraining.
 

@@ -7,7 +7,7 @@ import keras
 from tfgantl.gan import GAN
 from tfgantl.images import grid
 from tfgantl.pipelines.measurement import SHEET
-from tfgantl.pipelines.pretrain.preparation import Prepared
+from tfgantl.pipelines.pretrain.preparation import PreparedPretraining
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run import Trained, TrainingData
 from tfgantl.training.run import train as train_gan
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig
 
 
-def train(config: "PretrainConfig", prepared: Prepared, run: RunDirectory) -> Trained:
+def train(config: "PretrainConfig", prepared: PreparedPretraining, run: RunDirectory) -> Trained:
     """Builds a pair, and trains it.
 
     Args:

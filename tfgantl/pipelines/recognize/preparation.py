@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedComparison:
     """Everything that a comparison needs, checked.
 
     Args:
@@ -34,7 +34,7 @@ class Prepared:
         return f"{len(self.trials)} trainings, selection by {config.selection}"
 
 
-def prepare(config: "RecognizeConfig") -> Prepared:
+def prepare(config: "RecognizeConfig") -> PreparedComparison:
     """Loads both domains, and refuses before the run whatever is wrong with them or with the settings.
 
     Args:
@@ -51,4 +51,4 @@ def prepare(config: "RecognizeConfig") -> Prepared:
         domains.task(labels, config.seed, **config.task_settings())
     seeds = list(range(config.seed, config.seed + config.seeds))
     labelled = domains.test()[1] is not None
-    return Prepared(domains, trials(by_label(config.method), config.labels, seeds, labelled))
+    return PreparedComparison(domains, trials(by_label(config.method), config.labels, seeds, labelled))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tfgantl.errors import InterruptedRun
-from tfgantl.pipelines.recognize.preparation import Prepared
+from tfgantl.pipelines.recognize.preparation import PreparedComparison
 from tfgantl.progress import log
 from tfgantl.recognition.comparison import TrialResult
 from tfgantl.recognition.comparison import run as run_trials
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.recognize import RecognizeConfig
 
 
-def train(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> Summary:
+def train(config: "RecognizeConfig", prepared: PreparedComparison, run: RunDirectory) -> Summary:
     """Runs all trials, and sums them up.
 
     Args:
@@ -35,7 +35,7 @@ def train(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> S
     return summary
 
 
-def finished_trials(config: "RecognizeConfig", prepared: Prepared, run: RunDirectory) -> list[TrialResult]:
+def finished_trials(config: "RecognizeConfig", prepared: PreparedComparison, run: RunDirectory) -> list[TrialResult]:
     """Results of all trials; those that the run directory holds are not trained again."""
     loaded = {number: load_result(run, number, trial) for number, trial in enumerate(prepared.trials)}
     results = {number: result for number, result in loaded.items() if result is not None}

@@ -30,7 +30,7 @@ RECORD_EVERY = 20  # steps
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedStyles:
     """Everything that a training needs, checked.
 
     Args:
@@ -64,7 +64,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Training:
+class StyleTraining:
     """What came of the trainings.
 
     Args:
@@ -78,7 +78,7 @@ class Training:
     seconds_per_step: dict[str, float]
 
 
-def prepare(config: "StyleTrainingConfig") -> Prepared:
+def prepare(config: "StyleTrainingConfig") -> PreparedStyles:
     """Loads and checks what a `StyleTrainingConfig` asks for.
 
     Raises:
@@ -99,10 +99,10 @@ def prepare(config: "StyleTrainingConfig") -> Prepared:
     examples = next(iter(crops(materials.training, config.size, 16, 1, config.seed + 1))).numpy()
     unseen = next(iter(crops(materials.held_out, config.size, 16, 1, config.seed + 2))).numpy()
     loss = PaintingLoss(materials.styles, examples, config.weights, config.style_weight, config.tv_weight, dtype)
-    return Prepared(materials, network, dtype, base, base_discriminator, loss, unseen)
+    return PreparedStyles(materials, network, dtype, base, base_discriminator, loss, unseen)
 
 
-def train(config: "StyleTrainingConfig", prepared: Prepared, run: RunDirectory) -> Training:
+def train(config: "StyleTrainingConfig", prepared: PreparedStyles, run: RunDirectory) -> StyleTraining:
     """Trains the network, and the baseline if one is asked for.
 
     Args:
@@ -110,7 +110,7 @@ def train(config: "StyleTrainingConfig", prepared: Prepared, run: RunDirectory) 
         prepared: What to train with.
         run: Where logs and checkpoints go.
     """
-    training = Training({}, {}, {})
+    training = StyleTraining({}, {}, {})
 
     def add(title: str, network: Stylizer, base_discriminator: StyleDiscriminator | None, rows_only: bool) -> None:
         training.networks[title] = network
@@ -129,7 +129,7 @@ def train(config: "StyleTrainingConfig", prepared: Prepared, run: RunDirectory) 
 
 def train_network(
     config: "StyleTrainingConfig",
-    prepared: Prepared,
+    prepared: PreparedStyles,
     run: RunDirectory,
     network: Stylizer,
     base_discriminator: StyleDiscriminator | None,

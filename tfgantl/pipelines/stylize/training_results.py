@@ -11,7 +11,7 @@ from tfgantl.models.copies import float32_copy
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines.results import RunResult, python_only
 from tfgantl.pipelines.stylize.trained import STYLIZER
-from tfgantl.pipelines.stylize.training import Prepared, Training
+from tfgantl.pipelines.stylize.training import PreparedStyles, StyleTraining
 from tfgantl.report import Report
 from tfgantl.style.feedforward import measured, with_styles_of
 from tfgantl.style.sheets import loss_curves, style_sheet
@@ -55,7 +55,7 @@ class StyleTrainingResult(RunResult):
         run_dir: Path,
         export_dir: Path,
         seconds: float,
-        training: Training,
+        training: StyleTraining,
         losses: dict,
         network: Stylizer,
         report: Report,
@@ -79,7 +79,7 @@ class StyleTrainingResult(RunResult):
         return [*super().closing_lines(), f"SavedModel: {self.export_dir}"]
 
 
-def evaluate(prepared: Prepared, training: Training) -> dict[str, dict]:
+def evaluate(prepared: PreparedStyles, training: StyleTraining) -> dict[str, dict]:
     """Losses of all networks on crops of held-out pictures, for each style."""
     return {
         title: measured(prepared.loss, float32_copy(network), prepared.unseen)
@@ -87,7 +87,7 @@ def evaluate(prepared: Prepared, training: Training) -> dict[str, dict]:
     }
 
 
-def save_network(prepared: Prepared, training: Training, run: RunDirectory) -> tuple[Stylizer, bytes]:
+def save_network(prepared: PreparedStyles, training: StyleTraining, run: RunDirectory) -> tuple[Stylizer, bytes]:
     """Saves the network, with the styles of its base, and a sheet of what it paints.
 
     Returns:
@@ -111,8 +111,8 @@ def publish_styles(config: "StyleTrainingConfig", network: Stylizer, sheet: byte
 
 def training_report(
     config: "StyleTrainingConfig",
-    prepared: Prepared,
-    training: Training,
+    prepared: PreparedStyles,
+    training: StyleTraining,
     losses: dict,
     network: Stylizer,
     sheet: bytes,
