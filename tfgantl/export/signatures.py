@@ -1,5 +1,7 @@
 """What an exported generator answers to: named inputs and outputs, core TensorFlow operations only."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -27,29 +29,29 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
     latents = tf.TensorSpec([None, latent_dim], tf.float32, name="latents")
     seed = tf.TensorSpec([None], tf.int64, name="seed")
     labels = [tf.TensorSpec([None], tf.int32, name="labels")] if len(generator.inputs) == 2 else []
-    classes = getattr(generator, "num_classes", None)
+    classes: Any = getattr(generator, "num_classes", None)
 
-    def images_of(latents, *labels):
+    def images_of(latents: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
         checks = [check_rows(latents), check_finite(latents), *(check_labels(rows, classes) for rows in labels)]
         with tf.control_dependencies(checks):
-            latents, *labels = (tf.identity(rows) for rows in (latents, *labels))
-        return generator([latents, *labels] if labels else latents, training=False)
+            inputs = [tf.identity(rows) for rows in (latents, *labels)]
+        return generator(inputs if labels else inputs[0], training=False)
 
-    def pixels_of(seed, *labels):
+    def pixels_of(seed: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
         with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
             seed = tf.identity(seed)
         return to_uint8(images_of(latents_of_seeds(seed, latent_dim), *labels))
 
     @tf.function(input_signature=[latents, *labels])
-    def serving_default(latents, *labels):
+    def serving_default(latents: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": images_of(latents, *labels)}
 
     @tf.function(input_signature=[seed, *labels])
-    def generate(seed, *labels):
+    def generate(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": pixels_of(seed, *labels)}
 
     @tf.function(input_signature=[seed, *labels])
-    def generate_png(seed, *labels):
+    def generate_png(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"png_bytes": encode_pngs(pixels_of(seed, *labels))}
 
     return {"serving_default": serving_default, "generate": generate, "generate_png": generate_png}

@@ -8,7 +8,7 @@ import typing
 from contextlib import redirect_stderr
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
@@ -41,7 +41,7 @@ def configure(config_class: type[Config], verb: str, settings: dict[str, Any], d
     return config_class(**{name: _checked(config_class, name, value, hints) for name, value in settings.items()})
 
 
-def _check_names(config_class, verb, settings):
+def _check_names(config_class: type[Any], verb: str, settings: dict[str, Any]) -> None:
     known = [field.name for field in dataclasses.fields(config_class) if field.init]
     for name in settings:
         if name not in known:
@@ -50,13 +50,14 @@ def _check_names(config_class, verb, settings):
             raise ConfigError(f"`{verb}` must be given settings that it has; {hint} Received: {name}")
 
 
-def _checked(config_class, name, value, hints):
+def _checked(config_class: type[Any], name: str, value: Any, hints: dict[str, Any]) -> Any:
     hint, base = hints[name], chosen_class(hints[name])
     if isinstance(value, Path):
         value = str(value)
     elif isinstance(getattr(value, "item", None), types.BuiltinFunctionType) and isinstance(value, Number):
-        value = value.item()  # a scalar of NumPy
-    if base is None and dataclasses.is_dataclass(hint):  # such as `Optimization`, of which a parser takes parts only
+        value = cast(Any, value).item()  # a scalar of NumPy
+    # Of a dataclass that is not chosen, such as `Optimization`, a parser takes parts only.
+    if base is None and isinstance(hint, type) and dataclasses.is_dataclass(hint):
         if isinstance(value, hint):
             return value
         if not isinstance(value, dict):
@@ -72,14 +73,14 @@ def _checked(config_class, name, value, hints):
         raise ConfigError(f"`{name}` must be {_allowed(hint)}. Received: {value!r}{reason}") from error
 
 
-def _parser(config_class):
+def _parser(config_class: type[Any]) -> ArgumentParser:
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(config_class)
     return parser
 
 
-def _allowed(hint) -> str:
+def _allowed(hint: Any) -> str:
     """What a field takes, in words."""
     base = chosen_class(hint)
     if base is not None:
@@ -92,7 +93,7 @@ def _allowed(hint) -> str:
     return f"of type {hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else hint}"
 
 
-def _resumed(config_class, verb, settings, defaults):
+def _resumed(config_class: type[Any], verb: str, settings: dict[str, Any], defaults: dict) -> Any:
     """The configuration of the run that is to go on, read as the command line reads it."""
     wrong = [name for name in settings if name not in ("resume", "allow_changes")]
     if wrong:

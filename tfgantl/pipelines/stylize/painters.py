@@ -3,7 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tfgantl.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize import StylizeConfig
+    from tfgantl.style.coarse_to_fine import Painting, PaintingTask
 
 
 RECORD_EVERY = 10  # steps between records
@@ -78,7 +79,7 @@ class OptimizingPainter:
         progress = bar(config.steps, title)
         progress.update(painting.step if painting else 0)
 
-        def on_step(painting):
+        def on_step(painting: "Painting") -> bool:
             progress.update()
             if painting.step % RECORD_EVERY == 0 or painting.step == config.steps:
                 progress.set_postfix({name: f"{v:.3g}" for name, v in painting.terms.items()}, refresh=False)
@@ -86,14 +87,14 @@ class OptimizingPainter:
                 run.log({"run": title, **records[-1]})
             return interruption.asked is not None
 
-        def on_state(painting):
-            picture = self._finished(task, painting.image)
+        def on_state(painting: "Painting") -> None:
+            picture = self._finished(task, cast(np.ndarray, painting.image))
             if len(self.job.contents) == 1:
                 target = run.path / "steps" / f"{painting.step:06}.png"
                 _write(run, target, picture)
             _write(run, place(run, path), picture)
-            terms = {f"term_{name}": np.float32(value) for name, value in painting.terms.items()}
-            save_state(run, {**painting.state, **terms}, step=painting.step, picture=number)
+            terms: dict[str, Any] = {f"term_{name}": np.float32(value) for name, value in painting.terms.items()}
+            save_state(run, {**(painting.state or {}), **terms}, step=painting.step, picture=number)
 
         with Interruption() as interruption:
             try:
@@ -111,14 +112,14 @@ class OptimizingPainter:
             "effective_weights": painting.effective,
         }  # fmt: skip
 
-    def _task(self, run, number):
+    def _task(self, run: RunDirectory, number: int) -> "PaintingTask":
         from tfgantl.style.coarse_to_fine import PaintingTask
         from tfgantl.style.objective import Weights
 
         config, job, before = self.config, self.job, None
         if config.smooth and number:
-            earlier = job.contents[number - 1]
-            before = read_picture(place(run, earlier), "content"), job.read(earlier)
+            earlier = cast(Path, job.contents[number - 1])  # frames are of a folder
+            before = read_picture(place(run, earlier), "content"), read_picture(earlier, "content")
         return PaintingTask(
             job.read(job.contents[number]), job.styles, job.shares,
             Weights(config.content_weight, config.style_weight, config.tv_weight, config.smooth), config.passed,
@@ -126,7 +127,7 @@ class OptimizingPainter:
             config.optimizer, config.learning_rate, config.seed,
         )  # fmt: skip
 
-    def _finished(self, task, image):
+    def _finished(self, task: "PaintingTask", image: np.ndarray) -> np.ndarray:
         """uint8 (height, width, 3) with colours and regions of the content where they are to stay."""
         shape = image.shape[1:3]
         if task.content is None:
@@ -177,14 +178,15 @@ class ModulePainter:
         seconds = round(time.perf_counter() - start, 4)
         return {"content_loss": None, "style_loss": None, "seconds_per_step": seconds, "effective_weights": {}}
 
-    def _smoothed(self, run, number, content, painted):
+    def _smoothed(self, run: RunDirectory, number: int, content: np.ndarray, painted: np.ndarray) -> np.ndarray:
         """Mixed with the frame before where the content has not moved."""
         from tfgantl.style.objective import held
 
-        earlier = self.job.contents[number - 1]
+        earlier = cast(Path, self.job.contents[number - 1])
         shape = content.shape[:2]
-        before = to_unit(resized(read_picture(place(run, earlier), "content"), shape))
-        return held(painted, content, (before, to_unit(resized(self.job.read(earlier), shape))), self.config.smooth)
+        frame, result = (read_picture(path, "content") for path in (earlier, place(run, earlier)))
+        before = to_unit(resized(result, shape)), to_unit(resized(frame, shape))
+        return held(painted, content, before, self.config.smooth)
 
 
 def make_painter(config: "StylizeConfig", job: Job) -> OptimizingPainter | ModulePainter:
@@ -246,7 +248,7 @@ def deliver(output: str | None, painted: list[Path]) -> Path:
     return target
 
 
-def _write(run, target, picture):
+def _write(run: RunDirectory, target: Path, picture: np.ndarray) -> None:
     target.parent.mkdir(exist_ok=True)
     with run.replacing(str(target.relative_to(run.path))) as temporary:
         save_picture(temporary, picture)
