@@ -270,7 +270,7 @@ FAILURES = {
     "layers that are not there": (
         lambda path: ["--transfer", "FreezeD", "--transfer.layers", "9"],
         2,
-        "a pattern of layers to freeze must match",
+        "the discriminator must have 9 blocks to freeze. Received: 2",
     ),
     "negative seed of the data": (lambda path: ["--target.seed", "-1"], 2, "`seed` must be in [0, 4294967295]"),
     "no export": (

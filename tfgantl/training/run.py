@@ -102,7 +102,7 @@ def train(
     def batches_from(start: int) -> tf.data.Dataset:
         return batches(data.train, settings.batch_size, settings.seed, start, mirror=settings.mirror)
 
-    def follow_schedule(save=None):
+    def follow_schedule(save: Save | None = None) -> list[str]:
         return run_schedule(gan, transfer.schedule(settings.steps), batches_from, validate, progress, state, save)
 
     try:

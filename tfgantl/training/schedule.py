@@ -39,7 +39,7 @@ class ScheduleState:
 
 def run_schedule(
     gan: GAN,
-    schedule: Generator[Stage, StageMetrics | None, None],
+    schedule: Generator[Stage, StageMetrics, None],
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,

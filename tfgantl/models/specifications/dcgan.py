@@ -85,7 +85,9 @@ class DCGAN(Networks):
             norm_momentum=0.9,
         )  # fmt: skip
 
-    def build(self, image_size, channels, num_classes=None, dtype="float32"):
+    def build(
+        self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
+    ) -> "tuple[keras.Model, keras.Model]":
         if image_size % prod(self.strides):
             raise ConfigError(
                 f"`strides` must have a product that divides the image size {image_size}. "

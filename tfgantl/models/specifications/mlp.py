@@ -30,7 +30,9 @@ class MLP(Networks):
     label_dim: int = 16
     negative_slope: float = 0.01
 
-    def build(self, image_size, channels, num_classes=None, dtype="float32"):
+    def build(
+        self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
+    ) -> "tuple[keras.Model, keras.Model]":
         generator_class, discriminator_class = self.keras_classes()
         common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
         generator = generator_class(**common, **asdict(self))
