@@ -51,7 +51,7 @@ def parse(verb, *arguments):
 
 
 @pytest.mark.parametrize("verb", PIPELINES)
-def test_help_answers_in_under_a_second_and_without_tensorflow(verb):
+def test_help_answers_at_once_and_without_tensorflow(verb, libraries_time):
     if verb in cli.PIPELINES:
         words, run = ["tfgantl", *verb.split()], "from tfgantl.cli import main; main()"
     else:
@@ -61,14 +61,22 @@ def test_help_answers_in_under_a_second_and_without_tensorflow(verb):
         f"try: {run}\n"
         "finally: assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    taken = []
-    for _ in range(2):  # processor time, as other work may keep this from running; the better of two
-        before = os.times()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        after = os.times()
-        taken.append(after.children_user + after.children_system - before.children_user - before.children_system)
-        assert done.returncode == 0 and "--config" in done.stdout and not done.stderr, done.stderr
-    assert min(taken) < 1.0
+    assert min(processor_time(code, "--config") for _ in range(2)) < 3.0 * libraries_time
+
+
+def processor_time(code, printed):
+    """Seconds that a process takes of a processor, as other work may keep it from running."""
+    before = os.times()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    after = os.times()
+    assert done.returncode == 0 and printed in done.stdout and not done.stderr, done.stderr
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+@pytest.fixture(scope="module")
+def libraries_time():
+    """What the libraries behind the help take by themselves: about a third of a second on a laptop."""
+    return min(processor_time("import jsonargparse, numpy, PIL.Image, yaml", "") for _ in range(2))
 
 
 def test_the_console_script_lists_the_verbs(capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
@@ -39,7 +40,7 @@ class ScheduleState:
 
 def run_schedule(
     gan: GAN,
-    schedule: Generator[Stage, StageMetrics, None],
+    schedule: Generator[Stage, Any, None],
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Validate,
     progress: Progress,

@@ -9,7 +9,7 @@ from tfgantl.errors import ConfigError
 from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
 
 if TYPE_CHECKING:
-    pass
+    import keras
 
 
 @dataclass(frozen=True)

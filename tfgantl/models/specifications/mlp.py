@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
 
 if TYPE_CHECKING:
-    pass
+    import keras
 
 
 @dataclass(frozen=True)
