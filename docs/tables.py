@@ -4,12 +4,11 @@ A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; what 
 methods needs no TensorFlow.
 """
 
-import inspect
 import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from tfgantl import transfer
+from tfgantl import method_tables, transfer
 from tfgantl.recognition import METHODS
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +18,7 @@ NEEDS = {"source": "labelled source", "unlabelled": "target images", "labelled":
 
 def summary(cls: type) -> str:
     """First line of the docstring, without its full stop."""
-    return inspect.getdoc(cls).partition("\n")[0].rstrip(".")
+    return method_tables.summary(cls).rstrip(".")
 
 
 def settings(cls: type) -> str:
@@ -30,9 +29,8 @@ def settings(cls: type) -> str:
 
 def paper(cls: type) -> str:
     """The `Reference:` of the docstring, with addresses as links."""
-    _, _, text = inspect.getdoc(cls).partition("\nReference:\n")
-    parts = " ".join(text.partition("\n\n")[0].split()).split("; ")
-    return "; ".join(re.sub(r"^(.*?),? (https?://\S+)", r"[\1](\2)", part) for part in parts) or "–"
+    parts = method_tables.paper(cls).split("; ")
+    return "; ".join(re.sub(r"^(.*?),? (https?://\S+)", r"[\1](\2)", part) for part in parts)
 
 
 def needs(cls: type) -> str:

@@ -335,3 +335,21 @@ def test_old_files_that_name_old_modules_load(make_gan, tmp_path):
         again = load_generator(str(tmp_path / "before.keras"))
         assert type(again) is type(network)
         np.testing.assert_allclose(images_of(again), images_of(network), atol=1e-6)
+
+
+def test_a_residual_block_is_one_block_with_its_shortcut():
+    layers = keras.layers
+    x = images = keras.Input((8, 8, 3))
+    for block in (1, 2):
+        inner = layers.ReLU(name=f"block{block}_relu")(layers.Conv2D(4, 3, 2, "same", name=f"block{block}_first")(x))
+        inner = layers.Conv2D(4, 3, padding="same", name=f"block{block}_second")(inner)
+        shortcut = layers.Conv2D(4, 1, 2, name=f"block{block}_shortcut")(x)
+        x = layers.Add(name=f"block{block}_sum")([inner, shortcut])
+    logits = layers.Dense(1, name="logits")(layers.Flatten()(x))
+    network = keras.Model(images, logits)
+    blocks = structure_of(network).blocks
+    assert [{layer.name for layer in block.layers} - {network.layers[-2].name} for block in blocks] == [
+        {f"block{block}_{part}" for part in ("first", "relu", "second", "shortcut", "sum")} for block in (1, 2)
+    ]
+    assert [block.feature._keras_history.operation.name for block in blocks] == ["block1_sum", "block2_sum"]
+    assert [layer.name for layer in structure_of(network).outputs] == ["logits"]

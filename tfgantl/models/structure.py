@@ -15,8 +15,8 @@ from tfgantl.models.kernels import Kernel, is_kernel_layer, keras_kernels
 NORMALISATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
 # What may stand behind the feature of a block, and belongs to the block all the same.
 AFTER_FEATURES = (
-    layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.MaxPooling2D, layers.AveragePooling2D,
-    layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D, layers.Flatten,
+    layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.UpSampling2D, layers.MaxPooling2D,
+    layers.AveragePooling2D, layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D, layers.Flatten,
 )  # fmt: skip
 
 
@@ -126,14 +126,7 @@ def structure_of(network: keras.Model) -> Structure:
             f"the {network.name} must be a functional or sequential model, or have a method `structure`. "
             f"Received: {type(network).__name__}"
         )
-    groups, tables = [], []
-    for layer in network.layers:
-        if isinstance(layer, layers.Embedding):
-            tables.append(layer)
-        elif is_kernel_layer(layer):
-            groups.append([layer])
-        elif groups and not isinstance(layer, layers.InputLayer):
-            groups[-1].append(layer)
+    groups, tables = _groups(network)
     takes_images = len(network.inputs[0].shape) == 4
     outputs = [*groups.pop(), *(tables if takes_images else [])] if groups else []
     blocks = tuple(Block(tuple(group), _feature(group)) for group in groups)
@@ -147,6 +140,37 @@ def structure_of(network: keras.Model) -> Structure:
         latent_inputs=() if takes_images or not blocks else _latent_inputs(network, blocks[0].layers),
         core=network,
     )
+
+
+def _groups(network: keras.Model) -> tuple[list[list[keras.layers.Layer]], list[keras.layers.Layer]]:
+    """Layers by the kernel that they come with, and embeddings.
+
+    A group begins at a kernel through which everything passes that comes later. So a chain has a group for each kernel,
+    and what lies between two such kernels, such as a residual block with its shortcut, is one group.
+    """
+    groups: list[list[keras.layers.Layer]] = []
+    tables: list[keras.layers.Layer] = []
+    operations = (getattr(network, "_functional", None) or network).operations  # a sequential model holds a functional
+    inside = {id(operation) for operation in operations}
+    # By whom each output is still to be used; layers may have been called in other models, too.
+    awaited = {id(op): {id(node.operation) for node in op._outbound_nodes} & inside for op in operations}
+    waiting: set[int] = set()
+    labels = {id(x._keras_history.operation) for x in network.inputs[1:]}  # they only accompany images or latents
+    for operation in operations:
+        producers = {id(node.operation) for node in operation._inbound_nodes[0].parent_nodes}
+        if isinstance(operation, layers.Embedding):
+            tables.append(operation)
+        elif is_kernel_layer(operation) and not waiting - producers:
+            groups.append([operation])
+        elif groups and isinstance(operation, keras.layers.Layer) and not isinstance(operation, layers.InputLayer):
+            groups[-1].append(operation)
+        for producer in producers & inside:
+            awaited[producer].discard(id(operation))
+            if not awaited[producer]:
+                waiting.discard(producer)
+        if not isinstance(operation, layers.Embedding) and id(operation) not in labels:
+            waiting.add(id(operation))
+    return groups, tables
 
 
 def normalisations(network: keras.Model) -> tuple[keras.layers.Layer, ...]:

@@ -1,11 +1,10 @@
-"""Recognition methods by name, what tables call them, and rows for the documentation. Imports no TensorFlow."""
+"""Recognition methods by name, and what tables call them. Imports no TensorFlow."""
 
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, cast
 
 from tfgantl.errors import ConfigError
-from tfgantl.method_tables import rows
 from tfgantl.recognition import methods
 from tfgantl.recognition.method import Recognizer
 
@@ -13,13 +12,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 METHODS: dict[str, type[Recognizer]] = {name: getattr(methods, name) for name in methods.NAMES}
-
-
-def table() -> list[tuple[str, ...]]:
-    """(family, name, summary, needs, paper) of all methods, in the order of their families."""
-    found = rows(METHODS.values(), "family", "name", "summary", "needs", "paper")
-    families = list(dict.fromkeys(["baseline", *sorted(row[0] for row in found)]))
-    return sorted(found, key=lambda row: families.index(row[0]))
 
 
 def row_label(method: Recognizer) -> str:

@@ -3,6 +3,9 @@
 This module imports no TensorFlow, so that the command line can list methods quickly.
 """
 
+# ruff: noqa: F401
+from typing import TYPE_CHECKING
+
 from tfgantl.transfer.adam import AdAM
 from tfgantl.transfer.alternating import Alternating
 from tfgantl.transfer.auto import Auto
@@ -24,7 +27,6 @@ from tfgantl.transfer.scale_shift import ScaleShift
 from tfgantl.transfer.scratch import Scratch
 from tfgantl.transfer.svd import SVD
 
-__all__ = [
-    "CDC", "EWC", "L2SP", "RICK", "RSSA", "SVD", "AdAM", "Alternating", "Auto", "FeatureDistillation", "FineTune",
-    "FreezeD", "KernelModulation", "LatentAffine", "LoRA", "MineGAN", "Perceptual", "ScaleShift", "Scratch", "Transfer",
-]  # fmt: skip
+NAMES = sorted(name for name, value in list(globals().items()) if isinstance(value, type))
+if not TYPE_CHECKING:  # type checkers cannot compute a list; without one they take all names
+    __all__ = NAMES
