@@ -55,7 +55,8 @@ class GAN(NetworkPair):
         ConfigError: If a network ends in a sigmoid, or takes labels and has no `num_classes`.
 
     Example:
-        >>> images, _ = HandwrittenDigits().load("train").take()
+        >>> from tfgantl.images import to_unit
+        >>> images = to_unit(HandwrittenDigits().load("train").take()[0])
         >>> gan = GAN(*DCGAN(filters=(64, 32, 16)).build(image_size=28, channels=1))
         >>> gan.compile("adam", "adam")
         >>> history = gan.fit(images, batch_size=25, epochs=1, verbose=0)

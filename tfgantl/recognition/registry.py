@@ -18,6 +18,7 @@ def row_label(method: Recognizer) -> str:
     """What a table calls a method: its name and the options that differ from their defaults.
 
     Example:
+        >>> from tfgantl.recognition import MCD
         >>> row_label(MCD(repeats=2))
         'MCD:repeats=2'
     """

@@ -41,7 +41,8 @@ class Trainer:
             needed, so that all methods of a seed start from the same weights.
 
     Example:
-        >>> fitted = Trainer(task).fit(SHOT(consistency=1.0))
+        >>> from tfgantl.recognition import AdaBN
+        >>> fitted = Trainer(task).fit(AdaBN())
         >>> fitted.model.classifier.save("classifier.keras")
     """
 
