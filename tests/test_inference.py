@@ -6,19 +6,23 @@ import keras
 import numpy as np
 import pytest
 from conftest import TINY_MLP, tiny_images
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 from tfgantl.data import Examples
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.inference import predict
 from tfgantl.training.optimization import Optimization
-from tfgantl.training.run import train
+from tfgantl.training.run import TrainingData, train
+from tfgantl.training.settings import TrainingSettings
 from tfgantl.transfer import FineTune, Scratch
 
 
 @pytest.fixture
-def tensorflow_log(caplog):
-    """What TensorFlow logs, which does not always reach the root logger."""
+def tensorflow_log(caplog, monkeypatch):
+    """What TensorFlow logs, which does not always reach the root logger; it counts traces, and warnings, from 0 on."""
+    manager = polymorphic_function._FrequentTracingDetectorManager()
+    monkeypatch.setattr(polymorphic_function, "_frequent_tracing_detector_manager", manager)
     logger = logging.getLogger("tensorflow")
     logger.addHandler(caplog.handler)
     yield caplog
@@ -77,5 +81,6 @@ def test_pretraining_and_adapting_on_any_number_of_images_warn_of_no_retracing(m
             extractor(tiny_images(number))
         labels = np.arange(count) % 3
         shots, validation = (Examples.from_arrays(tiny_images(count, seed=s), labels, 3) for s in (1, 2))
-        train(make_gan(TINY_MLP), method, source, shots, validation, extractor, Optimization(augment=""), 2, 8, 0, 1)
+        settings = TrainingSettings(steps=2, batch_size=8, validate_every=1, optimization=Optimization(augment=""))
+        train(make_gan(TINY_MLP), method, source, TrainingData(shots, validation, extractor), settings)
     assert "retracing" not in tensorflow_log.text
