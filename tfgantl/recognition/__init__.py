@@ -7,4 +7,5 @@ from tfgantl.recognition.method import Recognizer
 from tfgantl.recognition.methods import *  # noqa: F403
 from tfgantl.recognition.registry import METHODS
 
-__all__ = ["METHODS", "Recognizer", *METHODS]
+__all__ = ["METHODS", "Recognizer"]
+__all__.extend(METHODS)
