@@ -145,8 +145,7 @@ def test_twenty_classes_become_thirty_four(tmp_path):
     old = source.generator.get_layer("label_embedding").embeddings.numpy()
     new = fitted.generator.get_layer("label_embedding").embeddings.numpy()
     right = sum(np.array_equal(new[t], old[s]) for t, s in enumerate(wanted))
-    # The nearest by features of 32 samples a class: 26 to 33 over seeds, as some classes look alike; 2 by chance.
-    assert right >= 25
+    assert right >= 30  # the nearest by features; some of 20 random classes look alike
     assert "20 → 34 classes: 0 ← 0" in report.of("resized")["generator/label_embedding/embeddings"]
 
 

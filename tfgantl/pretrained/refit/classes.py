@@ -56,7 +56,7 @@ def choose_classes(source: GAN, num_classes: int, class_map: str, examples: Exam
 
 
 def _nearest(
-    source: GAN, source_classes: int, examples: Examples, num_classes: int, seed: int, count: int = 32
+    source: GAN, source_classes: int, examples: Examples, num_classes: int, seed: int, count: int = 128
 ) -> list[Start]:
     """The class whose images have the nearest mean features in the discriminator, for each class of the target."""
     features = _features_of(source.discriminator)
