@@ -24,6 +24,7 @@ def tensorflow_log(caplog, monkeypatch):
     manager = polymorphic_function._FrequentTracingDetectorManager()
     monkeypatch.setattr(polymorphic_function, "_frequent_tracing_detector_manager", manager)
     logger = logging.getLogger("tensorflow")
+    caplog.set_level(logging.WARNING, "tensorflow")  # whatever a test before has set
     logger.addHandler(caplog.handler)
     yield caplog
     logger.removeHandler(caplog.handler)

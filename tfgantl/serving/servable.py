@@ -48,7 +48,7 @@ class Servable:
         v1 = tf.compat.v1
         self.directory, self._observe = directory, observe
         self._session = v1.Session(graph=v1.Graph())
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it says that sessions are old
+        logging.getLogger("tensorflow").addFilter(_is_not_of_sessions)
         with self._session.graph.as_default():
             graph = v1.saved_model.load(self._session, ["serve"], str(directory))
         self.definitions = {k: v for k, v in graph.signature_def.items() if not k.startswith("__")}
@@ -204,6 +204,11 @@ def _is_wanted(item: Item) -> bool:
         item.future.set_exception(TimeoutError())
         return False
     return True
+
+
+def _is_not_of_sessions(record: logging.LogRecord) -> bool:
+    """False for TensorFlow's note, at the first session, that loading into one is deprecated."""
+    return "saved_model.loader" not in record.getMessage()
 
 
 def _dtype(spec: Any) -> np.dtype:
