@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from tensorflow.python.util import tf_stack
 
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
@@ -30,6 +31,10 @@ from tfgantl.models.adapters.base import run
 from tfgantl.models.vgg import vgg16
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.stages import StageMetrics
+
+# Every node of a graph keeps where in Python it was made, which takes a tenth of all tracing; here, one place does.
+HERE = tf_stack.extract_stack()
+tf_stack.extract_stack = lambda stacklevel=1: HERE
 
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
@@ -114,6 +119,31 @@ def tiny_extractor():
 
     keras.utils.set_random_seed(3)
     return Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, predicts_labels=True)
+
+
+@pytest.fixture
+def short_extractor(monkeypatch):
+    """Extractors that are trained on the spot take four steps."""
+    from tfgantl.metrics import extractor_choice
+
+    monkeypatch.setattr(extractor_choice, "STEPS", 4)
+
+
+def small_job(path):
+    """Options of `adapt` for a tiny source, target and extractor, which are written into a directory."""
+    from tfgantl.metrics.extractors import Extractor
+    from tfgantl.models.classifier import small_cnn
+
+    keras.utils.set_random_seed(3)
+    Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, predicts_labels=True).save(path / "extractor")
+    (path / "source").mkdir()
+    for network in TINY_DCGAN.build(8, 1, 3):
+        network.save(path / "source" / f"{network.name}.keras")
+    np.savez(path / "target.npz", x=tiny_images(90), y=np.arange(90) % 3)
+    return [
+        "--source", str(path / "source"), "--extractor", str(path / "extractor"), "--target", "Arrays",
+        "--target.path", str(path / "target.npz"), "--batch_size", "8", "--classifier_steps", "4",
+    ]  # fmt: skip
 
 
 def numpy_weights(network):

@@ -11,13 +11,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_MLP, tiny_images
+from conftest import TINY_MLP, small_job, tiny_images
 from PIL import Image
 
 import tfgantl
 from tfgantl import keras_objects
 from tfgantl.data import HandwrittenDigits
 from tfgantl.errors import ConfigError
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
 from tfgantl.pipelines.adapt import DEFAULTS, AdaptConfig
 from tfgantl.pipelines.keywords import configure
 from tfgantl.report import Report
@@ -78,35 +80,42 @@ def test_every_class_that_is_registered_with_keras_can_be_found():
 
 
 def test_the_notebook_of_the_readme(tmp_path):
-    """Small, on pictures in folders, in a process that must not notice signal handlers or prints."""
+    """Tiny, on pictures in folders, in a process that must not notice signal handlers or prints."""
+    small_job(tmp_path)
     for number in range(36):
         folder = tmp_path / "my_pictures" / "abc"[number % 3]
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(tiny_images(1, 28, seed=number)[0, ..., 0]).save(folder / f"{number}.png")
+        Image.fromarray(tiny_images(1, seed=number)[0, ..., 0]).save(folder / f"{number}.png")
     code = """
 import json, signal, sys
 import tfgantl
 
 handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-small = {"validate_every": 2, "samples": 40, "classifier_steps": 2, "batch_size": 8, "extractor": "digits"}
+small = {"validate_every": 2, "samples": 40, "classifier_steps": 2, "batch_size": 8, "extractor": "extractor"}
 result = tfgantl.adapt(
-    source="rendered-digits", target=tfgantl.Folder("my_pictures", validation=0.3), transfer=tfgantl.transfer.FreezeD(),
+    source="source", target=tfgantl.Folder("my_pictures", validation=0.3), transfer=tfgantl.transfer.FreezeD(),
     steps=2, **small,
 )
 assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 print(json.dumps(result.to_json()))
 print(result.verdict.outcome, result.metrics == result.to_json()["metrics"], result.generator.output_shape)
 print(result.run_dir, (result.run_dir / "report.html").read_text() == result.report.html(), result.export_dir)
-print(tfgantl.publish(result.generator, "exported/by_hand"))
 """
     printed, logged = fresh(code, tmp_path)
     lines = printed.splitlines()
-    assert len(lines) == 4 and "adapted" in logged and "Traceback" not in logged
+    assert len(lines) == 3 and "adapted" in logged and "Traceback" not in logged
     assert json.loads(lines[0])["steps"] == 2
-    assert re.fullmatch(r"(positive|neutral|negative) True \(None, 28, 28, 1\)", lines[1])
-    assert lines[2].startswith("runs/my_pictures/1 True") and lines[3] == "exported/by_hand/1"
+    assert re.fullmatch(r"(positive|neutral|negative) True \(None, 8, 8, 1\)", lines[1])
+    assert lines[2] == "runs/my_pictures/1 True exported/my_pictures/1"
     for remark in ("oneDNN", "cuda"):
         assert remark not in logged
+
+
+def test_generators_and_gans_are_published_by_hand(tmp_path, make_gan, monkeypatch):
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    gan = make_gan(TINY_MLP)
+    assert tfgantl.publish(gan.generator, tmp_path / "model").name == "1"
+    assert tfgantl.publish(gan, str(tmp_path / "model")).name == "2"
 
 
 def test_a_report_shows_itself_in_a_frame():

@@ -10,6 +10,8 @@ from tfgantl.metrics.extractors import Extractor, pooled_blocks
 from tfgantl.metrics.perceptual import PerceptualExtractor
 from tfgantl.models.inference import predict
 
+STEPS = 1000  # batches that an extractor is trained on
+
 
 def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: int = 0) -> Extractor:
     """The extractor for a target: the named one, the one that suits its data, or one trained on the spot.
@@ -31,7 +33,7 @@ def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: 
         if extractor.input_shape == shape:
             return extractor
     images, labels = train.subset(10_000)
-    return train_extractor(images, labels, train.num_classes, seed)
+    return train_extractor(images, labels, train.num_classes, seed, STEPS)
 
 
 def train_extractor(
@@ -39,7 +41,7 @@ def train_extractor(
     labels: np.ndarray | None,
     num_classes: int | None,
     seed: int = 0,
-    steps: int = 1000,
+    steps: int = STEPS,
     name: str = "run",
 ) -> Extractor:
     """Trains an extractor on images of the domain, never on test images.
