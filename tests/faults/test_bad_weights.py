@@ -193,6 +193,21 @@ CODE = {
     "dotted name": a_layer("layers.TFSMLayer", module="keras", filepath="/tmp/module", call_endpoint="serve"),
     "dotted function": a_layer("function", module="builtins"),
     "base of the lookups": a_layer("IndexLookup", module="keras.src.layers.preprocessing.index_lookup"),
+    "helper in the module of a layer": a_layer("KerasTensor", module="keras.src.layers.core.input_layer"),
+    "class of Keras that is no layer": a_layer("Model", module="keras.layers"),
+    "module that a layer's module has imported": a_layer("ops", module="keras.src.layers.core.dense"),
+    "function of the package": a_layer("load_network", module="tfgantl.untrusted.networks", path="/tmp/x"),
+    "class of the package": a_layer("RunDirectory", module="tfgantl.training.run_directory", path="/tmp/x"),
+    "name that nobody has registered": a_layer("tfgantl>RunDirectory", module=None),
+    "loss in the place of an activation": a_layer(
+        "Activation",
+        activation={
+            "module": "builtins",
+            "class_name": "function",
+            "config": "mean_squared_error",
+            "registered_name": "function",
+        },
+    ),
     "registered name": lambda config: json.loads(
         json.dumps(config).replace('"registered_name": null', '"registered_name": "keras>Lambda"')
     ),
@@ -209,6 +224,13 @@ REFUSED = {
     "function of Keras that loads": r"keras\.utils\.get_file", "dotted name": r"keras\.layers\.TFSMLayer",
     "dotted function": r"builtins\.function",
     "base of the lookups": r"keras\.src\.layers\.preprocessing\.index_lookup\.IndexLookup",
+    "helper in the module of a layer": r"keras\.src\.layers\.core\.input_layer\.KerasTensor",
+    "class of Keras that is no layer": r"keras\.layers\.Model",
+    "module that a layer's module has imported": r"keras\.src\.layers\.core\.dense\.ops",
+    "function of the package": r"tfgantl\.untrusted\.networks\.load_network",
+    "class of the package": r"tfgantl\.training\.run_directory\.RunDirectory",
+    "name that nobody has registered": r"None\.tfgantl>RunDirectory",
+    "loss in the place of an activation": r"builtins\.function",
     "registered name": r"keras\.layers\.InputLayer",
 }  # fmt: skip
 
@@ -257,6 +279,18 @@ def huge_own_network(path):
     rewritten(path, replaced('"num_classes": 3', '"num_classes": 3000000000'))
 
 
+def wide_activations(path):
+    inputs = keras.Input((4,))
+    small = keras.layers.Reshape((2, 2, 1))(inputs)
+    keras.Model(inputs, keras.layers.AveragePooling2D(100)(keras.layers.UpSampling2D(100)(small))).save(path)
+    rewritten(path, replaced('"size": [100, 100]', '"size": [15000, 15000]'))
+
+
+def own_network_of_wide_activations(path):
+    DCGAN(4, (8, 6, 4), (1, 2, 2), 3, 2, 0.0).build(8, 1, 3)[0].save(path)
+    rewritten(path, replaced('"image_size": 8', '"image_size": 65536'))
+
+
 def bomb_of_members(path):
     make = keras.Input((4,))
     keras.Model(make, keras.layers.Reshape((2, 2, 1))(make)).save(path)
@@ -284,6 +318,8 @@ BOMBS = {
     "layer of 80 GB beside a note": (huge_network_with_a_note, "weights must be in the file. Received: 2000 of"),
     "chunk of 2 GB": (bomb_of_a_chunk, "must unpack to at most"),
     "embedding of 24 GB": (huge_own_network, "weights must be in the file. Received: "),
+    "activations of 3 GB": (wide_activations, "a layer must need at most 1073741824 bytes of memory for one image"),
+    "activations of an own network": (own_network_of_wide_activations, "must have|must need|must be"),
     "zip of zeros": (bomb_of_members, "must unpack to at most"),
     "HDF5 of 4 TB": (bomb_of_weights, "must unpack to at most"),
     "HDF5 elsewhere": (linked_weights, "must hold its weights itself. Received: a link at layers"),

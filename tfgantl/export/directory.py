@@ -4,13 +4,22 @@ Whatever appears or goes does so by a rename. Names that are no numbers are not 
 """
 
 import os
+import re
 import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export.manifest import read_manifest
 
 WITHDRAWN = "withdrawn-"
+MAX_NUMBER = 2**63 - 1  # of a version, for TensorFlow Serving
+TEMPORARY = re.compile(r"(\.tmp-[0-9a-f]{32})(\.lock)?")
+DELETED = re.compile(r"\.deleted-\d+-\d+")
 
 
 def versions_in(directory: Path) -> list[int]:
@@ -18,13 +27,65 @@ def versions_in(directory: Path) -> list[int]:
     return sorted(int(child.name) for child in _children(directory) if _is_number(child.name))
 
 
+@contextmanager
+def temporary_version(directory: Path) -> Iterator[Path]:
+    """A new directory under a name that no server looks at, which is gone at the end unless it was renamed.
+
+    A lock beside it says that somebody is writing it: what a killed export has left has none, and is removed first.
+    """
+    remove_leftovers(directory)
+    temporary = directory / f".tmp-{uuid.uuid4().hex}"
+    lock = FileLock(f"{temporary}.lock")
+    with lock:
+        temporary.mkdir()
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Removes what exports that were killed have left; what another export is writing stays."""
+    for name in sorted(os.listdir(directory)):
+        if DELETED.fullmatch(name):
+            shutil.rmtree(directory / name, ignore_errors=True)
+        elif match := TEMPORARY.fullmatch(name):
+            lock = FileLock(directory / f"{match[1]}.lock")
+            try:
+                with lock.acquire(timeout=0):
+                    shutil.rmtree(directory / match[1], ignore_errors=True)
+                    Path(lock.lock_file).unlink(missing_ok=True)
+            except (Timeout, OSError, NotImplementedError):  # in use, or not ours to remove
+                continue
+
+
+def published_by(directory: Path, run: str | None) -> Path | None:
+    """The version that a run has published, if it was interrupted behind that; `None` without such a one.
+
+    Args:
+        directory: Model directory.
+        run: What manifests call the run.
+    """
+    for number in reversed(versions_in(directory) if run else []):
+        try:
+            if read_manifest(directory / str(number)).get("run") == run:
+                return directory / str(number)
+        except ArtifactError:  # no version of ours
+            continue
+    return None
+
+
 def rename_to_next(temporary: Path, directory: Path) -> Path:
     """Gives a finished directory the next number; concurrent exports never share one, and none is ever used again."""
     while True:
         taken = [name.removeprefix(WITHDRAWN) for name in os.listdir(directory)]
-        target = directory / str(max((int(name) for name in taken if name.isdecimal()), default=0) + 1)
+        target = directory / str(max((int(name) for name in taken if _is_number(name)), default=0) + 1)
+        if not _is_number(target.name):
+            raise RunError(f"{directory}: there must be a number for the next version. Received: {MAX_NUMBER} is taken")
         try:
             os.rename(temporary, target)  # fails if another export took the number and filled it
+            flush(directory)
             return target
         except OSError:
             if not target.exists():
@@ -81,8 +142,18 @@ def describe(directory: Path) -> list[dict]:
     return sorted(rows, key=lambda row: row["version"])
 
 
+def flush(path: Path) -> None:
+    """Brings a file, or the names in a directory, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _is_number(name: str) -> bool:
-    return name.isdecimal() and str(int(name)) == name
+    """Whether a name is that of a version: in the one way to write a number, and of those that can be addressed."""
+    return re.fullmatch(r"0|[1-9][0-9]{0,18}", name) is not None and int(name) <= MAX_NUMBER
 
 
 def _children(directory: Path) -> list[Path]:

@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.errors import ArtifactError
+from tfgantl.untrusted.archives import read_npz
+from tfgantl.untrusted.pictures import refusal
 
 FILE = Path("assets.extra") / "examples.npz"
 TOLERANCE = {"f": 1e-5, "u": 1, "i": 0}  # by kind of number; pixels may be rounded the other way
@@ -62,14 +64,13 @@ def read_examples(directory: Path) -> dict[str, tuple[dict, dict]]:
         Exception: If the file is missing or damaged, whatever its reader meets first.
     """
     found: dict[str, tuple[dict, dict]] = {}
-    with np.load(directory / FILE, allow_pickle=False) as archive:
-        for key in archive.files:
-            signature, side, name, *files = key.split("/")
-            values = found.setdefault(signature, ({}, {}))[side == "out"]
-            if files:
-                values.setdefault(name, []).append(archive[key].tobytes())
-            else:
-                values[name] = archive[key]
+    for key, array in read_npz(directory / FILE).items():
+        signature, side, name, *files = key.split("/")
+        values = found.setdefault(signature, ({}, {}))[side == "out"]
+        if files:
+            values.setdefault(name, []).append(array.tobytes())
+        else:
+            values[name] = array
     for signature, sides in found.items():
         inputs, outputs = (
             {name: np.array(value, object) if isinstance(value, list) else value for name, value in side.items()}
@@ -117,7 +118,9 @@ def _picture(pixels: np.ndarray) -> bytes:
 
 def _pixels(files: np.ndarray) -> np.ndarray:
     """All pixels in a row: pictures may have different sizes."""
-    return np.concatenate([np.asarray(Image.open(io.BytesIO(file))).ravel() for file in files])
+    if refused := refusal(list(files.flat)):
+        raise ArtifactError(refused)
+    return np.concatenate([np.asarray(Image.open(io.BytesIO(file), formats=("PNG", "JPEG"))).ravel() for file in files])
 
 
 def _plain(key: str, value: np.ndarray) -> list[tuple[str, np.ndarray]]:

@@ -8,9 +8,10 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError
 from tfgantl.export.signatures import check_finite, check_rows
 from tfgantl.images import to_unit
+from tfgantl.untrusted.pictures import JPEG, MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS, PNG
 
-MAX_PIXELS = 16_000_000  # that one file may decode to; a PNG of 80 kB can claim 240 MB
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+SCAN = b"\xff\xda"  # what each scan of a JPEG begins with; two bytes in 65,536 look so by chance
+CHANCE = 2**14  # bytes of a file for which one more is allowed
 
 
 def classifier_signatures(
@@ -95,6 +96,7 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
     spec = tf.TensorSpec([side, side, channels], tf.float32)
     with tf.control_dependencies([check_rows(files)]):
         files = tf.identity(files)
+    files = checked_files(files)
     # One at a time: each may take 200 MB while it is decoded.
     decode = partial(_decoded, side=side, channels=channels)
     return tf.map_fn(decode, files, parallel_iterations=1, fn_output_signature=spec)
@@ -108,21 +110,40 @@ def _decoded(file: tf.Tensor, side: int, channels: int) -> tf.Tensor:
     return tf.reshape(to_unit(tf.clip_by_value(image, 0.0, 255.0)), (side, side, channels))
 
 
+def checked_files(files: tf.Tensor) -> tf.Tensor:
+    """The files, string (batch,), if all are PNG or JPEG files that may be decoded, by their headers."""
+    pixels = tf.map_fn(_pixels, files, fn_output_signature=tf.TensorSpec([], tf.int64))
+    checks = [
+        tf.debugging.assert_less_equal(found, tf.constant(most, tf.int64), message=f"{what} at most {most} pixels")
+        for found, most, what in (
+            (pixels, MAX_PIXELS, "image_bytes must have"),
+            (tf.reduce_sum(pixels), MAX_REQUEST_PIXELS, "all image_bytes of a request must have"),
+        )
+    ]
+    scans = tf.strings.split(files, SCAN).row_lengths() - 1
+    allowed = MAX_SCANS + tf.cast(tf.strings.length(files) // CHANCE, tf.int64)
+    few = tf.debugging.assert_less_equal(scans, allowed, message=f"image_bytes must have at most {MAX_SCANS} scans")
+    with tf.control_dependencies([*checks, few]):
+        return tf.identity(files)
+
+
 def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
-    """Decodes one PNG or JPEG file to uint8 (height, width, channels), after a look at its header."""
-    is_png = tf.equal(tf.strings.substr(file, 0, 8), PNG)
-    is_jpeg = tf.equal(tf.strings.substr(file, 0, 3), JPEG)
+    """Decodes one PNG or JPEG file, of those that `checked_files` gives, to uint8 (height, width, channels)."""
+    return tf.cond(
+        _is_png(file), lambda: tf.io.decode_png(file, channels), lambda: tf.io.decode_jpeg(file, channels)
+    )  # fmt: skip
+
+
+def _pixels(file: tf.Tensor) -> tf.Tensor:
+    is_png, is_jpeg = _is_png(file), tf.equal(tf.strings.substr(file, 0, 3), JPEG)
     known = tf.debugging.Assert(is_png | is_jpeg, ["image_bytes must be a PNG or JPEG file"])
     with tf.control_dependencies([known]):
         shape = tf.cond(is_png, lambda: _shape_of_png(file), lambda: tf.io.extract_jpeg_shape(file)[:2])
-    pixels = tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64)
-    small = tf.debugging.assert_less_equal(
-        pixels, tf.constant(MAX_PIXELS, tf.int64), message=f"image_bytes must have at most {MAX_PIXELS} pixels"
-    )
-    with tf.control_dependencies([small]):
-        return tf.cond(
-            is_png, lambda: tf.io.decode_png(file, channels), lambda: tf.io.decode_jpeg(file, channels)
-        )  # fmt: skip
+    return tf.reduce_prod(tf.cast(shape, tf.int64))
+
+
+def _is_png(file: tf.Tensor) -> tf.Tensor:
+    return tf.equal(tf.strings.substr(file, 0, 8), PNG)
 
 
 def _shape_of_png(file: tf.Tensor) -> tf.Tensor:

@@ -1,9 +1,11 @@
 """What somebody must know who is to use a published model: where it comes from, what it is like, and what it is not."""
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
+from tfgantl.printing import printable
 from tfgantl.versions import versions
 
 
@@ -16,5 +18,11 @@ def write_model_card(directory: Path, facts: dict) -> None:
             `baseline`, `verdict`, `extractor`, `classes`.
     """
     environment = Environment(loader=PackageLoader("tfgantl", "templates"), trim_blocks=True, lstrip_blocks=True)
+    environment.filters["plain"] = _plain
     page = environment.get_template("model_card.md.j2").render(facts=facts, versions=versions())
     (directory / "model_card.md").write_text(page)
+
+
+def _plain(text: object) -> str:
+    """Text that Markdown shows as it is, and that cannot end a code span, a cell or a paragraph."""
+    return re.sub(r"[\\`|<>\[\]*_#]", lambda found: f"&#{ord(found[0])};", printable(text))

@@ -1,18 +1,16 @@
 """Writes a SavedModel under a name that no server looks at, checks it, and renames it to the next version."""
 
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError, RunError
+from tfgantl.errors import ArtifactError, RunError, is_out_of_memory
 from tfgantl.export.check import check_in_fresh_process
 from tfgantl.export.deployment import write_deployment
-from tfgantl.export.directory import rename_to_next
+from tfgantl.export.directory import flush, published_by, rename_to_next, temporary_version
 from tfgantl.export.examples import example_inputs, write_examples
 from tfgantl.export.kinds import signatures_for
 from tfgantl.export.manifest import write_manifest
@@ -40,7 +38,8 @@ def publish(
         network: Float32 network with its final weights.
         directory: Model directory; versions are its numbered children, and its name is that of the model.
         signatures: Gives the endpoints of the network; found by what it takes and gives if not given.
-        facts: What to keep with it: source, transfer, metrics, verdict.
+        facts: What to keep with it: source, transfer, metrics, verdict. If `run` is among them, a version that this
+            run has published already is given back: it was interrupted between that and its report.
         force: Publish also after negative transfer.
         before_after: PNG that shows what the adaptation did, for people who look at the model.
 
@@ -60,35 +59,22 @@ def publish(
     endpoints = (signatures or signatures_for(network, str(directory)))(network)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        temporary = directory / f".tmp-{uuid.uuid4().hex}"
-        temporary.mkdir()
+        version = published_by(directory, facts.get("run"))
+        if version is None:
+            with temporary_version(directory) as temporary:
+                _write(network, endpoints, temporary, name, facts, before_after)
+                check_in_fresh_process(temporary)
+                _flush(temporary)
+                version = rename_to_next(temporary, directory)
+        write_deployment(directory)
+        return version
+    except tf.errors.OpError as error:
+        place = "into memory" if is_out_of_memory(error) else "on the disk"
+        raise RunError(f"{directory}: the SavedModel must fit {place}. Received: {plain(error)}") from error
     except OSError as error:
         raise RunError(
             f"`export_dir` must be a directory that can be written. Received: {directory} ({error})"
         ) from error
-    try:
-        write_saved_model(network, endpoints, temporary)
-        examples = _examples(network, endpoints)
-        write_examples(temporary, examples)
-        write_warmup(temporary, name, {signature: inputs for signature, (inputs, _) in examples.items()})
-        if before_after is not None:
-            (temporary / "assets.extra" / "before_after.png").write_bytes(before_after)
-        contract = _contract(endpoints)
-        facts = {
-            "name": name, "signatures": contract, "classes": _classes(network, contract),
-            "before_after": before_after is not None, **facts,
-        }  # fmt: skip
-        write_model_card(temporary, facts)
-        write_manifest(temporary, facts)
-        check_in_fresh_process(temporary)
-        _flush(temporary)
-        version = rename_to_next(temporary, directory)
-        write_deployment(directory)
-        return version
-    except tf.errors.OpError as error:
-        raise RunError(f"{directory}: the SavedModel must fit on the disk. Received: {plain(error)}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_export_dir(directory: Path) -> None:
@@ -108,14 +94,29 @@ def write_saved_model(network: keras.Model, endpoints: dict, directory: Path) ->
     archive.write_out(str(directory), verbose=False)
 
 
+def _write(
+    network: keras.Model, endpoints: dict, directory: Path, name: str, facts: dict, before_after: bytes | None
+) -> None:
+    """Writes all files of a version."""
+    write_saved_model(network, endpoints, directory)
+    examples = _examples(network, endpoints)
+    write_examples(directory, examples)
+    write_warmup(directory, name, {signature: inputs for signature, (inputs, _) in examples.items()})
+    if before_after is not None:
+        (directory / "assets.extra" / "before_after.png").write_bytes(before_after)
+    contract = _contract(endpoints)
+    facts = {
+        "name": name, "signatures": contract, "classes": _classes(network, contract),
+        "before_after": before_after is not None, **facts,
+    }  # fmt: skip
+    write_model_card(directory, facts)
+    write_manifest(directory, facts)
+
+
 def _flush(directory: Path) -> None:
     """Brings everything to the disk, so that a number never stands for half a model."""
     for path in (*directory.rglob("*"), directory):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush(path)
 
 
 def _examples(network: keras.Model, endpoints: dict) -> dict[str, tuple[dict, dict]]:

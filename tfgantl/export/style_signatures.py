@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgantl.export.image_signatures import decode_file
+from tfgantl.export.image_signatures import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_labels, check_rows
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
@@ -40,7 +40,7 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
             [check_rows(image_bytes), check_finite(mix), check_finite(strength), inside, positive]
         ):
             shares = mix / tf.reduce_sum(mix, 1, keepdims=True)
-            rows = tuple(tf.identity(x) for x in (image_bytes, shares, strength))
+            rows = tuple(tf.identity(x) for x in (checked_files(image_bytes), shares, strength))
         # One at a time: sizes differ, and each takes its own memory.
         return tf.map_fn(
             lambda row: _painted(network, *row), rows, parallel_iterations=1,

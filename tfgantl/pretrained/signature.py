@@ -10,9 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError, reason
-from tfgantl.untrusted.operations import check_operations
-from tfgantl.untrusted.savedmodels import is_hub_v1, read_graph
+from tfgantl.errors import ArtifactError
+from tfgantl.untrusted.loading import load_saved_model
 
 SIGNATURES = ("generator", "default", "serving_default", "generate")
 LATENTS = ("z", "latents", "latent", "noise", "inputs", "default")
@@ -37,13 +36,9 @@ class SignatureLayer(keras.layers.Layer):
     ):
         super().__init__(name="module", dtype="float32")
         self.where, self.scalar = str(directory), scalar
-        check_operations(read_graph(directory), allow_ops, self.where)
+        self._loaded = load_saved_model(directory, allow_ops)
         self.digest = digest(directory)
         _ALLOWED[self.digest] = allow_ops
-        try:
-            self._loaded = tf.saved_model.load(self.where, tags=[] if is_hub_v1(directory) else None)
-        except Exception as error:  # TensorFlow raises whatever its reader meets first
-            raise ArtifactError(f"{directory}: must be an intact SavedModel. Received: {reason(error)}") from error
         self.signature = self._choose_signature(signature)
         self._function = self._loaded.signatures[self.signature]
         self._sort_inputs(self._function.structured_input_signature[1])

@@ -18,8 +18,8 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError, reason
 from tfgantl.style.pictures import shape_at
 from tfgantl.untrusted import hub
-from tfgantl.untrusted.operations import check_operations
-from tfgantl.untrusted.savedmodels import is_saved_model, read_graph
+from tfgantl.untrusted.loading import load_saved_model
+from tfgantl.untrusted.savedmodels import is_saved_model
 
 STYLE_SIZE = 256  # pixels of the longer side: what such modules are trained on
 
@@ -40,11 +40,7 @@ def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[
     path = hub.resolve(handle, "hub") if hub.is_remote(handle) else Path(handle)
     if not is_saved_model(path):
         raise ArtifactError(f"`hub` must be a SavedModel, or the address of one. Received: {handle}")
-    check_operations(read_graph(path), tuple(allow_ops), handle)
-    try:
-        module = tf.saved_model.load(str(path))
-    except Exception as error:  # TensorFlow raises whatever its reader meets first
-        raise ArtifactError(f"{handle}: must be an intact SavedModel. Received: {reason(error)}") from error
+    module = load_saved_model(path, tuple(allow_ops), handle)
     if not callable(module):
         raise ArtifactError(f"{handle}: must be a module to call with content and style. Received: signatures only")
     return module, hashlib.sha256((path / "saved_model.pb").read_bytes()).hexdigest()[:12]

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.data.decode import decode_picture
-from tfgantl.data.folder import SUFFIXES, printable
+from tfgantl.data.folder import SUFFIXES
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.printing import printable
 
 MAX_PIXELS = 64_000_000
 NONE = "none"  # on the command line: texture synthesis without content, reconstruction without style

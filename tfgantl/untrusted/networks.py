@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +15,10 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.archives import check_digest, check_members
 from tfgantl.untrusted.hdf5 import find_datasets
+from tfgantl.untrusted.parts import is_part
 
+MAX_ACTIVATIONS = 2**30  # bytes of what one layer takes and gives, for one image
 MAX_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
-# Modules that hold parts of networks, and the few parts that stand elsewhere. Among the rest are functions that load
-# files and call Python.
-PARTS = re.compile(
-    r"keras(\.src)?\.((layers|models|initializers|regularizers|constraints|activations|dtype_policies)|ops\.(numpy|nn))"
-    r"(\.\w+)*|tfgantl(\.\w+)*|builtins"
-)
-ROOT = {"Model", "Sequential", "DTypePolicy", "FloatDTypePolicy", "DTypePolicyMap"}
-VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "__slice__"}
-# Layers that run code of their own, or read files.
-CODE = re.compile(r"Lambda|TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer|\w*Lookup|TextVectorization|Hashing")
 
 
 def load_network(path: Path) -> keras.Model:
@@ -67,9 +58,14 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     """
     plain = uncompiled(config)
     _check_parts(plain, path)
-    claimed = sum(map(_size, _networks(plain)))
+    sizes = [_sizes(network) for network in _networks(plain)]
+    claimed = sum(weights for weights, _ in sizes)
     if claimed > stored + MAX_SURPLUS:
         raise ArtifactError(f"{path}: weights must be in the file. Received: {stored} of {claimed} bytes")
+    if (most := max((activations for _, activations in sizes), default=0)) > MAX_ACTIVATIONS:
+        raise ArtifactError(
+            f"{path}: a layer must need at most {MAX_ACTIVATIONS} bytes of memory for one image. Received: {most}"
+        )
 
 
 def uncompiled(config: dict) -> dict:
@@ -84,7 +80,7 @@ def _check_parts(config: Any, path: Path) -> None:
             _check_parts(part, path)
     if not isinstance(config, dict):
         return
-    if "class_name" in config and not _is_part(config):
+    if "class_name" in config and not is_part(config):
         raise ArtifactError(
             f"{path}: must hold layers that only compute. Received: {config.get('module')}.{config['class_name']}"
         )
@@ -92,25 +88,6 @@ def _check_parts(config: Any, path: Path) -> None:
         raise ArtifactError(f"{path}: must not be compiled inside. Received: a compile_config")
     for part in config.values():
         _check_parts(part, path)
-
-
-def _is_part(config: dict[str, Any]) -> bool:
-    name, module, registered = (config.get(key) for key in ("class_name", "module", "registered_name"))
-    for text in (name, registered):  # a registered name goes before the others
-        if text is not None and (not isinstance(text, str) or (">" in text and not text.startswith("tfgantl>"))):
-            return False
-    if not isinstance(name, str):
-        return False
-    plain = name.removeprefix("tfgantl>")
-    if not re.fullmatch(r"\w+", plain) or CODE.fullmatch(plain) or CODE.fullmatch(registered or ""):
-        return False
-    if module is None:
-        return plain in VALUES or plain in ROOT or name.startswith("tfgantl>")
-    if module == "keras":
-        return plain in ROOT
-    if plain == "function" and not re.fullmatch(r"\w+", str(config.get("config"))):
-        return False
-    return isinstance(module, str) and PARTS.fullmatch(module) is not None
 
 
 def _networks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -124,8 +101,21 @@ def _networks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield uncompiled(parts[name])
 
 
-def _size(config: dict[str, Any]) -> int:
-    """Bytes of all weights; found in a graph, where nothing is allocated."""
+def _sizes(config: dict[str, Any]) -> tuple[int, int]:
+    """Bytes of all weights, and of the largest activations; found in a graph, where nothing is allocated."""
     with tf.Graph().as_default():
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        return sum(int(np.prod(v.shape, dtype=object)) * tf.as_dtype(v.dtype).size for v in network.weights)
+        return sum(map(_bytes, network.weights)), _largest(network)
+
+
+def _largest(network: keras.layers.Layer) -> int:
+    """Bytes of what the greediest layer takes and gives for one image; 0 for a network that is not made of layers."""
+    nodes = [node for part in getattr(network, "_operations", ()) for node in part._inbound_nodes]
+    own = [sum(map(_bytes, [*node.input_tensors, *node.output_tensors])) for node in nodes]
+    inner = [_largest(layer) for layer in getattr(network, "layers", ())]
+    return max([*own, *inner], default=0)
+
+
+def _bytes(tensor: Any) -> int:
+    """Bytes of a weight, or of an activation; a side that is not known counts once."""
+    return int(np.prod([side or 1 for side in tensor.shape], dtype=object)) * tf.as_dtype(tensor.dtype).size

@@ -2,8 +2,9 @@
 
 Refused are operations that TensorFlow does not know (custom ones run native code), that read or write files or the
 network, that run Python, and all others that keep a state, unless they are known to be harmless. Loading a SavedModel
-restores its variables by file operations; these are allowed where they belong to the saver alone, that is, where
-nothing else in the graph can reach them.
+restores its variables by file operations. Two things are therefore allowed, and no more: reading the file that the
+loader names, in what only the loader runs; and writing, in what only saving would run, which nothing here does. Who
+drew the graph also drew its edges, so neither is granted to anything that another part can reach.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ REACHES_OUT = re.compile(
     r"ReadFile|MatchingFiles|PyFunc|Dataset|Reader|TextFile|^Debug|VocabRemapping|ImmutableConst|(En|De)codeProto"
     r"|Host|TPU|Tpu|Summary|^Rpc|^Xla|^_Xla|^BatchFunction|RemoteFused"
 )
-SAVER = set("SaveV2 RestoreV2 MergeV2Checkpoints ShardedFilename Save Restore SaveSlices RestoreSlice".split())
+READS = {"RestoreV2", "Restore", "RestoreSlice"}  # from the file that their first input names
+WRITES = {"SaveV2", "Save", "SaveSlices", "MergeV2Checkpoints", "ShardedFilename"}
+CALLS = {"PartitionedCall", "StatefulPartitionedCall"}  # what hands its inputs, in their order, to a function
 
 
 def check_operations(graph: MetaGraphDef, allow_ops: tuple[str, ...], where: str) -> None:
@@ -55,6 +58,7 @@ def check_operations(graph: MetaGraphDef, allow_ops: tuple[str, ...], where: str
         ArtifactError: If there are operations that are neither harmless nor allowed; the message lists them.
         ConfigError: If `allow_ops` names an operation that nothing here needs.
     """
+    _check_names(graph, where)
     refused = Counter(op for op in _operations(graph) if not _is_harmless(op))
     unused = sorted(set(allow_ops) - set(refused))
     if unused:
@@ -70,6 +74,21 @@ def check_operations(graph: MetaGraphDef, allow_ops: tuple[str, ...], where: str
         )
 
 
+def _check_names(graph: MetaGraphDef, where: str) -> None:
+    """Refuses two things of one name, of which only one would be looked at, and functions that pass for operations."""
+    from tensorflow.python.framework import op_def_registry
+
+    functions = Counter(function.signature.name for function in graph.graph_def.library.function)
+    nodes = Counter(node.name for node in graph.graph_def.node)
+    wrong = [name for names in (functions, nodes) for name, count in names.items() if count > 1]
+    wrong += [name for name in functions if op_def_registry.get(name) is not None]
+    if wrong:
+        raise ArtifactError(
+            f"{where}: names in a SavedModel must be unique, and functions not be named like operations. "
+            f"Received: {wrong[0]}"
+        )
+
+
 def _is_harmless(op: str) -> bool:
     from tensorflow.python.framework import op_def_registry
 
@@ -80,23 +99,74 @@ def _is_harmless(op: str) -> bool:
 
 
 def _operations(graph: MetaGraphDef) -> Iterator[str]:
-    """Names of all operations that loading or calling can run, without those of the saver."""
+    """Names of all operations that loading or calling can run, but for what the saver is there for."""
     functions = {f.signature.name: f for f in graph.graph_def.library.function}
     nodes = {node.name: node for node in graph.graph_def.node}
-    saver = _ancestors(nodes, [graph.saver_def.save_tensor_name, graph.saver_def.restore_op_name])
-    others = _ancestors(nodes, _fetched(graph))
-    for name, node in nodes.items():
-        if (name not in saver or name in others or node.op not in SAVER) and node.op not in functions:
-            yield node.op
-    only_saver = {name for name in saver if name not in others}
-    of_saver = _called(functions, [nodes[name] for name in only_saver])
-    called = _called(functions, [node for name, node in nodes.items() if name not in only_saver])
-    called |= _closure(functions, graph.object_graph_def.concrete_functions)
+    fetched = _ancestors(nodes, _fetched(graph))
+    restored = _ancestors(nodes, [graph.saver_def.restore_op_name])
+    saved = _ancestors(nodes, [graph.saver_def.save_tensor_name]) - fetched - restored
+    restored -= fetched
+    others = [node for name, node in nodes.items() if name not in saved and name not in restored]
+    yield from _names(functions, others)
+    called = _called(functions, others) | _closure(functions, _roots(graph))
+
+    restoring = [nodes[name] for name in restored]
+    yield from _of_restoring(functions, called, restoring, {_tensor(graph.saver_def.filename_tensor_name)}, set())
+    called_by_restoring = _called(functions, restoring)
+
+    saving = [nodes[name] for name in saved]
+    only_saving = _called(functions, saving) - called - called_by_restoring
+    for node in (*saving, *(node for name in only_saving for node in functions[name].node_def)):
+        yield from (op for op in _names(functions, [node]) if op not in WRITES | READS)
     for name, function in functions.items():
-        exempt = name in of_saver and name not in called
-        for node in function.node_def:
-            if not (exempt and node.op in SAVER) and node.op not in functions:
-                yield node.op
+        if name in called or name not in only_saving | called_by_restoring:
+            yield from _names(functions, function.node_def)
+
+
+def _of_restoring(
+    functions: Mapping[str, FunctionDef],
+    called: set[str],
+    nodes: Iterable[NodeDef],
+    file: set[str],
+    seen: set[tuple[str, frozenset[str]]],
+) -> Iterator[str]:
+    """Operations of what only the loader runs, but for reads of the file that it names.
+
+    Args:
+        functions: Those of the library.
+        called: Those that others run, too; they are looked at there.
+        nodes: What is run.
+        file: Names of the tensors that hold the name of the file.
+        seen: What has been looked at: functions, with the arguments that hold the name.
+    """
+    for node in nodes:
+        if not (node.op in READS and node.input and _tensor(node.input[0]) in file):
+            yield from _names(functions, [node])
+        for name in set(_references(node, functions)) - called:
+            arguments = functions[name].signature.input_arg
+            passes = node.op == name or node.op in CALLS
+            held = {
+                a.name for a, given in zip(arguments, node.input, strict=False) if _tensor(given) in file and passes
+            }
+            inner = {_tensor(argument) for argument in held}
+            if (name, frozenset(inner)) not in seen:
+                seen.add((name, frozenset(inner)))
+                yield from _of_restoring(functions, called, functions[name].node_def, inner, seen)
+
+
+def _names(functions: Mapping[str, FunctionDef], nodes: Iterable[NodeDef]) -> Iterator[str]:
+    return (node.op for node in nodes if node.op not in functions)
+
+
+def _tensor(name: str) -> str:
+    """A name in full: the first output of a node may be called by the name of the node."""
+    return name if ":" in name or name.startswith("^") else f"{name}:0"
+
+
+def _roots(graph: MetaGraphDef) -> Iterator[str]:
+    """Functions that Python may call, or differentiation."""
+    yield from graph.object_graph_def.concrete_functions
+    yield from (gradient.gradient_func for gradient in graph.graph_def.library.gradient)
 
 
 def _fetched(graph: MetaGraphDef) -> Iterator[str]:
@@ -130,8 +200,13 @@ def _references(node: NodeDef, functions: Mapping[str, FunctionDef]) -> Iterator
     """Functions that a node may call: by an attribute, or because its operation is a function."""
     if node.op in functions:
         yield node.op
-    for value in node.attr.values():
-        yield from (f.name for f in (value.func, *value.list.func) if f.name in functions)
+    queue = list(node.attr.values())
+    while queue:
+        value = queue.pop()
+        for function in (value.func, *value.list.func):
+            queue += function.attr.values()
+            if function.name in functions:
+                yield function.name
 
 
 def _closure(functions: Mapping[str, FunctionDef], names: Iterable[str]) -> set[str]:

@@ -1,0 +1,194 @@
+"""SavedModels whose author drew the graph by hand, so that loading them would do more than compute."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from modules import tf1_hub_module, tf2_module
+from tensorflow.core.protobuf import saved_model_pb2
+
+import tfgantl
+from tfgantl.errors import ArtifactError
+from tfgantl.export.check import check
+from tfgantl.export.manifest import write_manifest
+from tfgantl.pretrained import load_generator
+from tfgantl.serving.servable import Servable
+from tfgantl.style.arbitrary import load_module
+from tfgantl.untrusted.operations import check_operations
+from tfgantl.untrusted.savedmodels import read_graph
+
+v1 = tf.compat.v1
+
+
+def writes_a_file(victim, prefix="evil"):
+    """Nodes of a graph that overwrite a file; the last one does it."""
+    with v1.Graph().as_default() as graph:
+        name, line = tf.constant(str(victim), name=f"{prefix}/file"), tf.constant(["a line"], name=f"{prefix}/names")
+        data = [tf.constant([1.0], name=f"{prefix}/data")]
+        tf.raw_ops.Save(filename=name, tensor_names=line, data=data, name=f"{prefix}/save")
+        return list(graph.as_graph_def().node)
+
+
+def node_of(graph, name):
+    return next(node for node in graph.graph_def.node if node.name == name)
+
+
+def before_restoring(graph, victim):
+    """As a control input of what restores the variables."""
+    graph.graph_def.node.extend(writes_a_file(victim))
+    node_of(graph, graph.saver_def.restore_op_name).input.append("^evil/save")
+
+
+def in_the_place_of_saving(graph, victim):
+    """The same, and beside it for what saves them, which makes it an ancestor of the saver on both sides."""
+    before_restoring(graph, victim)
+    node_of(graph, graph.saver_def.save_tensor_name.split(":")[0]).input.append("^evil/save")
+
+
+def reading_another_file(graph, victim):
+    """The variables are restored from a file that the graph names."""
+    with v1.Graph().as_default() as other:
+        tf.constant(str(victim), name="evil/file")
+        graph.graph_def.node.extend(other.as_graph_def().node)
+    read = next(node for node in graph.graph_def.node if node.op == "RestoreV2")
+    read.input[0] = "evil/file"
+
+
+def saving_while_restoring(graph, victim):
+    """The saver's own writing becomes a part of restoring."""
+    write = next(node.name for node in graph.graph_def.node if node.op == "SaveV2")
+    node_of(graph, graph.saver_def.restore_op_name).input.append(f"^{write}")
+
+
+def in_a_function(graph, victim):
+    """In a function that only restoring calls."""
+    function = graph.graph_def.library.function.add()
+    function.signature.name = "evil_function"
+    for node in writes_a_file(victim):
+        function.node_def.add().CopyFrom(node)
+        for i, name in enumerate(node.input):
+            output = "output" if name.startswith("evil") else ""
+            function.node_def[-1].input[i] = f"{name}:{output}:0" if output else name
+    call = graph.graph_def.node.add(name="evil/call", op="StatefulPartitionedCall")
+    call.attr["f"].func.name = "evil_function"
+    call.attr["Tin"].list.SetInParent()
+    call.attr["Tout"].list.SetInParent()
+    node_of(graph, graph.saver_def.restore_op_name).input.append("^evil/call")
+
+
+def under_the_name_of_an_operation(graph, victim):
+    """A function that is called like an operation, and would not be looked at as one."""
+    graph.graph_def.library.function.add().signature.name = "WriteFile"
+
+
+def twice_under_one_name(graph, victim):
+    """Two nodes, of which only one would be looked at."""
+    graph.graph_def.node.add(name="z", op="NoOp")
+    graph.graph_def.node.add(name="z", op="NoOp")
+
+
+KINDS = {
+    before_restoring: "Save", in_the_place_of_saving: "Save", reading_another_file: "RestoreV2",
+    saving_while_restoring: "SaveV2", in_a_function: "Save", under_the_name_of_an_operation: "WriteFile",
+    twice_under_one_name: "z",
+}  # fmt: skip
+
+
+def rewritten(module, change, victim):
+    path = module / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    change(model.meta_graphs[0], victim)
+    path.write_bytes(model.SerializeToString())
+    return module
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A SavedModel of TF1 with a saver of operations, and one of TF2 with a saver of functions."""
+    path = tmp_path_factory.mktemp("plain")
+    with v1.Graph().as_default(), v1.Session() as session:
+        z = v1.placeholder(tf.float32, [None, 4], "z")
+        weight = v1.get_variable("w", [4, 16], initializer=v1.zeros_initializer())
+        images = tf.reshape(tf.tanh(z @ weight), [-1, 4, 4, 1])
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(path / "one"), {"latents": z}, {"images": images})
+    return {"TF1": path / "one", "TF2": tf2_module(path / "two")}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("form", ["TF1", "TF2"])
+def test_edges_and_names_that_the_author_drew_exempt_nothing(plain, tmp_path, form, kind):
+    graph, victim = saved_model_pb2.SavedModel(), tmp_path / "victim"
+    graph.ParseFromString((plain[form] / "saved_model.pb").read_bytes())
+    graph = graph.meta_graphs[0]
+    check_operations(graph, (), "module")
+    if form == "TF2" and kind in (reading_another_file, saving_while_restoring):
+        pytest.skip("there, the saver has functions: see the next test")
+    kind(graph, victim)
+    with pytest.raises(ArtifactError, match=rf"Received: .*\b{KINDS[kind]}\b"):
+        check_operations(graph, (), "module")
+
+
+def test_functions_of_the_saver_read_only_the_file_that_the_loader_names(plain):
+    def graph():
+        return read_graph(plain["TF2"])
+
+    changed = graph()
+    for function in changed.graph_def.library.function:
+        for node in function.node_def:
+            if node.op == "RestoreV2":
+                node.input[0] = node.input[1]
+    with pytest.raises(ArtifactError, match="RestoreV2"):
+        check_operations(changed, (), "module")
+    changed = graph()
+    restore = node_of(changed, changed.saver_def.restore_op_name)
+    save = node_of(changed, changed.saver_def.save_tensor_name.split(":")[0])
+    restore.attr["f"].func.name = save.attr["f"].func.name
+    with pytest.raises(ArtifactError, match="SaveV2"):
+        check_operations(changed, (), "module")
+
+
+def test_a_file_of_the_victim_is_what_it_was_through_every_door(tmp_path, plain):
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    module = shutil.copytree(plain["TF1"], tmp_path / "1")
+    rewritten(module, before_restoring, victim)
+    for load in (lambda: load_generator(str(module)), lambda: Servable(module), lambda: load_module(str(module))):
+        with pytest.raises(ArtifactError, match="operations of a SavedModel must only compute.*Save"):
+            load()
+    write_manifest(module, {})
+    with pytest.raises(ArtifactError, match="operations of a SavedModel must only compute.*Save"):
+        check(module)
+    assert victim.read_text() == "precious"
+
+
+def test_modules_of_the_hub_load_as_before(tmp_path):
+    module = tf1_hub_module(tmp_path / "module")
+    check_operations(read_graph(module), (), "module")
+
+
+# Calls that read a graph, a network or pickled Python into the process → files that may have them.
+DOORS = {
+    "saved_model.load": {"untrusted/loading.py"},
+    "models.load_model": {"untrusted/networks.py"},
+    "saving.load_model": set(), "hub.load": set(), "TFSMLayer": set(), "load_weights": set(), "pickle.load": set(),
+    "import_meta_graph": set(), "import_graph_def": set(), "load_library": set(), "load_op_library": set(),
+    "train.load_checkpoint": {"untrusted/savedmodels.py"}, "train.Checkpoint": {"training/checkpoint.py"},
+    "h5py.File": {"untrusted/networks.py", "untrusted/hdf5.py", "pretrained/weights_h5.py"},
+    "np.load": {"recognition/results.py"},
+}  # fmt: skip
+
+
+def test_tensorflow_loads_things_in_one_place_only():
+    root = Path(tfgantl.__file__).parent
+    found = {door: set() for door in DOORS}
+    for file in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                for door in DOORS:
+                    if name == door or name.endswith(f".{door}"):
+                        found[door].add(str(file.relative_to(root)))
+    assert found == DOORS

@@ -1,0 +1,164 @@
+"""Exports that are killed, and the log that they read: nothing is published twice, nothing stays behind."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TINY_MLP
+from filelock import FileLock
+
+from tfgantl.errors import RunError
+from tfgantl.export import directory as versions
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
+from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
+from tfgantl.export.publish import publish
+from tfgantl.pipelines.export import main as export
+from tfgantl.training.run_directory import RunDirectory, read_log, read_result
+
+
+@pytest.fixture
+def generator(make_gan):
+    return make_gan(TINY_MLP, num_classes=None).generator
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+
+
+def test_a_run_that_was_killed_behind_its_export_publishes_nothing_twice(generator, tmp_path):
+    facts = {"run": "a" * 32}
+    first = publish(generator, tmp_path / "model", facts=facts)
+    assert publish(generator, tmp_path / "model", facts=facts) == first
+    assert publish(generator, tmp_path / "model", facts={"run": "b" * 32}).name == "2"
+    assert publish(generator, tmp_path / "model", facts=facts) == first  # also if another has published meanwhile
+    versions.roll_back(tmp_path / "model")
+    assert versions_in(tmp_path / "model") == [1] and publish(generator, tmp_path / "model").name == "3"
+
+
+def test_a_run_is_called_the_same_however_often_it_is_resumed(tmp_path):
+    with RunDirectory(tmp_path) as run:
+        run.begin("steps: 8", {})
+        first = run.id
+    with RunDirectory(tmp_path, resume=True) as run:
+        run.begin("steps: 9", {}, allow_changes=True)
+        assert run.id == first
+    with RunDirectory(tmp_path / "other") as run:
+        run.begin("steps: 8", {})
+        assert run.id != first
+
+
+def test_a_killed_export_leaves_nothing_behind_the_next_one(generator, tmp_path):
+    directory = tmp_path / "model"
+    code = (
+        "import os, sys; from pathlib import Path; from tfgantl.export.directory import temporary_version\n"
+        "with temporary_version(Path(sys.argv[1])) as temporary:\n"
+        "    (temporary / 'saved_model.pb').write_text('x'); os.kill(os.getpid(), 9)"
+    )
+    directory.mkdir()
+    assert subprocess.run([sys.executable, "-c", code, str(directory)], check=False).returncode == -9
+    assert len(list(directory.glob(".tmp-*"))) == 2
+    (directory / ".tmp-0123456789abcdef0123456789abcdef").mkdir()  # of a version that had no locks
+    (directory / ".deleted-1-999").mkdir()
+    (directory / ".mine").mkdir()
+    with temporary_version(directory) as other:  # somebody else is exporting
+        publish(generator, directory)
+        assert other.is_dir()
+        assert {path.name for path in directory.iterdir()} == {
+            "1", "deploy", ".mine", other.name, f"{other.name}.lock",
+        }  # fmt: skip
+    assert not list(directory.glob(".tmp-*"))
+
+
+def test_an_export_that_fails_leaves_nothing(generator, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publishing, "write_manifest", full)
+    with pytest.raises(RunError, match="`export_dir` must be a directory that can be written.*No space left"):
+        publish(generator, tmp_path / "model")
+    assert not list((tmp_path / "model").iterdir())
+
+
+def test_leftovers_that_cannot_be_removed_are_left(tmp_path, monkeypatch):
+    name = tmp_path / ".tmp-0123456789abcdef0123456789abcdef"
+    name.mkdir()
+
+    def refused(*arguments, **options):
+        raise NotImplementedError("no locks on this file system")
+
+    monkeypatch.setattr(FileLock, "acquire", refused)
+    remove_leftovers(tmp_path)
+    assert name.is_dir()
+
+
+def test_there_is_a_last_number(tmp_path):
+    (tmp_path / str(2**63 - 1)).mkdir()
+    (tmp_path / "99999999999999999999").mkdir()
+    (tmp_path / ".tmp").mkdir()
+    with pytest.raises(RunError, match="there must be a number for the next version"):
+        rename_to_next(tmp_path / ".tmp", tmp_path)
+    assert versions_in(tmp_path) == [2**63 - 1]
+
+
+LINES = {
+    "half a line": '{"run": "result", "verd',
+    "blank line": "\n\n",
+    "no run": '{"step": 3}\n',
+    "no record": '[1, 2]\n"x"\nnull\n',
+    "run that is no name": '{"run": 3}\n',
+    "deep": "[" * 100_000 + "\n",
+    "no text": "\xff\xfe\n",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_log_with_lines_that_are_no_records_is_read(generator, tmp_path, line, capsys):
+    """As a kill leaves it, or an editor."""
+    run = tmp_path / "run"
+    run.mkdir()
+    generator.save(run / "generator.keras")
+    whole = '{"run": "adapted", "step": 2}\n{"run": "result", "verdict": {"outcome": "negative"}}\n'
+    (run / "metrics.jsonl").write_bytes(whole.encode() + LINES[line].encode("latin-1"))
+    assert [record["run"] for record in read_log(run)] == ["adapted", "result"]
+    assert read_result(run)["verdict"] == {"outcome": "negative"}
+    assert export(["--model", str(run), "--export_dir", str(tmp_path / "model")]) == 4
+    assert "must not be negative" in capsys.readouterr().err
+    with RunDirectory(run / "again") as again:
+        shutil.copy(run / "metrics.jsonl", again.path)
+        again.rewrite_log("adapted", [{"step": 1}])
+        assert [record["run"] for record in read_log(again.path)] == ["adapted"]
+
+
+def test_a_result_that_somebody_has_edited_is_no_traceback(generator, tmp_path):
+    generator.save(tmp_path / "generator.keras")
+    result = {"run": "result", "name": 3, "verdict": "x", "metrics": {"ckid": "y", "cfid": 2}, "baseline": [1]}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(result))
+    assert export(["--model", str(tmp_path), "--export_dir", str(tmp_path / "model")]) == 0
+
+
+def test_two_exports_at_one_time_get_two_numbers(tmp_path):
+    """Processes, not threads: locks are of processes."""
+    code = (
+        "import sys; from pathlib import Path; from tfgantl.export.directory import rename_to_next, temporary_version\n"
+        "directory = Path(sys.argv[1])\n"
+        "for _ in range(20):\n"
+        "    with temporary_version(directory) as temporary:\n"
+        "        (temporary / 'x').write_text('x'); rename_to_next(temporary, directory)"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    assert versions_in(tmp_path) == list(range(1, 61)) and not list(Path(tmp_path).glob(".*"))
+
+
+def test_a_directory_of_another_user_is_one_line(generator, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    (tmp_path / "model").mkdir(mode=0o555)
+    with pytest.raises(RunError, match="`export_dir` must be a directory that can be written"):
+        publish(generator, tmp_path / "model")

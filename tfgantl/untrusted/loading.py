@@ -1,0 +1,65 @@
+"""The one way into TensorFlow for a SavedModel: no graph is loaded before its operations have been looked at."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfgantl.errors import ArtifactError, intact
+from tfgantl.untrusted.operations import check_operations
+from tfgantl.untrusted.savedmodels import is_hub_v1, read_graph
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+INTACT = "must be an intact SavedModel"
+
+
+def load_saved_model(directory: Path, allow_ops: tuple[str, ...] = (), where: str | None = None) -> Any:
+    """Loads a SavedModel, or a TF1 hub module, for use in Python.
+
+    Args:
+        directory: The SavedModel.
+        allow_ops: Names of operations that are trusted here.
+        where: Name of the source for messages; the directory if not given.
+
+    Raises:
+        ArtifactError: If it is missing, damaged, or could do more than compute.
+        ConfigError: If `allow_ops` names an operation that nothing here needs.
+    """
+    where = where or str(directory)
+    check_operations(read_graph(directory), allow_ops, where)
+    with intact(f"{where}: {INTACT}"):  # TensorFlow raises whatever its reader meets first
+        return tf.saved_model.load(str(directory), tags=[] if is_hub_v1(directory) else None)
+
+
+def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
+    """Loads a SavedModel into a session of its own, as TensorFlow Serving does.
+
+    Args:
+        directory: The SavedModel.
+
+    Returns:
+        The session, and the `MetaGraphDef`.
+
+    Raises:
+        ArtifactError: If it is missing, damaged, or could do more than compute.
+    """
+    check_operations(read_graph(directory), (), str(directory))
+    v1 = tf.compat.v1
+    session = v1.Session(graph=v1.Graph())
+    logging.getLogger("tensorflow").addFilter(_is_not_of_sessions)
+    try:
+        with intact(f"{directory}: {INTACT}"), session.graph.as_default():
+            return session, v1.saved_model.load(session, ["serve"], str(directory))
+    except ArtifactError:
+        session.close()
+        raise
+
+
+def _is_not_of_sessions(record: logging.LogRecord) -> bool:
+    """False for TensorFlow's note, at the first session, that loading into one is deprecated."""
+    return "saved_model.loader" not in record.getMessage()

@@ -1,0 +1,73 @@
+"""The classes and functions that the configuration of a network may name: exported parts of networks, and no others.
+
+Keras looks names up as attributes of modules, and would call whatever it finds there.
+"""
+
+import inspect
+import sys
+from typing import Any
+
+import keras
+from keras.src.ops.operation import Operation
+
+# Public module of Keras → what its parts are.
+KINDS = {
+    "keras": (keras.Model, keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap),
+    "keras.constraints": (keras.constraints.Constraint,),
+    "keras.dtype_policies": (keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap),
+    "keras.initializers": (keras.initializers.Initializer,),
+    "keras.layers": (keras.layers.Layer,),
+    "keras.models": (keras.Model,),
+    "keras.regularizers": (keras.regularizers.Regularizer,),
+}
+FUNCTIONS = {
+    name
+    for name, function in vars(keras.activations).items()
+    if inspect.isfunction(function) and name not in ("deserialize", "get", "serialize")
+}
+OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn")  # without a public name as classes
+FUNCTIONAL = ("keras.src.models.functional", "Functional")
+VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "__slice__"}
+# Layers that run code of their own, or read files.
+CODE = {
+    "FlaxLayer", "Hashing", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer", "TextVectorization",
+    "TorchModuleWrapper",
+}  # fmt: skip
+
+
+def is_part(config: dict[str, Any]) -> bool:
+    """Whether what a configuration names may be built; `config` has a `class_name`."""
+    name, module, registered = (config.get(key) for key in ("class_name", "module", "registered_name"))
+    if not isinstance(name, str) or not isinstance(registered, str | None) or not isinstance(module, str | None):
+        return False
+    if name == "function":
+        return module == "builtins" and registered in (None, name, config.get("config")) and _is_function(config)
+    if registered is not None and registered.startswith("tfgantl>"):  # goes before name and module
+        return registered in keras.saving.get_custom_objects()
+    if registered not in (None, name) or name in CODE:
+        return False
+    if module is None:
+        return name in VALUES or _is_exported("keras", name)
+    if module in KINDS:
+        return _is_exported(module, name)
+    return (module, name) == FUNCTIONAL or _is_operation(module, name) or _is_layer(module, name)
+
+
+def _is_function(config: dict[str, Any]) -> bool:
+    return isinstance(config.get("config"), str) and config["config"] in FUNCTIONS
+
+
+def _is_exported(module: str, name: str) -> bool:
+    found = vars(sys.modules[module]).get(name)
+    return inspect.isclass(found) and issubclass(found, KINDS[module])
+
+
+def _is_operation(module: str, name: str) -> bool:
+    found = vars(sys.modules[module]).get(name) if module in OPERATIONS else None
+    return inspect.isclass(found) and issubclass(found, Operation) and found.__module__ == module
+
+
+def _is_layer(module: str, name: str) -> bool:
+    """Whether it is an exported layer by the name of the module that it is written in."""
+    found = vars(keras.layers).get(name)
+    return inspect.isclass(found) and issubclass(found, keras.layers.Layer) and found.__module__ == module

@@ -1,0 +1,61 @@
+"""Picture files: what they would decode to, and what that would cost, from a look at their headers."""
+
+import re
+import struct
+from collections.abc import Iterator
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+MAX_PIXELS = 16_000_000  # of one file that is served
+MAX_REQUEST_PIXELS = 64_000_000  # of all files of one request
+MAX_SCANS = 64  # of a JPEG: each is a pass over all pixels, and takes 30 bytes; cameras and programs write about ten
+_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
+_START_OF_SCAN, _END = 0xDA, 0xD9
+
+
+def refusal(files: list[bytes]) -> str | None:
+    """Why the picture files of one request are not decoded, if they are not; what is no picture does not count."""
+    pixels = [pixels_of(file) for file in files]
+    if max(pixels, default=0) > MAX_PIXELS:
+        return f"a picture must have at most {MAX_PIXELS} pixels. Received: {max(pixels)}"
+    if sum(pixels) > MAX_REQUEST_PIXELS:
+        return f"the pictures of a request must have at most {MAX_REQUEST_PIXELS} pixels. Received: {sum(pixels)}"
+    scans = max(map(scans_of, files), default=0)
+    return f"a JPEG file must have at most {MAX_SCANS} scans. Received: {scans}" if scans > MAX_SCANS else None
+
+
+def pixels_of(file: bytes) -> int:
+    """Pixels of a PNG or JPEG file by its header; 0 for anything else, and for one that is cut off before it."""
+    if file.startswith(PNG) and len(file) >= 24:
+        width, height = struct.unpack(">II", file[16:24])
+        return width * height
+    for marker, start in _segments(file) if file.startswith(JPEG) else ():
+        if marker in _FRAMES and len(file) >= start + 7:
+            height, width = struct.unpack(">HH", file[start + 3 : start + 7])
+            return width * height
+    return 0
+
+
+def scans_of(file: bytes) -> int:
+    """Scans of a JPEG file, without decoding it; 0 for any other file.
+
+    Baseline files have one for each, or for all, of the channels; progressive ones refine the picture with each.
+    """
+    if not file.startswith(JPEG):
+        return 0
+    return sum(marker == _START_OF_SCAN for marker, _ in _segments(file))
+
+
+def _segments(file: bytes) -> Iterator[tuple[int, int]]:
+    """Marker, and where its segment begins, in the order in which a decoder meets them."""
+    position = 2
+    while found := _MARKER.search(file, position):
+        marker, position = found[1][0], found.end()
+        if marker == _END:
+            return
+        if marker in _ALONE:
+            continue
+        yield marker, position
+        length = struct.unpack(">H", file[position : position + 2])[0] if len(file) >= position + 2 else 0
+        position += max(length, 2)
