@@ -320,3 +320,28 @@ def test_settings_of_the_default_class_do_not_go_over_to_another(how, tmp_path):
     }
     config = parse("adapt", *choose[how])
     assert config.target == Folder("x")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+            f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True)
+        ), "a recipe must have at most 100000 values. Received: [0-9]{8}"),
+        ("steps: &a [*a, 1]\n", "a recipe must have at most 100000 values"),
+        ("steps: " + "[" * 5000 + "]" * 5000, "a recipe must be nested less deeply"),
+    ],
+    ids=["aliases", "circle", "depth"],
+)  # fmt: skip
+def test_recipes_that_would_not_fit_into_memory_are_refused(tmp_path, capsys, recipe, message):
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    with pytest.raises(SystemExit) as ended:
+        adapt.main(["--config", str(tmp_path / "recipe.yaml")])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and re.search(message, told) and len(told) < 3000
+
+
+def test_a_mistake_that_quotes_a_mass_of_values_is_cut(capsys):
+    with pytest.raises(SystemExit):
+        adapt.main(["--steps", f"[{', '.join(['1'] * 20_000)}]"])
+    assert len(capsys.readouterr().err) < 3000

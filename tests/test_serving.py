@@ -43,6 +43,8 @@ from tfgantl.serving.responses import write_response
 from tfgantl.serving.servable import RUNNERS
 from tfgantl.serving.served_model import ServedModel
 
+pytestmark = pytest.mark.xdist_group("serving")  # its fixtures take long: one worker makes them
+
 MODEL = "/v1/models/tiny"
 
 
@@ -75,7 +77,7 @@ def judge(published):
 def serving(directory, max_body=20_000, max_requests=64, timeout=30.0):
     metrics = Metrics()
     model = ServedModel(directory, metrics.batch, poll=0.05).start()
-    client = TestClient(make_app(model, metrics, max_body, max_requests, timeout))
+    client = TestClient(make_app(model, metrics, max_body, max_requests, timeout), base_url="http://127.0.0.1")
     client.model = model
     return client
 
@@ -394,7 +396,7 @@ def test_the_client_classifies_pictures(judge, published):
     """Arrays and files of the same picture are told to be the same."""
     pixels = tiny_images(2)
     inputs, outputs = read_examples(published / "judge" / "1")["classify"]
-    with Client("http://testserver", "judge") as client:
+    with Client("http://127.0.0.1", "judge") as client:
         client._transport._http = judge
         labels, probabilities = client.classify(list(inputs["image_bytes"]))
         np.testing.assert_array_equal(labels, outputs["label"])

@@ -8,6 +8,8 @@ import yaml
 
 from tfgantl import old_names
 
+MAX_VALUES = 100_000  # of a recipe, with what its aliases repeat
+
 
 def underscored(arguments: list[str]) -> list[str]:
     """The command line with the names of options as they are defined: `--run-dir` is `--run_dir`."""
@@ -48,16 +50,21 @@ def resumed(arguments: list[str]) -> list[str]:
 
 def is_chosen(option: str, arguments: list[str]) -> bool:
     """Whether the command line, or a recipe that it names, chooses a class for an option."""
+    if any(argument.partition("=")[0] in (f"--{option}", f"--{option}.class_path") for argument in arguments):
+        return True
+    chosen = [read_recipe(recipe).get(option) for recipe in named_recipes(arguments)]
+    return any(isinstance(one, str) or (isinstance(one, dict) and "class_path" in one) for one in chosen)
+
+
+def named_recipes(arguments: list[str]) -> list[Path]:
+    """The recipes that a command line names, those that are there."""
+    recipes = []
     for i, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
-        if name in (f"--{option}", f"--{option}.class_path"):
-            return True
         recipe = Path(value or " ".join(arguments[i + 1 : i + 2]))
         if name == "--config" and recipe.is_file():
-            chosen = read_recipe(recipe).get(option)
-            if isinstance(chosen, str) or (isinstance(chosen, dict) and "class_path" in chosen):
-                return True
-    return False
+            recipes.append(recipe)
+    return recipes
 
 
 def spelled(arguments: list[str], option: str, names: list[str]) -> list[str]:
@@ -132,12 +139,34 @@ def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) ->
 
 
 def read_recipe(path: Path) -> dict:
-    """A recipe as YAML has it; empty if it cannot be read, as the parser will say what is wrong with it."""
+    """A recipe as YAML has it; empty if it cannot be read, as the parser will say what is wrong with it.
+
+    Raises:
+        ValueError: If a few lines of it stand for a mass of values.
+    """
     try:
-        recipe = yaml.safe_load(path.read_text())
+        text = path.read_text()
+        values = _expanded(yaml.compose(text, yaml.SafeLoader), {})
+        recipe = yaml.safe_load(text) if values <= MAX_VALUES else {}
     except (yaml.YAMLError, UnicodeDecodeError):
         return {}
+    except RecursionError as error:
+        raise ValueError(
+            f"{path}: a recipe must be nested less deeply. Received: {path.stat().st_size} bytes"
+        ) from error
+    if values > MAX_VALUES:
+        raise ValueError(f"{path}: a recipe must have at most {MAX_VALUES} values. Received: {values}")
     return recipe if isinstance(recipe, dict) else {}
+
+
+def _expanded(node: Any, sizes: dict[int, int]) -> int:
+    """How many values a node of YAML stands for, with everything that it refers to."""
+    if id(node) not in sizes:
+        sizes[id(node)] = MAX_VALUES  # what contains itself has no end
+        inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
+        sizes[id(node)] = 1 + sum(_expanded(part, sizes) for part in parts)
+    return sizes[id(node)]
 
 
 def _spelled_entry(entry: Any, names: list[str]) -> Any:

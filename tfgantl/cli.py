@@ -13,9 +13,19 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
-from tfgantl.arguments import appended, is_chosen, resumed, spelled, underscored, with_renamed_recipes
-from tfgantl.errors import TfgantlError
+from tfgantl.arguments import (
+    appended,
+    is_chosen,
+    named_recipes,
+    read_recipe,
+    resumed,
+    spelled,
+    underscored,
+    with_renamed_recipes,
+)
+from tfgantl.errors import TfgantlError, is_out_of_memory, reason
 from tfgantl.old_names import renamed_arguments
+from tfgantl.printing import printable
 
 if typing.TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,6 +56,9 @@ FLAGS = {
 }
 
 
+MAX_MESSAGE = 2000  # characters of a mistake: jsonargparse quotes whatever it has read
+
+
 class _Parser(ArgumentParser):
     """Reports a mistake in one line, with exit code 2."""
 
@@ -53,11 +66,11 @@ class _Parser(ArgumentParser):
     choices: dict[str, list[str]] = {}  # option → names of the classes to choose from
 
     def error(self, message: str, ex: Exception | None = None) -> typing.NoReturn:
-        reason = " ".join(line.strip() for line in str(message).splitlines())
+        reason = " ".join(line.strip() for line in str(message)[:MAX_MESSAGE].splitlines())
         for option, names in self.choices.items():
             if f'"{option}"' in reason and "import path" in reason:
                 reason = f"`{option}` must be one of {', '.join(names)}, or a full import path. {reason}"
-        self.exit(2, f"{self.title}: error: {reason}\n")
+        self.exit(2, f"{self.title}: error: {printable(reason)}\n")
 
 
 def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list[str] | None) -> Config:
@@ -80,10 +93,9 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     parser = _Parser(prog=program(verb), description=purpose[0].upper() + purpose[1:] + ".")
     _Parser.title = parser.prog
     if "resume" in config_class.__dataclass_fields__:
-        try:
-            arguments = resumed(arguments)
-        except ValueError as error:
-            parser.error(str(error))
+        arguments = _or_error(parser, resumed, arguments)
+    for recipe in named_recipes(arguments):
+        _or_error(parser, read_recipe, recipe)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
     parser.add_class_arguments(config_class, skip=set(flags), as_positional=verb in POSITIONAL)
@@ -101,12 +113,19 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
         parser.set_defaults({option: None if not many and is_chosen(option, arguments) else default})
     arguments, more = with_renamed_recipes(arguments, _Parser.choices)
     if remarks + more:
-        print(f"{parser.prog}: note: {'; '.join(remarks + more)}", file=sys.stderr)
+        print(f"{parser.prog}: note: {printable('; '.join(remarks + more))}", file=sys.stderr)
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)
         return config_class(**{name: values[name] for name in config_class.__dataclass_fields__})
     except (ValueError, TypeError) as error:
+        parser.error(str(error))
+
+
+def _or_error(parser: _Parser, function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except ValueError as error:
         parser.error(str(error))
 
 
@@ -137,7 +156,7 @@ def run(
 ) -> int:
     """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
 
-    Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory or disk;
+    Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory, disk or memory;
     6 diverged; 7 interrupted and saved; 130 interrupted at once.
 
     Args:
@@ -162,15 +181,19 @@ def run(
         return _fail(verb, f"file system: {error}", 5)
     except KeyboardInterrupt:
         return _fail(verb, "interrupted", 130)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise  # a bug
+        return _fail(verb, f"memory: there must be enough of it; a smaller batch or size may help. {reason(error)}", 5)
     if as_json:
         print(json.dumps(result if isinstance(result, dict) else result.to_json()))
     elif hasattr(result, "text") and (text := result.text()):
-        print(text)
+        print(printable(text, keep="\n"))
     return 0
 
 
 def _fail(verb: str, message: str, code: int) -> int:
-    print(f"{program(verb)}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{program(verb)}: error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 
@@ -212,7 +235,9 @@ def main() -> None:
         print("\ntfgantl VERB --help shows the options of one.")
         sys.exit(0)
     if verb not in PIPELINES:
-        print(f"tfgantl: error: VERB must be one of {', '.join(PIPELINES)}. Received: {verb}", file=sys.stderr)
+        print(
+            f"tfgantl: error: VERB must be one of {', '.join(PIPELINES)}. Received: {printable(verb)}", file=sys.stderr
+        )
         sys.exit(2)
     from importlib import import_module
 

@@ -111,6 +111,13 @@ def _require(config: Any, names: tuple[str, ...], allowed: str, holds: Callable[
             raise ConfigError(f"`{name}` must be {allowed}{optional}. Received: {value}")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was not enough, by Python's error or TensorFlow's; the latter also has it for full disks."""
+    return isinstance(error, MemoryError) or (
+        type(error).__name__ == "ResourceExhaustedError" and ("OOM" in str(error) or "allocat" in str(error))
+    )
+
+
 def reason(error: Exception) -> str:
     """First line of an error, or its type."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,6 +8,8 @@ import sys
 import keras
 from tqdm.auto import tqdm
 
+from tfgantl.printing import printable
+
 IN_NOTEBOOK = any(cls.__name__ == "tqdm_notebook" for cls in tqdm.__mro__)
 
 silent = False  # whether this process shows no bars, because several share the error stream
@@ -23,14 +25,20 @@ def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
     """
     interval = 0.2 if IN_NOTEBOOK or sys.stderr.isatty() else 10.0
     return tqdm(
-        total=total, desc=title, unit=unit, mininterval=interval, dynamic_ncols=True, file=sys.stderr, disable=silent
+        total=total,
+        desc=printable(title),
+        unit=unit,
+        mininterval=interval,
+        dynamic_ncols=True,
+        file=sys.stderr,
+        disable=silent,
     )
 
 
 def log(*lines: str) -> None:
-    """Writes lines to the error stream, above whatever bars are shown there."""
+    """Writes lines to the error stream, above whatever bars are shown there; what is no text is escaped."""
     for line in lines:
-        tqdm.write(line, file=sys.stderr)
+        tqdm.write(printable(line), file=sys.stderr)
 
 
 class StepBar(keras.callbacks.Callback):

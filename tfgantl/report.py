@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from tfgantl.data import Examples
 from tfgantl.images import encode_png, grid
 from tfgantl.metrics.generator_metrics import TITLES
+from tfgantl.printing import printable
 from tfgantl.versions import versions
 
 
@@ -40,7 +41,7 @@ class Report:
 
     def html(self) -> str:
         """Renders the report."""
-        environment = Environment(loader=PackageLoader("tfgantl", "templates"), autoescape=True)
+        environment = Environment(loader=PackageLoader("tfgantl", "templates"), autoescape=True, finalize=_shown)
         pictures = {caption: base64.b64encode(png).decode() for caption, png in self.pictures.items()}
         rows = [
             (title, [_number(column.get(name)) for column in self.columns.values()], self.protocol.get(name, ""))
@@ -56,6 +57,10 @@ class Report:
             f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.html())}" '
             'style="width: 100%; height: 800px; border: 0"></iframe>'
         )
+
+
+def _shown(value: object) -> object:
+    return printable(value, keep="\n\t") if type(value) is str else value
 
 
 def _number(value: float | None) -> str:

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_DCGAN, TINY_MLP, tiny_images
+from conftest import TINY_DCGAN, TINY_MLP, small_job, tiny_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +32,7 @@ from tfgantl.training.settings import TrainingSettings
 
 METHODS = {name: getattr(methods, name)() for name in methods.__all__ if name not in ("Transfer", "Auto")}
 STEPS = 8
-PLAIN = Optimization(decay=True)
+PLAIN = Optimization(augment="", decay=True)
 EVERYTHING = Optimization(augment="ada", apa=True, lecam="auto", decay=True, horizon=50)
 
 
@@ -44,7 +44,8 @@ def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
     """
 
     def run(
-        method, path, kill=None, save_every=5, optimization=PLAIN, dtype="float32", left=None, networks=TINY_MLP
+        method, path, kill=None, save_every=5, optimization=PLAIN, dtype="float32", left=None, networks=TINY_MLP,
+        steps=STEPS,
     ):  # fmt: skip
         source = make_gan(networks, seed=9)
         keras.utils.set_random_seed(0)
@@ -65,7 +66,7 @@ def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
             patch.setattr(callbacks.Progress, "on_train_batch_begin", die)
             directory.begin("", {"train data": "x"})
             budget = TrainingSettings(
-                steps=STEPS, batch_size=8, validate_every=3, optimization=optimization, save_every=save_every
+                steps=steps, batch_size=8, validate_every=3, optimization=optimization, save_every=save_every
             )
             data = TrainingData(examples, validation, tiny_extractor)
             trained = train(gan, method, source, data, budget, run=directory)
@@ -203,6 +204,28 @@ def test_a_checkpoint_of_another_method_is_refused(run_once, tmp_path):
         run_once(methods.FineTune(), tmp_path / "run")
 
 
+@pytest.mark.parametrize("steps", [1, 3, 6])
+def test_a_run_that_is_resumed_with_fewer_steps_than_it_took_ends_and_loses_nothing(run_once, tmp_path, steps):
+    method = methods.Alternating(rounds=2) if steps == 3 else methods.FineTune()
+    with pytest.raises(KeyboardInterrupt):
+        run_once(method, tmp_path / "run", 7, save_every=2)
+    saved = {path.name: path.read_bytes() for path in (tmp_path / "run" / "checkpoints" / "adapt").glob("step-*.data*")}
+    trained = run_once(method, tmp_path / "run", save_every=2, steps=steps)
+    assert trained.steps == 6 and trained.best_step <= 6
+    after = {path.name for path in (tmp_path / "run" / "checkpoints" / "adapt").glob("step-*.data*")}
+    assert set(saved) == after
+
+
+def test_a_checkpoint_of_another_run_is_refused(run_once, tmp_path):
+    for name in ("one", "other"):
+        with pytest.raises(KeyboardInterrupt):
+            run_once(methods.FineTune(), tmp_path / name, 5)
+    shutil.rmtree(tmp_path / "one" / "checkpoints")
+    shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "one" / "checkpoints")
+    with pytest.raises(RunError, match="checkpoints must be of this run. Received: step 5 of another"):
+        run_once(methods.FineTune(), tmp_path / "one")
+
+
 @pytest.mark.parametrize(
     ("recipe", "facts", "version", "told"),
     [
@@ -245,8 +268,8 @@ def test_signals_save_and_say_how_to_go_on(run_once, tmp_path, monkeypatch):
 
 
 ADAPT = [
-    sys.executable, "-m", "tfgantl.pipelines.adapt", "--steps", "30", "--validate_every", "10", "--samples", "100",
-    "--batch_size", "8", "--classifier_steps", "5", "--run_dir", "run", "--json",
+    sys.executable, "-m", "tfgantl.pipelines.adapt", "--steps", "30", "--validate_every", "10", "--samples", "30",
+    "--run_dir", "run", "--json",
 ]  # fmt: skip
 RESUME = [*ADAPT[:3], "--resume", "run", "--json"]
 
@@ -273,10 +296,11 @@ def test_a_real_process_goes_on_after_real_signals(tmp_path, monkeypatch, capsys
 
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    whole = finished(ADAPT, tmp_path / "whole")
+    adapt = [*ADAPT, *small_job(tmp_path)]
+    whole = finished(adapt, tmp_path / "whole")
     directory = tmp_path / "killed"
     for command, number, when in (
-        (ADAPT, signal.SIGTERM, "adapted/step-10.json"),
+        (adapt, signal.SIGTERM, "adapted/step-10.json"),
         (RESUME, signal.SIGKILL, "baseline/step-10.json"),
     ):
         code, line = killed(command, directory, number, when)

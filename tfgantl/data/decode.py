@@ -1,13 +1,18 @@
 """One picture, of whatever kind, to a uint8 array."""
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from tfgantl.data.decoding_budget import DecodingBudget
+from tfgantl.untrusted.pictures import MAX_SCANS, scans_of
 
 # By content, whatever the name says. Pillow knows others, of which one is a program that it hands to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+BUDGET = DecodingBudget()
+ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
 
@@ -55,13 +60,32 @@ def decode_picture(
         with Image.open(file, formats=FORMATS) as picture:
             if picture.width * picture.height > max_pixels:
                 return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
-            return fit_picture(picture, image_size, channels)
+            if (scans := scans_of(_content(picture))) > MAX_SCANS:
+                return f"has {scans} scans, more than {MAX_SCANS}"
+            with BUDGET.spent(picture.width * picture.height):
+                return fit_picture(picture, image_size, channels)
     except UnidentifiedImageError:  # its message names the file object
         return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
         return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
 
 
+def _content(picture: ImageFile.ImageFile) -> bytes:
+    """All bytes of the file of an opened picture; nothing for those that are no JPEG."""
+    if picture.format not in ("JPEG", "MPO"):
+        return b""
+    stream = cast(IO[bytes], picture.fp)  # an opened picture has one
+    position = stream.tell()
+    stream.seek(0)
+    content = stream.read()
+    stream.seek(position)
+    return content
+
+
 def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
     top = 1.0 if np.issubdtype(pixels.dtype, np.floating) and pixels.max() <= 1.0 else 65535.0
-    return np.clip(pixels.astype(np.float64) * (255.0 / top), 0, 255).round().astype(np.uint8)
+    small = np.empty(pixels.shape, np.uint8)
+    for start in range(0, len(pixels), ROWS):
+        some = pixels[start : start + ROWS].astype(np.float64) * (255.0 / top)
+        small[start : start + ROWS] = np.clip(some, 0, 255).round()
+    return small

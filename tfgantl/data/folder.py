@@ -13,6 +13,7 @@ from tfgantl.data.decode import decode_picture
 from tfgantl.data.examples import Content
 from tfgantl.data.sources import FiniteSource
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.printing import printable
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -64,7 +65,7 @@ class Folder(FiniteSource):
                 f"Folder: {root}: all images together must fit `max_bytes` = {self.max_bytes}. "
                 f"Received: {len(files)} files, {len(files) * size * size * channels} bytes"
             )
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels), files))
         images, labels, keys, bad = [], [], [], []
         seen: dict[bytes, tuple[Path, int]] = {}
@@ -149,8 +150,3 @@ def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) ->
     if image.min() == image.max():
         return f"shows one colour only (value {image.min()})"
     return image, key
-
-
-def printable(path: Path) -> str:
-    """A path as text that can be written anywhere; a name need not be UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -233,20 +233,30 @@ def publish_model(config: ExportConfig, model: str) -> PublishResult | FileResul
 
     network, signatures, facts = open_model(config, model)
     result = read_result(Path(model))
-    name = check_name(config.name or result.get("name") or Path(model).stem)
+    name = check_name(config.name or str(result.get("name") or Path(model).stem))
     directory = Path(config.export_dir or Path("exported") / name)
     if config.format != "savedmodel":
         path, difference = write_format(network, directory, config.format)
         return FileResult(path=path, difference=difference)
-    facts |= {key: result[key] for key in ("metrics", "baseline") if result.get(key) is not None}
-    if result.get("verdict"):
-        facts["verdict"] = result["verdict"]["outcome"]
+    facts |= _measured(result)
     picture = Path(model) / "before_after.png"
     version = publish(
         network, directory, signatures, {"source": model, **facts}, config.force,
         before_after=picture.read_bytes() if picture.is_file() else None,
     )  # fmt: skip
     return PublishResult(version=version, deleted=keep_newest(directory, config.keep) if config.keep else [])
+
+
+def _measured(result: dict) -> dict:
+    """What the log of a run says of its result, as far as it is what this package writes: anybody can edit it."""
+    facts: dict = {}
+    for key in ("metrics", "baseline"):
+        if isinstance(result.get(key), dict):
+            facts[key] = {name: value for name, value in result[key].items() if isinstance(value, int | float | None)}
+    verdict = result.get("verdict")
+    if isinstance(verdict, dict) and isinstance(verdict.get("outcome"), str):
+        facts["verdict"] = verdict["outcome"]
+    return facts
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -123,12 +123,13 @@ def training_images(domains: list[Source], samples: int) -> tuple["np.ndarray", 
 def measure(extractor: "Extractor", domains: list[Source]) -> None:
     """Measures the accuracy of an extractor on test images of all domains, which it keeps."""
     from tfgantl.metrics.classification import accuracy
+    from tfgantl.progress import log
     from tfgantl.recognition.task import with_labels
 
     for domain in domains:
         test = with_labels(domain.load("test"), MAX_TEST_IMAGES)
         extractor.accuracy[domain.name] = accuracy(extractor.classifier, *test)
-        print(f"{domain.name}: accuracy {extractor.accuracy[domain.name]:.4f} on test images", file=sys.stderr)
+        log(f"{domain.name}: accuracy {extractor.accuracy[domain.name]:.4f} on test images")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,8 +4,10 @@
 not TensorFlow Serving, and has no authentication.
 """
 
+import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
@@ -24,6 +26,8 @@ class ServeConfig:
         max_requests: Most requests at one time; the next ones get 429.
         timeout: Seconds that a prediction may take; then it gets 504.
         stop_after: Seconds that requests have to end after a signal to stop.
+        allow_host: Hosts that are answered beside this machine; only if it is reached under another name, as behind a
+            proxy.
     """
 
     directory: str
@@ -33,6 +37,7 @@ class ServeConfig:
     max_requests: int = 256
     timeout: float = 30.0
     stop_after: int = 10
+    allow_host: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_at_least(self, 1, "max_body", "max_requests", "stop_after")
@@ -57,6 +62,7 @@ def serve(config: ServeConfig) -> None:
         import uvicorn
 
         from tfgantl.serving.app import Metrics, make_app
+        from tfgantl.serving.connections import BACKLOG, BoundedProtocol, Limits, connections_within_descriptors
     except ImportError as error:
         raise RunError(
             f"serve: must have its packages: pip install 'tfgantl[serve]'. Received: {reason(error)}"
@@ -75,19 +81,28 @@ def serve(config: ServeConfig) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
+        listener.listen(BACKLOG)  # now: until somebody listens, another server can bind the same port
     except OSError as error:
         raise RunError(f"`port` must be free. Received: {config.host}:{config.port} ({error.strerror})") from error
     metrics = Metrics()
     model = ServedModel(directory, metrics.batch).start()
-    app = make_app(model, metrics, config.max_body, config.max_requests, config.timeout)
-    address = f"http://{config.host}:{listener.getsockname()[1]}"
+    app = make_app(
+        model, metrics, config.max_body, config.max_requests, config.timeout, config.host, tuple(config.allow_host)
+    )
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    address = f"http://{host}:{listener.getsockname()[1]}"
     print(f"development server for {model.name}: {address}/ (page), {address}/v1/models/{model.name}", file=sys.stderr)
     settings = uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=config.stop_after, access_log=False, server_header=False
-    )
+        app, log_level="warning", timeout_graceful_shutdown=config.stop_after, access_log=False, server_header=False,
+        backlog=BACKLOG, ws="none",
+        http=partial(BoundedProtocol, limits=Limits(connections_within_descriptors(), config.max_body)),  # type: ignore[arg-type]
+    )  # fmt: skip
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on once it has answered what was asked
         signal.signal(number, lambda *_: None)
     uvicorn.Server(settings).run(sockets=[listener])
+    if model.busy:  # with a batch that nobody waits for any more, and that would keep the process
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def main(arguments: list[str] | None = None) -> int:

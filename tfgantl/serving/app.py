@@ -11,24 +11,27 @@ from importlib.resources import files
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from tfgantl.errors import reason
+from tfgantl.serving.origins import SameOrigin
 from tfgantl.serving.request_error import InvalidArgument, NotFound, RequestError
 from tfgantl.serving.served_model import ServedModel
 
 # As in the source of TensorFlow Serving; letters of any case.
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
 STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I)
+CLOSING = 1.0  # seconds for batches that are computed after everybody who waited for them has been sent away
 SMALL = 2**16  # bytes of a body that is read in no time
 PAGE_FILES = {
     "/before_after.png": ("assets.extra/before_after.png", "image/png"),
     "/manifest.json": ("manifest.json", "application/json"),
 }
-POLICY = "default-src 'none'; connect-src 'self'; img-src 'self' data:; " + "; ".join(
+POLICY = "default-src 'none'; frame-ancestors 'none'; connect-src 'self'; img-src 'self' data:; " + "; ".join(
     f"{kind}-src 'unsafe-inline'" for kind in ("script", "style")
 )
 
@@ -51,7 +54,13 @@ class Metrics:
 
 
 def make_app(
-    model: ServedModel, metrics: Metrics, max_body: int, max_requests: int, timeout: float = 30.0
+    model: ServedModel,
+    metrics: Metrics,
+    max_body: int,
+    max_requests: int,
+    timeout: float = 30.0,
+    host: str = "127.0.0.1",
+    allow_host: tuple[str, ...] = (),
 ) -> Starlette:
     """The ASGI application.
 
@@ -61,6 +70,8 @@ def make_app(
         max_body: Most bytes of a request.
         max_requests: Most requests at one time; the next ones get 429.
         timeout: Seconds that a prediction may take, from the first byte of its body on; then it gets 504.
+        host: Address that it listens on.
+        allow_host: Hosts that are answered beside this machine.
     """
     state = {"running": 0}
 
@@ -147,7 +158,7 @@ def make_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(model.close)
+        await asyncio.to_thread(model.close, CLOSING)
 
     async def api(scope: Scope, receive: Receive, send: Send) -> None:
         await (await answer(Request(scope, receive)))(scope, receive, send)
@@ -161,6 +172,7 @@ def make_app(
             Route("/monitoring/prometheus/metrics", show_metrics),
             Mount("/", api),  # everything else, with every method
         ],
+        middleware=[Middleware(SameOrigin, host=host, allow_host=allow_host)],
         lifespan=lifespan,
     )
 

@@ -1,6 +1,5 @@
 """One loaded version: a session over the SavedModel, as TensorFlow Serving has it, which puts requests together."""
 
-import logging
 import math
 import threading
 import time
@@ -18,6 +17,7 @@ from google.protobuf import json_format
 from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import FILE, read_warmup
 from tfgantl.serving.request_error import Closed, InvalidArgument, RequestError
+from tfgantl.untrusted.loading import load_into_session
 
 RUNNERS = 2  # batches run at one time: no operation fills all cores, and while one is written, the other is computed
 # Codes of TensorFlow → statuses, as in the source of TensorFlow Serving; all others are 500.
@@ -42,15 +42,14 @@ class Servable:
     Args:
         directory: The SavedModel; its warmup requests are run, if it has any.
         observe: Called with the number of requests and rows of each batch.
+
+    Raises:
+        ArtifactError: If the SavedModel is missing, damaged, or could do more than compute.
     """
 
     def __init__(self, directory: Path, observe: Callable[[int, int], None] = lambda requests, rows: None) -> None:
-        v1 = tf.compat.v1
         self.directory, self._observe = directory, observe
-        self._session = v1.Session(graph=v1.Graph())
-        logging.getLogger("tensorflow").addFilter(_is_not_of_sessions)
-        with self._session.graph.as_default():
-            graph = v1.saved_model.load(self._session, ["serve"], str(directory))
+        self._session, graph = load_into_session(directory)
         self.definitions = {k: v for k, v in graph.signature_def.items() if not k.startswith("__")}
         self.inputs = {
             name: {key: _dtype(spec) for key, spec in signature.inputs.items()}
@@ -114,14 +113,25 @@ class Servable:
             self._changed.notify()
         return item.future
 
-    def close(self) -> None:
-        """Answers what waits, and frees the version."""
+    def close(self, timeout: float | None = None) -> bool:
+        """Answers what waits, and frees the version.
+
+        Args:
+            timeout: Seconds to wait for batches that are being computed, which nothing can stop; `None` for no limit.
+
+        Returns:
+            Whether it was freed. If not, its threads go on until their batches end.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        end = math.inf if timeout is None else time.monotonic() + timeout
         for runner in self._runners:
-            runner.join()
+            runner.join(None if timeout is None else max(0.0, end - time.monotonic()))
+        if any(runner.is_alive() for runner in self._runners):
+            return False
         self._session.close()
+        return True
 
     def _rows(self, signature: str, inputs: dict[str, np.ndarray]) -> int:
         counts = set()
@@ -204,11 +214,6 @@ def _is_wanted(item: Item) -> bool:
         item.future.set_exception(TimeoutError())
         return False
     return True
-
-
-def _is_not_of_sessions(record: logging.LogRecord) -> bool:
-    """False for TensorFlow's note, at the first session, that loading into one is deprecated."""
-    return "saved_model.loader" not in record.getMessage()
 
 
 def _dtype(spec: Any) -> np.dtype:

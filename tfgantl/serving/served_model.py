@@ -10,14 +10,18 @@ from pathlib import Path
 
 from tfgantl.errors import reason
 from tfgantl.export.directory import versions_in
+from tfgantl.export.manifest import NAME as MANIFEST
+from tfgantl.export.manifest import verify_files
 from tfgantl.progress import log
-from tfgantl.serving.request_error import Closed, NotFound
+from tfgantl.serving.request_error import Closed, InvalidArgument, NotFound
 from tfgantl.serving.requests import read_request
 from tfgantl.serving.responses import write_response
 from tfgantl.serving.servable import Servable
+from tfgantl.untrusted.pictures import refusal
 
 POLL = 1.0  # seconds, as TensorFlow Serving
-RETRY = 60.0  # seconds before a version that could not be loaded is tried again
+RETRY = 60.0  # seconds before a version that could not be loaded is tried again, unless its files change before
+Stamp = tuple[tuple[str, int, int], ...]  # name, size and time of each file of a version
 
 
 class ServedModel:
@@ -36,7 +40,9 @@ class ServedModel:
         self._observe, self._poll = observe, poll
         self._serving: tuple[int, Servable] | None = None
         self._states: dict[int, tuple[str, str]] = {}
-        self._failed: dict[int, float] = {}
+        self._failed: dict[int, tuple[float, Stamp]] = {}
+        self._stamp: Stamp = ()
+        self.busy = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -47,56 +53,82 @@ class ServedModel:
         self._watcher.start()
         return self
 
-    def close(self) -> None:
-        """Stops watching, answers what waits, and unloads."""
+    def close(self, timeout: float | None = None) -> None:
+        """Stops watching, answers what waits, and unloads.
+
+        Args:
+            timeout: Seconds to wait for what is being loaded or computed, and cannot be stopped; `None` for no limit.
+                Afterwards, `busy` says whether there is still something.
+        """
         self._stop.set()
         if self._watcher.is_alive():
-            self._watcher.join()
-        self._swap(None)
+            self._watcher.join(timeout)
+        self._swap(None, timeout)
+        self.busy = self.busy or self._watcher.is_alive()
 
     def look(self) -> None:
         """Takes up the newest version that can be loaded, and lets go of the one before it."""
+        if not self.directory.is_dir():
+            raise FileNotFoundError(f"{self.directory} is gone")  # maybe for a moment; what is loaded serves on
         found = versions_in(self.directory)
-        self._failed = {number: when for number, when in self._failed.items() if number in found}
+        self._failed = {number: known for number, known in self._failed.items() if number in found}
         current = self._serving[0] if self._serving else None
         for number in reversed(found):
-            if number == current:
+            stamp = _stamp(self.directory / str(number))
+            if number == current and stamp == self._stamp:
                 return
-            if time.monotonic() - self._failed.get(number, -RETRY) >= RETRY and self._load(number):
+            when, failed = self._failed.get(number, (-RETRY, None))
+            if (stamp != failed or time.monotonic() - when >= RETRY) and self._load(number, stamp):
+                return
+            if number == current:  # it was replaced by something that cannot be loaded
                 return
         if not found and current is not None:
             self._swap(None)
 
-    def _load(self, number: int) -> bool:
-        self._states[number] = ("LOADING", "")
+    def _load(self, number: int, stamp: Stamp) -> bool:
+        directory = self.directory / str(number)
+        serves = self._serving is not None and self._serving[0] == number
+        if not serves:
+            self._states[number] = ("LOADING", "")
         try:
-            servable = Servable(self.directory / str(number), self._observe)
+            if (directory / MANIFEST).is_file():  # it may be half copied
+                verify_files(directory)
+            servable = Servable(directory, self._observe)
         except Exception as error:  # TensorFlow raises whatever its reader meets first
-            self._failed[number] = time.monotonic()
-            self._states[number] = ("END", reason(error))
-            log(f"version {number} cannot be loaded: {reason(error)}")
+            self._failed[number] = time.monotonic(), stamp
+            if not serves:
+                self._states[number] = ("END", reason(error))
+            kept = "; what it was serves on" if serves else ""
+            log(f"version {number} cannot be loaded: {reason(error)}{kept}")
             return False
+        self._stamp = stamp
         self._swap((number, servable))
-        log(f"version {number} serves")
+        log(f"version {number} serves{', as it was replaced' if serves else ''}")
         return True
 
-    def _swap(self, new: tuple[int, Servable] | None) -> None:
+    def _swap(self, new: tuple[int, Servable] | None, timeout: float | None = None) -> None:
         with self._lock:
             old, self._serving = self._serving, new
             if new:
                 self._states[new[0]] = ("AVAILABLE", "")
-            if old:
+            replaced = old is not None and new is not None and old[0] == new[0]
+            if old and not replaced:
                 self._states[old[0]] = ("UNLOADING", "")
         if old:
-            old[1].close()
-            self._states[old[0]] = ("END", "")
+            self.busy = not old[1].close(timeout)
+            if not replaced:
+                self._states[old[0]] = ("END", "")
 
     def _watch(self) -> None:
+        told = ""
         while not self._stop.wait(self._poll):
             try:
                 self.look()
+                told = ""
             except Exception as error:  # a directory that is gone for a moment is no reason to look no more
-                log(f"{self.directory} cannot be looked at: {reason(error)}")
+                if told != reason(error):
+                    log(f"{self.directory} cannot be looked at: {reason(error)}")
+                told = reason(error)
 
     @property
     def ready(self) -> bool:
@@ -133,6 +165,9 @@ class ServedModel:
         while True:
             _, servable = self.version(name, number)
             request = read_request(body, servable.inputs)
+            files = [file for array in request.inputs.values() if array.dtype == object for file in array.flat]
+            if refused := refusal(files):  # before it takes the place of others
+                raise InvalidArgument(refused)
             try:
                 finish = partial(write_response, row=request.row)
                 return servable.predict(request.signature, request.inputs, finish, deadline)
@@ -159,3 +194,9 @@ class ServedModel:
                 for n, (state, message) in found.items()
             ]
         }  # fmt: skip
+
+
+def _stamp(directory: Path) -> Stamp:
+    """What changes when somebody writes into a version."""
+    files = ((path, path.stat()) for path in sorted(directory.rglob("*")) if path.is_file())
+    return tuple((str(path.relative_to(directory)), status.st_size, status.st_mtime_ns) for path, status in files)

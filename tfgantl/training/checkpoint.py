@@ -14,7 +14,7 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from tfgantl.errors import DivergedError, RunError
+from tfgantl.errors import DivergedError, RunError, is_out_of_memory
 from tfgantl.files import Replacing
 from tfgantl.gan import GAN
 from tfgantl.progress import log
@@ -45,6 +45,7 @@ class Checkpoints:
         directory: Where checkpoints lie.
         parts: Name → what has a state beside the weights.
         best_weights: Variables that hold the best weights so far.
+        run: What nothing but this run is called; a checkpoint of another run is refused.
 
     Attributes:
         last: Path of the newest checkpoint, without its suffix, or `none`.
@@ -56,8 +57,9 @@ class Checkpoints:
         directory: Path,
         parts: Mapping[str, Stateful] | None = None,
         best_weights: Sequence[tf.Variable] = (),
+        run: str = "",
     ) -> None:
-        self.gan, self.directory, self.parts = gan, Path(directory), parts or {}
+        self.gan, self.directory, self.parts, self.run = gan, Path(directory), parts or {}, run
         layers = [gan, *gan.regularizers, *gan.g_adapters, *gan.d_adapters, gan.optimizer, gan.d_optimizer]
         # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.
         variables = {id(v): v for layer in layers for v in layer.variables}
@@ -96,6 +98,7 @@ class Checkpoints:
             files = sorted(self.directory.glob(f"step-{step}.*"))
             manifest = {
                 "step": step,
+                "run": self.run,
                 "files": {p.name: [p.stat().st_size, _hash(p)] for p in files if p.suffix != ".json"},
                 "variables": self._names,
                 "parts": {name: part.state() for name, part in self.parts.items()},
@@ -108,7 +111,8 @@ class Checkpoints:
                     path.unlink()
             self._saved = step
         except tf.errors.OpError as error:
-            raise RunError(f"{self.directory}: checkpoints must fit on the disk. Received: {plain(error)}") from error
+            place = "into memory" if is_out_of_memory(error) else "on the disk"
+            raise RunError(f"{self.directory}: checkpoints must fit {place}. Received: {plain(error)}") from error
 
     def restore_last(self) -> int | None:
         """Takes up the newest checkpoint that is whole.
@@ -124,6 +128,8 @@ class Checkpoints:
             manifest = self._verified(step)
             if manifest is None:
                 continue
+            if manifest.get("run", self.run) != self.run:  # earlier versions did not say
+                raise RunError(f"{self.directory}: checkpoints must be of this run. Received: step {step} of another")
             if manifest["variables"] != self._names:
                 differing = sorted(set(manifest["variables"]) ^ set(self._names))
                 raise RunError(

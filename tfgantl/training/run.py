@@ -110,7 +110,9 @@ def train(
             stages = follow_schedule()
         else:
             parts: dict[str, Stateful] = {"validation": validate, "progress": progress, "schedule": state}
-            checkpoints = validate.checkpoints = Checkpoints(gan, run.path / "checkpoints" / title, parts, best_weights)
+            checkpoints = validate.checkpoints = Checkpoints(
+                gan, run.path / "checkpoints" / title, parts, best_weights, run.id
+            )
             restored = checkpoints.restore_last()
             run.rewrite_log(title, validate.history)
             if restored is None:

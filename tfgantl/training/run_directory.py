@@ -1,6 +1,7 @@
 """The directory that holds everything one run wrote, and that only one run at a time may use."""
 
 import json
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -32,6 +33,9 @@ class RunDirectory:
         path: The directory to make; must not exist, or be empty.
         resume: Whether it is that of a run to go on with instead.
 
+    Attributes:
+        id: What nothing but this run is called, however often it is interrupted; from `begin` on.
+
     Raises:
         RunError: If it is not empty, in use by another run, or cannot be written.
 
@@ -41,7 +45,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path, resume: bool = False) -> None:
-        self.path = Path(path)
+        self.path, self.id = Path(path), ""
         if resume and not (self.path / "config.yaml").is_file():
             raise RunError(f"`resume` must be a run directory with a config.yaml. Received: {path}")
         try:
@@ -122,12 +126,10 @@ class RunDirectory:
             title: Name of the training.
             step: Of its checkpoint.
         """
-        path, history = self.path / "metrics.jsonl", []
-        for line in path.read_text().splitlines() if path.is_file() else []:
-            with suppress(ValueError):  # not written to its end
-                record = json.loads(line)
-                if record.pop("run", None) == title and record.get("step", step + 1) <= step:
-                    history.append(record)
+        history = []
+        for record in read_log(self.path):
+            if record.pop("run") == title and record.get("step", step + 1) <= step:
+                history.append(record)
         self.rewrite_log(title, history)
         return history
 
@@ -138,20 +140,16 @@ class RunDirectory:
             title: Name of the training.
             history: Its records, as the checkpoint knows them.
         """
-        path, place = self.path / "metrics.jsonl", None
-        lines: list[str] = []
-        for line in path.read_text().splitlines() if path.is_file() else []:
-            try:
-                name = json.loads(line)["run"]
-            except (ValueError, KeyError, TypeError):  # not written to its end
-                continue
-            if name == title:
-                place = len(lines) if place is None else place
-            elif name != "result":
-                lines.append(line)
-        place = len(lines) if place is None else place
-        lines[place:place] = [json.dumps({"run": title, **record}) for record in history]
-        self.write("metrics.jsonl", "".join(line + "\n" for line in lines))
+        place: int | None = None
+        records: list[dict] = []
+        for record in read_log(self.path):
+            if record["run"] == title:
+                place = len(records) if place is None else place
+            elif record["run"] != "result":
+                records.append(record)
+        place = len(records) if place is None else place
+        records[place:place] = [{"run": title, **record} for record in history]
+        self.write("metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
     def begin(self, recipe: str, facts: dict[str, str], allow_changes: bool = False) -> None:
         """Records what a run depends on when it begins, and compares it when it goes on.
@@ -166,8 +164,9 @@ class RunDirectory:
         """
         now = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
         path = self.path / "run.json"
-        if path.is_file() and not allow_changes:
-            before = renamed_settings(json.loads(path.read_text()))
+        before = renamed_settings(json.loads(path.read_text())) if path.is_file() else {}
+        self.id = before.pop("id", None) or uuid.uuid4().hex
+        if before and not allow_changes:
             pairs = {key: (before.get(key), now.get(key)) for key in before | now}
             changed = [f"{key} {old} → {new}" for key, (old, new) in pairs.items() if not agrees(old, new)]
             if changed:
@@ -175,7 +174,7 @@ class RunDirectory:
                     f"{self.path}: settings, data, weights and packages must be as they were, or --allow_changes be "
                     f"given. Received: {'; '.join(changed)}"
                 )
-        self.write("run.json", json.dumps(now, indent=2) + "\n")
+        self.write("run.json", json.dumps({"id": self.id, **now}, indent=2) + "\n")
         if not (self.path / "config.yaml").is_file():
             self.write("config.yaml", recipe)
 
@@ -185,11 +184,23 @@ class RunDirectory:
             file.write(json.dumps(record) + "\n")
 
 
+def read_log(directory: Path) -> list[dict]:
+    """The records of `metrics.jsonl`, those that are whole; none if there is no such file.
+
+    A line that was not written to its end, or that somebody else has written, is no record.
+    """
+    path, records = directory / "metrics.jsonl", []
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
+        with suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            if isinstance(record, dict) and isinstance(record.get("run"), str):
+                records.append(record)
+    return records
+
+
 def read_result(directory: Path) -> dict:
     """What a run that has ended has logged as its result; empty for anything else."""
-    path = directory / "metrics.jsonl"
-    records = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    return next((record for record in reversed(records) if record["run"] == "result"), {})
+    return next((record for record in reversed(read_log(directory)) if record["run"] == "result"), {})
 
 
 def _settings(recipe: dict, prefix: str = "") -> dict:

@@ -79,7 +79,7 @@ def run_schedule(
             stage.begin(gan)
             state.begun, state.start = number, int(gan.step)
         progress.stage = stage.name
-        left = state.start + stage.steps - int(gan.step)
+        left = max(0, state.start + stage.steps - int(gan.step))  # it may be resumed with fewer steps than were taken
         if left and not validate.stopped:
             gan.fit(
                 batches_from(int(gan.step)),

@@ -36,6 +36,7 @@ def publish_adapted(
     if outcome == "negative" and not config.force:
         return None
     facts = {
+        "run": run.id,
         "source": config.source,
         "target": prepared.name,
         "transfer": type(prepared.transfer).__name__,

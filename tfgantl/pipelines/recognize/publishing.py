@@ -32,6 +32,7 @@ def publish_best(config: "RecognizeConfig", summary: Summary, run: RunDirectory)
     if verdict is not None and verdict.outcome == "negative" and not config.force:
         return None
     facts = {
+        "run": run.id,
         "source": type(config.source).__name__, "target": config.run_name, "method": row,
         "metrics": summary.rows[row], "verdict": verdict.outcome if verdict else None,
     }  # fmt: skip

@@ -108,7 +108,7 @@ def train_styles(config: StyleTrainingConfig) -> "StyleTrainingResult":
         training = train(config, prepared, run)
         losses = evaluate(prepared, training)
         network, sheet = save_network(prepared, training, run)
-        export_dir = publish_styles(config, network, sheet)
+        export_dir = publish_styles(config, network, sheet, run)
         seconds = session.seconds
         report = training_report(config, prepared, training, losses, network, sheet, seconds)
         return session.finish(

@@ -103,9 +103,9 @@ def save_network(prepared: PreparedStyles, training: StyleTraining, run: RunDire
     return final, sheet
 
 
-def publish_styles(config: "StyleTrainingConfig", network: Stylizer, sheet: bytes) -> Path:
+def publish_styles(config: "StyleTrainingConfig", network: Stylizer, sheet: bytes, run: RunDirectory) -> Path:
     """Publishes the network, and gives its new version."""
-    facts = {"target": ", ".join(network.styles)}
+    facts = {"run": run.id, "target": ", ".join(network.styles)}
     return publish(network, config.export_path, style_signatures, facts, before_after=sheet)
 
 

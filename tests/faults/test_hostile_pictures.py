@@ -1,0 +1,112 @@
+"""Picture files of a few kilobytes that would take seconds, or gigabytes, to decode."""
+
+import io
+import threading
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import growth_below
+from PIL import Image
+
+from tfgantl.data import Folder
+from tfgantl.data.decode import decode_picture
+from tfgantl.data.decoding_budget import DecodingBudget
+from tfgantl.errors import DataError
+from tfgantl.export.image_signatures import decode_pictures
+from tfgantl.style.pictures import read_picture
+from tfgantl.untrusted.pictures import MAX_SCANS, pixels_of, refusal, scans_of
+
+
+def jpeg(size=(40, 30), **options):
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)).save(
+        stream, "JPEG", **options
+    )
+    return stream.getvalue()
+
+
+def png(width, height):
+    stream = io.BytesIO()
+    Image.new("L", (width, height)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def with_scans(count):
+    """A progressive JPEG whose last scan comes again and again."""
+    file = jpeg(progressive=True)
+    start, end = file.rindex(b"\xff\xda"), file.rindex(b"\xff\xd9")
+    return file[:start] + file[start:end] * (count - file.count(b"\xff\xda") + 1) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    ("file", "scans"),
+    [(jpeg(), 1), (jpeg(progressive=True), 10), (with_scans(300), 300), (png(3, 4), 0), (b"", 0), (b"\xff\xd8\xff", 0)],
+    ids=["baseline", "progressive", "many", "PNG", "empty", "cut off"],
+)
+def test_scans_and_pixels_are_counted_without_decoding(file, scans):
+    assert scans_of(file) == scans
+    assert pixels_of(file) == (1200 if scans else 12 if file else 0) or file == b"\xff\xd8\xff"
+
+
+def test_what_only_looks_like_a_scan_is_none():
+    """A thumbnail in a segment, and whatever a phone appends behind the picture."""
+    file = jpeg(exif=b"Exif\0\0" + b"\xff\xda" * 500) + b"\xff\xda" * 500
+    assert scans_of(file) == 1 and not isinstance(decode_picture(io.BytesIO(file), None, 3, 10**6), str)
+
+
+def test_a_jpeg_of_many_scans_is_refused_wherever_pictures_are_read(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.jpg").write_bytes(jpeg((40 + i, 30), quality=90 - i))
+    (folder / "evil.jpg").write_bytes(with_scans(MAX_SCANS + 1))
+    source = Folder(str(folder), image_size=8, channels=3)
+    with pytest.raises(DataError, match=rf"evil.jpg: has {MAX_SCANS + 1} scans, more than {MAX_SCANS}"):
+        source.read()
+    with pytest.raises(DataError, match="which has 65 scans"):
+        read_picture(folder / "evil.jpg", "style")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 64 scans"):
+        decode_pictures(tf.constant([jpeg(), with_scans(MAX_SCANS + 1)]), 8, 3)
+    (folder / "evil.jpg").write_bytes(with_scans(MAX_SCANS))
+    assert len(source.read().images) == 4
+    assert decode_pictures(tf.constant([jpeg(progressive=True)]), 8, 3).shape == (1, 8, 8, 3)
+
+
+def test_the_pixels_of_a_request_are_limited_together():
+    large = png(4000, 4000)
+    assert refusal([large] * 4) is None and refusal([b"no picture", b""]) is None
+    assert "the pictures of a request must have at most 64000000 pixels. Received: 80000000" in refusal([large] * 5)
+    assert "a picture must have at most 16000000 pixels" in refusal([png(4001, 4000)])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="all image_bytes of a request must have at most 64000000"):
+        decode_pictures(tf.constant([large] * 5), 8, 1)
+
+
+def test_a_picture_of_16_bits_needs_no_multiple_of_its_size():
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 65536, (64, 2000), np.uint16)
+    Image.fromarray(np.tile(pixels, (60, 1))).save(stream, "PNG")  # 8 million pixels
+    with growth_below(110):  # 15 MiB and 31 MiB of pixels, 8 MiB of the result; all at once in float64 would be 61 each
+        decoded = decode_picture(stream, None, 1, 10**7)
+    np.testing.assert_array_equal(decoded[:64, :, 0], np.round(pixels * (255 / 65535)).astype(np.uint8))
+
+
+def test_threads_decode_no_more_than_the_budget_at_one_time():
+    budget, lock, seen, now = DecodingBudget(10), threading.Lock(), [], [0]
+
+    def decode(pixels):
+        with budget.spent(pixels):
+            with lock:
+                now[0] += pixels
+                seen.append(now[0])
+            time.sleep(0.01)
+            with lock:
+                now[0] -= pixels
+
+    threads = [threading.Thread(target=decode, args=(pixels,)) for pixels in (4, 5, 3, 25, 6, 2, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(seen) == 7 and max(total for total in seen if total != 25) <= 10  # the large one had its turn alone

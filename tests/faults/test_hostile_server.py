@@ -1,0 +1,384 @@
+"""What strangers do to a development server: pages of other sites, connections that never ask, work without end."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from functools import partial
+
+import httpx2
+import keras
+import numpy as np
+import pytest
+from conftest import tiny_images
+from starlette.testclient import TestClient
+from test_hostile_pictures import jpeg, png, with_scans
+
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
+from tfgantl.export.publish import publish
+from tfgantl.models.classifier import small_cnn
+from tfgantl.serving import connections
+from tfgantl.serving.app import Metrics, make_app
+from tfgantl.serving.connections import MAX_HEAD, BoundedProtocol, Limits, connections_within_descriptors
+from tfgantl.serving.origins import is_loopback
+from tfgantl.serving.servable import Servable
+from tfgantl.serving.served_model import ServedModel
+
+pytestmark = pytest.mark.xdist_group("hostile server")  # its fixtures take long: one worker makes them
+
+uvicorn = pytest.importorskip("uvicorn")
+STATUS = "/v1/models/judge"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    path = tmp_path_factory.mktemp("published")
+    keras.utils.set_random_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "check_in_fresh_process", check)
+        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", before_after=b"\x89PNG")
+    return path / "judge"
+
+
+@pytest.fixture(scope="module")
+def model(published):
+    model = ServedModel(published, poll=0.05).start()
+    yield model
+    model.close()
+
+
+# --- Pages of other sites ---
+
+
+def client(model, host="127.0.0.1", allow_host=(), asked="127.0.0.1:8501"):
+    return TestClient(make_app(model, Metrics(), 10**6, 8, 30.0, host, allow_host), base_url=f"http://{asked}")
+
+
+ANSWERED = [
+    ("127.0.0.1:8501", {}), ("localhost", {}), ("LOCALHOST.:8501", {}), ("[::1]:8501", {}), ("127.8.9.1", {}),
+    ("model.localhost:8501", {}), ("127.0.0.1:8501", {"origin": "http://127.0.0.1:8501"}),
+    ("127.0.0.1:8501", {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}),
+    ("127.0.0.1:8501", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}),  # a link to the page
+]  # fmt: skip
+REFUSED = [
+    ("evil.example", {}), ("127.0.0.1.evil.example:8501", {}), ("localhost.evil.example", {}), ("10.0.0.7:8501", {}),
+    ("evil.example@127.0.0.1", {}), ("[::2]", {}), ("127.0.0.1:8501", {"origin": "http://evil.example"}),
+    ("127.0.0.1:8501", {"origin": "null"}), ("127.0.0.1:8501", {"origin": "http://127.0.0.1:3000"}),
+    ("127.0.0.1:8501", {"origin": "http://127.0.0.1:8501.evil.example"}),
+    ("127.0.0.1:8501", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}),
+    ("127.0.0.1:8501", {"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/", STATUS, "/manifest.json", "/healthz", f"{STATUS}:predict"])
+def test_on_loopback_only_this_machine_and_this_site_are_answered(model, path):
+    for (host, headers), refused in (*((case, False) for case in ANSWERED), *((case, True) for case in REFUSED)):
+        answer = client(model).get(path, headers={"host": host, **headers})
+        assert (answer.status_code == 403) == refused, (host, headers, answer.text)
+
+
+def test_a_page_elsewhere_can_neither_read_nor_make_it_compute(model, monkeypatch):
+    ran = []
+    monkeypatch.setattr(Servable, "predict", lambda *arguments: ran.append(arguments))
+    body = json.dumps({"instances": np.zeros((1, 8, 8, 1)).tolist()})
+    form = {"content-type": "text/plain", "origin": "http://evil.example", "sec-fetch-site": "cross-site"}
+    assert client(model).post(f"{STATUS}:predict", content=body, headers=form).status_code == 403
+    visit = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}  # a form that is sent by itself
+    assert client(model).post(f"{STATUS}:predict", content=body, headers=visit).status_code == 403
+    assert not ran
+    page = client(model).get("/")
+    assert "access-control-allow-origin" not in page.headers
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+def test_more_hosts_are_answered_if_they_are_allowed(model):
+    behind = client(model, allow_host=("Models.example",), asked="models.example")
+    assert behind.get(STATUS).status_code == 200
+    assert behind.get(STATUS, headers={"origin": "https://models.example"}).status_code == 200
+    assert behind.get(STATUS, headers={"host": "other.example"}).status_code == 403
+    everywhere = client(model, host="0.0.0.0", asked="any.example")
+    assert everywhere.get(STATUS).status_code == 200
+    assert everywhere.get(STATUS, headers={"origin": "http://evil.example"}).status_code == 403
+    assert not is_loopback("0.0.0.0") and not is_loopback("127.0.0.1.example")
+
+
+# --- Pictures that take the place of others ---
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([with_scans(65)], "a JPEG file must have at most 64 scans. Received: 65"),
+        ([png(4000, 4000)] * 5, "the pictures of a request must have at most 64000000 pixels"),
+        ([png(9000, 9000)], "a picture must have at most 16000000 pixels. Received: 81000000"),
+    ],
+    ids=["scans", "pixels of a request", "pixels of a picture"],
+)
+def test_pictures_that_take_long_are_refused_before_they_are_in_the_queue(model, monkeypatch, files, message):
+    monkeypatch.setattr(Servable, "predict", None)
+    rows = [{"image_bytes": {"b64": base64.b64encode(file).decode()}} for file in files]
+    answer = client(model).post(f"{STATUS}:predict", json={"signature_name": "classify", "instances": rows})
+    assert answer.status_code == 400 and message in answer.json()["error"]
+
+
+# --- Connections ---
+
+
+@pytest.fixture
+def served(model):
+    """Runs uvicorn in a thread, with limits; gives its port."""
+    running = []
+
+    def start(most=8, max_body=10**5, head_seconds=0.6):
+        limits = Limits(most, max_body, head_seconds)
+        http = partial(BoundedProtocol, limits=limits)
+        app = make_app(model, Metrics(), max_body, 64, 5.0)
+        app.router.lifespan_context = lambda app: _nothing()
+        server = uvicorn.Server(uvicorn.Config(app, port=0, http=http, ws="none", log_level="critical"))
+        listener = socket.create_server(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            time.sleep(0.01)
+        return listener.getsockname()[1], limits
+
+    yield start
+    for server, thread in running:
+        server.force_exit = server.should_exit = True
+        thread.join(timeout=10)
+
+
+class _nothing:
+    async def __aenter__(self):
+        return None
+
+    async def __aexit__(self, *error):
+        return None
+
+
+@pytest.fixture
+def connected():
+    """Opens connections, which are closed at the end."""
+    connections = []
+
+    def connect(port, data=b""):
+        connections.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+        connections[-1].sendall(data)
+        return connections[-1]
+
+    yield connect
+    for connection in connections:
+        connection.close()
+
+
+def ended(connection):
+    """All that still comes, and seconds until the other side closed."""
+    start, content = time.monotonic(), b""
+    try:
+        while part := connection.recv(2**16):
+            content += part
+    except ConnectionError:
+        pass
+    return content, time.monotonic() - start
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"GET /healthz HTTP/1.1\r\n", b"GET /" + b"a" * MAX_HEAD, b"GET / HTTP/1.1\r\nx: " + b"b" * MAX_HEAD],
+    ids=["lines", "address", "one line"],
+)
+def test_headers_have_an_end(served, connected, head):
+    port, limits = served()
+    connection = connected(port, head)
+    try:
+        for i in range(20_000):
+            connection.sendall(b"x%d: %b\r\n" % (i, b"y" * 100))
+    except ConnectionError:
+        pass
+    content, _ = ended(connection)
+    assert content == b"" or content.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400")), content[:100]
+    assert httpx2.get(f"http://127.0.0.1:{port}/healthz").status_code == 200 and len(limits.waiting) <= 1
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\nGET /he"])
+def test_a_request_that_is_never_finished_is_given_up(served, connected, sent):
+    port, _ = served()
+    content, seconds = ended(connected(port, sent))
+    assert seconds < 5 and content.count(b"alive") == sent.count(b"\r\n\r\n")
+
+
+def test_connections_that_ask_for_nothing_make_room(served, connected):
+    port, limits = served(most=8, head_seconds=60)
+    idle = [connected(port, b"GET /") for _ in range(30)]
+    deadline = time.monotonic() + 5
+    while len(limits.waiting) > 8 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for _ in range(3):
+        assert httpx2.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+    assert len(limits.waiting) <= 8 and len(idle) == 30
+
+
+def test_a_body_nobody_wants_ends_the_connection(served, connected):
+    port, _ = served(max_body=1000)
+    head = b"POST /nothing HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    connection = connected(port, head)
+    with pytest.raises(OSError):
+        for _ in range(10_000):
+            connection.sendall(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+
+
+def test_an_answer_that_is_not_read_is_given_up(served, connected, monkeypatch):
+    monkeypatch.setattr(connections, "WRITE_SECONDS", 0.3)
+    port, limits = served(max_body=10**6)
+    body = json.dumps({"instances": tiny_images(200).astype(int).tolist()}).encode()
+    monkeypatch.setattr(ServedModel, "predict", _answer_of_64_mebibytes)
+    connection = connected(port)
+    request = b"POST %b:predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: %d\r\n\r\n%b"
+    connection.sendall(request % (STATUS.encode(), len(body), body))
+    time.sleep(1.5)
+    connection.settimeout(5)
+    content, _ = ended(connection)
+    assert len(content) < 64 * 2**20
+
+
+def _answer_of_64_mebibytes(self, name, number, body, deadline):
+    future = Future()
+    future.set_result(b"x" * 64 * 2**20)
+    return future
+
+
+def test_descriptors_are_left_for_everything_else(monkeypatch):
+    soft, hard = 300, 300
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda which: (soft, hard))
+    monkeypatch.setattr(connections.resource, "setrlimit", lambda which, limits: None)
+    most = connections_within_descriptors()
+    assert 8 <= most <= soft - len(os.listdir("/proc/self/fd")) - connections.RESERVED + 1 or most == 8
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda which: (2**20, 2**20))
+    assert connections_within_descriptors() == connections.MAX_CONNECTIONS
+
+
+# --- Versions ---
+
+
+def until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_directory_that_is_gone_for_a_moment_serves_on(published, tmp_path, capsys):
+    directory = shutil.copytree(published, tmp_path / "judge")
+    model = ServedModel(directory, poll=0.02).start()
+    os.rename(directory, tmp_path / "away")
+    until(lambda: "cannot be looked at" in capsys.readouterr().err)
+    assert model.ready
+    os.rename(tmp_path / "away", directory)
+    time.sleep(0.1)
+    assert model.ready and "cannot be looked at" not in capsys.readouterr().err
+    shutil.rmtree(directory / "1")  # withdrawn for good
+    until(lambda: not model.ready)
+    model.close()
+
+
+def test_a_version_that_is_replaced_in_place_is_loaded_anew_or_kept(published, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    directory = shutil.copytree(published, tmp_path / "judge")
+    keras.utils.set_random_seed(1)
+    other = publish(small_cnn(8, 1, 3, width=4, units=6), tmp_path / "other")
+    model = ServedModel(directory, poll=0.02).start()
+
+    def answer():
+        return model._serving[1].compute("serving_default", {"images": np.ones((1, 8, 8, 1), np.float32)})
+
+    first = answer()["probabilities"]
+    broken = directory / "1" / "variables" / "variables.data-00000-of-00001"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:100])
+    until(lambda: "what it was serves on" in capsys.readouterr().err)
+    np.testing.assert_array_equal(answer()["probabilities"], first)
+    assert model.status("judge", 1)["model_version_status"][0]["state"] == "AVAILABLE"
+    shutil.rmtree(directory / "1")
+    shutil.copytree(other, directory / "1")
+    until(lambda: not np.array_equal(answer()["probabilities"], first))
+    model.close()
+
+
+def test_a_version_that_is_being_copied_is_taken_up_as_soon_as_it_is_whole(published, tmp_path, capsys):
+    model = ServedModel(shutil.copytree(published, tmp_path / "judge"), poll=0.02).start()
+    target = tmp_path / "judge" / "2"
+    target.mkdir()
+    for file in sorted(path for path in (published / "1").rglob("*") if path.is_file()):
+        copy = target / file.relative_to(published / "1")
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        time.sleep(0.03)
+        copy.write_bytes(file.read_bytes())
+    until(lambda: model._serving[0] == 2)  # not after the minute that other failures wait
+    model.close()
+
+
+@pytest.mark.parametrize("name", ["99999999999999999999", "9223372036854775808", "007", "-1", "1_0", "١"])
+def test_numbers_that_no_address_reaches_are_no_versions(published, tmp_path, name):
+    shutil.copytree(published / "1", tmp_path / "judge" / name)
+    assert not ServedModel(tmp_path / "judge").start().ready
+
+
+# --- Stopping ---
+
+SLOW = """
+import sys, time
+from tfgantl.serving import servable
+from tfgantl.pipelines.serve import main
+compute = servable.Servable.compute
+def slow(self, signature, inputs):
+    if self._waiting is not None and signature == "classify":
+        time.sleep(600)
+    return compute(self, signature, inputs)
+start = servable.Servable.__init__
+def started(self, *arguments):
+    self._waiting = None
+    start(self, *arguments)
+servable.Servable.__init__, servable.Servable.compute = started, slow
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_stopping_is_bounded_whatever_a_batch_does(published, tmp_path):
+    command = [sys.executable, "-c", SLOW, str(published), "--port", "0", "--stop_after", "1", "--timeout", "300"]
+    with open(tmp_path / "told", "w") as told:
+        process = subprocess.Popen(command, stderr=told, stdout=told)
+    told = tmp_path / "told"
+    deadline = time.monotonic() + 100
+    while "http://127.0.0.1:" not in told.read_text():
+        assert process.poll() is None and time.monotonic() < deadline, told.read_text()
+        time.sleep(0.05)
+    address = "http://127.0.0.1:" + told.read_text().split("http://127.0.0.1:")[1].split("/")[0]
+    row = {"image_bytes": {"b64": base64.b64encode(jpeg()).decode()}}
+    body = {"signature_name": "classify", "instances": [row]}
+
+    def ask():
+        while True:
+            try:
+                return httpx2.post(f"{address}{STATUS}:predict", json=body, timeout=60)
+            except httpx2.TransportError:
+                if process.poll() is not None:
+                    return None
+                time.sleep(0.1)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    metrics = f"{address}/monitoring/prometheus/metrics"
+    until(lambda: "tfgantl_batches_total 1.0" in httpx2.get(metrics).text)
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0 and time.monotonic() - start < 10
