@@ -1,5 +1,7 @@
 """One picture, of whatever kind, to a uint8 array."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -16,23 +18,75 @@ ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
 
-def fit_picture(picture: Image.Image, image_size: int | None, channels: int) -> np.ndarray:
+@dataclass(frozen=True)
+class Depth:
+    """Which value is white in pictures of more than 8 bits: one for a set, or dark pictures would come out bright.
+
+    Args:
+        integers: White of pictures of whole numbers, such as 4,095 of 12 bits.
+        floats: White of pictures of floating-point numbers, such as 1.
+    """
+
+    integers: float = 65535.0
+    floats: float = 1.0
+
+
+def deep_range(file: str | Path) -> tuple[str, float, float] | None:
+    """What a picture of more than 8 bits holds: `integers` or `floats`, smallest and largest value; `None` for others.
+
+    Pictures that cannot be read are none of these; decoding tells what is wrong with them.
+    """
+    try:
+        with Image.open(file, formats=FORMATS) as picture:
+            if not _is_deep(picture):
+                return None
+            with BUDGET.spent(picture.width * picture.height):
+                pixels = np.asarray(picture)
+                return "floats" if pixels.dtype.kind == "f" else "integers", float(pixels.min()), float(pixels.max())
+    except Exception:
+        return None
+
+
+def choose_depth(ranges: Iterable[tuple[str, float, float] | None]) -> tuple[Depth, list[str]]:
+    """Decides for a set of pictures what white is: the smallest number of bits, or range of floats, that holds all.
+
+    Returns:
+        The depth, and a remark for each kind of pictures that there are.
+    """
+    found: dict[str, list[float]] = {}
+    for one in ranges:
+        if one is not None:
+            found.setdefault(one[0], []).append(one[2])
+    whites = {}
+    for kind, largest in found.items():
+        usual = (1.0, 255.0) if kind == "floats" else tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
+        whites[kind] = next((white for white in usual if max(largest) <= white), max(largest))
+    remarks = [f"{len(found[kind])} pictures of {kind} up to {max(found[kind]):g}: white is {white:g}"
+               for kind, white in whites.items()]  # fmt: skip
+    return Depth(**whites), remarks
+
+
+def fit_picture(picture: Image.Image, image_size: int | None, channels: int, depth: Depth | None = None) -> np.ndarray:
     """Cuts the largest centred square out of a picture, and resizes it with antialiasing; or takes it as it is.
 
-    Orientation marks (EXIF) are obeyed, 16-bit grays are scaled to 8 bits, palettes and CMYK are converted,
+    Orientation marks (EXIF) are obeyed, deeper grays are scaled to 8 bits, palettes and CMYK are converted,
     transparent parts become white, and of an animation the first frame is taken.
 
     Args:
         picture: The opened picture.
         image_size: Height and width of the result; `None` for all of the picture.
         channels: 1 for gray, 3 for RGB.
+        depth: What white is in pictures of more than 8 bits; `None` to decide by this one.
 
     Returns:
         uint8 (height, width, channels).
+
+    Raises:
+        ValueError: For values below 0.
     """
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        picture = Image.fromarray(_to_8_bits(np.asarray(picture)))
+    if _is_deep(picture):
+        picture = Image.fromarray(_to_8_bits(np.asarray(picture), depth))
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -43,7 +97,11 @@ def fit_picture(picture: Image.Image, image_size: int | None, channels: int) -> 
 
 
 def decode_picture(
-    file: str | Path | BinaryIO, image_size: int | None, channels: int, max_pixels: int
+    file: str | Path | BinaryIO,
+    image_size: int | None,
+    channels: int,
+    max_pixels: int,
+    depth: Depth | None = None,
 ) -> np.ndarray | str:
     """Decodes and fits one picture, after a look at its header.
 
@@ -52,6 +110,7 @@ def decode_picture(
         image_size: Height and width of the result; `None` for all of the picture.
         channels: 1 for gray, 3 for RGB.
         max_pixels: Most pixels that it may decode to.
+        depth: What white is in pictures of more than 8 bits; `None` to decide by this one.
 
     Returns:
         uint8 (height, width, channels), or the reason why it cannot be used.
@@ -63,7 +122,7 @@ def decode_picture(
             if (scans := scans_of(_content(picture))) > MAX_SCANS:
                 return f"has {scans} scans, more than {MAX_SCANS}"
             with BUDGET.spent(picture.width * picture.height):
-                return fit_picture(picture, image_size, channels)
+                return fit_picture(picture, image_size, channels, depth)
     except UnidentifiedImageError:  # its message names the file object
         return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
@@ -82,8 +141,16 @@ def _content(picture: ImageFile.ImageFile) -> bytes:
     return content
 
 
-def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
-    top = 1.0 if np.issubdtype(pixels.dtype, np.floating) and pixels.max() <= 1.0 else 65535.0
+def _is_deep(picture: Image.Image) -> bool:
+    return picture.mode.startswith("I;16") or picture.mode in ("I", "F")
+
+
+def _to_8_bits(pixels: np.ndarray, depth: Depth | None) -> np.ndarray:
+    kind = "floats" if pixels.dtype.kind == "f" else "integers"
+    if not pixels.min() >= 0:  # or not a number
+        raise ValueError(f"values must be at least 0. Received: {pixels.min()}")
+    depth = depth or choose_depth([(kind, float(pixels.min()), float(pixels.max()))])[0]
+    top = getattr(depth, kind)
     small = np.empty(pixels.shape, np.uint8)
     for start in range(0, len(pixels), ROWS):
         some = pixels[start : start + ROWS].astype(np.float64) * (255.0 / top)

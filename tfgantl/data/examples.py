@@ -26,6 +26,7 @@ class Examples:
         num_classes: Number of classes, or `None` without labels.
         fingerprint: Hash of the content.
         notes: Remarks for the report, such as files that were left out.
+        classes: Name of each class, by its label; `None` if they have none.
     """
 
     read: Reader
@@ -35,10 +36,16 @@ class Examples:
     num_classes: int | None
     fingerprint: str
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
 
     @classmethod
     def from_arrays(
-        cls, images: np.ndarray, labels: np.ndarray | None, num_classes: int | None = None, notes: Sequence[str] = ()
+        cls,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        num_classes: int | None = None,
+        notes: Sequence[str] = (),
+        classes: Sequence[str] | None = None,
     ) -> "Examples":
         """Wraps arrays that lie in memory.
 
@@ -47,21 +54,30 @@ class Examples:
             labels: int (n,), or `None`.
             num_classes: Number of classes, or `None` without labels.
             notes: Remarks for the report.
+            classes: Name of each class, by its label.
         """
+        names = None if classes is None else tuple(classes)
         labels = None if labels is None else labels.astype(np.int32)
 
         def read(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
             return images[indices], None if labels is None else labels[indices]
 
         side, channels = images.shape[2:]
-        return cls(read, len(images), side, channels, num_classes, _digest(images, labels), tuple(notes))
+        return cls(read, len(images), side, channels, num_classes, _digest(images, labels), tuple(notes), names)
 
     @classmethod
-    def endless(cls, read: Reader, num_classes: int | None = None, notes: Sequence[str] = ()) -> "Examples":
+    def endless(
+        cls,
+        read: Reader,
+        num_classes: int | None = None,
+        notes: Sequence[str] = (),
+        classes: Sequence[str] | None = None,
+    ) -> "Examples":
         """Wraps a function of the index; the fingerprint is that of its first 100 examples."""
+        names = None if classes is None else tuple(classes)
         images, labels = read(np.arange(100))
         side, channels = images.shape[2:]
-        return cls(read, None, side, channels, num_classes, _digest(images, labels), tuple(notes))
+        return cls(read, None, side, channels, num_classes, _digest(images, labels), tuple(notes), names)
 
     def take(self, count: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """The first `count` examples, or all of them, in order.
@@ -92,6 +108,7 @@ class Content(NamedTuple):
         num_classes: Number of classes, or `None`.
         notes: Remarks for the report.
         keys: What each image was before it was decoded and resized, for `split_by_content`; `None` if it was not.
+        classes: Name of each class, by its label; `None` if they have none.
     """
 
     images: np.ndarray
@@ -99,6 +116,7 @@ class Content(NamedTuple):
     num_classes: int | None = None
     notes: tuple[str, ...] = ()
     keys: list[bytes] | None = None
+    classes: tuple[str, ...] | None = None
 
 
 def _digest(images: np.ndarray, labels: np.ndarray | None) -> str:
@@ -164,4 +182,20 @@ def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where:
         raise DataError(
             f"{where}: labels must be in [0, {top - 1}]. Received: {labels[bad[0]]} at index {bad[0]} "
             f"({len(bad)} of {count} labels)"
+        )
+
+
+def check_classes(labels: np.ndarray, num_classes: int, where: str) -> None:
+    """Refuses classes without an image: labels that begin at 1, or that are numbers of something else.
+
+    Raises:
+        DataError: If there is such a class.
+    """
+    present = np.unique(labels)
+    if len(present) < num_classes:
+        empty = np.setdiff1d(np.arange(num_classes), present)[:5]
+        raise DataError(
+            f"{where}: labels must be 0 to one less than the number of classes, each with an image. "
+            f"Received: {len(present)} different labels, {present[0]} to {present[-1]}; "
+            f"none of {', '.join(map(str, empty))}"
         )

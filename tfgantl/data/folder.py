@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 
-from tfgantl.data.decode import decode_picture
+from tfgantl.data.decode import FORMATS, Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.examples import Content
+from tfgantl.data.layout import find_pictures
 from tfgantl.data.sources import FiniteSource
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-
 
 @dataclass(frozen=True)
 class Folder(FiniteSource):
-    """Pictures in a folder. If it has sub-folders with pictures, each is a class, numbered in alphabetical order.
+    """Pictures in a folder. Sub-folders with pictures are classes, numbered in alphabetical order, or as numbers.
 
     Pictures are cut to their centred square and resized. See `tfgantl.data.decode` for what is done to turned, gray,
     transparent, CMYK, 16-bit, palette and animated ones.
@@ -56,7 +56,7 @@ class Folder(FiniteSource):
 
     def read(self) -> Content:
         root = Path(self.path)
-        files, classes = find_pictures(root)
+        files, classes, file_labels, notes = find_pictures(root)
         size, channels = self.image_size, self.channels
         if size is None or channels is None:
             raise ConfigError("Folder: `image_size` and `channels` must be given here. Received: None")
@@ -66,11 +66,11 @@ class Folder(FiniteSource):
                 f"Received: {len(files)} files, {len(files) * size * size * channels} bytes"
             )
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels), files))
+            depth, remarks = choose_depth(pool.map(deep_range, files))
+            read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth), files))
         images, labels, keys, bad = [], [], [], []
         seen: dict[bytes, tuple[Path, int]] = {}
-        for file, result in zip(files, read, strict=True):
-            label = classes.index(file.parent.name) if classes else 0
+        for file, label, result in zip(files, file_labels, read, strict=True):
             if not isinstance(result, str):
                 image, key = result
                 first, first_label = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), (file, label))
@@ -87,50 +87,18 @@ class Folder(FiniteSource):
             raise DataError(
                 f"Folder: every file must be a usable picture, or `on_bad` be skip. Received: {bad[0]}{more}"
             )
-        notes = tuple(f"left out {line}" for line in bad)
+        remarks = [*notes, *remarks, *(f"left out {line}" for line in bad)]
         if not classes:
-            return Content(np.stack(images), notes=notes, keys=keys)
+            return Content(np.stack(images), notes=tuple(remarks), keys=keys)
         empty = sorted(set(range(len(classes))) - set(labels))
         if empty:
             raise DataError(f"Folder: {root}: every class must have a picture. Received: none in {classes[empty[0]]}")
-        return Content(np.stack(images), np.array(labels), len(classes), notes, keys)
+        return Content(np.stack(images), np.array(labels), len(classes), tuple(remarks), keys, tuple(classes))
 
 
-def find_pictures(root: Path) -> tuple[list[Path], list[str]]:
-    """Lists the pictures of a folder, and its classes, in alphabetical order.
-
-    Hidden files are passed over, as are files that do not have the suffix of a picture.
-
-    Raises:
-        DataError: If there is no folder or picture, or there are pictures beside and inside of sub-folders, or a
-            sub-folder without any.
-    """
-    if not root.is_dir():
-        raise DataError(f"Folder: `path` must be a directory. Received: {root}")
-
-    def pictures(directory: Path) -> list[Path]:
-        found = (p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        return sorted(p for p in found if not p.is_dir())
-
-    loose = pictures(root)
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    inside = {folder.name: pictures(folder) for folder in folders}
-    if loose and any(inside.values()):
-        raise DataError(
-            f"Folder: {root}: pictures must lie either beside each other or in class folders. Received: both, such as "
-            f"{loose[0].name} and {next(name for name, files in inside.items() if files)}/"
-        )
-    if loose:
-        return loose, []
-    if not any(inside.values()):
-        raise DataError(f"Folder: {root}: must hold pictures ({', '.join(SUFFIXES)}). Received: none")
-    for name, files in inside.items():
-        if not files:
-            raise DataError(f"Folder: {root}: every class folder must hold a picture. Received: none in {name}")
-    return [file for files in inside.values() for file in files], list(inside)
-
-
-def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) -> tuple[np.ndarray, bytes] | str:
+def read_picture(
+    file: Path, image_size: int, channels: int, max_pixels: int, depth: Depth | None = None
+) -> tuple[np.ndarray, bytes] | str:
     """Decodes one file, after a look at its header.
 
     Returns:
@@ -140,7 +108,7 @@ def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) ->
         if not file.stat().st_size:
             return "is empty (0 bytes)"
         with open(file, "rb") as stream:
-            image = decode_picture(stream, image_size, channels, max_pixels)
+            image = decode_picture(stream, image_size, channels, max_pixels, depth)
             if isinstance(image, str):
                 return image
             stream.seek(0)
@@ -148,5 +116,11 @@ def read_picture(file: Path, image_size: int, channels: int, max_pixels: int) ->
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if image.min() == image.max():
-        return f"shows one colour only (value {image.min()})"
+        ground = " on the white that takes the place of transparent parts" if _is_transparent(file) else ""
+        return f"shows one colour only (value {image.min()}){ground}"
     return image, key
+
+
+def _is_transparent(file: Path) -> bool:
+    with Image.open(file, formats=FORMATS) as picture:
+        return picture.has_transparency_data

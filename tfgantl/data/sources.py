@@ -11,10 +11,12 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.data.decode import fit_picture
-from tfgantl.data.examples import SPLITS, Content, Examples, check_images, check_labels
+from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
 from tfgantl.data.splits import split_by_content
 from tfgantl.errors import ConfigError, DataError, check_seed
+
+DIGITS = tuple("0123456789")
 
 
 class Source(ABC):
@@ -82,7 +84,7 @@ def _splits(source: FiniteSource) -> dict[str, Examples]:
     if source.image_size is not None and source.image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1. Received: {source.image_size}")
     check_seed("seed", source.seed)
-    images, labels, num_classes, notes, keys = source.read()
+    images, labels, num_classes, notes, keys, classes = source.read()
     where = type(source).__name__
     check_images(images, where)
     if labels is not None:
@@ -90,7 +92,7 @@ def _splits(source: FiniteSource) -> dict[str, Examples]:
     shots = {"train": source.shots, "validation": getattr(source, "validation_shots", None)}
     chosen = split_by_content(images, labels, source.shares(), shots, source.seed, where, keys)
     return {
-        split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes)
+        split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes, classes)
         for split, at in chosen.items()
     }
 
@@ -130,7 +132,9 @@ class RenderedDigits(Source):
         key = (self.seed, SPLITS.index(split))
         sizes = (self.min_size, self.max_size)
         looks = dict(rotation=self.rotation, shear=self.shear, stroke=self.stroke, sizes=sizes, warp=self.warp)
-        return Examples.endless(lambda indices: render_digits(indices, key, self.image_size, **looks), num_classes=10)
+        return Examples.endless(
+            lambda indices: render_digits(indices, key, self.image_size, **looks), 10, classes=DIGITS
+        )
 
 
 @dataclass(frozen=True)
@@ -165,17 +169,19 @@ class HandwrittenDigits(FiniteSource):
         digits = load_digits()
         small = (digits.images * (255 / 16)).round().astype(np.uint8)
         images = np.stack([fit_picture(Image.fromarray(image), self.image_size, 1) for image in small])
-        return Content(images, digits.target, 10, keys=[image.tobytes() for image in small])
+        return Content(images, digits.target, 10, keys=[image.tobytes() for image in small], classes=DIGITS)
 
 
 @dataclass(frozen=True)
 class Arrays(FiniteSource):
-    """Images, and labels if there are any, in a NumPy `.npz` archive.
+    """Images, and labels if there are any, in a NumPy `.npz` archive, or images in a `.npy` file.
 
     Args:
         path: The archive.
         images: Name of the image array: uint8 (n, height, width[, 1 or 3]) in [0, 255].
-        labels: Name of the label array, int (n,) in [0, classes); an archive without it has no labels.
+        labels: Name of the label array, int (n,) in [0, classes); `None` for no labels. An archive without it must
+            hold no array that looks like one.
+        names: Name of the array with the names of the classes, str (classes,); an archive may be without it.
         image_size: Height and width in pixels that images are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
         classes: Number of classes; `None` for one more than the largest label.
@@ -188,7 +194,8 @@ class Arrays(FiniteSource):
 
     path: str
     images: str = "x"
-    labels: str = "y"
+    labels: str | None = "y"
+    names: str = "names"
     image_size: int | None = None
     channels: int | None = None
     classes: int | None = None
@@ -203,12 +210,23 @@ class Arrays(FiniteSource):
         return Path(self.path).stem
 
     def read(self) -> Content:
-        from tfgantl.data.archives import read_npz
+        from tfgantl.data.archives import read_arrays, shapes_in
 
-        found = read_npz(Path(self.path), (self.images, self.labels), self.max_bytes)
-        images, labels = found.get(self.images), found.get(self.labels)
+        wanted = (self.images, self.labels, self.names)
+        found = read_arrays(Path(self.path), wanted, self.max_bytes)
+        images, labels, names = (None if name is None else found.get(name) for name in wanted)
+        shapes = shapes_in(Path(self.path))
         if images is None:
-            raise DataError(f"Arrays: {self.path} must hold an array `{self.images}`. Received: {', '.join(found)}")
+            raise DataError(
+                f"Arrays: {self.path} must hold an array `{self.images}`; `images` names another. "
+                f"Received: {', '.join(shapes)}"
+            )
+        alike = [name for name, (shape, dtype) in shapes.items() if shape == images.shape[:1] and dtype.kind in "iu"]
+        if labels is None and self.labels is not None and alike:
+            raise DataError(
+                f"Arrays: {self.path}: `labels` must name the array of labels, or be null. "
+                f"Received: {self.labels}, beside an array {alike[0]} of {len(images)} whole numbers"
+            )
         images = images[..., None] if images.ndim == 3 else images
         check_images(images, f"Arrays: {self.path}")
         keys = [image.tobytes() for image in images]
@@ -218,7 +236,19 @@ class Arrays(FiniteSource):
         if labels is None:
             return Content(images, keys=keys)
         check_labels(labels, len(images), self.classes, f"Arrays: {self.path}")
-        return Content(images, labels, self.classes or int(labels.max()) + 1, keys=keys)
+        count = self.classes or int(labels.max()) + 1
+        check_classes(labels, count, f"Arrays: {self.path}")
+        return Content(images, labels, count, keys=keys, classes=self._names(names, count))
+
+    def _names(self, names: np.ndarray | None, count: int) -> tuple[str, ...] | None:
+        if names is None:
+            return None
+        if names.dtype.kind != "U" or names.shape != (count,) or len(set(names.tolist())) < count:
+            raise DataError(
+                f"Arrays: {self.path}: `{self.names}` must hold {count} different names, one for each class. "
+                f"Received: {names.dtype} {names.shape}"
+            )
+        return tuple(names.tolist())
 
 
 @dataclass(frozen=True)
@@ -296,8 +326,8 @@ class Tfds(FiniteSource):
 def _tfds_test(source: Tfds, split: str) -> Examples:
     from tfgantl.data.tfds import read_tfds
 
-    images, labels, num_classes, notes, _ = read_tfds(source, split)
+    images, labels, num_classes, notes, _, classes = read_tfds(source, split)
     check_images(images, "Tfds")
     if labels is not None:
         check_labels(labels, len(images), num_classes, "Tfds")
-    return Examples.from_arrays(images, labels, num_classes, notes)
+    return Examples.from_arrays(images, labels, num_classes, notes, classes)

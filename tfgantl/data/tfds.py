@@ -85,4 +85,5 @@ def read_tfds(source: Tfds, split: str) -> Content:
         raise DataError(f"Tfds: {source.dataset}: split {split} must hold images. Received: none")
     if not labelled:
         return Content(np.stack(images), keys=keys)
-    return Content(np.stack(images), np.array(labels), features[source.label_key].num_classes, keys=keys)
+    names = tuple(features[source.label_key].names)
+    return Content(np.stack(images), np.array(labels), len(names), keys=keys, classes=names)

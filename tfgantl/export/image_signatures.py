@@ -6,12 +6,9 @@ import keras
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
+from tfgantl.export.picture_decoding import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_rows
 from tfgantl.images import to_unit
-from tfgantl.untrusted.pictures import JPEG, MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS, PNG
-
-SCAN = b"\xff\xda"  # what each scan of a JPEG begins with; two bytes in 65,536 look so by chance
-CHANCE = 2**14  # bytes of a file for which one more is allowed
 
 
 def classifier_signatures(
@@ -104,52 +101,15 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
 
 def _decoded(file: tf.Tensor, side: int, channels: int) -> tf.Tensor:
     image = decode_file(file, channels)
-    short = tf.reduce_min(tf.shape(image)[:2])
-    image = tf.image.resize_with_crop_or_pad(image, short, short)
-    image = tf.image.resize(tf.cast(image, tf.float32), (side, side), tf.image.ResizeMethod.BICUBIC, antialias=True)
+    # The centred square, to half a pixel, is cut and resized in one step, as Pillow does it.
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    scale = side / tf.reduce_min(sides)
+    offset = (sides - tf.reduce_min(sides)) / 2.0 * scale
+    image = tf.raw_ops.ScaleAndTranslate(
+        images=tf.cast(image, tf.float32)[None], size=[side, side], scale=tf.stack([scale, scale]),
+        translation=-offset, kernel_type="keyscubic", antialias=True,
+    )[0]  # fmt: skip
     return tf.reshape(to_unit(tf.clip_by_value(image, 0.0, 255.0)), (side, side, channels))
-
-
-def checked_files(files: tf.Tensor) -> tf.Tensor:
-    """The files, string (batch,), if all are PNG or JPEG files that may be decoded, by their headers."""
-    pixels = tf.map_fn(_pixels, files, fn_output_signature=tf.TensorSpec([], tf.int64))
-    checks = [
-        tf.debugging.assert_less_equal(found, tf.constant(most, tf.int64), message=f"{what} at most {most} pixels")
-        for found, most, what in (
-            (pixels, MAX_PIXELS, "image_bytes must have"),
-            (tf.reduce_sum(pixels), MAX_REQUEST_PIXELS, "all image_bytes of a request must have"),
-        )
-    ]
-    scans = tf.strings.split(files, SCAN).row_lengths() - 1
-    allowed = MAX_SCANS + tf.cast(tf.strings.length(files) // CHANCE, tf.int64)
-    few = tf.debugging.assert_less_equal(scans, allowed, message=f"image_bytes must have at most {MAX_SCANS} scans")
-    with tf.control_dependencies([*checks, few]):
-        return tf.identity(files)
-
-
-def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
-    """Decodes one PNG or JPEG file, of those that `checked_files` gives, to uint8 (height, width, channels)."""
-    return tf.cond(
-        _is_png(file), lambda: tf.io.decode_png(file, channels), lambda: tf.io.decode_jpeg(file, channels)
-    )  # fmt: skip
-
-
-def _pixels(file: tf.Tensor) -> tf.Tensor:
-    is_png, is_jpeg = _is_png(file), tf.equal(tf.strings.substr(file, 0, 3), JPEG)
-    known = tf.debugging.Assert(is_png | is_jpeg, ["image_bytes must be a PNG or JPEG file"])
-    with tf.control_dependencies([known]):
-        shape = tf.cond(is_png, lambda: _shape_of_png(file), lambda: tf.io.extract_jpeg_shape(file)[:2])
-    return tf.reduce_prod(tf.cast(shape, tf.int64))
-
-
-def _is_png(file: tf.Tensor) -> tf.Tensor:
-    return tf.equal(tf.strings.substr(file, 0, 8), PNG)
-
-
-def _shape_of_png(file: tf.Tensor) -> tf.Tensor:
-    """Height and width, from the header that every PNG begins with."""
-    numbers = tf.io.decode_raw(tf.strings.substr(file, 16, 8), tf.int32, little_endian=False)
-    return tf.reverse(tf.ensure_shape(numbers, [2]), [0])
 
 
 def _specs(network: keras.Model) -> tuple[tf.TensorSpec, tf.TensorSpec]:

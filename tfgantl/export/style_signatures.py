@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgantl.export.image_signatures import checked_files, decode_file
+from tfgantl.export.picture_decoding import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_labels, check_rows
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint

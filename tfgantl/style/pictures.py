@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.data.decode import decode_picture
-from tfgantl.data.folder import SUFFIXES
+from tfgantl.data.layout import SUFFIXES, pictures_in
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
@@ -61,7 +61,7 @@ def find_contents(handle: str) -> list[Path]:
     folder = Path(handle)
     if not folder.is_dir():
         return [find_picture(handle, "content")]
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    found = pictures_in(folder, [])
     if not found:
         raise DataError(f"`content` must be a folder with pictures ({', '.join(SUFFIXES)}). Received: {handle}")
     stems = [path.stem for path in found]

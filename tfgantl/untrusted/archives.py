@@ -3,6 +3,7 @@
 import hashlib
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -60,8 +61,13 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
 def read_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of an array in an archive, without its numbers."""
     with archive.open(name) as file:
-        header = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = header(file)
+        return header_of(file)
+
+
+def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array in a `.npy` file that is read from its beginning."""
+    header = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = header(file)
     return shape, dtype
 
 

@@ -1,0 +1,79 @@
+"""Names of classes: kept with their labels, and what two domains are matched by."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tfgantl.data.examples import Examples
+from tfgantl.errors import DataError
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Names of classes in the order of their labels: as numbers if all are numbers, else by alphabet.
+
+    Example:
+        >>> in_order(["10", "9", "1"]), in_order(["dog", "Cat"])
+        (['1', '9', '10'], ['Cat', 'dog'])
+    """
+    if all(re.fullmatch(r"[0-9]{1,18}", name) for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def matched(
+    examples: Examples, classes: Sequence[str], renamed: Mapping[str, str] | None = None, where: str = "the target"
+) -> Examples:
+    """Examples whose labels mean what they mean elsewhere: classes are matched by name, whatever their order and case.
+
+    Args:
+        examples: Labelled, with names of their classes.
+        classes: Names by the labels of the other side.
+        renamed: Name of a class here → its name there, for classes that are called differently.
+        where: What the examples are, for messages.
+
+    Returns:
+        The examples with the labels and names of the other side; a note says so if labels have changed.
+
+    Raises:
+        DataError: If a class has no partner, or two have the same; the message names them.
+    """
+    if examples.classes is None:
+        return examples
+    unknown = sorted(set(renamed or {}) - set(examples.classes))
+    if unknown:
+        raise DataError(
+            f"`renamed_classes` must name classes of {where} ({', '.join(examples.classes)}). "
+            f"Received: {', '.join(unknown)}"
+        )
+    here = [_plain((renamed or {}).get(name, name)) for name in examples.classes]
+    there = {_plain(name): label for label, name in enumerate(classes)}
+    missing = [name for name in classes if _plain(name) not in here]
+    extra = [name for name, plain in zip(examples.classes, here, strict=True) if plain not in there]
+    if missing or extra or len(set(here)) < len(here):
+        raise DataError(
+            f"{where} must have the same classes, by name; `renamed_classes` says which are called differently. "
+            f"Received: {', '.join(examples.classes)} for {', '.join(classes)}"
+            f"{_listed('missing', missing)}{_listed('too many', extra)}"
+        )
+    new = np.array([there[name] for name in here], np.int32)
+    if (new == np.arange(len(new))).all():
+        return replace(examples, classes=tuple(classes))
+    read = examples.read
+
+    def relabelled(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        images, labels = read(indices)
+        return images, None if labels is None else new[labels]
+
+    changed = [f"{name} is {label}" for name, label in zip(examples.classes, new, strict=True)]
+    note = f"classes matched by name: {', '.join(changed)}"
+    return replace(examples, read=relabelled, classes=tuple(classes), notes=(*examples.notes, note))
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
+
+
+def _listed(what: str, names: list[str]) -> str:
+    return f"; {what}: {', '.join(names)}" if names else ""

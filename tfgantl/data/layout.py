@@ -1,0 +1,136 @@
+"""What lies in a folder of pictures: which files are pictures, which class each is of, and what is left out.
+
+Pictures are known by their first bytes, whatever they are called.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from tfgantl.data.classes import in_order
+from tfgantl.errors import DataError
+from tfgantl.printing import printable
+
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_BEGINNINGS = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"GIF87a",
+    b"GIF89a",
+    b"BM",
+    b"II*\x00",
+    b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
+)
+# What systems and programs leave in folders, and what nobody calls a class.
+_SYSTEM_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "__pycache__"}
+_SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jpg.db"}
+_SIDECARS = {".xmp", ".aae", ".thm", ".ini", ".db", ".picasa"}
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+MAX_NAMES = 5  # of files that are left out, in a note
+
+
+class Layout(NamedTuple):
+    """The pictures of a folder.
+
+    Attributes:
+        files: The pictures, class by class, in alphabetical order.
+        classes: Names of the classes, by label; empty if there are none.
+        labels: Of each file; 0 without classes.
+        notes: What was left out, or descended into.
+    """
+
+    files: list[Path]
+    classes: list[str]
+    labels: list[int]
+    notes: list[str]
+
+
+def find_pictures(root: Path) -> Layout:
+    """Lists the pictures of a folder: beside each other, or in a folder for each class, in which they may lie deeper.
+
+    Hidden files, and what systems leave behind, are passed over; every other file that is no picture is noted.
+
+    Raises:
+        DataError: If there is no folder or picture, there are pictures beside and inside of folders, a class without
+            any, or folders that are splits.
+    """
+    if not root.is_dir():
+        raise DataError(f"Folder: `path` must be a directory. Received: {root}")
+    notes: list[str] = []
+    while True:
+        others: list[Path] = []
+        loose = pictures_in(root, others)
+        folders = [p for p in root.iterdir() if p.is_dir() and not _is_of_system(p, _SYSTEM_FOLDERS)]
+        if loose or len(folders) != 1 or pictures_in(folders[0], []):
+            break
+        root = folders[0]  # a zip file often brings a folder around everything
+        notes.append(f"pictures of {printable(root.name)}/, the one folder there is")
+    if folders and {folder.name.casefold() for folder in folders} <= _SPLITS and not loose:
+        names = ", ".join(sorted(f"{folder.name}/" for folder in folders))
+        raise DataError(
+            f"Folder: `path` must be one split, such as {root}/{sorted(folder.name for folder in folders)[-1]}: "
+            f"validation and test are cut from it. Received: {root}, which holds {names}"
+        )
+    inside = {folder.name: _deep(folder, others) for folder in folders}
+    if loose and any(inside.values()):
+        raise DataError(
+            f"Folder: {root}: pictures must lie either beside each other or in class folders. Received: both, such as "
+            f"{loose[0].name} and {next(name for name, files in inside.items() if files)}/"
+        )
+    if not loose and not any(inside.values()):
+        raise DataError(
+            f"Folder: {root}: must hold pictures ({', '.join(SUFFIXES)}). Received: "
+            f"{f'{len(others)} other files, such as {others[0].name}' if others else 'none'}"
+        )
+    if others:
+        names = ", ".join(printable(path.relative_to(root)) for path in others[:MAX_NAMES])
+        more = f" and {len(others) - MAX_NAMES} more" if len(others) > MAX_NAMES else ""
+        notes.append(f"left out {len(others)} files that are no pictures: {names}{more}")
+    if loose:
+        return Layout(loose, [], [0] * len(loose), notes)
+    for name, files in inside.items():
+        if not files:
+            raise DataError(f"Folder: {root}: every class folder must hold a picture. Received: none in {name}")
+    classes = in_order(list(inside))
+    files = [file for name in classes for file in inside[name]]
+    labels = [label for label, name in enumerate(classes) for _ in inside[name]]
+    return Layout(files, classes, labels, notes)
+
+
+def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
+    """Pictures that lie in a directory itself, in alphabetical order; `others` gets what is left out."""
+    found = []
+    for path in sorted(directory.iterdir()):
+        if path.is_dir() or _is_of_system(path, _SYSTEM_FILES) or path.suffix.casefold() in _SIDECARS:
+            continue
+        if path.suffix.casefold() in SUFFIXES or _begins_like_a_picture(path):
+            found.append(path)  # those with the name of a picture are told if they are none
+        else:
+            others.append(path)
+    return found
+
+
+def _deep(folder: Path, others: list[Path]) -> list[Path]:
+    """Pictures of a class, at any depth."""
+    found = []
+    for directory, inner, _ in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not _is_of_system(Path(name), _SYSTEM_FOLDERS))
+        found += pictures_in(Path(directory), others)
+    return sorted(found)
+
+
+def _is_of_system(path: Path, names: set[str]) -> bool:
+    return path.name.startswith(".") or path.name.casefold() in names
+
+
+def _begins_like_a_picture(path: Path) -> bool:
+    try:
+        if not path.is_file():  # a pipe would keep whoever opens it
+            return False
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError:
+        return False
+    return head.startswith(_BEGINNINGS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")

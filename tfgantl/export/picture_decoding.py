@@ -1,0 +1,121 @@
+"""Picture files decoded in the graph of a SavedModel, to the pixels that training sees of the same files.
+
+`tfgantl.data.decode` is the definition; a test compares both over a matrix of formats. What the graph cannot do in the
+same way is refused: pictures of 16 bits a channel (which value is white depends on the set), and formats other than
+PNG and JPEG.
+"""
+
+import tensorflow as tf
+
+from tfgantl.untrusted.pictures import JPEG, MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS, PNG
+
+SCAN = b"\xff\xda"  # what each scan of a JPEG begins with; two bytes in 65,536 look so by chance
+CHANCE = 2**14  # bytes of a file for which one more is allowed
+HEAD = 2**16  # bytes of a file in which marks of orientation are looked for
+ENTRY, ENTRIES = 12, 64  # bytes of an entry in EXIF data, and how many are looked at
+ORIENTATION = 0x0112
+LUMA = (19595, 38470, 7471)  # of 65,536: ITU-R 601, as Pillow rounds it
+
+
+def checked_files(files: tf.Tensor) -> tf.Tensor:
+    """The files, string (batch,), if all are PNG or JPEG files that may be decoded, by their headers."""
+    pixels = tf.map_fn(_pixels, files, fn_output_signature=tf.TensorSpec([], tf.int64))
+    checks = [
+        tf.debugging.assert_less_equal(found, tf.constant(most, tf.int64), message=f"{what} at most {most} pixels")
+        for found, most, what in (
+            (pixels, MAX_PIXELS, "image_bytes must have"),
+            (tf.reduce_sum(pixels), MAX_REQUEST_PIXELS, "all image_bytes of a request must have"),
+        )
+    ]
+    scans = tf.strings.split(files, SCAN).row_lengths() - 1
+    allowed = MAX_SCANS + tf.cast(tf.strings.length(files) // CHANCE, tf.int64)
+    few = tf.debugging.assert_less_equal(scans, allowed, message=f"image_bytes must have at most {MAX_SCANS} scans")
+    with tf.control_dependencies([*checks, few]):
+        return tf.identity(files)
+
+
+def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decodes one file, of those that `checked_files` gives.
+
+    Turned as its EXIF data say, with transparent parts on white, to uint8 (height, width, channels).
+    """
+    is_png = _is_png(file)
+    image = tf.cond(is_png, lambda: _png(file), lambda: _jpeg(file))
+    image = _upright(
+        image, tf.cond(is_png, lambda: _orientation(file, b"eXIf"), lambda: _orientation(file, b"Exif\0\0"))
+    )
+    if channels == 3:
+        return image
+    luma = tf.reduce_sum(tf.cast(image, tf.int32) * tf.constant(LUMA), -1, keepdims=True)
+    return tf.cast(tf.bitwise.right_shift(luma + 2**15, 16), tf.uint8)
+
+
+def _pixels(file: tf.Tensor) -> tf.Tensor:
+    is_png, is_jpeg = _is_png(file), tf.equal(tf.strings.substr(file, 0, 3), JPEG)
+    known = tf.debugging.Assert(is_png | is_jpeg, ["image_bytes must be a PNG or JPEG file"])
+    with tf.control_dependencies([known]):
+        shape = tf.cond(is_png, lambda: _shape_of_png(file), lambda: tf.io.extract_jpeg_shape(file)[:2])
+    return tf.reduce_prod(tf.cast(shape, tf.int64))
+
+
+def _is_png(file: tf.Tensor) -> tf.Tensor:
+    return tf.equal(tf.strings.substr(file, 0, 8), PNG)
+
+
+def _shape_of_png(file: tf.Tensor) -> tf.Tensor:
+    """Height and width, from the header that every PNG begins with; it also has the bits of a channel."""
+    with tf.control_dependencies(
+        [tf.debugging.Assert(tf.strings.substr(file, 24, 1) != b"\x10", ["image_bytes must have 8 bits a channel"])]
+    ):
+        numbers = tf.io.decode_raw(tf.strings.substr(file, 16, 8), tf.int32, little_endian=False)
+    return tf.reverse(tf.ensure_shape(numbers, [2]), [0])
+
+
+def _png(file: tf.Tensor) -> tf.Tensor:
+    rgba = tf.cast(tf.io.decode_png(file, 4), tf.int32)
+    kind = tf.cast(tf.io.decode_raw(tf.strings.substr(file, 24, 2), tf.uint8), tf.int32)  # bits of a channel, colors
+    is_coarse = (kind[0] < 8) & tf.equal(kind[1], 0)  # gray of less than 8 bits, whose alpha has no more bits
+    colors, alpha = rgba[..., :3], tf.where(is_coarse, 255, rgba[..., 3:])
+    return tf.cast((colors * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+
+def _jpeg(file: tf.Tensor) -> tf.Tensor:
+    return tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE")
+
+
+def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turns a picture by its mark, from 1 (upright) to 8: transposed, then mirrored at one axis or both."""
+    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
+    image = tf.cond(_among(orientation, (2, 3, 6, 7)), lambda: tf.reverse(image, [1]), lambda: image)
+    return tf.cond(_among(orientation, (3, 4, 7, 8)), lambda: tf.reverse(image, [0]), lambda: image)
+
+
+def _among(value: tf.Tensor, values: tuple[int, ...]) -> tf.Tensor:
+    return tf.reduce_any(tf.equal(value, tf.constant(values)))
+
+
+def _orientation(file: tf.Tensor, mark: bytes) -> tf.Tensor:
+    """The mark of orientation in the EXIF data behind `mark`, int32 from 1 to 8; 1 if there is none."""
+    parts = tf.strings.split(tf.strings.substr(file, 0, HEAD), mark)
+    data = tf.cond(tf.shape(parts)[0] > 1, lambda: parts[1], lambda: tf.constant(b""))
+    content = tf.cast(tf.io.decode_raw(tf.strings.join([data, bytes(16)]), tf.uint8), tf.int32)
+    big = tf.equal(content[0], ord("M"))
+    size = tf.strings.length(data)
+
+    table = tf.minimum(_start(content, big), size)
+    digits = content[table : table + 2]
+    claimed = tf.cond(big, lambda: 256 * digits[0] + digits[1], lambda: digits[0] + 256 * digits[1])
+    count = tf.minimum(claimed, tf.minimum(ENTRIES, (size - table) // ENTRY))
+    rows = tf.reshape(content[table + 2 : table + 2 + ENTRY * tf.maximum(count, 0)], (-1, ENTRY))
+    high, low = tf.cond(big, lambda: (rows[:, 0], rows[:, 1]), lambda: (rows[:, 1], rows[:, 0]))
+    value = tf.cond(big, lambda: rows[:, 9], lambda: rows[:, 8])
+    found = tf.boolean_mask(value, tf.equal(high * 256 + low, ORIENTATION))
+    mark_value = tf.reduce_max(tf.concat([[1], found[:1]], 0))
+    return tf.cond((mark_value >= 1) & (mark_value <= 8), lambda: mark_value, lambda: tf.constant(1))
+
+
+def _start(content: tf.Tensor, big: tf.Tensor) -> tf.Tensor:
+    """Where the table of entries begins; beyond 65,535, where no head has one, it counts as that."""
+    digits = tf.cond(big, lambda: tf.reverse(content[4:8], [0]), lambda: content[4:8])
+    far = tf.reduce_any(digits[2:] > 0)
+    return tf.cond(far, lambda: tf.constant(HEAD), lambda: digits[0] + 256 * digits[1])
