@@ -109,6 +109,11 @@ def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:
     return buffer.getvalue()
 
 
+def class_rows(examples: Examples) -> list[tuple]:
+    """Rows of a table of the classes, label by label; none if they have no names."""
+    return [(label, name) for label, name in enumerate(examples.classes or ())]
+
+
 def data_rows(examples: dict[str, Examples]) -> list[tuple]:
     """Rows of a table of what each split holds.
 

@@ -154,8 +154,8 @@ def check_images(images: np.ndarray, where: str) -> None:
         )
 
 
-def check_splits(examples: dict[str, Examples], smallest: int = 6) -> None:
-    """Refuses validation or test splits that are too small to measure anything on.
+def check_splits(examples: dict[str, Examples], smallest: int = 2) -> None:
+    """Refuses validation or test splits that nothing can be measured on.
 
     Raises:
         DataError: If one has less than `smallest` images.
@@ -163,7 +163,10 @@ def check_splits(examples: dict[str, Examples], smallest: int = 6) -> None:
     for split in ("validation", "test"):
         size = examples[split].size
         if size is not None and size < smallest:
-            raise DataError(f"the {split} split must have at least {smallest} images. Received: {size}")
+            raise DataError(
+                f"the {split} split must have at least {smallest} images: `--target.{split}` is its share, such as "
+                f"0.25. Received: {size}"
+            )
 
 
 def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where: str) -> None:

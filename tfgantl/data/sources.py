@@ -13,7 +13,7 @@ from PIL import Image
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
-from tfgantl.data.splits import split_by_content
+from tfgantl.data.splits import share_of_few, split_by_content
 from tfgantl.errors import ConfigError, DataError, check_seed
 
 DIGITS = tuple("0123456789")
@@ -90,7 +90,11 @@ def _splits(source: FiniteSource) -> dict[str, Examples]:
     if labels is not None:
         check_labels(labels, len(images), num_classes, where)
     shots = {"train": source.shots, "validation": getattr(source, "validation_shots", None)}
-    chosen = split_by_content(images, labels, source.shares(), shots, source.seed, where, keys)
+    shares = {split: share_of_few(len(images), share) for split, share in source.shares().items()}
+    if shares != source.shares():
+        parts = ", ".join(f"{share:.0%} for {split}" for split, share in shares.items())
+        notes = (*notes, f"{len(images)} images are few, so {parts} (`validation`, `test`)")
+    chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys)
     return {
         split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes, classes)
         for split, at in chosen.items()

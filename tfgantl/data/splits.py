@@ -8,6 +8,23 @@ import numpy as np
 from tfgantl.data.examples import SPLITS
 from tfgantl.errors import ConfigError, DataError
 
+ENOUGH = 6  # images of a split that something can be measured on
+MOST = 0.25  # that is set aside for it, if there are few
+
+
+def share_of_few(count: int, share: float) -> float:
+    """The share of a set that is set aside: as asked for, or more if that were too few images to measure on.
+
+    Args:
+        count: Images in all.
+        share: What was asked for; 0 stays 0.
+
+    Example:
+        >>> share_of_few(1000, 0.1), share_of_few(30, 0.1), share_of_few(12, 0.1)
+        (0.1, 0.2, 0.25)
+    """
+    return share if not share or share * count >= ENOUGH else max(share, min(MOST, ENOUGH / count))
+
 
 def split_by_content(
     images: np.ndarray,

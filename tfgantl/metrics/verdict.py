@@ -6,13 +6,15 @@ import numpy as np
 
 from tfgantl.metrics.distances import subset_kernel_distances
 
+ENOUGH = 20  # test images
+
 
 @dataclass(frozen=True)
 class Verdict:
     """Outcome of the comparison.
 
     Args:
-        outcome: `positive`, `neutral` or `negative` transfer.
+        outcome: `positive`, `neutral` or `negative` transfer, or `inconclusive` for too few test images.
         difference: cKID of the adapted generator minus that of the baseline; below 0 is better.
         low: Lower end of the 95 % interval of the difference.
         high: Upper end of it.
@@ -26,8 +28,9 @@ class Verdict:
     resamples: int
 
     def __str__(self) -> str:
+        few = f" (fewer than {ENOUGH} test images tell nothing)" if self.outcome == "inconclusive" else ""
         return (
-            f"{self.outcome} transfer: cKID {self.difference:+.4f} against the baseline, "
+            f"{self.outcome} transfer{few}: cKID {self.difference:+.4f} against the baseline, "
             f"95 % interval [{self.low:+.4f}, {self.high:+.4f}] over {self.resamples} paired resamples"
         )
 
@@ -56,12 +59,14 @@ def judge_transfer(
         seed: Chooses the subsets.
 
     Returns:
-        `positive` if the interval lies below 0, `negative` if it lies above 0, otherwise `neutral`.
+        `positive` if the interval lies below 0, `negative` if it lies above 0, otherwise `neutral`; `inconclusive` for
+        less than 20 test images, whose halves are too few for an interval.
     """
     values = subset_kernel_distances(real, [adapted, baseline], resamples, seed, real_labels, fake_labels)
     differences = values[0] - values[1]
     low, high = np.percentile(differences, [2.5, 97.5])
     outcome = "positive" if high < 0 else "negative" if low > 0 else "neutral"
+    outcome = outcome if len(real) >= ENOUGH else "inconclusive"
     return Verdict(outcome, float(differences.mean()), float(low), float(high), resamples)
 
 

@@ -5,10 +5,12 @@
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, Examples, HandwrittenDigits, Source
+from tfgantl.data.classes import matched
 from tfgantl.data.examples import check_splits
 from tfgantl.errors import DataError, check_seed
 from tfgantl.models import Networks
@@ -114,9 +116,14 @@ def load_target(config: EvaluateConfig, generator: "keras.Model") -> tuple[Sourc
     Raises:
         DataError: If it has images of another size, or other classes.
     """
+    from tfgantl.training.run_directory import class_names_of, read_result
+
     _, size, _, channels = generator.output_shape
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
+    names = class_names_of(read_result(Path(config.model)))
+    if names and is_conditional(generator):
+        examples = {split: matched(part, names) for split, part in examples.items()}
     check_splits(examples)
     train = examples["train"]
     if (train.image_size, train.channels) != (size, channels):

@@ -249,10 +249,13 @@ def publish_model(config: ExportConfig, model: str) -> PublishResult | FileResul
 
 def _measured(result: dict) -> dict:
     """What the log of a run says of its result, as far as it is what this package writes: anybody can edit it."""
+    from tfgantl.training.run_directory import class_names_of
+
     facts: dict = {}
     for key in ("metrics", "baseline"):
         if isinstance(result.get(key), dict):
             facts[key] = {name: value for name, value in result[key].items() if isinstance(value, int | float | None)}
+    facts["class_names"] = class_names_of(result)
     verdict = result.get("verdict")
     if isinstance(verdict, dict) and isinstance(verdict.get("outcome"), str):
         facts["verdict"] = verdict["outcome"]

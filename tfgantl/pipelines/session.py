@@ -64,20 +64,22 @@ class Session:
             self._run = run
             yield run
 
-    def finish(self, result: SomeResult) -> SomeResult:
+    def finish(self, result: SomeResult, classes: tuple[str, ...] | None = None) -> SomeResult:
         """Ends the run: the result goes into the log, then the report is written, then it is said where things are.
 
         The report comes last, since a run directory with a report is one that has ended and cannot be resumed.
 
         Args:
             result: Of the verb.
+            classes: Names of the classes that labels stand for, kept with the result.
 
         Returns:
             The same result.
         """
         from tfgantl.progress import log
 
-        self._run.log({"run": "result", "name": self.name, **result.to_record()})
+        named = {"class_names": classes} if classes else {}
+        self._run.log({"run": "result", "name": self.name, **named, **result.to_record()})
         self._run.write("report.html", result.report.html())
         log(*result.closing_lines())
         return result

@@ -1,11 +1,13 @@
 """Source and target of a comparison, checked against each other, and the tasks that they make."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfgantl.data import SPLITS, Examples, Source
+from tfgantl.data.classes import matched
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.recognition.task import Task, with_labels
 
@@ -25,8 +27,22 @@ class Domains:
     target: dict[str, Examples]
 
     @classmethod
-    def load(cls, source: Source, target: Source, image_size: int, channels: int) -> "Domains":
-        """Loads both at one size.
+    def load(
+        cls,
+        source: Source,
+        target: Source,
+        image_size: int,
+        channels: int,
+        renamed_classes: Mapping[str, str] | None = None,
+    ) -> "Domains":
+        """Loads both at one size, with the labels of the source: classes are matched by name if both have names.
+
+        Args:
+            source: Labelled images.
+            target: Images of the same classes, or without labels.
+            image_size: For sources that leave it open.
+            channels: The same.
+            renamed_classes: Name of a class of the target → its name in the source.
 
         Raises:
             DataError: If the source has no labels, a class of the target is missing, or classes differ.
@@ -34,6 +50,8 @@ class Domains:
         parts = [
             {split: domain.sized(image_size, channels).load(split) for split in SPLITS} for domain in (source, target)
         ]
+        if (names := parts[0]["train"].classes) is not None:
+            parts[1] = {split: matched(part, names, renamed_classes) for split, part in parts[1].items()}
         domains = cls(*parts)
         domains.check()
         return domains

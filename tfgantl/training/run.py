@@ -81,7 +81,7 @@ def train(
         gan: Freshly built pair.
         transfer: The transfer method; `Scratch` for none.
         source: Trained pair to transfer from, or `None`.
-        data: Images and features.
+        data: Images and features; batches have at most all training images.
         settings: Steps, batches, optimization, validation and checkpoints.
         run: Where to log and to save checkpoints, and whose newest one is where training begins; `None` writes
             nothing.
@@ -92,15 +92,16 @@ def train(
         InterruptedRun: If a signal asks to stop; everything is saved then.
         RunError: If the disk is full, or a checkpoint is of another network.
     """
+    batch_size = min(settings.batch_size, data.train.size or settings.batch_size)
     transfer.prepare(gan, source)
     settings.optimization.compile(gan, settings.steps, transfer)
-    progress = Progress(title, settings.steps, settings.batch_size)
+    progress = Progress(title, settings.steps, batch_size)
     best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
     validate = _validation(data, settings, run, title, best_weights, progress)
     state = ScheduleState()
 
     def batches_from(start: int) -> tf.data.Dataset:
-        return batches(data.train, settings.batch_size, settings.seed, start, mirror=settings.mirror)
+        return batches(data.train, batch_size, settings.seed, start, mirror=settings.mirror)
 
     def follow_schedule(save: Save | None = None) -> list[str]:
         return run_schedule(gan, transfer.schedule(settings.steps), batches_from, validate, progress, state, save)

@@ -88,7 +88,8 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
         report = adaptation_report(config, prepared, training, evaluation)
         export_dir = publish_adapted(config, prepared, training, evaluation, run)
         return session.finish(
-            AdaptResult.of(run.path, export_dir, session.seconds, prepared, training, evaluation, report)
+            AdaptResult.of(run.path, export_dir, session.seconds, prepared, training, evaluation, report),
+            prepared.examples["train"].classes,
         )
 
 

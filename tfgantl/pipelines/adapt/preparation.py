@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
-from tfgantl.errors import DataError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
@@ -72,9 +71,9 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     examples = {split: target.load(split) for split in SPLITS}
     part = examples["train"]
     size = part.size
-    if size is not None and config.batch_size > size:
-        raise DataError(f"`batch_size` must be at most {size}, the number of images. Received: {config.batch_size}")
     check_splits(examples)
+    if size is not None and config.batch_size > size:
+        log(f"batches have all {size} training images, fewer than `batch_size` {config.batch_size}")
     # An unconditional source stays so, unless `class_map` says how classes begin.
     stays = source.num_classes is None and config.class_map == "nearest"
     source, fitted = fit_source(

@@ -40,6 +40,7 @@ def publish_adapted(
         "source": config.source,
         "target": prepared.name,
         "transfer": type(prepared.transfer).__name__,
+        "class_names": prepared.examples["train"].classes if training.adapted.gan.num_classes else None,
         "shots": prepared.examples["train"].size,
         "metrics": evaluation.adapted.metrics,
         "verdict": outcome,

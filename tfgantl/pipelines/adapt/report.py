@@ -6,7 +6,7 @@ from tfgantl.configuration import to_yaml
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.adapt.training import AdaptationTraining
-from tfgantl.report import Report, curves, data_rows, memorisation_sheet, sheet
+from tfgantl.report import Report, class_rows, curves, data_rows, memorisation_sheet, sheet
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
@@ -54,6 +54,7 @@ def adaptation_report(
                 (f"trained on {what}", f"{value:.4f}") for what, value in evaluation.classifiers.items()
             ],
             "Schedule": [(title, line) for title, result in training.trained.items() for line in result.stages],
+            "Classes": class_rows(prepared.examples["train"]),
             "Data": data_rows(prepared.examples),
             "Weights that were not simply copied from the source": prepared.weights,
         },

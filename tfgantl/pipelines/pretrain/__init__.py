@@ -75,7 +75,10 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
         evaluation = evaluator(evaluation_set.generate(trained.gan), evaluation_set.labels)
         sheet = publish_pair(config, trained.gan, evaluation, run)
         report = pretraining_report(config, prepared, trained, evaluation, sheet)
-        return session.finish(PretrainResult.of(run.path, session.seconds, trained, evaluation, report))
+        return session.finish(
+            PretrainResult.of(run.path, session.seconds, trained, evaluation, report),
+            prepared.examples["train"].classes,
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.pipelines.measurement import SHEET
 from tfgantl.pipelines.pretrain.preparation import PreparedPretraining
 from tfgantl.pipelines.results import RunResult, python_only
-from tfgantl.report import Report, curves, data_rows, sheet
+from tfgantl.report import Report, class_rows, curves, data_rows, sheet
 from tfgantl.training.run import Trained
 
 if TYPE_CHECKING:
@@ -83,6 +83,6 @@ def pretraining_report(
         },
         columns={"pretrained": {**evaluation.metrics, **evaluation.diversity}},
         protocol={**evaluation.protocol, **evaluation.diversity_protocol},
-        tables={"Data": data_rows(prepared.examples)},
+        tables={"Classes": class_rows(prepared.examples["train"]), "Data": data_rows(prepared.examples)},
         config=to_yaml(config),
     )

@@ -49,6 +49,7 @@ class RecognizeConfig(PublishingConfig):
         augment: Changes of training images: names out of translation, cutout, color, affine, resolution.
         image_size: Height and width in pixels, for sources that leave it open.
         channels: 1 for gray, 3 for RGB, for sources that leave it open.
+        renamed_classes: Name of a class of the target → its name in the source, for those that are called differently.
         run_dir: New directory for everything that the run writes; runs/NAME-recognize/NUMBER if not given.
         export_dir: Where SavedModels land, as numbered versions; exported/NAME-classifier if not given.
         rank: Only rank the sources by how helpful they look, before anything is trained on the target.
@@ -71,6 +72,7 @@ class RecognizeConfig(PublishingConfig):
     augment: str = "affine,resolution"
     image_size: int = 28
     channels: int = 1
+    renamed_classes: dict[str, str] = field(default_factory=dict)
     rank: bool = False
     force: bool = False
 
@@ -137,8 +139,11 @@ def recognize(config: RecognizeConfig) -> "RecognizeResult | RankResult":
     with session.open(config.run_name, prepared.facts(), prepared.opening(config), folder=folder) as run:
         summary = train(config, prepared, run)
         report = recognition_report(config, prepared.domains, summary)
-        export_dir = publish_best(config, summary, run)
-        return session.finish(RecognizeResult.of(config, run.path, export_dir, session.seconds, summary, report))
+        export_dir = publish_best(config, summary, run, prepared.domains.source["train"].classes)
+        return session.finish(
+            RecognizeResult.of(config, run.path, export_dir, session.seconds, summary, report),
+            prepared.domains.source["train"].classes,
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -44,7 +44,7 @@ def prepare(config: "RecognizeConfig") -> PreparedComparison:
         ConfigError: If the target has no labels for the selection or for the number of labels.
         DataError: If the domains do not fit each other.
     """
-    domains = Domains.load(config.source, config.target, config.image_size, config.channels)
+    domains = Domains.load(config.source, config.target, config.image_size, config.channels, config.renamed_classes)
     if config.selection == "oracle" and domains.target["validation"].num_classes is None:
         raise ConfigError("`selection` must not be oracle for a target without labels. Received: oracle")
     for labels in config.labels:

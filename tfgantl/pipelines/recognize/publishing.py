@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.recognize import RecognizeConfig
 
 
-def publish_best(config: "RecognizeConfig", summary: Summary, run: RunDirectory) -> Path | None:
+def publish_best(
+    config: "RecognizeConfig", summary: Summary, run: RunDirectory, classes: tuple[str, ...] | None
+) -> Path | None:
     """Saves the best classifier, and exports it unless transfer was negative.
 
     Args:
         config: The `RecognizeConfig`.
         summary: What was compared.
         run: Where `classifier.keras` goes.
+        classes: Names of the classes, by label, if they have any.
 
     Returns:
         The new version, or `None` if it was not published.
@@ -34,7 +37,7 @@ def publish_best(config: "RecognizeConfig", summary: Summary, run: RunDirectory)
     facts = {
         "run": run.id,
         "source": type(config.source).__name__, "target": config.run_name, "method": row,
-        "metrics": summary.rows[row], "verdict": verdict.outcome if verdict else None,
+        "class_names": classes, "metrics": summary.rows[row], "verdict": verdict.outcome if verdict else None,
     }  # fmt: skip
     features = keras.Model(classifier.inputs[0], classifier.layers[-2].output)  # what the head sees
     signatures = partial(classifier_signatures, features=features)

@@ -37,7 +37,7 @@ def rank(config: "RecognizeConfig") -> RankResult:
     """
     ranks = {}
     for number, source in enumerate((config.source, *config.candidates)):
-        domains = Domains.load(source, config.target, config.image_size, config.channels)
+        domains = Domains.load(source, config.target, config.image_size, config.channels, config.renamed_classes)
         labels = max(config.labels) if domains.test()[1] is not None else 0
         estimates = classifier_transferability(Trainer(domains.task(labels, config.seed, **config.task_settings())))
         title = f"{number}: {source.name}"

@@ -12,7 +12,7 @@ from tfgantl.models.inference import predict
 from tfgantl.recognition.comparison import SOURCE_ONLY, TARGET_ONLY, row_name
 from tfgantl.recognition.domains import Domains
 from tfgantl.recognition.summary import Summary, percent, spread
-from tfgantl.report import Report, sheet
+from tfgantl.report import Report, class_rows, sheet
 
 if TYPE_CHECKING:
     import keras
@@ -74,6 +74,7 @@ def recognition_report(config: "RecognizeConfig", domains: Domains, outcome: Sum
                 for name, results in outcome.by_row.items()
                 for key, value in results[0].notes.items()
             ],
+            "Classes": class_rows(domains.source["train"]),
             "Data": [
                 (side, split, f"{part.size or 'endless'} images", f"fingerprint {part.fingerprint}", *part.notes)
                 for side, parts in (("source", domains.source), ("target", domains.target))
