@@ -1,8 +1,10 @@
 """Writing files whole or not at all, and names that are safe in paths."""
 
+import hashlib
 import os
 import re
 import threading
+import unicodedata
 from pathlib import Path
 from types import TracebackType
 
@@ -10,6 +12,8 @@ from tfgantl.errors import ConfigError
 
 # Names that `Replacing` gives while it writes.
 TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
+
+MAX_NAME = 80  # characters
 
 
 class Replacing:
@@ -31,6 +35,34 @@ class Replacing:
         with open(self.temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(self.temporary, self.path)
+
+
+def name_from(text: str) -> str:
+    """A name for directories, from any text such as that of a folder: accents go, all else becomes `-`.
+
+    Example:
+        >>> name_from("My Pictures (été)"), name_from("2024.06"), name_from("猫")
+        ('My-Pictures-ete', '2024.06', 'data-e71f5c')
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    safe = re.sub(r"-{2,}", "-", re.sub(r"[^A-Za-z0-9._-]", "-", plain)).strip("-._ ")[:MAX_NAME]
+    return safe or f"data-{hashlib.sha256(os.fsencode(text)).hexdigest()[:6]}"
+
+
+def absolute(path: str) -> str:
+    """A path that means the same from every directory; `~` is the home of the user."""
+    return str(Path(path).expanduser().absolute())
+
+
+def absolute_if_there(handle: str) -> str:
+    """A handle that names a file or directory, as an absolute path; any other handle as it is."""
+    path = Path(handle).expanduser()
+    return str(path.absolute()) if handle.startswith("~") or (path.exists() and not _is_shipped(handle)) else handle
+
+
+def _is_shipped(handle: str) -> bool:
+    presets = Path(__file__).parent / "presets"
+    return (presets / handle).exists() or (presets / "extractors" / handle).exists()
 
 
 def check_name(name: str) -> str:

@@ -142,6 +142,8 @@ def agrees(before: Any, now: Any) -> bool:
         class_agrees = f".{last}".endswith(f".{before['class_path']}".casefold())
         old, new = before.get("init_args", {}), now.get("init_args", {})
         return class_agrees and all(key in new and agrees(value, new[key]) for key, value in old.items())
+    if isinstance(before, str) and isinstance(now, str) and now.startswith("/"):  # relative paths stay so no longer
+        return now == before or now.endswith(f"/{before.removeprefix('./')}")
     return before == now
 
 

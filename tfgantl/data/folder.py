@@ -15,6 +15,7 @@ from tfgantl.data.examples import Content
 from tfgantl.data.layout import find_pictures
 from tfgantl.data.sources import FiniteSource
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.files import absolute
 from tfgantl.printing import printable
 
 
@@ -49,6 +50,9 @@ class Folder(FiniteSource):
     on_bad: Literal["error", "skip"] = "error"
     max_pixels: int = 64_000_000
     max_bytes: int = 4 * 2**30
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", absolute(self.path))
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, chec
 from tfgantl.data.glyphs import render_digits
 from tfgantl.data.splits import share_of_few, split_by_content
 from tfgantl.errors import ConfigError, DataError, check_seed
+from tfgantl.files import absolute
 
 DIGITS = tuple("0123456789")
 
@@ -209,6 +210,9 @@ class Arrays(FiniteSource):
     seed: int = 0
     max_bytes: int = 4 * 2**30
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", absolute(self.path))
+
     @property
     def name(self) -> str:
         return Path(self.path).stem
@@ -292,6 +296,10 @@ class Tfds(FiniteSource):
     download: bool = True
     max_pixels: int = 64_000_000
     max_bytes: int = 4 * 2**30
+
+    def __post_init__(self) -> None:
+        if self.data_dir is not None and "://" not in self.data_dir:
+            object.__setattr__(self, "data_dir", absolute(self.data_dir))
 
     @property
     def name(self) -> str:

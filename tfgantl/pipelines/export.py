@@ -15,7 +15,7 @@ from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.files import check_name
 from tfgantl.models import Networks
 from tfgantl.pipelines.results import Result
-from tfgantl.pipelines.settings import VerbConfig
+from tfgantl.pipelines.settings import VerbConfig, resolve_paths
 
 if TYPE_CHECKING:
     import keras
@@ -53,6 +53,7 @@ class ExportConfig(VerbConfig):
     keep: int | None = None
 
     def __post_init__(self) -> None:
+        resolve_paths(self)
         check_at_least(self, 1, "keep")
         given = [name for name in ("model", "list", "verify", "rollback") if getattr(self, name) is not None]
         if len(given) != 1:

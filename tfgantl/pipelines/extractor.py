@@ -13,7 +13,7 @@ from tfgantl.configuration import to_yaml
 from tfgantl.data import Source
 from tfgantl.errors import ConfigError, DataError, check_at_least, check_seed
 from tfgantl.pipelines.results import Result, python_only
-from tfgantl.pipelines.settings import VerbConfig
+from tfgantl.pipelines.settings import VerbConfig, resolve_paths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,7 @@ class ExtractorConfig(VerbConfig):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        resolve_paths(self)
         if not self.domains:
             raise ConfigError("`domains` must name at least one data source. Received: none")
         check_at_least(self, 1, "steps", "samples")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, RunError, check_above, check_at_least, reason
+from tfgantl.pipelines.settings import resolve_paths
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ServeConfig:
     allow_host: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        resolve_paths(self)
         check_at_least(self, 1, "max_body", "max_requests", "stop_after")
         check_above(self, 0, "timeout")
         if not 0 <= self.port < 2**16:

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from tfgantl.configuration import to_yaml
+from tfgantl.files import absolute
 from tfgantl.pipelines.results import RunResult
 from tfgantl.pipelines.settings import RunConfig
 from tfgantl.training.run_directory import RunDirectory
@@ -59,10 +61,15 @@ class Session:
 
         self.name = name
         with RunDirectory.open(self.config, folder or name) as run:
-            run.begin(to_yaml(self.config), facts, self.config.allow_changes)
+            run.begin(to_yaml(self._stored()), facts, self.config.allow_changes)
             log(f"{name}: {opening}, run directory {run.path}", *notes)
             self._run = run
             yield run
+
+    def _stored(self) -> RunConfig:
+        """The settings as the run keeps them: what is published lands in the same place from wherever it goes on."""
+        directory = getattr(self.config, "export_dir", None)
+        return replace(self.config, export_dir=absolute(directory)) if directory else self.config  # type: ignore[call-arg]
 
     def finish(self, result: SomeResult, classes: tuple[str, ...] | None = None) -> SomeResult:
         """Ends the run: the result goes into the log, then the report is written, then it is said where things are.

@@ -5,9 +5,23 @@ from pathlib import Path
 from typing import Any, cast
 
 from tfgantl.errors import check_at_least
-from tfgantl.files import check_name
+from tfgantl.files import absolute_if_there, check_name, name_from
 from tfgantl.training.optimization import Precision
 from tfgantl.training.settings import TrainingSettings
+
+# What is written is named as it was given, but for the home of the user; what is read must mean the same elsewhere.
+WRITTEN = ("export_dir", "list", "out_dir", "preset_dir", "resume", "rollback", "run_dir", "verify", "directory")
+READ = ("base", "class_map", "extractor", "hub", "model", "network", "source", "weights")
+
+
+def resolve_paths(config: Any) -> None:
+    """Resolves the paths of a configuration when it is made, so that its recipe means the same from everywhere."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, str) and field.name in WRITTEN and value.startswith("~"):
+            object.__setattr__(config, field.name, str(Path(value).expanduser()))
+        elif isinstance(value, str) and field.name in READ:
+            object.__setattr__(config, field.name, absolute_if_there(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +52,14 @@ class RunConfig(VerbConfig):
     allow_changes: bool = False
 
     def __post_init__(self) -> None:
-        check_name(self.run_name)
+        resolve_paths(self)
+        if self.name is not None:
+            check_name(self.name)
 
     @property
     def run_name(self) -> str:
-        """The name that was given, or that of the target."""
-        return self.name or cast(Any, self).target.name  # verbs without a target override this
+        """The name that was given, or one from that of the target."""
+        return self.name or name_from(cast(Any, self).target.name)  # verbs without a target override this
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +75,14 @@ class PublishingConfig(RunConfig):
     @property
     def export_path(self) -> Path:
         """Model directory of the result."""
-        return Path(self.export_dir or Path("exported") / self.run_name)
+        return Path(self.export_dir or self.export_root / self.run_name)
+
+    @property
+    def export_root(self) -> Path:
+        """Where model directories land; for a run that goes on, beside the `runs` that it is in."""
+        above = Path(self.resume).absolute().parents if self.resume else ()
+        is_in_runs = len(above) > 2 and above[1].name == "runs" and above[2] != Path.cwd()
+        return above[2] / "exported" if is_in_runs else Path("exported")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +100,7 @@ class EvaluationConfig(VerbConfig):
     classifier_steps: int = 500
 
     def __post_init__(self) -> None:
+        resolve_paths(self)
         check_at_least(self, 10, "samples")
         check_at_least(self, 1, "classifier_steps")
 

@@ -21,8 +21,8 @@ def find_picture(handle: str, argument: str) -> Path:
     Raises:
         DataError: If there is none.
     """
-    if Path(handle).is_file():
-        return Path(handle)
+    if Path(handle).expanduser().is_file():
+        return Path(handle).expanduser()
     if handle in PHOTOGRAPHS:
         return photograph(handle)
     raise DataError(
@@ -71,6 +71,24 @@ def find_contents(handle: str) -> list[Path]:
     return found
 
 
+def split_handles(text: str) -> list[str]:
+    """Handles between commas; a comma in the name of a file that is there belongs to it."""
+    parts, found = text.split(","), []
+    while parts:
+        ends = [end for end in range(len(parts), 1, -1) if _is_there(",".join(parts[:end]))]
+        end = ends[0] if ends else 1
+        found.append(",".join(parts[:end]))
+        parts = parts[end:]
+    return found
+
+
+def _is_there(handle: str) -> bool:
+    name, _, share = handle.strip().rpartition(":")
+    return any(
+        Path(one).expanduser().is_file() for one in (handle.strip(), name if share.replace(".", "").isdigit() else "")
+    )
+
+
 def split_shares(styles: str) -> tuple[list[str], list[float]]:
     """Handles and shares of `a.jpg:0.7,b.jpg:0.3`; without a number, a style counts 1. Shares sum to 1.
 
@@ -82,7 +100,7 @@ def split_shares(styles: str) -> tuple[list[str], list[float]]:
         (['a.jpg', 'b.jpg'], [0.75, 0.25])
     """
     handles, shares = [], []
-    for part in styles.split(","):
+    for part in split_handles(styles):
         handle, _, number = part.strip().rpartition(":")
         try:
             share = float(number)

@@ -97,7 +97,7 @@ class RecognizeConfig(PublishingConfig):
     @property
     def export_path(self) -> Path:
         """Model directory of the best classifier."""
-        return Path(self.export_dir or Path("exported") / f"{self.run_name}-classifier")
+        return Path(self.export_dir or self.export_root / f"{self.run_name}-classifier")
 
     def task_settings(self) -> dict:
         """What all tasks of the run have in common."""

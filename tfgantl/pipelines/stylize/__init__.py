@@ -13,7 +13,7 @@ from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed, check_within
 from tfgantl.files import check_name
 from tfgantl.pipelines.session import Session
-from tfgantl.pipelines.settings import RunConfig
+from tfgantl.pipelines.settings import RunConfig, resolve_paths
 from tfgantl.pipelines.stylize.arguments import named
 from tfgantl.training.optimization import Precision
 
@@ -86,6 +86,7 @@ class StylizeConfig(RunConfig):
     save_every: int = 50
 
     def __post_init__(self) -> None:
+        resolve_paths(self)
         check_at_least(self, 1, "steps", "save_every")
         check_at_least(self, MIN_SIZE, "size")
         check_at_least(self, 0, "content_weight", "style_weight", "tv_weight", "smooth")

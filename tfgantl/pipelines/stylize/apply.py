@@ -10,7 +10,7 @@ from pathlib import Path
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.pipelines.results import Result
-from tfgantl.pipelines.settings import VerbConfig
+from tfgantl.pipelines.settings import VerbConfig, resolve_paths
 from tfgantl.pipelines.stylize.arguments import named
 
 
@@ -41,6 +41,7 @@ class StyleApplicationConfig(VerbConfig):
     smooth: float = 0.0
 
     def __post_init__(self) -> None:
+        resolve_paths(self)
         check_at_least(self, 16, "size")
         check_at_least(self, 0, "smooth")
         check_within(self, "[0, 1]", "strength")

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfgantl.errors import ConfigError, DataError, RunError
+from tfgantl.files import name_from
 from tfgantl.models.vgg import smallest_side
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
-from tfgantl.style.pictures import NONE, find_contents, find_picture, read_picture, shape_at, split_shares
+from tfgantl.style.pictures import (
+    NONE,
+    find_contents,
+    find_picture,
+    read_picture,
+    shape_at,
+    split_handles,
+    split_shares,
+)
 from tfgantl.training.optimization import dtype_policy
 
 if TYPE_CHECKING:
@@ -62,7 +71,7 @@ def prepare(config: "StylizeConfig") -> Job:
     contents: list[Path | None] = [None] if config.content == NONE else [*find_contents(config.content)]
     handles, shares = ([], []) if config.styles == NONE else split_shares(config.styles)
     styles = [read_picture(handle, "styles") for handle in handles]
-    masks = [read_picture(mask, "masks", 1) for mask in config.masks.split(",")] if config.masks else None
+    masks = [read_picture(mask, "masks", 1) for mask in split_handles(config.masks)] if config.masks else None
     if masks is not None and len(masks) != len(styles):
         raise ConfigError(f"`masks` must be one for each of the {len(styles)} styles. Received: {len(masks)}")
     init = config.init
@@ -71,7 +80,7 @@ def prepare(config: "StylizeConfig") -> Job:
     if (init == "content" and config.content == NONE) or (init == "style" and config.styles == NONE):
         raise ConfigError(f"`init` must be noise or a picture where there is no {init}. Received: {init}")
     files = [*(path for path in contents if path), *(find_picture(handle, "styles") for handle in handles)]
-    files += [Path(mask) for mask in config.masks.split(",")] if config.masks else []
+    files += [Path(mask).expanduser() for mask in split_handles(config.masks)] if config.masks else []
     start: str | np.ndarray = init
     if init not in INITS:
         files.append(find_picture(init, "init"))
@@ -99,8 +108,7 @@ def name_of(content: str, styles: str) -> str:
         name = Path(content).absolute().stem
     else:
         name = f"texture-{Path(split_shares(styles)[0][0]).stem}"
-    safe = "".join(c if c.isalnum() and c.isascii() or c in "._-" else "-" for c in name)
-    return safe if safe[:1].isalnum() else f"picture{safe}"
+    return name_from(name)
 
 
 def check_output(output: str | None, folder: bool) -> None:
