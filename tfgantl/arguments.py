@@ -1,5 +1,6 @@
 """The command line, rewritten into what the parser takes: names of options, of classes, old names, recipes of runs."""
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,44 @@ def spelled(arguments: list[str], option: str, names: list[str]) -> list[str]:
     return result
 
 
+def class_first(arguments: list[str], option: str) -> list[str]:
+    """The command line with `--target Folder` before `--target.path x`, which the parser would take for a mistake."""
+    chosen: list[str] = []
+    others, rest = [], list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument == f"--{option}" and rest:
+            chosen += [argument, rest.pop(0)]
+        elif argument.startswith(f"--{option}="):
+            chosen.append(argument)
+        else:
+            others.append(argument)
+    first = next((i for i, argument in enumerate(others) if argument.startswith(f"--{option}.")), None)
+    if not chosen or first is None:
+        return arguments
+    return [*others[:first], *chosen, *others[first:]]
+
+
+def check_options(arguments: list[str], option: str, default: Any, classes: dict[str, list[str]]) -> None:
+    """Refuses options of a class that nobody has chosen.
+
+    Raises:
+        ValueError: With the classes that have such an option.
+    """
+    if is_chosen(option, arguments) or not isinstance(default, dict) or "class_path" not in default:
+        return
+    own = classes.get(default["class_path"].rpartition(".")[2], [])
+    for argument in arguments:
+        name = argument.partition("=")[0].removeprefix(f"--{option}.")
+        if argument.startswith(f"--{option}.") and name not in (*own, "help", "class_path") and "." not in name:
+            having = sorted(kind for kind, options in classes.items() if name in options)
+            hint = f"--{option} {' or '.join(having)} has it" if having else f"no class for --{option} has it"
+            raise ValueError(
+                f"`--{option}.{name}` must be an option of {default['class_path']}, the default ({', '.join(own)}); "
+                f"{hint}. Received: {argument}"
+            )
+
+
 def appended(arguments: list[str], option: str, names: list[str]) -> tuple[list[str], list[str]]:
     """The command line with each `--option Class` as the parser appends to a list; the first one replaces the default.
 
@@ -128,6 +167,8 @@ def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) ->
             argument = f"--config={value}"
         if name == "--config" and Path(value).is_file():
             recipe, more = old_names.renamed_recipe(read_recipe(Path(value)))
+            if not more and not _is_plain(Path(value)):  # the parser reads UTF-8 only
+                argument = f"--config={yaml.safe_dump(recipe, allow_unicode=True)}"
             if more:
                 for option, names in choices.items():
                     if isinstance(recipe.get(option), list):
@@ -138,6 +179,15 @@ def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) ->
     return result, remarks
 
 
+def _is_plain(path: Path) -> bool:
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not content.startswith(codecs.BOM_UTF8)
+
+
 def read_recipe(path: Path) -> dict:
     """A recipe as YAML has it; empty if it cannot be read, as the parser will say what is wrong with it.
 
@@ -145,10 +195,10 @@ def read_recipe(path: Path) -> dict:
         ValueError: If a few lines of it stand for a mass of values.
     """
     try:
-        text = path.read_text()
+        text = read_text(path)
         values = _expanded(yaml.compose(text, yaml.SafeLoader), {})
         recipe = yaml.safe_load(text) if values <= MAX_VALUES else {}
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except yaml.YAMLError:
         return {}
     except RecursionError as error:
         raise ValueError(
@@ -156,7 +206,39 @@ def read_recipe(path: Path) -> dict:
         ) from error
     if values > MAX_VALUES:
         raise ValueError(f"{path}: a recipe must have at most {MAX_VALUES} values. Received: {values}")
+    _check_classes(recipe, path)
     return recipe if isinstance(recipe, dict) else {}
+
+
+def read_text(path: Path) -> str:
+    """Text in UTF-8 or, with its mark, UTF-16, as PowerShell writes it.
+
+    Raises:
+        ValueError: If it is in another code page.
+    """
+    content = path.read_bytes()
+    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    encoding = next((name for mark, name in marks.items() if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: must be text in UTF-8 or UTF-16. Received: byte {error.start} is "
+            f"0x{content[error.start]:02x}, of another code page"
+        ) from error
+
+
+def _check_classes(value: Any, path: Path) -> None:
+    """Refuses options that stand beside the class that they are of, where the parser would not look for them."""
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_classes(inner, path)
+    if isinstance(value, dict) and "class_path" in value:
+        beside = [str(key) for key in value if key not in ("class_path", "init_args", "dict_kwargs")]
+        if beside:
+            raise ValueError(
+                f"{path}: options of {value['class_path']} must be under `init_args`. Received: {', '.join(beside)} "
+                "beside `class_path`"
+            )
 
 
 def _expanded(node: Any, sizes: dict[int, int]) -> int:

@@ -8,13 +8,16 @@ import threading
 import typing
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from tfgantl import interrupts
 from tfgantl.arguments import (
     appended,
+    check_options,
+    class_first,
     is_chosen,
     named_recipes,
     read_recipe,
@@ -104,8 +107,12 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     for option, default in defaults.items():
         hint: Any = config_class.__dataclass_fields__[option].type
         many = typing.get_origin(hint) is list
-        names = _Parser.choices[option] = _class_names(typing.get_args(hint)[0] if many else hint)
+        classes = _classes(typing.get_args(hint)[0] if many else hint)
+        names = _Parser.choices[option] = sorted(classes)
         arguments = spelled(arguments, option, names)
+        if not many:
+            arguments = class_first(arguments, option)
+            _or_error(parser, check_options, arguments, option, default, classes)
         if many:
             arguments, more = appended(arguments, option, names)
             remarks += more
@@ -134,13 +141,13 @@ def program(verb: str) -> str:
     return f"tfgantl {verb}" if verb in PIPELINES else verb
 
 
-def _class_names(base: type) -> list[str]:
-    """Names of the classes of this package that an option can choose from."""
-    return sorted(
-        found.__name__
+def _classes(base: type) -> dict[str, list[str]]:
+    """The classes of this package that an option can choose from: name → names of its options."""
+    return {
+        found.__name__: [field.name for field in fields(found)]
         for found in _subclasses(base)
         if is_dataclass(found) and found.__module__.startswith("tfgantl.") and not found.__name__.startswith("_")
-    )
+    }
 
 
 def _subclasses(base: type[Any]) -> set[type]:
@@ -167,9 +174,13 @@ def run(
         defaults: As for `parse`.
         arguments: Command line, or `None` for that of the process.
     """
+    for stream in (sys.stdout, sys.stderr):  # whatever the code page of the terminal
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     config = parse(config_class, verb, defaults, arguments)
     as_json = getattr(config, "json", False)
     quiet_tensorflow()
+    interrupts.raise_again()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it interrupts, as Ctrl-C does
     try:
@@ -186,10 +197,17 @@ def run(
             raise  # a bug
         return _fail(verb, f"memory: there must be enough of it; a smaller batch or size may help. {reason(error)}", 5)
     if as_json:
-        print(json.dumps(result if isinstance(result, dict) else result.to_json()))
+        _say(json.dumps(result if isinstance(result, dict) else result.to_json()))
     elif hasattr(result, "text") and (text := result.text()):
-        print(printable(text, keep="\n"))
+        _say(printable(text, keep="\n"))
     return 0
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # who reads has seen enough, as `| head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(verb: str, message: str, code: int) -> int:
@@ -209,15 +227,18 @@ def quiet_tensorflow() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
-    kept = os.dup(2)
+    kept = interrupts.error_stream = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
+        import keras
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+        keras.config.set_image_data_format("channels_last")  # whatever ~/.keras/keras.json says
     finally:
         os.dup2(kept, 2)
+        interrupts.error_stream = 2
         os.close(kept)
 
 
@@ -228,11 +249,16 @@ def main() -> None:
         names = "adaptation, transfer, recognition, serving or style"
         print(f"tfgantl: error: benchmarks run from a clone: python -m benchmarks.NAME, of {names}", file=sys.stderr)
         sys.exit(2)
+    if verb == "--version":
+        from tfgantl import __version__
+
+        print(f"tfgantl {__version__}")
+        sys.exit(0)
     if verb in ("-h", "--help"):
         print("usage: tfgantl VERB [options]\n\nverbs:")
         for name, purpose in PIPELINES.items():
             print(f"  {name:18} {purpose}")
-        print("\ntfgantl VERB --help shows the options of one.")
+        print("\ntfgantl VERB --help shows the options of one; tfgantl --version the version.")
         sys.exit(0)
     if verb not in PIPELINES:
         print(

@@ -22,7 +22,7 @@ from tfgantl.training.checkpoint import plain
 
 def publish(
     network: keras.Model,
-    directory: Path,
+    directory: Path | str,
     signatures: Callable[[keras.Model], dict] | None = None,
     facts: dict | None = None,
     force: bool = False,
@@ -51,6 +51,7 @@ def publish(
             no endpoints suit the network.
         RunError: If the directory cannot be written.
     """
+    directory = Path(directory).expanduser()
     name, facts = check_name(directory.absolute().name), facts or {}
     if facts.get("verdict") == "negative" and not force:
         raise ArtifactError(

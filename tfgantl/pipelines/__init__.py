@@ -8,3 +8,8 @@ What verbs share: `settings.py` (options), `session.py` (how a run begins and en
 `measurement.py` (on what generators are measured), `saving.py` (networks of a run), `keywords.py` (keyword
 arguments → configuration).
 """
+
+from tfgantl import interrupts
+
+if interrupts.is_program():  # `python -m tfgantl.pipelines.VERB`, of which nothing else has been imported yet
+    interrupts.exit_at_once()

@@ -9,10 +9,16 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, RunError, check_above, check_at_least, reason
 from tfgantl.pipelines.settings import resolve_paths
+
+if TYPE_CHECKING:
+    import socket
+
+    import uvicorn
 
 
 @dataclass(frozen=True)
@@ -99,12 +105,44 @@ def serve(config: ServeConfig) -> None:
         backlog=BACKLOG, ws="none",
         http=partial(BoundedProtocol, limits=Limits(connections_within_descriptors(), config.max_body)),  # type: ignore[arg-type]
     )  # fmt: skip
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on once it has answered what was asked
-        signal.signal(number, lambda *_: None)
-    uvicorn.Server(settings).run(sockets=[listener])
+    if not _in_notebook():
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn hands them on once it has answered what was asked
+            signal.signal(number, lambda *_: None)
+    _run(uvicorn.Server(settings), listener)
     if model.busy:  # with a batch that nobody waits for any more, and that would keep the process
         sys.stderr.flush()
         os._exit(0)
+
+
+def _in_notebook() -> bool:
+    """Whether somebody else's loop is running in this thread, or this is not the thread that signals come to."""
+    import asyncio
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        return True
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run(server: "uvicorn.Server", listener: "socket.socket") -> None:
+    """Serves until it is told to stop; in a notebook, whose own loop is running, in a thread."""
+    import threading
+
+    if not _in_notebook():
+        server.run(sockets=[listener])
+        return
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+    except KeyboardInterrupt:
+        server.should_exit = True
+        thread.join()
 
 
 def main(arguments: list[str] | None = None) -> int:
