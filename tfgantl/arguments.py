@@ -198,7 +198,7 @@ def read_recipe(path: Path) -> dict:
         text = read_text(path)
         values = _expanded(yaml.compose(text, yaml.SafeLoader), {})
         recipe = yaml.safe_load(text) if values <= MAX_VALUES else {}
-    except yaml.YAMLError:
+    except (yaml.YAMLError, AttributeError):  # the latter for a date that is none
         return {}
     except RecursionError as error:
         raise ValueError(

@@ -250,9 +250,9 @@ def main() -> None:
         print(f"tfgantl: error: benchmarks run from a clone: python -m benchmarks.NAME, of {names}", file=sys.stderr)
         sys.exit(2)
     if verb == "--version":
-        from tfgantl import __version__
+        from tfgantl.versions import versions
 
-        print(f"tfgantl {__version__}")
+        print(f"tfgantl {versions()['tfgantl']}")
         sys.exit(0)
     if verb in ("-h", "--help"):
         print("usage: tfgantl VERB [options]\n\nverbs:")

@@ -11,7 +11,7 @@ from types import TracebackType
 from tfgantl.errors import ConfigError
 
 # Names that `Replacing` gives while it writes.
-TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
+TEMPORARY = re.compile(r"\..+\.tfgantl-\d+(\.\w+)?")
 
 MAX_NAME = 80  # characters
 
@@ -21,7 +21,7 @@ class Replacing:
 
     def __init__(self, path: Path):
         self.path = path
-        self.temporary = path.with_name(f".{path.stem}.{threading.get_native_id()}{path.suffix}")
+        self.temporary = path.with_name(f".{path.stem}.tfgantl-{threading.get_native_id()}{path.suffix}")
 
     def __enter__(self) -> Path:
         return self.temporary

@@ -3,7 +3,9 @@
 import re
 
 # Controls (C0, DEL, C1), line and paragraph separators, marks that turn the direction of writing, halves of pairs.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNFIT = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\ufeff\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def printable(text: object, keep: str = "") -> str:

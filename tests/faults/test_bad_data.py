@@ -69,7 +69,7 @@ def test_bad_files_are_named_or_skipped(good, name):
     with pytest.raises(DataError, match=f"Received: .*{re.escape(printable(name))}: .*({reason})"):
         load(good, max_pixels=1_000_000)
     part = load(good, max_pixels=1_000_000, on_bad="skip")
-    assert len(part.notes) == 1 and printable(name) in part.notes[0]
+    assert len(part.notes) == 2 and printable(name) in part.notes[0]  # and a note on the splits
 
 
 def test_names_that_are_not_utf8_can_be_read_and_told(good):

@@ -63,7 +63,7 @@ def test_allowed_operations_run(tmp_path):
 
 def test_the_operations_of_the_saver_are_the_only_exception(tmp_path):
     """A signature that asks for the saver's own node saves files whenever it is called."""
-    graph = read_graph(tf1_hub_module(tmp_path / "module"))
+    graph = read_graph(tf1_hub_module(tmp_path / "module"), [])
     check_operations(graph, (), "module")
     assert {"SaveV2", "RestoreV2"} <= {node.op for node in graph.graph_def.node}
     graph.signature_def["generator"].outputs["samples"].name = graph.saver_def.save_tensor_name
@@ -72,7 +72,7 @@ def test_the_operations_of_the_saver_are_the_only_exception(tmp_path):
 
 
 def test_operations_that_tensorflow_does_not_know_are_refused(tmp_path):
-    graph = read_graph(tf2_module(tmp_path / "module"))
+    graph = read_graph(tf2_module(tmp_path / "module"), ["serve"])
     graph.graph_def.library.function[0].node_def.add(name="evil", op="MyNativeCode")
     with pytest.raises(ArtifactError, match=r"Received: MyNativeCode \(1\)"):
         check_operations(graph, (), "module")
@@ -112,7 +112,7 @@ def test_the_graph_that_serves_must_be_the_only_one(tmp_path, tags):
 def test_one_of_several_graphs_serves(tmp_path):
     module = tf2_module(tmp_path / "module")
     several_graphs(module, [["serve"], ["serve", "tpu"]])
-    assert read_graph(module).meta_info_def.tags == ["serve"]
+    assert read_graph(module, ["serve"]).meta_info_def.tags == ["serve"]
 
 
 def test_a_module_that_only_judges_is_no_generator(tmp_path):

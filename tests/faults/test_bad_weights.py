@@ -254,6 +254,33 @@ def test_models_that_hold_code_are_refused_before_they_are_built(tmp_path, monke
         refused(path, rf"must hold layers that only compute. Received: {REFUSED[kind]}$")
 
 
+def test_another_suffix_is_not_taken_for_a_keras_file(make_gan, tmp_path):
+    """Keras would read a file by its suffix, and a file can be of two formats."""
+    from tfgantl.untrusted.networks import load_network
+
+    make_gan().generator.save(tmp_path / "generator.keras")
+    (tmp_path / "generator.keras").rename(tmp_path / "generator.h5")
+    with pytest.raises(ArtifactError, match="must be a .keras file. Received: another suffix"):
+        load_network(tmp_path / "generator.h5")
+
+
+def test_ordinary_layers_and_operations_pass(tmp_path):
+    inputs = keras.Input((8, 6))
+    x = keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True))(inputs)
+    x = keras.layers.TimeDistributed(keras.layers.Dense(4, activation="gelu"))(x)
+    x = keras.layers.MultiHeadAttention(2, 4)(x, x) + keras.ops.rsqrt(keras.ops.abs(x) + 1.0)
+    x = keras.ops.logsumexp(keras.ops.cast(x, "float32"), axis=-1, keepdims=True) * x[:, :, :1]
+    inner = keras.Sequential([keras.Input((8, 1)), keras.layers.Flatten(), keras.layers.Dense(4, "leaky_relu")])
+    model = keras.Model(
+        inputs, keras.layers.Reshape((2, 2, 1))(keras.layers.Normalization(mean=0.0, variance=1.0)(inner(x)))
+    )
+    model.save(tmp_path / "model.keras")
+    from tfgantl.untrusted.networks import load_network
+
+    given = np.random.default_rng(0).normal(size=(3, 8, 6)).astype("f")
+    np.testing.assert_allclose(load_network(tmp_path / "model.keras")(given), model(given), atol=1e-6)
+
+
 def huge_network(path):
     inputs = keras.Input((4,))
     keras.Model(inputs, keras.layers.Reshape((10, 10, 1))(keras.layers.Dense(100)(inputs))).save(path)
@@ -291,6 +318,25 @@ def own_network_of_wide_activations(path):
     rewritten(path, replaced('"image_size": 8', '"image_size": 65536'))
 
 
+def wide_activations_in_a_sequence(path):
+    keras.Sequential(
+        [keras.Input((8,)), keras.layers.RepeatVector(70_000), keras.layers.GlobalAveragePooling1D()]
+    ).save(path)
+    rewritten(path, replaced('"n": 70000', '"n": 1073741824'))
+
+
+def wide_attention(path):
+    inputs = keras.Input((8,))
+    x = keras.layers.RepeatVector(16)(inputs)
+    keras.Model(inputs, keras.layers.MultiHeadAttention(8, 2)(x, x)).save(path)
+    rewritten(path, replaced('"n": 16', '"n": 65536'))
+
+
+def long_configuration(path):
+    huge_own_network(path)
+    rewritten(path, lambda config: {**config, "note": [{}] * 6_000_000})
+
+
 def bomb_of_members(path):
     make = keras.Input((4,))
     keras.Model(make, keras.layers.Reshape((2, 2, 1))(make)).save(path)
@@ -320,6 +366,9 @@ BOMBS = {
     "embedding of 24 GB": (huge_own_network, "weights must be in the file. Received: "),
     "activations of 3 GB": (wide_activations, "a layer must need at most 1073741824 bytes of memory for one image"),
     "activations of an own network": (own_network_of_wide_activations, "must have|must need|must be"),
+    "activations in a sequence": (wide_activations_in_a_sequence, "a layer must need at most"),
+    "table of attention": (wide_attention, "a layer must need at most 1073741824 bytes .* Received: 1374"),
+    "configuration of 24 MB": (long_configuration, "config.json must have at most 16777216 bytes"),
     "zip of zeros": (bomb_of_members, "must unpack to at most"),
     "HDF5 of 4 TB": (bomb_of_weights, "must unpack to at most"),
     "HDF5 elsewhere": (linked_weights, "must hold its weights itself. Received: a link at layers"),

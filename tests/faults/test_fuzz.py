@@ -108,7 +108,7 @@ LOADERS = {
     "images.npz": lambda path: Arrays(str(path)).load("train"),
     "g.weights.h5": lambda path: load_generator(str(path), networks=TINY),
     "g.keras": lambda path: load_generator(str(path)),
-    "exported/saved_model.pb": lambda path: read_graph(path.parent),
+    "exported/saved_model.pb": lambda path: read_graph(path.parent, ["serve"]),
     "exported/variables/variables.index": lambda path: read_variables(path.parent.parent),
     "exported/variables/variables.data-00000-of-00001": lambda path: read_variables(path.parent.parent),
     "preset/config.json": lambda path: load_source(str(path.parent)),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from conftest import growth_below
 from modules import tf1_hub_module, tf2_module
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -13,6 +14,7 @@ import tfgantl
 from tfgantl.errors import ArtifactError
 from tfgantl.export.check import check
 from tfgantl.export.manifest import write_manifest
+from tfgantl.export.warmup import FILE, read_warmup
 from tfgantl.pretrained import load_generator
 from tfgantl.serving.servable import Servable
 from tfgantl.style.arbitrary import load_module
@@ -133,7 +135,7 @@ def test_edges_and_names_that_the_author_drew_exempt_nothing(plain, tmp_path, fo
 
 def test_functions_of_the_saver_read_only_the_file_that_the_loader_names(plain):
     def graph():
-        return read_graph(plain["TF2"])
+        return read_graph(plain["TF2"], ["serve"])
 
     changed = graph()
     for function in changed.graph_def.library.function:
@@ -148,6 +150,91 @@ def test_functions_of_the_saver_read_only_the_file_that_the_loader_names(plain):
     restore.attr["f"].func.name = save.attr["f"].func.name
     with pytest.raises(ArtifactError, match="SaveV2"):
         check_operations(changed, (), "module")
+
+
+def named_by_an_object(graph, name):
+    graph.object_graph_def.nodes.add().bare_concrete_function.concrete_function_name = name
+
+
+def named_by_a_function_object(graph, name):
+    graph.object_graph_def.nodes.add().function.concrete_functions.append(name)
+
+
+def named_by_a_gradient(graph, name):
+    graph.graph_def.library.registered_gradients.add(registered_op_type="Tanh", gradient_func=name)
+
+
+def implementing_another(graph, name):
+    function = next(f for f in graph.graph_def.library.function if f.signature.name == name)
+    function.attr["api_implements"].s = b"x"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [named_by_an_object, named_by_a_function_object, named_by_a_gradient, implementing_another],
+    ids=lambda w: w.__name__,
+)
+def test_a_function_that_saving_alone_seems_to_call_may_be_named_elsewhere(plain, way):
+    graph = read_graph(plain["TF2"], ["serve"])
+    function = graph.graph_def.library.function.add()
+    function.signature.name = "evil_function"
+    function.node_def.add(name="evil", op="SaveV2")
+    call = graph.graph_def.node.add(name="evil/call", op="StatefulPartitionedCall")
+    call.attr["f"].func.name = "evil_function"
+    node_of(graph, graph.saver_def.save_tensor_name.split(":")[0]).input.append("^evil/call")
+    check_operations(graph, (), "module")  # nothing here saves
+    way(graph, "evil_function")
+    with pytest.raises(ArtifactError, match=r"Received: SaveV2"):
+        check_operations(graph, (), "module")
+
+
+def test_the_graph_that_is_loaded_is_the_one_that_was_looked_at(plain, tmp_path):
+    """A marker of hub modules, and a graph without tags as a decoy."""
+    module, victim = shutil.copytree(plain["TF1"], tmp_path / "1"), tmp_path / "victim"
+    model = saved_model_pb2.SavedModel.FromString((module / "saved_model.pb").read_bytes())
+    decoy = model.meta_graphs.add()
+    decoy.CopyFrom(model.meta_graphs[0])
+    del decoy.meta_info_def.tags[:]
+    before_restoring(model.meta_graphs[0], victim)
+    (module / "saved_model.pb").write_bytes(model.SerializeToString())
+    (module / "tfhub_module.pb").write_bytes(b"")
+    with pytest.raises(ArtifactError, match="must only compute.*Save"):
+        Servable(module)
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("operation", ["Abort", "Print"])
+def test_operations_that_end_the_process_or_write_to_the_terminal_are_refused(plain, operation):
+    graph = read_graph(plain["TF1"], ["serve"])
+    graph.graph_def.node.add(name="evil", op=operation)
+    with pytest.raises(ArtifactError, match=f"Received: {operation}"):
+        check_operations(graph, (), "module")
+
+
+WARMUP = {
+    "header": ((2**47).to_bytes(8, "little") + bytes(4 + 4), "records must be in the file. Received: one of 14073748"),
+    "tensor": (None, "must be in the file. Received: 1073741824 bytes of a record of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WARMUP)
+def test_warmup_requests_hold_what_they_claim(tmp_path, kind):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    content, message = WARMUP[kind]
+    (tmp_path / FILE).parent.mkdir()
+    if content is None:
+        log = prediction_log_pb2.PredictionLog()
+        tensor = log.predict_log.request.inputs["x"]
+        tensor.dtype = tf.float32.as_datatype_enum
+        tensor.float_val.append(1.0)
+        tensor.tensor_shape.dim.add(size=2**28)
+        with tf.io.TFRecordWriter(str(tmp_path / FILE)) as writer:
+            writer.write(log.SerializeToString())
+    else:
+        (tmp_path / FILE).write_bytes(content)
+    with growth_below(64), pytest.raises(ArtifactError, match=message):
+        read_warmup(tmp_path)
 
 
 def test_a_file_of_the_victim_is_what_it_was_through_every_door(tmp_path, plain):
@@ -166,7 +253,7 @@ def test_a_file_of_the_victim_is_what_it_was_through_every_door(tmp_path, plain)
 
 def test_modules_of_the_hub_load_as_before(tmp_path):
     module = tf1_hub_module(tmp_path / "module")
-    check_operations(read_graph(module), (), "module")
+    check_operations(read_graph(module, []), (), "module")
 
 
 # Calls that read a graph, a network or pickled Python into the process → files that may have them.

@@ -1,8 +1,10 @@
 """Picture files of a few kilobytes that would take seconds, or gigabytes, to decode."""
 
 import io
+import struct
 import threading
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -72,6 +74,39 @@ def test_a_jpeg_of_many_scans_is_refused_wherever_pictures_are_read(tmp_path):
     (folder / "evil.jpg").write_bytes(with_scans(MAX_SCANS))
     assert len(source.read().images) == 4
     assert decode_pictures(tf.constant([jpeg(progressive=True)]), 8, 3).shape == (1, 8, 8, 3)
+
+
+def test_counting_takes_no_time_whatever_fills_the_space_between_segments():
+    start = time.perf_counter()
+    assert scans_of(b"\xff\xd8\xff" + b"\xff" * 3_000_000) == 0 and pixels_of(b"\xff\xd8\xff" + b"\xff" * 10**6) == 0
+    assert time.perf_counter() - start < 2
+
+
+def tiff_of_one_tile(side):
+    """One pixel, in a deflated tile of so many a side."""
+    tile = zlib.compress(bytes(side * side), 9)
+    entries = [
+        (256, 1),
+        (257, 1),
+        (258, 8),
+        (259, 8),
+        (262, 1),
+        (277, 1),
+        (322, side),
+        (323, side),
+        (324, 0),
+        (325, len(tile)),
+    ]
+    start = 8 + 2 + 12 * len(entries) + 4
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, start if tag == 324 else value) for tag, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(4) + tile
+
+
+def test_a_small_tiff_of_a_large_tile_is_refused():
+    small, large = (io.BytesIO(tiff_of_one_tile(side)) for side in (16, 4096))
+    assert decode_picture(small, None, 1, 10**6).shape == (1, 1, 1)
+    with growth_below(12):
+        assert decode_picture(large, None, 1, 10**6).startswith("has tiles of 16777216 pixels, more than")
 
 
 def test_the_pixels_of_a_request_are_limited_together():

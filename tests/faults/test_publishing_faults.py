@@ -41,6 +41,11 @@ def test_a_run_that_was_killed_behind_its_export_publishes_nothing_twice(generat
     assert versions_in(tmp_path / "model") == [1] and publish(generator, tmp_path / "model").name == "3"
 
 
+def test_a_run_that_has_trained_on_publishes_what_it_has_become(make_gan, tmp_path):
+    for seed, name in ((0, "1"), (1, "2"), (1, "2")):
+        assert publish(make_gan(TINY_MLP, seed=seed).generator, tmp_path / "model", facts={"run": "a"}).name == name
+
+
 def test_a_run_is_called_the_same_however_often_it_is_resumed(tmp_path):
     with RunDirectory(tmp_path) as run:
         run.begin("steps: 8", {})

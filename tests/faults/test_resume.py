@@ -154,12 +154,12 @@ def test_only_what_was_being_written_is_cleaned_up(tmp_path):
         run.begin("", {})
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / ".ipynb_checkpoints").mkdir()
-    for name in (".report.1234.html", ".mine", "checkpoints/.step-4.1234.json"):
+    for name in (".report.tfgantl-1234.html", ".mine", "checkpoints/.step-4.tfgantl-1234.json", ".notes.2024.csv"):
         (tmp_path / name).write_text("x")
     with RunDirectory(tmp_path, resume=True):
         pass
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob(".*")}
-    assert left == {".ipynb_checkpoints", ".mine"}
+    assert left == {".ipynb_checkpoints", ".mine", ".notes.2024.csv"}
 
 
 @settings(max_examples=max(2, settings.default.max_examples // 10))

@@ -14,6 +14,8 @@ from tfgantl.untrusted.pictures import MAX_SCANS, scans_of
 # By content, whatever the name says. Pillow knows others, of which one is a program that it hands to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 BUDGET = DecodingBudget()
+MAX_JPEG = 2**28  # bytes of a file in which scans are counted
+TILE_WIDTH, TILE_HEIGHT, ROWS_OF_STRIP = 322, 323, 278  # tags of TIFF
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
@@ -40,7 +42,7 @@ def deep_range(file: str | Path) -> tuple[str, float, float] | None:
         with Image.open(file, formats=FORMATS) as picture:
             if not _is_deep(picture):
                 return None
-            with BUDGET.spent(picture.width * picture.height):
+            with BUDGET.spent(_pixels(picture)):
                 pixels = np.asarray(picture)
                 return "floats" if pixels.dtype.kind == "f" else "integers", float(pixels.min()), float(pixels.max())
     except Exception:
@@ -117,16 +119,28 @@ def decode_picture(
     """
     try:
         with Image.open(file, formats=FORMATS) as picture:
+            if (pixels := _pixels(picture)) > max_pixels and pixels > picture.width * picture.height:
+                return f"has tiles of {pixels} pixels, more than `max_pixels` = {max_pixels}"
             if picture.width * picture.height > max_pixels:
                 return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
             if (scans := scans_of(_content(picture))) > MAX_SCANS:
                 return f"has {scans} scans, more than {MAX_SCANS}"
-            with BUDGET.spent(picture.width * picture.height):
+            with BUDGET.spent(pixels):
                 return fit_picture(picture, image_size, channels, depth)
     except UnidentifiedImageError:  # its message names the file object
         return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
         return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
+
+
+def _pixels(picture: ImageFile.ImageFile) -> int:
+    """Pixels that are in memory while a picture is decoded: those of a tile, if it is larger than the picture."""
+    own, tags = picture.width * picture.height, getattr(picture, "tag_v2", {})
+    try:
+        tile = int(tags.get(TILE_WIDTH, 0)) * int(tags.get(TILE_HEIGHT, 0))
+        return max(own, tile, picture.width * min(int(tags.get(ROWS_OF_STRIP, 0)), picture.height))
+    except (TypeError, ValueError):  # damaged; decoding tells
+        return own
 
 
 def _content(picture: ImageFile.ImageFile) -> bytes:
@@ -136,7 +150,7 @@ def _content(picture: ImageFile.ImageFile) -> bytes:
     stream = cast(IO[bytes], picture.fp)  # an opened picture has one
     position = stream.tell()
     stream.seek(0)
-    content = stream.read()
+    content = stream.read(MAX_JPEG)
     stream.seek(position)
     return content
 

@@ -60,16 +60,18 @@ def remove_leftovers(directory: Path) -> None:
                 continue
 
 
-def published_by(directory: Path, run: str | None) -> Path | None:
+def published_by(directory: Path, run: str | None, weights: str | None) -> Path | None:
     """The version that a run has published, if it was interrupted behind that; `None` without such a one.
 
     Args:
         directory: Model directory.
         run: What manifests call the run.
+        weights: Hash of the weights that it is to publish; it may have trained on since.
     """
     for number in reversed(versions_in(directory) if run else []):
         try:
-            if read_manifest(directory / str(number)).get("run") == run:
+            manifest = read_manifest(directory / str(number))
+            if (manifest.get("run"), manifest.get("weights")) == (run, weights):
                 return directory / str(number)
         except ArtifactError:  # no version of ours
             continue

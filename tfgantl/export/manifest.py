@@ -35,8 +35,8 @@ def read_manifest(directory: Path) -> dict:
     """
     try:
         manifest = json.loads((directory / NAME).read_text())
-        return {**manifest, "files": dict(manifest["files"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {**manifest, "files": dict(manifest["files"]), "signatures": dict(manifest.get("signatures", {}))}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{directory}: must hold an intact {NAME}. Received: {error}") from error
 
 

@@ -17,6 +17,7 @@ from tfgantl.export.manifest import write_manifest
 from tfgantl.export.model_card import write_model_card
 from tfgantl.export.warmup import write_warmup
 from tfgantl.files import check_name
+from tfgantl.models.copies import weights_hash
 from tfgantl.training.checkpoint import plain
 
 
@@ -39,7 +40,7 @@ def publish(
         directory: Model directory; versions are its numbered children, and its name is that of the model.
         signatures: Gives the endpoints of the network; found by what it takes and gives if not given.
         facts: What to keep with it: source, transfer, metrics, verdict. If `run` is among them, a version that this
-            run has published already is given back: it was interrupted between that and its report.
+            run has published already, with these weights, is given back: it was interrupted before its report.
         force: Publish also after negative transfer.
         before_after: PNG that shows what the adaptation did, for people who look at the model.
 
@@ -60,7 +61,9 @@ def publish(
     endpoints = (signatures or signatures_for(network, str(directory)))(network)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        version = published_by(directory, facts.get("run"))
+        if facts.get("run"):
+            facts = {**facts, "weights": weights_hash(network)}
+        version = published_by(directory, facts.get("run"), facts.get("weights"))
         if version is None:
             with temporary_version(directory) as temporary:
                 _write(network, endpoints, temporary, name, facts, before_after)

@@ -3,15 +3,20 @@
 One bad record keeps the version from loading, so all of them are run before anything is published.
 """
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfgantl.errors import ArtifactError
 from tfgantl.export.signatures import MAX_IMAGES
 
 # Those of batching.config. A server that puts requests together takes none with more rows than the last.
 BATCHES = (1, 4, 16, 64, MAX_IMAGES)
+SMALL = 4096  # bytes of a tensor that a single number may stand for
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
@@ -42,13 +47,39 @@ def read_warmup(directory: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
     """Reads the records back: signature, and name of an input → batch.
 
     Raises:
+        ArtifactError: If a record claims to be larger than the file.
         Exception: If the file is missing or damaged, whatever its reader meets first.
     """
     from tensorflow_serving.apis import prediction_log_pb2
 
     requests = []
-    for record in tf.data.TFRecordDataset(str(directory / FILE)).as_numpy_iterator():
+    for record in _records(directory / FILE):
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        for name, tensor in request.inputs.items():
+            _check_size(tensor, len(record), f"{directory / FILE}: {name}")
         batch = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         requests.append((request.model_spec.signature_name, batch))
     return requests
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    """The records of a file, whose claims are checked: TensorFlow's reader would allocate what a header says."""
+    left = path.stat().st_size
+    with open(path, "rb") as file:
+        while left:
+            head = file.read(12)  # length, and its checksum
+            length = int.from_bytes(head[:8], "little")
+            if len(head) < 12 or length + 16 > left:
+                raise ArtifactError(f"{path}: records must be in the file. Received: one of {length} bytes")
+            yield file.read(length)
+            file.read(4)  # checksum of the record; the manifest has a hash of the file
+            left -= length + 16
+
+
+def _check_size(tensor: Any, stored: int, where: str) -> None:
+    """Refuses a tensor that says much and holds little."""
+    sides = [dim.size for dim in tensor.tensor_shape.dim]
+    dtype = tf.as_dtype(tensor.dtype)
+    size = math.prod(sides) * (dtype.size or 1)
+    if min(sides, default=0) < 0 or size > max(stored, SMALL):
+        raise ArtifactError(f"{where}: must be in the file. Received: {size} bytes of a record of {stored}")

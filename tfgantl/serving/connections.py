@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD = 2**16  # bytes of a request line and its headers
 HEAD_SECONDS = 10.0  # that these may take, from the connection or the first byte on
 WRITE_SECONDS = 30.0  # that a client may leave an answer unread
+DRAIN_SECONDS = 1.0  # that the rest of a refused body is read
 OVERHEAD = 8  # how much longer than its content a body may be that comes in chunks
 BACKLOG = 64  # connections that the kernel holds; all of them may be accepted at one time
 RESERVED = BACKLOG + 64  # descriptors for these, and for files and versions that are loaded
@@ -102,6 +104,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = self._in_message = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # what comes behind a body in chunks is kept by nobody
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._limits.waiting.pop(self, None)
@@ -114,10 +120,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._in_message and not self._in_head:  # the rest of a body that nobody wants
-            self.transport.close()
+        if self._in_message and not self._in_head and self.cycle.response_complete:
+            self._drain()  # the rest of a body that nobody wants
         elif self.cycle.response_complete and not self.transport.is_closing():
             self._limits.waiting[self] = None
+
+    def _drain(self) -> None:
+        """Reads on for a moment before it closes: a client that is still sending would not see the answer."""
+        self.flow.resume_reading()
+        self._expect(DRAIN_SECONDS, self.transport.close)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -127,11 +138,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._expect(None)
         super().resume_writing()
 
-    def _expect(self, seconds: float | None) -> None:
-        """Aborts the connection after that time, unless it is called again before."""
+    def _expect(self, seconds: float | None, end: Callable[[], None] | None = None) -> None:
+        """Aborts the connection after that time, or ends it otherwise, unless it is called again before."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, end or self.transport.abort)
 
     def _refuse(self, status: int) -> None:
         phrase = {413: "Content Too Large", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}[status]

@@ -53,7 +53,10 @@ class SameOrigin:
         if self._checks_hosts and not all(self._is_answered(host) for host in hosts):
             return "Host must be this machine, or one of `allow_host`"
         for origin in origins:
-            site = urlsplit(origin).netloc.lower()
+            try:
+                site = urlsplit(origin).netloc.lower()
+            except ValueError:  # no address at all
+                site = ""
             if not site or (site not in {host.lower() for host in hosts} and _name(site) not in self._allowed):
                 return "Origin must be this server, or one of `allow_host`"
         is_visit = scope["method"] in ("GET", "HEAD") and headers.get(b"sec-fetch-mode") == ["navigate"]

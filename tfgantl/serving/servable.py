@@ -140,7 +140,8 @@ class Servable:
             shape = inputs[name].shape
             if len(shape) != len(wanted) or any(w not in (-1, n) for w, n in zip(wanted, shape, strict=True)):
                 raise InvalidArgument(f"input {name} must have the shape {wanted}. Received: {list(shape)}")
-            counts.add(shape[0])
+            if shape:  # a scalar is for all rows
+                counts.add(shape[0])
         if len(counts) != 1:
             raise InvalidArgument(f"inputs must have equal 0th-dimension size. Received: {sorted(counts)}")
         return counts.pop()

@@ -21,7 +21,7 @@ from tfgantl.untrusted.pictures import refusal
 
 POLL = 1.0  # seconds, as TensorFlow Serving
 RETRY = 60.0  # seconds before a version that could not be loaded is tried again, unless its files change before
-Stamp = tuple[tuple[str, int, int], ...]  # name, size and time of each file of a version
+Stamp = tuple[tuple[str | int, ...], ...]  # name, size, number and times of each file of a version
 
 
 class ServedModel:
@@ -199,4 +199,7 @@ class ServedModel:
 def _stamp(directory: Path) -> Stamp:
     """What changes when somebody writes into a version."""
     files = ((path, path.stat()) for path in sorted(directory.rglob("*")) if path.is_file())
-    return tuple((str(path.relative_to(directory)), status.st_size, status.st_mtime_ns) for path, status in files)
+    return tuple(
+        (str(path.relative_to(directory)), status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        for path, status in files
+    )

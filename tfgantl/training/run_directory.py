@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from filelock import FileLock, Timeout
 
-from tfgantl.errors import RunError
+from tfgantl.errors import RunError, reason
 from tfgantl.files import TEMPORARY, Replacing
 from tfgantl.images import encode_png
 from tfgantl.old_names import agrees, renamed_settings
@@ -128,7 +128,8 @@ class RunDirectory:
         """
         history = []
         for record in read_log(self.path):
-            if record.pop("run") == title and record.get("step", step + 1) <= step:
+            at = record.get("step")
+            if record.pop("run") == title and isinstance(at, int | float) and at <= step:
                 history.append(record)
         self.rewrite_log(title, history)
         return history
@@ -164,7 +165,7 @@ class RunDirectory:
         """
         now = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
         path = self.path / "run.json"
-        before = renamed_settings(json.loads(path.read_text())) if path.is_file() else {}
+        before = renamed_settings(_read_settings(path)) if path.is_file() else {}
         self.id = before.pop("id", None) or uuid.uuid4().hex
         if before and not allow_changes:
             pairs = {key: (before.get(key), now.get(key)) for key in before | now}
@@ -182,6 +183,14 @@ class RunDirectory:
         """Appends one line to `metrics.jsonl`."""
         with open(self.path / "metrics.jsonl", "a") as file:
             file.write(json.dumps(record) + "\n")
+
+
+def _read_settings(path: Path) -> dict:
+    try:
+        settings = json.loads(path.read_text())
+        return dict(settings)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise RunError(f"{path}: must be what the run has written. Received: {reason(error)}") from error
 
 
 def read_log(directory: Path) -> list[dict]:

@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.operations import check_operations
-from tfgantl.untrusted.savedmodels import is_hub_v1, read_graph
+from tfgantl.untrusted.savedmodels import read_graph, tags_of
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 INTACT = "must be an intact SavedModel"
+SERVED = ["serve"]
 
 
 def load_saved_model(directory: Path, allow_ops: tuple[str, ...] = (), where: str | None = None) -> Any:
@@ -31,9 +32,10 @@ def load_saved_model(directory: Path, allow_ops: tuple[str, ...] = (), where: st
         ConfigError: If `allow_ops` names an operation that nothing here needs.
     """
     where = where or str(directory)
-    check_operations(read_graph(directory), allow_ops, where)
+    tags = tags_of(directory)
+    check_operations(read_graph(directory, tags), allow_ops, where)
     with intact(f"{where}: {INTACT}"):  # TensorFlow raises whatever its reader meets first
-        return tf.saved_model.load(str(directory), tags=[] if is_hub_v1(directory) else None)
+        return tf.saved_model.load(str(directory), tags=tags)
 
 
 def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
@@ -48,13 +50,13 @@ def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
     Raises:
         ArtifactError: If it is missing, damaged, or could do more than compute.
     """
-    check_operations(read_graph(directory), (), str(directory))
+    check_operations(read_graph(directory, SERVED), (), str(directory))
     v1 = tf.compat.v1
     session = v1.Session(graph=v1.Graph())
     logging.getLogger("tensorflow").addFilter(_is_not_of_sessions)
     try:
         with intact(f"{directory}: {INTACT}"), session.graph.as_default():
-            return session, v1.saved_model.load(session, ["serve"], str(directory))
+            return session, v1.saved_model.load(session, SERVED, str(directory))
     except ArtifactError:
         session.close()
         raise

@@ -18,6 +18,7 @@ from tfgantl.untrusted.hdf5 import find_datasets
 from tfgantl.untrusted.parts import is_part
 
 MAX_ACTIVATIONS = 2**30  # bytes of what one layer takes and gives, for one image
+MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
 MAX_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
 
 
@@ -29,12 +30,16 @@ def load_network(path: Path) -> keras.Model:
     """
     if not path.is_file():
         raise ArtifactError(f"{path}: must be a .keras file. Received: no such file")
+    if path.suffix != ".keras":  # Keras would take it for another format than the one that is inspected here
+        raise ArtifactError(f"{path}: must be a .keras file. Received: another suffix")
     check_digest(path)
     with intact(f"{path}: must be an intact .keras file of this package"):
         with zipfile.ZipFile(path) as archive:
             check_members(archive, path)
             if archive.testzip() is not None:
                 raise ValueError("a checksum that is wrong")
+            if (size := archive.getinfo("config.json").file_size) > MAX_CONFIG:
+                raise ArtifactError(f"{path}: config.json must have at most {MAX_CONFIG} bytes. Received: {size}")
             config = json.loads(archive.read("config.json"))
             with h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file:
                 stored = sum(dataset.nbytes for dataset in find_datasets(file, path).values())
@@ -110,10 +115,23 @@ def _sizes(config: dict[str, Any]) -> tuple[int, int]:
 
 def _largest(network: keras.layers.Layer) -> int:
     """Bytes of what the greediest layer takes and gives for one image; 0 for a network that is not made of layers."""
-    nodes = [node for part in getattr(network, "_operations", ()) for node in part._inbound_nodes]
-    own = [sum(map(_bytes, [*node.input_tensors, *node.output_tensors])) for node in nodes]
-    inner = [_largest(layer) for layer in getattr(network, "layers", ())]
+    network = getattr(network, "_functional", None) or network  # that of a `Sequential`
+    parts = getattr(network, "_operations", ())
+    own = [_needed(part, node) for part in parts for node in part._inbound_nodes]
+    layers = [layer for layer in network._flatten_layers(include_self=False) if hasattr(layer, "_flatten_layers")]
+    inner = [_largest(layer) for layer in layers if isinstance(layer, keras.Model)]
     return max([*own, *inner], default=0)
+
+
+def _needed(part: Any, node: Any) -> int:
+    """Bytes of what a layer takes and gives; attention also makes a table of all pairs of places, for each head."""
+    given, made = list(node.input_tensors), list(node.output_tensors)
+    table = 0
+    if "Attention" in type(part).__name__ and len(given[0].shape) >= 3:
+        places = [int(np.prod([side or 1 for side in tensor.shape[1:-1]], dtype=object)) for tensor in given[:2]]
+        heads = getattr(part, "num_heads", None) or getattr(part, "num_query_heads", None) or 1
+        table = heads * places[0] * places[-1] * 4
+    return sum(map(_bytes, [*given, *made])) + table
 
 
 def _bytes(tensor: Any) -> int:

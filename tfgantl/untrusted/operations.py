@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HARMLESS = set(
     """AddManySparseToTensorsMap Assert Assign AssignAdd AssignAddVariableOp AssignSub AssignSubVariableOp
     AssignVariableOp Case CheckNumerics CheckNumericsV2 DeepCopy DestroyResourceOp DisableCopyOnRead Empty
-    GuaranteeConst If IsVariableInitialized Multinomial NonDeterministicInts ParameterizedTruncatedNormal Print
+    GuaranteeConst If IsVariableInitialized Multinomial NonDeterministicInts ParameterizedTruncatedNormal
     RandomCrop RandomGamma
     RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt ReadVariableOp
     ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterUpdate RngReadAndSkip RngSkip Stack StackCloseV2
@@ -39,7 +39,7 @@ HARMLESS = set(
 # Operations without a state that still leave the graph: files that are named in attributes, Python, devices, services.
 REACHES_OUT = re.compile(
     r"ReadFile|MatchingFiles|PyFunc|Dataset|Reader|TextFile|^Debug|VocabRemapping|ImmutableConst|(En|De)codeProto"
-    r"|Host|TPU|Tpu|Summary|^Rpc|^Xla|^_Xla|^BatchFunction|RemoteFused"
+    r"|^Abort$|Host|TPU|Tpu|Summary|^Rpc|^Xla|^_Xla|^BatchFunction|RemoteFused"
 )
 READS = {"RestoreV2", "Restore", "RestoreSlice"}  # from the file that their first input names
 WRITES = {"SaveV2", "Save", "SaveSlices", "MergeV2Checkpoints", "ShardedFilename"}
@@ -164,9 +164,17 @@ def _tensor(name: str) -> str:
 
 
 def _roots(graph: MetaGraphDef) -> Iterator[str]:
-    """Functions that Python may call, or differentiation."""
-    yield from graph.object_graph_def.concrete_functions
-    yield from (gradient.gradient_func for gradient in graph.graph_def.library.gradient)
+    """Functions that the loader, Python or differentiation may call, by whatever part of the file names them."""
+    objects = graph.object_graph_def
+    yield from objects.concrete_functions
+    for node in objects.nodes:
+        yield node.bare_concrete_function.concrete_function_name
+        yield from node.function.concrete_functions
+    library = graph.graph_def.library
+    yield from (gradient.gradient_func for gradient in library.gradient)
+    yield from (gradient.gradient_func for gradient in library.registered_gradients)
+    # What Grappler may put in the place of another function.
+    yield from (f.signature.name for f in library.function if "api_implements" in f.attr)
 
 
 def _fetched(graph: MetaGraphDef) -> Iterator[str]:

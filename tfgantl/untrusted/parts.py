@@ -25,7 +25,20 @@ FUNCTIONS = {
     for name, function in vars(keras.activations).items()
     if inspect.isfunction(function) and name not in ("deserialize", "get", "serialize")
 }
-OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn")  # without a public name as classes
+# Without a public name as classes. Those of `core` include some that call what they are given.
+OPERATIONS = tuple(f"keras.src.ops.{name}" for name in ("core", "image", "linalg", "math", "nn", "numpy"))
+CALLING = {
+    "AssociativeScan",
+    "Cond",
+    "CustomGradient",
+    "DynamicLoop",
+    "ForiLoop",
+    "Map",
+    "Scan",
+    "Switch",
+    "VectorizedMap",
+    "WhileLoop",
+}
 FUNCTIONAL = ("keras.src.models.functional", "Functional")
 VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "__slice__"}
 # Layers that run code of their own, or read files.
@@ -63,7 +76,7 @@ def _is_exported(module: str, name: str) -> bool:
 
 
 def _is_operation(module: str, name: str) -> bool:
-    found = vars(sys.modules[module]).get(name) if module in OPERATIONS else None
+    found = vars(sys.modules[module]).get(name) if module in OPERATIONS and name not in CALLING else None
     return inspect.isclass(found) and issubclass(found, Operation) and found.__module__ == module
 
 

@@ -26,8 +26,13 @@ def is_hub_v1(directory: Path) -> bool:
     return (directory / "tfhub_module.pb").is_file()
 
 
-def read_graph(directory: Path) -> MetaGraphDef:
-    """Reads the graph that serves, as a `MetaGraphDef`.
+def tags_of(directory: Path) -> list[str]:
+    """Tags of the graph that is used: none in a TF1 hub module, `serve` in everything else."""
+    return [] if is_hub_v1(directory) else ["serve"]
+
+
+def read_graph(directory: Path, tags: list[str]) -> MetaGraphDef:
+    """Reads a graph as a `MetaGraphDef`: the one that is loaded with these tags.
 
     Raises:
         ArtifactError: If it is missing, damaged, too large, or not the only one with the right tags.
@@ -43,11 +48,10 @@ def read_graph(directory: Path) -> MetaGraphDef:
         model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     except Exception as error:  # protobuf has an error class of its own in every implementation
         raise ArtifactError(f"{path}: must be an intact SavedModel. Received: {reason(error)}") from error
-    tags = set() if is_hub_v1(directory) else {"serve"}
-    graphs = [graph for graph in model.meta_graphs if set(graph.meta_info_def.tags) == tags]
+    graphs = [graph for graph in model.meta_graphs if set(graph.meta_info_def.tags) == set(tags)]
     if len(graphs) != 1:
         found = [sorted(graph.meta_info_def.tags) for graph in model.meta_graphs]
-        raise ArtifactError(f"{directory}: must hold one graph with the tags {sorted(tags)}. Received: {found}")
+        raise ArtifactError(f"{directory}: must hold one graph with the tags {tags}. Received: {found}")
     return graphs[0]
 
 
