@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
@@ -249,12 +248,6 @@ def empty_folder(path):
     return ["--target", "Folder", "--target.path", str(path / "empty")]
 
 
-def small_archive(path):
-    images = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype=np.uint8)
-    np.savez(path / "few.npz", x=images, y=np.arange(60) % 10)
-    return ["--target", "Arrays", "--target.path", str(path / "few.npz")]
-
-
 def used_directory(path):
     (path / "run").mkdir()
     (path / "run" / "config.yaml").write_text("")
@@ -264,11 +257,6 @@ def used_directory(path):
 FAILURES = {
     "unknown source": (lambda path: ["--source", "nowhere"], 4, "`source` must be a preset"),
     "empty folder": (empty_folder, 3, "must hold pictures"),
-    "fewer images than a batch": (
-        small_archive,
-        3,
-        "`batch_size` must be at most 30, the number of images. Received: 64",
-    ),
     "used run directory": (used_directory, 5, "`run_dir` must be new or empty"),
     "no file system": (
         lambda path: ["--run_dir", "/proc/none"],

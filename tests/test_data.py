@@ -207,7 +207,7 @@ def test_tfds_takes_copies_of_test_images_out_of_training(tmp_path):
     source = catalogue(tmp_path)
     assert source.load("test").size == 30
     assert source.load("train").size + source.load("validation").size == 30
-    assert source.load("train").notes == ("10 copies of test images left out",)
+    assert source.load("train").notes[0] == "10 copies of test images left out"
 
 
 def test_tfds_mistakes_are_one_line(tmp_path):

@@ -70,7 +70,7 @@ class Folder(FiniteSource):
                 f"Received: {len(files)} files, {len(files) * size * size * channels} bytes"
             )
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            depth, remarks = choose_depth(pool.map(deep_range, files))
+            depth, remarks = choose_depth(pool.map(deep_range, filter(_has_content, files)))
             read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth), files))
         images, labels, keys, bad = [], [], [], []
         seen: dict[bytes, tuple[Path, int]] = {}
@@ -123,6 +123,14 @@ def read_picture(
         ground = " on the white that takes the place of transparent parts" if _is_transparent(file) else ""
         return f"shows one colour only (value {image.min()}){ground}"
     return image, key
+
+
+def _has_content(file: Path) -> bool:
+    """Whether it is a file with something in it; a pipe would keep whoever opens it."""
+    try:
+        return file.is_file() and file.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _is_transparent(file: Path) -> bool:

@@ -1,0 +1,162 @@
+"""Folders as people have them: what is a picture, which class it is of, and what is told of the rest."""
+
+import numpy as np
+import pytest
+from conftest import tiny_images
+from PIL import Image
+
+from tfgantl.data import Arrays, Examples, Folder
+from tfgantl.data.classes import in_order, matched
+from tfgantl.data.layout import find_pictures
+from tfgantl.errors import DataError
+
+
+def fill(folder, count=8, seed=0, suffix=".png", fmt="PNG", size=9):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        pixels = np.random.default_rng([seed, i]).integers(0, 256, (size, size, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{seed}-{i}{suffix}", fmt)
+
+
+def total(source):
+    return sum(source.load(split).size for split in ("train", "validation", "test"))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "fmt"),
+    [(".JPG", "JPEG"), (".jfif", "JPEG"), (".JPEG", "JPEG"), ("", "PNG"), (".png", "JPEG"), (".bin", "WEBP"),
+     (".dat", "GIF"), (".pic", "BMP"), (".tiff", "TIFF")],
+)  # fmt: skip
+def test_pictures_are_known_by_what_they_are(tmp_path, suffix, fmt):
+    fill(tmp_path, 20, suffix=suffix, fmt=fmt)
+    source = Folder(str(tmp_path), 8, 3)
+    assert total(source) == 20 and not any("left out" in note for note in source.load("train").notes)
+
+
+@pytest.mark.parametrize("name", ["__MACOSX/cat/._1.png", "@eaDir/x.png", ".DS_Store", "cat/Thumbs.db", "desktop.ini",
+                                  "cat/1.xmp", "cat/@eaDir/1.png/thumb.jpg", ".ipynb_checkpoints/a.png"])  # fmt: skip
+def test_what_systems_leave_behind_is_passed_over(tmp_path, name):
+    fill(tmp_path / "cat"), fill(tmp_path / "dog", seed=1)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(b"\0\5\26\7")
+    layout = find_pictures(tmp_path)
+    assert layout.classes == ["cat", "dog"] and len(layout.files) == 16 and not layout.notes
+
+
+def test_what_is_left_out_is_told_with_count_and_names(tmp_path):
+    fill(tmp_path, 20)
+    for i in range(7):
+        (tmp_path / f"note{i}.txt").write_text("x")
+    notes = Folder(str(tmp_path), 8, 3).load("train").notes
+    assert notes[0].startswith("left out 7 files that are no pictures: note0.txt, note1.txt") and "2 more" in notes[0]
+
+
+def test_classes_may_lie_deeper_and_in_a_folder_around_everything(tmp_path):
+    fill(tmp_path / "all" / "cat" / "2023" / "may"), fill(tmp_path / "all" / "cat", seed=2)
+    fill(tmp_path / "all" / "dog" / "x", seed=1)
+    layout = find_pictures(tmp_path)
+    assert layout.classes == ["cat", "dog"] and np.bincount(layout.labels).tolist() == [16, 8]
+    assert layout.notes == ["pictures of all/, the one folder there is"]
+
+
+def test_folders_that_are_splits_are_named(tmp_path):
+    for split in ("train", "Test", "val"):
+        fill(tmp_path / split / "cat"), fill(tmp_path / split / "dog")
+    with pytest.raises(DataError, match=r"`path` must be one split, such as .*/val.* Received: .*Test/, train/, val/"):
+        find_pictures(tmp_path)
+    assert find_pictures(tmp_path / "train").classes == ["cat", "dog"]
+
+
+def test_only_other_files_are_named(tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    with pytest.raises(DataError, match="must hold pictures .* Received: 1 other files, such as film.mp4"):
+        find_pictures(tmp_path)
+
+
+def test_numbers_are_in_the_order_of_numbers():
+    assert in_order(["10", "9", "1", "02"]) == ["1", "02", "9", "10"]
+    assert in_order(["a10", "a9"]) == ["a10", "a9"]
+
+
+def test_labels_and_names_stay_together(tmp_path):
+    for label, name in enumerate(("10", "2", "1")):
+        fill(tmp_path / name, 10, seed=label)
+    part = Folder(str(tmp_path), 8, 3).load("train")
+    assert part.classes == ("1", "2", "10") and part.num_classes == 3
+    np.savez(tmp_path / "x.npz", x=tiny_images(30), y=np.arange(30) % 3, names=np.array(["a", "b", "c"]))
+    assert Arrays(str(tmp_path / "x.npz")).load("test").classes == ("a", "b", "c")
+
+
+def named(classes, labels=(0, 1, 2, 0, 1, 2)):
+    return Examples.from_arrays(tiny_images(6), np.array(labels), len(classes), classes=classes)
+
+
+def test_classes_are_matched_by_name_and_the_change_is_told():
+    found = matched(named(("dog", "Old Cat", "bird")), ("old_cat", "Bird", "Dog"))
+    assert found.take()[1].tolist() == [2, 0, 1, 2, 0, 1] and found.classes == ("old_cat", "Bird", "Dog")
+    assert found.notes[-1] == "classes matched by name: dog is 2, Old Cat is 0, bird is 1"
+    same = matched(named(("A", "b", "c")), ("a", "B", "C"))
+    assert same.take()[1].tolist() == [0, 1, 2, 0, 1, 2] and not same.notes
+    renamed = matched(named(("dog", "kitty", "bird")), ("bird", "cat", "dog"), {"kitty": "cat"})
+    assert renamed.take()[1].tolist() == [2, 1, 0, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "renamed", "message"),
+    [
+        (("a", "b"), ("a", "c"), {}, "Received: a, b for a, c; missing: c; too many: b"),
+        (("a", "b"), ("a", "b", "c"), {}, "missing: c"),
+        (("a", "A"), ("a", "b"), {}, "missing: b"),
+        (("a", "b"), ("a", "b"), {"x": "a"}, "`renamed_classes` must name classes of the target .a, b.. Received: x"),
+    ],
+)
+def test_classes_without_a_partner_are_named(here, there, renamed, message):
+    with pytest.raises(DataError, match=message):
+        matched(named(here, [0, 1] * 3), there, renamed)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([1, 2, 3] * 10, "3 different labels, 1 to 3; none of 0"), ([3, 1007, 5] * 10, "3 to 1007; none of 0, 1, 2, 4, 6"),
+     ([0, 2] * 15, "none of 1")],
+)  # fmt: skip
+def test_labels_of_arrays_are_checked_like_folders(tmp_path, labels, message):
+    np.savez(tmp_path / "x.npz", x=tiny_images(30), y=np.array(labels))
+    with pytest.raises(DataError, match=message):
+        Arrays(str(tmp_path / "x.npz")).load("train")
+
+
+def test_arrays_whose_labels_have_another_name_and_plain_arrays(tmp_path):
+    np.savez(tmp_path / "x.npz", x=tiny_images(30), target=np.arange(30) % 3)
+    with pytest.raises(DataError, match="Received: y, beside an array target of 30 whole numbers"):
+        Arrays(str(tmp_path / "x.npz")).load("train")
+    assert Arrays(str(tmp_path / "x.npz"), labels="target").load("train").num_classes == 3
+    assert Arrays(str(tmp_path / "x.npz"), labels=None).load("train").num_classes is None
+    np.save(tmp_path / "x.npy", tiny_images(30))
+    assert Arrays(str(tmp_path / "x.npy")).load("train").num_classes is None
+
+
+@pytest.mark.parametrize(("dtype", "top", "white"), [
+    ("float32", 255, 255), ("float32", 1, 1), ("float32", 1400, 1400), ("uint16", 4095, 4095), ("uint16", 255, 255),
+    ("uint16", 65535, 65535), ("uint16", 1023, 1023),
+])  # fmt: skip
+def test_what_is_white_is_decided_for_the_set(tmp_path, dtype, top, white):
+    """One picture in twenty uses the whole range; the others must not be brighter for it."""
+    for i in range(20):
+        pixels = np.random.default_rng(i).uniform(0, top if i == 7 else top / 4, (9, 9))
+        pixels[0, 0] = top if i == 7 else top / 4
+        Image.fromarray(pixels.astype(dtype)).save(tmp_path / f"{i}.tif")
+    source = Folder(str(tmp_path), 9, 1)
+    parts = [source.load(split).take()[0] for split in ("train", "validation", "test")]
+    brightest = np.sort(np.concatenate([part.reshape(len(part), -1).max(1) for part in parts]))
+    assert brightest[-1] == 255 and 62 <= brightest[0] <= brightest[-2] <= 65
+    assert any(f"white is {white:g}" in note for note in source.load("train").notes)
+
+
+@pytest.mark.parametrize("count", [10, 12, 20, 45])
+def test_few_pictures_leave_something_to_measure_on(tmp_path, count):
+    fill(tmp_path, count)
+    source = Folder(str(tmp_path), 8, 3)
+    sizes = [source.load(split).size for split in ("train", "validation", "test")]
+    assert sum(sizes) == count and min(sizes) >= 2 and sizes[0] >= count / 2
+    assert any("are few" in note for note in source.load("train").notes)
