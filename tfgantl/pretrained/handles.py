@@ -13,6 +13,7 @@ from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.copying import check_finite, named_weights
 from tfgantl.pretrained.discriminators import networks_for, rebuild_discriminator
 from tfgantl.pretrained.load_report import LoadReport
+from tfgantl.pretrained.ranges import in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
 from tfgantl.pretrained.weights_h5 import read_weights_h5
 from tfgantl.pretrained.wrap import WrappedGenerator
@@ -124,8 +125,9 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
         generator, discriminator = load_network(path), None
         if isinstance(generator, GAN):
             generator, discriminator = generator.generator, generator.discriminator
+        generator = in_network_range(generator, handle)
     elif (path / "generator.keras").is_file():
-        generator, discriminator = load_network(path / "generator.keras"), None
+        generator, discriminator = in_network_range(load_network(path / "generator.keras"), handle), None
         if not generator_only and (path / "discriminator.keras").is_file():
             discriminator = load_network(path / "discriminator.keras")
     else:

@@ -1,0 +1,80 @@
+"""Pixel ranges of networks from outside: measured where they can be, and mapped to [-1, 1]."""
+
+import keras
+import numpy as np
+
+from tfgantl.errors import ArtifactError
+from tfgantl.models.inference import predict
+from tfgantl.models.outputs import last_activation
+from tfgantl.progress import log
+
+SAMPLES = 64
+NEAR = 0.02  # how far a factor may be off
+
+
+def in_network_range(network: keras.Model, where: str) -> keras.Model:
+    """A network that makes, or takes, images in [-1, 1]; what was mapped is said.
+
+    What generators make is measured on 64 latents: [0, 1] (a sigmoid) and [0, 255] are mapped. Classifiers that begin
+    with a `Rescaling` of [0, 255] get images in [0, 255].
+
+    Args:
+        network: Any network; those of this package are given back as they are.
+        where: Where it is from, for messages.
+
+    Raises:
+        ArtifactError: If a generator makes something else.
+    """
+    if keras.saving.get_registered_name(type(network)).startswith("tfgantl>"):
+        return network
+    inputs, output = getattr(network, "inputs", None) or [], getattr(network, "output_shape", None)
+    if isinstance(output, tuple) and len(output) == 4 and inputs and len(inputs[0].shape) == 2:
+        return _generator(network, where)
+    if isinstance(output, tuple) and len(output) == 2 and len(inputs) == 1 and len(inputs[0].shape) == 4:
+        return _classifier(network, where)
+    return network
+
+
+def _generator(generator: keras.Model, where: str) -> keras.Model:
+    activation = last_activation(generator)
+    if activation == "tanh":
+        return generator
+    rng = np.random.default_rng(0)
+    classes = getattr(generator, "num_classes", None) or 1
+    given = [rng.standard_normal((SAMPLES, generator.inputs[0].shape[-1]), np.float32)]
+    given += [np.arange(SAMPLES) % classes for _ in generator.inputs[1:]]
+    images = predict(generator, given if len(given) > 1 else given[0])
+    low, high = float(images.min()), float(images.max())
+    if activation == "sigmoid" or (low >= 0 and high <= 1):
+        return _after(generator, 2.0, "[0, 1]", where)
+    if low >= 0 and 2 < high <= 256:
+        return _after(generator, 1 / 127.5, "[0, 255]", where)
+    if low < -2 or high > 2:
+        raise ArtifactError(
+            f"{where}: a generator must make pixels in [-1, 1], [0, 1] or [0, 255]. Received: [{low:g}, {high:g}]"
+        )
+    return generator
+
+
+def _after(generator: keras.Model, scale: float, received: str, where: str) -> keras.Model:
+    log(f"{where}: the generator makes pixels in {received}, which are mapped to [-1, 1]")
+    images = keras.layers.Rescaling(scale, -1.0, name="to_network_range")(generator.outputs[0])
+    inputs = generator.inputs if len(generator.inputs) > 1 else generator.inputs[0]
+    mapped = keras.Model(inputs, images, name=generator.name)
+    if (classes := getattr(generator, "num_classes", None)) is not None:
+        mapped.num_classes = classes
+    return mapped
+
+
+def _classifier(classifier: keras.Model, where: str) -> keras.Model:
+    first = next((x for x in classifier.layers if not isinstance(x, keras.layers.InputLayer)), None)
+    if not isinstance(first, keras.layers.Rescaling) or np.ndim(first.scale) or np.ndim(first.offset):
+        return classifier
+    of_bytes = abs(first.scale * 255 - 1) < NEAR and not first.offset
+    of_unit = abs(first.scale * 127.5 - 1) < NEAR and abs(first.offset + 1) < NEAR
+    if not (of_bytes or of_unit):
+        return classifier
+    log(f"{where}: the classifier takes pixels in [0, 255], which those in [-1, 1] are mapped to")
+    # The first layer does both: a x (127.5 u + 127.5) + b.
+    first.scale, first.offset = 127.5 * first.scale, 127.5 * first.scale + first.offset
+    return classifier
