@@ -105,7 +105,7 @@ print(result.run_dir, (result.run_dir / "report.html").read_text() == result.rep
     lines = printed.splitlines()
     assert len(lines) == 3 and "adapted" in logged and "Traceback" not in logged
     assert json.loads(lines[0])["steps"] == 2
-    assert re.fullmatch(r"(positive|neutral|negative) True \(None, 8, 8, 1\)", lines[1])
+    assert re.fullmatch(r"(positive|neutral|negative|inconclusive) True \(None, 8, 8, 1\)", lines[1])
     assert lines[2] == "runs/my_pictures/1 True exported/my_pictures/1"
     for remark in ("oneDNN", "cuda"):
         assert remark not in logged

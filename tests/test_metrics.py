@@ -7,7 +7,7 @@ from tfgantl.metrics.classification import SmallClassifier, accuracy
 from tfgantl.metrics.distances import frechet_distance, kernel_distance, neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.evaluation import Evaluator, labels_like
-from tfgantl.metrics.extractor_choice import choose_extractor, train_extractor
+from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.generator_metrics import METRICS, TITLES
 from tfgantl.metrics.memorisation import neighbour_ratio
@@ -189,7 +189,7 @@ def test_without_a_suitable_extractor_one_is_trained(examples, labelled, monkeyp
 
     from tfgantl.metrics import extractor_choice
 
-    monkeypatch.setattr(extractor_choice, "train_extractor", lambda *a: train_extractor(*a, steps=3))
+    monkeypatch.setattr(extractor_choice, "STEPS", 3)
     part = (
         examples
         if labelled

@@ -157,7 +157,7 @@ def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path, run):
     assert made["metrics"]["gan_train"] is None and np.isfinite(made["metrics"]["ckid"])
     assert {p.name for p in (tmp_path / "preset").iterdir()} == {"config.json", "weights.npz"}
     adapted, _ = run("adapt", tmp_path, "--source", made["run_dir"], *data, *small)  # the size is that of the source
-    assert adapted["verdict"] in ("positive", "neutral", "negative") and adapted["classifiers"] == {}
+    assert adapted["verdict"] == "inconclusive" and adapted["classifiers"] == {}  # 12 test images
 
 
 def test_a_run_ends_with_its_report_and_then_says_where_it_is(tmp_path, monkeypatch, capsys):

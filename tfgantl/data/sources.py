@@ -229,14 +229,14 @@ class Arrays(FiniteSource):
                 f"Arrays: {self.path} must hold an array `{self.images}`; `images` names another. "
                 f"Received: {', '.join(shapes)}"
             )
+        images = images[..., None] if images.ndim == 3 else images
+        check_images(images, f"Arrays: {self.path}")
         alike = [name for name, (shape, dtype) in shapes.items() if shape == images.shape[:1] and dtype.kind in "iu"]
         if labels is None and self.labels is not None and alike:
             raise DataError(
                 f"Arrays: {self.path}: `labels` must name the array of labels, or be null. "
                 f"Received: {self.labels}, beside an array {alike[0]} of {len(images)} whole numbers"
             )
-        images = images[..., None] if images.ndim == 3 else images
-        check_images(images, f"Arrays: {self.path}")
         keys = [image.tobytes() for image in images]
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
