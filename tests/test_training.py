@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny_images
+from conftest import TINY_MLP, tiny_images
 
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
@@ -20,7 +20,8 @@ from tfgantl.training.optimization import Optimization, dtype_policy
 from tfgantl.training.run import TrainingData, train
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.settings import TrainingSettings
-from tfgantl.transfer import Alternating, FineTune, Scratch
+from tfgantl.training.stages import Stage
+from tfgantl.transfer import Alternating, FineTune, FreezeD, Scratch
 
 
 @pytest.fixture
@@ -258,3 +259,20 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path):
 def test_names_that_lead_elsewhere_are_refused(name):
     with pytest.raises(ConfigError, match="`name` must start with a letter or digit"):
         check_name(name)
+
+
+def test_a_stage_says_how_much_it_trains_and_must_train_something(make_gan, examples, tiny_extractor, capsys):
+    settings = TrainingSettings(steps=2, batch_size=8, validate_every=2, optimization=Optimization(augment=""))
+    source, data = make_gan(TINY_MLP, seed=9), TrainingData(examples, examples, tiny_extractor)
+    gan = make_gan(TINY_MLP)
+    train(gan, FreezeD(), source, data, settings)
+    g, d = gan.generator.count_params(), gan.discriminator.count_params()
+    told = capsys.readouterr().err
+    assert f"of {g:,} parameters of the generator, " in told and f"of {d:,} parameters of the discriminator" in told
+
+    class Nothing(FreezeD):
+        def schedule(self, steps):
+            yield Stage("idle", steps, freeze_generator=(".*",), freeze_discriminator=(".*",))
+
+    with pytest.raises(ConfigError, match="stage `idle` must train something. Received: no trainable parameters"):
+        train(make_gan(TINY_MLP), Nothing(), source, data, settings)

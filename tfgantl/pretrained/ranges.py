@@ -9,6 +9,7 @@ from tfgantl.models.outputs import last_activation
 from tfgantl.progress import log
 
 SAMPLES = 64
+MOST = 10  # beyond which nothing is in [-1, 1], however little was trained
 NEAR = 0.02  # how far a factor may be off
 
 
@@ -49,7 +50,7 @@ def _generator(generator: keras.Model, where: str) -> keras.Model:
         return _after(generator, 2.0, "[0, 1]", where)
     if low >= 0 and 2 < high <= 256:
         return _after(generator, 1 / 127.5, "[0, 255]", where)
-    if low < -2 or high > 2:
+    if max(-low, high) > MOST:
         raise ArtifactError(
             f"{where}: a generator must make pixels in [-1, 1], [0, 1] or [0, 255]. Received: [{low:g}, {high:g}]"
         )

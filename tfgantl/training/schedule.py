@@ -6,9 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
+from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save, StopOnNonFinite
 from tfgantl.training.stages import Stage, StageMetrics
+from tfgantl.training.trainable import trainable_parameters
 from tfgantl.training.validation import Validate
 
 
@@ -63,6 +66,7 @@ def run_schedule(
         One line for each stage: its name, steps and what was measured at its end.
     """
     outcome, number = None, 0
+    told: set[str] = set()
     validate.set_model(gan)
     while not validate.stopped or number < state.begun:
         try:
@@ -79,6 +83,7 @@ def run_schedule(
             stage.begin(gan)
             state.begun, state.start = number, int(gan.step)
         progress.stage = stage.name
+        _tell_what_is_trained(gan, stage, progress.title, told)
         left = max(0, state.start + stage.steps - int(gan.step))  # it may be resumed with fewer steps than were taken
         if left and not validate.stopped:
             gan.fit(
@@ -97,6 +102,20 @@ def run_schedule(
     validate.restore_best()
     stopped = [f"stopped: {validate.patience} validations without a better cKID"] if validate.stopped else []
     return state.lines + stopped
+
+
+def _tell_what_is_trained(gan: GAN, stage: Stage, title: str, told: set[str]) -> None:
+    """Says how much a stage trains, once for each name of a stage.
+
+    Raises:
+        ConfigError: If it trains nothing.
+    """
+    trained = trainable_parameters(gan)
+    if not trained.total:
+        raise ConfigError(f"stage `{stage.name}` must train something. Received: no trainable parameters")
+    if stage.name not in told:
+        told.add(stage.name)
+        log(f"{title}: {stage.name} trains {trained}")
 
 
 def _measured(gan: GAN, stage: Stage, validate: Validate, state: ScheduleState) -> StageMetrics:

@@ -19,17 +19,30 @@ class TrainableParameters:
         discriminator: Of the discriminator itself.
         g_adapters: Of what a method put on the generator.
         d_adapters: Of what it put on the discriminator.
+        all_of_generator: Number of all parameters of the generator.
+        all_of_discriminator: The same of the discriminator.
     """
 
     generator: int
     discriminator: int
     g_adapters: int
     d_adapters: int
+    all_of_generator: int
+    all_of_discriminator: int
+
+    @property
+    def total(self) -> int:
+        """Of both networks."""
+        return self.generator + self.discriminator + self.g_adapters + self.d_adapters
 
     def __str__(self) -> str:
+        def part(own: int, adapters: int, of: int, name: str) -> str:
+            more = f" and {adapters:,} of adapters" if adapters else ""
+            return f"{own:,} of {of:,} parameters of the {name}{more}"
+
         return (
-            f"{self.generator + self.g_adapters:,} parameters of the generator ({self.g_adapters:,} in adapters) and "
-            f"{self.discriminator + self.d_adapters:,} of the discriminator ({self.d_adapters:,} in adapters)"
+            f"{part(self.generator, self.g_adapters, self.all_of_generator, 'generator')}, "
+            f"{part(self.discriminator, self.d_adapters, self.all_of_discriminator, 'discriminator')}"
         )
 
 
@@ -40,6 +53,9 @@ def trainable_parameters(gan: GAN) -> TrainableParameters:
         gan: The pair, with its adapters.
     """
     parts = [gan.generator], [gan.discriminator], gan.g_adapters, gan.d_adapters
+    g, d, g_adapters, d_adapters = (
+        sum(prod(v.shape) for part in group for v in part.trainable_variables) for group in parts
+    )
     return TrainableParameters(
-        *(sum(prod(v.shape) for part in group for v in part.trainable_variables) for group in parts)
+        g, d, g_adapters, d_adapters, gan.generator.count_params(), gan.discriminator.count_params()
     )
