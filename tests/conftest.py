@@ -52,6 +52,12 @@ def tiny_images(count=24, size=8, channels=1, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Nothing that a test builds is found by another, or by the user."""
+    monkeypatch.setenv("TFGANTL_CACHE_DIR", str(tmp_path / "own-cache"))
+
+
 @pytest.fixture(scope="session")
 def random_vgg(tmp_path_factory):
     """A file with random weights of the first blocks of VGG16."""

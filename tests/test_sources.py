@@ -70,6 +70,23 @@ def test_every_kind_of_handle_gives_the_images_of_the_source(make_gan, tmp_path,
     assert same == has_both and ("rebuilt" in str(report)) != has_both
 
 
+def test_a_discriminator_is_rebuilt_once_for_a_source(make_gan, tmp_path, capsys, monkeypatch):
+    make_gan(TINY, seed=5).generator.save(tmp_path / "generator.keras")
+    first, _ = open_source(str(tmp_path / "generator.keras"))
+    assert "the source has no discriminator: one is built in 300 steps" in capsys.readouterr().err
+    again, report = open_source(str(tmp_path / "generator.keras"))
+    assert "no discriminator" not in capsys.readouterr().err and "rebuilt" in str(report)
+    for a, b in zip(first.discriminator.get_weights(), again.discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    (kept,) = (tmp_path / "own-cache" / "discriminators").iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    open_source(str(tmp_path / "generator.keras"))
+    assert "one is built" in capsys.readouterr().err
+    make_gan(TINY, seed=6).generator.save(tmp_path / "generator.keras")
+    open_source(str(tmp_path / "generator.keras"))
+    assert "one is built" in capsys.readouterr().err and len(list(kept.parent.iterdir())) == 2
+
+
 def test_bare_weights_need_an_architecture_that_fits_them(make_gan, tmp_path):
     save_npz(make_gan(), tmp_path / "pair.npz")
     with pytest.raises(ConfigError, match="`networks` must say which architecture .* Received: none"):

@@ -1,15 +1,23 @@
 """A discriminator for a generator that came without one."""
 
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import keras
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.files import Replacing
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, Networks
+from tfgantl.models.copies import weights_hash
 from tfgantl.models.families import family_of
 from tfgantl.models.structure import structure_of
-from tfgantl.progress import StepBar
+from tfgantl.progress import StepBar, log
 from tfgantl.random_streams import StepStream, step_seeds
+from tfgantl.untrusted.networks import load_network
 
 REBUILD_STEPS = 300
 
@@ -55,6 +63,42 @@ def rebuild_discriminator(
     bar = StepBar("rebuilding the discriminator")
     gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[bar])
     return gan.discriminator
+
+
+def cached_discriminator(generator: keras.Model, networks: Networks, seed: int = 0) -> keras.Model:
+    """Like `rebuild_discriminator`, but built once for each source: it is kept in the cache of the user.
+
+    The cache is `TFGANTL_CACHE_DIR`, or `tfgantl` in `XDG_CACHE_HOME` or `~/.cache`.
+
+    Args:
+        generator: The source.
+        networks: Architecture of the discriminator.
+        seed: Makes it repeatable.
+    """
+    key = f"{weights_hash(generator)} {networks!r} {seed} {REBUILD_STEPS} {keras.__version__}"
+    path = _cache() / "discriminators" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.keras"
+    discriminator = _read(path)
+    if discriminator is None:
+        log(f"the source has no discriminator: one is built in {REBUILD_STEPS} steps, once, and kept in {path}")
+        discriminator = rebuild_discriminator(generator, networks, seed)
+        with suppress(OSError):  # a home that cannot be written costs the time again
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with Replacing(path) as temporary:
+                discriminator.save(temporary)
+    keras.utils.set_random_seed(seed)  # what is drawn next does not depend on whether it was built
+    return discriminator
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("TFGANTL_CACHE_DIR") or Path(home) / "tfgantl")
+
+
+def _read(path: Path) -> keras.Model | None:
+    try:
+        return load_network(path) if path.is_file() else None
+    except ArtifactError:  # damaged; it is built anew
+        return None
 
 
 def networks_for(generator: keras.Model) -> Networks:

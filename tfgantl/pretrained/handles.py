@@ -11,7 +11,7 @@ from tfgantl.gan import GAN
 from tfgantl.models import Networks, presets
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.copying import check_finite, named_weights
-from tfgantl.pretrained.discriminators import networks_for, rebuild_discriminator
+from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.ranges import in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
@@ -62,7 +62,7 @@ def open_source(
     check_finite(generator, handle)
     if discriminator is None:
         check_generator(generator, handle)
-        discriminator = rebuild_discriminator(generator, networks or networks_for(generator), seed)
+        discriminator = cached_discriminator(generator, networks or networks_for(generator), seed)
         report.notes.append("The discriminator was missing, and was rebuilt from samples of the generator.")
     check_finite(discriminator, handle)
     if not report.entries:
