@@ -102,11 +102,11 @@ def write_archives(directory: Path, mnist: str) -> None:
     """
     import numpy as np
 
-    from tfgantl.data.archives import read_npz
+    from tfgantl.data.archives import read_arrays
 
     if (directory / "mnist-coloured.npz").is_file():  # the last one
         return
-    found = read_npz(Path(mnist), ("x", "y"), 4 * 2**30)
+    found = read_arrays(Path(mnist), ("x", "y"), 4 * 2**30)
     order = np.random.default_rng(0).permutation(len(found["x"]))  # archives may be in the order of classes
     x, y = found["x"][order], found["y"][order]
     rest = slice(HALF, None)

@@ -42,7 +42,7 @@ def name_from(text: str) -> str:
 
     Example:
         >>> name_from("My Pictures (été)"), name_from("2024.06"), name_from("猫")
-        ('My-Pictures-ete', '2024.06', 'data-e71f5c')
+        ('My-Pictures-ete', '2024.06', 'data-a810bf')
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     safe = re.sub(r"-{2,}", "-", re.sub(r"[^A-Za-z0-9._-]", "-", plain)).strip("-._ ")[:MAX_NAME]

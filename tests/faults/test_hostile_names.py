@@ -83,7 +83,8 @@ def test_a_model_card_shows_names_as_they_are(tmp_path):
     facts = {"name": "tiny", "signatures": {}, "transfer": "FineTune", "source": name, "target": name + EVIL}
     write_model_card(tmp_path, facts)
     page = (tmp_path / "model_card.md").read_text()
-    assert is_safe(page) and "<script" not in page and "](http" not in page and "`x`" not in page
+    assert is_safe(page) and page.count("<script") == 1 and "`'x' | <script>" in page  # in a code span
+    assert page.count("](http") == 1 and "&#60;script&#62;" in page
 
 
 def test_a_message_is_one_line_whatever_a_name_holds(make_gan, tmp_path, capsys):

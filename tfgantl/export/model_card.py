@@ -18,9 +18,14 @@ def write_model_card(directory: Path, facts: dict) -> None:
             `baseline`, `verdict`, `extractor`, `classes`.
     """
     environment = Environment(loader=PackageLoader("tfgantl", "templates"), trim_blocks=True, lstrip_blocks=True)
-    environment.filters["plain"] = _plain
+    environment.filters |= {"plain": _plain, "code": _code}
     page = environment.get_template("model_card.md.j2").render(facts=facts, versions=versions())
     (directory / "model_card.md").write_text(page)
+
+
+def _code(text: object) -> str:
+    """A code span, which nothing in the text can end."""
+    return f"`{printable(text).replace('`', chr(39))}`"
 
 
 def _plain(text: object) -> str:

@@ -64,16 +64,20 @@ def _is_png(file: tf.Tensor) -> tf.Tensor:
 
 def _shape_of_png(file: tf.Tensor) -> tf.Tensor:
     """Height and width, from the header that every PNG begins with; it also has the bits of a channel."""
-    with tf.control_dependencies(
-        [tf.debugging.Assert(tf.strings.substr(file, 24, 1) != b"\x10", ["image_bytes must have 8 bits a channel"])]
-    ):
-        numbers = tf.io.decode_raw(tf.strings.substr(file, 16, 8), tf.int32, little_endian=False)
+    is_usual = tf.strings.substr(_head(file), 24, 1) != b"\x10"
+    with tf.control_dependencies([tf.debugging.Assert(is_usual, ["image_bytes must have 8 bits a channel"])]):
+        numbers = tf.io.decode_raw(tf.strings.substr(_head(file), 16, 8), tf.int32, little_endian=False)
     return tf.reverse(tf.ensure_shape(numbers, [2]), [0])
+
+
+def _head(file: tf.Tensor) -> tf.Tensor:
+    """The first bytes; of a file that ends before, zeros: TensorFlow's own message would quote the bytes there are."""
+    return tf.strings.join([tf.strings.substr(file, 0, 32), bytes(32)])
 
 
 def _png(file: tf.Tensor) -> tf.Tensor:
     rgba = tf.cast(tf.io.decode_png(file, 4), tf.int32)
-    kind = tf.cast(tf.io.decode_raw(tf.strings.substr(file, 24, 2), tf.uint8), tf.int32)  # bits of a channel, colors
+    kind = tf.cast(tf.io.decode_raw(tf.strings.substr(_head(file), 24, 2), tf.uint8), tf.int32)  # bits, kind of color
     is_coarse = (kind[0] < 8) & tf.equal(kind[1], 0)  # gray of less than 8 bits, whose alpha has no more bits
     colors, alpha = rgba[..., :3], tf.where(is_coarse, 255, rgba[..., 3:])
     return tf.cast((colors * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
