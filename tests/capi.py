@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+# Before the libraries: Python's OpenSSL, which it needs for hashes, would be bound to that inside of TensorFlow.
+from tfgantl.export.examples import read_examples
+
 os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ["CUDA_VISIBLE_DEVICES"] = "3", "-1"
 TYPES = {1: np.float32, 3: np.int32, 4: np.uint8, 7: None, 9: np.int64}
 STRING, STRING_BYTES = 7, 24
@@ -95,8 +98,6 @@ def endpoint(graph, name):
 
 
 def run_all(directory, signatures):
-    from tfgantl.export.examples import read_examples
-
     status, graph = new_status(), new_graph()
     tags = (c.c_char_p * 1)(b"serve")
     session = load(new_options(), None, directory.encode(), tags, 1, graph, new_buffer(), status)

@@ -70,7 +70,7 @@ def test_a_probe_chooses_and_compares_and_writes_nothing(tmp_path, run):
     result, progress = run("adapt", tmp_path / "here", *job, "--probe", "--transfer", "auto")
     assert not list((tmp_path / "here").iterdir())
     assert result["transfer"] != "Auto" and f"auto: {result['transfer']}" in progress
-    assert result["probe"]["steps"] == 4 and result["probe"]["outcome"] in ("positive", "neutral", "negative")
+    assert result["probe"]["steps"] == 4 and result["probe"]["outcome"] == "inconclusive"  # 9 validation images
     assert result["transferability"]["ckid"] > 0 and "before training: cKID of the source" in progress
 
 
