@@ -25,13 +25,9 @@ from tfgantl.serving.served_model import ServedModel
 
 # A browser is no package of Python, so the extra `dev` cannot bring it; `.ci/run` installs it, and runs these tests.
 NEEDED = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-pytestmark = [
-    pytest.mark.xdist_group("page"),  # its fixtures take long: one worker makes them
-    pytest.mark.skipif(
-        bool(NEEDED),
-        reason=f"a browser is needed: apt-get install chromium chromium-driver. Missing: {', '.join(NEEDED)}",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    bool(NEEDED), reason=f"a browser is needed: apt-get install chromium chromium-driver. Missing: {', '.join(NEEDED)}"
+)
 
 FLAGS = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync".split()
 

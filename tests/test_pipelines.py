@@ -21,8 +21,6 @@ from tfgantl.pipelines.settings import RunConfig
 from tfgantl.report import Report
 from tfgantl.training.run_directory import RunDirectory
 
-pytestmark = pytest.mark.xdist_group("pipelines")  # its fixtures take long: one worker makes them
-
 SMALL = ["--steps", "4", "--validate_every", "2", "--samples", "72", "--precision", "float32"]
 METRICS = [metric.name for metric in generator_metrics.METRICS if not metric.diversity]
 

@@ -43,8 +43,6 @@ from tfgantl.serving.responses import write_response
 from tfgantl.serving.servable import RUNNERS
 from tfgantl.serving.served_model import ServedModel
 
-pytestmark = pytest.mark.xdist_group("serving")  # its fixtures take long: one worker makes them
-
 MODEL = "/v1/models/tiny"
 
 

@@ -32,8 +32,6 @@ from tfgantl.serving.origins import is_loopback
 from tfgantl.serving.servable import Servable
 from tfgantl.serving.served_model import ServedModel
 
-pytestmark = pytest.mark.xdist_group("hostile server")  # its fixtures take long: one worker makes them
-
 uvicorn = pytest.importorskip("uvicorn")
 STATUS = "/v1/models/judge"
 
