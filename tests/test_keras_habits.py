@@ -21,6 +21,8 @@ from tfgantl.training.optimization import Optimization
 from tfgantl.transfer import CDC, LoRA
 
 UNIT, LABELS = to_unit(tiny_images()), np.arange(24) % 3
+# The first batch, which is looked at before, is as it should be.
+LATER_OTHERWISE = tf.data.Dataset.from_tensor_slices((np.concatenate([UNIT, UNIT * 9]), np.tile(LABELS, 2))).batch(24)
 QUIET = {"verbose": 0, "shuffle": False, "batch_size": 8}
 
 
@@ -52,7 +54,7 @@ def own_pair(num_classes=None):
 def test_every_form_of_the_same_images_trains_the_same(make_gan, compiled, num_classes):
     pixels, runs = tiny_images(), []
     parts = (pixels, LABELS) if num_classes else (pixels,)
-    for form in ("float", "uint8", "dataset"):
+    for form in ("float", "uint8", "dataset", "columns"):
         gan = compiled(make_gan(TINY_MLP, num_classes))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -60,6 +62,8 @@ def test_every_form_of_the_same_images_trains_the_same(make_gan, compiled, num_c
                 gan.fit(UNIT, LABELS if num_classes else None, **QUIET)
             elif form == "uint8":
                 gan.fit(*parts, **QUIET)
+            elif form == "columns":  # labels as Keras' own data sets have them
+                gan.fit(parts[0], *(labels[:, None] for labels in parts[1:]), **QUIET)
             else:
                 data = tf.data.Dataset.from_tensor_slices(parts if num_classes else pixels).batch(8)
                 gan.fit(data, verbose=0)
@@ -67,6 +71,7 @@ def test_every_form_of_the_same_images_trains_the_same(make_gan, compiled, num_c
         assert messages == ([] if form == "float" else ["images of uint8 are mapped from [0, 255] to [-1, 1]"])
         runs.append(state(gan))
     assert_same(runs[1], runs[2])
+    assert_same(runs[1], runs[3])
     assert_same(runs[0], runs[1], atol=1e-4)  # NumPy and TensorFlow round pixels differently
 
 
@@ -79,7 +84,11 @@ def test_every_form_of_the_same_images_trains_the_same(make_gan, compiled, num_c
         ),
         (lambda g: g.fit(UNIT * np.nan, LABELS), r"images must be in \[-1, 1\], .* Received: \[nan, nan\]"),
         (lambda g: g.fit(UNIT), "3 classes must have images and labels. Received: images alone"),
-        (lambda g: g.fit(UNIT, LABELS[:, None]), r"labels must be \(24,\), one class an image. Received: \(24, 1\)"),
+        (lambda g: g.fit(UNIT, np.eye(3)[LABELS]), r"labels must be \(24,\), one class an image. Received: \(24, 3\)"),
+        (lambda g: g.fit(UNIT > 0, LABELS), "images must be uint8, or floating-point .* Received: bool"),
+        (lambda g: g.fit(list(UNIT), LABELS), "images must be one array or data set. Received: a list of 24"),
+        (lambda g: g.fit(UNIT[:0], LABELS[:0]), r"at least one image. Received: \(0, 8, 8, 1\)"),
+        (lambda g: g.fit(LATER_OTHERWISE, shuffle=False), r"images of every batch must be in \[-1, 1\]"),
         (lambda g: g.fit(UNIT, LABELS + 1), r"labels must be in \[0, 2\]. Received: \[1, 3\]"),
         (lambda g: g.fit(UNIT[..., 0], LABELS), r"images must be \(n, 8, 8, 1\). Received: \(24, 8, 8\)"),
         (lambda g: g.fit(UNIT, LABELS, validation_data=(UNIT * 9, LABELS)), r"images must be in \[-1, 1\]"),
@@ -106,6 +115,8 @@ def test_images_that_were_scaled_to_0_1_are_warned_of(make_gan, compiled):
     [
         (lambda: GAN(*own_pair()), "`generator` must have an attribute `num_classes`"),
         (lambda: GAN(*ending("sigmoid", of=0)), r"`generator` must make images in \[-1, 1\].* ends in sigmoid"),
+        (lambda: GAN(*ending("relu", of=0)), r"`generator` must make images in \[-1, 1\].* ends in relu"),
+        (lambda: GAN(*ending("sigmoid", layers.Reshape((8, 8, 1)), layers.Rescaling(255), of=0)), "ends in sigmoid"),
         (lambda: GAN(*ending("sigmoid", of=1)), "`discriminator` must give logits, .* ends in sigmoid"),
         (lambda: GAN(*TINY_MLP.build(8, 1)).fit(UNIT), "must be compiled before it is trained"),
         (lambda: same_optimizer_twice(GAN(*TINY_MLP.build(8, 1))), "`g_optimizer` and `d_optimizer` must be two obj"),
@@ -117,9 +128,12 @@ def test_mistakes_of_tutorials_are_refused_in_one_line(make, message):
     assert "\n" not in str(caught.value)
 
 
-def ending(activation, of):
+def ending(activation, *more, of):
     pair = list(TINY_MLP.build(8, 1))
-    pair[of] = keras.Model(pair[of].inputs, layers.Activation(activation)(pair[of].outputs[0]))
+    output = layers.Activation(activation)(pair[of].outputs[0])
+    for layer in more:
+        output = layer(output)
+    pair[of] = keras.Model(pair[of].inputs, output)
     return pair
 
 

@@ -97,6 +97,8 @@ def test_classes_are_matched_by_name_and_the_change_is_told():
     assert found.notes[-1] == "classes matched by name: dog is 2, Old Cat is 0, bird is 1"
     same = matched(named(("A", "b", "c")), ("a", "B", "C"))
     assert same.take()[1].tolist() == [0, 1, 2, 0, 1, 2] and not same.notes
+    spelled = matched(named(("cafe\u0301", "01", "x")), ("caf\u00e9", "1", "X"))
+    assert spelled.classes == ("caf\u00e9", "1", "X") and spelled.notes == ()
     renamed = matched(named(("dog", "kitty", "bird")), ("bird", "cat", "dog"), {"kitty": "cat"})
     assert renamed.take()[1].tolist() == [2, 1, 0, 2, 1, 0]
 

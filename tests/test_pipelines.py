@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 
@@ -60,6 +61,7 @@ def test_result_has_what_is_promised(adapted):
     assert result["steps"] == 4 and result["verdict"] in ("positive", "neutral", "negative")
     for shown in ("adapted [adapt]", "baseline", "g_loss", "d_loss", "img/s", "step=4"):
         assert shown in progress, f"{shown} is not in {progress}"
+    assert re.search(r"parameters come from the source\n", progress) and "\\x0a" not in progress  # a line each
 
 
 def test_a_probe_chooses_and_compares_and_writes_nothing(tmp_path, run):

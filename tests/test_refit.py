@@ -1,6 +1,7 @@
 """A source for other images: what must be equal is equal, and the rest as near as it was measured to be."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -69,8 +70,45 @@ def test_nothing_changes_if_nothing_differs():
     same, report = fit_source(source, 8, 1, 3)
     assert same is source and report.share == 1.0 and not report.rows()
     for class_map in ("init", "average", "file.json"):
-        with pytest.raises(ConfigError, match="`class_map` must only be given if .* Received: "):
+        with pytest.raises(ConfigError, match="`class_map` must be .*file.* Received: "):
             fit_source(source, 8, 1, 3, class_map)
+
+
+def named(source, names):
+    """Images of the target whose classes have names; class i looks like class i of the source."""
+    return replace(drawn(source, [i % 3 for i in range(len(names))], 8), classes=tuple(names))
+
+
+@pytest.mark.parametrize(
+    ("names", "starts"),
+    [
+        (["white cell", "red cell", "platelet"], [1, 0, 2]),  # another order, as folders in another language have it
+        (["Platelet", "RED_CELL", "White-Cell"], [2, 0, 1]),
+        (["red cell", "white cell", "platelet", "bud"], [0, 1, 2, None]),  # by features, for the one that is new
+        (["platelet", "white cell"], [2, 1]),
+    ],
+)
+def test_classes_of_the_same_name_start_from_each_other(names, starts):
+    source = distinct(make())
+    fitted, _ = fit_source(
+        source, 8, 1, len(names), examples=named(source, names), source_names=["Red cell", "White cell", "Platelet"]
+    )
+    old, new = (gan.generator.get_layer("label_embedding").embeddings.numpy() for gan in (source, fitted))
+    for row, start in zip(new, starts, strict=True):
+        assert any(np.array_equal(row, other) for other in (old if start is None else old[start : start + 1]))
+    kept, report = fit_source(source, 8, 1, 3, examples=named(source, ["red cell", "white cell", "platelet"]),
+                              source_names=["Red cell", "White cell", "Platelet"])  # fmt: skip
+    assert kept is source and not report.rows()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_renames_classes_of_the_same_number(tmp_path, encoding):
+    source, path = distinct(make()), tmp_path / "map.yaml"
+    path.write_text("Füchse: dogs\r\nKatzen: cats\r\nVögel: 0\r\n", encoding=encoding)
+    names = ["Füchse", "Katzen", "Vögel"]
+    fitted, _ = fit_source(source, 8, 1, 3, str(path), named(source, names), source_names=["birds", "cats", "dogs"])
+    old, new = (gan.generator.get_layer("label_embedding").embeddings.numpy() for gan in (source, fitted))
+    np.testing.assert_array_equal(new, old[[2, 1, 0]])
 
 
 @pytest.mark.parametrize("networks", NETWORKS.values(), ids=NETWORKS)
@@ -167,12 +205,13 @@ def test_class_maps_from_files(tmp_path, text):
         ("0 1\n", ArtifactError, "must name each of the 4 classes of the target"),
         ("[0, 1, 2, 3]", ArtifactError, r"must be in \[0, 2\]. Received: 3"),
         ("a: b", ArtifactError, "must map classes"),
+        (b"\xe4: 0\n", ArtifactError, "must be text in UTF-8 or UTF-16. Received: byte 0 is 0xe4"),
     ],
 )
 def test_class_maps_that_do_not_fit_are_told(tmp_path, text, kind, message):
     path = tmp_path / "map.yaml"
     if text:
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(kind, match=message):
         fit_source(make(), 8, 1, 4, str(path))
 

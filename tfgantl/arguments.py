@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from tfgantl import old_names
+from tfgantl.text_files import read_text
 
 MAX_VALUES = 100_000  # of a recipe, with what its aliases repeat
 
@@ -208,24 +209,6 @@ def read_recipe(path: Path) -> dict:
         raise ValueError(f"{path}: a recipe must have at most {MAX_VALUES} values. Received: {values}")
     _check_classes(recipe, path)
     return recipe if isinstance(recipe, dict) else {}
-
-
-def read_text(path: Path) -> str:
-    """Text in UTF-8 or, with its mark, UTF-16, as PowerShell writes it.
-
-    Raises:
-        ValueError: If it is in another code page.
-    """
-    content = path.read_bytes()
-    marks = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-    encoding = next((name for mark, name in marks.items() if content.startswith(mark)), "utf-8")
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: must be text in UTF-8 or UTF-16. Received: byte {error.start} is "
-            f"0x{content[error.start]:02x}, of another code page"
-        ) from error
 
 
 def _check_classes(value: Any, path: Path) -> None:

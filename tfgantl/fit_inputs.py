@@ -1,6 +1,8 @@
 """What `GAN.fit` takes: arrays or data sets of images, with labels or without, checked before the first step."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import keras
@@ -12,6 +14,7 @@ from tfgantl.images import to_unit
 
 Batch: TypeAlias = tf.Tensor | tuple[tf.Tensor, ...]
 TOLERANCE = 0.01  # beyond [-1, 1]: resized images overshoot by rounding
+OUTSIDE = "images of every batch must be in [-1, 1], or be uint8"
 NARROW = 0.5  # a smaller range of pixels says nothing about how they were scaled
 
 
@@ -32,10 +35,16 @@ def images_and_labels(batch: Batch, num_classes: int | None) -> tuple[tf.Tensor,
     images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
     if images.dtype.is_integer:
         images = to_unit(images)
+    else:  # what `check_inputs` has looked at is the first batch of a data set
+        fits = tf.reduce_max(tf.abs(images)) <= 1 + TOLERANCE
+        with tf.control_dependencies([tf.raw_ops.Assert(condition=fits, data=[OUTSIDE])]):
+            images = tf.identity(images)
     if num_classes is None:
         return images, None
     if labels is None:
         raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")
+    if labels.shape.rank == 2 and labels.shape[-1] == 1:  # as Keras' own data sets have them
+        labels = tf.squeeze(labels, -1)
     return images, labels
 
 
@@ -73,9 +82,26 @@ def check_inputs(
     elif isinstance(x, np.ndarray | tf.Tensor):
         _check_shape(x.shape, shape)
         _check_given(y is not None, num_classes)
+        _check_range(np.asarray(x))
         if num_classes is not None:
             _check_labels(np.asarray(y), len(x), num_classes)
-        _check_range(np.asarray(x))
+    elif isinstance(x, list | tuple):
+        raise DataError(f"images must be one array or data set. Received: a {type(x).__name__} of {len(x)}")
+
+
+@contextmanager
+def telling_of_batches() -> Iterator[None]:
+    """Context manager around training on batches: one that does not fit is told in one line.
+
+    Raises:
+        DataError: If there is such a batch.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if OUTSIDE not in str(error):
+            raise
+        raise DataError(f"{OUTSIDE}. Received: a later batch with pixels outside") from None
 
 
 def _check_shape(received: Any, shape: tuple[int, int, int]) -> None:
@@ -90,7 +116,7 @@ def _check_given(given: bool, num_classes: int | None) -> None:
 
 
 def _check_labels(labels: np.ndarray, count: int, num_classes: int) -> None:
-    if labels.shape != (count,):
+    if labels.shape not in ((count,), (count, 1)):
         raise DataError(f"labels must be ({count},), one class an image. Received: {labels.shape}")
     if not (0 <= labels.min() and labels.max() < num_classes):
         raise DataError(f"labels must be in [0, {num_classes - 1}]. Received: [{labels.min()}, {labels.max()}]")
@@ -98,7 +124,9 @@ def _check_labels(labels: np.ndarray, count: int, num_classes: int) -> None:
 
 def _check_range(images: np.ndarray) -> None:
     if not images.size:
-        return
+        raise DataError(f"there must be at least one image. Received: {images.shape}")
+    if images.dtype.kind not in "iuf" and images.dtype.name != "bfloat16":
+        raise DataError(f"images must be uint8, or floating-point numbers in [-1, 1]. Received: {images.dtype}")
     low, high = images.min(), images.max()
     if images.dtype.kind in "iu":
         if low < 0 or high > 255:

@@ -16,7 +16,7 @@ from tfgantl import losses
 from tfgantl.averaging import update_average
 from tfgantl.compilation import compile_arguments, compile_config, optimizer_for
 from tfgantl.errors import ConfigError
-from tfgantl.fit_inputs import Batch, check_inputs, images_and_labels
+from tfgantl.fit_inputs import Batch, check_inputs, images_and_labels, telling_of_batches
 from tfgantl.hooks import TrainStepHooks
 from tfgantl.network_pair import NetworkPair
 from tfgantl.random_streams import StepStream, step_seeds
@@ -233,13 +233,15 @@ class GAN(NetworkPair):
         if isinstance(kwargs.get("validation_data"), tuple):
             images, labels, _ = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             self._check(images, labels, first=True)
-        return super().fit(x, y, *args, **kwargs)
+        with telling_of_batches():
+            return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`: d_loss and g_loss of images that training has not seen."""
         if not kwargs.get("_use_cached_eval_dataset"):  # within `fit`, which has looked at it
             self._check(x, y, first=True)
-        return super().evaluate(x, y, *args, **kwargs)
+        with telling_of_batches():
+            return super().evaluate(x, y, *args, **kwargs)
 
     def _check(self, x: Any, y: np.ndarray | tf.Tensor | None, first: bool) -> None:
         if not self.compiled:

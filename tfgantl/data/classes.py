@@ -1,6 +1,7 @@
 """Names of classes: kept with their labels, and what two domains are matched by."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -47,9 +48,9 @@ def matched(
             f"`renamed_classes` must name classes of {where} ({', '.join(examples.classes)}). "
             f"Received: {', '.join(unknown)}"
         )
-    here = [_plain((renamed or {}).get(name, name)) for name in examples.classes]
-    there = {_plain(name): label for label, name in enumerate(classes)}
-    missing = [name for name in classes if _plain(name) not in here]
+    here = [plain_name((renamed or {}).get(name, name)) for name in examples.classes]
+    there = {plain_name(name): label for label, name in enumerate(classes)}
+    missing = [name for name in classes if plain_name(name) not in here]
     extra = [name for name, plain in zip(examples.classes, here, strict=True) if plain not in there]
     if missing or extra or len(set(here)) < len(here):
         raise DataError(
@@ -71,8 +72,26 @@ def matched(
     return replace(examples, read=relabelled, classes=tuple(classes), notes=(*examples.notes, note))
 
 
-def _plain(name: str) -> str:
-    return " ".join(re.split(r"[\s_-]+", name.strip().casefold()))
+def same_names(classes: Sequence[str], others: Sequence[str]) -> list[int | None]:
+    """For each class, the label on the other side of the class with the same name; `None` if there is none.
+
+    Example:
+        >>> same_names(["dog", "cat", "bird"], ["Cat", "Dog"])
+        [1, 0, None]
+    """
+    there = {plain_name(name): label for label, name in enumerate(others)}
+    return [there.get(plain_name(name)) for name in classes]
+
+
+def plain_name(name: str) -> str:
+    """What two spellings of a name have in common: no case, separators, leading zeros, or ways to write an accent.
+
+    Example:
+        >>> plain_name("Red_Blood-cell"), plain_name("007")
+        ('red blood cell', '7')
+    """
+    words = " ".join(re.split(r"[\s_-]+", unicodedata.normalize("NFKC", name).strip().casefold()))
+    return words.lstrip("0") or "0" if re.fullmatch(r"[0-9]+", words) else words
 
 
 def _listed(what: str, names: list[str]) -> str:

@@ -184,8 +184,8 @@ class Arrays(FiniteSource):
     Args:
         path: The archive.
         images: Name of the image array: uint8 (n, height, width[, 1 or 3]) in [0, 255].
-        labels: Name of the label array, int (n,) in [0, classes); `None` for no labels. An archive without it must
-            hold no array that looks like one.
+        labels: Name of the label array, int (n,) or (n, 1) in [0, classes); `None` for no labels. An archive without
+            it must hold no array that looks like one.
         names: Name of the array with the names of the classes, str (classes,); an archive may be without it.
         image_size: Height and width in pixels that images are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
@@ -231,7 +231,8 @@ class Arrays(FiniteSource):
             )
         images = images[..., None] if images.ndim == 3 else images
         check_images(images, f"Arrays: {self.path}")
-        alike = [name for name, (shape, dtype) in shapes.items() if shape == images.shape[:1] and dtype.kind in "iu"]
+        forms = (len(images),), (len(images), 1)
+        alike = [name for name, (shape, dtype) in shapes.items() if shape in forms and dtype.kind in "iu"]
         if labels is None and self.labels is not None and alike:
             raise DataError(
                 f"Arrays: {self.path}: `labels` must name the array of labels, or be null. "
@@ -243,6 +244,7 @@ class Arrays(FiniteSource):
             images = np.stack([fit_picture(Image.fromarray(x.squeeze()), size, channels) for x in images])
         if labels is None:
             return Content(images, keys=keys)
+        labels = labels[:, 0] if labels.shape == (len(images), 1) else labels  # as Keras' own data sets have them
         check_labels(labels, len(images), self.classes, f"Arrays: {self.path}")
         count = self.classes or int(labels.max()) + 1
         check_classes(labels, count, f"Arrays: {self.path}")

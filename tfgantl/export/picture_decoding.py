@@ -77,10 +77,17 @@ def _head(file: tf.Tensor) -> tf.Tensor:
 
 def _png(file: tf.Tensor) -> tf.Tensor:
     rgba = tf.cast(tf.io.decode_png(file, 4), tf.int32)
-    kind = tf.cast(tf.io.decode_raw(tf.strings.substr(_head(file), 24, 2), tf.uint8), tf.int32)  # bits, kind of color
-    is_coarse = (kind[0] < 8) & tf.equal(kind[1], 0)  # gray of less than 8 bits, whose alpha has no more bits
-    colors, alpha = rgba[..., :3], tf.where(is_coarse, 255, rgba[..., 3:])
+    bits = tf.io.decode_raw(tf.strings.substr(_head(file), 24, 1), tf.uint8)[0]
+    # TensorFlow fills in an alpha of as many bits as the file has, such as 15 of 255, where there is none.
+    opaque = (bits < 8) & ~_has_transparency(file)
+    colors, alpha = rgba[..., :3], tf.where(opaque, 255, rgba[..., 3:])
     return tf.cast((colors * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+
+def _has_transparency(file: tf.Tensor) -> tf.Tensor:
+    """Whether a PNG without an alpha channel has a chunk that says what is transparent, ahead of its pixels."""
+    ahead = tf.strings.split(file, b"IDAT")[0]
+    return tf.shape(tf.strings.split(ahead, b"tRNS"))[0] > 1
 
 
 def _jpeg(file: tf.Tensor) -> tf.Tensor:

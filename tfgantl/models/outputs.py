@@ -1,20 +1,27 @@
 """What the last layers of a pair must give: images in [-1, 1], and logits."""
 
 import keras
+import numpy as np
 
 from tfgantl.errors import ConfigError
 
 PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")
+POSITIVE = (*PROBABILITIES, "relu", "relu6", "softplus", "exponential")  # which never make the dark half of [-1, 1]
+_BY_CLASS = {keras.layers.Softmax: "softmax", keras.layers.ReLU: "relu"}
+_MOVING = (
+    keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.Cropping2D, keras.layers.Dropout,
+    keras.layers.UpSampling2D, keras.layers.Identity,
+)  # fmt: skip
 
 
 def check_generator(generator: keras.Model) -> None:
-    """Refuses a generator of images in [0, 1], as many tutorials have it.
+    """Refuses a generator of images in [0, 1] or [0, 255], as many tutorials have it.
 
     Raises:
-        ConfigError: If it ends in a sigmoid, or takes labels and does not say how many classes there are.
+        ConfigError: If it ends in a sigmoid or the like, or takes labels and does not say how many classes there are.
     """
     activation = last_activation(generator)
-    if activation in PROBABILITIES:
+    if activation in POSITIVE:
         raise ConfigError(
             f"`generator` must make images in [-1, 1], as with tanh. Received: one that ends in {activation}"
         )
@@ -40,14 +47,15 @@ def check_discriminator(discriminator: keras.Model) -> None:
 
 
 def last_activation(network: keras.Model) -> str | None:
-    """Name of the activation that makes the output of a network, or `None` if there is none, or it cannot be known."""
-    layers = getattr(network, "layers", [])
-    last = layers[-1] if layers else None
-    if isinstance(last, keras.Model):
-        return last_activation(last)
-    activation = getattr(last, "activation", None)
-    return getattr(activation, "__name__", None) if activation is not None else _named_by_class(last)
+    """Name of the activation that makes the output of a network, or `None` if there is none, or it cannot be known.
 
-
-def _named_by_class(layer: keras.layers.Layer | None) -> str | None:
-    return "softmax" if isinstance(layer, keras.layers.Softmax) else None
+    Layers that only move pixels, or scale them without an offset, are passed over.
+    """
+    for last in reversed(getattr(network, "layers", [])):
+        if isinstance(last, _MOVING) or (isinstance(last, keras.layers.Rescaling) and not np.any(last.offset)):
+            continue
+        if isinstance(last, keras.Model):
+            return last_activation(last)
+        activation = getattr(last, "activation", None)
+        return getattr(activation, "__name__", None) if activation is not None else _BY_CLASS.get(type(last))
+    return None

@@ -5,7 +5,6 @@
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
@@ -116,12 +115,12 @@ def load_target(config: EvaluateConfig, generator: "keras.Model") -> tuple[Sourc
     Raises:
         DataError: If it has images of another size, or other classes.
     """
-    from tfgantl.training.run_directory import class_names_of, read_result
+    from tfgantl.training.class_names import class_names_behind
 
     _, size, _, channels = generator.output_shape
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
-    names = class_names_of(read_result(Path(config.model)))
+    names = class_names_behind(config.model)
     if names and is_conditional(generator):
         examples = {split: matched(part, names) for split, part in examples.items()}
     check_splits(examples)

@@ -250,7 +250,7 @@ def publish_model(config: ExportConfig, model: str) -> PublishResult | FileResul
 
 def _measured(result: dict) -> dict:
     """What the log of a run says of its result, as far as it is what this package writes: anybody can edit it."""
-    from tfgantl.training.run_directory import class_names_of
+    from tfgantl.training.class_names import class_names_of
 
     facts: dict = {}
     for key in ("metrics", "baseline"):

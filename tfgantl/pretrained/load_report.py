@@ -70,7 +70,8 @@ class LoadReport:
         """(fate, weight, detail) of all that was not simply copied, for tables."""
         return [(KINDS[e.kind], e.name, e.detail) for kind in KINDS for e in self.entries if kind == e.kind != "copied"]
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """The report, for the log."""
         total = sum(entry.size for entry in self.entries if entry.kind != "skipped")
         lines = [f"weights: {100 * self.share:.1f} % of {total:,} parameters come from the source"]
         for kind, title in KINDS.items():
@@ -79,4 +80,7 @@ class LoadReport:
                 lines.append(f"{title}: {len(details)} weight{'s' * (len(details) > 1)}")
                 if kind != "copied":
                     lines += [f"  {name}{': ' + detail if detail else ''}" for name, detail in details.items()]
-        return "\n".join(lines + self.notes)
+        return [*lines, *self.notes]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())

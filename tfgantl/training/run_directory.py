@@ -212,12 +212,6 @@ def read_result(directory: Path) -> dict:
     return next((record for record in reversed(read_log(directory)) if record["run"] == "result"), {})
 
 
-def class_names_of(result: dict) -> list[str] | None:
-    """Names of the classes that the labels of a run stand for, by its result; `None` if it does not say."""
-    names = result.get("class_names")
-    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
-
-
 def _settings(recipe: dict, prefix: str = "") -> dict:
     """A nested configuration as `a.b` → value, without how the run is shown and continued."""
     flat: dict[str, Any] = {}

@@ -28,7 +28,8 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
         source: Handle of the trained pair: a preset name, a run directory, a .keras, .weights.h5 or .npz file, a
             SavedModel or TF1 hub module, or the address of one (docs/sources.md).
         networks: Architecture that bare weights are adopted into; a SavedModel without it is trained as it is.
-        class_map: Where classes start if the target has others than the source: nearest, average, init, or a file.
+        class_map: Class of the source that each class of the target starts from: nearest (that of the same name, or
+            else the most similar), average, init, or a file.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         target: Images to adapt to.
         transfer: How to transfer.

@@ -12,6 +12,7 @@ from tfgantl.metrics.transferability import Transferability, estimate_transferab
 from tfgantl.models.copies import weights_hash
 from tfgantl.pretrained import fit_source, open_source
 from tfgantl.progress import log
+from tfgantl.training.class_names import class_names_behind
 from tfgantl.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
         TfgantlError: If the source or the target cannot be used, or the method does not fit them.
     """
     source, report = open_source(config.source, config.networks, config.allow_ops, config.seed)
-    loaded = f"{config.source}: {report}"
+    loaded = report.lines()
     _, size, _, channels = source.generator.output_shape
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
@@ -76,13 +77,16 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
         log(f"batches have all {size} training images, fewer than `batch_size` {config.batch_size}")
     # An unconditional source stays so, unless `class_map` says how classes begin.
     stays = source.num_classes is None and config.class_map == "nearest"
+    names = class_names_behind(config.source)
+    if source.num_classes is not None and source.num_classes == part.num_classes and not (names and part.classes):
+        log("classes of source and target are matched by number: their names are not known on both sides")
     source, fitted = fit_source(
         source, part.image_size, part.channels, None if stays else part.num_classes, config.class_map, part,
-        config.seed,
+        config.seed, names,
     )  # fmt: skip
-    log(loaded)
+    log(f"{config.source}: {loaded[0]}", *loaded[1:])
     if fitted.rows():
-        log(f"fitted to the target: {fitted}")
+        log(f"fitted to the target: {fitted.lines()[0]}", *fitted.lines()[1:])
     config.optimization.check(config.steps, source.num_classes)
     extractor = choose_extractor(config.extractor, target.extractor, part, config.seed)
     transferability = estimate_transferability(source, part, extractor, config.seed)

@@ -73,7 +73,7 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
         )
         evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
         evaluation = evaluator(evaluation_set.generate(trained.gan), evaluation_set.labels)
-        sheet = publish_pair(config, trained.gan, evaluation, run)
+        sheet = publish_pair(config, trained.gan, evaluation, prepared.examples["train"].classes, run)
         report = pretraining_report(config, prepared, trained, evaluation, sheet)
         return session.finish(
             PretrainResult.of(run.path, session.seconds, trained, evaluation, report),

@@ -1,5 +1,6 @@
 """Saves a trained pair: in its run directory, and as a preset."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig
 
 
-def publish_pair(config: "PretrainConfig", gan: GAN, evaluation: Evaluation, run: RunDirectory) -> np.ndarray:
+def publish_pair(
+    config: "PretrainConfig", gan: GAN, evaluation: Evaluation, classes: Sequence[str] | None, run: RunDirectory
+) -> np.ndarray:
     """Saves the networks and what they generate, and the preset if one is asked for.
 
     Args:
         config: The `PretrainConfig`.
         gan: Trained pair.
         evaluation: What was measured, which the preset tells.
+        classes: Names of the classes, by label, which the preset tells.
         run: Where networks and pictures go.
 
     Returns:
@@ -35,6 +39,7 @@ def publish_pair(config: "PretrainConfig", gan: GAN, evaluation: Evaluation, run
     sheet = sheet_of(gan, config.seed)
     run.write_png("fakes_pretrain.png", grid(sheet, 10))
     if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
-        metadata = {"recipe": to_yaml(config), "metrics": evaluation.metrics, "protocol": evaluation.protocol}
+        metadata: dict = {"class_names": classes} if classes and gan.num_classes else {}
+        metadata |= {"recipe": to_yaml(config), "metrics": evaluation.metrics, "protocol": evaluation.protocol}
         save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
     return sheet

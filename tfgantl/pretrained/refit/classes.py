@@ -1,6 +1,6 @@
 """Other classes than those of the source, more or fewer, or none on one of the two sides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
+from tfgantl.data.classes import same_names
 from tfgantl.data.examples import Examples
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
@@ -18,41 +19,64 @@ from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.refit.base import Refit
 from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
 from tfgantl.random_streams import Stream
+from tfgantl.text_files import read_text
 
 MAX_BYTES = 2**20
 Start = int | Literal["average"] | None  # a class of the source, the mean of all, or the initial value
 WORDS = ("nearest", "init", "average")
 
 
-def choose_classes(source: GAN, num_classes: int, class_map: str, examples: Examples | None, seed: int) -> list[Start]:
+def choose_classes(
+    source: GAN,
+    num_classes: int,
+    class_map: str,
+    examples: Examples | None,
+    seed: int,
+    source_names: Sequence[str] | None = None,
+) -> list[Start] | None:
     """Says for each class of the target which class of the source it starts from.
 
     Args:
         source: The source GAN, conditional.
         num_classes: Number of classes of the target.
-        class_map: `init`, `nearest`, `average`, or the path of a file.
-        examples: Training images of the target, for `nearest`.
+        class_map: `nearest` (the class of the same name; where there is none, or names are not known on both sides,
+            the one with the nearest features, or the same label if there are as many classes), `init`, `average`, or
+            the path of a file.
+        examples: Training images of the target, for `nearest`; their classes may have names.
         seed: Chooses the samples of the source that stand for its classes.
+        source_names: Names of the classes of the source.
 
     Returns:
-        List of `num_classes` entries: index of a class, `None` for the initial value, or `"average"`.
+        List of `num_classes` entries: index of a class, `None` for the initial value, or `"average"`; `None` if each
+        starts from the class with its own label.
 
     Raises:
-        ConfigError: If `class_map` is not one of these, or needs images that are not there.
+        ConfigError: If `class_map` is not one of these, is not needed, or needs images that are not there.
         ArtifactError: If the file does not name a class of the source for each class of the target.
     """
-    if class_map == "init":
-        return [None] * num_classes
-    if class_map == "average":
-        return ["average"] * num_classes
     source_classes = source.num_classes
     if source_classes is None:
         raise ConfigError("`source` must have classes to choose from. Received: none")
-    if class_map == "nearest":
-        if examples is None or examples.num_classes != num_classes:
-            raise ConfigError("`class_map` nearest must have labelled training images of the target. Received: none")
-        return _nearest(source, source_classes, examples, num_classes, seed)
-    return _from_file(Path(class_map), num_classes, source_classes)
+    same_number = source_classes == num_classes
+    names = None if examples is None else examples.classes
+    if class_map in ("init", "average"):
+        if same_number:
+            raise ConfigError(
+                "`class_map` must be a file, or not be given, if source and target have as many classes. "
+                f"Received: {class_map} for {source_classes} and {num_classes}"
+            )
+        return [None if class_map == "init" else "average"] * num_classes
+    if class_map != "nearest":
+        return _from_file(Path(class_map), num_classes, source_classes, names, source_names)
+    by_name = same_names(names, source_names) if names and source_names else None
+    if same_number and by_name in (None, list(range(num_classes))):
+        return None
+    if by_name and None not in by_name:
+        return list(by_name)
+    if examples is None or examples.num_classes != num_classes:
+        raise ConfigError("`class_map` nearest must have labelled training images of the target. Received: none")
+    nearest = _nearest(source, source_classes, examples, num_classes, seed)
+    return nearest if by_name is None else [near if c is None else c for c, near in zip(by_name, nearest, strict=True)]
 
 
 def _nearest(
@@ -99,19 +123,26 @@ def _like_source(images: np.ndarray, source: GAN) -> np.ndarray:
     return resized.numpy()
 
 
-def _from_file(path: Path, num_classes: int, source_classes: int) -> list[Start]:
+def _from_file(
+    path: Path, num_classes: int, source_classes: int, names: Sequence[str] | None, source_names: Sequence[str] | None
+) -> list[Start]:
     if not path.is_file():
         raise ConfigError(f"`class_map` must be {', '.join(WORDS)}, or a file. Received: {path}")
+    text = read_text(path) if path.stat().st_size <= MAX_BYTES else ""
     try:
-        text = path.read_text() if path.stat().st_size <= MAX_BYTES else ""
         mapping = yaml.safe_load(text)
         if isinstance(mapping, str):  # lines of `target source`
             mapping = dict(line.replace(",", " ").split() for line in text.splitlines() if line.strip())
         mapping = dict(enumerate(mapping)) if isinstance(mapping, list) else mapping
-        mapping = {int(k): None if v in (None, "init") else v if v == "average" else int(v) for k, v in mapping.items()}
+        mapping = {
+            _label(k, names): None if v in (None, "init") else v if v == "average" else _label(v, source_names)
+            for k, v in mapping.items()
+        }
     except Exception as error:  # whatever the file holds
-        raise ArtifactError(f"{path}: `class_map` must map classes of the target to classes of the source, as YAML, "
-                            f"JSON or lines of two numbers. Received: {type(error).__name__}") from error  # fmt: skip
+        raise ArtifactError(
+            f"{path}: `class_map` must map classes of the target to classes of the source, by number or name, as YAML, "
+            f"JSON or lines of two. Received: {type(error).__name__}"
+        ) from error
     if set(mapping) != set(range(num_classes)):
         raise ArtifactError(
             f"{path}: `class_map` must name each of the {num_classes} classes of the target. "
@@ -121,6 +152,12 @@ def _from_file(path: Path, num_classes: int, source_classes: int) -> list[Start]
     if wrong:
         raise ArtifactError(f"{path}: classes of the source must be in [0, {source_classes - 1}]. Received: {wrong[0]}")
     return [mapping[c] for c in range(num_classes)]
+
+
+def _label(key: object, names: Sequence[str] | None) -> int:
+    """Label of a class that a file names, or numbers."""
+    (named,) = same_names([str(key)], names or ())
+    return int(str(key)) if named is None else named
 
 
 def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None, chosen: list[Start] | None) -> None:

@@ -1,5 +1,7 @@
 """Fits a source to a target of another image size, with other channels or other classes."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -24,6 +26,7 @@ def fit_source(
     class_map: str = DEFAULT_CLASS_MAP,
     examples: Examples | None = None,
     seed: int = 0,
+    source_names: Sequence[str] | None = None,
 ) -> tuple[GAN, LoadReport]:
     """Makes a pair for a target out of a pair for other images, losing as little of it as possible.
 
@@ -32,12 +35,14 @@ def fit_source(
         image_size: Side of the target's images.
         channels: 1 or 3.
         num_classes: Classes of the target, or `None` for an unconditional pair.
-        class_map: Where a class of the target starts, if the number of classes differs: `nearest` (the class of the
-            source with the nearest mean features in the discriminator), `average` (of all), `init` (at its initial
+        class_map: Where a class of the target starts: `nearest` (the class of the source with the same name; where
+            there is none, the one with the nearest mean features in the discriminator; where names are not known on
+            both sides and there are as many classes, the same label), `average` (of all), `init` (at its initial
             value), or the path of a file that maps each class of the target to one of the source. An unconditional
             source takes `nearest` or `init`: labels have no effect at first.
         examples: Training images of the target, for `nearest`.
         seed: For weights that the source cannot tell.
+        source_names: Names of the classes of the source, by label; `None` if they are not known.
 
     Returns:
         `(pair, report)`; the same pair if nothing differs.
@@ -52,17 +57,15 @@ def fit_source(
     """
     _, size, _, source_channels = source.generator.output_shape
     same_classes = source.num_classes == num_classes
-    if source.num_classes is not None and num_classes is not None and not same_classes:
-        chosen = choose_classes(source, num_classes, class_map, examples, seed)
-    else:
-        adds_classes = source.num_classes is None and num_classes is not None
-        if class_map != DEFAULT_CLASS_MAP and not (adds_classes and class_map == "init"):
-            raise ConfigError(
-                f"`class_map` must only be given if source and target have different classes. Received: {class_map} "
-                f"for {source.num_classes} and {num_classes}"
-            )
-        chosen = None
-    if (size, source_channels) == (image_size, channels) and same_classes:
+    chosen = None
+    if source.num_classes is not None and num_classes is not None:
+        chosen = choose_classes(source, num_classes, class_map, examples, seed, source_names)
+    elif class_map != DEFAULT_CLASS_MAP and not (num_classes is not None and class_map == "init"):
+        raise ConfigError(
+            f"`class_map` must only be given if source and target have classes. Received: {class_map} "
+            f"for {source.num_classes} and {num_classes}"
+        )
+    if (size, source_channels) == (image_size, channels) and same_classes and chosen is None:
         return source, _all_copied(source)
 
     refits = refit_of(source.generator), refit_of(source.discriminator)

@@ -99,6 +99,7 @@ class GANImages(Recognizer):
         from tfgantl.gan import GAN
         from tfgantl.metrics.extractor_choice import train_extractor
         from tfgantl.pretrained import fit_source, open_source
+        from tfgantl.training.class_names import class_names_behind
         from tfgantl.training.optimization import ADAPTATION, dtype_policy
         from tfgantl.training.run import TrainingData
         from tfgantl.training.run import train as train_gan
@@ -106,7 +107,9 @@ class GANImages(Recognizer):
         from tfgantl.transfer import FineTune
 
         source, _ = open_source(self.source, None, (), task.seed)
-        source, _ = fit_source(source, *task.shape, task.num_classes, "nearest", labelled, task.seed)
+        source, _ = fit_source(
+            source, *task.shape, task.num_classes, "nearest", labelled, task.seed, class_names_behind(self.source)
+        )
         extractor = train_extractor(*labelled.subset(2000), task.num_classes, task.seed, steps=100)
         method = FineTune()
         keras.utils.set_random_seed(task.seed)
