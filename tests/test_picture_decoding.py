@@ -1,6 +1,8 @@
 """The same file gives the same pixels in training and in a served graph, or it is refused there."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -33,7 +35,51 @@ def with_alpha():
     return picture
 
 
+def segment(marker, content):
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def beginning_with(*segments):
+    """A JPEG with these segments ahead of all others."""
+    plain = encoded(RGB, "JPEG", quality=95)
+    return plain[:2] + b"".join(segments) + plain[2:]
+
+
+def exif(orientation, order, kind):
+    """EXIF data with a mark of orientation in 2 bytes (3) or 4 (4), behind an entry of something else."""
+    value = struct.pack(order + ("HH" if kind == 3 else "I"), *((orientation, 0) if kind == 3 else (orientation,)))
+    entries = struct.pack(order + "HHII", 0x0100, 4, 1, 6) + struct.pack(order + "HHI", 0x0112, kind, 1) + value
+    head = (b"MM" if order == ">" else b"II") + struct.pack(order + "HI", 42, 8)
+    return head + struct.pack(order + "H", 2) + entries + bytes(4)
+
+
+def with_chunk(name, content, behind_pixels=False):
+    file = encoded(RGB, "PNG")
+    at = len(file) - 12 if behind_pixels else file.index(b"IDAT") - 4
+    chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return file[:at] + chunk + file[at:]
+
+
+TURNED = segment(0xE1, b"Exif\0\0" + exif(6, ">", 3))
+XMP = (
+    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+    b"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/></rdf:RDF></x:xmpmeta>"
+)
+PROFILE = (b"Exif\0\0" + exif(6, ">", 3)).hex().encode()
 FILES = {
+    **{
+        f"EXIF {order}{kind}": beginning_with(segment(0xE1, b"Exif\0\0" + exif(6, order, kind)))
+        for order in "<>"
+        for kind in (3, 4)
+    },
+    "EXIF behind 120 kB": beginning_with(*[segment(0xE2, b"x" * 60_000)] * 2, TURNED),
+    "a comment that names EXIF": beginning_with(segment(0xFE, b"Exif\0\0 is how it begins"), TURNED),
+    "EXIF twice": beginning_with(TURNED, segment(0xE1, b"Exif\0\0" + exif(3, ">", 3))),
+    "XMP in a JPEG": beginning_with(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP)),
+    "XMP in a PNG": with_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP),
+    "EXIF as text": with_chunk(b"tEXt", b"Raw profile type exif\0\nexif\n%8d\n%s\n" % (len(PROFILE) // 2, PROFILE)),
+    "text that names EXIF": with_chunk(b"tEXt", b"Comment\0eXIf" + exif(6, ">", 3)),
+    "EXIF behind the pixels": with_chunk(b"eXIf", exif(6, ">", 3), behind_pixels=True),
     **{f"{fmt} turned {i}": turned(fmt, i) for fmt in ("JPEG", "PNG") for i in range(1, 9)},
     "gray JPEG": encoded(RGB.convert("L"), "JPEG", quality=95),
     "progressive JPEG": encoded(RGB, "JPEG", quality=90, progressive=True),
@@ -70,9 +116,10 @@ def test_training_and_serving_see_the_same(decoders, kind, channels):
     ("file", "message"),
     [
         (encoded(Image.fromarray(np.full((9, 9), 4000, np.uint16)), "PNG"), "image_bytes must have 8 bits a channel"),
+        (beginning_with(*[segment(0xFE, b"x")] * 300), "image_bytes must have at most 256 segments"),
         (encoded(RGB, "WEBP"), "must be a PNG or JPEG file"), (encoded(RGB, "BMP"), "must be a PNG or JPEG file"),
     ],
-    ids=["16 bits", "WebP", "BMP"],
+    ids=["16 bits", "300 segments", "WebP", "BMP"],
 )  # fmt: skip
 def test_what_the_graph_cannot_decode_alike_is_refused(decoders, file, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):

@@ -179,7 +179,8 @@ def run(
             stream.reconfigure(errors="replace")
     config = parse(config_class, verb, defaults, arguments)
     as_json = getattr(config, "json", False)
-    quiet_tensorflow()
+    if getattr(config, "computes", True):
+        quiet_tensorflow()
     interrupts.raise_again()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it interrupts, as Ctrl-C does
@@ -193,6 +194,8 @@ def run(
     except KeyboardInterrupt:
         return _fail(verb, "interrupted", 130)
     except Exception as error:
+        if _is_of_interrupt(error):
+            return _fail(verb, "interrupted", 130)
         if not is_out_of_memory(error):
             raise  # a bug
         return _fail(verb, f"memory: there must be enough of it; a smaller batch or size may help. {reason(error)}", 5)
@@ -213,6 +216,13 @@ def _say(text: str) -> None:
 def _fail(verb: str, message: str, code: int) -> int:
     print(f"{program(verb)}: error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
+
+
+def _is_of_interrupt(error: BaseException | None) -> bool:
+    """Whether an error has come of an interrupt: one within a call from C becomes whatever the library makes of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _as_is() -> redirect_stdout:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from conftest import growth_below
 from modules import tf1_hub_module, tf2_module
+from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 import tfgantl
@@ -20,6 +21,7 @@ from tfgantl.serving.servable import Servable
 from tfgantl.style.arbitrary import load_module
 from tfgantl.untrusted.operations import check_operations
 from tfgantl.untrusted.savedmodels import read_graph
+from tfgantl.untrusted.stripping import without_saving
 
 v1 = tf.compat.v1
 
@@ -98,6 +100,13 @@ KINDS = {
 }  # fmt: skip
 
 
+def looked_at(graph):
+    """What would be loaded of a graph, which passes the check, or the error of the check."""
+    copy = type(graph).FromString(graph.SerializeToString())
+    check_operations(without_saving(copy), (), "module")
+    return copy
+
+
 def rewritten(module, change, victim):
     path = module / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
@@ -129,10 +138,10 @@ def test_edges_and_names_that_the_author_drew_exempt_nothing(plain, tmp_path, fo
     graph, victim = saved_model_pb2.SavedModel(), tmp_path / "victim"
     graph.ParseFromString((plain[form] / "saved_model.pb").read_bytes())
     graph = graph.meta_graphs[0]
-    check_operations(graph, (), "module")
+    looked_at(graph)
     kind(graph, victim)
     with pytest.raises(ArtifactError, match=rf"Received: .*\b{KINDS[kind]}\b"):
-        check_operations(graph, (), "module")
+        looked_at(graph)
 
 
 def test_functions_of_the_saver_read_only_the_file_that_the_loader_names(plain):
@@ -145,13 +154,13 @@ def test_functions_of_the_saver_read_only_the_file_that_the_loader_names(plain):
             if node.op == "RestoreV2":
                 node.input[0] = node.input[1]
     with pytest.raises(ArtifactError, match="RestoreV2"):
-        check_operations(changed, (), "module")
+        looked_at(changed)
     changed = graph()
     restore = node_of(changed, changed.saver_def.restore_op_name)
     save = node_of(changed, changed.saver_def.save_tensor_name.split(":")[0])
     restore.attr["f"].func.name = save.attr["f"].func.name
     with pytest.raises(ArtifactError, match="SaveV2"):
-        check_operations(changed, (), "module")
+        looked_at(changed)
 
 
 def named_by_an_object(graph, name):
@@ -184,10 +193,11 @@ def test_a_function_that_saving_alone_seems_to_call_may_be_named_elsewhere(plain
     call = graph.graph_def.node.add(name="evil/call", op="StatefulPartitionedCall")
     call.attr["f"].func.name = "evil_function"
     node_of(graph, graph.saver_def.save_tensor_name.split(":")[0]).input.append("^evil/call")
-    check_operations(graph, (), "module")  # nothing here saves
+    stripped = looked_at(graph)
+    assert "evil_function" not in {f.signature.name for f in stripped.graph_def.library.function}
     way(graph, "evil_function")
     with pytest.raises(ArtifactError, match=r"Received: SaveV2"):
-        check_operations(graph, (), "module")
+        looked_at(graph)
 
 
 def test_the_graph_that_is_loaded_is_the_one_that_was_looked_at(plain, tmp_path):
@@ -210,7 +220,7 @@ def test_operations_that_end_the_process_or_write_to_the_terminal_are_refused(pl
     graph = read_graph(plain["TF1"], ["serve"])
     graph.graph_def.node.add(name="evil", op=operation)
     with pytest.raises(ArtifactError, match=f"Received: {operation}"):
-        check_operations(graph, (), "module")
+        looked_at(graph)
 
 
 WARMUP = {
@@ -253,9 +263,50 @@ def test_a_file_of_the_victim_is_what_it_was_through_every_door(tmp_path, plain)
     assert victim.read_text() == "precious"
 
 
+def initialized_by(graph, operation):
+    """A variable in a collection of TF1, in whose own format the loader is told what initializes it."""
+    for op, name in (("VarHandleOp", "evil/w"), ("ReadVariableOp", "evil/read")):
+        node = graph.graph_def.node.add(name=name, op=op, input=["evil/w"] if op == "ReadVariableOp" else [])
+        node.attr["dtype"].type = tf.float32.as_datatype_enum
+    node_of(graph, "evil/w").attr["shape"].shape.dim.add(size=1)
+    definition = variable_pb2.VariableDef(
+        variable_name="evil/w:0", initializer_name=operation, snapshot_name="evil/read:0", is_resource=True,
+        initial_value_name="evil/data:0",
+    )  # fmt: skip
+    graph.collection_def["local_variables"].bytes_list.value.append(definition.SerializeToString())
+
+
+def saves_on_its_own(graph, victim):
+    """Only saving seems to run the operation; the collection says otherwise."""
+    graph.graph_def.node.extend(writes_a_file(victim))
+    node_of(graph, graph.saver_def.save_tensor_name.split(":")[0]).input.append("^evil/save")
+    initialized_by(graph, "evil/save")
+
+
+def restores_on_its_own(graph, victim):
+    """What restores the variables, with the name of the file that the graph has, and not that of the loader."""
+    graph.graph_def.node.add().CopyFrom(next(n for n in writes_a_file(victim) if n.name == "evil/data"))
+    name = node_of(graph, graph.saver_def.filename_tensor_name.split(":")[0])
+    name.op = "Const"
+    del name.input[:]
+    name.attr.clear()
+    name.attr["dtype"].type = tf.string.as_datatype_enum
+    name.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(str(victim)))
+    initialized_by(graph, graph.saver_def.restore_op_name)
+
+
+@pytest.mark.parametrize("kind", [saves_on_its_own, restores_on_its_own], ids=lambda kind: kind.__name__)
+def test_what_collections_make_the_loader_run_cannot_reach_the_saver(tmp_path, plain, kind):
+    module, victim = shutil.copytree(plain["TF1"], tmp_path / "1"), tmp_path / "victim"
+    rewritten(module, kind, victim)
+    with pytest.raises(ArtifactError, match="must be an intact SavedModel"):
+        load_generator(str(module))
+    assert not list(tmp_path.glob("victim*"))
+
+
 def test_modules_of_the_hub_load_as_before(tmp_path):
     module = tf1_hub_module(tmp_path / "module")
-    check_operations(read_graph(module, []), (), "module")
+    looked_at(read_graph(module, []))
 
 
 # Calls that read a graph, a network or pickled Python into the process → files that may have them.

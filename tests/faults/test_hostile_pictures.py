@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import growth_below
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from tfgantl.data import Folder
-from tfgantl.data.decode import decode_picture
+from tfgantl.data.decode import Depth, decode_picture
 from tfgantl.data.decoding_budget import DecodingBudget
-from tfgantl.errors import DataError
+from tfgantl.errors import DataError, ServingError
+from tfgantl.export.client import Client
 from tfgantl.export.image_signatures import decode_pictures
+from tfgantl.images import encode_png
 from tfgantl.style.pictures import read_picture
 from tfgantl.untrusted.pictures import MAX_SCANS, pixels_of, refusal, scans_of
 
@@ -145,3 +147,33 @@ def test_threads_decode_no_more_than_the_budget_at_one_time():
     for thread in threads:
         thread.join(timeout=10)
     assert len(seen) == 7 and max(total for total in seen if total != 25) <= 10  # the large one had its turn alone
+
+
+def test_a_client_decodes_nothing_but_png(monkeypatch):
+    """Pillow hands EPS to a program; what a server sends is not the client's choice."""
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *arguments, **options: started.append(arguments))
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    huge = encode_png(np.zeros((8, 8, 1), np.uint8))
+    huge = huge[:16] + struct.pack(">II", 60_000, 60_000) + huge[24:]
+    for file, message in ((eps, "must be a PNG file"), (huge, "at most 16000000 pixels")):
+        client = Client("http://127.0.0.1:1", "tiny")
+        monkeypatch.setattr(client, "predict", lambda signature, inputs, file=file: {"png_bytes": [file]})
+        with pytest.raises(ServingError, match=message):
+            client.generate([1])
+    assert not started
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_whose_white_is_zero_is_not_a_negative(dtype):
+    pixels = (np.arange(64, dtype=dtype).reshape(8, 8) * 4) << (8 if dtype == np.uint16 else 0)
+    seen = []
+    for interpretation in (1, 0):
+        stored = pixels if interpretation else np.iinfo(dtype).max - pixels
+        stream = io.BytesIO()
+        Image.fromarray(stored).save(stream, "TIFF")
+        content = bytearray(stream.getvalue())
+        entry = content.index(struct.pack("<HHI", 262, 3, 1))
+        content[entry + 8] = interpretation
+        seen.append(decode_picture(io.BytesIO(bytes(content)), None, 1, 10**6, Depth()))
+    np.testing.assert_allclose(seen[0].astype(int), seen[1].astype(int), atol=1)

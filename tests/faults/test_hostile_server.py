@@ -17,12 +17,14 @@ import httpx2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import growth_below, tiny_images
 from starlette.testclient import TestClient
 from test_hostile_pictures import jpeg, png, with_scans
 
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
+from tfgantl.export.manifest import write_manifest
 from tfgantl.export.publish import publish
 from tfgantl.models.classifier import small_cnn
 from tfgantl.serving import connections
@@ -42,7 +44,7 @@ def published(tmp_path_factory):
     keras.utils.set_random_seed(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publishing, "check_in_fresh_process", check)
-        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", before_after=b"\x89PNG")
+        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", before_after=png(8, 8))
     return path / "judge"
 
 
@@ -418,3 +420,47 @@ def test_stopping_is_bounded_whatever_a_batch_does(published, tmp_path):
     start = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0 and time.monotonic() - start < 10
+
+
+class Unequal(tf.Module):
+    """Outputs that have not a row for each row of the inputs, and a program that takes a while."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def serve(self, x):
+        work = tf.random.stateless_normal([200, 200], [1, 2])
+        for _ in range(12):
+            work = tf.tanh(work @ work)
+        positive = tf.boolean_mask(x, x > 0)
+        return {"y": x * 2 + 0 * tf.reduce_sum(work), "positive": positive, "names": tf.constant(["a", "b", "c"])}
+
+
+@pytest.mark.parametrize("with_manifest", [False, True])
+def test_rows_of_a_foreign_graph_are_not_put_together(tmp_path, with_manifest):
+    module = Unequal()
+    tf.saved_model.save(module, str(tmp_path / "1"), {"serving_default": module.serve})
+    if with_manifest:  # anybody can write one
+        write_manifest(tmp_path / "1", {"signatures": {"serving_default": {}}})
+    servable, asked = Servable(tmp_path / "1"), [[i, i + 1.0] if i % 2 else [-i - 1.0] for i in range(60)]
+    futures = [servable.predict("serving_default", {"x": np.array(x, np.float32)}) for x in asked]
+    for x, future in zip(asked, futures, strict=True):
+        answer = future.result()
+        assert answer["y"].tolist() == [2 * v for v in x] and answer["positive"].tolist() == [v for v in x if v > 0]
+        assert answer["names"].tolist() == [b"a", b"b", b"c"]
+    servable.close()
+
+
+def test_the_page_shows_files_of_the_version_only(published, tmp_path):
+    """Links in a version of somebody else lead anywhere."""
+    (tmp_path / "secret").write_text("of the victim")
+    version = shutil.copytree(published, tmp_path / "tiny") / "1"
+    (version / "manifest.json").unlink()
+    for name in ("manifest.json", "assets.extra/before_after.png"):
+        (version / name).unlink(missing_ok=True)
+        (version / name).symlink_to(tmp_path / "secret")
+    model, metrics = ServedModel(tmp_path / "tiny", poll=60), Metrics()
+    model._swap((1, Servable(version)))
+    client = TestClient(make_app(model, metrics, 10**6, 8), base_url="http://127.0.0.1")
+    for path in ("/manifest.json", "/before_after.png"):
+        answer = client.get(path)
+        assert answer.status_code == 404 and "victim" not in answer.text
+    model.close()

@@ -158,3 +158,25 @@ def test_two_exports_at_one_time_get_two_numbers(tmp_path):
     running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     assert versions_in(tmp_path) == list(range(1, 61)) and not list(Path(tmp_path).glob(".*"))
+
+
+def test_only_versions_are_deleted_and_nothing_is_published_among_other_numbers(generator, tmp_path):
+    publish(generator, tmp_path / "model")
+    shutil.copytree(tmp_path / "model" / "1", tmp_path / "model" / "2")
+    (tmp_path / "model" / "2" / "manifest.json").unlink()  # of another program
+    shutil.copytree(tmp_path / "model" / "1", tmp_path / "model" / "3")
+    assert versions.keep_newest(tmp_path / "model", 1) == [1] and versions_in(tmp_path / "model") == [2, 3]
+    (tmp_path / "photos" / "2019").mkdir(parents=True)
+    (tmp_path / "photos" / "2019" / "dog.jpg").write_bytes(b"precious")
+    with pytest.raises(RunError, match=r"must hold versions of a model under numbers. Received: .*2019, which has no"):
+        publish(generator, tmp_path / "photos")
+    assert (tmp_path / "photos" / "2019" / "dog.jpg").read_bytes() == b"precious"
+
+
+def test_a_picture_of_a_run_that_is_a_link_is_not_published(generator, tmp_path):
+    (tmp_path / "secret").write_text("of the victim")
+    (tmp_path / "run").mkdir()
+    generator.save(tmp_path / "run" / "generator.keras")
+    (tmp_path / "run" / "before_after.png").symlink_to(tmp_path / "secret")
+    assert export(["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model")]) == 0
+    assert not (tmp_path / "model" / "1" / "assets.extra" / "before_after.png").exists()

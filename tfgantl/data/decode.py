@@ -16,6 +16,12 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 BUDGET = DecodingBudget()
 MAX_JPEG = 2**28  # bytes of a file in which scans are counted
 TILE_WIDTH, TILE_HEIGHT, ROWS_OF_STRIP = 322, 323, 278  # tags of TIFF
+ORIENTATION, INTERPRETATION, BITS, WHITE_IS_ZERO = 0x0112, 262, 258, 0
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
@@ -43,7 +49,7 @@ def deep_range(file: str | Path) -> tuple[str, float, float] | None:
             if not _is_deep(picture):
                 return None
             with BUDGET.spent(_pixels(picture)):
-                pixels = np.asarray(picture)
+                pixels = _deep_pixels(picture)
                 return "floats" if pixels.dtype.kind == "f" else "integers", float(pixels.min()), float(pixels.max())
     except Exception:
         return None
@@ -86,9 +92,11 @@ def fit_picture(picture: Image.Image, image_size: int | None, channels: int, dep
     Raises:
         ValueError: For values below 0.
     """
-    picture = ImageOps.exif_transpose(picture)
+    turn = TURNS.get(_orientation(picture) or 1)
     if _is_deep(picture):
-        picture = Image.fromarray(_to_8_bits(np.asarray(picture), depth))
+        picture = Image.fromarray(_to_8_bits(_deep_pixels(picture), depth))
+    if turn is not None:
+        picture = picture.transpose(turn)
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -143,6 +151,18 @@ def _pixels(picture: ImageFile.ImageFile) -> int:
         return own
 
 
+def _orientation(picture: Image.Image) -> int | None:
+    """The mark in the EXIF data ahead of the pixels. What XMP or text says of it is not looked at, as in browsers."""
+    if hasattr(picture, "tag_v2"):
+        return picture.tag_v2.get(ORIENTATION)
+    try:
+        exif = Image.Exif()
+        exif.load(picture.info.get("exif") or b"")
+        return exif.get(ORIENTATION)
+    except Exception:  # damaged
+        return None
+
+
 def _content(picture: ImageFile.ImageFile) -> bytes:
     """All bytes of the file of an opened picture; nothing for those that are no JPEG."""
     if picture.format not in ("JPEG", "MPO"):
@@ -157,6 +177,16 @@ def _content(picture: ImageFile.ImageFile) -> bytes:
 
 def _is_deep(picture: Image.Image) -> bool:
     return picture.mode.startswith("I;16") or picture.mode in ("I", "F")
+
+
+def _deep_pixels(picture: Image.Image) -> np.ndarray:
+    """Pixels of more than 8 bits, with black at 0. A TIFF may have white there, which Pillow heeds for 8 bits only."""
+    pixels = np.asarray(picture)
+    if getattr(picture, "tag_v2", {}).get(INTERPRETATION) != WHITE_IS_ZERO:
+        return pixels
+    if pixels.dtype != np.uint16:
+        raise ValueError(f"white must not be 0 in a TIFF of {pixels.dtype}")
+    return 2 ** int(picture.tag_v2.get(BITS, (16,))[0]) - 1 - pixels  # type: ignore[attr-defined]
 
 
 def _to_8_bits(pixels: np.ndarray, depth: Depth | None) -> np.ndarray:

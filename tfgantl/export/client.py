@@ -12,6 +12,7 @@ from PIL import Image
 
 from tfgantl.errors import ServingError, reason
 from tfgantl.images import encode_png
+from tfgantl.untrusted.pictures import PNG, refusal
 
 RETRIED = (429, 502, 503, 504)  # may be answered in a moment
 MAX_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
@@ -79,8 +80,8 @@ class Client:
         if labels is not None:
             inputs["labels"] = np.asarray(labels, np.int32)
         files = self.predict("generate_png", inputs)["png_bytes"]
-        images = [np.asarray(Image.open(io.BytesIO(file))) for file in files]
-        return np.stack([image[..., None] if image.ndim == 2 else image for image in images])
+        images = [_decoded(file) for file in files]
+        return np.stack(images)
 
     def classify(self, pictures: list[bytes] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Classes of pictures.
@@ -115,6 +116,15 @@ class Client:
                     raise ServingError(str(error)) from error
                 time.sleep(self.wait * 2**attempt)
         raise AssertionError("unreachable")
+
+
+def _decoded(file: bytes) -> np.ndarray:
+    """Image uint8 (height, width, channels) of a PNG file of the server's; other formats are programs, or bombs."""
+    refused = refusal([file]) or ("" if file.startswith(PNG) else "a picture must be a PNG file. Received: another")
+    if refused:
+        raise ServingError(f"the server's answer cannot be used: {refused}")
+    image = np.asarray(Image.open(io.BytesIO(file), formats=("PNG",)))
+    return image[..., None] if image.ndim == 2 else image
 
 
 def _files(pictures: Sequence[bytes] | Sequence[np.ndarray] | np.ndarray) -> np.ndarray:

@@ -111,13 +111,37 @@ def roll_back(directory: Path) -> tuple[int, int]:
 
 
 def keep_newest(directory: Path, count: int) -> list[int]:
-    """Deletes all versions but the newest `count`, and returns the numbers of those deleted."""
-    old = versions_in(directory)[:-count]
+    """Deletes all versions but the newest `count`, and returns the numbers of those deleted.
+
+    What is no version of this package, by its manifest, stays.
+    """
+    old = [number for number in versions_in(directory)[:-count] if _has_manifest(directory / str(number))]
     for number in old:
         deleted = directory / f".deleted-{number}-{os.getpid()}"
         os.rename(directory / str(number), deleted)
         shutil.rmtree(deleted)
     return old
+
+
+def check_versions(directory: Path) -> None:
+    """Refuses a directory with numbered children that are no versions of a model, such as photographs by year.
+
+    Raises:
+        RunError: If there is one.
+    """
+    for number in versions_in(directory):
+        if not (directory / str(number) / "saved_model.pb").is_file():
+            raise RunError(
+                f"`export_dir` must hold versions of a model under numbers. Received: {directory / str(number)}, "
+                "which has no saved_model.pb"
+            )
+
+
+def _has_manifest(version: Path) -> bool:
+    try:
+        return bool(read_manifest(version))
+    except ArtifactError:
+        return False
 
 
 def describe(directory: Path) -> list[dict]:

@@ -7,13 +7,11 @@ PNG and JPEG.
 
 import tensorflow as tf
 
+from tfgantl.export.orientation import exif_data, orientation_of, upright
 from tfgantl.untrusted.pictures import JPEG, MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS, PNG
 
 SCAN = b"\xff\xda"  # what each scan of a JPEG begins with; two bytes in 65,536 look so by chance
 CHANCE = 2**14  # bytes of a file for which one more is allowed
-HEAD = 2**16  # bytes of a file in which marks of orientation are looked for
-ENTRY, ENTRIES = 12, 64  # bytes of an entry in EXIF data, and how many are looked at
-ORIENTATION = 0x0112
 LUMA = (19595, 38470, 7471)  # of 65,536: ITU-R 601, as Pillow rounds it
 
 
@@ -41,9 +39,7 @@ def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
     """
     is_png = _is_png(file)
     image = tf.cond(is_png, lambda: _png(file), lambda: _jpeg(file))
-    image = _upright(
-        image, tf.cond(is_png, lambda: _orientation(file, b"eXIf"), lambda: _orientation(file, b"Exif\0\0"))
-    )
+    image = upright(image, orientation_of(exif_data(file, is_png)))
     if channels == 3:
         return image
     luma = tf.reduce_sum(tf.cast(image, tf.int32) * tf.constant(LUMA), -1, keepdims=True)
@@ -92,41 +88,3 @@ def _has_transparency(file: tf.Tensor) -> tf.Tensor:
 
 def _jpeg(file: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE")
-
-
-def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns a picture by its mark, from 1 (upright) to 8: transposed, then mirrored at one axis or both."""
-    image = tf.cond(orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
-    image = tf.cond(_among(orientation, (2, 3, 6, 7)), lambda: tf.reverse(image, [1]), lambda: image)
-    return tf.cond(_among(orientation, (3, 4, 7, 8)), lambda: tf.reverse(image, [0]), lambda: image)
-
-
-def _among(value: tf.Tensor, values: tuple[int, ...]) -> tf.Tensor:
-    return tf.reduce_any(tf.equal(value, tf.constant(values)))
-
-
-def _orientation(file: tf.Tensor, mark: bytes) -> tf.Tensor:
-    """The mark of orientation in the EXIF data behind `mark`, int32 from 1 to 8; 1 if there is none."""
-    parts = tf.strings.split(tf.strings.substr(file, 0, HEAD), mark)
-    data = tf.cond(tf.shape(parts)[0] > 1, lambda: parts[1], lambda: tf.constant(b""))
-    content = tf.cast(tf.io.decode_raw(tf.strings.join([data, bytes(16)]), tf.uint8), tf.int32)
-    big = tf.equal(content[0], ord("M"))
-    size = tf.strings.length(data)
-
-    table = tf.minimum(_start(content, big), size)
-    digits = content[table : table + 2]
-    claimed = tf.cond(big, lambda: 256 * digits[0] + digits[1], lambda: digits[0] + 256 * digits[1])
-    count = tf.minimum(claimed, tf.minimum(ENTRIES, (size - table) // ENTRY))
-    rows = tf.reshape(content[table + 2 : table + 2 + ENTRY * tf.maximum(count, 0)], (-1, ENTRY))
-    high, low = tf.cond(big, lambda: (rows[:, 0], rows[:, 1]), lambda: (rows[:, 1], rows[:, 0]))
-    value = tf.cond(big, lambda: rows[:, 9], lambda: rows[:, 8])
-    found = tf.boolean_mask(value, tf.equal(high * 256 + low, ORIENTATION))
-    mark_value = tf.reduce_max(tf.concat([[1], found[:1]], 0))
-    return tf.cond((mark_value >= 1) & (mark_value <= 8), lambda: mark_value, lambda: tf.constant(1))
-
-
-def _start(content: tf.Tensor, big: tf.Tensor) -> tf.Tensor:
-    """Where the table of entries begins; beyond 65,535, where no head has one, it counts as that."""
-    digits = tf.cond(big, lambda: tf.reverse(content[4:8], [0]), lambda: content[4:8])
-    far = tf.reduce_any(digits[2:] > 0)
-    return tf.cond(far, lambda: tf.constant(HEAD), lambda: digits[0] + 256 * digits[1])

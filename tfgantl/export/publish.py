@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError, RunError, is_out_of_memory
 from tfgantl.export.check import check_in_fresh_process
 from tfgantl.export.deployment import write_deployment
-from tfgantl.export.directory import flush, published_by, rename_to_next, temporary_version
+from tfgantl.export.directory import check_versions, flush, published_by, rename_to_next, temporary_version
 from tfgantl.export.examples import example_inputs, write_examples
 from tfgantl.export.kinds import signatures_for
 from tfgantl.export.manifest import write_manifest
@@ -59,8 +60,10 @@ def publish(
             f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"
         )
     endpoints = (signatures or signatures_for(network, str(directory)))(network)
+    is_new = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        check_versions(directory)
         if facts.get("run"):
             facts = {**facts, "weights": weights_hash(network)}
         version = published_by(directory, facts.get("run"), facts.get("weights"))
@@ -79,6 +82,10 @@ def publish(
         raise RunError(
             f"`export_dir` must be a directory that can be written. Received: {directory} ({error})"
         ) from error
+    finally:
+        if is_new:
+            with suppress(OSError):
+                directory.rmdir()  # of an export that failed: it is empty
 
 
 def check_export_dir(directory: Path) -> None:

@@ -40,7 +40,7 @@ class Transferability:
             return "before training: nothing can be told from a single image"
         text = f"before training: cKID of the source {self.ckid:.4f}"
         if self.separability is not None:
-            text += f", its discriminator tells {self.separability:.0%} of source and target images"
+            text += f", its discriminator tells {self.separability:.0%} of source and target images apart"
         return text
 
 

@@ -52,6 +52,11 @@ class ExportConfig(VerbConfig):
     force: bool = False
     keep: int | None = None
 
+    @property
+    def computes(self) -> bool:
+        """Whether TensorFlow is needed in this process."""
+        return self.model is not None
+
     def __post_init__(self) -> None:
         resolve_paths(self)
         check_at_least(self, 1, "keep")
@@ -231,21 +236,31 @@ def publish_model(config: ExportConfig, model: str) -> PublishResult | FileResul
     from tfgantl.export.formats import write_format
     from tfgantl.export.publish import publish
     from tfgantl.training.run_directory import read_result
+    from tfgantl.untrusted.pictures import png_in
 
     network, signatures, facts = open_model(config, model)
     result = read_result(Path(model))
-    name = check_name(config.name or str(result.get("name") or Path(model).stem))
+    name = check_name(config.name or str(result.get("name") or _name_of(Path(model))))
     directory = Path(config.export_dir or Path("exported") / name)
     if config.format != "savedmodel":
         path, difference = write_format(network, directory, config.format)
         return FileResult(path=path, difference=difference)
     facts |= _measured(result)
-    picture = Path(model) / "before_after.png"
     version = publish(
         network, directory, signatures, {"source": model, **facts}, config.force,
-        before_after=picture.read_bytes() if picture.is_file() else None,
+        before_after=png_in(Path(model) / "before_after.png"),
     )  # fmt: skip
     return PublishResult(version=version, deleted=keep_newest(directory, config.keep) if config.keep else [])
+
+
+def _name_of(model: Path) -> str:
+    """The name of a file; of a run that has not ended, that of the folder of its runs, `runs/NAME/NUMBER`."""
+    from tfgantl.progress import log
+
+    if not (model / "config.yaml").is_file():
+        return model.stem
+    log(f"{model}: the run has not ended, and what it last wrote is published")
+    return model.parent.name if model.name.isdecimal() else model.name
 
 
 def _measured(result: dict) -> dict:

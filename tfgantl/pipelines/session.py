@@ -64,7 +64,11 @@ class Session:
             run.begin(to_yaml(self._stored()), facts, self.config.allow_changes)
             log(f"{name}: {opening}, run directory {run.path}", *notes)
             self._run = run
-            yield run
+            try:
+                yield run
+            except KeyboardInterrupt:
+                log(f"{name}: to go on with what is finished, --resume {run.path}")
+                raise
 
     def _stored(self) -> RunConfig:
         """The settings as the run keeps them: what is published lands in the same place from wherever it goes on."""

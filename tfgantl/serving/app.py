@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
@@ -17,20 +18,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from tfgantl.errors import reason
+from tfgantl.errors import ArtifactError, reason
+from tfgantl.export.manifest import read_manifest
 from tfgantl.serving.origins import SameOrigin
 from tfgantl.serving.request_error import InvalidArgument, NotFound, RequestError
 from tfgantl.serving.served_model import ServedModel
+from tfgantl.untrusted.pictures import png_in
 
 # As in the source of TensorFlow Serving; letters of any case.
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
 STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I)
 CLOSING = 1.0  # seconds for batches that are computed after everybody who waited for them has been sent away
 SMALL = 2**16  # bytes of a body that is read in no time
-PAGE_FILES = {
-    "/before_after.png": ("assets.extra/before_after.png", "image/png"),
-    "/manifest.json": ("manifest.json", "application/json"),
-}
 POLICY = "default-src 'none'; frame-ancestors 'none'; connect-src 'self'; img-src 'self' data:; " + "; ".join(
     f"{kind}-src 'unsafe-inline'" for kind in ("script", "style")
 )
@@ -147,13 +146,20 @@ def make_app(
         text = (files("tfgantl") / "templates" / "page.html").read_text().replace("MODEL_NAME", model.name)
         return Response(text, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
-    async def file(request: Request) -> Response:
-        """A file of the version that serves, for the page."""
-        name, kind = PAGE_FILES[request.url.path]
-        path = model.version(model.name, None)[1].directory / name if model.ready else None
-        if path is None or not path.is_file():
+    async def picture(request: Request) -> Response:
+        """What the adaptation did, for the page."""
+        found = png_in(serving() / "assets.extra" / "before_after.png") if model.ready else None
+        return Response(found, media_type="image/png") if found else JSONResponse({"error": "there is none"}, 404)
+
+    async def manifest(request: Request) -> Response:
+        """What the version that serves is, for the page."""
+        try:
+            return JSONResponse(read_manifest(serving()))
+        except (ArtifactError, RequestError):
             return JSONResponse({"error": "there is none"}, 404)
-        return Response(path.read_bytes(), media_type=kind)
+
+    def serving() -> Path:
+        return model.version(model.name, None)[1].directory
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -166,7 +172,8 @@ def make_app(
     return Starlette(
         routes=[
             Route("/", page),
-            *(Route(path, file) for path in PAGE_FILES),
+            Route("/before_after.png", picture),
+            Route("/manifest.json", manifest),
             Route("/healthz", alive),
             Route("/readyz", ready),
             Route("/monitoring/prometheus/metrics", show_metrics),

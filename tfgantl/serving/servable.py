@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 
+from tfgantl.errors import ArtifactError
+from tfgantl.export.manifest import read_manifest
 from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import FILE, read_warmup
 from tfgantl.serving.request_error import Closed, InvalidArgument, RequestError
@@ -55,6 +57,8 @@ class Servable:
             name: {key: _dtype(spec) for key, spec in signature.inputs.items()}
             for name, signature in self.definitions.items()
         }
+        # Whether rows depend on each other cannot be seen in a graph: only versions of this package are known not to.
+        self._joins = _is_of_this_package(directory)
         self._calls = {name: self._callable(signature) for name, signature in self.definitions.items()}
         for signature, inputs in read_warmup(directory) if (directory / FILE).is_file() else ():
             self.compute(signature, inputs)
@@ -168,7 +172,8 @@ class Servable:
         rows, share = 0, math.ceil(len(self._waiting) / self._idle)
         while self._waiting and len(batch) < share:
             item = self._waiting.popleft()
-            if batch and (item.signature != batch[0].signature or rows + item.rows > MAX_IMAGES):
+            joins = self._joins and batch and item.signature == batch[0].signature and rows + item.rows <= MAX_IMAGES
+            if batch and not joins:
                 others.append(item)
             else:
                 batch.append(item)
@@ -201,10 +206,19 @@ class Servable:
             signature, {name: np.concatenate([item.inputs[name] for item in batch]) for name in names}
         )
         ends = np.cumsum([item.rows for item in batch])
+        if any(value.shape[:1] != (ends[-1],) for value in outputs.values()):
+            return [self.compute(signature, item.inputs) for item in batch]
         return [
             {name: value[end - item.rows : end] for name, value in outputs.items()}
             for item, end in zip(batch, ends, strict=True)
         ]
+
+
+def _is_of_this_package(directory: Path) -> bool:
+    try:
+        return bool(read_manifest(directory)["signatures"])
+    except ArtifactError:
+        return False
 
 
 def _is_wanted(item: Item) -> bool:

@@ -19,7 +19,7 @@ from tfgantl.files import Replacing
 from tfgantl.gan import GAN
 from tfgantl.progress import log
 
-MAX_TO_KEEP = 3  # TensorFlow drops the oldest before the manifest of the newest is there
+MAX_TO_KEEP = 2
 
 
 class Stateful(Protocol):
@@ -67,7 +67,8 @@ class Checkpoints:
         self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
         # `variables` and `kept` are names within the files.
         state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(best_weights))
-        self._state, self._manager = state, _manager(state, self.directory)
+        state.save_counter  # noqa: B018 - makes it, so that files always hold it
+        self._state = state
         self._saved: int | None = None
         self._numbers = [v.value for v in variables.values() if tf.as_dtype(v.dtype).is_floating]
 
@@ -94,7 +95,8 @@ class Checkpoints:
                 f"last good checkpoint: {self.last}"
             )
         try:
-            self._manager.save(checkpoint_number=step)
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._state.write(str(self.directory / f"step-{step}"))
             files = sorted(self.directory.glob(f"step-{step}.*"))
             manifest = {
                 "step": step,
@@ -106,9 +108,7 @@ class Checkpoints:
             with Replacing(self.directory / f"step-{step}.json") as temporary:
                 content = json.dumps(manifest)
                 temporary.write_text(f"{content}\n{hashlib.sha256(content.encode()).hexdigest()}\n")
-            for path in self.directory.glob("step-*.json"):
-                if not path.with_suffix(".index").is_file():  # TensorFlow has dropped what it was for
-                    path.unlink()
+            self._drop_old(step)
             self._saved = step
         except tf.errors.OpError as error:
             place = "into memory" if is_out_of_memory(error) else "on the disk"
@@ -145,6 +145,15 @@ class Checkpoints:
             raise RunError(f"{self.directory}: one checkpoint must be whole. Received: {len(found)}, all damaged")
         return None
 
+    def _drop_old(self, newest: int) -> None:
+        """Deletes all checkpoints of this directory but the last, and what saves that were killed have left."""
+        others = [step for step in self._steps() if step != newest]
+        kept = {newest, *others[: MAX_TO_KEEP - 1]}
+        for path in sorted(self.directory.glob("step-*"), key=lambda path: path.suffix != ".json"):
+            match = re.fullmatch(r"step-(\d+)\..+", path.name)
+            if match and int(match[1]) not in kept:
+                path.unlink()
+
     def _steps(self) -> list[int]:
         found = (re.fullmatch(r"step-(\d+)\.json", path.name) for path in self.directory.glob("step-*.json"))
         return sorted((int(match[1]) for match in found if match), reverse=True)
@@ -164,15 +173,6 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, TypeError) as error:
             log(f"{path}: checkpoint left out, {error}")
             return None
-
-
-def _manager(state: tf.train.Checkpoint, directory: Path) -> tf.train.CheckpointManager:
-    options = {"max_to_keep": MAX_TO_KEEP, "checkpoint_name": "step"}
-    try:
-        return tf.train.CheckpointManager(state, str(directory), **options)
-    except (ValueError, tf.errors.OpError):  # TensorFlow's own list is damaged; the manifests are what counts
-        (directory / "checkpoint").unlink()
-        return tf.train.CheckpointManager(state, str(directory), **options)
 
 
 def _hash(path: Path) -> str:

@@ -1,8 +1,13 @@
-"""The one way into TensorFlow for a SavedModel: no graph is loaded before its operations have been looked at."""
+"""The one way into TensorFlow for a SavedModel: no graph is loaded before its operations have been looked at.
+
+What is loaded is a copy: of the bytes that were looked at, without what only saving would run.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +16,7 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.operations import check_operations
 from tfgantl.untrusted.savedmodels import read_graph, tags_of
+from tfgantl.untrusted.stripping import StrippedCopy, without_saving
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
@@ -33,9 +39,12 @@ def load_saved_model(directory: Path, allow_ops: tuple[str, ...] = (), where: st
     """
     where = where or str(directory)
     tags = tags_of(directory)
-    check_operations(read_graph(directory, tags), allow_ops, where)
-    with intact(f"{where}: {INTACT}"):  # TensorFlow raises whatever its reader meets first
-        return tf.saved_model.load(str(directory), tags=tags)
+    graph = without_saving(read_graph(directory, tags))
+    check_operations(graph, allow_ops, where)
+    with _copy(directory, graph) as copy, intact(f"{where}: {INTACT}"):  # TensorFlow raises what its reader meets first
+        loaded = tf.saved_model.load(str(copy.path), tags=tags)
+        copy.keep_for(loaded)
+        return loaded
 
 
 def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
@@ -50,15 +59,28 @@ def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
     Raises:
         ArtifactError: If it is missing, damaged, or could do more than compute.
     """
-    check_operations(read_graph(directory, SERVED), (), str(directory))
+    found = without_saving(read_graph(directory, SERVED))
+    check_operations(found, (), str(directory))
     v1 = tf.compat.v1
     session = v1.Session(graph=v1.Graph())
     logging.getLogger("tensorflow").addFilter(_is_not_of_sessions)
     try:
-        with intact(f"{directory}: {INTACT}"), session.graph.as_default():
-            return session, v1.saved_model.load(session, SERVED, str(directory))
+        with _copy(directory, found) as copy, intact(f"{directory}: {INTACT}"), session.graph.as_default():
+            graph = v1.saved_model.load(session, SERVED, str(copy.path))
+            copy.keep_for(session)
+            return session, graph
     except ArtifactError:
         session.close()
+        raise
+
+
+@contextmanager
+def _copy(directory: Path, graph: MetaGraphDef) -> Iterator[StrippedCopy]:
+    copy = StrippedCopy(directory, graph)
+    try:
+        yield copy
+    except BaseException:
+        copy.remove()
         raise
 
 

@@ -2,9 +2,9 @@
 
 Refused are operations that TensorFlow does not know (custom ones run native code), that read or write files or the
 network, that run Python, and all others that keep a state, unless they are known to be harmless. Loading a SavedModel
-restores its variables by file operations. Two things are therefore allowed, and no more: reading the file that the
-loader names, in what only the loader runs; and writing, in what only saving would run, which nothing here does. Who
-drew the graph also drew its edges, so neither is granted to anything that another part can reach.
+restores its variables by file operations. One thing is therefore allowed, and no more: reading the file that the loader
+names, in what only the loader runs. Who drew the graph also drew its edges, so it is not granted to anything that
+another part can reach. What only saving would run is not loaded at all: see `stripping`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.untrusted.reachability import ancestors, called_by, closure, fetched, references, roots, tensor_name
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.function_pb2 import FunctionDef
@@ -42,7 +43,6 @@ REACHES_OUT = re.compile(
     r"|^Abort$|Host|TPU|Tpu|Summary|^Rpc|^Xla|^_Xla|^BatchFunction|RemoteFused"
 )
 READS = {"RestoreV2", "Restore", "RestoreSlice"}  # from the file that their first input names
-WRITES = {"SaveV2", "Save", "SaveSlices", "MergeV2Checkpoints", "ShardedFilename"}
 CALLS = {"PartitionedCall", "StatefulPartitionedCall"}  # what hands its inputs, in their order, to a function
 
 
@@ -93,33 +93,25 @@ def _is_harmless(op: str) -> bool:
     from tensorflow.python.framework import op_def_registry
 
     definition = op_def_registry.get(op)
-    if definition is None or REACHES_OUT.search(op):
+    if definition is None or REACHES_OUT.search(op) or (op.startswith("_") and op not in HARMLESS):
         return False
     return not definition.is_stateful or op in HARMLESS
 
 
 def _operations(graph: MetaGraphDef) -> Iterator[str]:
-    """Names of all operations that loading or calling can run, but for what the saver is there for."""
+    """Names of all operations that loading or calling can run, but for reads of the file that the loader names."""
     functions = {f.signature.name: f for f in graph.graph_def.library.function}
     nodes = {node.name: node for node in graph.graph_def.node}
-    fetched = _ancestors(nodes, _fetched(graph))
-    restored = _ancestors(nodes, [graph.saver_def.restore_op_name])
-    saved = _ancestors(nodes, [graph.saver_def.save_tensor_name]) - fetched - restored
-    restored -= fetched
-    others = [node for name, node in nodes.items() if name not in saved and name not in restored]
+    restored = ancestors(nodes, [graph.saver_def.restore_op_name]) - ancestors(nodes, fetched(graph))
+    others = [node for name, node in nodes.items() if name not in restored]
     yield from _names(functions, others)
-    called = _called(functions, others) | _closure(functions, _roots(graph))
+    called = called_by(functions, others) | closure(functions, roots(graph))
 
     restoring = [nodes[name] for name in restored]
-    yield from _of_restoring(functions, called, restoring, {_tensor(graph.saver_def.filename_tensor_name)}, set())
-    called_by_restoring = _called(functions, restoring)
-
-    saving = [nodes[name] for name in saved]
-    only_saving = _called(functions, saving) - called - called_by_restoring
-    for node in (*saving, *(node for name in only_saving for node in functions[name].node_def)):
-        yield from (op for op in _names(functions, [node]) if op not in WRITES | READS)
+    yield from _of_restoring(functions, called, restoring, {tensor_name(graph.saver_def.filename_tensor_name)}, set())
+    called_by_restoring = called_by(functions, restoring)
     for name, function in functions.items():
-        if name in called or name not in only_saving | called_by_restoring:
+        if name in called or name not in called_by_restoring:
             yield from _names(functions, function.node_def)
 
 
@@ -140,15 +132,15 @@ def _of_restoring(
         seen: What has been looked at: functions, with the arguments that hold the name.
     """
     for node in nodes:
-        if not (node.op in READS and node.input and _tensor(node.input[0]) in file):
+        if not (node.op in READS and node.input and tensor_name(node.input[0]) in file):
             yield from _names(functions, [node])
-        for name in set(_references(node, functions)) - called:
+        for name in set(references(node, functions)) - called:
             arguments = functions[name].signature.input_arg
             passes = node.op == name or node.op in CALLS
             held = {
-                a.name for a, given in zip(arguments, node.input, strict=False) if _tensor(given) in file and passes
+                a.name for a, given in zip(arguments, node.input, strict=False) if tensor_name(given) in file and passes
             }
-            inner = {_tensor(argument) for argument in held}
+            inner = {tensor_name(argument) for argument in held}
             if (name, frozenset(inner)) not in seen:
                 seen.add((name, frozenset(inner)))
                 yield from _of_restoring(functions, called, functions[name].node_def, inner, seen)
@@ -156,72 +148,3 @@ def _of_restoring(
 
 def _names(functions: Mapping[str, FunctionDef], nodes: Iterable[NodeDef]) -> Iterator[str]:
     return (node.op for node in nodes if node.op not in functions)
-
-
-def _tensor(name: str) -> str:
-    """A name in full: the first output of a node may be called by the name of the node."""
-    return name if ":" in name or name.startswith("^") else f"{name}:0"
-
-
-def _roots(graph: MetaGraphDef) -> Iterator[str]:
-    """Functions that the loader, Python or differentiation may call, by whatever part of the file names them."""
-    objects = graph.object_graph_def
-    yield from objects.concrete_functions
-    for node in objects.nodes:
-        yield node.bare_concrete_function.concrete_function_name
-        yield from node.function.concrete_functions
-    library = graph.graph_def.library
-    yield from (gradient.gradient_func for gradient in library.gradient)
-    yield from (gradient.gradient_func for gradient in library.registered_gradients)
-    # What Grappler may put in the place of another function.
-    yield from (f.signature.name for f in library.function if "api_implements" in f.attr)
-
-
-def _fetched(graph: MetaGraphDef) -> Iterator[str]:
-    """Names of nodes that a signature or the loader asks for, those of the saver apart."""
-    for signature in graph.signature_def.values():
-        for tensor in (*signature.outputs.values(), *signature.inputs.values()):
-            yield tensor.name
-            for part in tensor.composite_tensor.components:
-                yield part.name
-            yield from (tensor.coo_sparse.values_tensor_name, tensor.coo_sparse.indices_tensor_name)
-    for key, collection in graph.collection_def.items():
-        if "saver" not in key:
-            yield from collection.node_list.value
-
-
-def _ancestors(nodes: Mapping[str, NodeDef], names: Iterable[str]) -> set[str]:
-    found, queue = set(), [name.split(":")[0].lstrip("^") for name in names if name]
-    while queue:
-        name = queue.pop()
-        if name in nodes and name not in found:
-            found.add(name)
-            queue += [parent.split(":")[0].lstrip("^") for parent in nodes[name].input]
-    return found
-
-
-def _called(functions: Mapping[str, FunctionDef], nodes: Iterable[NodeDef]) -> set[str]:
-    return _closure(functions, {name for node in nodes for name in _references(node, functions)})
-
-
-def _references(node: NodeDef, functions: Mapping[str, FunctionDef]) -> Iterator[str]:
-    """Functions that a node may call: by an attribute, or because its operation is a function."""
-    if node.op in functions:
-        yield node.op
-    queue = list(node.attr.values())
-    while queue:
-        value = queue.pop()
-        for function in (value.func, *value.list.func):
-            queue += function.attr.values()
-            if function.name in functions:
-                yield function.name
-
-
-def _closure(functions: Mapping[str, FunctionDef], names: Iterable[str]) -> set[str]:
-    found, queue = set(), list(names)
-    while queue:
-        name = queue.pop()
-        if name in functions and name not in found:
-            found.add(name)
-            queue += [r for node in functions[name].node_def for r in _references(node, functions)]
-    return found

@@ -3,10 +3,12 @@
 import re
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 MAX_PIXELS = 16_000_000  # of one file that is served
 MAX_REQUEST_PIXELS = 64_000_000  # of all files of one request
+MAX_PNG = 2**25  # bytes of one that this package has written
 MAX_SCANS = 64  # of a JPEG: each is a pass over all pixels, and takes 30 bytes; cameras and programs write about ten
 _MARKER = re.compile(rb"\xff([^\x00\xff])")  # without the bytes that may fill the space before it: those cost time
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
@@ -35,6 +37,17 @@ def pixels_of(file: bytes) -> int:
             height, width = struct.unpack(">HH", file[start + 3 : start + 7])
             return width * height
     return 0
+
+
+def png_in(path: Path) -> bytes | None:
+    """The content of a PNG file, of at most `MAX_PNG` bytes; `None` for anything else, such as a link to a secret."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_PNG:
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content if content.startswith(PNG) else None
 
 
 def scans_of(file: bytes) -> int:

@@ -25,7 +25,7 @@ def adaptation_report(
     """
     adapted = training.adapted
     captions = {
-        "source": "Before: the source, one class a row",
+        "source": f"Before: the source{', one class a row' if adapted.gan.num_classes else ''}",
         "adapted": "After: adapted, the same latents and labels",
         "real": "Real training images",
         "baseline": "Baseline: from scratch, same budget, same latents and labels",

@@ -77,7 +77,7 @@ def pretraining_report(
             f"({trained.images_per_second:.0f} images/s); the state of step {trained.best_step} was restored."
         ],
         pictures={
-            "Generated images, one class a row": sheet(generated),
+            f"Generated images{', one class a row' if trained.gan.num_classes else ''}": sheet(generated),
             "Real training images": sheet(prepared.examples["train"].subset(SHEET)[0]),
             "Learning curves": curves({"pretrain": trained.history}, {"pretrain": trained.best_step}),
         },

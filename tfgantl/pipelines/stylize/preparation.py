@@ -55,7 +55,7 @@ class Job:
 
     def opening(self) -> str:
         """What is about to be painted, for the log."""
-        return f"{len(self.contents)} pictures, {len(self.styles)} styles"
+        return f"pictures: {len(self.contents)}, styles: {len(self.styles)}"
 
     def read(self, path: Path | None) -> np.ndarray | None:
         """A picture of the content, uint8 (height, width, 3)."""

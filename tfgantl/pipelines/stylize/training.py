@@ -54,7 +54,7 @@ class PreparedStyles:
     def opening(self) -> str:
         """What the run is about to train on, for its log."""
         discriminator = ", discriminator of the base" if self.base_discriminator else ""
-        return f"{len(self.materials.training)} pictures, {len(self.materials.names)} styles{discriminator}"
+        return f"pictures: {len(self.materials.training)}, styles: {len(self.materials.names)}{discriminator}"
 
     def facts(self) -> dict[str, str]:
         """What the results depend on, beside settings and packages: hashes of pictures and weights."""
