@@ -333,3 +333,45 @@ def test_a_mistake_that_quotes_a_mass_of_values_is_cut(capsys):
     with pytest.raises(SystemExit):
         adapt.main(["--steps", f"[{', '.join(['1'] * 20_000)}]"])
     assert len(capsys.readouterr().err) < 3000
+
+
+def test_the_console_script_finds_classes_in_the_working_directory(tmp_path):
+    """As `python -m` does; but nothing there takes the place of a package."""
+    (tmp_path / "my_methods.py").write_text(
+        "from dataclasses import dataclass\nfrom tfgantl.transfer import FineTune\n\n\n"
+        "@dataclass(frozen=True)\nclass Mine(FineTune):\n    rate: float = 0.5\n"
+    )
+    (tmp_path / "yaml.py").write_text("raise SystemExit('taken for the package')")
+    script = Path(sys.executable).with_name("tfgantl")
+    command = [script, "adapt", "--transfer", "my_methods.Mine", "--transfer.rate", "0.25", "--print_config"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    recipe = yaml.safe_load(done.stdout)
+    assert recipe["transfer"] == {"class_path": "my_methods.Mine", "init_args": {"rate": 0.25}}
+
+
+def test_looking_after_versions_needs_no_tensorflow(tmp_path):
+    for number in "12":
+        (tmp_path / "x" / number).mkdir(parents=True)
+    code = (
+        "import sys; from tfgantl.pipelines.export import main\n"
+        "assert main(['--list', 'x']) == 0 and main(['--rollback', 'x']) == 0\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x" / "withdrawn-2").is_dir()
+
+
+def test_an_interrupt_that_a_library_has_made_an_error_of_is_one(monkeypatch, capsys):
+    """Within a call from C, as while TensorFlow traces, it becomes a SystemError."""
+
+    def work(config):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("bad argument to internal function") from error
+
+    monkeypatch.setattr(cli, "quiet_tensorflow", lambda: None)
+    assert cli.run(export.ExportConfig, "export", work, {}, ["--list", "x"]) == 130
+    assert capsys.readouterr().err == "tfgantl export: error: interrupted\n"

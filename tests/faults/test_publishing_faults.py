@@ -86,7 +86,7 @@ def test_an_export_that_fails_leaves_nothing(generator, tmp_path, monkeypatch):
     monkeypatch.setattr(publishing, "write_manifest", full)
     with pytest.raises(RunError, match="`export_dir` must be a directory that can be written.*No space left"):
         publish(generator, tmp_path / "model")
-    assert not list((tmp_path / "model").iterdir())
+    assert not (tmp_path / "model").exists()
 
 
 def test_leftovers_that_cannot_be_removed_are_left(tmp_path, monkeypatch):
@@ -180,3 +180,20 @@ def test_a_picture_of_a_run_that_is_a_link_is_not_published(generator, tmp_path)
     (tmp_path / "run" / "before_after.png").symlink_to(tmp_path / "secret")
     assert export(["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model")]) == 0
     assert not (tmp_path / "model" / "1" / "assets.extra" / "before_after.png").exists()
+
+
+def test_a_run_that_has_not_ended_is_published_under_its_name_and_it_is_said(generator, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "runs" / "my-pictures" / "3"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("{}\n")
+    generator.save(run / "generator.keras")
+    monkeypatch.chdir(tmp_path)
+    assert export(["--model", str(run)]) == 0
+    assert versions_in(tmp_path / "exported" / "my-pictures") == [1]
+    assert "the run has not ended" in capsys.readouterr().err
+
+
+def test_an_export_that_is_refused_leaves_no_directory(tmp_path, capsys):
+    (tmp_path / "broken.keras").write_bytes(b"no archive")
+    assert export(["--model", str(tmp_path / "broken.keras"), "--export_dir", str(tmp_path / "model")]) == 4
+    assert not (tmp_path / "model").exists()
