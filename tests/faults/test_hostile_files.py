@@ -1,0 +1,71 @@
+"""Files of a few kilobytes that would take gigabytes or hours: refused by what they would take, before they take it."""
+
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+from conftest import growth_below
+from h5py import h5d, h5p, h5s, h5t
+
+from tfgantl.errors import ArtifactError
+from tfgantl.pretrained.weights_h5 import read_weights_h5
+from tfgantl.untrusted.hdf5 import read_hdf5
+
+MIB = 2**20
+
+
+# --- HDF5 ---
+
+
+def chunk_of(*filters, packed=None, skipped=0):
+    """A dataset in one chunk of a kilobyte, which is stored as it is given here."""
+
+    def make(file):
+        plist = h5p.create(h5p.DATASET_CREATE)
+        plist.set_chunk((256,))
+        for name, *options in filters:
+            getattr(plist, f"set_{name}")(*options)
+        data = h5d.create(file.id, b"w", h5t.IEEE_F32LE, h5s.create_simple((256,)), plist)
+        data.write_direct_chunk((0,), packed, skipped)
+
+    return make
+
+
+def chunks_of_one(file):
+    """Each takes 4 kB of memory, and nothing of the file."""
+    file.create_dataset("w", (2_000_000,), "f4", chunks=(1,))
+
+
+TWICE = zlib.compress(zlib.compress(bytes(256 * MIB)))
+CHUNKS = {
+    "deflated twice": (chunk_of(["deflate"], ["deflate"], packed=TWICE), r"in this order. Received: \[1, 1\]"),
+    "deflated once": (chunk_of(["deflate"], packed=zlib.compress(bytes(64 * MIB))), "unpack to at most 1024 bytes"),
+    "behind a checksum": (
+        chunk_of(["deflate"], ["fletcher32"], packed=zlib.compress(bytes(64 * MIB)) + bytes(4)), "at most 1024 bytes",
+    ),
+    "stored as it is": (chunk_of(["shuffle"], packed=bytes(MIB)), "chunks of at most 1024 bytes. Received: 1048576"),
+    "another filter": (chunk_of(["scaleoffset", 2, 0], packed=bytes(1024)), r"in this order. Received: \[6\]"),
+    "chunks of one number": (chunks_of_one, "must be in at most 1024 chunks. Received: 2000000"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CHUNKS)
+def test_chunks_of_hdf5_unpack_to_their_size(tmp_path, kind):
+    make, message = CHUNKS[kind]
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        make(file)
+    for read in (read_hdf5, read_weights_h5):
+        with growth_below(32), pytest.raises(ArtifactError, match=message):
+            read(tmp_path / "w.weights.h5")
+
+
+def test_packed_weights_are_read(tmp_path):
+    values = np.random.default_rng(0).normal(size=(60, 50)).astype("f4")
+    options = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset("packed", data=values, chunks=(16, 16), **options)
+        file.create_dataset("unwritten", (60, 50), "f4", chunks=(16, 16), **options)
+    arrays = read_hdf5(tmp_path / "w.h5")
+    np.testing.assert_array_equal(arrays["packed"], values)
+    assert not arrays["unwritten"].any()
