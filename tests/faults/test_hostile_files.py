@@ -1,8 +1,10 @@
 """Files of a few kilobytes that would take gigabytes or hours: refused by what they would take, before they take it."""
 
+import zipfile
 import zlib
 
 import h5py
+import keras
 import numpy as np
 import pytest
 from conftest import growth_below
@@ -10,6 +12,7 @@ from h5py import h5d, h5p, h5s, h5t
 
 from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.weights_h5 import read_weights_h5
+from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.hdf5 import read_hdf5
 
 MIB = 2**20
@@ -69,3 +72,30 @@ def test_packed_weights_are_read(tmp_path):
     arrays = read_hdf5(tmp_path / "w.h5")
     np.testing.assert_array_equal(arrays["packed"], values)
     assert not arrays["unwritten"].any()
+
+
+def test_layers_of_one_name_keep_their_weights(tmp_path):
+    def block(name):
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.layers.Dense(4, name="dense")(inputs), name=name)
+
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, keras.layers.Dense(3, name="last")(block("two")(block("one")(inputs))))
+    network.save_weights(tmp_path / "w.weights.h5")
+    arrays = read_weights_h5(tmp_path / "w.weights.h5")
+    assert len(arrays) == 6 and "last/kernel" in arrays
+    kernels = [array for name, array in arrays.items() if name.endswith("dense/vars/kernel")]
+    np.testing.assert_array_equal(kernels, [w.numpy() for w in network.weights[:4:2]])
+    with h5py.File(tmp_path / "w.weights.h5", "r+") as file:  # a name that is the place of another layer
+        file["layers/dense/vars"].attrs["name"] = "layers/functional/layers/dense/vars"
+    with pytest.raises(ArtifactError, match="names of weights must be unique. Received: layers/functional/"):
+        read_weights_h5(tmp_path / "w.weights.h5")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_archives_hold_each_name_once(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
+        archive.writestr("a.npy", b"1")
+        archive.writestr("a.npy", b"2")
+    with pytest.raises(ArtifactError, match="names in the archive must be unique. Received: a.npy twice"):
+        read_npz(tmp_path / "w.npz")
