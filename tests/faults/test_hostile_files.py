@@ -1,5 +1,6 @@
 """Files of a few kilobytes that would take gigabytes or hours: refused by what they would take, before they take it."""
 
+import struct
 import zipfile
 import zlib
 
@@ -7,6 +8,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import growth_below
 from h5py import h5d, h5p, h5s, h5t
 
@@ -14,6 +16,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.weights_h5 import read_weights_h5
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.hdf5 import read_hdf5
+from tfgantl.untrusted.savedmodels import read_variables
 
 MIB = 2**20
 
@@ -99,3 +102,65 @@ def test_archives_hold_each_name_once(tmp_path):
         archive.writestr("a.npy", b"2")
     with pytest.raises(ArtifactError, match="names in the archive must be unique. Received: a.npy twice"):
         read_npz(tmp_path / "w.npz")
+
+
+# --- Checkpoints ---
+
+OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def checkpoint(folder, graph):
+    (folder / "variables").mkdir()
+    prefix = folder / "variables" / "variables"
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix), tensor_names=[OBJECTS, "w"], shape_and_slices=["", ""], tensors=[graph, tf.ones([4])]
+    )
+    return prefix
+
+
+def masked(data, folder):
+    """The checksum of TensorFlow, which it writes behind each record."""
+    with tf.io.TFRecordWriter(str(folder / "record")) as writer:
+        writer.write(data)
+    return (folder / "record").read_bytes()[-4:]
+
+
+def millions_of_strings(folder):
+    """The shape in the index becomes (127, 127, 127, 30, 1)."""
+    index = checkpoint(folder, tf.constant("", shape=[1, 1, 1, 1, 1])).with_suffix(".index")
+    content = index.read_bytes()
+    end = next(n for n in range(20, len(content)) if masked(content[:n], folder) == content[n : n + 4])
+    side = b"\x12\x02\x08"
+    block = content[:end].replace((side + b"\x01") * 5, (side + b"\x7f") * 3 + side + b"\x1e" + side + b"\x01")
+    index.write_bytes(block + masked(block, folder) + content[end + 4 :])
+
+
+def strings_that_are_there(folder):
+    checkpoint(folder, tf.constant([""] * 100))
+
+
+def long_string(folder):
+    """The length before the string becomes a gigabyte, for which TensorFlow would make room."""
+    data = checkpoint(folder, tf.constant("a" * 40)).with_suffix(".data-00000-of-00001")
+    length = b"\x80\x80\x80\x80\x04" + masked(struct.pack("<I", 2**30), folder)
+    data.write_bytes(length + data.read_bytes()[len(length) :])
+
+
+def flipped(folder):
+    data = checkpoint(folder, tf.constant("a" * 40)).with_suffix(".data-00000-of-00001")
+    data.write_bytes(data.read_bytes().replace(b"aaa", b"aab", 1))
+
+
+STRINGS = {
+    millions_of_strings: "variables must be in the files. Received: 61451506 of 2[0-9] bytes",
+    strings_that_are_there: f"intact variables. Received: {OBJECTS} is not one string",
+    long_string: f"intact variables. Received: {OBJECTS} claims to have 1073741824 bytes",
+    flipped: f"intact variables. Received: a checksum of {OBJECTS} that is wrong",
+}
+
+
+@pytest.mark.parametrize("make", STRINGS, ids=lambda make: make.__name__)
+def test_strings_of_a_checkpoint_are_as_long_as_they_claim(tmp_path, make):
+    make(tmp_path)
+    with growth_below(32), pytest.raises(ArtifactError, match=STRINGS[make]):
+        read_variables(tmp_path)
