@@ -1,5 +1,6 @@
 """Files of a few kilobytes that would take gigabytes or hours: refused by what they would take, before they take it."""
 
+import json
 import struct
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.weights_h5 import read_weights_h5
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.hdf5 import read_hdf5
+from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.savedmodels import read_variables
 
 MIB = 2**20
@@ -164,3 +166,82 @@ def test_strings_of_a_checkpoint_are_as_long_as_they_claim(tmp_path, make):
     make(tmp_path)
     with growth_below(32), pytest.raises(ArtifactError, match=STRINGS[make]):
         read_variables(tmp_path)
+
+
+# --- Networks inside of networks ---
+
+
+def doubling(path):
+    """Each level calls the one before twice; with open sides, Keras follows each call to its end."""
+    inner = None
+    for level in range(30):
+        inputs = keras.Input((3,), name=f"input{level}")
+        outputs = keras.layers.Activation("tanh")(inputs) if inner is None else inner(inner(inputs))
+        inner = keras.Model(inputs, outputs, name=f"level{level}")
+    inner.save(path)
+
+    def opened(config):
+        return json.loads(json.dumps(config).replace("[null, 3]", "[null, null]"))
+
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = json.dumps(opened(json.loads(members["config.json"]))).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def wide(side):
+    inputs = keras.Input((side, side, 1))
+    layers = keras.layers.UpSampling2D(20_000), keras.layers.MaxPooling2D(2500)
+    return keras.Model(inputs, layers[1](layers[0](inputs)), name="wide")
+
+
+def called_by(call):
+    """A network of open sides inside of one whose sides are known."""
+
+    def save(path):
+        latents = keras.Input((1,))
+        keras.Model(latents, call(keras.layers.Reshape((1, 1, 1, 1))(latents))).save(path)
+
+    return save
+
+
+NETWORKS = {
+    "doubling": (doubling, "layers must be called at most 10000 times. Received: 3221225439"),
+    "open sides": (called_by(lambda x: wide(None)(x[:, 0])), "at most 1073741824 bytes .*: 1600000256"),
+    "in a sequence": (
+        called_by(lambda x: keras.Sequential([keras.Input((None, None, 1)), wide(None)])(x[:, 0])),
+        "at most 1073741824 bytes .*: 1600000256",
+    ),
+    "for each step": (
+        called_by(lambda x: keras.layers.TimeDistributed(wide(None))(x)),
+        "a network in a TimeDistributed must have fixed sides. Received: wide",
+    ),
+    "fixed, for each step": (
+        called_by(lambda x: keras.layers.TimeDistributed(wide(1))(x)), "at most 1073741824 bytes .*: 1600000256",
+    ),
+    "sides that depend on values": (
+        called_by(lambda x: keras.ops.nonzero(x)[0]), "shapes must follow from those of the inputs",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_networks_inside_of_networks_are_followed_as_they_are_called(tmp_path, kind):
+    save, message = NETWORKS[kind]
+    save(tmp_path / "generator.keras")
+    with growth_below(64), pytest.raises(ArtifactError, match=message):
+        load_network(tmp_path / "generator.keras")
+
+
+def test_networks_inside_of_networks_load(tmp_path):
+    def conv():
+        inputs = keras.Input((None, None, 3))
+        return keras.Model(inputs, keras.layers.Conv2D(3, 3, padding="same")(inputs))
+
+    inputs, inner = keras.Input((None, None, 3)), conv()
+    outer = keras.Model(inputs, keras.Sequential([keras.Input((None, None, 3)), conv()])(inner(inner(inputs))))
+    outer.save(tmp_path / "stylizer.keras")
+    given = np.random.default_rng(0).normal(size=(2, 20, 24, 3)).astype("f4")
+    np.testing.assert_allclose(load_network(tmp_path / "stylizer.keras")(given), outer(given), atol=1e-6)
