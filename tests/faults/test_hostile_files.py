@@ -14,6 +14,7 @@ from conftest import growth_below
 from h5py import h5d, h5p, h5s, h5t
 
 from tfgantl.errors import ArtifactError
+from tfgantl.pretrained.refit.classes import _from_file
 from tfgantl.pretrained.weights_h5 import read_weights_h5
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.hdf5 import read_hdf5
@@ -245,3 +246,18 @@ def test_networks_inside_of_networks_load(tmp_path):
     outer.save(tmp_path / "stylizer.keras")
     given = np.random.default_rng(0).normal(size=(2, 20, 24, 3)).astype("f4")
     np.testing.assert_allclose(load_network(tmp_path / "stylizer.keras")(given), outer(given), atol=1e-6)
+
+
+# --- YAML ---
+
+
+def test_a_class_map_of_merged_keys_has_an_end(tmp_path):
+    text = "a0: &a0 {x: 1, y: 2}\n"
+    for level in range(1, 12):
+        text += f"a{level}: &a{level}\n  <<: [{', '.join([f'*a{level - 1}'] * 9)}]\n"
+    (tmp_path / "map.yaml").write_text(text)
+    with (
+        growth_below(32),
+        pytest.raises(ArtifactError, match="`class_map` must have at most 100000 values. Received: "),
+    ):
+        _from_file(tmp_path / "map.yaml", 3, 3, None, None)
