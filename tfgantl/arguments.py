@@ -8,9 +8,7 @@ from typing import Any
 import yaml
 
 from tfgantl import old_names
-from tfgantl.text_files import read_text
-
-MAX_VALUES = 100_000  # of a recipe, with what its aliases repeat
+from tfgantl.text_files import load_yaml, read_text
 
 
 def underscored(arguments: list[str]) -> list[str]:
@@ -196,17 +194,9 @@ def read_recipe(path: Path) -> dict:
         ValueError: If a few lines of it stand for a mass of values.
     """
     try:
-        text = read_text(path)
-        values = _expanded(yaml.compose(text, yaml.SafeLoader), {})
-        recipe = yaml.safe_load(text) if values <= MAX_VALUES else {}
+        recipe = load_yaml(read_text(path), f"{path}: a recipe")
     except (yaml.YAMLError, AttributeError):  # the latter for a date that is none
         return {}
-    except RecursionError as error:
-        raise ValueError(
-            f"{path}: a recipe must be nested less deeply. Received: {path.stat().st_size} bytes"
-        ) from error
-    if values > MAX_VALUES:
-        raise ValueError(f"{path}: a recipe must have at most {MAX_VALUES} values. Received: {values}")
     _check_classes(recipe, path)
     return recipe if isinstance(recipe, dict) else {}
 
@@ -222,16 +212,6 @@ def _check_classes(value: Any, path: Path) -> None:
                 f"{path}: options of {value['class_path']} must be under `init_args`. Received: {', '.join(beside)} "
                 "beside `class_path`"
             )
-
-
-def _expanded(node: Any, sizes: dict[int, int]) -> int:
-    """How many values a node of YAML stands for, with everything that it refers to."""
-    if id(node) not in sizes:
-        sizes[id(node)] = MAX_VALUES  # what contains itself has no end
-        inner = node.value if isinstance(node, yaml.CollectionNode) else []
-        parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
-        sizes[id(node)] = 1 + sum(_expanded(part, sizes) for part in parts)
-    return sizes[id(node)]
 
 
 def _spelled_entry(entry: Any, names: list[str]) -> Any:

@@ -1,5 +1,6 @@
 """`.weights.h5` of Keras 3 as named arrays."""
 
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -15,10 +16,11 @@ def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
 
     Returns:
         `[generator/ | discriminator/]<layer>/<kernel | bias | gamma | beta | moving_mean | moving_variance>` → array.
-        The file numbers the weights of a layer; their roles follow from their shapes.
+        The file numbers the weights of a layer; their roles follow from their shapes. Layers that share a name have
+        their place in the file instead.
 
     Raises:
-        ArtifactError: If the file is missing, damaged, too large, or points to other files.
+        ArtifactError: If the file is missing, damaged, too large, ambiguous, or points to other files.
     """
     if not path.is_file():
         raise ArtifactError(f"{path}: must be a .weights.h5 file. Received: no such file")
@@ -26,23 +28,34 @@ def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
     with intact(f"{path}: must be an intact .weights.h5 of Keras"):
         with h5py.File(path, "r") as file:
             datasets = find_datasets(file, path)
-            return _named_by_layer(file, datasets)
+            return _named_by_layer(file, datasets, path)
 
 
-def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset]) -> dict[str, np.ndarray]:
+def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Path) -> dict[str, np.ndarray]:
     layers: dict[str, dict[int | str, np.ndarray]] = {}
     for name, dataset in datasets.items():
         parent, _, index = name.rpartition("/")
         layers.setdefault(parent, {})[int(index) if index.isdecimal() else index] = dataset[()]
+    labels = {parent: _label(file[parent], parent) for parent in layers}
+    uses = Counter(labels.values())
     arrays = {}
     for parent, arrays_of_layer in layers.items():
-        label = file[parent].attrs.get("name", parent.removesuffix("/vars").rpartition("/")[2])
-        top = parent.partition("/")[0]
-        prefix = f"{top}/" if top in ("generator", "discriminator", "ema_generator") else ""
+        # Networks inside of others may have layers of one name: these are called by their places.
+        label = labels[parent] if uses[labels[parent]] == 1 else parent
         order = sorted(arrays_of_layer, key=str)
         for place, role in zip(order, _roles([arrays_of_layer[i].ndim for i in order]), strict=True):
-            arrays[f"{prefix}{label}/{role or place}"] = arrays_of_layer[place]
+            name = f"{label}/{role or place}"
+            if name in arrays:
+                raise ArtifactError(f"{path}: names of weights must be unique. Received: {name} twice")
+            arrays[name] = arrays_of_layer[place]
     return arrays
+
+
+def _label(group: h5py.Group, parent: str) -> str:
+    """Name of a layer, behind that of the network of a pair that it is in."""
+    label = group.attrs.get("name", parent.removesuffix("/vars").rpartition("/")[2])
+    top = parent.partition("/")[0]
+    return f"{top}/{label}" if top in ("generator", "discriminator", "ema_generator") else str(label)
 
 
 def _roles(ranks: list[int]) -> list[str] | list[None]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -47,12 +48,15 @@ def check_digest(path: Path) -> None:
 
 
 def check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Raises `ArtifactError` if an archive would unpack to too much, or names places outside of it."""
+    """Raises `ArtifactError` if an archive would unpack to too much, or has names twice or outside of it."""
     members = archive.infolist()
     total = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     if total > MAX_BYTES or total > MAX_RATIO * max(packed, MIN_BYTES):
         raise ArtifactError(f"{path}: must unpack to at most {MAX_BYTES} bytes. Received: {total} from {packed}")
+    names = Counter(member.filename for member in members)
+    if twice := [name for name, uses in names.items() if uses > 1]:  # readers would differ in which one they take
+        raise ArtifactError(f"{path}: names in the archive must be unique. Received: {twice[0]} twice")
     for member in members:
         if member.filename.startswith("/") or ".." in PurePosixPath(member.filename).parts:
             raise ArtifactError(f"{path}: names in the archive must stay inside it. Received: {member.filename}")

@@ -1,12 +1,18 @@
 """HDF5 files: a small one can point to others, hold itself, and claim to be a petabyte."""
 
+import itertools
+import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py import h5z
 
 from tfgantl.errors import ArtifactError
 from tfgantl.untrusted.archives import MAX_BYTES, MAX_RATIO, MIN_BYTES
+
+FILTERS = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32)  # in the order in which h5py has them
+CHUNK_BYTES = 64  # of the file for each chunk, which takes some 4 kB of memory; those that h5py makes have thousands
 
 
 def read_hdf5(path: Path) -> dict[str, np.ndarray]:
@@ -56,15 +62,49 @@ def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
                 raise ArtifactError(f"{path}: {name} must hold numbers. Received: {item.dtype}")
 
     walk(file, "")
+    size = max(path.stat().st_size, MIN_BYTES)
     total = sum(map(_claimed, datasets.values()))
-    if total > min(MAX_BYTES, MAX_RATIO * max(path.stat().st_size, MIN_BYTES)):
+    if total > min(MAX_BYTES, MAX_RATIO * size):
         raise ArtifactError(f"{path}: must unpack to at most {MAX_BYTES} bytes. Received: {total}")
+    chunks = sum(int(np.prod(_grid(dataset), dtype=object)) for dataset in datasets.values() if dataset.chunks)
+    if chunks > size // CHUNK_BYTES:
+        raise ArtifactError(f"{path}: must be in at most {size // CHUNK_BYTES} chunks. Received: {chunks}")
+    for name, dataset in datasets.items():
+        _check_chunks(dataset, f"{path}: {name}")
     return datasets
+
+
+def _grid(dataset: h5py.Dataset) -> list[int]:
+    """How many chunks a dataset has in each direction."""
+    return [-(-side // chunk) for side, chunk in zip(dataset.shape, dataset.chunks, strict=True)]
 
 
 def _claimed(dataset: h5py.Dataset) -> int:
     """Bytes that reading takes: a chunk is unpacked as a whole, however little of it belongs to the dataset."""
-    sides = dataset.shape
-    if dataset.chunks:
-        sides = [-(-side // chunk) * chunk for side, chunk in zip(dataset.shape, dataset.chunks, strict=True)]
+    sides = (*_grid(dataset), *dataset.chunks) if dataset.chunks else dataset.shape
     return int(np.prod(sides, dtype=object)) * dataset.dtype.itemsize
+
+
+def _check_chunks(dataset: h5py.Dataset, where: str) -> None:
+    """Refuses chunks that unpack to more than their size, which HDF5 would follow to their end."""
+    plist = dataset.id.get_create_plist()
+    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    if filters != [known for known in FILTERS if known in filters]:  # each once: two of deflate make a million to one
+        raise ArtifactError(
+            f"{where} must be packed by shuffle, deflate and fletcher32, in this order. Received: {filters}"
+        )
+    if not filters:
+        return
+    most = int(np.prod(dataset.chunks, dtype=object)) * dataset.dtype.itemsize
+    for place in itertools.product(*map(range, _grid(dataset))):
+        corner = tuple(i * side for i, side in zip(place, dataset.chunks, strict=True))
+        stored = dataset.id.get_chunk_info_by_coord(corner)
+        if stored.byte_offset is None:  # never written: zeros
+            continue
+        if stored.size > 2 * most + MIN_BYTES:  # packing makes numbers without a pattern a little larger
+            raise ArtifactError(f"{where} must have chunks of at most {most} bytes. Received: {stored.size}")
+        skipped, packed = dataset.id.read_direct_chunk(corner)
+        if h5z.FILTER_DEFLATE not in filters or skipped & 1 << filters.index(h5z.FILTER_DEFLATE):
+            continue
+        if len(zlib.decompressobj().decompress(packed, most + 1)) > most:
+            raise ArtifactError(f"{where} must have chunks that unpack to at most {most} bytes. Received: more")

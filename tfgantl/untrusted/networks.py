@@ -9,16 +9,17 @@ from typing import Any
 
 import h5py
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact
+from tfgantl.untrusted.activations import bytes_of, largest
 from tfgantl.untrusted.archives import check_digest, check_members
 from tfgantl.untrusted.hdf5 import find_datasets
 from tfgantl.untrusted.parts import is_part
 
 MAX_ACTIVATIONS = 2**30  # bytes of what one layer takes and gives, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
+MAX_CALLS = 10_000  # of layers, to build a network; large ones have a thousand
 MAX_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
 
 
@@ -63,7 +64,9 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     """
     plain = uncompiled(config)
     _check_parts(plain, path)
-    sizes = [_sizes(network) for network in _networks(plain)]
+    if (calls := _calls(plain)[1]) > MAX_CALLS:
+        raise ArtifactError(f"{path}: layers must be called at most {MAX_CALLS} times. Received: {calls}")
+    sizes = [_sizes(network, path) for network in _networks(plain)]
     claimed = sum(weights for weights, _ in sizes)
     if claimed > stored + MAX_SURPLUS:
         raise ArtifactError(f"{path}: weights must be in the file. Received: {stored} of {claimed} bytes")
@@ -95,6 +98,23 @@ def _check_parts(config: Any, path: Path) -> None:
         _check_parts(part, path)
 
 
+def _calls(config: Any) -> tuple[int, int]:
+    """How often layers are called, by a call of what is configured, and until that and what is inside are built.
+
+    A network inside of another is called as often as it has nodes there, so that levels multiply.
+    """
+    if isinstance(config, list):
+        parts = [_calls(part) for part in config]
+    elif isinstance(config, dict):
+        parts = [_calls(part) for key, part in config.items() if key not in ("inbound_nodes", "layers")]
+        for layer in config.get("layers") or ():
+            once, built = _calls(layer)
+            parts.append((times := max(len(layer.get("inbound_nodes") or ()), 1) * max(once, 1), built + times))
+    else:
+        return 0, 0
+    return sum(once for once, _ in parts), sum(built for _, built in parts)
+
+
 def _networks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The configurations of the networks that are to have their weights in the file."""
     parts = config["config"] if config.get("registered_name") == "tfgantl>GAN" else {"network": config}
@@ -106,34 +126,8 @@ def _networks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield uncompiled(parts[name])
 
 
-def _sizes(config: dict[str, Any]) -> tuple[int, int]:
+def _sizes(config: dict[str, Any], path: Path) -> tuple[int, int]:
     """Bytes of all weights, and of the largest activations; found in a graph, where nothing is allocated."""
     with tf.Graph().as_default():
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        return sum(map(_bytes, network.weights)), _largest(network)
-
-
-def _largest(network: keras.layers.Layer) -> int:
-    """Bytes of what the greediest layer takes and gives for one image; 0 for a network that is not made of layers."""
-    network = getattr(network, "_functional", None) or network  # that of a `Sequential`
-    parts = getattr(network, "_operations", ())
-    own = [_needed(part, node) for part in parts for node in part._inbound_nodes]
-    layers = [layer for layer in network._flatten_layers(include_self=False) if hasattr(layer, "_flatten_layers")]
-    inner = [_largest(layer) for layer in layers if isinstance(layer, keras.Model)]
-    return max([*own, *inner], default=0)
-
-
-def _needed(part: Any, node: Any) -> int:
-    """Bytes of what a layer takes and gives; attention also makes a table of all pairs of places, for each head."""
-    given, made = list(node.input_tensors), list(node.output_tensors)
-    table = 0
-    if "Attention" in type(part).__name__ and len(given[0].shape) >= 3:
-        places = [int(np.prod([side or 1 for side in tensor.shape[1:-1]], dtype=object)) for tensor in given[:2]]
-        heads = getattr(part, "num_heads", None) or getattr(part, "num_query_heads", None) or 1
-        table = heads * places[0] * places[-1] * 4
-    return sum(map(_bytes, [*given, *made])) + table
-
-
-def _bytes(tensor: Any) -> int:
-    """Bytes of a weight, or of an activation; a side that is not known counts once."""
-    return int(np.prod([side or 1 for side in tensor.shape], dtype=object)) * tf.as_dtype(tensor.dtype).size
+        return sum(map(bytes_of, network.weights)), largest(network, path)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, reason
+from tfgantl.untrusted.checkpoints import read_string
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 MAX_GRAPH_BYTES = 2**30
+OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"  # what TF2 adds to its checkpoints: which variable is whose
 
 
 def is_saved_model(directory: Path) -> bool:
@@ -66,10 +68,11 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
     with intact(f"{directory}: must hold intact variables"):
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        claimed = sum(int(np.prod(s, dtype=object)) * dtypes[n].size for n, s in shapes.items() if dtypes[n].size)
+        # A string takes at least the byte that holds its length.
+        claimed = sum(int(np.prod(s, dtype=object)) * max(dtypes[n].size, 1) for n, s in shapes.items())
         if claimed > stored:
             raise ArtifactError(f"{directory}: variables must be in the files. Received: {claimed} of {stored} bytes")
-        names = _names(reader) if "_CHECKPOINTABLE_OBJECT_GRAPH" in shapes else {name: name for name in shapes}
+        names = _names(prefix) if OBJECTS in shapes else {name: name for name in shapes}
         arrays: dict[str, np.ndarray] = {}
         for key, name in names.items():
             if key in dtypes and dtypes[key].is_floating:
@@ -82,11 +85,9 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _names(reader: Any) -> dict[str, str]:
+def _names(prefix: Path) -> dict[str, str]:
     """Key in the checkpoint → name of the variable in the program that wrote it."""
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
-        reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
-    )
+    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(read_string(prefix, OBJECTS))
     return {a.checkpoint_key: a.full_name or a.checkpoint_key for node in graph.nodes for a in node.attributes}

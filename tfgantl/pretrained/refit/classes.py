@@ -7,11 +7,10 @@ from typing import Literal
 import keras
 import numpy as np
 import tensorflow as tf
-import yaml
 
 from tfgantl.data.classes import same_names
 from tfgantl.data.examples import Examples
-from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.errors import ArtifactError, ConfigError, intact
 from tfgantl.gan import GAN
 from tfgantl.images import to_unit
 from tfgantl.models.structure import structure_of
@@ -19,7 +18,7 @@ from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.refit.base import Refit
 from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
 from tfgantl.random_streams import Stream
-from tfgantl.text_files import read_text
+from tfgantl.text_files import load_yaml, read_text
 
 MAX_BYTES = 2**20
 Start = int | Literal["average"] | None  # a class of the source, the mean of all, or the initial value
@@ -129,8 +128,11 @@ def _from_file(
     if not path.is_file():
         raise ConfigError(f"`class_map` must be {', '.join(WORDS)}, or a file. Received: {path}")
     text = read_text(path) if path.stat().st_size <= MAX_BYTES else ""
-    try:
-        mapping = yaml.safe_load(text)
+    with intact(
+        f"{path}: `class_map` must map classes of the target to classes of the source, by number or name, as YAML, "
+        "JSON or lines of two"
+    ):
+        mapping = load_yaml(text, f"{path}: `class_map`")
         if isinstance(mapping, str):  # lines of `target source`
             mapping = dict(line.replace(",", " ").split() for line in text.splitlines() if line.strip())
         mapping = dict(enumerate(mapping)) if isinstance(mapping, list) else mapping
@@ -138,11 +140,6 @@ def _from_file(
             _label(k, names): None if v in (None, "init") else v if v == "average" else _label(v, source_names)
             for k, v in mapping.items()
         }
-    except Exception as error:  # whatever the file holds
-        raise ArtifactError(
-            f"{path}: `class_map` must map classes of the target to classes of the source, by number or name, as YAML, "
-            f"JSON or lines of two. Received: {type(error).__name__}"
-        ) from error
     if set(mapping) != set(range(num_classes)):
         raise ArtifactError(
             f"{path}: `class_map` must name each of the {num_classes} classes of the target. "

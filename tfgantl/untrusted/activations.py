@@ -1,0 +1,96 @@
+"""What a network would need in memory for one image, from shapes alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.ops.function import Function
+
+from tfgantl.errors import ArtifactError
+
+OPEN_SIDE = 128  # of the image, where a network takes any
+
+
+def largest(network: keras.Model, path: Path) -> int:
+    """Bytes of what the greediest layer takes and gives for one image; 0 for a network that is not made of layers.
+
+    Args:
+        network: As it was built from its configuration, in a graph.
+        path: Where it is from, for messages.
+
+    Raises:
+        ArtifactError: If they do not follow from the sides of the image.
+    """
+    function = _function(network)
+    if function is None:
+        return max((largest(inner, path) for inner in _networks_in(network)), default=0)
+    needed = [0]
+    function._run_through_graph([_one(tensor) for tensor in function.inputs], lambda part: _noted(part, needed, path))
+    return max(needed)
+
+
+def bytes_of(tensor: Any) -> int:
+    """Bytes of a weight, or of an activation."""
+    return int(np.prod(tensor.shape, dtype=object)) * tf.as_dtype(tensor.dtype).size
+
+
+def _noted(part: Any, needed: list[int], path: Path) -> Callable[..., Any]:
+    """A function that computes the shapes that a layer gives, as Keras does, and notes what it needs.
+
+    A network inside is followed with the shapes that it is called with, as its own may be open.
+    """
+    function = _function(part)
+    if function is not None:
+        return lambda inputs, *_, **__: function._run_through_graph(inputs, lambda inner: _noted(inner, needed, path))
+    for network in _networks_in(part):
+        inner = _function(network)
+        if inner is not None and any(None in tensor.shape[1:] for tensor in inner.inputs):
+            raise ArtifactError(
+                f"{path}: a network in a {type(part).__name__} must have fixed sides. Received: {network.name}"
+            )
+        needed.append(largest(network, path))
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        outputs = part.compute_output_spec(*arguments, **options)
+        given, made = _tensors((arguments, options)), _tensors(outputs)
+        if unknown := [tensor.shape for tensor in made if None in tensor.shape]:
+            raise ArtifactError(f"{path}: shapes must follow from those of the inputs. Received: {unknown[0]}")
+        needed.append(_needed(part, given, made))
+        return outputs
+
+    return call
+
+
+def _function(part: Any) -> Function | None:
+    """The graph of layers of a network; `None` for anything else."""
+    part = getattr(part, "_functional", None) or part  # that of a `Sequential`
+    return part if isinstance(part, Function) else None
+
+
+def _networks_in(layer: Any) -> list[keras.Model]:
+    """The networks that a layer, which is none of layers itself, calls in its own way."""
+    inner = layer._flatten_layers(include_self=False) if isinstance(layer, keras.layers.Layer) else ()
+    return [part for part in inner if isinstance(part, keras.Model)]
+
+
+def _tensors(structure: Any) -> list[keras.KerasTensor]:
+    return [part for part in keras.tree.flatten(structure) if isinstance(part, keras.KerasTensor)]
+
+
+def _one(tensor: Any) -> keras.KerasTensor:
+    """The input for one image, of a usual size if it may have any."""
+    sides = [side or 1 for side in tensor.shape[:1]] + [side or OPEN_SIDE for side in tensor.shape[1:]]
+    return keras.KerasTensor(sides, dtype=tensor.dtype)
+
+
+def _needed(part: Any, given: list[keras.KerasTensor], made: list[keras.KerasTensor]) -> int:
+    """Bytes of what a layer takes and gives; attention also makes a table of all pairs of places, for each head."""
+    table = 0
+    if "Attention" in type(part).__name__ and len(given[0].shape) >= 3:
+        places = [int(np.prod(tensor.shape[1:-1], dtype=object)) for tensor in given[:2]]
+        heads = getattr(part, "num_heads", None) or getattr(part, "num_query_heads", None) or 1
+        table = heads * places[0] * places[-1] * 4
+    return sum(map(bytes_of, [*given, *made])) + table
