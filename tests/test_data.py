@@ -248,3 +248,14 @@ def test_fingerprint_sees_images_and_labels():
         Examples.from_arrays(i, y).fingerprint for i in (images, images[::-1]) for y in (labels, labels[::-1], None)
     }
     assert len(prints) == 6
+
+
+@pytest.mark.parametrize("sizes", [[2] * 10, [2] * 8 + [4], [3] * 5, [5, 2, 2, 2]], ids=str)
+def test_classes_too_small_for_a_part_each_give_one_together(sizes):
+    """Twenty pictures in ten folders, as people have them, need no option."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 4, 4, 1), np.uint8)
+    found = split_by_content(images, labels, {"validation": 0.25, "test": 0.25}, {}, 0, "mine")
+    assert len(found["test"]) >= 2 and len(found["validation"]) >= 2
+    assert set(labels[found["train"]]) == set(range(len(sizes)))
+    assert sorted(np.concatenate(list(found.values()))) == list(range(len(labels)))

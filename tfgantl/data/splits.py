@@ -74,10 +74,12 @@ def split_by_content(
     rng = np.random.default_rng([seed, 7])
     side_of: dict[str, str] = {}  # copies stay on one side, also those under two labels
     chosen: dict[str, list[np.integer]] = {split: [] for split in SPLITS}
-    for label in np.unique(classes):
+    names, sizes = np.unique(classes, return_counts=True)
+    tests = _counts(sizes, test, sizes)
+    validations = _counts(sizes[::-1], validation, (sizes - 1 - tests)[::-1])[::-1]  # from the other end
+    for label, n_test, n_validation in zip(names, tests, validations, strict=True):
         members = np.flatnonzero(classes == label)
         members = members[np.argsort(order[members], kind="stable")]
-        n_test, n_validation = round(len(members) * test), round(len(members) * validation)
         parts: dict[str, list[np.integer]] = {split: [] for split in SPLITS}
         for rank, index in enumerate(members):
             side = "test" if rank < n_test else "validation" if rank < n_test + n_validation else "train"
@@ -101,6 +103,20 @@ def split_by_content(
         if not chosen[split] and shares.get(split, 1.0) > 0:
             raise DataError(f"{where}: at least one image is needed for {split}. Received: {len(images)} images in all")
     return {split: np.sort(np.array(part, np.int64)) for split, part in chosen.items()}
+
+
+def _counts(sizes: np.ndarray, share: float, most: np.ndarray) -> np.ndarray:
+    """How many of each class are set aside: its share, or of classes too small for one each, one of some.
+
+    Args:
+        sizes: Images of each class.
+        share: What is set aside of all.
+        most: How many of each class there may be, where its share is not what it gives.
+    """
+    counts = np.round(sizes * share).astype(int)
+    if counts.sum() >= min(2, round(sizes.sum() * share)):
+        return counts
+    return np.minimum(np.diff(np.round(np.cumsum(sizes) * share).astype(int), prepend=0), most)
 
 
 def _digests(contents: Iterable[bytes]) -> np.ndarray:
