@@ -33,8 +33,10 @@ def update_average(
         decay: Share of the old average that is kept; less in the first steps, which it follows closely.
     """
     step = tf.cast(step, tf.float32)
-    decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
+    share = 1.0 - tf.minimum(decay, (1.0 + step) / (10.0 + step))
     adapted = effective_weights(live, adapters)
     for old, new in zip(average.variables, live.variables, strict=True):
         if new.dtype == "float32":
-            old.assign(old * decay + adapted.get(new.path, new) * (1.0 - decay))
+            # old - share * (old - new), which is one pass over the weights
+            difference = old - adapted.get(new.path, new)
+            tf.raw_ops.ResourceApplyGradientDescent(var=old.value.handle, alpha=share, delta=difference)

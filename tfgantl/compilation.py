@@ -69,6 +69,7 @@ def compile_config(gan: GAN) -> dict[str, Any]:
         "r1": gan.r1,
         "r1_every": gan.r1_every,
         "gradient_penalty": gan.gradient_penalty,
+        "reuse_fakes": gan.reuse_fakes,
     }
 
 

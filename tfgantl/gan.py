@@ -74,6 +74,7 @@ class GAN(NetworkPair):
         r1: float = 0.0,
         r1_every: int = 16,
         gradient_penalty: float = 0.0,
+        reuse_fakes: bool = False,
         transfer: TrainStepHooks | None = None,
     ) -> None:
         """Sets how to train.
@@ -88,6 +89,8 @@ class GAN(NetworkPair):
             r1: Weight gamma of the R1 penalty; 0 for none.
             r1_every: Steps between two R1 penalties, which are scaled up to make up for the others.
             gradient_penalty: Weight of the penalty of WGAN-GP; 0 for none.
+            reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on,
+                which saves one pass of it, instead of from fresh ones.
             transfer: A `Transfer`, whose hooks may change the step.
 
         Raises:
@@ -105,6 +108,7 @@ class GAN(NetworkPair):
         self.augment = augment
         self.r1, self.r1_every = r1, r1_every
         self.gradient_penalty = gradient_penalty
+        self.reuse_fakes = reuse_fakes
         self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
         self.transfer = transfer or TrainStepHooks()
         self.traces: dict[tuple[bool, ...], Callable] = {}
@@ -115,27 +119,30 @@ class GAN(NetworkPair):
         batch_size = tf.shape(reals)[0]
         critic = partial(self.transfer.discriminator_logits, self, labels=labels)
 
+        with tf.GradientTape() as g_tape:
+            latents, fakes = self.draw(batch_size, labels, StepStream.D_LATENTS)
+
         # Train the discriminator to tell real images from generated ones, each in a pass of its own.
-        fakes = self.run_generator(self.noise(batch_size, StepStream.D_LATENTS), labels)
         shown = reals
         for regularizer in self.regularizers:
             shown = regularizer.mix(shown, fakes, self.seeds(StepStream.REGULARIZER))
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as d_tape:
             real_logits = critic(images=self.augmented(shown, StepStream.D_REAL))
             fake_logits = critic(images=self.augmented(fakes, StepStream.D_FAKE))
             d_loss = self.adversarial.discriminator(real_logits, fake_logits)
             d_total = d_loss + self.discriminator_penalty(critic, shown, fakes, labels, real_logits, fake_logits)
-        self.apply(self.d_optimizer, [self.discriminator, *self.d_adapters], d_total, tape)
+        self.apply(self.d_optimizer, [self.discriminator, *self.d_adapters], d_total, d_tape)
 
-        # Train the generator so that the discriminator takes its images for real.
-        with tf.GradientTape() as tape:
-            latents = self.noise(batch_size, StepStream.G_LATENTS)
-            fakes = self.run_generator(latents, labels)
+        # Train the generator so that the discriminator takes its images for real: the same ones, or fresh ones.
+        if not self.reuse_fakes:
+            with tf.GradientTape() as g_tape:
+                latents, fakes = self.draw(batch_size, labels, StepStream.G_LATENTS)
+        with g_tape:
             g_loss = self.adversarial.generator(critic(images=self.augmented(fakes, StepStream.G_FAKE)))
             g_total = self.transfer.adversarial * g_loss
             g_total += self.transfer.reconstruction_loss(self, reals, labels, fakes)
             g_total += self.transfer.generator_penalty(self, latents, labels, fakes)
-        self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, tape)
+        self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, g_tape)
 
         # Keep the averaged generator up to date.
         update_average(self.ema_generator, self.generator, self.g_adapters, self.step, self.ema_decay)
@@ -154,6 +161,13 @@ class GAN(NetworkPair):
         """Latents (batch, latent_dim) of this step, as the transfer method wants them."""
         noise = tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream))
         return self.transfer.latents(self, noise)
+
+    def draw(
+        self, batch_size: tf.Tensor | int, labels: tf.Tensor | None, stream: StepStream
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Latents of this step, and the images that the generator makes of them."""
+        latents = self.noise(batch_size, stream)
+        return latents, self.run_generator(latents, labels)
 
     def augmented(self, images: tf.Tensor, stream: StepStream) -> tf.Tensor:
         return images if self.augment is None else self.augment(images, self.seeds(stream))

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from tfgantl.models.conditional import discriminator_outputs, generator_inputs
+from tfgantl.models.layers import BatchNormalization
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -68,7 +69,7 @@ class DCGANGenerator(keras.Model):
         reshape = layers.Reshape((base, base, filters[0]), name="block0_reshape", dtype=dtype)
         if norm_per_channel:
             x = reshape(x)
-        x = layers.BatchNormalization(name="block0_bn", **norm)(x)
+        x = BatchNormalization(name="block0_bn", **norm)(x)
         x = layers.LeakyReLU(negative_slope, name="block0_relu", dtype=dtype)(x)
         if not norm_per_channel:
             x = reshape(x)
@@ -76,7 +77,7 @@ class DCGANGenerator(keras.Model):
             x = layers.Conv2DTranspose(
                 width, kernel_size, stride, padding="same", use_bias=False, name=f"block{i}_conv", dtype=dtype
             )(x)
-            x = layers.BatchNormalization(name=f"block{i}_bn", **norm)(x)
+            x = BatchNormalization(name=f"block{i}_bn", **norm)(x)
             x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
         x = layers.Conv2DTranspose(
             channels, kernel_size, strides[-1], padding="same", use_bias=False, name="to_images_conv", dtype=dtype
@@ -168,7 +169,7 @@ class DCGANDiscriminator(keras.Model):
                 width, kernel_size, 2, padding="same", use_bias=not batch_norm, name=f"block{i}_conv", dtype=dtype
             )(x)
             if batch_norm and i > 1:
-                x = layers.BatchNormalization(
+                x = BatchNormalization(
                     epsilon=norm_epsilon, momentum=norm_momentum, name=f"block{i}_bn", dtype=dtype
                 )(x)
             x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)

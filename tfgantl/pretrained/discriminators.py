@@ -15,6 +15,7 @@ from tfgantl.models import DCGAN, Networks
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.families import family_of
 from tfgantl.models.structure import structure_of
+from tfgantl.optimizers import Adam
 from tfgantl.progress import StepBar, log
 from tfgantl.random_streams import StepStream, step_seeds
 from tfgantl.untrusted.networks import load_network
@@ -58,7 +59,7 @@ def rebuild_discriminator(
 
     keras.utils.set_random_seed(seed)
     gan = GAN(*networks.build(size, channels, num_classes), seed=seed)
-    gan.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
+    gan.compile(Adam(2e-4, beta_1=0.5), Adam(2e-4, beta_1=0.5))
     data = tf.data.Dataset.range(2**62).map(samples).prefetch(1)
     bar = StepBar("rebuilding the discriminator")
     gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[bar])

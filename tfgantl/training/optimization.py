@@ -129,6 +129,7 @@ class Optimization:
         from tfgantl.adaptive import AdaptiveAugment
         from tfgantl.augment import DiffAugment
         from tfgantl.models.adapters.base import LabelRamp
+        from tfgantl.optimizers import Adam
         from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
         from tfgantl.training.rates import ScaledRate
 
@@ -136,7 +137,7 @@ class Optimization:
             if self.decay:
                 rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
             scaled = ScaledRate(rate, gan.rate_factor)
-            return keras.optimizers.Adam(scaled, beta_1=self.beta_1, beta_2=self.beta_2)
+            return Adam(scaled, beta_1=self.beta_1, beta_2=self.beta_2)
 
         control: dict[str, Any] = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
         augment = None

@@ -1,0 +1,1 @@
+"""How fast an adversarial step is, beside PyTorch and the classic TensorFlow step, in turns in one run."""

@@ -1,0 +1,149 @@
+"""Layers and optimizers of the package's own compute what those of Keras compute, and files do not tell them apart."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import TINY_DCGAN
+
+from tfgantl.models.layers import BatchNormalization
+from tfgantl.optimizers import Adam
+
+RNG = np.random.default_rng(0)
+SHAPES = {"images": (6, 5, 4, 3), "features": (16, 7), "one image": (1, 4, 4, 2)}
+SETTINGS = {"usual": {}, "no scale": {"scale": False}, "no shift": {"center": False, "momentum": 0.5, "epsilon": 0.1}}
+
+
+def layer_pair(shape, dtype="float32", **options):
+    """Keras' layer and the fast one, with the same random weights."""
+    pair = [cls(name="bn", dtype=dtype, **options) for cls in (keras.layers.BatchNormalization, BatchNormalization)]
+    for layer in pair:
+        layer.build((None, *shape[1:]))
+    values = [np.abs(RNG.normal(1, 0.3, w.shape)).astype(np.float32) for w in pair[0].weights]
+    for layer in pair:
+        layer.set_weights(values)
+    return pair
+
+
+def assert_close(one, other, tolerance=1e-5):
+    for x, y in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
+        x, y = (np.asarray(tf.cast(v, tf.float32)) for v in (x, y))
+        np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance * max(1.0, np.abs(x).max()))
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["trained", "frozen"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_batch_normalization_is_that_of_keras(shape, options, training, frozen):
+    x, seen = tf.constant(RNG.normal(2, 3, shape).astype(np.float32)), []
+    for layer in layer_pair(shape, **options):
+        layer.trainable = not frozen
+        weights = [w.value for w in (layer.gamma, layer.beta) if w is not None]
+        with tf.GradientTape() as outer:
+            outer.watch([x, *weights])
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = layer(x, training=training)
+                total = tf.reduce_sum(tf.sin(y))
+            slope = inner.gradient(total, x)
+            penalty = tf.reduce_sum(slope**2)  # as R1 and gradient penalties have it
+        second = outer.gradient(penalty, [x, *weights], unconnected_gradients="zero")
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(tf.sin(layer(x, training=training)))
+        first = tape.gradient(total, [x, *weights], unconnected_gradients="zero")
+        seen.append((y, slope, second, first, layer.get_weights()))
+    for one, other in zip(*seen, strict=True):
+        assert_close(one, other, 1e-4 if one is seen[0][2] else 1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_batch_normalization_in_half_precision_is_as_near_as_that_precision_allows(dtype):
+    x = tf.constant(RNG.normal(2, 3, (8, 6, 6, 4)).astype(np.float32))
+    theirs, ours = (layer(x, training=True) for layer in layer_pair(x.shape, dtype))
+    assert ours.dtype == theirs.dtype and ours.dtype != tf.float32
+    assert_close(theirs, ours, 2e-2)
+
+
+@pytest.mark.parametrize("options", [{"axis": 1}, {"axis": 2}, {"renorm": True}], ids=str)
+def test_what_the_operation_cannot_do_is_left_to_keras(options):
+    x = tf.constant(RNG.normal(2, 3, (6, 5, 4, 3)).astype(np.float32))
+    theirs, ours = layer_pair(x.shape, **options)
+    assert_close(theirs(x, training=True), ours(x, training=True))
+    assert_close(theirs.get_weights(), ours.get_weights())
+
+
+def test_a_mask_is_left_to_keras():
+    x, mask = tf.constant(RNG.normal(2, 3, (6, 5, 3)).astype(np.float32)), tf.constant(RNG.random((6, 5)) > 0.3)
+    theirs, ours = layer_pair(x.shape)
+    assert_close(theirs(x, training=True, mask=mask), ours(x, training=True, mask=mask))
+
+
+def test_batch_normalization_under_xla():
+    x = tf.constant(RNG.normal(2, 3, (8, 4, 4, 3)).astype(np.float32))
+    theirs, ours = layer_pair(x.shape)
+    compiled = tf.function(lambda images: ours(images, training=True), jit_compile=True)
+    assert_close(theirs(x, training=True), compiled(x))
+    assert_close(theirs.get_weights(), ours.get_weights())
+
+
+def test_names_of_weights_in_files_are_those_of_keras(tmp_path):
+    generator, _ = TINY_DCGAN.build(8, 1, None)
+    plain = keras.models.clone_model(
+        keras.Model(generator.inputs, generator.outputs),
+        clone_function=lambda layer: (
+            keras.layers.BatchNormalization.from_config(layer.get_config())
+            if isinstance(layer, BatchNormalization)
+            else layer.__class__.from_config(layer.get_config())
+        ),
+    )
+    assert [w.path for w in plain.weights] == [w.path for w in generator.weights]
+    plain.set_weights([w + 0.5 for w in plain.get_weights()])
+    plain.save_weights(tmp_path / "keras.weights.h5")
+    generator.load_weights(tmp_path / "keras.weights.h5")
+    for one, other in zip(plain.get_weights(), generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("options", [{}, {"beta_1": 0.0, "beta_2": 0.9, "epsilon": 1e-3}, {"amsgrad": True},
+                                     {"clipnorm": 0.1}, {"weight_decay": 0.01}], ids=str)  # fmt: skip
+def test_adam_is_that_of_keras(options):
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    start, table = RNG.normal(size=(4, 3)).astype(np.float32), RNG.normal(size=(5, 2)).astype(np.float32)
+
+    def trained(optimizer):
+        weights = [keras.Variable(start, name="w"), keras.Variable(table, name="t")]
+        optimizer.build(weights)
+
+        @tf.function
+        def step():
+            with tf.GradientTape() as tape:
+                rows = tf.gather(weights[1].value, [0, 3, 3])  # whose gradient is sparse
+                loss = tf.reduce_sum(tf.sin(weights[0].value)) + tf.reduce_sum(rows**2)
+            optimizer.apply(tape.gradient(loss, [w.value for w in weights]), weights)
+
+        for _ in range(6):
+            step()
+        return {v.path: v.numpy() for v in [*weights, *optimizer.variables]}
+
+    theirs, ours = (trained(cls(schedule, name="adam", **options)) for cls in (keras.optimizers.Adam, Adam))
+    assert list(theirs) == list(ours)
+    assert_close(list(theirs.values()), list(ours.values()))
+
+
+def test_adam_goes_on_from_the_state_of_keras_adam():
+    weights = [keras.Variable(np.ones(3, np.float32))]
+    gradients = [tf.constant([0.1, -0.2, 0.3])]
+    theirs, ours = keras.optimizers.Adam(0.1), Adam(0.1)
+    for optimizer in (theirs, ours):
+        optimizer.build(weights)
+    theirs.apply(gradients, weights)
+    for new, old in zip(ours.variables, theirs.variables, strict=True):
+        new.assign(old)
+    before = weights[0].numpy()
+    theirs.apply(gradients, weights)
+    expected = weights[0].numpy()
+    weights[0].assign(before)
+    ours.apply(gradients, weights)
+    np.testing.assert_allclose(weights[0].numpy(), expected, rtol=1e-6)
