@@ -29,6 +29,7 @@ from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP
 from tfgantl.models.adapters.base import run
 from tfgantl.models.vgg import vgg16
+from tfgantl.optimizers import Adam
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.stages import StageMetrics
 
@@ -111,7 +112,7 @@ def compiled(make_gan):
 
     def make(gan=None, rate=1e-2, **options):
         gan = gan or make_gan()
-        gan.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(rate), **options)
+        gan.compile(Adam(rate), Adam(rate), **options)
         return gan
 
     return make

@@ -3,12 +3,13 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_DCGAN, TINY_MLP
+from conftest import TINY_DCGAN, TINY_MLP, tiny_images
 
 from tfgantl import losses
 from tfgantl.augment import DiffAugment
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
+from tfgantl.images import to_unit
 from tfgantl.random_streams import Stream
 
 EVERY = [(networks, classes) for networks in (TINY_DCGAN, TINY_MLP) for classes in (None, 3)]
@@ -202,3 +203,17 @@ def test_an_unconditional_pair_leaves_labels_alone(make_gan, compiled, examples)
 
 def test_the_largest_seed_works(make_gan, compiled, examples):
     fit(compiled(make_gan(seed=2**32 - 1)), examples)
+
+
+@pytest.mark.parametrize("reuse", [False, True], ids=["fresh", "reused"])
+def test_the_generator_may_learn_from_what_the_discriminator_has_seen(make_gan, compiled, monkeypatch, reuse):
+    gan = compiled(make_gan(TINY_MLP, None), reuse_fakes=reuse)
+    made, seen = [], []
+    run_generator, discriminate = gan.run_generator, gan.discriminate
+    monkeypatch.setattr(gan, "run_generator", lambda *a: made.append(run_generator(*a)) or made[-1])
+    monkeypatch.setattr(gan, "discriminate", lambda x, *a, **k: seen.append(x) or discriminate(x, *a, **k))
+    before = gan.generator.get_weights()
+    gan.train_step(to_unit(tiny_images(8)))
+    assert len(made) == (1 if reuse else 2) and len(seen) == 3
+    assert np.array_equal(seen[1], seen[2]) == reuse
+    assert all(not np.array_equal(x, y) for x, y in zip(before, gan.generator.get_weights(), strict=True))

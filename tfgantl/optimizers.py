@@ -8,8 +8,8 @@ import tensorflow as tf
 class Adam(keras.optimizers.Adam):
     """Keras' Adam with the same arguments, variables and updates, to rounding; only faster to trace and to run.
 
-    Gradients of embeddings are made dense, as Keras' Adam does. What the operation cannot do (`amsgrad`, weights in
-    half precision) is left to Keras.
+    What the operation cannot do (`amsgrad`, weights in half precision), or does otherwise (rows of embeddings that
+    occur several times in a batch), is left to Keras.
 
     Example:
         >>> weight = keras.Variable([1.0, 2.0])
@@ -22,7 +22,7 @@ class Adam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
-        if self.amsgrad or variable.dtype != tf.float32:
+        if self.amsgrad or variable.dtype != tf.float32 or isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
@@ -30,5 +30,5 @@ class Adam(keras.optimizers.Adam):
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle, m=self._momentums[index].value.handle, v=self._velocities[index].value.handle,
             beta1_power=tf.pow(self.beta_1, step), beta2_power=tf.pow(self.beta_2, step), lr=learning_rate,
-            beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=tf.convert_to_tensor(gradient),
+            beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=gradient,
         )  # fmt: skip

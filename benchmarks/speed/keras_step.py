@@ -3,8 +3,8 @@
 `python -m benchmarks.speed.keras_step KIND PAIR PRECISION [OPTION=VALUE …]` says that it is ready, then reads numbers
 of steps from its standard input, a line each, and answers with the seconds that they took.
 
-Kinds: `ours` (the compiled step of `GAN`), `fit` (`GAN.fit` on an array), `adapt` (with augmentation, R1 and the rest of what
-`adapt` compiles), `tutorial` (one `tf.function`, two tapes, Keras' own layers).
+Kinds: `ours` (the compiled step of `GAN`), `fit` (`GAN.fit` on a data set), `adapt` (with augmentation, R1 and the rest
+of what `adapt` compiles), `tutorial` (one `tf.function`, two tapes, Keras' own layers).
 """
 
 import json
@@ -17,10 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.speed.pairs import BATCH, LATENTS, SHAPES, keras_networks, networks
+from tfgantl import transfer as methods
 from tfgantl.gan import GAN
 from tfgantl.optimizers import Adam
 from tfgantl.training.optimization import ADAPTATION
-from tfgantl.transfer import METHODS
 
 
 def images_of(pair: str) -> np.ndarray:
@@ -32,7 +32,7 @@ def own_step(kind: str, pair: str, dtype: str, options: dict) -> Callable[[int],
     """Steps of this package."""
     gan = GAN(*networks(pair, dtype, batch_norm=kind != "adapt"))
     if kind == "adapt":
-        transfer = METHODS[options.get("transfer", "FineTune")]()
+        transfer = getattr(methods, options.get("transfer", "FineTune"))()
         source, gan = gan, GAN(*transfer.networks(gan, dtype))
         transfer.prepare(gan, source)
         ADAPTATION.compile(gan, 500, transfer)

@@ -1,7 +1,7 @@
 """The same steps in PyTorch, as its users write them. Needs torch and NumPy only, and knows nothing of this package.
 
-`python torch_step.py KIND PAIR PRECISION [channels_last] [compile]` answers as `keras_step.py` does. Kinds: `plain`, and
-`adapt` with DiffAugment, R1 every 16 steps and an average of the generator.
+`python torch_step.py KIND PAIR PRECISION [channels_last] [compile]` answers as `keras_step.py` does. Kinds: `plain`,
+and `adapt` with DiffAugment, R1 every 16 steps and an average of the generator.
 """
 
 import copy
@@ -33,6 +33,7 @@ class Classic(nn.Module):
 
 
 def networks(pair, batch_norm):
+    """The pair of `pairs.py`."""
     if pair == "classic28":
         discriminator = nn.Sequential(
             nn.Conv2d(1, 64, 5, 2, 2), nn.LeakyReLU(0.3), nn.Dropout(0.3), nn.Conv2d(64, 128, 5, 2, 2),
@@ -81,6 +82,7 @@ def augmented(x):
 
 
 def main():
+    """Answers until its standard input ends."""
     kind, pair, precision, *options = sys.argv[1:]
     torch.manual_seed(0)
     full = kind == "adapt"
@@ -121,9 +123,9 @@ def main():
         g_optimizer.step()
         if full:
             with torch.no_grad():
-                for old, new in zip(average.parameters(), generator.parameters()):
+                for old, new in zip(average.parameters(), generator.parameters(), strict=True):
                     old.lerp_(new, 0.01)
-                for old, new in zip(average.buffers(), generator.buffers()):
+                for old, new in zip(average.buffers(), generator.buffers(), strict=True):
                     old.copy_(new)
         taken += 1
         return loss

@@ -11,6 +11,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.images import to_unit
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.inference import predict
+from tfgantl.optimizers import Adam
 from tfgantl.progress import StepBar
 
 
@@ -43,7 +44,7 @@ class SmallClassifier:
         self.steps, self._kind = steps, (image_size, channels, num_classes)
         self.model = small_cnn(*self._kind)
         self.model.compile(
-            keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+            Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=False,
         )

@@ -169,9 +169,9 @@ class DCGANDiscriminator(keras.Model):
                 width, kernel_size, 2, padding="same", use_bias=not batch_norm, name=f"block{i}_conv", dtype=dtype
             )(x)
             if batch_norm and i > 1:
-                x = BatchNormalization(
-                    epsilon=norm_epsilon, momentum=norm_momentum, name=f"block{i}_bn", dtype=dtype
-                )(x)
+                x = BatchNormalization(epsilon=norm_epsilon, momentum=norm_momentum, name=f"block{i}_bn", dtype=dtype)(
+                    x
+                )
             x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
             if dropout:
                 x = layers.Dropout(dropout, seed=i, name=f"block{i}_dropout", dtype=dtype)(x)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfgantl.augment import DiffAugment
 from tfgantl.models.batch_norm import recalibrate_batch_norm
+from tfgantl.optimizers import Adam
 from tfgantl.recognition.losses import cross_entropy
 from tfgantl.recognition.method import Recognizer
 
@@ -34,7 +35,7 @@ class DomainClassifier(keras.Model):
         >>> from tfgantl.models.backbones import convolutional_features, linear_head
         >>> from tfgantl.recognition import SourceOnly
         >>> model = DomainClassifier(convolutional_features(8, 1), linear_head(128, 3))
-        >>> model.compile(keras.optimizers.Adam(1e-3), method=SourceOnly(), steps=1)
+        >>> model.compile(Adam(1e-3), method=SourceOnly(), steps=1)
         >>> data = batches(examples, 8, seed=0).map(lambda images, labels: {"source": (images, labels)})
         >>> history = model.fit(data, steps_per_epoch=1, shuffle=False, verbose=0)
         >>> model.classifier.predict(images / 127.5 - 1, verbose=0).shape
@@ -76,7 +77,7 @@ class DomainClassifier(keras.Model):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         super().compile(optimizer=optimizer, loss=loss, metrics=["accuracy"], jit_compile=False)
         self.method = method or Recognizer()
-        self.auxiliary_optimizer = auxiliary_optimizer or keras.optimizers.Adam(1e-3, beta_1=0.5)
+        self.auxiliary_optimizer = auxiliary_optimizer or Adam(1e-3, beta_1=0.5)
         self.steps = steps
         self.weak, self.strong = DiffAugment(weak), DiffAugment(strong)
         self.optimizer.build(self.classifier.trainable_variables)

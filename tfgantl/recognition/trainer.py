@@ -18,6 +18,7 @@ from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import accuracy
 from tfgantl.models.backbones import linear_head
+from tfgantl.optimizers import Adam
 from tfgantl.progress import StepBar
 from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.fitted import Fitted
@@ -100,8 +101,7 @@ class Trainer:
         model.auxiliary_networks = method.networks(model, self)
         method.prepare(model, self)
         optimizer, auxiliary_optimizer = (
-            keras.optimizers.Adam(CosineOfStep(task.learning_rate, model.step, task.steps), beta_1=beta)
-            for beta in (0.9, 0.5)
+            Adam(CosineOfStep(task.learning_rate, model.step, task.steps), beta_1=beta) for beta in (0.9, 0.5)
         )
         model.compile(optimizer, method, auxiliary_optimizer, task.steps, task.weak, task.strong)
         keep = KeepBest(self)

@@ -39,6 +39,8 @@ class Optimization:
         r1: Weight of the R1 penalty; 0 for none.
         r1_every: Steps between two R1 penalties.
         gradient_penalty: Weight of the gradient penalty of WGAN-GP; 0 for none.
+        reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on, which
+            saves a pass of it, or from fresh ones.
     """
 
     loss: Loss = "non_saturating"
@@ -56,6 +58,7 @@ class Optimization:
     r1: float = 0.1
     r1_every: int = 16
     gradient_penalty: float = 0.0
+    reuse_fakes: bool = False
 
     def __post_init__(self) -> None:
         if self.loss not in get_args(Loss):
@@ -167,6 +170,7 @@ class Optimization:
             r1=self.r1,
             r1_every=self.r1_every,
             gradient_penalty=self.gradient_penalty,
+            reuse_fakes=self.reuse_fakes,
             transfer=transfer,
         )
 

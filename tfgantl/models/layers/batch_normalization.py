@@ -54,8 +54,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _update(self, mean: tf.Tensor, variance: tf.Tensor, images: tf.Tensor) -> None:
         """Moves the moving statistics. The operation divides the variance by n - 1, and Keras by n."""
-        static = images.shape[:-1]
-        n = float(prod(static)) if static.is_fully_defined() else tf.cast(tf.reduce_prod(tf.shape(images)[:-1]), "float32")
+        static, dynamic = images.shape[:-1], tf.shape(images)[:-1]
+        n = float(prod(static)) if static.is_fully_defined() else tf.cast(tf.reduce_prod(dynamic), tf.float32)
         biased = variance * (tf.maximum(n - 1.0, 1.0) / n)
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, biased)):
             moving.assign(moving * self.momentum + new * (1.0 - self.momentum))

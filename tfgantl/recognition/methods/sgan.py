@@ -129,6 +129,7 @@ class DiscriminatorProbe(Recognizer):
         from tfgantl.gan import GAN
         from tfgantl.models.blocks import block_features
         from tfgantl.models.dcgan import DCGANDiscriminator
+        from tfgantl.optimizers import Adam
         from tfgantl.progress import StepBar
         from tfgantl.recognition.auxiliary_networks import latent_generator
 
@@ -137,7 +138,7 @@ class DiscriminatorProbe(Recognizer):
         size, channels = task.shape
         discriminator = DCGANDiscriminator(size, channels, (32, 64))
         gan = GAN(latent_generator(64, size, channels), discriminator, seed=task.seed)
-        gan.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5), r1=0.1)
+        gan.compile(Adam(2e-4, beta_1=0.5), Adam(2e-4, beta_1=0.5), r1=0.1)
         images = cast("Examples", task.unlabelled)  # as `needs` says
         gan.fit(
             batches(images, min(task.batch_size, images.size or task.batch_size), task.seed),
