@@ -11,6 +11,7 @@ import yaml
 
 from benchmarks import adaptation, recognition, style, transfer
 from benchmarks.serving import __main__ as serving
+from benchmarks.speed import __main__ as speed
 from tfgantl import cli
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
@@ -33,6 +34,7 @@ PIPELINES = {
     "python -m benchmarks.adaptation": (adaptation.BenchmarkConfig, {}),
     "python -m benchmarks.transfer": (transfer.TransferBenchmarkConfig, {}),
     "python -m benchmarks.serving": (serving.ServingBenchmarkConfig, {}),
+    "python -m benchmarks.speed": (speed.SpeedBenchmarkConfig, {}),
     "python -m benchmarks.style": (style.StyleBenchmarkConfig, {}),
 }
 RECIPES = Path(__file__).parent.parent / "pipelines"

@@ -256,7 +256,7 @@ def main() -> None:
     """The console script: `tfgantl VERB …` is `python -m tfgantl.pipelines.VERB …`."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if verb == "benchmark":
-        names = "adaptation, transfer, recognition, serving or style"
+        names = "adaptation, transfer, recognition, serving, speed or style"
         print(f"tfgantl: error: benchmarks run from a clone: python -m benchmarks.NAME, of {names}", file=sys.stderr)
         sys.exit(2)
     if verb == "--version":
