@@ -39,7 +39,10 @@ def test_batch_normalization_is_that_of_keras(shape, options, training, frozen):
     x, seen = tf.constant(RNG.normal(2, 3, shape).astype(np.float32)), []
     for layer in layer_pair(shape, **options):
         layer.trainable = not frozen
-        weights = [w.value for w in (layer.gamma, layer.beta) if w is not None]
+        # Also the moving statistics, which an adapter may change.
+        weights = [
+            w.value for w in (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance) if w is not None
+        ]
         with tf.GradientTape() as outer:
             outer.watch([x, *weights])
             with tf.GradientTape() as inner:

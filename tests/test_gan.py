@@ -213,7 +213,7 @@ def test_the_generator_may_learn_from_what_the_discriminator_has_seen(make_gan, 
     monkeypatch.setattr(gan, "run_generator", lambda *a: made.append(run_generator(*a)) or made[-1])
     monkeypatch.setattr(gan, "discriminate", lambda x, *a, **k: seen.append(x) or discriminate(x, *a, **k))
     before = gan.generator.get_weights()
-    gan.train_step(to_unit(tiny_images(8)))
+    gan.train_step(keras.ops.convert_to_tensor(to_unit(tiny_images(8))))
     assert len(made) == (1 if reuse else 2) and len(seen) == 3
     assert np.array_equal(seen[1], seen[2]) == reuse
     assert all(not np.array_equal(x, y) for x, y in zip(before, gan.generator.get_weights(), strict=True))

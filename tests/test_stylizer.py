@@ -241,7 +241,7 @@ def test_a_gan_of_styles_is_trained_moved_to_a_new_style_and_resumed(folder, cap
     assert {"content", "adversarial", "discriminator"} < set(records[0])
 
     assert train(folder, "moved", "--base", folder / "gan", *options, styles=("new.png",), steps=1) == 0
-    assert "1 styles, discriminator of the base, run directory" in capsys.readouterr().err
+    assert "styles: 1, discriminator of the base, run directory" in capsys.readouterr().err
     networks = [load_network(folder / run / "discriminator.keras") for run in ("gan", "moved")]
     steps = [np.abs(a - b).max() for a, b in zip(*(n.get_layer("block3_conv").weights for n in networks), strict=True)]
     assert 0 < steps[0] < 2e-3  # one step of its own, from the discriminator of the base

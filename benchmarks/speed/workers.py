@@ -52,8 +52,8 @@ class Worker:
 
     def stop(self) -> None:
         """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
+        with self._process:  # closes what it reads, which ends it, and waits
+            pass
 
     @property
     def median(self) -> float:

@@ -20,7 +20,7 @@ def check_generator(generator: keras.Model) -> None:
     Raises:
         ConfigError: If it ends in a sigmoid or the like, or takes labels and does not say how many classes there are.
     """
-    activation = last_activation(generator)
+    activation = last_activation(generator, before_scaling=True)
     if activation in POSITIVE:
         raise ConfigError(
             f"`generator` must make images in [-1, 1], as with tanh. Received: one that ends in {activation}"
@@ -46,16 +46,20 @@ def check_discriminator(discriminator: keras.Model) -> None:
         )
 
 
-def last_activation(network: keras.Model) -> str | None:
+def last_activation(network: keras.Model, before_scaling: bool = False) -> str | None:
     """Name of the activation that makes the output of a network, or `None` if there is none, or it cannot be known.
 
-    Layers that only move pixels, or scale them without an offset, are passed over.
+    Args:
+        network: Any network. Layers that only move pixels are passed over.
+        before_scaling: Whether layers that multiply pixels, and add nothing, are passed over, too.
     """
     for last in reversed(getattr(network, "layers", [])):
-        if isinstance(last, _MOVING) or (isinstance(last, keras.layers.Rescaling) and not np.any(last.offset)):
+        if isinstance(last, _MOVING):
+            continue
+        if before_scaling and isinstance(last, keras.layers.Rescaling) and not np.any(last.offset):
             continue
         if isinstance(last, keras.Model):
-            return last_activation(last)
+            return last_activation(last, before_scaling)
         activation = getattr(last, "activation", None)
         return getattr(activation, "__name__", None) if activation is not None else _BY_CLASS.get(type(last))
     return None

@@ -5,10 +5,12 @@ from math import prod
 import keras
 import tensorflow as tf
 
+FUSED = (tf.float32, tf.bfloat16, tf.float16)
+
 
 @keras.saving.register_keras_serializable(package="tfgantl")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer, computed by one operation forward and one backward: oneDNN or Eigen on a CPU, cuDNN on a GPU.
+    """Keras' layer, in training by one operation forward and one backward: oneDNN or Eigen on a CPU, cuDNN on a GPU.
 
     Weights, their names, configuration and results are those of Keras, to 1e-5 in float32. In half precision images
     stay in it, and statistics, scale and shift are float32.
@@ -28,29 +30,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         rank = len(inputs.shape)
         fits = self.axis in (-1, rank - 1) and mask is None and not self.synchronized and not self.renorm
-        if not fits or inputs.dtype not in (tf.float32, tf.bfloat16, tf.float16):
+        # With moving statistics Keras needs few operations, and has gradients with respect to them.
+        if not (training and self.trainable) or not fits or inputs.dtype not in FUSED:
             return super().call(inputs, training=training, mask=mask)
         channels = self.moving_mean.shape[0]
         images = inputs if rank == 4 else tf.reshape(inputs, (-1, 1, 1, channels))
         scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones((channels,))
         shift = tf.convert_to_tensor(self.beta) if self.center else tf.zeros((channels,))
-        if training and self.trainable:
-            outputs, mean, variance = self._normalized(images, scale, shift, (tf.zeros((0,)), tf.zeros((0,))), True)
-            self._update(mean, variance, images)
-        else:
-            moving = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
-            outputs, _, _ = self._normalized(images, scale, shift, moving, False)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=images, scale=scale, offset=shift, mean=tf.zeros((0,)), variance=tf.zeros((0,)), epsilon=self.epsilon,
+            is_training=True,
+        )  # fmt: skip
+        self._update(mean, variance, images)
         outputs = outputs if rank == 4 else tf.reshape(outputs, tf.shape(inputs))
         return tf.cast(tf.ensure_shape(outputs, inputs.shape), self.compute_dtype)
-
-    def _normalized(
-        self, images: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, moments: tuple[tf.Tensor, tf.Tensor], batch: bool
-    ) -> tuple[tf.Tensor, ...]:
-        """Normalised images, and the mean and variance of each channel."""
-        return tf.raw_ops.FusedBatchNormV3(
-            x=images, scale=scale, offset=shift, mean=moments[0], variance=moments[1], epsilon=self.epsilon,
-            is_training=batch,
-        )[:3]  # fmt: skip
 
     def _update(self, mean: tf.Tensor, variance: tf.Tensor, images: tf.Tensor) -> None:
         """Moves the moving statistics. The operation divides the variance by n - 1, and Keras by n."""
