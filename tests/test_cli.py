@@ -377,3 +377,14 @@ def test_an_interrupt_that_a_library_has_made_an_error_of_is_one(monkeypatch, ca
     monkeypatch.setattr(cli, "quiet_tensorflow", lambda: None)
     assert cli.run(export.ExportConfig, "export", work, {}, ["--list", "x"]) == 130
     assert capsys.readouterr().err == "tfgantl export: error: interrupted\n"
+
+
+@pytest.mark.parametrize("target", [["Folder", "pictures"], ["Arrays", "pictures.npz"]], ids=lambda words: words[0])
+def test_data_that_are_not_there_are_told_before_tensorflow_is_imported(tmp_path, target):
+    code = (
+        "import sys; from tfgantl.pipelines.adapt import main\n"
+        f"assert main(['--target', '{target[0]}', '--target.path', '{target[1]}']) == 3\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr.startswith(f"tfgantl adapt: error: {target[0]}: `path` must be")

@@ -25,6 +25,7 @@ from tfgantl.images import encode_png
 from tfgantl.models import DCGAN, MLP
 from tfgantl.models.backbones import dense_features
 from tfgantl.pipelines.export import ExportConfig
+from tfgantl.pipelines.settings import VerbConfig
 from tfgantl.recognition.task import Task
 
 CLONE = Path(__file__).parent.parent
@@ -182,6 +183,7 @@ def test_commands_are_understood(line, monkeypatch, tmp_path, capsys):
         raise Parsed
 
     monkeypatch.setattr(cli, "quiet_tensorflow", begin)
+    monkeypatch.setattr(VerbConfig, "check_files", lambda config: None)  # folders of the reader
     monkeypatch.setattr(ExportConfig, "computes", True)  # also what does without TensorFlow ends there
     (tmp_path / "my_methods.py").write_text(own_method())
     monkeypatch.syspath_prepend(tmp_path)

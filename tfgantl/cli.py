@@ -179,6 +179,11 @@ def run(
             stream.reconfigure(errors="replace")
     config = parse(config_class, verb, defaults, arguments)
     as_json = getattr(config, "json", False)
+    try:
+        if hasattr(config, "check_files"):
+            config.check_files()
+    except TfgantlError as error:
+        return _fail(verb, str(error), error.exit_code)
     if getattr(config, "computes", True):
         quiet_tensorflow()
     interrupts.raise_again()

@@ -42,10 +42,15 @@ def shapes_in(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         return {name.removesuffix(".npy"): read_header(archive, name) for name in archive.namelist()}
 
 
-@contextmanager
-def _intact(path: Path) -> Iterator[None]:
+def check_archive(path: Path) -> None:
+    """Raises `DataError` if there is no such file."""
     if not path.is_file():
         raise DataError(f"Arrays: `path` must be an .npz or .npy file. Received: {path}, which does not exist")
+
+
+@contextmanager
+def _intact(path: Path) -> Iterator[None]:
+    check_archive(path)
     try:
         yield
     except DataError:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tfgantl.data.decode import FORMATS, Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.examples import Content
-from tfgantl.data.layout import find_pictures
+from tfgantl.data.layout import check_folder, find_pictures
 from tfgantl.data.sources import FiniteSource
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.files import absolute
@@ -53,6 +53,9 @@ class Folder(FiniteSource):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", absolute(self.path))
+
+    def check_files(self) -> None:
+        check_folder(Path(self.path))
 
     @property
     def name(self) -> str:

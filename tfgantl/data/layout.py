@@ -47,6 +47,12 @@ class Layout(NamedTuple):
     notes: list[str]
 
 
+def check_folder(root: Path) -> None:
+    """Raises `DataError` if there is no such directory."""
+    if not root.is_dir():
+        raise DataError(f"Folder: `path` must be a directory. Received: {root}")
+
+
 def find_pictures(root: Path) -> Layout:
     """Lists the pictures of a folder: beside each other, or in a folder for each class, in which they may lie deeper.
 
@@ -56,8 +62,7 @@ def find_pictures(root: Path) -> Layout:
         DataError: If there is no folder or picture, there are pictures beside and inside of folders, a class without
             any, or folders that are splits.
     """
-    if not root.is_dir():
-        raise DataError(f"Folder: `path` must be a directory. Received: {root}")
+    check_folder(root)
     notes: list[str] = []
     while True:
         others: list[Path] = []

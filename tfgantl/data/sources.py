@@ -39,6 +39,13 @@ class Source(ABC):
             DataError: If the images or labels cannot be used.
         """
 
+    def check_files(self) -> None:  # noqa: B027 - most sources have none
+        """Refuses, before anything that takes time, what is not there.
+
+        Raises:
+            DataError: If it is not.
+        """
+
     @property
     def name(self) -> str:
         """Short name, for run and export directories."""
@@ -212,6 +219,11 @@ class Arrays(FiniteSource):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", absolute(self.path))
+
+    def check_files(self) -> None:
+        from tfgantl.data.archives import check_archive
+
+        check_archive(Path(self.path))
 
     @property
     def name(self) -> str:

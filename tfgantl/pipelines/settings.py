@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
+from tfgantl.data import Source
 from tfgantl.errors import check_at_least
 from tfgantl.files import absolute_if_there, check_name, name_from
 from tfgantl.training.optimization import Precision
@@ -33,6 +34,18 @@ class VerbConfig:
     """
 
     json: bool = False
+
+    def check_files(self) -> None:
+        """Refuses data sources that are not there, before TensorFlow is imported.
+
+        Raises:
+            DataError: If there is one.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for source in value if isinstance(value, list) else [value]:
+                if isinstance(source, Source):
+                    source.check_files()
 
 
 @dataclass(frozen=True, kw_only=True)
