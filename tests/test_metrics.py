@@ -1,8 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import tiny_images
 
+from tfgantl.data import Examples
 from tfgantl.errors import ArtifactError
+from tfgantl.files import cache_directory
+from tfgantl.metrics import extractor_choice
 from tfgantl.metrics.classification import SmallClassifier, accuracy
 from tfgantl.metrics.distances import frechet_distance, kernel_distance, neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.diversity import intra_cluster_distance
@@ -185,10 +190,6 @@ def test_the_shipped_extractor_knows_handwriting():
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_without_a_suitable_extractor_one_is_trained(examples, labelled, monkeypatch):
-    import dataclasses
-
-    from tfgantl.metrics import extractor_choice
-
     monkeypatch.setattr(extractor_choice, "STEPS", 3)
     part = (
         examples
@@ -243,3 +244,27 @@ def test_an_evaluation_has_every_metric_with_its_protocol(tiny_extractor):
     assert without["gan_train"] is None and without["gan_test"] is None and without["ckid"] is not None
     useful = evaluator.usefulness(evaluation)
     assert list(useful) == ["real", "real + generated", "real augmented", "real + generated augmented"]
+
+
+def test_an_extractor_is_trained_once_for_the_same_images(monkeypatch):
+    trained, train = [], extractor_choice.train_extractor
+
+    def short(images, labels, num_classes, seed, steps):
+        trained.append(seed)
+        return train(images, labels, num_classes, seed, steps=2)
+
+    monkeypatch.setattr(extractor_choice, "train_extractor", short)
+    part, other = (Examples.from_arrays(tiny_images(24, side)[..., :1], None) for side in (8, 12))
+    first = choose_extractor("auto", None, part)
+    following = np.random.rand()
+    again = choose_extractor("auto", None, part)
+    assert trained == [0] and again.id == first.id and first.id.startswith("run@")
+    assert np.random.rand() == following  # what is drawn next does not depend on it
+    np.testing.assert_array_equal(first(tiny_images(6))[0], again(tiny_images(6))[0])
+    assert again.predicts_labels == first.predicts_labels is False
+    choose_extractor("auto", None, part, seed=1), choose_extractor("auto", None, other)
+    assert trained == [0, 1, 0]
+    for path in (cache_directory() / "extractors").glob("*/classifier.keras"):
+        path.write_bytes(b"damaged")
+    assert choose_extractor("auto", None, part).id == first.id and trained == [0, 1, 0, 0]
+    assert choose_extractor("auto", None, part).id == first.id and trained == [0, 1, 0, 0]

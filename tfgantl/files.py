@@ -37,6 +37,12 @@ class Replacing:
         os.replace(self.temporary, self.path)
 
 
+def cache_directory() -> Path:
+    """Where things are kept that can be made again: `TFGANTL_CACHE_DIR`, or `tfgantl` in the cache of the user."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("TFGANTL_CACHE_DIR") or Path(home) / "tfgantl")
+
+
 def name_from(text: str) -> str:
     """A name for directories, from any text such as that of a folder: accents go, all else becomes `-`.
 

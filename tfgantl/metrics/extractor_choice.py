@@ -1,15 +1,24 @@
 """Which extractor measures a target: the named one, the one that suits its data, or one trained on the spot."""
 
+import hashlib
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
 import keras
 import numpy as np
 
 from tfgantl.data.examples import Examples
+from tfgantl.errors import ArtifactError
+from tfgantl.files import cache_directory
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.metrics.extractors import Extractor, pooled_blocks
 from tfgantl.metrics.perceptual import PerceptualExtractor
 from tfgantl.models.inference import predict
+from tfgantl.progress import log
 
+RUN = "run"  # name of those that are trained on the spot
 STEPS = 1000  # batches that an extractor is trained on
 
 
@@ -32,8 +41,39 @@ def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: 
         extractor = Extractor.load(suggested)
         if extractor.input_shape == shape:
             return extractor
-    images, labels = train.subset(10_000)
-    return train_extractor(images, labels, train.num_classes, seed, STEPS)
+    return cached_extractor(train, seed)
+
+
+def cached_extractor(train: Examples, seed: int = 0) -> Extractor:
+    """Like `train_extractor`, but trained once for the same images: it is kept in the cache of the user.
+
+    Args:
+        train: Training images of the target.
+        seed: Makes the training repeatable.
+    """
+    key = f"{train.fingerprint} {train.num_classes} {seed} {STEPS} {keras.__version__}"
+    path = cache_directory() / "extractors" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    extractor = _read(path)
+    if extractor is None:
+        log(f"features to measure with are trained in {STEPS} steps, once for these images, and kept in {path}")
+        images, labels = train.subset(10_000)
+        extractor = train_extractor(images, labels, train.num_classes, seed, STEPS)
+        with suppress(OSError):  # a home that cannot be written costs the time again
+            if path.exists():  # damaged
+                shutil.rmtree(path)
+            extractor.save(path)
+    keras.utils.set_random_seed(seed)  # what is drawn next does not depend on whether it was trained
+    return extractor
+
+
+def _read(path: Path) -> Extractor | None:
+    try:
+        found = Extractor.load(str(path)) if path.is_dir() else None
+    except ArtifactError:  # damaged; it is trained anew
+        return None
+    if found is not None:
+        found.name = RUN
+    return found
 
 
 def train_extractor(
@@ -42,7 +82,7 @@ def train_extractor(
     num_classes: int | None,
     seed: int = 0,
     steps: int = STEPS,
-    name: str = "run",
+    name: str = RUN,
 ) -> Extractor:
     """Trains an extractor on images of the domain, never on test images.
 

@@ -1,7 +1,6 @@
 """A discriminator for a generator that came without one."""
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, ConfigError
-from tfgantl.files import Replacing
+from tfgantl.files import Replacing, cache_directory
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, Networks
 from tfgantl.models.copies import weights_hash
@@ -69,15 +68,13 @@ def rebuild_discriminator(
 def cached_discriminator(generator: keras.Model, networks: Networks, seed: int = 0) -> keras.Model:
     """Like `rebuild_discriminator`, but built once for each source: it is kept in the cache of the user.
 
-    The cache is `TFGANTL_CACHE_DIR`, or `tfgantl` in `XDG_CACHE_HOME` or `~/.cache`.
-
     Args:
         generator: The source.
         networks: Architecture of the discriminator.
         seed: Makes it repeatable.
     """
     key = f"{weights_hash(generator)} {networks!r} {seed} {REBUILD_STEPS} {keras.__version__}"
-    path = _cache() / "discriminators" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.keras"
+    path = cache_directory() / "discriminators" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.keras"
     discriminator = _read(path)
     if discriminator is None:
         log(f"the source has no discriminator: one is built in {REBUILD_STEPS} steps, once, and kept in {path}")
@@ -88,11 +85,6 @@ def cached_discriminator(generator: keras.Model, networks: Networks, seed: int =
                 discriminator.save(temporary)
     keras.utils.set_random_seed(seed)  # what is drawn next does not depend on whether it was built
     return discriminator
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TFGANTL_CACHE_DIR") or Path(home) / "tfgantl")
 
 
 def _read(path: Path) -> keras.Model | None:
