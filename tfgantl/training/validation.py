@@ -107,7 +107,8 @@ class Validate(keras.callbacks.Callback):
             self.progress.measured = {k.removeprefix("val_"): record[k] for k in record if k in PROGRESS_METRICS}
         if self.run is not None:
             self.run.log({"run": self.title, **self.history[-1]})
-            self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(images[:100], 10))
+            shown = images[:100] if labels is None else images[:100][np.argsort(labels[:100], kind="stable")]
+            self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(shown, 10))
 
     def distances(self, features: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
         """What is measured, from features of generated images and their labels."""
