@@ -343,13 +343,18 @@ def test_the_console_script_finds_classes_in_the_working_directory(tmp_path):
         "from dataclasses import dataclass\nfrom tfgantl.transfer import FineTune\n\n\n"
         "@dataclass(frozen=True)\nclass Mine(FineTune):\n    rate: float = 0.5\n"
     )
-    (tmp_path / "yaml.py").write_text("raise SystemExit('taken for the package')")
+    for name in ("yaml", "ruamel", "omegaconf", "argcomplete"):  # the last three are optional, and not there
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken for the package')")
     script = Path(sys.executable).with_name("tfgantl")
     command = [script, "adapt", "--transfer", "my_methods.Mine", "--transfer.rate", "0.25", "--print_config"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     recipe = yaml.safe_load(done.stdout)
     assert recipe["transfer"] == {"class_path": "my_methods.Mine", "init_args": {"rate": 0.25}}
+    (tmp_path / "recipe.yaml").write_text(done.stdout)
+    command = [script, "adapt", "--config", "recipe.yaml", "--print_config"]
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0 and yaml.safe_load(again.stdout) == recipe, again.stderr
 
 
 def test_looking_after_versions_needs_no_tensorflow(tmp_path):

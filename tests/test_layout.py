@@ -95,6 +95,7 @@ def test_classes_are_matched_by_name_and_the_change_is_told():
     found = matched(named(("dog", "Old Cat", "bird")), ("old_cat", "Bird", "Dog"))
     assert found.take()[1].tolist() == [2, 0, 1, 2, 0, 1] and found.classes == ("old_cat", "Bird", "Dog")
     assert found.notes[-1] == "classes matched by name: dog is 2, Old Cat is 0, bird is 1"
+    assert found.fingerprint != named(("dog", "Old Cat", "bird")).fingerprint  # other labels are other data
     same = matched(named(("A", "b", "c")), ("a", "B", "C"))
     assert same.take()[1].tolist() == [0, 1, 2, 0, 1, 2] and not same.notes
     spelled = matched(named(("cafe\u0301", "01", "x")), ("caf\u00e9", "1", "X"))

@@ -10,6 +10,7 @@ from conftest import TINY_DCGAN as TINY
 from modules import save_exported, save_generator_h5, save_h5, save_npz, tf1_hub_module, tf2_module
 
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.export.manifest import read_manifest
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, Networks
@@ -201,6 +202,7 @@ def test_a_wrapped_generator_survives_files_copies_and_export(tmp_path, make):
     tf.train.Checkpoint(model=other).restore(checkpoint).expect_partial()
     np.testing.assert_allclose(images_of(other), images, atol=1e-6)
     exported = publish(generator, tmp_path / "exported")
+    assert read_manifest(exported)["independent_rows"] is False  # the server must not put requests together
     shutil.rmtree(tmp_path / "module")
     np.testing.assert_allclose(images_of(load_generator(str(exported))), images, atol=1e-5)
     with pytest.raises(ArtifactError, match="must be the module that the model was made from"):

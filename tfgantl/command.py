@@ -1,16 +1,15 @@
 """The console script: interrupts are taken care of before anything else is imported."""
 
-import os
 import sys
 
 from tfgantl.interrupts import exit_at_once
+from tfgantl.own_modules import find_own_modules
 
 
 def main() -> None:
     """Runs a verb, or says which ones there are."""
     exit_at_once()
-    # As `python -m` has it, so that classes of one's own can be named; last, so that nothing there hides a package.
-    sys.path.append(os.getcwd())
+    find_own_modules(sys.argv[1:])
     from tfgantl.cli import main as run
 
     run()

@@ -19,6 +19,7 @@ from tfgantl.export.warmup import FILE, read_warmup
 from tfgantl.pretrained import load_generator
 from tfgantl.serving.servable import Servable
 from tfgantl.style.arbitrary import load_module
+from tfgantl.untrusted.checkpoints import _entries, check_strings
 from tfgantl.untrusted.operations import check_operations
 from tfgantl.untrusted.savedmodels import read_graph
 from tfgantl.untrusted.stripping import without_saving
@@ -295,13 +296,95 @@ def restores_on_its_own(graph, victim):
     initialized_by(graph, graph.saver_def.restore_op_name)
 
 
-@pytest.mark.parametrize("kind", [saves_on_its_own, restores_on_its_own], ids=lambda kind: kind.__name__)
+def restores_what_an_asset_is(graph, victim):
+    """The name of another file is fed to the saver as that of an asset."""
+    graph.graph_def.node.add().CopyFrom(next(n for n in writes_a_file(victim) if n.name == "evil/data"))
+    initialized_by(graph, graph.saver_def.restore_op_name)
+    asset = graph.asset_file_def.add(filename=str(victim))
+    asset.tensor_info.name = graph.saver_def.filename_tensor_name
+
+
+def restores_by_another_output(graph, victim):
+    """The name of the file is the second output of a node, of which nobody makes a placeholder."""
+    with v1.Graph().as_default() as other:
+        tf.raw_ops.IdentityN(input=[tf.constant("x"), tf.constant(str(victim))], name="evil/two")
+        graph.graph_def.node.extend(other.as_graph_def().node)
+    for node in graph.graph_def.node:
+        if node.op == "RestoreV2":
+            node.input[0] = "evil/two:1"
+    graph.saver_def.filename_tensor_name = "evil/two:1"
+
+
+def saves_by_a_saver_that_is_made_while_loading(graph, victim):
+    """TensorFlow adds a saver where there is none, and a graph can name its nodes before."""
+    graph.ClearField("saver_def")
+    graph.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "save/SaveV2"
+    for node in list(graph.graph_def.node):
+        if node.name.startswith("save/"):
+            graph.graph_def.node.remove(node)
+    asset = graph.asset_file_def.add(filename=f"../../../../../../../../{victim}")
+    asset.tensor_info.name = "save/Const:0"
+
+
+ON_ITS_OWN = {
+    saves_on_its_own: "must only compute.* Save", restores_on_its_own: "must only compute.*RestoreV2",
+    restores_what_an_asset_is: "must only compute.*RestoreV2|assets must be files",
+    restores_by_another_output: "must take the first output of a node. Received: evil/two:1",
+    saves_by_a_saver_that_is_made_while_loading: "must say what restores them. Received: no saver",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ON_ITS_OWN, ids=lambda kind: kind.__name__)
 def test_what_collections_make_the_loader_run_cannot_reach_the_saver(tmp_path, plain, kind):
     module, victim = shutil.copytree(plain["TF1"], tmp_path / "1"), tmp_path / "victim"
     rewritten(module, kind, victim)
-    with pytest.raises(ArtifactError, match="must be an intact SavedModel"):
-        load_generator(str(module))
+    for load in (lambda: load_generator(str(module)), lambda: Servable(module)):
+        with pytest.raises(ArtifactError, match=ON_ITS_OWN[kind]):
+            load()
     assert not list(tmp_path.glob("victim*"))
+
+
+NAMES = {
+    "asset of the saver": (lambda g: g.saver_def.filename_tensor_name, "assets/x.txt", "must not be fed to what rest"),
+    "asset elsewhere": (lambda g: "z:0", "../x.txt", "must be files of the SavedModel. Received: ../x.txt"),
+    "asset that is absolute": (lambda g: "z:0", "/etc/passwd", "must be files of the SavedModel. Received: /etc/pass"),
+    "asset of nothing": (lambda g: "nothing:0", "x.txt", "must not be fed to what restores variables"),
+    "signature of nothing": (None, "later/made:0", "names in a SavedModel must be of its nodes. Received: later/made"),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_names_lead_to_what_was_looked_at(plain, tmp_path, kind):
+    tensor, name, message = NAMES[kind]
+
+    def change(graph, victim):
+        if tensor is None:
+            graph.signature_def["other"].outputs["x"].name = name
+        else:
+            asset = graph.asset_file_def.add(filename=name)
+            asset.tensor_info.name = tensor(graph)
+
+    module = rewritten(shutil.copytree(plain["TF1"], tmp_path / "1"), change, None)
+    with pytest.raises(ArtifactError, match=message):
+        load_generator(str(module))
+
+
+@pytest.mark.parametrize("form", ["TF1", "TF2"])
+def test_strings_of_variables_are_as_long_as_they_claim_whoever_loads_them(plain, tmp_path, form):
+    """TensorFlow makes room for what a length claims; with 2^62 it ends the process."""
+    module = shutil.copytree(plain[form], tmp_path / "1")
+    check_strings(module / "variables" / "variables")
+    if form == "TF1":
+        return  # has none
+    entries = dict(_entries((module / "variables" / "variables.index").read_bytes()))
+    entry = entries[b"_CHECKPOINTABLE_OBJECT_GRAPH"]
+    (data,) = (module / "variables").glob("variables.data-*")
+    content = bytearray(data.read_bytes())
+    content[entry.offset : entry.offset + 9] = b"\x80" * 8 + b"\x40"
+    data.write_bytes(bytes(content))
+    for load in (lambda: load_generator(str(module)), lambda: Servable(module)):
+        with growth_below(64), pytest.raises(ArtifactError, match="must hold intact variables. Received: .*claims"):
+            load()
 
 
 def test_modules_of_the_hub_load_as_before(tmp_path):

@@ -439,7 +439,7 @@ def test_rows_of_a_foreign_graph_are_not_put_together(tmp_path, with_manifest):
     module = Unequal()
     tf.saved_model.save(module, str(tmp_path / "1"), {"serving_default": module.serve})
     if with_manifest:  # anybody can write one
-        write_manifest(tmp_path / "1", {"signatures": {"serving_default": {}}})
+        write_manifest(tmp_path / "1", {"independent_rows": True})
     servable, asked = Servable(tmp_path / "1"), [[i, i + 1.0] if i % 2 else [-i - 1.0] for i in range(60)]
     futures = [servable.predict("serving_default", {"x": np.array(x, np.float32)}) for x in asked]
     for x, future in zip(asked, futures, strict=True):

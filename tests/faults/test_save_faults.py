@@ -156,3 +156,17 @@ def test_tensorflows_list_of_checkpoints_is_not_believed(make_gan, compiled, tmp
     assert sorted(victim.iterdir()) == files
     kept = sorted(path.stem for path in directory.glob("step-*.index"))
     assert kept == [f"step-{step}" for step in range(7 - MAX_TO_KEEP, 7)]
+
+
+def test_a_damaged_checkpoint_is_not_kept_in_the_place_of_a_whole_one(compiled, tmp_path):
+    gan = compiled()
+    checkpoints = Checkpoints(gan, tmp_path)
+    for step in (200, 300):
+        checkpoints.save(step)
+    truncated(tmp_path / "step-300.data-00000-of-00001")
+    checkpoints = Checkpoints(gan, tmp_path)
+    assert checkpoints.restore_last() == 200
+    checkpoints.save(250)
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["step-200", "step-250"]
+    truncated(tmp_path / "step-250.data-00000-of-00001")
+    assert Checkpoints(gan, tmp_path).restore_last() == 200

@@ -1,5 +1,6 @@
 """Names of classes: kept with their labels, and what two domains are matched by."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,10 @@ def matched(
 
     changed = [f"{name} is {label}" for name, label in zip(examples.classes, new, strict=True)]
     note = f"classes matched by name: {', '.join(changed)}"
-    return replace(examples, read=relabelled, classes=tuple(classes), notes=(*examples.notes, note))
+    fingerprint = hashlib.sha256(f"{examples.fingerprint} {new.tolist()}".encode()).hexdigest()[:16]
+    return replace(
+        examples, read=relabelled, classes=tuple(classes), notes=(*examples.notes, note), fingerprint=fingerprint
+    )
 
 
 def same_names(classes: Sequence[str], others: Sequence[str]) -> list[int | None]:

@@ -67,7 +67,7 @@ def check_in_fresh_process(directory: Path) -> dict[str, float]:
         ArtifactError: If it fails there.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "tfgantl.export.check", str(directory)], capture_output=True, text=True,
+        [sys.executable, "-P", "-m", "tfgantl.export.check", str(directory)], capture_output=True, text=True,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
     )  # fmt: skip
     if done.returncode:

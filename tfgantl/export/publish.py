@@ -118,10 +118,15 @@ def _write(
     contract = _contract(endpoints)
     facts = {
         "name": name, "signatures": contract, "classes": _classes(network, contract),
-        "before_after": before_after is not None, **facts,
+        "before_after": before_after is not None, "independent_rows": _has_independent_rows(network), **facts,
     }  # fmt: skip
     write_model_card(directory, facts)
     write_manifest(directory, facts)
+
+
+def _has_independent_rows(network: keras.Model) -> bool:
+    """Whether what comes out for an input cannot depend on the others of its batch."""
+    return not any(getattr(layer, "runs_foreign_graph", False) for layer in network._flatten_layers())
 
 
 def _flush(directory: Path) -> None:

@@ -17,6 +17,7 @@ from tfgantl.metrics.extractors import Extractor, pooled_blocks
 from tfgantl.metrics.perceptual import PerceptualExtractor
 from tfgantl.models.inference import predict
 from tfgantl.progress import log
+from tfgantl.versions import versions
 
 RUN = "run"  # name of those that are trained on the spot
 STEPS = 1000  # batches that an extractor is trained on
@@ -51,7 +52,7 @@ def cached_extractor(train: Examples, seed: int = 0) -> Extractor:
         train: Training images of the target.
         seed: Makes the training repeatable.
     """
-    key = f"{train.fingerprint} {train.num_classes} {seed} {STEPS} {keras.__version__}"
+    key = f"{train.fingerprint} {train.num_classes} {seed} {STEPS} {versions()}"
     path = cache_directory() / "extractors" / hashlib.sha256(key.encode()).hexdigest()[:16]
     extractor = _read(path)
     if extractor is None:

@@ -1,6 +1,7 @@
 """A discriminator for a generator that came without one."""
 
 import hashlib
+import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tfgantl.optimizers import Adam
 from tfgantl.progress import StepBar, log
 from tfgantl.random_streams import StepStream, step_seeds
 from tfgantl.untrusted.networks import load_network
+from tfgantl.versions import versions
 
 REBUILD_STEPS = 300
 
@@ -73,7 +75,8 @@ def cached_discriminator(generator: keras.Model, networks: Networks, seed: int =
         networks: Architecture of the discriminator.
         seed: Makes it repeatable.
     """
-    key = f"{weights_hash(generator)} {networks!r} {seed} {REBUILD_STEPS} {keras.__version__}"
+    architecture = json.dumps(keras.saving.serialize_keras_object(generator), sort_keys=True, default=str)
+    key = f"{weights_hash(generator)} {architecture} {networks!r} {seed} {REBUILD_STEPS} {versions()}"
     path = cache_directory() / "discriminators" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.keras"
     discriminator = _read(path)
     if discriminator is None:

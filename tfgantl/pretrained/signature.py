@@ -31,6 +31,8 @@ class SignatureLayer(keras.layers.Layer):
         allow_ops: Operations that are trusted here.
     """
 
+    runs_foreign_graph = True  # of which nobody knows whether its rows depend on each other
+
     def __init__(
         self, directory: Path, signature: str | None, output: str | None, scalar: float, allow_ops: tuple[str, ...]
     ):

@@ -57,8 +57,8 @@ class Servable:
             name: {key: _dtype(spec) for key, spec in signature.inputs.items()}
             for name, signature in self.definitions.items()
         }
-        # Whether rows depend on each other cannot be seen in a graph: only versions of this package are known not to.
-        self._joins = _is_of_this_package(directory)
+        # Whether rows depend on each other cannot be seen in a graph: only networks of this package are known not to.
+        self._joins = _has_independent_rows(directory)
         self._calls = {name: self._callable(signature) for name, signature in self.definitions.items()}
         for signature, inputs in read_warmup(directory) if (directory / FILE).is_file() else ():
             self.compute(signature, inputs)
@@ -214,9 +214,9 @@ class Servable:
         ]
 
 
-def _is_of_this_package(directory: Path) -> bool:
+def _has_independent_rows(directory: Path) -> bool:
     try:
-        return bool(read_manifest(directory)["signatures"])
+        return read_manifest(directory).get("independent_rows") is True
     except ArtifactError:
         return False
 

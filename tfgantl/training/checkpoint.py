@@ -68,7 +68,7 @@ class Checkpoints:
         # `variables` and `kept` are names within the files.
         state = tf.train.Checkpoint(variables=[v.value for v in variables.values()], kept=list(best_weights))
         state.save_counter  # noqa: B018 - makes it, so that files always hold it
-        self._state = state
+        self._state, self._line = state, set(self._steps())  # steps that this training has led through
         self._saved: int | None = None
         self._numbers = [v.value for v in variables.values() if tf.as_dtype(v.dtype).is_floating]
 
@@ -140,6 +140,7 @@ class Checkpoints:
             for name, part in self.parts.items():
                 part.set_state(manifest["parts"][name])
             self._saved = step
+            self._line = {known for known in found if known <= step}  # later ones were damaged, and are left behind
             return step
         if found:
             raise RunError(f"{self.directory}: one checkpoint must be whole. Received: {len(found)}, all damaged")
@@ -147,7 +148,8 @@ class Checkpoints:
 
     def _drop_old(self, newest: int) -> None:
         """Deletes all checkpoints of this directory but the last, and what saves that were killed have left."""
-        others = [step for step in self._steps() if step != newest]
+        self._line.add(newest)
+        others = [step for step in self._steps() if step in self._line and step != newest]
         kept = {newest, *others[: MAX_TO_KEEP - 1]}
         for path in sorted(self.directory.glob("step-*"), key=lambda path: path.suffix != ".json"):
             match = re.fullmatch(r"step-(\d+)\..+", path.name)

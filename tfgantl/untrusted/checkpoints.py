@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto
 
 FOOTER, MAGIC = 48, 0xDB4775248B80FB57  # of the table that the index is, in the format of LevelDB
+STRING = 7  # type of a tensor
 POLYNOMIAL = 0x82F63B78  # of CRC-32C
 
 
@@ -41,8 +43,41 @@ def read_string(prefix: Path, key: str) -> bytes:
     return stored[start + 4 :]
 
 
+def check_strings(prefix: Path) -> None:
+    """Compares the lengths of all strings of a checkpoint with what is stored.
+
+    Args:
+        prefix: The checkpoint, without the ends of the names of its files; nothing is done if there is none.
+
+    Raises:
+        ValueError: If one claims to be longer than it is.
+        Exception: Whatever else is met first in a damaged index.
+    """
+    index = Path(f"{prefix}.index")
+    for key, entry in _entries(index.read_bytes()) if index.is_file() else ():
+        if entry.dtype == STRING:
+            (file,) = prefix.parent.glob(f"{prefix.name}.data-{entry.shard_id:05d}-of-*")
+            with open(file, "rb") as stream:
+                stream.seek(entry.offset)
+                stored = stream.read(min(entry.size, file.stat().st_size))
+            count, length, position = prod(dim.size for dim in entry.shape.dim), 0, 0
+            for _ in range(count if count <= len(stored) else 0):
+                one, position = _varint(stored, position)
+                length += one
+            if count > len(stored) or position + 4 + length != len(stored):
+                raise ValueError(f"{key.decode(errors='replace')} claims to have {count} strings of {length} bytes")
+
+
 def _entry(index: bytes, key: bytes) -> BundleEntryProto:
     """Where something is stored."""
+    for name, entry in _entries(index):
+        if name == key:
+            return entry
+    raise ValueError(f"{key.decode()} is not in the index")
+
+
+def _entries(index: bytes) -> Iterator[tuple[bytes, BundleEntryProto]]:
+    """Where everything is stored."""
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto
 
     if struct.unpack("<Q", index[-8:])[0] != MAGIC:
@@ -50,10 +85,7 @@ def _entry(index: bytes, key: bytes) -> BundleEntryProto:
     _, _, handle = _handle(index, len(index) - FOOTER)  # of blocks about blocks, which there are none of
     for _, where in _items(index, *_handle(index, handle)[:2]):
         offset, size, _ = _handle(where, 0)
-        for name, value in _items(index, offset, size):
-            if name == key:
-                return BundleEntryProto.FromString(value)
-    raise ValueError(f"{key.decode()} is not in the index")
+        yield from ((name, BundleEntryProto.FromString(value)) for name, value in _items(index, offset, size) if name)
 
 
 def _items(index: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact
+from tfgantl.untrusted.checkpoints import check_strings
+from tfgantl.untrusted.names import check_names
 from tfgantl.untrusted.operations import check_operations
 from tfgantl.untrusted.savedmodels import read_graph, tags_of
 from tfgantl.untrusted.stripping import StrippedCopy, without_saving
@@ -39,8 +41,7 @@ def load_saved_model(directory: Path, allow_ops: tuple[str, ...] = (), where: st
     """
     where = where or str(directory)
     tags = tags_of(directory)
-    graph = without_saving(read_graph(directory, tags))
-    check_operations(graph, allow_ops, where)
+    graph = _looked_at(directory, tags, allow_ops, where)
     with _copy(directory, graph) as copy, intact(f"{where}: {INTACT}"):  # TensorFlow raises what its reader meets first
         loaded = tf.saved_model.load(str(copy.path), tags=tags)
         copy.keep_for(loaded)
@@ -59,8 +60,7 @@ def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
     Raises:
         ArtifactError: If it is missing, damaged, or could do more than compute.
     """
-    found = without_saving(read_graph(directory, SERVED))
-    check_operations(found, (), str(directory))
+    found = _looked_at(directory, SERVED, (), str(directory))
     v1 = tf.compat.v1
     session = v1.Session(graph=v1.Graph())
     logging.getLogger("tensorflow").addFilter(_is_not_of_sessions)
@@ -72,6 +72,16 @@ def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
     except ArtifactError:
         session.close()
         raise
+
+
+def _looked_at(directory: Path, tags: list[str], allow_ops: tuple[str, ...], where: str) -> MetaGraphDef:
+    """What is to be loaded: it only computes, names nothing that is not in it, and its variables are in the files."""
+    graph = without_saving(read_graph(directory, tags))
+    check_operations(graph, allow_ops, where)
+    check_names(graph, where)
+    with intact(f"{where}: must hold intact variables"):
+        check_strings(directory / "variables" / "variables")
+    return graph
 
 
 @contextmanager

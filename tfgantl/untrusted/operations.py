@@ -15,7 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tfgantl.errors import ArtifactError, ConfigError
-from tfgantl.untrusted.reachability import ancestors, called_by, closure, fetched, references, roots, tensor_name
+from tfgantl.untrusted.reachability import (
+    ancestors,
+    called_by,
+    closure,
+    fetched,
+    mentioned,
+    references,
+    roots,
+    tensor_name,
+)
 
 if TYPE_CHECKING:
     from tensorflow.core.framework.function_pb2 import FunctionDef
@@ -102,7 +111,8 @@ def _operations(graph: MetaGraphDef) -> Iterator[str]:
     """Names of all operations that loading or calling can run, but for reads of the file that the loader names."""
     functions = {f.signature.name: f for f in graph.graph_def.library.function}
     nodes = {node.name: node for node in graph.graph_def.node}
-    restored = ancestors(nodes, [graph.saver_def.restore_op_name]) - ancestors(nodes, fetched(graph))
+    restored = ancestors(nodes, [graph.saver_def.restore_op_name])
+    restored -= ancestors(nodes, [*fetched(graph), *mentioned(graph, restored)])
     others = [node for name, node in nodes.items() if name not in restored]
     yield from _names(functions, others)
     called = called_by(functions, others) | closure(functions, roots(graph))

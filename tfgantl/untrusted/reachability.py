@@ -37,15 +37,31 @@ def fetched(graph: MetaGraphDef) -> Iterator[str]:
             yield tensor.name
             for part in tensor.composite_tensor.components:
                 yield part.name
-            yield from (tensor.coo_sparse.values_tensor_name, tensor.coo_sparse.indices_tensor_name)
+            sparse = tensor.coo_sparse
+            yield from (sparse.values_tensor_name, sparse.indices_tensor_name, sparse.dense_shape_tensor_name)
     for key, collection in graph.collection_def.items():
-        if key != "savers":  # their settings, which nothing here reads
+        if key != "savers":  # their settings, which nothing here reads; see also `mentioned`
             yield from collection.node_list.value
+
+
+def mentioned(graph: MetaGraphDef, names: Iterable[str]) -> set[str]:
+    """Those of some names that collections mention in formats of their own, such as definitions of variables."""
+    content = b"\0".join(
+        entry
+        for collection in graph.collection_def.values()
+        for entry in (*collection.bytes_list.value, *(entry.value for entry in collection.any_list.value))
+    )
+    return {name for name in names if name.encode() in content} if content else set()
+
+
+def node_name(name: str) -> str:
+    """Name of a node, from that of one of its outputs or of a dependency on it."""
+    return name.split(":")[0].lstrip("^")
 
 
 def ancestors(nodes: Mapping[str, NodeDef], names: Iterable[str]) -> set[str]:
     """Names of nodes, and of all that they depend on."""
-    found, queue = set(), [name.split(":")[0].lstrip("^") for name in names if name]
+    found, queue = set(), [node_name(name) for name in names if name]
     while queue:
         name = queue.pop()
         if name in nodes and name not in found:
@@ -56,7 +72,7 @@ def ancestors(nodes: Mapping[str, NodeDef], names: Iterable[str]) -> set[str]:
 
 def parents(node: NodeDef) -> set[str]:
     """Names of the nodes that a node needs, by its inputs and control inputs."""
-    return {name.split(":")[0].lstrip("^") for name in node.input}
+    return {node_name(name) for name in node.input}
 
 
 def called_by(functions: Mapping[str, FunctionDef], nodes: Iterable[NodeDef]) -> set[str]:

@@ -18,6 +18,7 @@ from tfgantl.untrusted.reachability import (
     called_by,
     closure,
     fetched,
+    mentioned,
     parents,
     references,
     roots,
@@ -35,8 +36,8 @@ def without_saving(graph: MetaGraphDef) -> MetaGraphDef:
     """The graph without the nodes and functions that only its saver needs for saving; it is changed in place."""
     nodes = {node.name: node for node in graph.graph_def.node}
     functions = {f.signature.name: f for f in graph.graph_def.library.function}
-    others = ancestors(nodes, [*fetched(graph), graph.saver_def.restore_op_name])
-    saving = ancestors(nodes, [graph.saver_def.save_tensor_name]) - others
+    saving = ancestors(nodes, [graph.saver_def.save_tensor_name])
+    saving -= ancestors(nodes, [*fetched(graph), graph.saver_def.restore_op_name, *mentioned(graph, saving)])
     kept = [node for name, node in nodes.items() if name not in saving]
     called = called_by(functions, kept) | closure(functions, roots(graph))
     only_saving = called_by(functions, [nodes[name] for name in saving]) - called
