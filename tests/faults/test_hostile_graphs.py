@@ -383,7 +383,7 @@ def test_strings_of_variables_are_as_long_as_they_claim_whoever_loads_them(plain
     content[entry.offset : entry.offset + 9] = b"\x80" * 8 + b"\x40"
     data.write_bytes(bytes(content))
     for load in (lambda: load_generator(str(module)), lambda: Servable(module)):
-        with growth_below(64), pytest.raises(ArtifactError, match="must hold intact variables. Received: .*claims"):
+        with growth_below(64), pytest.raises(ArtifactError, match="must be an intact SavedModel. Received: .*claims"):
             load()
 
 

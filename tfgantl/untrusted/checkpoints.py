@@ -80,7 +80,7 @@ def _entries(index: bytes) -> Iterator[tuple[bytes, BundleEntryProto]]:
     """Where everything is stored."""
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto
 
-    if struct.unpack("<Q", index[-8:])[0] != MAGIC:
+    if len(index) < FOOTER or struct.unpack("<Q", index[-8:])[0] != MAGIC:
         raise ValueError("the index is no table")
     _, _, handle = _handle(index, len(index) - FOOTER)  # of blocks about blocks, which there are none of
     for _, where in _items(index, *_handle(index, handle)[:2]):

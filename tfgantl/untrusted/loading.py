@@ -79,7 +79,7 @@ def _looked_at(directory: Path, tags: list[str], allow_ops: tuple[str, ...], whe
     graph = without_saving(read_graph(directory, tags))
     check_operations(graph, allow_ops, where)
     check_names(graph, where)
-    with intact(f"{where}: must hold intact variables"):
+    with intact(f"{where}: {INTACT}"):
         check_strings(directory / "variables" / "variables")
     return graph
 
