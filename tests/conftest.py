@@ -68,6 +68,16 @@ def random_vgg(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def all_of_vgg(tmp_path_factory):
+    """Random weights of all of VGG16, as Keras would download them."""
+    path = tmp_path_factory.mktemp("vgg") / "all.npz"
+    rng = np.random.default_rng(0)
+    layers = keras.applications.VGG16(weights=None, include_top=False).weights
+    np.savez(path, **{w.path: rng.normal(0, 0.01, w.shape).astype(np.float32) for w in layers})
+    return path
+
+
 @pytest.fixture
 def vgg_weights(random_vgg, monkeypatch):
     """Takes the random weights for those of ImageNet, for methods that look at images with VGG16."""

@@ -88,3 +88,29 @@ def save_exported(gan, path):
 def save_run(gan, path):
     for network in (gan.generator, gan.discriminator):
         network.save(path / f"{network.name}.keras")
+
+
+class Swap(tf.Module):
+    """Content with the mean colour of the style; sides are rounded down to multiples of 4, as networks do it."""
+
+    def __init__(self, given=lambda painted: [painted]):
+        super().__init__()
+        self.gain = tf.Variable(1.0, name="gain")
+        self.given = given
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, None, 3], tf.float32, "placeholder"),
+            tf.TensorSpec([None, None, None, 3], tf.float32, "placeholder_1"),
+        ]
+    )
+    def __call__(self, content, style):
+        mean = [tf.reduce_mean(x, (1, 2), keepdims=True) for x in (content, style)]
+        painted = tf.clip_by_value((content - mean[0]) * self.gain + mean[1], 0.0, 1.0)
+        return self.given(painted[:, : tf.shape(painted)[1] // 4 * 4, : tf.shape(painted)[2] // 4 * 4])
+
+
+def arbitrary_style_module(path, **options):
+    """A module that paints one picture in the style of another."""
+    tf.saved_model.save(Swap(**options), str(path))
+    return path

@@ -6,34 +6,10 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from modules import arbitrary_style_module
 from PIL import Image
 
 from tfgantl.pipelines import stylize
-
-
-class Swap(tf.Module):
-    """Content with the mean colour of the style; sides are rounded down to multiples of 4, as networks do it."""
-
-    def __init__(self, given=lambda painted: [painted]):
-        super().__init__()
-        self.gain = tf.Variable(1.0, name="gain")
-        self.given = given
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, None, None, 3], tf.float32, "placeholder"),
-            tf.TensorSpec([None, None, None, 3], tf.float32, "placeholder_1"),
-        ]
-    )
-    def __call__(self, content, style):
-        mean = [tf.reduce_mean(x, (1, 2), keepdims=True) for x in (content, style)]
-        painted = tf.clip_by_value((content - mean[0]) * self.gain + mean[1], 0.0, 1.0)
-        return self.given(painted[:, : tf.shape(painted)[1] // 4 * 4, : tf.shape(painted)[2] // 4 * 4])
-
-
-def save(path, **options):
-    tf.saved_model.save(Swap(**options), str(path))
-    return path
 
 
 @pytest.fixture
@@ -60,13 +36,13 @@ def run(tmp_path, capsys):
 
 
 def test_a_module_paints_at_the_size_that_is_asked_for(run, tmp_path):
-    painted, _ = run(save(tmp_path / "module"), "red.png")
+    painted, _ = run(arbitrary_style_module(tmp_path / "module"), "red.png")
     assert painted.shape == (30, 50, 3)
     np.testing.assert_allclose(painted.mean((0, 1)), (200, 20, 20), atol=6)
 
 
 def test_modules_in_the_cache_mix_styles_and_have_a_strength(run, cached):
-    handle = cached("https://tfhub.dev/somebody/arbitrary-image-stylization-v1-256/2", save)
+    handle = cached("https://tfhub.dev/somebody/arbitrary-image-stylization-v1-256/2", arbitrary_style_module)
     mixed, _ = run(handle, "red.png:1", "blue.png:3")
     np.testing.assert_allclose(mixed.mean((0, 1)), (65, 20, 155), atol=6)
     none, content = run(handle, "red.png", options=["--strength", "0"])
@@ -86,7 +62,7 @@ WRONG = {
 @pytest.mark.parametrize("kind", WRONG)
 def test_modules_that_do_something_else_are_refused(kind, run, tmp_path):
     options, message = WRONG[kind]
-    code, told = run(save(tmp_path / "module", **options), "red.png")
+    code, told = run(arbitrary_style_module(tmp_path / "module", **options), "red.png")
     assert code == 4
     assert re.search(message, told), told
 

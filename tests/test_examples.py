@@ -3,7 +3,6 @@
 import doctest
 import importlib
 import re
-import shlex
 import sys
 from pathlib import Path
 from unittest.mock import create_autospec
@@ -17,15 +16,12 @@ from modules import tf2_module
 from PIL import Image
 
 import tfgantl
-from tfgantl import cli
 from tfgantl.data import Examples, HandwrittenDigits
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png
 from tfgantl.models import DCGAN, MLP
 from tfgantl.models.backbones import dense_features
-from tfgantl.pipelines.export import ExportConfig
-from tfgantl.pipelines.settings import VerbConfig
 from tfgantl.recognition.task import Task
 
 CLONE = Path(__file__).parent.parent
@@ -97,16 +93,6 @@ def snippets():
                 yield pytest.param(code, id=f"{page.name}-{number}")
 
 
-@pytest.fixture(scope="session")
-def all_of_vgg(tmp_path_factory):
-    """Random weights of all of VGG16, as Keras would download them."""
-    path = tmp_path_factory.mktemp("vgg") / "all.npz"
-    rng = np.random.default_rng(0)
-    layers = keras.applications.VGG16(weights=None, include_top=False).weights
-    np.savez(path, **{w.path: rng.normal(0, 0.01, w.shape).astype(np.float32) for w in layers})
-    return path
-
-
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, request):
     """A directory with what snippets take as given: pictures, a finished run and its SavedModel."""
@@ -150,67 +136,3 @@ def test_snippets_run(code, workplace):
         importlib.import_module("snippet")
     finally:
         sys.modules.pop("snippet", None)
-
-
-# --- commands ---------------------------------------------------------------------------------------------------------
-
-PROGRAMS = ("tfgantl ", "python -m tfgantl.", "python -m benchmarks.")
-PLACEHOLDERS = ("…", "VERB", "NAME", "NETWORK", "python -m benchmarks.X")
-
-
-def commands():
-    found = {}
-    for page in [*PAGES, *sorted((CLONE / "pipelines").glob("*.yaml"))]:
-        text = page.read_text()
-        text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE).replace("\\\n", " ")
-        lines = re.findall(r"^(?:    |#   )(\S.*)$", text, re.MULTILINE)
-        lines += [" ".join(inline.split()) for inline in re.findall(r"`([^`]+)`", text)]
-        for line in lines:
-            if line.startswith(PROGRAMS) and not any(word in line for word in PLACEHOLDERS):
-                command = " ".join(shlex.split(line, comments=True)[:2])
-                if command != line and line not in found:
-                    found[line] = page.name
-    return [pytest.param(line, id=f"{page}: {line}"[:100]) for line, page in found.items()]
-
-
-class Parsed(Exception):
-    """The command line is read, and the work would begin."""
-
-
-@pytest.mark.parametrize("line", commands())
-def test_commands_are_understood(line, monkeypatch, tmp_path, capsys):
-    def begin():
-        raise Parsed
-
-    monkeypatch.setattr(cli, "quiet_tensorflow", begin)
-    monkeypatch.setattr(VerbConfig, "check_files", lambda config: None)  # folders of the reader
-    monkeypatch.setattr(ExportConfig, "computes", True)  # also what does without TensorFlow ends there
-    (tmp_path / "my_methods.py").write_text(own_method())
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pipelines").symlink_to(CLONE / "pipelines")
-    for run in re.findall(r"--resume (\S+)", line):
-        Path(run).mkdir(parents=True)
-        (Path(run) / "config.yaml").write_text("{}\n")
-    words = shlex.split(line, comments=True)
-    if words[0] == "python":
-        module = importlib.import_module(words[2])
-        if hasattr(module, "__path__") and not hasattr(module, "main"):
-            module = importlib.import_module(f"{words[2]}.__main__")
-        monkeypatch.setattr(sys, "argv", words[2:])
-        main = module.main
-    else:
-        monkeypatch.setattr(sys, "argv", words)
-        main = cli.main
-    try:
-        main()
-    except Parsed:
-        return
-    except SystemExit as end:
-        assert end.code == 0, capsys.readouterr().err
-
-
-def own_method():
-    """The method that the documentation shows."""
-    page = (CLONE / "docs" / "methods.md").read_text()
-    return re.search(r"^```python\n# my_methods.py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1]

@@ -1,0 +1,205 @@
+"""Whatever README, docs and recipes show as commands is understood, and runs: shortened, on small pictures."""
+
+import importlib
+import re
+import shlex
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow as tf
+from conftest import interrupted_at, tiny_images
+from modules import arbitrary_style_module
+from PIL import Image
+
+from tfgantl import cli
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
+from tfgantl.models.classifier import small_cnn
+from tfgantl.pipelines.export import ExportConfig
+from tfgantl.pipelines.recognize import report as recognition_report
+from tfgantl.pipelines.settings import VerbConfig
+
+CLONE = Path(__file__).parent.parent
+PAGES = [
+    CLONE / "README.md", CLONE / "CONTRIBUTING.md", *sorted((CLONE / "docs").glob("*.md")),
+    *sorted((CLONE / "pipelines").glob("*.yaml")),
+]  # fmt: skip
+PROGRAMS = ("tfgantl ", "python -m tfgantl.", "python -m benchmarks.")
+PLACEHOLDERS = ("…", "VERB", "NAME", "NETWORK", "python -m benchmarks.X")
+
+
+def commands():
+    """Command lines of all pages in their order: of indented code, and of text where they have options."""
+    found = {}
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE).replace("\\\n", " ")
+        for block, inline in re.findall(r"^(?:    |#   )(\S.*)$|`([^`]+)`", text, re.MULTILINE):
+            line = " ".join((block or inline).split())
+            if line.startswith(PROGRAMS) and not any(word in line for word in PLACEHOLDERS):
+                words = shlex.split(line, comments=True)
+                if block or len(words) > 2 and words[1:] != ["stylize", "train"]:  # names of verbs
+                    found.setdefault(shlex.join(words), page.name)
+    return found
+
+
+def own_method():
+    """The method that the documentation shows."""
+    page = (CLONE / "docs" / "methods.md").read_text()
+    return re.search(r"^```python\n# my_methods.py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """The working directory of somebody who has a clone, and a method in a file."""
+    (tmp_path / "my_methods.py").write_text(own_method())
+    (tmp_path / "pipelines").symlink_to(CLONE / "pipelines")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.modules.pop("my_methods", None)
+
+
+# --- understood -------------------------------------------------------------------------------------------------------
+
+
+class Parsed(Exception):
+    """The command line is read, and the work would begin."""
+
+
+@pytest.mark.parametrize("line", [pytest.param(line, id=f"{page}: {line}"[:100]) for line, page in commands().items()])
+def test_commands_are_understood(line, monkeypatch, workplace, capsys):
+    def begin():
+        raise Parsed
+
+    monkeypatch.setattr(cli, "quiet_tensorflow", begin)
+    monkeypatch.setattr(VerbConfig, "check_files", lambda config: None)  # folders of the reader
+    monkeypatch.setattr(ExportConfig, "computes", True)  # also what does without TensorFlow ends there
+    for run in re.findall(r"--resume (\S+)", line):
+        Path(run).mkdir(parents=True)
+        (Path(run) / "config.yaml").write_text("{}\n")
+    words = shlex.split(line)
+    if words[0] == "python":
+        module = importlib.import_module(words[2])
+        if hasattr(module, "__path__") and not hasattr(module, "main"):
+            module = importlib.import_module(f"{words[2]}.__main__")
+        monkeypatch.setattr(sys, "argv", words[2:])
+        main = module.main
+    else:
+        monkeypatch.setattr(sys, "argv", words)
+        main = cli.main
+    try:
+        main()
+    except Parsed:
+        return
+    except SystemExit as end:
+        assert end.code == 0, capsys.readouterr().err
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+GAN = "--steps 3 --validate_every 2 --samples 20 --classifier_steps 2 --batch_size 8"
+CLASSIFIER = "--steps 2 --validate_every 2 --labels [0] --seeds 1 --batch_size 8 --backbone dense"
+# What is added to a command of a verb, so that it takes seconds. Everything else is as on the page.
+SHORTER = {
+    "adapt": f"{GAN} --baseline false",
+    "pretrain": f"{GAN} --networks.filters [8,6,4]",
+    "extractor": "--steps 2",
+    "recognize": f"{CLASSIFIER} --method GANImages --method.gan_steps 2 --method.images 30",
+    "recognize --method": CLASSIFIER,
+    "recognize --rank": CLASSIFIER,
+    "recognize --config": f"{CLASSIFIER} --method MCD",
+    "stylize": "--steps 1 --size 32",
+    "stylize train": "--steps 1 --size 32 --width 2 --blocks 1 --batch_size 2",
+    "stylize apply": "--size 32",
+    "stylize --hub": "--size 32",
+}
+AS_IT_IS = {"--resume", "export"}
+INTERRUPTED = {"tfgantl adapt"}
+ELSEWHERE = {
+    "python": "tests/test_benchmark_commands.py starts every benchmark, and each has tests of its parts",
+    "serve": "tests/test_real_server.py",
+    "--format": "tests/test_export.py, where the packages of the format are installed",
+}
+PARTS = {
+    "adapt": ("pretrain", "adapt", "extractor", "export"),
+    "recognize": ("recognize",),
+    "stylize": ("stylize",),
+}
+
+
+def verb_of(words):
+    return words[2].rpartition(".")[2] if words[0] == "python" else words[1]
+
+
+def shortened(words):
+    """The words of a command, and what makes it short."""
+    if AS_IT_IS & set(words):
+        return words
+    kinds = [kind for kind in SHORTER if set(kind.split()) <= set(words)]
+    return [*words, *SHORTER[max(kinds, key=len)].split()]
+
+
+def test_every_command_is_run_somewhere():
+    verbs = {verb for part in PARTS.values() for verb in part}
+    lost = [line for line in commands() if not {verb_of(line.split()), *line.split()} & (verbs | set(ELSEWHERE))]
+    assert not lost
+
+
+@pytest.fixture
+def eagerly():
+    """Steps are run without being traced: of what takes two steps, tracing is most."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def given(request, workplace, monkeypatch, cached):
+    """What pages take as given: pictures, a classifier, weights of VGG16, a module in the cache."""
+    part = request.node.callspec.params["part"]
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    monkeypatch.setattr(recognition_report, "MAX_EMBEDDED", 20)
+    if part != "stylize":
+        request.getfixturevalue("eagerly")
+    for folder, count in (
+        ("many_pictures", 60),
+        ("my_pictures", 60),
+        ("styled", 60),
+        ("my_photographs", 3),
+        ("FOLDER", 1),
+    ):
+        (workplace / folder).mkdir()
+        for number, image in enumerate(tiny_images(count, 32, 3, seed=len(folder))):
+            Image.fromarray(image).save(workplace / folder / f"{number}.png")
+    for number, name in enumerate(["photo", "painting", "style", "STYLE", "a", "b", "c", "new"]):
+        Image.fromarray(tiny_images(1, 40, 3, seed=number)[0]).save(
+            workplace / (name if name.isupper() else f"{name}.jpg"), "JPEG"
+        )
+    if part == "adapt":
+        request.getfixturevalue("short_extractor")
+        small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
+    if part == "stylize":
+        monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(request.getfixturevalue("all_of_vgg")))
+        cached("https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2", arbitrary_style_module)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.usefixtures("given")
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+def test_commands_run(part, monkeypatch, capsys):
+    """In the order of the pages, in one directory: what a command leaves behind, later ones work with."""
+    for line in commands():
+        words = shlex.split(line)
+        if verb_of(words) not in PARTS[part] or set(words) & set(ELSEWHERE):
+            continue
+        monkeypatch.setattr(sys, "argv", shortened(words))
+        keras.backend.clear_session()
+        # A run that is to be resumed has been interrupted.
+        with pytest.raises(SystemExit) as end, interrupted_at(2) if line in INTERRUPTED else nullcontext():
+            cli.main()
+        told = capsys.readouterr().err
+        assert end.value.code == (7 if line in INTERRUPTED else 0), f"{line}\n{told[-2000:]}"
+        assert "Traceback" not in told, f"{line}\n{told[-2000:]}"
