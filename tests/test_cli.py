@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from benchmarks.speed import __main__ as speed
 from tfgantl import cli
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
+from tfgantl.own_modules import find_own_modules
 from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, recognize, serve, stylize
 from tfgantl.pipelines.stylize import apply, train
 from tfgantl.recognition import DANN, MCD, SHOT, AdaBN, GANImages
+from tfgantl.text_files import load_yaml
 
 PIPELINES = {
     "adapt": (adapt.AdaptConfig, adapt.DEFAULTS),
@@ -357,6 +360,29 @@ def test_the_console_script_finds_classes_in_the_working_directory(tmp_path):
     assert again.returncode == 0 and yaml.safe_load(again.stdout) == recipe, again.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("--transfer my_methods.Mine", {"my_methods"}), ("--transfer=a.B --transfer+=c.d.E", {"a", "c"}),
+        ("--method.labeller a.B", {"a"}), ("--target.class_path a.B", {"a"}),
+        ("--config r.yaml", {"mine", "other", "third"}),
+        ("stylize --content org.jpg", set()), ("stylize org.jpg pandas.png -o cv2.png", set()),
+        ("--source org.keras", set()), ("--target.path org.x", set()), ("--config other.yaml", set()),
+    ],
+)  # fmt: skip
+def test_only_what_names_a_class_is_looked_for_in_the_working_directory(words, names, tmp_path, monkeypatch):
+    """A picture's name looks like a module and a class, and a module of its name may lie beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [])
+    (tmp_path / "org.keras").touch()
+    (tmp_path / "r.yaml").write_text(
+        "transfer:\n  class_path: mine.A\nmethod:\n- other.B\ntarget: third.C\nsource: org.keras\ncontent: org.jpg\n"
+    )
+    (tmp_path / "other.yaml").write_text("content: org.jpg\nstyles: a.jpg\noutput: cv2.png\n")
+    find_own_modules(words.split())
+    assert sys.meta_path[0].names == names
+
+
 def test_looking_after_versions_needs_no_tensorflow(tmp_path):
     for number in "12":
         (tmp_path / "x" / number).mkdir(parents=True)
@@ -393,3 +419,12 @@ def test_data_that_are_not_there_are_told_before_tensorflow_is_imported(tmp_path
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr.startswith(f"tfgantl adapt: error: {target[0]}: `path` must be")
+
+
+def test_yaml_has_no_numbers_to_base_60():
+    """Nobody means them, and their value takes quadratic time: 100 s for a file of 1 MiB."""
+    start = time.perf_counter()
+    found = load_yaml(f"a: 16:9\nb: 1_000\nc: 0x1f\nd: 1.5e+3\ne: .inf\nf: {'1:' * 50_000}1", "x")
+    assert time.perf_counter() - start < 5
+    assert found["a"] == "16:9" and isinstance(found["f"], str)
+    assert [found[key] for key in "bcde"] == [1000, 31, 1500.0, float("inf")]

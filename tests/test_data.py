@@ -7,6 +7,7 @@ from conftest import tiny_images
 from PIL import Image
 
 from tfgantl.data import SPLITS, Arrays, Examples, Folder, HandwrittenDigits, RenderedDigits, Tfds
+from tfgantl.data.classes import matched, same_names
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.pipeline import batches
 from tfgantl.data.splits import split_by_content
@@ -259,3 +260,22 @@ def test_classes_too_small_for_a_part_each_give_one_together(sizes):
     assert len(found["test"]) >= 2 and len(found["validation"]) >= 2
     assert set(labels[found["train"]]) == set(range(len(sizes)))
     assert sorted(np.concatenate(list(found.values()))) == list(range(len(labels)))
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "labels"),
+    [
+        (["A", "a", "b"], ["A", "a", "b"], [0, 1, 2]), (["a", "A"], ["A", "a"], [1, 0]),
+        (["Dog", "cat"], ["CAT", "dog"], [1, 0]), (["A", "a"], ["a", "b"], [None, 0]), (["a"], ["A", "a "], [None]),
+        (["a_b", "a b"], ["a-b"], [None, None]),
+    ],
+)  # fmt: skip
+def test_names_that_differ_in_case_alone_are_two_classes(here, there, labels):
+    """Letters are classes, too."""
+    assert same_names(here, there) == labels
+    examples = Examples.from_arrays(tiny_images(6), np.arange(6) % len(here), len(here), classes=tuple(here))
+    if None not in labels and len(here) == len(there):
+        assert matched(examples, there).read(np.arange(len(here)))[1].tolist() == labels
+    else:
+        with pytest.raises(DataError, match="must have the same classes, by name"):
+            matched(examples, there)

@@ -11,6 +11,8 @@ from PIL import Image
 
 from tfgantl.data.decode import decode_picture
 from tfgantl.export.image_signatures import decode_pictures
+from tfgantl.export.orientation import exif_data, orientation_of
+from tfgantl.untrusted import exif as untrusted_exif
 
 RNG = np.random.default_rng(0)
 RGB = Image.fromarray(RNG.integers(0, 256, (6, 5, 3), np.uint8)).resize((50, 61), Image.Resampling.BICUBIC)
@@ -53,11 +55,24 @@ def exif(orientation, order, kind):
     return head + struct.pack(order + "H", 2) + entries + bytes(4)
 
 
-def with_chunk(name, content, behind_pixels=False):
-    file = encoded(RGB, "PNG")
-    at = len(file) - 12 if behind_pixels else file.index(b"IDAT") - 4
-    chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-    return file[:at] + chunk + file[at:]
+def chunk(name, content):
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def with_chunk(name, content, behind_pixels=False, file=None, at=None):
+    file = file or encoded(RGB, "PNG")
+    at = at or (len(file) - 12 if behind_pixels else file.index(b"IDAT") - 4)
+    return file[:at] + chunk(name, content) + file[at:]
+
+
+def gray_of(bits):
+    """A gray PNG of so many bits, in which the value 1 is transparent; Pillow writes none."""
+    values = np.arange(32) % 2**bits  # of each row, packed with the first pixel in the highest bits
+    rows = np.packbits((values[:, None] >> np.arange(bits - 1, -1, -1)) & 1).tobytes()
+    size = struct.pack(">IIBBBBB", 32, 20, bits, 0, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + rows) * 20)
+    parts = [(b"IHDR", size), (b"tRNS", b"\0\1"), (b"IDAT", pixels), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
 TURNED = segment(0xE1, b"Exif\0\0" + exif(6, ">", 3))
@@ -91,6 +106,13 @@ FILES = {
     **{f"palette of {2**b}, transparent": encoded(RGB.quantize(2**b), "PNG", bits=b, transparency=1) for b in (2, 4)},
     "one bit, transparent": encoded(RGB.convert("1"), "PNG", transparency=0),
     "transparent palette": encoded(RGB.quantize(17), "PNG", transparency=3),
+    **{f"gray of {bits} bits, transparent": gray_of(bits) for bits in (2, 4, 8)},
+    "palette, text that names tRNS": with_chunk(
+        b"tEXt", b"Comment\0no tRNS", file=encoded(RGB.quantize(4), "PNG", bits=4)
+    ),
+    "transparent, text that names IDAT": with_chunk(
+        b"tEXt", b"Comment\0one IDAT", file=encoded(RGB.quantize(4), "PNG", bits=4, transparency=0), at=33
+    ),
     "RGBA": encoded(with_alpha(), "PNG"),
     "gray and alpha": encoded(with_alpha().convert("LA"), "PNG"),
     "one transparent color": encoded(RGB, "PNG", transparency=tuple(int(v) for v in np.asarray(RGB)[0, 0])),
@@ -133,3 +155,33 @@ def test_damaged_marks_of_orientation_are_no_marks(decoders, damage):
     file = encoded(RGB, "JPEG", quality=95, exif=b"Exif\0\0" + damage)
     upright = decoders[3](tf.constant([encoded(RGB, "JPEG", quality=95)]))
     np.testing.assert_allclose(decoders[3](tf.constant([file])), upright, atol=1e-6)
+
+
+def test_damaged_marks_of_orientation_are_read_alike(decoders):
+    """The definition, in Python, and its graph agree on whatever bytes there are."""
+    rng = np.random.default_rng(0)
+    graph = tf.function(orientation_of, input_signature=[tf.TensorSpec([], tf.string)])
+    marks = []
+    for number in range(400):
+        data = bytearray(exif(number % 10, "<>"[number % 2], (3, 4)[number // 2 % 2]))
+        for place in rng.integers(0, len(data), rng.integers(1, 4)):
+            data[place] = rng.choice([0, 1, 2, 3, 6, 8, 9, 0x12, 0x49, 0x4D, 255, rng.integers(256)])
+        data = bytes(data[: rng.integers(len(data))] if number % 7 == 0 else data)
+        marks.append(untrusted_exif.orientation_of(data))
+        assert marks[-1] == int(graph(data)), data.hex()
+    assert len(set(marks)) == 8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_segments_and_chunks_are_walked_alike(seed):
+    rng = np.random.default_rng(seed)
+    graph = tf.function(exif_data, input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.bool)])
+    found = 0
+    for file in [FILES["EXIF twice"], FILES["a comment that names EXIF"], with_chunk(b"eXIf", exif(6, ">", 3))] * 20:
+        damaged = bytearray(file[: file.find(b"IDAT") + 40] if file.startswith(b"\x89") else file[:400])
+        for place in rng.integers(8, min(len(damaged), 160), 2):
+            damaged[place] = rng.choice([0, 1, 2, 0xD8, 0xE1, 0xFF, rng.integers(256)])
+        data = untrusted_exif.exif_data(bytes(damaged))
+        assert data == graph(bytes(damaged), damaged.startswith(b"\x89")).numpy()
+        found += len(data) > 0
+    assert 20 < found

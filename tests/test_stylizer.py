@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -294,3 +295,28 @@ def test_mixes_and_wrong_options(folder, tmp_path, capsys):
     assert "`baseline` must be given with `base`" in capsys.readouterr().err
     assert stylize.main(["apply", str(folder / "first.png"), str(folder / "contents")]) == 4
     assert not (folder / "two").exists()
+
+
+def test_names_of_styles_are_not_taken_for_paths(folder, tmp_path, capsys):
+    """They are the names of folders, and those of a file from anywhere."""
+    evil = tmp_path / "evil.keras"
+    with zipfile.ZipFile(folder / "whole" / "stylizer.keras") as good, zipfile.ZipFile(evil, "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            bad.writestr(name, content.replace(b'["first", "second"]', b'["..", "/tmp/x"]'))
+    assert stylize.main(["apply", str(evil), str(folder / "contents"), "-o", str(tmp_path / "out")]) == 4
+    assert "`styles` must be 2 different names without /" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("verb", ["apply", "optimize"])
+def test_pictures_are_not_painted_over(verb, folder, capsys, vgg_weights):
+    contents = folder / "contents"
+    before = {path: path.read_bytes() for path in contents.iterdir()}
+    first = str(min(before))
+    words = {"apply": ["apply", str(folder / "whole")], "optimize": []}[verb]
+    style = {"apply": "first", "optimize": str(folder / "first.png")}[verb]
+    more = {"apply": [], "optimize": ["--run_dir", str(folder / "never")]}[verb]
+    assert stylize.main([*words, first, style, "-o", first, *more]) == 2
+    assert "`output` must not be a picture that is read. Received:" in capsys.readouterr().err
+    assert stylize.main([*words, str(contents), style, "-o", str(contents), *more]) == 2
+    assert before == {path: path.read_bytes() for path in contents.iterdir()}

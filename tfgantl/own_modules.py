@@ -1,7 +1,8 @@
 """Classes of one's own, such as those of `--transfer my_methods.Mine`, are looked for in the working directory.
 
-Only the modules that are named: whatever else lies there, such as what came with a model, must not take the place of a
-package that Python looks for and does not find. Imports nothing that takes time.
+Only modules that are named where a class is asked for: whatever else lies there, such as what came with a model, must
+not take the place of a package that Python looks for and does not find. `photo.jpg` looks like a module and a class,
+too, so values of other options are not looked at, nor are names of files. Imports nothing that takes time.
 """
 
 import re
@@ -13,26 +14,49 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-NAMED = re.compile(r"(?:--[\w.+-]+=)?([A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)+")
-IN_RECIPES = re.compile(r"^[ \t-]*(?:[\w.]+:[ \t]*)?['\"]?([A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)+['\"]?[ \t]*$", re.MULTILINE)
+# The options that take classes, and what names one in a recipe.
+CLASS_OPTIONS = (
+    "transfer",
+    "method",
+    "networks",
+    "target",
+    "source",
+    "candidates",
+    "domains",
+    "labeller",
+    "class_path",
+)
+CLASS_PATH = r"([A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)+"
+OPTION = re.compile(rf"--(?:[\w.-]+\.)?(?:{'|'.join(CLASS_OPTIONS)})\+?")
+IN_RECIPES = re.compile(
+    rf"^[ \t-]*(?:(?:[\w.]+\.)?(?:{'|'.join(CLASS_OPTIONS)}):[ \t]*|-[ \t]+)['\"]?({CLASS_PATH})['\"]?[ \t]*$",
+    re.MULTILINE,
+)
 MAX_BYTES = 2**20  # of a recipe that is looked at
 
 
 def find_own_modules(arguments: Sequence[str]) -> None:
-    """Lets modules that the arguments, or recipes among them, name be imported from the working directory."""
-    names = {match[1] for word in arguments if (match := NAMED.fullmatch(word))}
+    """Lets modules whose classes the arguments, or recipes among them, name be imported from the working directory."""
+    named = [value for option, value in _options(arguments) if OPTION.fullmatch(option)]
     for recipe in _recipes(arguments):
         with suppress(OSError):
             text = recipe.read_bytes()[:MAX_BYTES].decode(errors="replace").replace("\r\n", "\n")
-            names |= {match[1] for match in IN_RECIPES.finditer(text)}
-    sys.meta_path.append(_Finder(names, str(Path.cwd())))
+            named += [match[1] for match in IN_RECIPES.finditer(text)]
+    matches = [match for value in named if (match := re.fullmatch(CLASS_PATH, value)) and not Path(value).exists()]
+    sys.meta_path.append(_Finder({match[1] for match in matches}, str(Path.cwd())))
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each option with the value that is written behind it, or after `=`."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        yield option, value if equals else following
 
 
 def _recipes(arguments: Sequence[str]) -> Iterator[Path]:
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        option, _, value = word.partition("=")
+    for option, value in _options(arguments):
         if option in ("--config", "--resume"):
-            path = Path(value or following).expanduser()
+            path = Path(value).expanduser()
             yield path / "config.yaml" if option == "--resume" else path
 
 

@@ -1,6 +1,7 @@
 """Text files of people: UTF-8 with or without its mark, UTF-16, and any ends of lines; YAML that fits into memory."""
 
 import codecs
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,13 @@ import yaml
 from tfgantl.errors import ArtifactError
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_WITHOUT_BASE_60 = {  # YAML 1.1, https://yaml.org/type/int.html and float.html, but for that
+    "tag:yaml.org,2002:int": r"^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+)$",
+    "tag:yaml.org,2002:float": (
+        r"^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+}
 MAX_VALUES = 100_000  # of a YAML file, with what its aliases repeat
 
 
@@ -29,6 +37,17 @@ def read_text(path: Path) -> str:
         ) from error
 
 
+class _Loader(yaml.SafeLoader):
+    """Without numbers to base 60, such as 1:30, which nobody means, and whose value takes quadratic time."""
+
+    yaml_implicit_resolvers = {
+        first: [
+            (tag, re.compile(_WITHOUT_BASE_60[tag]) if tag in _WITHOUT_BASE_60 else pattern) for tag, pattern in some
+        ]
+        for first, some in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def load_yaml(text: str, what: str) -> Any:
     """What YAML stands for, in plain values.
 
@@ -41,7 +60,7 @@ def load_yaml(text: str, what: str) -> Any:
         yaml.YAMLError: If it is no YAML.
         AttributeError: If it has a date that is none.
     """
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if (values := _expanded(node, {})) > MAX_VALUES:

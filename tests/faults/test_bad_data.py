@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 from conftest import tiny_images
+from numpy.lib import format as npy
 from PIL import Image
 
 from tfgantl.data import Arrays, Folder, folder
@@ -275,6 +276,10 @@ def test_bad_archives_are_refused_before_they_are_unpacked(tmp_path):
     np.savez_compressed(path, x=np.zeros((4000, 28, 28, 1), np.uint8))
     with pytest.raises(DataError, match="must unpack to at most `max_bytes` = 1000. Received: 3136000"):
         Arrays(str(path), max_bytes=1000).load("train")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive, archive.open("x.npy", "w") as member:
+        npy.write_array(member, np.zeros(2**27, np.uint8))
+    with pytest.raises(DataError, match=r"must unpack to at most .* 1000 times what it has .* Received: 134217856"):
+        Arrays(str(path)).load("train")
     np.savez(path, x=tiny_images(9))
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DataError, match="must be an intact .npz archive"):

@@ -12,8 +12,8 @@ import tensorflow as tf
 from conftest import growth_below
 from PIL import EpsImagePlugin, Image
 
-from tfgantl.data import Folder
-from tfgantl.data.decode import Depth, decode_picture
+from tfgantl.data import Folder, decode
+from tfgantl.data.decode import Depth, decode_picture, deep_range
 from tfgantl.data.decoding_budget import DecodingBudget
 from tfgantl.errors import DataError, ServingError
 from tfgantl.export.client import Client
@@ -177,3 +177,13 @@ def test_a_tiff_whose_white_is_zero_is_not_a_negative(dtype):
         content[entry + 8] = interpretation
         seen.append(decode_picture(io.BytesIO(bytes(content)), None, 1, 10**6, Depth()))
     np.testing.assert_allclose(seen[0].astype(int), seen[1].astype(int), atol=1)
+
+
+def test_pixels_of_16_bits_are_counted_before_they_are_decoded(tmp_path, monkeypatch):
+    """What is white is found out for the whole set first, and must not decode what is then refused."""
+    Image.fromarray(np.full((50, 50), 4000, np.uint16)).save(tmp_path / "deep.png")
+    touched = []
+    monkeypatch.setattr(decode, "_deep_pixels", lambda picture: touched.append(picture) or np.asarray(picture))
+    with pytest.raises(DataError, match="decodes to 50 x 50 pixels, more than `max_pixels` = 100"):
+        Folder(str(tmp_path), 8, 1, max_pixels=100).load("train")
+    assert not touched and deep_range(tmp_path / "deep.png", 2500) == ("integers", 4000.0, 4000.0)

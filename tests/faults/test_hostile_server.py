@@ -1,6 +1,7 @@
 """What strangers do to a development server: pages of other sites, connections that never ask, work without end."""
 
 import base64
+import gzip
 import json
 import os
 import shutil
@@ -11,7 +12,9 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import keras
@@ -22,10 +25,14 @@ from conftest import growth_below, tiny_images
 from starlette.testclient import TestClient
 from test_hostile_pictures import jpeg, png, with_scans
 
+from tfgantl.errors import ServingError
+from tfgantl.export import client as client_module
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
+from tfgantl.export.client import Client
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.publish import publish
+from tfgantl.export.rows import rows_are_independent, same_alone
 from tfgantl.models.classifier import small_cnn
 from tfgantl.serving import connections
 from tfgantl.serving.app import Metrics, make_app
@@ -464,3 +471,76 @@ def test_the_page_shows_files_of_the_version_only(published, tmp_path):
         answer = client.get(path)
         assert answer.status_code == 404 and "victim" not in answer.text
     model.close()
+
+
+class Flood(BaseHTTPRequestHandler):
+    """Answers with 4 kB that unpack to 4 MB, or with what is no answer."""
+
+    content = gzip.compress(bytes(4 * 2**20))
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip" if self.content[:2] == b"\x1f\x8b" else "identity")
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        with suppress(OSError):  # nobody reads to the end
+            self.wfile.write(self.content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (Flood.content, "an answer must have at most 1000000 bytes. Received: more"),
+        (b"[1]", "200: \\[1\\]"), (b"{}", "must answer as TensorFlow Serving. Received: 'metadata'"),
+        (b"[" * 100_000, "200: \\[\\["),
+    ],
+    ids=["unpacks", "no object", "no metadata", "depth"],
+)  # fmt: skip
+def test_a_client_bears_any_answer(content, message, monkeypatch):
+    monkeypatch.setattr(client_module, "MAX_BYTES", 10**6)
+    monkeypatch.setattr(Flood, "content", content)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Flood) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with (
+            Client(f"http://127.0.0.1:{server.server_port}", "x") as client,
+            pytest.raises(ServingError, match=message),
+        ):
+            client.generate([1])
+        server.shutdown()
+
+
+def classifier(change):
+    x = keras.Input((4,))
+    return keras.Model(x, change(keras.layers.Dense(3, activation="tanh")(x)))
+
+
+ROWS = {
+    "dense": (lambda x: x, True),
+    "operations": (lambda x: x * 2.0 + keras.ops.sigmoid(x), True),
+    "softmax": (keras.layers.Softmax(), True),
+    "network inside": (keras.Sequential([keras.layers.Dense(2), keras.layers.ReLU()]), True),
+    "mean over rows": (lambda x: x - keras.ops.mean(x, axis=0, keepdims=True), False),
+    "norm over rows": (keras.layers.UnitNormalization(axis=0), False),
+    "axis from behind": (keras.layers.Softmax(axis=-2), False),
+    "state": (lambda x: keras.layers.LSTM(2)(keras.layers.RepeatVector(2)(x)), False),  # may be kept between batches
+    "network inside that mixes": (
+        keras.Sequential([keras.layers.Dense(2), keras.layers.UnitNormalization(axis=0)]),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_only_rows_that_are_known_to_be_apart_are_put_together(kind):
+    """Otherwise an answer would depend on what a stranger asks at the same moment, and tell of it."""
+    change, apart = ROWS[kind]
+    assert rows_are_independent(classifier(change)) is apart
+
+
+def test_rows_are_compared_with_what_they_are_alone():
+    together = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert same_alone(together[:1] + 1e-5, together) and not same_alone(together[:1] + 0.1, together)
+    assert not same_alone(together, together)  # as many rows as in the batch

@@ -1,6 +1,8 @@
 """A save that ends in the middle, at whichever file operation, leaves a state to go on from."""
 
 import errno
+import hashlib
+import json
 import os
 import time
 from pathlib import Path
@@ -170,3 +172,22 @@ def test_a_damaged_checkpoint_is_not_kept_in_the_place_of_a_whole_one(compiled, 
     assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["step-200", "step-250"]
     truncated(tmp_path / "step-250.data-00000-of-00001")
     assert Checkpoints(gan, tmp_path).restore_last() == 200
+
+
+def test_files_of_others_among_checkpoints_stay(tmp_path, compiled):
+    saved = Checkpoints(compiled(), tmp_path)
+    saved.save(1)
+    (tmp_path / "step-1.notes.txt").write_text("mine")
+    for step in range(2, 6):
+        saved.save(step)
+    assert (tmp_path / "step-1.notes.txt").is_file() and not (tmp_path / "step-1.index").exists()
+
+
+def test_a_manifest_that_names_no_weights_is_not_believed(tmp_path, compiled, capsys):
+    saved = Checkpoints(compiled(), tmp_path)
+    saved.save(1)
+    content = json.dumps(json.loads((tmp_path / "step-1.json").read_text().split("\n")[0]) | {"files": {}, "step": 2})
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    (tmp_path / "step-2.json").write_text(f"{content}\n{digest}\n")
+    assert Checkpoints(compiled(), tmp_path).restore_last() == 1
+    assert "step-2.json names no weights" in capsys.readouterr().err

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from tfgantl.errors import DataError, reason
-from tfgantl.untrusted.archives import header_of, read_header
+from tfgantl.errors import ArtifactError, DataError, reason
+from tfgantl.untrusted.archives import check_members, header_of, read_header
 
 
 def read_arrays(path: Path, wanted: tuple[str | None, ...], max_bytes: int) -> dict[str, np.ndarray]:
@@ -21,7 +21,8 @@ def read_arrays(path: Path, wanted: tuple[str | None, ...], max_bytes: int) -> d
         max_bytes: Most bytes that one array may unpack to.
 
     Raises:
-        DataError: If the file is missing, damaged, no archive, holds Python objects, or an array is too large.
+        DataError: If the file is missing, damaged, no archive, holds Python objects, unpacks to a multiple of
+            its size, or an array is too large.
     """
     with _intact(path):
         if path.suffix.casefold() == ".npy":
@@ -30,6 +31,7 @@ def read_arrays(path: Path, wanted: tuple[str | None, ...], max_bytes: int) -> d
                 file.seek(0)
                 return {str(wanted[0]): npy.read_array(file, allow_pickle=False)}
         with zipfile.ZipFile(path) as archive:
+            check_members(archive, path)
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             return {name: _read(archive, name, max_bytes, path) for name in wanted if name in names}
 
@@ -55,6 +57,8 @@ def _intact(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except ArtifactError as error:
+        raise DataError(f"Arrays: {error}") from error
     except Exception as error:  # damaged archives raise whatever their parser meets first
         raise DataError(f"Arrays: {path}: must be an intact .npz archive. Received: {reason(error)}") from error
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -49,17 +50,17 @@ def matched(
             f"`renamed_classes` must name classes of {where} ({', '.join(examples.classes)}). "
             f"Received: {', '.join(unknown)}"
         )
-    here = [plain_name((renamed or {}).get(name, name)) for name in examples.classes]
-    there = {plain_name(name): label for label, name in enumerate(classes)}
-    missing = [name for name in classes if plain_name(name) not in here]
-    extra = [name for name, plain in zip(examples.classes, here, strict=True) if plain not in there]
-    if missing or extra or len(set(here)) < len(here):
+    here = [(renamed or {}).get(name, name) for name in examples.classes]
+    labels = same_names(here, classes)
+    missing = [name for label, name in enumerate(classes) if label not in labels]
+    extra = [name for name, label in zip(examples.classes, labels, strict=True) if label is None]
+    if missing or extra or len(set(labels)) < len(labels):
         raise DataError(
             f"{where} must have the same classes, by name; `renamed_classes` says which are called differently. "
             f"Received: {', '.join(examples.classes)} for {', '.join(classes)}"
             f"{_listed('missing', missing)}{_listed('too many', extra)}"
         )
-    new = np.array([there[name] for name in here], np.int32)
+    new = np.array(labels, np.int32)
     if (new == np.arange(len(new))).all():
         return replace(examples, classes=tuple(classes))
     read = examples.read
@@ -79,12 +80,19 @@ def matched(
 def same_names(classes: Sequence[str], others: Sequence[str]) -> list[int | None]:
     """For each class, the label on the other side of the class with the same name; `None` if there is none.
 
+    The same spelling counts first. Another one counts where it can only mean one class: letters as classes differ in
+    case alone.
+
     Example:
         >>> same_names(["dog", "cat", "bird"], ["Cat", "Dog"])
         [1, 0, None]
+        >>> same_names(["A", "a"], ["a", "A"]), same_names(["A", "a"], ["a", "b"])
+        ([1, 0], [None, 0])
     """
-    there = {plain_name(name): label for label, name in enumerate(others)}
-    return [there.get(plain_name(name)) for name in classes]
+    exact = {name: label for label, name in enumerate(others)}
+    ours, theirs = (Counter(map(plain_name, names)) for names in (classes, others))
+    alike = {plain_name(name): label for label, name in enumerate(others) if theirs[plain_name(name)] == 1}
+    return [exact.get(name, alike.get(plain_name(name)) if ours[plain_name(name)] == 1 else None) for name in classes]
 
 
 def plain_name(name: str) -> str:

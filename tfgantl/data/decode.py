@@ -9,12 +9,14 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from tfgantl.data.decoding_budget import DecodingBudget
+from tfgantl.untrusted.exif import exif_orientation
 from tfgantl.untrusted.pictures import MAX_SCANS, scans_of
 
 # By content, whatever the name says. Pillow knows others, of which one is a program that it hands to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 BUDGET = DecodingBudget()
-MAX_JPEG = 2**28  # bytes of a file in which scans are counted
+MAX_FILE = 2**28  # bytes of a file in which scans and marks are looked for
+SERVED = ("JPEG", "MPO", "PNG")  # the formats that graphs decode, too
 TILE_WIDTH, TILE_HEIGHT, ROWS_OF_STRIP = 322, 323, 278  # tags of TIFF
 ORIENTATION, INTERPRETATION, BITS, WHITE_IS_ZERO = 0x0112, 262, 258, 0
 TURNS = {
@@ -39,14 +41,14 @@ class Depth:
     floats: float = 1.0
 
 
-def deep_range(file: str | Path) -> tuple[str, float, float] | None:
+def deep_range(file: str | Path, max_pixels: int) -> tuple[str, float, float] | None:
     """What a picture of more than 8 bits holds: `integers` or `floats`, smallest and largest value; `None` for others.
 
-    Pictures that cannot be read are none of these; decoding tells what is wrong with them.
+    Pictures that cannot be read, or have too many pixels, are none of these; decoding tells what is wrong with them.
     """
     try:
         with Image.open(file, formats=FORMATS) as picture:
-            if not _is_deep(picture):
+            if not _is_deep(picture) or _refusal(picture, max_pixels):
                 return None
             with BUDGET.spent(_pixels(picture)):
                 pixels = _deep_pixels(picture)
@@ -93,6 +95,7 @@ def fit_picture(picture: Image.Image, image_size: int | None, channels: int, dep
         ValueError: For values below 0.
     """
     turn = TURNS.get(_orientation(picture) or 1)
+    picture = _with_scaled_transparency(picture)
     if _is_deep(picture):
         picture = Image.fromarray(_to_8_bits(_deep_pixels(picture), depth))
     if turn is not None:
@@ -127,18 +130,25 @@ def decode_picture(
     """
     try:
         with Image.open(file, formats=FORMATS) as picture:
-            if (pixels := _pixels(picture)) > max_pixels and pixels > picture.width * picture.height:
-                return f"has tiles of {pixels} pixels, more than `max_pixels` = {max_pixels}"
-            if picture.width * picture.height > max_pixels:
-                return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
-            if (scans := scans_of(_content(picture))) > MAX_SCANS:
-                return f"has {scans} scans, more than {MAX_SCANS}"
-            with BUDGET.spent(pixels):
+            if refusal := _refusal(picture, max_pixels):
+                return refusal
+            with BUDGET.spent(_pixels(picture)):
                 return fit_picture(picture, image_size, channels, depth)
     except UnidentifiedImageError:  # its message names the file object
         return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
         return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
+
+
+def _refusal(picture: ImageFile.ImageFile, max_pixels: int) -> str | None:
+    """Why an opened picture is not decoded, if it is not: every way to its pixels asks this first."""
+    if (pixels := _pixels(picture)) > max_pixels and pixels > picture.width * picture.height:
+        return f"has tiles of {pixels} pixels, more than `max_pixels` = {max_pixels}"
+    if picture.width * picture.height > max_pixels:
+        return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
+    if (scans := scans_of(_content(picture))) > MAX_SCANS:
+        return f"has {scans} scans, more than {MAX_SCANS}"
+    return None
 
 
 def _pixels(picture: ImageFile.ImageFile) -> int:
@@ -155,6 +165,8 @@ def _orientation(picture: Image.Image) -> int | None:
     """The mark in the EXIF data ahead of the pixels. What XMP or text says of it is not looked at, as in browsers."""
     if hasattr(picture, "tag_v2"):
         return picture.tag_v2.get(ORIENTATION)
+    if isinstance(picture, ImageFile.ImageFile) and picture.format in SERVED:  # as the graph that serves reads it
+        return exif_orientation(_content(picture))
     try:
         exif = Image.Exif()
         exif.load(picture.info.get("exif") or b"")
@@ -163,14 +175,22 @@ def _orientation(picture: Image.Image) -> int | None:
         return None
 
 
+def _with_scaled_transparency(picture: Image.Image) -> Image.Image:
+    """Brings the transparent gray of a PNG to the scale of its pixels: Pillow scales those of 2 and 4 bits only."""
+    tiles, key = getattr(picture, "tile", None), picture.info.get("transparency")
+    if picture.format == "PNG" and picture.mode == "L" and tiles and isinstance(key, int):
+        picture.info["transparency"] = key * {"L;2": 85, "L;4": 17}.get(str(tiles[0][3]), 1)
+    return picture
+
+
 def _content(picture: ImageFile.ImageFile) -> bytes:
-    """All bytes of the file of an opened picture; nothing for those that are no JPEG."""
-    if picture.format not in ("JPEG", "MPO"):
+    """All bytes of the file of an opened picture; nothing for those that are neither JPEG nor PNG."""
+    if picture.format not in SERVED:
         return b""
     stream = cast(IO[bytes], picture.fp)  # an opened picture has one
     position = stream.tell()
     stream.seek(0)
-    content = stream.read(MAX_JPEG)
+    content = stream.read(MAX_FILE)
     stream.seek(position)
     return content
 

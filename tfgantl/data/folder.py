@@ -73,7 +73,9 @@ class Folder(FiniteSource):
                 f"Received: {len(files)} files, {len(files) * size * size * channels} bytes"
             )
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            depth, remarks = choose_depth(pool.map(deep_range, filter(_has_content, files)))
+            depth, remarks = choose_depth(
+                pool.map(lambda file: deep_range(file, self.max_pixels), filter(_has_content, files))
+            )
             read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth), files))
         images, labels, keys, bad = [], [], [], []
         seen: dict[bytes, tuple[Path, int]] = {}

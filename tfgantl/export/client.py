@@ -2,8 +2,10 @@
 
 import base64
 import io
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -155,28 +157,49 @@ class _Rest:
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:
-            answer = self._http.request(method, self._url + path, **options)
+            status, content = self._read(method, path, **options)
         except self._errors as error:
             raise _Retry(f"{self._url}: must be reachable. Received: {reason(error)}") from error
-        if answer.status_code == 200:
-            return answer.json()
         try:
-            message = answer.json()["error"]
-        except (ValueError, KeyError, TypeError):
-            message = answer.text[:200]
-        kind = _Retry if answer.status_code in RETRIED else ServingError
-        raise kind(f"{self._url}: {answer.status_code}: {message}")
+            answer = json.loads(content)
+            if status == 200 and isinstance(answer, dict):
+                return answer
+            message = answer["error"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            message = content[:200].decode(errors="replace")
+        kind = _Retry if status in RETRIED else ServingError
+        raise kind(f"{self._url}: {status}: {message}")
+
+    def _read(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
+        """Status and content of an answer; what is compressed is unpacked bit by bit, as far as it may go."""
+        content = bytearray()
+        with self._http.stream(method, self._url + path, **options) as answer:
+            for part in answer.iter_bytes():
+                content += part
+                if len(content) > MAX_BYTES:
+                    raise ServingError(f"{self._url}: an answer must have at most {MAX_BYTES} bytes. Received: more")
+        return answer.status_code, bytes(content)
 
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self._outputs is None:
-            definitions = self._ask("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
-            self._outputs = {name: spec["outputs"] for name, spec in definitions.items()}
+            metadata = self._ask("GET", "/metadata")
+            with self._understood():
+                definitions = metadata["metadata"]["signature_def"]["signature_def"]
+                self._outputs = {name: dict(spec["outputs"]) for name, spec in definitions.items()}
         columns = {name: _to_json(array) for name, array in inputs.items()}
-        answer = self._ask("POST", ":predict", json={"signature_name": signature, "inputs": columns})["outputs"]
-        specs = self._outputs[signature]
-        if len(specs) == 1:
-            answer = {next(iter(specs)): answer}
-        return {name: _from_json(answer[name], spec["dtype"]) for name, spec in specs.items()}
+        answer = self._ask("POST", ":predict", json={"signature_name": signature, "inputs": columns})
+        with self._understood():
+            outputs, specs = answer["outputs"], self._outputs[signature]
+            if len(specs) == 1:
+                outputs = {next(iter(specs)): outputs}
+            return {name: _from_json(outputs[name], spec["dtype"]) for name, spec in specs.items()}
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ServingError(f"{self._url}: must answer as TensorFlow Serving. Received: {reason(error)}") from error
 
 
 def _to_json(array: np.ndarray) -> list:

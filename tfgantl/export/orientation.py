@@ -1,4 +1,4 @@
-"""Which way up a picture file is, in the graph of a SavedModel, as `tfgantl.data.decode` has it for training.
+"""Which way up a picture file is, in the graph of a SavedModel, as `tfgantl.untrusted.exif` has it for training.
 
 It is the mark of orientation in the EXIF data ahead of the pixels, and nothing else: neither XMP nor text chunks, nor
 bytes that look alike in a comment or a colour profile.
@@ -6,10 +6,9 @@ bytes that look alike in a comment or a colour profile.
 
 import tensorflow as tf
 
+from tfgantl.untrusted.exif import ENTRY, LONGS, MAX_ENTRIES, ORIENTATION, SHORTS, STRAY
+
 MAX_SEGMENTS = 256  # of a file that are looked at: cameras write about ten
-STRAY = 1  # byte between segments, which decoders pass over
-ENTRY, MAX_ENTRIES = 12, 256  # bytes of an entry of EXIF data, and how many are looked at
-ORIENTATION, SHORT, LONG, SIGNED_SHORT, SIGNED_LONG = 0x0112, 3, 4, 8, 9
 END = -1
 
 
@@ -71,8 +70,7 @@ def orientation_of(data: tf.Tensor) -> tf.Tensor:
     count = tf.minimum(read(content[start : start + 2], 2), tf.minimum(MAX_ENTRIES, (size - start) // ENTRY))
     rows = tf.reshape(content[start + 2 : start + 2 + ENTRY * tf.maximum(count, 0)], (-1, ENTRY))
     kind, short, long = read(rows[:, 2:4], 2), read(rows[:, 8:10], 2), read(rows[:, 8:12], 4)
-    is_short = tf.equal(kind, SHORT) | tf.equal(kind, SIGNED_SHORT)
-    is_long = tf.equal(kind, LONG) | tf.equal(kind, SIGNED_LONG)
+    is_short, is_long = (tf.reduce_any(tf.equal(kind[:, None], kinds), 1) for kinds in (SHORTS, LONGS))
     value = tf.where(is_short, short, tf.where(is_long, long, 0))
     found = tf.boolean_mask(value, tf.equal(read(rows[:, :2], 2), ORIENTATION))
     mark = tf.concat([[1], found], 0)[-1]

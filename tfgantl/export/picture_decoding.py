@@ -7,7 +7,7 @@ PNG and JPEG.
 
 import tensorflow as tf
 
-from tfgantl.export.orientation import exif_data, orientation_of, upright
+from tfgantl.export.orientation import MAX_SEGMENTS, exif_data, orientation_of, upright
 from tfgantl.untrusted.pictures import JPEG, MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS, PNG
 
 SCAN = b"\xff\xda"  # what each scan of a JPEG begins with; two bytes in 65,536 look so by chance
@@ -82,8 +82,22 @@ def _png(file: tf.Tensor) -> tf.Tensor:
 
 def _has_transparency(file: tf.Tensor) -> tf.Tensor:
     """Whether a PNG without an alpha channel has a chunk that says what is transparent, ahead of its pixels."""
-    ahead = tf.strings.split(file, b"IDAT")[0]
-    return tf.shape(tf.strings.split(ahead, b"tRNS"))[0] > 1
+    size = tf.strings.length(file)
+
+    def goes_on(position: tf.Tensor, count: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
+        return (position > 0) & (position <= size - 12) & (count < MAX_SEGMENTS) & ~found
+
+    def step(position: tf.Tensor, count: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        length, kind = _length(file, position), tf.strings.substr(file, position + 4, 4)
+        following = tf.where(tf.equal(kind, b"IDAT") | (length < 0), 0, position + 12 + length)
+        return following, count + 1, tf.equal(kind, b"tRNS")
+
+    return tf.while_loop(goes_on, step, (tf.constant(8), tf.constant(0), tf.constant(False)))[2]
+
+
+def _length(file: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """Of the chunk of a PNG that begins there, int32."""
+    return tf.io.decode_raw(tf.strings.substr(file, position, 4), tf.int32, little_endian=False)[0]
 
 
 def _jpeg(file: tf.Tensor) -> tf.Tensor:

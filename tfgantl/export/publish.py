@@ -16,6 +16,7 @@ from tfgantl.export.examples import example_inputs, write_examples
 from tfgantl.export.kinds import signatures_for
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.model_card import write_model_card
+from tfgantl.export.rows import rows_are_independent, same_alone
 from tfgantl.export.warmup import write_warmup
 from tfgantl.files import check_name
 from tfgantl.models.copies import weights_hash
@@ -118,15 +119,21 @@ def _write(
     contract = _contract(endpoints)
     facts = {
         "name": name, "signatures": contract, "classes": _classes(network, contract),
-        "before_after": before_after is not None, "independent_rows": _has_independent_rows(network), **facts,
+        "before_after": before_after is not None, **facts,
+        "independent_rows": rows_are_independent(network) and _same_alone(endpoints, examples),
     }  # fmt: skip
     write_model_card(directory, facts)
     write_manifest(directory, facts)
 
 
-def _has_independent_rows(network: keras.Model) -> bool:
-    """Whether what comes out for an input cannot depend on the others of its batch."""
-    return not any(getattr(layer, "runs_foreign_graph", False) for layer in network._flatten_layers())
+def _same_alone(endpoints: dict, examples: dict[str, tuple[dict, dict]]) -> bool:
+    """Whether the first row of each example gives the same without the others."""
+    for signature, (inputs, outputs) in examples.items():
+        first = [tf.constant(list(v[:1]) if v.dtype == object else v[:1]) for v in inputs.values()]
+        alone = endpoints[signature](*first)
+        if not all(same_alone(alone[name].numpy(), together) for name, together in outputs.items()):
+            return False
+    return True
 
 
 def _flush(directory: Path) -> None:

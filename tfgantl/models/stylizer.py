@@ -7,7 +7,30 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from tfgantl.errors import ConfigError
+from tfgantl.printing import printable
+
 SMALLEST = 16  # pixels a side
+MAX_NAME = 100  # characters of the name of a style
+
+
+def checked_styles(styles: Sequence[str], count: int) -> list[str]:
+    """Names of styles, which are the names of folders, too: a network may come from anywhere.
+
+    Raises:
+        ConfigError: If they are not one for each style, all different, and fit to name a folder.
+    """
+    wrong = [
+        style for style in styles
+        if not isinstance(style, str) or not style.strip() or style.startswith(".") or len(style) > MAX_NAME
+        or set(style) & {"/", "\\", "\0", ",", ":"}
+    ]  # fmt: skip
+    if wrong or len(styles) != count or len(set(styles)) < count:
+        raise ConfigError(
+            f"`styles` must be {count} different names without /, \\, commas and colons, that do not begin with a dot. "
+            f"Received: {', '.join(printable(str(style)) for style in wrong or styles)}"
+        )
+    return list(styles)
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -86,6 +109,9 @@ class Stylizer(keras.Model):
         styles: Names of the styles; numbers if not given.
         dtype: Keras dtype policy of the hidden layers; images are always float32.
 
+    Raises:
+        ConfigError: If `styles` are not one name for each style, all different, and fit to name a folder.
+
     Reference:
         Johnson et al., 2016, https://arxiv.org/abs/1603.08155; Dumoulin et al., 2017,
         https://arxiv.org/abs/1610.07629
@@ -101,6 +127,7 @@ class Stylizer(keras.Model):
         name: str = "stylizer",
         **kwargs: Any,
     ):
+        named = checked_styles(styles or [str(number) for number in range(num_styles)], num_styles)
         images = keras.Input((None, None, 3), name="images")
         mix = keras.Input((num_styles,), name="mix")
 
@@ -126,7 +153,7 @@ class Stylizer(keras.Model):
         painted = layers.Activation("tanh", dtype="float32", name="tanh")(x)
         super().__init__([images, mix], painted, name=name, **kwargs)
         self.num_styles, self.width, self.blocks = num_styles, width, blocks
-        self.styles = list(styles) if styles else [str(number) for number in range(num_styles)]
+        self.styles = named
         self.hidden_dtype = dtype
 
     @property

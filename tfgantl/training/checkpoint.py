@@ -152,7 +152,7 @@ class Checkpoints:
         others = [step for step in self._steps() if step in self._line and step != newest]
         kept = {newest, *others[: MAX_TO_KEEP - 1]}
         for path in sorted(self.directory.glob("step-*"), key=lambda path: path.suffix != ".json"):
-            match = re.fullmatch(r"step-(\d+)\..+", path.name)
+            match = re.fullmatch(r"step-(\d+)\.(json|index|data-.+)", path.name)
             if match and int(match[1]) not in kept:
                 path.unlink()
 
@@ -167,6 +167,8 @@ class Checkpoints:
             if hashlib.sha256(content.encode()).hexdigest() != digest:
                 raise ValueError(f"{path.name} is not what was written")
             manifest = json.loads(content)
+            if f"{path.stem}.index" not in manifest["files"]:
+                raise ValueError(f"{path.name} names no weights")
             for name, (size, digest) in manifest["files"].items():
                 file = self.directory / name
                 if file.stat().st_size != size or _hash(file) != digest:

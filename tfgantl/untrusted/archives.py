@@ -52,8 +52,11 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
     members = archive.infolist()
     total = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
-    if total > MAX_BYTES or total > MAX_RATIO * max(packed, MIN_BYTES):
-        raise ArtifactError(f"{path}: must unpack to at most {MAX_BYTES} bytes. Received: {total} from {packed}")
+    if total > (most := min(MAX_BYTES, MAX_RATIO * max(packed, MIN_BYTES))):
+        raise ArtifactError(
+            f"{path}: must unpack to at most {MAX_BYTES} bytes, and {MAX_RATIO} times what it has ({most}). "
+            f"Received: {total} from {packed}"
+        )
     names = Counter(member.filename for member in members)
     if twice := [name for name, uses in names.items() if uses > 1]:  # readers would differ in which one they take
         raise ArtifactError(f"{path}: names in the archive must be unique. Received: {twice[0]} twice")

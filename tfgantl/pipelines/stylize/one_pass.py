@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfgantl.errors import ConfigError
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
-from tfgantl.pipelines.stylize.preparation import check_output
+from tfgantl.pipelines.stylize.preparation import check_kept, check_output
 from tfgantl.style.color import with_colors_of
 from tfgantl.style.objective import held
 from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
@@ -33,7 +33,7 @@ def places_for(
         The picture, or the directory of several; and the place of each (style, picture).
 
     Raises:
-        ConfigError: If the output does not fit the content.
+        ConfigError: If the output does not fit the content, or would be written over it.
         RunError: If its directory does not exist.
     """
     several = len(paths) * len(styles) > 1 or Path(config.content).is_dir()
@@ -41,13 +41,15 @@ def places_for(
     output = Path(config.output or (stem if several else f"{stem}.png"))
     if config.output:
         check_output(config.output, several)
-    if not several:
-        return output, {(styles[0], paths[0]): output}
-    output.mkdir(exist_ok=True)
     folders = {style: output / style if len(styles) > 1 else output for style in styles}
-    for folder in folders.values():
-        folder.mkdir(exist_ok=True)
-    return output, {(style, path): folders[style] / f"{path.stem}.png" for style in styles for path in paths}
+    places = {(style, path): folders[style] / f"{path.stem}.png" for style in styles for path in paths}
+    if not several:
+        places = {(styles[0], paths[0]): output}
+    check_kept(places.values(), paths)
+    if several:
+        for folder in (output, *folders.values()):
+            folder.mkdir(exist_ok=True)
+    return output, places
 
 
 class OnePassPainter:

@@ -1,6 +1,7 @@
 """What a painting is made of, read and checked before anything long begins."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 from tfgantl.errors import ConfigError, DataError, RunError
 from tfgantl.files import name_from
 from tfgantl.models.vgg import smallest_side
+from tfgantl.printing import printable
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
 from tfgantl.style.pictures import (
@@ -98,6 +100,9 @@ def prepare(config: "StylizeConfig") -> Job:
             check_memory(
                 shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
             )
+    if config.output:
+        output = Path(config.output)
+        check_kept([output, *(output / f"{path.stem}.png" for path in contents if path)], files)
     facts = {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
     return Job(contents, styles, shares, masks, start, dtype, facts)
 
@@ -128,6 +133,21 @@ def check_output(output: str | None, folder: bool) -> None:
     parent = path.absolute().parent
     if not parent.is_dir() or (folder and path.exists() and not path.is_dir()) or (not folder and path.is_dir()):
         raise RunError(f"`output` must be a place in a directory that exists. Received: {output}")
+
+
+def check_kept(places: Iterable[Path], taken: Iterable[Path]) -> None:
+    """Refuses to write over what is read.
+
+    Args:
+        places: Where results go.
+        taken: Pictures of content, styles and masks.
+
+    Raises:
+        ConfigError: If one of them is the same file, by whatever path.
+    """
+    originals = {path.resolve() for path in taken}
+    if over := next((place for place in places if place.resolve() in originals), None):
+        raise ConfigError(f"`output` must not be a picture that is read. Received: {printable(over)}")
 
 
 def _check_size(config: "StylizeConfig", path: Path | None, picture: np.ndarray, styles: list[np.ndarray]) -> None:

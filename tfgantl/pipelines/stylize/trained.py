@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tfgantl.errors import ArtifactError
+from tfgantl.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
     from tfgantl.models.style_discriminator import StyleDiscriminator
@@ -46,7 +46,10 @@ def load_discriminator(handle: str) -> "StyleDiscriminator | None":
 def _load(path: Path, kind: type[Network], what: str) -> Network:
     from tfgantl.untrusted.networks import load_network
 
-    network = load_network(path)
+    try:
+        network = load_network(path)
+    except ConfigError as error:  # what the file gives as arguments
+        raise ArtifactError(f"{path}: {error}") from error
     if not isinstance(network, kind):
         raise ArtifactError(f"{path}: must hold {what}. Received: {type(network).__name__}")
     return network
