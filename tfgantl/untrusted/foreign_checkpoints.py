@@ -12,7 +12,8 @@ class ForeignNetwork:
 
     Args:
         arrays: All tensors, averages and buffers among them, by the name that the file gives them.
-        arguments: Constructor arguments, where the file says them: numbers, strings, booleans, lists and dicts of these.
+        arguments: Constructor arguments, where the file says them: numbers, strings, booleans, lists and dicts of
+            these.
         kind: Name of the class, where the file says it, else empty.
     """
 
