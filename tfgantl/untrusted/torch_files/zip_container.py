@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,26 +40,29 @@ class BoundedFile(io.FileIO):
         return super().read(count) or b""
 
 
-def open_zip(path: Path) -> zipfile.ZipFile:
-    """Opens an archive, and compares what its members claim with the size of the file.
+@contextmanager
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Context manager with an archive; what its members claim is compared with the size of the file first.
 
     Args:
         path: A file that begins as an archive does.
 
     Raises:
-        ArtifactError: If its end is missing, a member is encrypted or packed, or the names are not unique.
+        ArtifactError: If its end is missing, or names in it are not unique or lead out of it.
         ValueError: If it is damaged.
     """
-    try:
-        archive = zipfile.ZipFile(BoundedFile(path))
-    except zipfile.BadZipFile as error:
-        if "not a zip file" not in str(error):
-            raise
-        raise ArtifactError(
-            f"{path}: must be whole. Received: the beginning of an archive without its end; was a download cut off?"
-        ) from error
-    check_members(archive, path)
-    return archive
+    with BoundedFile(path) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile as error:
+            if "not a zip file" not in str(error):
+                raise
+            raise ArtifactError(
+                f"{path}: must be whole. Received: the beginning of an archive without its end; was a download cut off?"
+            ) from error
+        with archive:
+            check_members(archive, path)
+            yield archive
 
 
 def read_zip(archive: zipfile.ZipFile, path: Path, budget: Budget) -> tuple[Any, ReadStorage]:
