@@ -182,6 +182,28 @@ def test_damage_inside_of_a_file_of_pytorch_whose_checksums_are_right(tmp_path):
     check()
 
 
+PIECES = [
+    b"]", b"}", b")", b"(", b"N", b"K\x01", b"X\x01\x00\x00\x00a", b"C\x04abcd", b"\x85", b"\x86", b"\x87", b"t", b"a",
+    b"e", b"s", b"u", b"\x8f", b"\x90", b"q\x00", b"h\x00", b"\x94", b"Q", b"R", b"\x81", b"b", b"\x93", b"F",
+    *(b"c" + f"{module}\n{name}\n".encode() for module, name in (
+        ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"), ("torch", "FloatStorage"),
+        ("torch.storage", "_load_from_bytes"), ("argparse", "Namespace"), ("collections", "OrderedDict"),
+        ("dnnlib.tflib.network", "Network"), ("torch_utils.persistence", "_reconstruct_persistent_obj"),
+        ("numpy.core.multiarray", "_reconstruct"), ("numpy", "dtype"), ("builtins", "set"), ("os", "system"),
+    )),
+]  # fmt: skip
+
+
+def test_instructions_of_a_pickle_in_any_order(tmp_path):
+    @given(st.lists(st.sampled_from(PIECES), max_size=30))
+    def check(pieces):
+        (tmp_path / "x.pkl").write_bytes(b"\x80\x02" + b"".join(pieces) + b".")
+        with bounds():
+            read_checkpoint(tmp_path / "x.pkl")
+
+    check()
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

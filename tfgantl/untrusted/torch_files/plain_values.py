@@ -20,7 +20,7 @@ from tfgantl.untrusted.torch_files.numpy_values import numpy_array, numpy_number
 from tfgantl.untrusted.torch_files.tensors import TensorReader
 
 MAX_DEPTH = 64  # of dicts and lists inside of each other
-MAX_VALUES = 1_000_000  # with what is in several places
+MAX_VALUES = 3_000_000  # with what is in several places, or looked at twice
 NONE = object()  # in the place of what is no plain value
 
 
