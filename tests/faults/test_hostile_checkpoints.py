@@ -69,7 +69,11 @@ PICKLES = {
     "second state": (b"cargparse\nNamespace\n)\x81}b}b.", "a second state, or none, for argparse.Namespace"),
     "call of what is no function": (b"ctorch\nFloatStorage\n)R.", "a call of torch.FloatStorage"),
     "call of a call": (REBUILD + b")R)R.", "a call of Call with tuple"),
-    "key that takes years to hash": (b"})q\x00" + b"h\x00\x86q\x00" * 60 + b"Ns.", "a dict with a key of tuple"),
+    "key that takes years to hash": (b"})q\x00" + b"h\x00\x86q\x00" * 60 + b"Ns.", "a dict with a key of tuple that is no"),
+    "keys of one hash": (
+        b"}(" + b"".join(b"\x8a\x10" + (i * (2**61 - 1) << 40).to_bytes(16, "little") + b"N" for i in range(9)) + b"u.",
+        "a dict with a key of int that is no short string or integer"),
+    "key of a megabyte": (b"}" + text("x" * 2**20) + b"Ns.", "a dict with a key of str that is no short string"),
     "list in itself": (b"]q\x00h\x00a.", "must hold a dict of tensors. Received: list"),
     "dict in itself": (b"}q\x00" + text("a") + b"h\x00s.", "nested more than 64 deep, or in a circle"),
     "lists in lists": (b"}" + text("a") + b"]" * 50_000 + b"a" * 49_999 + b"s.", "nested more than 64 deep"),
@@ -139,6 +143,9 @@ def test_instructions_values_and_bytes_have_an_end(tmp_path, monkeypatch):
     for _ in range(40):  # 2 to the power of 40 values, in 80 lists
         value = [value, value]
     refused(tmp_path, files.torch_file({**NETWORK, "x": value}), "more than 3000000 values")
+    weights = [("w" * 900 + str(i), tensor(ONES)) for i in range(3)]
+    network = persistent("G", weights, modules=[("x" * 900, persistent("G", weights))])
+    refused(tmp_path, files.nvidia(network), "a name of 1802 characters", "pkl")
     long = Made("_codecs.encode", ("x" * 2**20, "latin1"))
     dtype = Made("numpy.dtype", ("f4", False, True), (3, "<", None, None, None, -1, -1, 0))
     arrays = {

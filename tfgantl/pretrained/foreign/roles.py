@@ -14,7 +14,10 @@ from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetw
 Opened: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]  # generator and discriminator
 
 # In the order in which they are preferred, without case and what `_plain_name` takes off.
-AVERAGES = ("g_ema", "gs", "generator_ema", "netg_ema", "gen_ema", "ema_generator", "ema_g", "g_avg", "ge", "ema")
+AVERAGES = (
+    "g_ema", "gs", "generator_ema", "netg_ema", "gen_ema", "ema_generator", "ema_g", "ema_netg",
+    "g_running", "g_avg", "ge", "ema",
+)  # fmt: skip
 GENERATORS = ("g", "generator", "netg", "gen", "net_g")
 DISCRIMINATORS = ("d", "discriminator", "netd", "disc", "dis", "net_d", "critic")
 AROUND = re.compile(r"^(model|params)_?(?=.)|_?(state_dict|state|weights|params|model|dict|network)$")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfgantl.errors import ArtifactError, intact
+from tfgantl.printing import printable
 from tfgantl.untrusted.archives import MAX_BYTES, MIN_BYTES, check_digest, read_npz
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 from tfgantl.untrusted.torch_files.legacy_container import MAGIC, nested_storage, read_legacy
@@ -123,4 +124,4 @@ def _values(read: ReadStorage, operations: Budget, where: str, size: int) -> Val
 
 
 def _no_storage(key: str, size: int) -> bytes:
-    raise ValueError(f"a storage {key} of {size} bytes, which is not in the file")
+    raise ValueError(f"a storage {printable(key)[:40]} of {size} bytes, which is not in the file")

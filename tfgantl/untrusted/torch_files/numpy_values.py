@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tfgantl.printing import printable
 from tfgantl.untrusted.torch_files.allowed_names import BYTES, ENCODED, NUMPY_TYPE
 from tfgantl.untrusted.torch_files.element_types import TYPES, converted
 from tfgantl.untrusted.torch_files.limits import Budget
@@ -71,7 +72,7 @@ def _type(call: Any, name: str) -> tuple[np.dtype, str]:
         raise ValueError(f"{name} without a type of numbers")
     code, state = call.arguments[0], call.state
     if type(code) is not str or code not in KINDS:
-        raise ValueError(f"{name} of the type {str(code)[:20]}, which is none of numbers")
+        raise ValueError(f"{name} of the type {printable(code)[:20]}, which is none of numbers")
     order = "|"
     if state is not None:
         if type(state) is not tuple or len(state) < 2 or state[1] not in ("<", ">", "|", "="):

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from tfgantl.printing import printable
 from tfgantl.untrusted.foreign_checkpoints import ForeignNetwork
 from tfgantl.untrusted.torch_files.allowed_names import NUMPY_ARRAYS, PERSISTENT, TF_NETWORK
 from tfgantl.untrusted.torch_files.notes import Call
-from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values
+from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, joined
 
 
 def is_network(value: Any) -> bool:
@@ -65,11 +66,11 @@ def _collect(state: dict[str, Any], prefix: str, values: Values, arrays: dict[st
     for group in ("_parameters", "_buffers"):
         for name, value in _items(state, group):
             if value is not None:
-                arrays[f"{prefix}{name}"] = values.array(value, f"{prefix}{name}")
+                arrays[joined(prefix, name)] = values.array(value, joined(prefix, name))
     for name, module in _items(state, "_modules"):
         if module is not None:
             values.spend()
-            _collect(_object(module)[1], f"{prefix}{name}.", values, arrays, depth + 1)
+            _collect(_object(module)[1], joined(prefix, f"{name}."), values, arrays, depth + 1)
 
 
 def _items(state: dict[str, Any], group: str) -> list[tuple[str, Any]]:
@@ -105,14 +106,14 @@ def _collect_variables(call: Any, prefix: str, values: Values, arrays: dict[str,
         if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not str:
             raise ValueError("variables that are not names and arrays")
         name, value = pair
-        name = f"{prefix}{name.removesuffix(':0')}"
+        name = joined(prefix, name.removesuffix(":0"))
         if type(value) is not Call or value.name not in NUMPY_ARRAYS:
             number = values.plain(value)
             if type(number) not in (int, float, bool):
-                raise ValueError(f"a variable {name} that is no array")
+                raise ValueError(f"a variable {printable(name)[:80]} that is no array")
             arrays[name] = np.asarray(number, np.float32 if type(number) is float else None)
         else:
             arrays[name] = values.array(value, name)
     for name, component in _items(state, "components"):
         values.spend()
-        _collect_variables(component, f"{prefix}{name}/", values, arrays, depth + 1)
+        _collect_variables(component, joined(prefix, f"{name}/"), values, arrays, depth + 1)

@@ -17,7 +17,7 @@ from tfgantl.untrusted.torch_files.limits import Bounded, Budget
 from tfgantl.untrusted.torch_files.notes import Call, Name, Persistent
 
 MAX_OPERATIONS = 1_000_000  # of all pickles of a file; networks of hundreds of layers have some 50,000
-MAX_TEXT = 2**24  # characters of one string, such as the source of a module, which is thrown away
+MAX_KEY = 2**10  # characters; names of tensors are put together from keys
 MAX_BITS = 128  # of an integer
 
 
@@ -78,6 +78,8 @@ class _Machine:
             self.stack.append(CONSTANTS[instruction])
         elif instruction in LITERALS:
             self.stack.append(_checked(argument))
+        elif instruction in TUPLES:
+            self.tuple_of(TUPLES[instruction])
         elif instruction in STEPS:
             STEPS[instruction](self, argument)
         elif instruction not in NOTHING:
@@ -117,15 +119,6 @@ class _Machine:
             raise ValueError("a tuple of what is not there")
         self.stack[-count:] = [found]
 
-    def tuple_of_1(self, _: None) -> None:
-        self.tuple_of(1)
-
-    def tuple_of_2(self, _: None) -> None:
-        self.tuple_of(2)
-
-    def tuple_of_3(self, _: None) -> None:
-        self.tuple_of(3)
-
     def tuple_above_mark(self, _: None) -> None:
         found = tuple(self.above_mark())
         self.stack.append(found)
@@ -156,9 +149,7 @@ class _Machine:
             self._set(key, value)
 
     def _set(self, key: Any, value: Any) -> None:
-        if type(key) not in (str, int):  # nested tuples would take without end to hash
-            raise ValueError(f"a dict with a key of {type(key).__name__}")
-        self._top(dict)[key] = value
+        self._top(dict)[_checked_key(key)] = value
 
     def _top(self, kind: type) -> Any:
         if type(self.stack[-1]) is not kind:
@@ -211,9 +202,9 @@ class _Machine:
             return list(values)
         found = {}
         for pair in values:
-            if type(pair) not in (list, tuple) or len(pair) != 2 or type(pair[0]) not in (str, int):
+            if type(pair) not in (list, tuple) or len(pair) != 2:
                 raise ValueError(f"{name} of something else than keys and values")
-            found[pair[0]] = pair[1]
+            found[_checked_key(pair[0])] = pair[1]
         return found
 
     def persistent(self, _: None) -> None:
@@ -224,9 +215,14 @@ class _Machine:
         self.stack.append(self.storages[-1])
 
 
+def _checked_key(key: Any) -> str | int:
+    """A key that is hashed in no time: nested tuples take without end, and many large integers have one hash."""
+    if type(key) is str and len(key) <= MAX_KEY or type(key) is int and -(2**63) <= key < 2**63:
+        return key
+    raise ValueError(f"a dict with a key of {type(key).__name__} that is no short string or integer")
+
+
 def _checked(literal: Any) -> Any:
-    if isinstance(literal, str) and len(literal) > MAX_TEXT:
-        raise ValueError(f"a string of {len(literal)} characters")
     if isinstance(literal, int) and literal.bit_length() > MAX_BITS:
         raise ValueError(f"an integer of {literal.bit_length()} bits")
     return literal
@@ -240,11 +236,11 @@ LITERALS = (
     "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING",
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
 )  # fmt: skip
+TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "MARK": _Machine.mark, "BINPUT": _Machine.put, "LONG_BINPUT": _Machine.put, "MEMOIZE": _Machine.memoize,
     "BINGET": _Machine.get, "LONG_BINGET": _Machine.get,
     "TUPLE": _Machine.tuple_above_mark,
-    "TUPLE1": _Machine.tuple_of_1, "TUPLE2": _Machine.tuple_of_2, "TUPLE3": _Machine.tuple_of_3,
     "EMPTY_LIST": _Machine.empty_list, "EMPTY_SET": _Machine.empty_list, "EMPTY_DICT": _Machine.empty_dict,
     "APPEND": _Machine.append, "APPENDS": _Machine.extend, "ADDITEMS": _Machine.extend,
     "SETITEM": _Machine.set_item, "SETITEMS": _Machine.set_items,

@@ -21,7 +21,20 @@ from tfgantl.untrusted.torch_files.tensors import TensorReader
 
 MAX_DEPTH = 64  # of dicts and lists inside of each other
 MAX_VALUES = 3_000_000  # with what is in several places, or looked at twice
+MAX_NAME = 2**10  # characters of the name of an array, with those of the modules that it is in
 NONE = object()  # in the place of what is no plain value
+
+
+def joined(prefix: str, name: str) -> str:
+    """A name behind that of what it is in; raises `ValueError` if it is longer than any name is.
+
+    Args:
+        prefix: With what stands between the two.
+        name: Of the part.
+    """
+    if len(prefix) + len(name) > MAX_NAME:
+        raise ValueError(f"a name of {len(prefix) + len(name)} characters, which ends in {printable(name[-20:])}")
+    return prefix + name
 
 
 class Values:

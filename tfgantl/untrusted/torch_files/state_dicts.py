@@ -10,7 +10,7 @@ from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetw
 from tfgantl.untrusted.torch_files.allowed_names import NAMESPACE
 from tfgantl.untrusted.torch_files.notes import Call
 from tfgantl.untrusted.torch_files.persistent_objects import is_network, read_network
-from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values
+from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, joined
 
 OPTIMIZER = re.compile(r"optim(?!al|um)|(^|_)(opt|adamw?|sched(uler)?s?|scaler)([A-Z_]|$)")
 OF_TENSORFLOW = ("G", "D", "Gs")  # the three networks of NVIDIA's tuples; the last is the average of the first
@@ -71,7 +71,7 @@ class _Found:
         groups = False
         for key, value in found.items():
             self.values.spend()
-            name = f"{path}.{key}" if path else str(key)
+            name = joined(f"{path}." if path else "", str(key))
             if _is_optimizer(str(key), value):
                 self.optimizers = True
             elif is_network(value):

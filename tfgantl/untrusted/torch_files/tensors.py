@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfgantl.errors import ArtifactError
+from tfgantl.printing import printable
 from tfgantl.untrusted.torch_files.allowed_names import NESTED, PARAMETERS, TENSORS, UNTYPED
 from tfgantl.untrusted.torch_files.element_types import STORAGES, TORCH_TYPES, TYPES, converted, item_size
 from tfgantl.untrusted.torch_files.limits import Budget
@@ -122,7 +123,7 @@ class TensorReader:
             numbers = np.frombuffer((storage.read or self.read)(storage.key, storage.size), TYPES[kind])
             self._numbers[place] = kind, numbers
         elif known != kind or numbers.nbytes != storage.size:
-            raise ValueError(f"a storage {storage.key} of two types or sizes")
+            raise ValueError(f"a storage {printable(storage.key)[:40]} of two types or sizes")
         return numbers
 
     def _storage(self, source: Any, name: str) -> Storage:

@@ -16,7 +16,7 @@ from tfgantl.untrusted.torch_files.pickles import read_pickle
 from tfgantl.untrusted.torch_files.tensors import ReadStorage
 
 MAX_PICKLE = 2**26  # bytes; those of large networks have a megabyte
-MAX_DIRECTORY = 2**23  # bytes of the list of members; 100 for each tensor
+MAX_DIRECTORY = 2**22  # bytes of the list of members; 100 for each tensor
 CHUNK = 2**20
 ENCRYPTED = 1  # flag of a member
 SIGNS = {  # members that tell what else an archive is
