@@ -69,7 +69,8 @@ PICKLES = {
     "second state": (b"cargparse\nNamespace\n)\x81}b}b.", "a second state, or none, for argparse.Namespace"),
     "call of what is no function": (b"ctorch\nFloatStorage\n)R.", "a call of torch.FloatStorage"),
     "call of a call": (REBUILD + b")R)R.", "a call of Call with tuple"),
-    "key that takes years to hash": (b"})q\x00" + b"h\x00\x86q\x00" * 60 + b"Ns.", "a dict with a key of tuple that is no"),
+    "key that takes years to hash": (
+        b"})q\x00" + b"h\x00\x86q\x00" * 60 + b"Ns.", "a dict with a key of tuple that is no"),
     "keys of one hash": (
         b"}(" + b"".join(b"\x8a\x10" + (i * (2**61 - 1) << 40).to_bytes(16, "little") + b"N" for i in range(9)) + b"u.",
         "a dict with a key of int that is no short string or integer"),
