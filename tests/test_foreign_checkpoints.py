@@ -71,6 +71,7 @@ def test_every_tensor_is_what_it_was_bit_for_bit(tmp_path, container, protocol):
 def test_networks_arrays_beside_them_and_settings_are_told_apart(tmp_path):
     ones = np.ones(2, "f")
     state = OrderedDict({"module.a.weight": tensor(ones), "module.a.bias": tensor(ones)})
+    state._metadata = OrderedDict({"": {"version": 1}})  # as state dicts have it; pickled as a state
     adam = {"state": {0: {"exp_avg": tensor(ones)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
     value = {
         "g": state, "g_ema": {"a.weight": tensor(ones)}, "g_optim": adam, "optimizer_D": {"x": tensor(ones)},
@@ -134,10 +135,22 @@ def test_safetensors_are_read_in_every_type(tmp_path):
 def test_files_of_the_safetensors_package_are_read(tmp_path):
     from safetensors.numpy import save_file
 
-    arrays = {"a.weight": numbers("<f4"), "b": numbers("<i8"), "c": numbers("<f2", (1, 0))}
+    g, _ = pair()
+    arrays = g | {"b": numbers("<i8"), "c": numbers("<f2", (1, 0))}
     save_file(arrays, tmp_path / "x.safetensors", {"by": "its package"})
     found = read_checkpoint(tmp_path / "x.safetensors").networks[""].arrays
     assert all(np.array_equal(found[name], array) for name, array in arrays.items()) and set(found) == set(arrays)
+    save_file(g, tmp_path / "g.safetensors")
+    assert load_generator(str(tmp_path / "g.safetensors")).output_shape == (None, 64, 64, 3)
+
+
+def test_layers_of_safetensors_are_in_the_order_of_their_numbers(tmp_path):
+    g, _ = pair()
+    (tmp_path / "g.safetensors").write_bytes(files.safetensors(dict(sorted(g.items()))))
+    np.savez(tmp_path / "g.npz", **g)
+    one, other = (load_generator(str(tmp_path / name)) for name in ("g.safetensors", "g.npz"))
+    for old, new in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(new, old)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="pip install 'tfgantl[bench]'")

@@ -24,7 +24,7 @@ ALLOWED = "must be a checkpoint of PyTorch (.pt, .pth), a .pkl of NVIDIA's GANs,
 OTHERS = (
     (rb"version https://git-lfs", "a pointer of Git LFS in place of the file: run `git lfs pull`"),
     (rb"\s*(<!doctype|<html|<\?xml|<head)", "a web page: the download gave a page in place of the file"),
-    (rb"\x89HDF", "an HDF5 file"),
+    (rb"\x89HDF", "an HDF5 file; weights of Keras must be called .weights.h5"),
     (rb"\x1f\x8b", "a gzip archive: unpack it first"),
     (rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd", "a packed archive: unpack it first"),
     (rb"(?s).{257}ustar", "a tar archive, as of PyTorch before 0.2"),

@@ -8,6 +8,7 @@ Reference:
 """
 
 import json
+import re
 from math import prod
 from typing import Any
 
@@ -21,6 +22,7 @@ from tfgantl.untrusted.torch_files.limits import Bounded
 
 MAX_HEADER = 2**24  # bytes; 100 for each tensor
 LENGTH = 8  # bytes, ahead of the header
+MAX_NAME = 2**10  # characters
 NOTES = "__metadata__"
 KINDS = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "C64": "complex64", "BOOL": "bool",
@@ -36,7 +38,7 @@ def read_safetensors(stream: Bounded, where: str) -> ForeignCheckpoint:
         where: Its name for messages.
 
     Returns:
-        One network without a name; the notes of the file are the settings.
+        One network without a name, its arrays by name and number; the notes of the file are the settings.
 
     Raises:
         ArtifactError: If a tensor is of a type that is not read.
@@ -61,7 +63,8 @@ def read_safetensors(stream: Bounded, where: str) -> ForeignCheckpoint:
         place = end
     if start + place != stream.size:
         raise ValueError("bytes behind the last tensor")
-    arrays = {name: arrays[name] for name in header}  # in the order of the header
+    # The format keeps no order, and its writers sort by type and alphabet. Numbers of layers say their order.
+    arrays = {name: arrays[name] for name in sorted(arrays, key=_numbered)}
     settings = {key: text for key, text in notes.items() if type(text) is str} if type(notes) is dict else {}
     return ForeignCheckpoint({"": ForeignNetwork(arrays)}, {}, settings)
 
@@ -69,6 +72,8 @@ def read_safetensors(stream: Bounded, where: str) -> ForeignCheckpoint:
 def _described(name: str, claim: Any, where: str) -> tuple[str, str, list[int], int, int]:
     """Name, type, sides, begin and end of a tensor, which agree with each other."""
     shown = printable(name)[:80]
+    if len(name) > MAX_NAME:
+        raise ValueError(f"a name of {len(name)} characters")
     if type(claim) is not dict or set(claim) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"a tensor {shown} without type, shape and place")
     kind, sides, offsets = claim["dtype"], claim["shape"], claim["data_offsets"]
@@ -85,6 +90,11 @@ def _described(name: str, claim: Any, where: str) -> tuple[str, str, list[int], 
     if end - begin != prod(sides) * item_size(KINDS[kind]):
         raise ValueError(f"a tensor {shown} of {prod(sides)} numbers in {end - begin} bytes")
     return name, KINDS[kind], sides, begin, end
+
+
+def _numbered(name: str) -> list[str | int]:
+    """`main.10.weight` behind `main.9.weight`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
