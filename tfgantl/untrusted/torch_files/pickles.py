@@ -16,7 +16,7 @@ from tfgantl.untrusted.torch_files.allowed_names import ALLOWED, CALLED, DICTS, 
 from tfgantl.untrusted.torch_files.limits import Bounded, Budget
 from tfgantl.untrusted.torch_files.notes import Call, Name, Persistent
 
-MAX_OPERATIONS = 1_000_000  # of all pickles of a file; networks of hundreds of layers have some 50,000
+MAX_OPERATIONS = 500_000  # of all pickles of a file; those of large networks have some 100,000
 MAX_KEY = 2**10  # characters; names of tensors are put together from keys
 MAX_BITS = 128  # of an integer
 
