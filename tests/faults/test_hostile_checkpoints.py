@@ -190,6 +190,8 @@ TENSORS = {
     "tensor of two parts": (files.torch_file({"a.b": Made("torch._utils._rebuild_tensor_v2", (3, 0))}), "of 2 parts"),
     "parameter of itself": (
         files.torch_file({"a.b": Made("torch._utils._rebuild_parameter", ())}), "that is no tensor"),
+    "one name twice": (files.torch_file({"0": tensor(ONES), 0: tensor(ONES)}), "the name 0 twice"),
+    "one network twice": (files.torch_file({"a.b": NETWORK, "a": {"b": NETWORK}}), "the name a.b twice"),
     "numbers to be conjugated": (of_tensor(more=META), "Received: one to be conjugated or negated"),
     "doubles that are too large": (
         files.torch_file({"a.weight": tensor(np.array([1e300]))}), "a.weight that are too large for float32"),

@@ -15,7 +15,7 @@ from tfgantl.printing import printable
 from tfgantl.untrusted.foreign_checkpoints import ForeignNetwork
 from tfgantl.untrusted.torch_files.allowed_names import NUMPY_ARRAYS, PERSISTENT, TF_NETWORK
 from tfgantl.untrusted.torch_files.notes import Call
-from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, joined
+from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, add, joined
 
 
 def is_network(value: Any) -> bool:
@@ -66,7 +66,7 @@ def _collect(state: dict[str, Any], prefix: str, values: Values, arrays: dict[st
     for group in ("_parameters", "_buffers"):
         for name, value in _items(state, group):
             if value is not None:
-                arrays[joined(prefix, name)] = values.array(value, joined(prefix, name))
+                add(arrays, joined(prefix, name), values.array(value, joined(prefix, name)))
     for name, module in _items(state, "_modules"):
         if module is not None:
             values.spend()
@@ -111,9 +111,9 @@ def _collect_variables(call: Any, prefix: str, values: Values, arrays: dict[str,
             number = values.plain(value)
             if type(number) not in (int, float, bool):
                 raise ValueError(f"a variable {printable(name)[:80]} that is no array")
-            arrays[name] = np.asarray(number, np.float32 if type(number) is float else None)
+            add(arrays, name, np.asarray(number, np.float32 if type(number) is float else None))
         else:
-            arrays[name] = values.array(value, name)
+            add(arrays, name, values.array(value, name))
     for name, component in _items(state, "components"):
         values.spend()
         _collect_variables(component, joined(prefix, f"{name}/"), values, arrays, depth + 1)

@@ -10,7 +10,7 @@ from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetw
 from tfgantl.untrusted.torch_files.allowed_names import NAMESPACE
 from tfgantl.untrusted.torch_files.notes import Call
 from tfgantl.untrusted.torch_files.persistent_objects import is_network, read_network
-from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, joined
+from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, add, joined
 
 OPTIMIZER = re.compile(r"optim(?!al|um)|(^|_)(opt|adamw?|sched(uler)?s?|scaler)([A-Z_]|$)")
 OF_TENSORFLOW = ("G", "D", "Gs")  # the three networks of NVIDIA's tuples; the last is the average of the first
@@ -75,9 +75,10 @@ class _Found:
             if _is_optimizer(str(key), value):
                 self.optimizers = True
             elif is_network(value):
-                self.networks[name], groups = read_network(value, self.values), True
+                add(self.networks, name, read_network(value, self.values))
+                groups = True
             elif self.values.is_array(value):
-                own[str(key)] = self.values.array(value, name)
+                add(own, str(key), self.values.array(value, name))
             elif type(value) in (dict, list) and self._has_arrays(value, 0):
                 inner = value if type(value) is dict else dict(enumerate(value))
                 self.walk(inner, name, depth + 1)
@@ -91,7 +92,7 @@ class _Found:
         if groups and not any("." in name for name in own):  # beside networks, as `latent_avg` is
             self.arrays |= {f"{path}.{name}" if path else name: array for name, array in own.items()}
         else:
-            self.networks[path] = ForeignNetwork(own)
+            add(self.networks, path, ForeignNetwork(own))
 
     def _has_arrays(self, value: Any, depth: int) -> bool:
         """Whether there is a tensor, or a network, in a dict or list."""
