@@ -539,4 +539,4 @@ def test_a_tar_is_no_source(tmp_path):
         member = tarfile.TarInfo("../../outside")
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
-    refused(tmp_path / "module.tar.gz", r"must be a preset \(.*Received: .*module.tar.gz")
+    refused(tmp_path / "module.tar.gz", "module.tar.gz: must be a checkpoint .* Received: a gzip archive")

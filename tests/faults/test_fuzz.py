@@ -9,11 +9,13 @@ import time
 import zipfile
 from contextlib import contextmanager
 
+import foreign_files as foreign
 import h5py
 import numpy as np
 import pytest
 from conftest import TINY_DCGAN as TINY
 from conftest import TINY_MLP, growth_below, tiny_images
+from foreign_files import TfNetwork, persistent, tensor
 from hypothesis import given
 from hypothesis import strategies as st
 from modules import save_exported
@@ -26,6 +28,7 @@ from tfgantl.gan import GAN
 from tfgantl.models.presets import save_preset
 from tfgantl.pretrained import load_generator, load_source
 from tfgantl.untrusted.savedmodels import read_graph, read_variables
+from tfgantl.untrusted.torch_files import read_checkpoint
 
 GROWTH = 300  # MiB
 SECONDS = 5.0
@@ -100,7 +103,24 @@ def originals(tmp_path_factory):
     TINY_MLP.build(8, 1)[0].save(path / "g.keras")
     save_exported(gan, path / "exported")
     save_preset(path / "preset", gan.generator, gan.discriminator, {})
+    for name, content in checkpoints().items():
+        (path / name).write_bytes(content)
     return path
+
+
+def checkpoints():
+    """Name → content of a checkpoint of another program."""
+    ones = np.ones((2, 3), "f")
+    state = {"a.weight": tensor(ones), "a.bias": tensor(ones[0].astype("f2")), "step": 3}
+    module = persistent("Generator", [("weight", tensor(ones))], size=64)
+    network = TfNetwork("G_main", {"a/weight": ones, "lod": np.float32(0)}, resolution=64)
+    return {
+        "new.pt": foreign.torch_file({"g_ema": state, "epoch": 3}),
+        "old.pt": foreign.legacy({"g_ema": state, "epoch": 3}),
+        "nvidia.pkl": foreign.nvidia({"G_ema": persistent("Generator", modules=[("a", module)])}),
+        "tensorflow.pkl": foreign.tensorflow((network, network, network)),
+        "x.safetensors": foreign.safetensors({"a.weight": ones, "b": ones[0]}),
+    }
 
 
 LOADERS = {
@@ -113,6 +133,7 @@ LOADERS = {
     "exported/variables/variables.data-00000-of-00001": lambda path: read_variables(path.parent.parent),
     "preset/config.json": lambda path: load_source(str(path.parent)),
     "preset/weights.npz": lambda path: load_source(str(path.parent)),
+    **{name: read_checkpoint for name in ("new.pt", "old.pt", "nvidia.pkl", "tensorflow.pkl", "x.safetensors")},
 }
 
 
@@ -145,6 +166,40 @@ def test_damage_inside_of_a_keras_file_whose_checksums_are_right(originals, tmp_
                 archive.writestr(name, member)
         with bounds():
             load_generator(str(tmp_path / "x.keras"))
+
+    check()
+
+
+def test_damage_inside_of_a_file_of_pytorch_whose_checksums_are_right(tmp_path):
+    members = foreign.members({"g_ema": {"a.weight": tensor(np.ones((2, 3), "f"))}, "epoch": 3})
+
+    @given(damaged(members["archive/data.pkl"]))
+    def check(content):
+        (tmp_path / "x.pt").write_bytes(foreign.zipped({**members, "archive/data.pkl": content}))
+        with bounds():
+            read_checkpoint(tmp_path / "x.pt")
+
+    check()
+
+
+PIECES = [
+    b"]", b"}", b")", b"(", b"N", b"K\x01", b"X\x01\x00\x00\x00a", b"C\x04abcd", b"\x85", b"\x86", b"\x87", b"t", b"a",
+    b"e", b"s", b"u", b"\x8f", b"\x90", b"q\x00", b"h\x00", b"\x94", b"Q", b"R", b"\x81", b"b", b"\x93", b"F",
+    *(b"c" + f"{module}\n{name}\n".encode() for module, name in (
+        ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"), ("torch", "FloatStorage"),
+        ("torch.storage", "_load_from_bytes"), ("argparse", "Namespace"), ("collections", "OrderedDict"),
+        ("dnnlib.tflib.network", "Network"), ("torch_utils.persistence", "_reconstruct_persistent_obj"),
+        ("numpy.core.multiarray", "_reconstruct"), ("numpy", "dtype"), ("builtins", "set"), ("os", "system"),
+    )),
+]  # fmt: skip
+
+
+def test_instructions_of_a_pickle_in_any_order(tmp_path):
+    @given(st.lists(st.sampled_from(PIECES), max_size=30))
+    def check(pieces):
+        (tmp_path / "x.pkl").write_bytes(b"\x80\x02" + b"".join(pieces) + b".")
+        with bounds():
+            read_checkpoint(tmp_path / "x.pkl")
 
     check()
 

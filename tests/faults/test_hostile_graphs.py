@@ -397,6 +397,7 @@ DOORS = {
     "saved_model.load": {"untrusted/loading.py"},
     "models.load_model": {"untrusted/networks.py"},
     "saving.load_model": set(), "hub.load": set(), "TFSMLayer": set(), "load_weights": set(), "pickle.load": set(),
+    "pickle.loads": set(), "Unpickler": set(), "torch.load": set(),
     "import_meta_graph": set(), "import_graph_def": set(), "load_library": set(), "load_op_library": set(),
     "train.load_checkpoint": {"untrusted/savedmodels.py"}, "train.Checkpoint": {"training/checkpoint.py"},
     "h5py.File": {"untrusted/networks.py", "untrusted/hdf5.py", "pretrained/weights_h5.py"},

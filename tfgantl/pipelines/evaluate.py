@@ -27,8 +27,8 @@ class EvaluateConfig(EvaluationConfig):
     """Settings of an evaluation.
 
     Args:
-        model: Handle of the generator: a preset name, a run directory, a .keras, .weights.h5 or .npz file, a
-            SavedModel or TF1 hub module, or the address of one (docs/sources.md).
+        model: Handle of the generator: a preset name, a run directory, a .keras, .weights.h5, .npz, .pt, .pth, .pkl or
+            .safetensors file, a SavedModel or TF1 hub module, or the address of one (docs/sources.md).
         networks: Architecture that bare weights are adopted into; a SavedModel without it runs as it is.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         target: Images it should look like; the training part only serves to find copies.

@@ -1,7 +1,6 @@
 """From a handle, whatever kind of thing is behind it, to a source GAN or to a generator alone."""
 
 from pathlib import Path
-from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -12,19 +11,23 @@ from tfgantl.models import Networks, presets
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.copying import check_finite, named_weights
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
+from tfgantl.pretrained.foreign import recognise
+from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_pair
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.ranges import in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
 from tfgantl.pretrained.weights_h5 import read_weights_h5
 from tfgantl.pretrained.wrap import WrappedGenerator
+from tfgantl.printing import printable
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.archives import read_npz
+from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
+from tfgantl.untrusted.torch_files import read_checkpoint
 
 OF_GENERATOR = ("generator/", "generator.", "netG.", "G.")
 OF_DISCRIMINATOR = ("discriminator/", "discriminator.", "netD.", "D.")
-Opened: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]  # generator and discriminator
 OTHERS = ("ema_generator/",)
 
 
@@ -33,10 +36,12 @@ def load_source(handle: str, networks: Networks | None = None, allow_ops: tuple[
 
     Args:
         handle: Name of a preset or the directory of one; a run directory (`generator.keras`, `discriminator.keras`);
-            a `.keras` file; bare weights (`.weights.h5`, `.npz`); the directory of a SavedModel or TF1 hub module; or
-            its address: `https://tfhub.dev/…`, `kaggle://owner/model/framework/variation[/version]`.
+            a `.keras` file; bare weights (`.weights.h5`, `.npz`); a checkpoint of PyTorch, NVIDIA's or safetensors;
+            the directory of a SavedModel or TF1 hub module; or its address: `https://tfhub.dev/…`,
+            `kaggle://owner/model/framework/variation[/version]`.
         networks: Architecture that bare weights are adopted into, and the variables of a SavedModel; without it, a
-            SavedModel is wrapped and trained as it is. Also that of a discriminator to rebuild.
+            SavedModel is wrapped and trained as it is, and a checkpoint must be of a network that is known. Also that
+            of a discriminator to rebuild.
         allow_ops: Operations of a SavedModel that are trusted, see `safety`.
 
     Returns:
@@ -120,7 +125,9 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
     if path.name.endswith(".weights.h5"):
         return _adopt_pair(read_weights_h5(path), networks, handle, generator_only)
     if path.suffix == ".npz":
-        return _adopt_pair(read_npz(path), networks, handle, generator_only)
+        arrays = read_npz(path)
+        opened = None if networks else recognise(ForeignCheckpoint({"": ForeignNetwork(arrays)}), handle)
+        return opened or _adopt_pair(arrays, networks, handle, generator_only)
     if path.suffix == ".keras":
         generator, discriminator = load_network(path), None
         if isinstance(generator, GAN):
@@ -130,11 +137,13 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
         generator, discriminator = in_network_range(load_network(path / "generator.keras"), handle), None
         if not generator_only and (path / "discriminator.keras").is_file():
             discriminator = load_network(path / "discriminator.keras")
+    elif path.is_file():
+        return _open_checkpoint(read_checkpoint(path), networks, handle, generator_only)
     else:
         raise ArtifactError(
             f"`source` must be a preset ({', '.join(presets.names())}), the directory of one, a run directory with "
-            f"generator.keras, a .keras, .weights.h5 or .npz file, a SavedModel, or the address of one. "
-            f"Received: {handle}"
+            f"generator.keras, a .keras, .weights.h5, .npz, .pt, .pth, .pkl or .safetensors file, a SavedModel, or the "
+            f"address of one. Received: {handle}"
         )
     if discriminator is not None or generator_only:
         _refuse_unused(handle, networks, ())
@@ -149,6 +158,29 @@ def _open_saved_model(
     if allow_ops:  # adopting reads variables only, and runs nothing
         raise ConfigError(f"`allow_ops` must not be given with `networks`. Received: {allow_ops}")
     return _adopt_pair(read_variables(path), networks, str(path), generator_only)
+
+
+def _open_checkpoint(
+    checkpoint: ForeignCheckpoint, networks: Networks | None, where: str, generator_only: bool
+) -> Opened:
+    """Of another program: as a network that is known, or as the one that `networks` says."""
+    if networks is None:
+        opened = recognise(checkpoint, where)
+        if opened is not None:
+            return opened
+    pair = find_pair(checkpoint)
+    generator = check_has_generator(pair, checkpoint, where)
+    if networks is None:
+        some = ", ".join(f"{printable(name)[:60]} {array.shape}" for name, array in [*generator.arrays.items()][:3])
+        raise ConfigError(
+            f"`networks` must say which architecture the weights of {where} belong to, unless it is a DCGAN as in the "
+            f"tutorial of PyTorch. Received: none, and a generator with {some} …"
+        )
+    arrays = {f"G.{name}": array for name, array in generator.arrays.items()}
+    if pair.discriminator is not None:
+        arrays |= {f"D.{name}": array for name, array in pair.discriminator.arrays.items()}
+    made, judge, report = _adopt_pair(arrays, networks, where, generator_only)
+    return made, judge, LoadReport(notes=pair.notes) + report
 
 
 def _adopt_pair(arrays: dict[str, np.ndarray], networks: Networks | None, where: str, generator_only: bool) -> Opened:

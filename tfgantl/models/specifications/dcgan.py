@@ -73,7 +73,7 @@ class DCGAN(Networks):
 
     @classmethod
     def pytorch_tutorial(cls, width: int = 64) -> "DCGAN":
-        """The 64 px network of PyTorch's DCGAN tutorial, exactly: its weights can be adopted from an `.npz`.
+        """The 64 px network of PyTorch's DCGAN tutorial, exactly: its weights can be adopted from its files.
 
         Args:
             width: Channels next to the image, on both sides (`ngf` and `ndf` there).

@@ -25,8 +25,8 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
     """Settings of an adaptation.
 
     Args:
-        source: Handle of the trained pair: a preset name, a run directory, a .keras, .weights.h5 or .npz file, a
-            SavedModel or TF1 hub module, or the address of one (docs/sources.md).
+        source: Handle of the trained pair: a preset name, a run directory, a .keras, .weights.h5, .npz, .pt, .pth, .pkl
+            or .safetensors file, a SavedModel or TF1 hub module, or the address of one (docs/sources.md).
         networks: Architecture that bare weights are adopted into; a SavedModel without it is trained as it is.
         class_map: Class of the source that each class of the target starts from: nearest (that of the same name, or
             else the most similar), average, init, or a file.

@@ -1,0 +1,117 @@
+"""Which network of a checkpoint is the generator, its average, or the discriminator: files say it in many spellings."""
+
+import re
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import keras
+
+from tfgantl.errors import ArtifactError
+from tfgantl.pretrained.load_report import LoadReport
+from tfgantl.printing import printable
+from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
+
+Opened: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]  # generator and discriminator
+
+# In the order in which they are preferred, without case and what `_plain_name` takes off.
+AVERAGES = (
+    "g_ema", "gs", "generator_ema", "netg_ema", "gen_ema", "ema_generator", "ema_g", "ema_netg",
+    "g_running", "g_avg", "ge", "ema",
+)  # fmt: skip
+GENERATORS = ("g", "generator", "netg", "gen", "net_g")
+DISCRIMINATORS = ("d", "discriminator", "netd", "disc", "dis", "net_d", "critic")
+AROUND = re.compile(r"^(model|params)_?(?=.)|_?(state_dict|state|weights|params|model|dict|network)$")
+EMPTY = ("state_dict", "state", "model", "models", "module", "weights", "params", "networks", "net")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The networks of a checkpoint that a source is made of.
+
+    Args:
+        generator: The average of the generator if there is one, else the generator itself; `None` if there is neither.
+        discriminator: `None` if there is none.
+        notes: What was chosen, as sentences for the report.
+    """
+
+    generator: ForeignNetwork | None
+    discriminator: ForeignNetwork | None
+    notes: list[str] = field(default_factory=list)
+
+
+def find_pair(checkpoint: ForeignCheckpoint) -> Pair:
+    """Finds generator and discriminator by the names of the networks, or by those ahead of all arrays (`netG.main.0`).
+
+    Args:
+        checkpoint: Of `read_checkpoint`. A network alone is taken for a generator unless its name says otherwise.
+
+    Example:
+        >>> from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
+        >>> g, g_ema = (ForeignNetwork({"main.0.weight": np.zeros(2) + value}) for value in (1, 2))
+        >>> find_pair(ForeignCheckpoint({"g": g, "g_ema": g_ema})).notes
+        ['g_ema, the averaged generator, was taken, and not g.']
+    """
+    networks = _split(checkpoint.networks)
+    named = {_plain_name(name): name for name in reversed(networks)}
+    averages, generators, discriminators = (
+        [named[role] for role in roles if role in named] for roles in (AVERAGES, GENERATORS, DISCRIMINATORS)
+    )
+    notes = []
+    if not averages and not generators and not discriminators and len(networks) == 1:
+        generators = list(networks)
+    if averages and generators:
+        notes.append(f"{_shown(averages)}, the averaged generator, was taken, and not {_shown(generators)}.")
+    chosen = next(iter([*averages, *generators]), None)
+    judge = next(iter(discriminators), None)
+    return Pair(None if chosen is None else networks[chosen], None if judge is None else networks[judge], notes)
+
+
+def check_has_generator(pair: Pair, checkpoint: ForeignCheckpoint, where: str) -> ForeignNetwork:
+    """Returns the generator of a pair.
+
+    Raises:
+        ArtifactError: If there is none.
+    """
+    if pair.generator is None:
+        found = "a discriminator without its generator" if pair.discriminator else _some(checkpoint.networks)
+        names = ", ".join((*AVERAGES[:3], *GENERATORS[:3]))
+        raise ArtifactError(f"{where}: must hold a generator, called {names} or alone. Received: {found}")
+    return pair.generator
+
+
+def _split(networks: dict[str, ForeignNetwork]) -> dict[str, ForeignNetwork]:
+    """Networks, of which one that holds several by the names ahead of its arrays is taken apart."""
+    split: dict[str, ForeignNetwork] = {}
+    for name, network in networks.items():
+        tops = {array.partition(".")[0] for array in network.arrays if "." in array}
+        roles = {top for top in tops if _plain_name(top) in (*AVERAGES, *GENERATORS, *DISCRIMINATORS)}
+        both = all(any(_plain_name(top) in side for top in roles) for side in (GENERATORS, DISCRIMINATORS))
+        whole = roles == tops and all("." in array for array in network.arrays)
+        if _plain_name(name) in (*AVERAGES, *GENERATORS, *DISCRIMINATORS) or not roles or not (whole or both):
+            split[name] = network
+            continue
+        for top in sorted(roles):
+            arrays = {
+                array.partition(".")[2]: numbers
+                for array, numbers in network.arrays.items()
+                if array.partition(".")[0] == top
+            }
+            split[top] = ForeignNetwork(arrays, network.arguments, network.kind)
+    return split
+
+
+def _plain_name(name: str) -> str:
+    """`model.netG_state_dict` → `netg`."""
+    parts = [part for part in name.lower().split(".") if part not in EMPTY]
+    last = parts[-1] if parts else ""
+    for _ in range(2):
+        last = AROUND.sub("", last) or last
+    return last
+
+
+def _shown(names: list[str]) -> str:
+    return printable(names[0])[:60]
+
+
+def _some(networks: dict[str, ForeignNetwork]) -> str:
+    return printable(", ".join(networks))[:100]
