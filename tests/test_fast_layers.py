@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from conftest import TINY_DCGAN
 
-from tfgantl.models.layers import BatchNormalization
+from tfgantl.models.layers import BatchNormalization, Conv2D, Conv2DTranspose, convolution
 from tfgantl.optimizers import Adam
 
 RNG = np.random.default_rng(0)
@@ -91,15 +91,76 @@ def test_batch_normalization_under_xla():
     assert_close(theirs.get_weights(), ours.get_weights())
 
 
+@pytest.fixture
+def phases(monkeypatch):
+    """As on a processor without AVX-512, also for few channels."""
+    monkeypatch.setattr(convolution, "MIN_WEIGHTS", 0)
+    monkeypatch.setattr(convolution, "_is_plain_processor", lambda: True)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("kind", [Conv2D, Conv2DTranspose])
+@pytest.mark.usefixtures("phases")
+def test_convolutions_are_those_of_keras(kind, side, stride):
+    """Values, gradients, and those of the penalties on gradients, with respect to images and weights."""
+    theirs = getattr(keras.layers, kind.__name__)
+    pair = [cls(5, side, stride, padding="same", activation="relu", name="conv") for cls in (theirs, kind)]
+    x = tf.constant(RNG.normal(size=(2, 6, 12, 3)).astype(np.float32))
+    for layer in pair:
+        layer.build(x.shape)
+        layer.set_weights(
+            [RNG.normal(size=w.shape) for w in layer.weights] if layer is pair[0] else pair[0].get_weights()
+        )
+    seen = []
+    for layer in pair:
+        weights = [w.value for w in layer.weights]
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = layer(x)
+                total = tf.reduce_sum(tf.sin(y))
+            slopes = inner.gradient(total, [x, *weights])
+            penalty = tf.add_n([tf.reduce_sum(slope**2) for slope in slopes])
+        seen.append((y, slopes, outer.gradient(penalty, [x, *weights])))
+    for one, other in zip(*seen, strict=True):
+        assert_close(one, other, 1e-4 if one is seen[0][2] else 1e-5)
+
+
+@pytest.mark.usefixtures("phases")
+def test_convolutions_are_only_made_of_phases_where_they_are_faster(monkeypatch):
+    made = []
+    monkeypatch.setattr(convolution, "_phases", lambda *arguments: made.append(1) or tf.zeros((1, 32, 32, 2)))
+    layer = Conv2DTranspose(2, 4, 2, padding="same")
+    layer(tf.zeros((1, 16, 16, 3)))
+    assert not made  # 256 places
+    monkeypatch.setattr(convolution, "MAX_PLACES", 256)
+    layer(tf.zeros((1, 16, 16, 3)))
+    assert made
+    for options in ({"padding": "valid"}, {"strides": (2, 1)}):
+        Conv2DTranspose(2, 4, **{"strides": 2, "padding": "same", **options})(tf.zeros((1, 4, 4, 3)))
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.usefixtures("phases")
+def test_convolutions_in_half_precision(dtype):
+    x = tf.constant(RNG.normal(size=(2, 4, 4, 3)).astype(np.float32))
+    pair = [cls(5, 4, 2, padding="same", dtype=dtype) for cls in (keras.layers.Conv2DTranspose, Conv2DTranspose)]
+    for layer in pair:
+        layer.build(x.shape)
+        layer.set_weights(pair[0].get_weights())
+    theirs, ours = (layer(x) for layer in pair)
+    assert ours.dtype == theirs.dtype
+    assert_close(theirs, ours, 2e-2)
+
+
 def test_names_of_weights_in_files_are_those_of_keras(tmp_path):
     generator, _ = TINY_DCGAN.build(8, 1, None)
     plain = keras.models.clone_model(
         keras.Model(generator.inputs, generator.outputs),
-        clone_function=lambda layer: (
-            keras.layers.BatchNormalization.from_config(layer.get_config())
-            if isinstance(layer, BatchNormalization)
-            else layer.__class__.from_config(layer.get_config())
-        ),
+        clone_function=lambda layer: getattr(keras.layers, type(layer).__name__).from_config(layer.get_config()),
     )
     assert [w.path for w in plain.weights] == [w.path for w in generator.weights]
     plain.set_weights([w + 0.5 for w in plain.get_weights()])

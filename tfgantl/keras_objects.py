@@ -20,6 +20,7 @@ MODULES = {
     "tfgantl.augment": ("DiffAugment",),
     "tfgantl.gan": ("GAN",),
     "tfgantl.models.layers.batch_normalization": ("BatchNormalization",),
+    "tfgantl.models.layers.convolution": ("Conv2D", "Conv2DTranspose"),
     "tfgantl.models.mined": ("MinedGenerator",),
     "tfgantl.models.style_discriminator": ("SpectralConv2D", "StyleDiscriminator"),
     "tfgantl.models.stylizer": ("ConditionalInstanceNorm", "ReflectionPadding", "Stylizer"),

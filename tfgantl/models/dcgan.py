@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from tfgantl.models.conditional import discriminator_outputs, generator_inputs
-from tfgantl.models.layers import BatchNormalization
+from tfgantl.models.layers import BatchNormalization, Conv2D, Conv2DTranspose
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -74,12 +74,12 @@ class DCGANGenerator(keras.Model):
         if not norm_per_channel:
             x = reshape(x)
         for i, (width, stride) in enumerate(zip(filters[1:], strides[:-1], strict=True), start=1):
-            x = layers.Conv2DTranspose(
+            x = Conv2DTranspose(
                 width, kernel_size, stride, padding="same", use_bias=False, name=f"block{i}_conv", dtype=dtype
             )(x)
             x = BatchNormalization(name=f"block{i}_bn", **norm)(x)
             x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
-        x = layers.Conv2DTranspose(
+        x = Conv2DTranspose(
             channels, kernel_size, strides[-1], padding="same", use_bias=False, name="to_images_conv", dtype=dtype
         )(x)
         images = layers.Activation("tanh", name="to_images", dtype="float32")(x)
@@ -165,7 +165,7 @@ class DCGANDiscriminator(keras.Model):
         images = keras.Input((image_size, image_size, channels), name="images")
         x = images
         for i, width in enumerate(filters, start=1):
-            x = layers.Conv2D(
+            x = Conv2D(
                 width, kernel_size, 2, padding="same", use_bias=not batch_norm, name=f"block{i}_conv", dtype=dtype
             )(x)
             if batch_norm and i > 1:
