@@ -43,7 +43,7 @@ def flip(path):
 
 
 INDEX, DATA = "m/variables/variables.index", "m/variables/variables.data-00000-of-00001"
-TOO_SMALL, DAMAGED = "variables must be in the files", "must hold intact variables"
+TOO_SMALL, DAMAGED = "must hold intact variables.*which are not in the files", "must hold intact variables"
 GRAPH = "must be an intact SavedModel"
 CASES = [
     *(("pair.npz", TINY, "must be an intact .npz archive", damage) for damage in (truncate, empty, flip)),
