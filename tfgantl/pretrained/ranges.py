@@ -44,7 +44,8 @@ def _generator(generator: keras.Model, where: str) -> keras.Model:
     classes = getattr(generator, "num_classes", None) or 1
     given = [rng.standard_normal((SAMPLES, generator.inputs[0].shape[-1]), np.float32)]
     given += [np.arange(SAMPLES) % classes for _ in generator.inputs[1:]]
-    images = predict(generator, given if len(given) > 1 else given[0])
+    # The memory of a foreign network has been looked at for one image, and no more.
+    images = predict(generator, given if len(given) > 1 else given[0], batch_size=1)
     low, high = float(images.min()), float(images.max())
     if activation == "sigmoid" or (low >= 0 and high <= 1):
         return _after(generator, 2.0, "[0, 1]", where)

@@ -1,4 +1,4 @@
-"""What a network would need in memory for one image, from shapes alone."""
+"""What layers of a network take and give for one image, from shapes alone; `tracing` looks inside of them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +24,11 @@ def largest(network: keras.Model, path: Path) -> int:
     Raises:
         ArtifactError: If they do not follow from the sides of the image.
     """
-    function = _function(network)
+    function = function_of(network)
     if function is None:
-        return max((largest(inner, path) for inner in _networks_in(network)), default=0)
+        return max((largest(inner, path) for inner in networks_in(network)), default=0)
     needed = [0]
-    function._run_through_graph([_one(tensor) for tensor in function.inputs], lambda part: _noted(part, needed, path))
+    function._run_through_graph([one(tensor) for tensor in function.inputs], lambda part: _noted(part, needed, path))
     return max(needed)
 
 
@@ -42,11 +42,11 @@ def _noted(part: Any, needed: list[int], path: Path) -> Callable[..., Any]:
 
     A network inside is followed with the shapes that it is called with, as its own may be open.
     """
-    function = _function(part)
+    function = function_of(part)
     if function is not None:
         return lambda inputs, *_, **__: function._run_through_graph(inputs, lambda inner: _noted(inner, needed, path))
-    for network in _networks_in(part):
-        inner = _function(network)
+    for network in networks_in(part):
+        inner = function_of(network)
         if inner is not None and any(None in tensor.shape[1:] for tensor in inner.inputs):
             raise ArtifactError(
                 f"{path}: a network in a {type(part).__name__} must have fixed sides. Received: {network.name}"
@@ -58,19 +58,19 @@ def _noted(part: Any, needed: list[int], path: Path) -> Callable[..., Any]:
         given, made = _tensors((arguments, options)), _tensors(outputs)
         if unknown := [tensor.shape for tensor in made if None in tensor.shape]:
             raise ArtifactError(f"{path}: shapes must follow from those of the inputs. Received: {unknown[0]}")
-        needed.append(_needed(part, given, made))
+        needed.append(sum(map(bytes_of, [*given, *made])))
         return outputs
 
     return call
 
 
-def _function(part: Any) -> Function | None:
+def function_of(part: Any) -> Function | None:
     """The graph of layers of a network; `None` for anything else."""
     part = getattr(part, "_functional", None) or part  # that of a `Sequential`
     return part if isinstance(part, Function) else None
 
 
-def _networks_in(layer: Any) -> list[keras.Model]:
+def networks_in(layer: Any) -> list[keras.Model]:
     """The networks that a layer, which is none of layers itself, calls in its own way."""
     inner = layer._flatten_layers(include_self=False) if isinstance(layer, keras.layers.Layer) else ()
     return [part for part in inner if isinstance(part, keras.Model)]
@@ -80,17 +80,7 @@ def _tensors(structure: Any) -> list[keras.KerasTensor]:
     return [part for part in keras.tree.flatten(structure) if isinstance(part, keras.KerasTensor)]
 
 
-def _one(tensor: Any) -> keras.KerasTensor:
+def one(tensor: Any) -> keras.KerasTensor:
     """The input for one image, of a usual size if it may have any."""
     sides = [side or 1 for side in tensor.shape[:1]] + [side or OPEN_SIDE for side in tensor.shape[1:]]
     return keras.KerasTensor(sides, dtype=tensor.dtype)
-
-
-def _needed(part: Any, given: list[keras.KerasTensor], made: list[keras.KerasTensor]) -> int:
-    """Bytes of what a layer takes and gives; attention also makes a table of all pairs of places, for each head."""
-    table = 0
-    if "Attention" in type(part).__name__ and len(given[0].shape) >= 3:
-        places = [int(np.prod(tensor.shape[1:-1], dtype=object)) for tensor in given[:2]]
-        heads = getattr(part, "num_heads", None) or getattr(part, "num_query_heads", None) or 1
-        table = heads * places[0] * places[-1] * 4
-    return sum(map(bytes_of, [*given, *made])) + table

@@ -1,6 +1,7 @@
 """The one way into TensorFlow for a SavedModel: no graph is loaded before its operations have been looked at.
 
-What is loaded is a copy: of the bytes that were looked at, without what only saving would run.
+What is loaded is a copy: of the bytes that were looked at, without what only saving would run, and with the index of
+the variables written anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact
-from tfgantl.untrusted.checkpoints import check_strings
 from tfgantl.untrusted.names import check_names
 from tfgantl.untrusted.operations import check_operations
 from tfgantl.untrusted.savedmodels import read_graph, tags_of
@@ -42,7 +42,7 @@ def load_saved_model(directory: Path, allow_ops: tuple[str, ...] = (), where: st
     where = where or str(directory)
     tags = tags_of(directory)
     graph = _looked_at(directory, tags, allow_ops, where)
-    with _copy(directory, graph) as copy, intact(f"{where}: {INTACT}"):  # TensorFlow raises what its reader meets first
+    with intact(f"{where}: {INTACT}"), _copy(directory, graph) as copy:  # TensorFlow raises what its reader meets first
         loaded = tf.saved_model.load(str(copy.path), tags=tags)
         copy.keep_for(loaded)
         return loaded
@@ -65,7 +65,7 @@ def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
     session = v1.Session(graph=v1.Graph())
     logging.getLogger("tensorflow").addFilter(_is_not_of_sessions)
     try:
-        with _copy(directory, found) as copy, intact(f"{directory}: {INTACT}"), session.graph.as_default():
+        with intact(f"{directory}: {INTACT}"), _copy(directory, found) as copy, session.graph.as_default():
             graph = v1.saved_model.load(session, SERVED, str(copy.path))
             copy.keep_for(session)
             return session, graph
@@ -75,12 +75,10 @@ def load_into_session(directory: Path) -> tuple[Any, MetaGraphDef]:
 
 
 def _looked_at(directory: Path, tags: list[str], allow_ops: tuple[str, ...], where: str) -> MetaGraphDef:
-    """What is to be loaded: it only computes, names nothing that is not in it, and its variables are in the files."""
+    """What is to be loaded: it only computes, and names nothing that is not in it."""
     graph = without_saving(read_graph(directory, tags))
     check_operations(graph, allow_ops, where)
     check_names(graph, where)
-    with intact(f"{where}: {INTACT}"):
-        check_strings(directory / "variables" / "variables")
     return graph
 
 

@@ -4,22 +4,25 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
-import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.activations import bytes_of, largest
 from tfgantl.untrusted.archives import check_digest, check_members
 from tfgantl.untrusted.hdf5 import find_datasets
+from tfgantl.untrusted.own_classes import check_own_classes, layers_of
 from tfgantl.untrusted.parts import is_part
+from tfgantl.untrusted.tracing import CountingGraph, peak
 
-MAX_ACTIVATIONS = 2**30  # bytes of what one layer takes and gives, for one image
+MAX_ACTIVATIONS = 2**30  # bytes of what is there at one time, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
 MAX_CALLS = 10_000  # of layers, to build a network; large ones have a thousand
+MINED, WRAPPED = "tfgantl>MinedGenerator", "tfgantl>WrappedGenerator"
 MAX_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
 
 
@@ -64,16 +67,14 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     """
     plain = uncompiled(config)
     _check_parts(plain, path)
+    check_own_classes(plain, stored, path)
     if (calls := _calls(plain)[1]) > MAX_CALLS:
         raise ArtifactError(f"{path}: layers must be called at most {MAX_CALLS} times. Received: {calls}")
-    sizes = [_sizes(network, path) for network in _networks(plain)]
-    claimed = sum(weights for weights, _ in sizes)
-    if claimed > stored + MAX_SURPLUS:
-        raise ArtifactError(f"{path}: weights must be in the file. Received: {stored} of {claimed} bytes")
-    if (most := max((activations for _, activations in sizes), default=0)) > MAX_ACTIVATIONS:
-        raise ArtifactError(
-            f"{path}: a layer must need at most {MAX_ACTIVATIONS} bytes of memory for one image. Received: {most}"
-        )
+    claimed = 0
+    for network in _networks(plain):
+        claimed += _check_sizes(network, stored - claimed, path)
+    for miner in _miners(plain):
+        claimed += _check_miner(miner, stored - claimed, path)
 
 
 def uncompiled(config: dict) -> dict:
@@ -110,6 +111,7 @@ def _calls(config: Any) -> tuple[int, int]:
         for layer in config.get("layers") or ():
             once, built = _calls(layer)
             parts.append((times := max(len(layer.get("inbound_nodes") or ()), 1) * max(once, 1), built + times))
+        parts.append((layers_of(config),) * 2)
     else:
         return 0, 0
     return sum(once for once, _ in parts), sum(built for _, built in parts)
@@ -117,17 +119,62 @@ def _calls(config: Any) -> tuple[int, int]:
 
 def _networks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The configurations of the networks that are to have their weights in the file."""
-    parts = config["config"] if config.get("registered_name") == "tfgantl>GAN" else {"network": config}
+    for network in _parts_of(config):
+        if _registered(_mined(network)) != WRAPPED:  # that has a SavedModel
+            yield uncompiled(network)
+
+
+def _miners(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The configurations of the miners ahead of a SavedModel."""
+    for network in _parts_of(config):
+        if _registered(network) == MINED and _registered(_mined(network)) == WRAPPED:
+            yield network
+
+
+def _parts_of(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    parts = config["config"] if _registered(config) == "tfgantl>GAN" else {"network": config}
     for name in ("generator", "discriminator", "network"):
-        inner = parts.get(name)
-        while inner is not None and inner.get("registered_name") == "tfgantl>MinedGenerator":
-            inner = inner["config"]["generator"]
-        if inner is not None and inner.get("registered_name") != "tfgantl>WrappedGenerator":  # that has a SavedModel
-            yield uncompiled(parts[name])
+        if parts.get(name) is not None:
+            yield parts[name]
 
 
-def _sizes(config: dict[str, Any], path: Path) -> tuple[int, int]:
-    """Bytes of all weights, and of the largest activations; found in a graph, where nothing is allocated."""
-    with tf.Graph().as_default():
+def _mined(config: dict[str, Any]) -> dict[str, Any]:
+    """What is behind a miner, or the network itself."""
+    return config["config"]["generator"] if _registered(config) == MINED else config
+
+
+def _registered(config: dict[str, Any]) -> str | None:
+    return config.get("registered_name")
+
+
+def _check_miner(config: dict[str, Any], stored: int, path: Path) -> int:
+    """As `_check_sizes`, for a miner ahead of a SavedModel, which cannot be loaded into a graph like a network."""
+    wrapped = keras.saving.deserialize_keras_object(_mined(config), safe_mode=True)
+    latents, units = wrapped.inputs[0].shape[-1], config["config"]["units"]
+    claimed = 4 * (2 * latents * units + units + latents)
+    _check_weights(claimed, stored, path)
+    return claimed
+
+
+def _check_sizes(config: dict[str, Any], stored: int, path: Path) -> int:
+    """Builds a network in a graph, where nothing is allocated, and refuses it if it would need too much.
+
+    Returns:
+        Bytes of its weights.
+    """
+    with (graph := CountingGraph()).as_default():
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        return sum(map(bytes_of, network.weights)), largest(network, path)
+        claimed = sum(map(bytes_of, network.weights))
+        _check_weights(claimed, stored, path)
+        for part, needed in (("a layer", largest), ("a network", partial(peak, graph=graph))):
+            if (most := needed(network, path=path)) > MAX_ACTIVATIONS:
+                raise ArtifactError(
+                    f"{path}: {part} must need at most {MAX_ACTIVATIONS} bytes of memory for one image. "
+                    f"Received: {most}"
+                )
+        return claimed
+
+
+def _check_weights(claimed: int, stored: int, path: Path) -> None:
+    if claimed > stored + MAX_SURPLUS:
+        raise ArtifactError(f"{path}: weights must be in the file. Received: {stored} of {claimed} bytes")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, reason
-from tfgantl.untrusted.checkpoints import read_string
+from tfgantl.untrusted.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
@@ -64,15 +65,11 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
         ArtifactError: If they are missing, damaged, or claim to be larger than their files.
     """
     prefix = directory / "variables" / "variables"
-    stored = sum(file.stat().st_size for file in prefix.parent.glob("variables.data-*"))
-    with intact(f"{directory}: must hold intact variables"):
-        reader = tf.train.load_checkpoint(str(prefix))
-        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        # A string takes at least the byte that holds its length.
-        claimed = sum(int(np.prod(s, dtype=object)) * max(dtypes[n].size, 1) for n, s in shapes.items())
-        if claimed > stored:
-            raise ArtifactError(f"{directory}: variables must be in the files. Received: {claimed} of {stored} bytes")
-        names = _names(prefix) if OBJECTS in shapes else {name: name for name in shapes}
+    with intact(f"{directory}: must hold intact variables"), TemporaryDirectory(prefix="tfgantl-") as folder:
+        checkpoint = Checkpoint(prefix)
+        reader = tf.train.load_checkpoint(str(checkpoint.copy(Path(folder))))
+        dtypes = reader.get_variable_to_dtype_map()
+        names = _names(checkpoint) if OBJECTS in dtypes else {name: name for name in dtypes}
         arrays: dict[str, np.ndarray] = {}
         for key, name in names.items():
             if key in dtypes and dtypes[key].is_floating:
@@ -85,9 +82,9 @@ def read_variables(directory: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _names(prefix: Path) -> dict[str, str]:
+def _names(checkpoint: Checkpoint) -> dict[str, str]:
     """Key in the checkpoint → name of the variable in the program that wrote it."""
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(read_string(prefix, OBJECTS))
+    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(checkpoint.read_string(OBJECTS))
     return {a.checkpoint_key: a.full_name or a.checkpoint_key for node in graph.nodes for a in node.attributes}

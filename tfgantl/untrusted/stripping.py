@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tfgantl.untrusted.checkpoints import copy_checkpoint
 from tfgantl.untrusted.reachability import (
     ancestors,
     called_by,
@@ -28,7 +29,7 @@ from tfgantl.untrusted.reachability import (
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-
+VARIABLES = "variables"  # folder of the checkpoint of a SavedModel, and its name in there
 WRITES = {"SaveV2", "Save", "SaveSlices", "MergeV2Checkpoints", "ShardedFilename"}
 
 
@@ -54,11 +55,14 @@ def without_saving(graph: MetaGraphDef) -> MetaGraphDef:
 
 
 class StrippedCopy:
-    """A directory with a stripped graph, beside links to the variables and all else of a SavedModel.
+    """A directory with a stripped graph and a checkpoint as it was read, beside links to all else of a SavedModel.
 
     Args:
         directory: The SavedModel.
         graph: What is to be loaded of it.
+
+    Raises:
+        Exception: What is met first in damaged variables.
     """
 
     def __init__(self, directory: Path, graph: MetaGraphDef):
@@ -69,8 +73,14 @@ class StrippedCopy:
         model = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
         (self.path / "saved_model.pb").write_bytes(model.SerializeToString())
         for entry in directory.absolute().iterdir():
-            if not entry.name.startswith("saved_model"):
+            if entry.name != VARIABLES and not entry.name.startswith("saved_model"):
                 (self.path / entry.name).symlink_to(entry)
+        (self.path / VARIABLES).mkdir()
+        try:
+            copy_checkpoint(directory / VARIABLES / VARIABLES, self.path / VARIABLES)
+        except BaseException:
+            self.remove()
+            raise
 
     def keep_for(self, loaded: Any) -> None:
         """Keeps the directory as long as an object lives, which may read files of it later."""
