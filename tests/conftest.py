@@ -50,7 +50,11 @@ TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
 TINY_STYLEGAN2 = StyleGAN2(
     latent_dim=4, style_dim=5, mapping_layers=2, label_layers=1, base=32, most=6, style_mixing=0.5
 )
-TINY = {"DCGAN": TINY_DCGAN, "MLP": TINY_MLP, "StyleGAN2": TINY_STYLEGAN2}  # one for each of `FAMILIES`, which a test compares
+TINY = {
+    "DCGAN": TINY_DCGAN,
+    "MLP": TINY_MLP,
+    "StyleGAN2": TINY_STYLEGAN2,
+}  # one for each of `FAMILIES`, which a test compares
 
 
 def tiny_images(count=24, size=8, channels=1, seed=0):

@@ -204,8 +204,14 @@ def to_rosinality(g, d):
     b["convs.0.0.weight"], b["convs.0.1.bias"] = d[f"b{size}.fromrgb.weight"], d[f"b{size}.fromrgb.bias"]
     for n in range(1, int(log2(size)) - 1):
         mine = f"b{size >> (n - 1)}"
-        b[f"convs.{n}.conv1.0.weight"], b[f"convs.{n}.conv1.1.bias"] = d[f"{mine}.conv0.weight"], d[f"{mine}.conv0.bias"]
-        b[f"convs.{n}.conv2.1.weight"], b[f"convs.{n}.conv2.2.bias"] = d[f"{mine}.conv1.weight"], d[f"{mine}.conv1.bias"]
+        b[f"convs.{n}.conv1.0.weight"], b[f"convs.{n}.conv1.1.bias"] = (
+            d[f"{mine}.conv0.weight"],
+            d[f"{mine}.conv0.bias"],
+        )
+        b[f"convs.{n}.conv2.1.weight"], b[f"convs.{n}.conv2.2.bias"] = (
+            d[f"{mine}.conv1.weight"],
+            d[f"{mine}.conv1.bias"],
+        )
         b[f"convs.{n}.conv2.0.kernel"] = b[f"convs.{n}.skip.0.kernel"] = np.float32(F)
         b[f"convs.{n}.skip.1.weight"] = d[f"{mine}.skip.weight"]
     for theirs, mine in (("final_conv.0.weight", "conv.weight"), ("final_conv.1.bias", "conv.bias"),
@@ -245,7 +251,14 @@ def to_tensorflow(g, d):
                 a[f"synthesis/noise{number}"] = g[f"{at}.noise_const"][None, None]
                 number += 1
         side *= 2
-    names = {"fromrgb": "FromRGB", "conv0": "Conv0", "conv1": "Conv1_down", "skip": "Skip", "conv": "Conv", "fc": "Dense0"}
+    names = {
+        "fromrgb": "FromRGB",
+        "conv0": "Conv0",
+        "conv1": "Conv1_down",
+        "skip": "Skip",
+        "conv": "Conv",
+        "fc": "Dense0",
+    }
     for name, x in d.items():
         block, layer, *part = name.split(".")
         if block == "mapping":

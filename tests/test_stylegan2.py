@@ -44,7 +44,10 @@ def test_checkpoints_compute_what_the_papers_say(layout, classes, channels):
     assert report.share == 1 and not report.of("skipped") and not report.of("initial")
     assert f"16 px, {channels} channels, {classes or 'no'} classes, base 64, most 7" in report.notes[0]
     rng = np.random.default_rng(1)
-    z, labels = rng.standard_normal((8, generator.latent_dim)).astype("f"), None if classes is None else np.arange(8) % 4
+    z, labels = (
+        rng.standard_normal((8, generator.latent_dim)).astype("f"),
+        None if classes is None else np.arange(8) % 4,
+    )
     inputs = z if classes is None else [z, labels]
     w = reference.mapping(g, z, labels)
     close(inside(generator, "styles")(inputs)[0], w)
@@ -58,6 +61,22 @@ def test_checkpoints_compute_what_the_papers_say(layout, classes, channels):
     images = images.astype("f")
     logits = discriminator(images if classes is None else [images, labels]).numpy()[:, 0]
     close(logits, reference.discriminate(d, images, labels))
+
+
+# Of rosinality's program (of 2021, PyTorch 2.14, CPU), on the arrays of `reference.random_pair`.
+GOLDEN = {
+    "pixels": [[4.876653671264648, -4.387186050415039, 7.886358261108398],
+               [4.358321189880371, 2.958726644515991, 3.006260633468628]],
+    "logits": [-1.0443658828735352, -1.0569149255752563, -1.078959584236145],
+}  # fmt: skip
+
+
+def test_the_program_of_rosinality_gives_the_same_numbers():
+    g, d = reference.random_pair(z=6)
+    generator, discriminator, _ = recognise(checkpoint("rosinality", g, d))
+    images = inside(generator, "images")(np.random.default_rng(1).standard_normal((8, 6)).astype("f")).numpy()
+    np.testing.assert_allclose([images[0, 3, 5], images[7, 15, 0]], GOLDEN["pixels"], atol=1e-4)
+    np.testing.assert_allclose(discriminator(images)[:3, 0], GOLDEN["logits"], atol=1e-5)
 
 
 def test_bounds_and_groups_are_taken_from_the_arguments():
@@ -75,9 +94,14 @@ def test_bounds_and_groups_are_taken_from_the_arguments():
 
 def test_what_is_no_stylegan2_or_not_whole_is_told():
     g, d = reference.random_pair()
-    assert recognise(ForeignCheckpoint({"G_ema": ForeignNetwork({"synthesis.input.weight": g["mapping.fc0.weight"]})})) is None
+    assert (
+        recognise(ForeignCheckpoint({"G_ema": ForeignNetwork({"synthesis.input.weight": g["mapping.fc0.weight"]})}))
+        is None
+    )
     generator, discriminator, _ = recognise(ForeignCheckpoint({"": ForeignNetwork(reference.to_rosinality(g, d)[0])}))
-    assert discriminator is None and np.abs(generator.get_layer("styles").average.numpy()).max() > 0.1  # it was measured
+    assert (
+        discriminator is None and np.abs(generator.get_layer("styles").average.numpy()).max() > 0.1
+    )  # it was measured
     wrong = {
         "missing .*block1_conv0_noise/map": {k: v for k, v in g.items() if k != "synthesis.b8.conv0.noise_const"},
         "of another shape .*noise_const": {**g, "synthesis.b8.conv0.noise_const": np.zeros((4, 4))},
@@ -91,7 +115,9 @@ def test_what_is_no_stylegan2_or_not_whole_is_told():
     with pytest.raises(ArtifactError, match="`conv_clamp` .* must be a number above 0, or none. Received: many"):
         recognise(checkpoint("nvidia", g, d, {"conv_clamp": "many"}))
     labelled = {**reference.to_tensorflow(g, d)[0], "mapping/LabelConcat/weight": np.zeros((3, 6))}
-    with pytest.raises(ArtifactError, match="no classes, or be of StyleGAN2-ADA. Received: labels as in the code of 2019"):
+    with pytest.raises(
+        ArtifactError, match="no classes, or be of StyleGAN2-ADA. Received: labels as in the code of 2019"
+    ):
         recognise(ForeignCheckpoint({"Gs": ForeignNetwork(labelled)}))
 
 
@@ -152,7 +178,9 @@ def test_gradients_with_respect_to_w_are_those_of_the_formulas():
         mine = tf.sqrt(tf.reduce_mean(tf.reduce_sum(tf.square(inner.gradient(total, ws)), 2)))
     np.testing.assert_allclose(mine, length(g), rtol=1e-4)
     way = np.random.default_rng(3).standard_normal(g["synthesis.b8.conv0.weight"].shape)
-    ends = [length({**g, "synthesis.b8.conv0.weight": g["synthesis.b8.conv0.weight"] + s * 1e-3 * way}) for s in (1, -1)]
+    ends = [
+        length({**g, "synthesis.b8.conv0.weight": g["synthesis.b8.conv0.weight"] + s * 1e-3 * way}) for s in (1, -1)
+    ]
     slope = np.sum(outer.gradient(mine, kernel.value).numpy() * way.transpose(2, 3, 1, 0))
     np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-3, rtol=2e-3)
 

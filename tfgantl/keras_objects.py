@@ -29,6 +29,7 @@ MODULES = {
     "tfgantl.models.stylizer": ("ConditionalInstanceNorm", "ReflectionPadding", "Stylizer"),
     "tfgantl.models.vgg": ("FusedConv2D", "ImageNetPreprocessing"),
     "tfgantl.optimizers": ("Adam",),
+    "tfgantl.path_length": ("PathLength",),
     "tfgantl.pretrained.wrap": ("UniformNoise", "WrappedGenerator"),
     "tfgantl.recognition.domain_classifier": ("DomainClassifier",),
     "tfgantl.regularizers": ("AdaptivePseudoAugment", "LeCam"),

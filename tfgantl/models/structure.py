@@ -67,10 +67,10 @@ class Structure:
         label_tables: Embeddings of labels (classes, units).
         latent_inputs: Where latents enter a generator; empty if a scale and shift of them cannot be merged.
         latent_mapping: Layers that map noise to the latents that blocks see; empty in most networks.
-        styles: Symbolic output (batch, layers, units) of the mapping, where each layer reads a vector of its own; `None` in
-            most networks.
-        patches: Symbolic output (batch, height, width, channels) of a discriminator whose places see parts of the image;
-            `None` for the deepest map of the blocks.
+        styles: Symbolic output (batch, layers, units) of the mapping, where each layer reads a vector of its own;
+            `None` in most networks.
+        patches: Symbolic output (batch, height, width, channels) of a discriminator whose places see parts of the
+            image; `None` for the deepest map of the blocks.
         core: The network without what was put before it, such as a miner: the one that its family knows.
     """
 

@@ -33,8 +33,8 @@ def recognise(checkpoint: ForeignCheckpoint) -> Recognised | None:
         checkpoint: What was read from a file, of rosinality's or NVIDIA's (PyTorch, or TensorFlow) programs.
 
     Returns:
-        `(generator, discriminator or None, report)`: the averaged generator if there is one; `None` if the names are not
-        those of a StyleGAN2.
+        `(generator, discriminator or None, report)`: the averaged generator if there is one; `None` if the names are
+        not those of a StyleGAN2.
 
     Raises:
         ArtifactError: If weights are missing or do not fit each other, or it is a variant that we do not have.
@@ -45,7 +45,8 @@ def recognise(checkpoint: ForeignCheckpoint) -> Recognised | None:
     name, network, layout = found
     if any(key.startswith("mapping/LabelConcat") for key in network.arrays):
         raise ArtifactError(
-            "a StyleGAN2 of TensorFlow must have no classes, or be of StyleGAN2-ADA. Received: labels as in the code of 2019"
+            "a StyleGAN2 of TensorFlow must have no classes, or be of StyleGAN2-ADA. "
+            "Received: labels as in the code of 2019"
         )
     arrays, origins, left = layout.convert(network.arrays)
     if "styles/average" not in arrays and "latent_avg" in checkpoint.arrays:
@@ -165,15 +166,15 @@ def _argument(network: ForeignNetwork, name: str, default: Any) -> Any:
     return default
 
 
-def _assign(
-    network: keras.Model, arrays: Arrays, origins: dict[str, str], optional: Iterable[str] = ()
-) -> LoadReport:
+def _assign(network: keras.Model, arrays: Arrays, origins: dict[str, str], optional: Iterable[str] = ()) -> LoadReport:
     """All arrays into all weights."""
     wanted, report = named_weights(network), LoadReport()
     missing = set(wanted) - set(arrays) - set(optional)
     surplus = {path: array.shape for path, array in arrays.items() if path not in wanted}
     wrong = {
-        path: array.shape for path, array in arrays.items() if path in wanted and array.shape != tuple(wanted[path].shape)
+        path: array.shape
+        for path, array in arrays.items()
+        if path in wanted and array.shape != tuple(wanted[path].shape)
     }
     if missing or surplus or wrong:
         raise ArtifactError(
@@ -185,7 +186,12 @@ def _assign(
         if path in arrays:
             variable.assign(arrays[path])
             size = int(np.prod(variable.shape))
-            report.add("copied" if arrays[path].ndim < 2 else "transposed", f"{network.name}/{path}", size, f"from {origins[path]}")
+            report.add(
+                "copied" if arrays[path].ndim < 2 else "transposed",
+                f"{network.name}/{path}",
+                size,
+                f"from {origins[path]}",
+            )
     return report
 
 

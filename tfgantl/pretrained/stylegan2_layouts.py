@@ -1,8 +1,8 @@
 """From the names and layouts of three programs to those of our StyleGAN2: arrays in, arrays out, no networks.
 
-PyTorch has kernels (out, in, height, width) and dense weights (out, in), TensorFlow (height, width, in, out) and (in, out),
-as we have. Nothing is flipped but the kernels of up-convolutions in the pickles of TensorFlow. Where a feature map is
-flattened, all three put channels first.
+PyTorch has kernels (out, in, height, width) and dense weights (out, in); TensorFlow has (height, width, in, out) and
+(in, out), as we have. Nothing is flipped but the kernels of up-convolutions in the pickles of TensorFlow. Where a
+feature map is flattened, all three put channels first.
 
 Reference:
     Karras et al., 2020, https://arxiv.org/abs/1912.04958; the names are facts about files of
@@ -95,7 +95,9 @@ class Layout:
         """
         converted: Arrays = {}
         origins, left = {}, []
-        largest = max((int(side) for name in arrays for side in re.findall(r"(?:^|[./])b?(\d+)(?:x|\.)", name)), default=4)
+        largest = max(
+            (int(side) for name in arrays for side in re.findall(r"(?:^|[./])b?(\d+)(?:x|\.)", name)), default=4
+        )
         top = largest.bit_length() - 1
         for name, array in arrays.items():
             for rule in self.rules:
@@ -117,6 +119,10 @@ def _fixed(name: str) -> Callable[[list[int], int], str]:
 
 def _numbered(name: str, offset: int = 0) -> Callable[[list[int], int], str]:
     return lambda numbers, top: name.format(numbers[0] + offset)
+
+
+def _suffixed(name: Callable[[list[int], int], str], part: str) -> Callable[[list[int], int], str]:
+    return lambda numbers, top: name(numbers, top) + part
 
 
 def _noise(numbers: list[int], top: int) -> str:
@@ -141,7 +147,7 @@ def _rosinality_layer(pattern: str, name: Callable[[list[int]], str]) -> list[Ru
         r"noise\.weight": ("_noise/strength", _scalar),
     }  # fmt: skip
     return [
-        Rule(rf"{pattern}\.{end}", lambda numbers, top, part=part: name(numbers) + part, change)
+        Rule(rf"{pattern}\.{end}", _suffixed(lambda numbers, top: name(numbers), part), change)
         for end, (part, change) in parts.items()
     ]
 
@@ -234,10 +240,7 @@ def _tensorflow_layer(pattern: str, name: Callable[[list[int], int], str], kerne
         "mod_bias": ("_style/bias", lambda x: x + 1.0), "bias": ("_bias/bias", _same),
         "noise_strength": ("_noise/strength", _scalar),
     }  # fmt: skip
-    return [
-        Rule(rf"{pattern}/{end}", lambda numbers, top, part=part: name(numbers, top) + part, change)
-        for end, (part, change) in parts.items()
-    ]
+    return [Rule(rf"{pattern}/{end}", _suffixed(name, part), change) for end, (part, change) in parts.items()]
 
 
 _S = r"synthesis/(\d+)x\d+/"

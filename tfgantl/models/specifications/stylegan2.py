@@ -85,7 +85,8 @@ class StyleGAN2(Networks):
     ) -> "tuple[keras.Model, keras.Model]":
         if image_size & (image_size - 1) or not SMALLEST <= image_size <= LARGEST:
             raise ConfigError(
-                f"the image size must be a power of 2 from {SMALLEST} to {LARGEST} for StyleGAN2. Received: {image_size}"
+                f"the image size must be a power of 2 from {SMALLEST} to {LARGEST} for StyleGAN2. "
+                f"Received: {image_size}"
             )
         common: dict[str, Any] = {
             "image_size": image_size, "channels": channels, "num_classes": num_classes, "base": self.base,
@@ -101,6 +102,17 @@ class StyleGAN2(Networks):
             truncation=self.truncation,
         )
         return generator, discriminator_class(**common, label_layers=self.label_layers, group=self.group)
+
+    def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
+        """As StyleGAN2-ADA's `auto`, but for `path_length`, which few images do not need, and augmentation.
+
+        Both rates are multiplied by k / (k + 1) there, since a penalty in every k-th step is a step of its own. Here it
+        is a part of the step, and they are not.
+        """
+        return {
+            "g_learning_rate": 0.0025, "d_learning_rate": 0.0025, "beta_1": 0.0, "beta_2": 0.99,
+            "r1": 0.0002 * image_size**2 / batch_size, "r1_every": 16, "ema_decay": 0.5 ** (32 / 10_000),
+        }  # fmt: skip
 
     def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)

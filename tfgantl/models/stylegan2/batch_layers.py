@@ -27,7 +27,8 @@ class DoubledImage(keras.layers.Layer):
 class ImageRange(keras.layers.Layer):
     """Clips images to [-1, 1], but in training, when a discriminator must see by how much they are beyond it.
 
-    Gradients pass as if nothing was clipped, so that what is measured of a network outside of training counts all pixels.
+    Gradients pass as if nothing was clipped, so that what is measured of a network outside of training counts all
+    pixels.
     """
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:

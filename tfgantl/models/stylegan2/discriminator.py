@@ -17,8 +17,8 @@ from tfgantl.models.stylegan2.image_layers import ScaledConv2D
 class StyleGAN2Discriminator(keras.Model):
     """Images [and labels] → logits.
 
-    Blocks are named `block1` (next to the image) to `blockN`, each a `conv0`, a `conv1` that halves the side and a `skip`;
-    then come `last_conv`, `last_dense` and `logits`. With classes, labels pass a mapping of their own (`label_…`), and
+    Blocks are named `block1` (next to the image) to `blockN`, each a `conv0`, a `conv1` that halves the side and a
+    `skip`; then come `last_conv`, `last_dense` and `logits`. With classes, labels pass a mapping of their own (`label_…`), and
     the logit is the product of features and label.
 
     Args:
@@ -66,7 +66,7 @@ class StyleGAN2Discriminator(keras.Model):
             x = ScaledConv2D(following, down=True, clamp=clamp, name=f"{name_}_conv1", dtype=dtype)(x)
             x = layers.Add(name=f"{name_}_sum", dtype=dtype)([x, skip])
             x = layers.Rescaling(0.5**0.5, name=f"{name_}_scaled", dtype=dtype)(x)
-        float32 = {"dtype": "float32"}
+        float32: Any = {"dtype": "float32"}
         x = MinibatchDeviation(group, name="last_deviation", **float32)(x)
         x = ScaledConv2D(filters[-1], clamp=clamp, name="last_conv", **float32)(x)
         x = layers.Flatten(name="last_flatten", **float32)(x)
@@ -104,12 +104,13 @@ class StyleGAN2Discriminator(keras.Model):
         groups.pop("images")
         labels = [layer for layer in [*groups.pop("labels", []), *groups.pop("label", [])] if layer.weights]
         outputs = (*groups.pop("logits"), *labels)
-        blocks = tuple(Block(tuple(group), group[-1].output) for group in groups.values())
+        blocks = [Block(tuple(group), group[-1].output) for group in groups.values()]
         # Places of the last maps see the whole image; those of 16 pixels are what CDC's authors judge patches by.
-        maps = [block.feature for block in blocks[:-1] if block.feature.shape[1] >= min(16, self.image_size // 2)]
+        features = [group[-1].output for group in groups.values()]
+        maps = [x for x in features[:-1] if x.shape[1] >= min(16, self.image_size // 2)]
         return Structure(
             network=self,
-            blocks=blocks,
+            blocks=tuple(blocks),
             norms=(),
             outputs=outputs,
             kernels=tuple(

@@ -27,8 +27,8 @@ def widths(image_size: int, base: int, most: int) -> list[int]:
 class StyleGAN2Generator(keras.Model):
     """Noise [and labels] → w → images.
 
-    The mapping makes w of the noise (`mapping_0` …, then `w`). Blocks are `block0`, of 4 x 4 pixels, to `blockN`, each of
-    twice the side. Each has convolutions `conv0` (which doubles the side; not in the first block) and `conv1`, whose
+    The mapping makes w of the noise (`mapping_0` …, then `w`). Blocks are `block0`, of 4 x 4 pixels, to `blockN`,
+    each of twice the side. Each has convolutions `conv0` (which doubles the side; not in the first block) and `conv1`, whose
     kernels are scaled by styles of w, and colours `to_rgb`, which are added to those of the block before.
 
     Images are clipped to [-1, 1], but in training, where they have no bounds. Noise is added to feature maps: fresh in
@@ -140,7 +140,7 @@ class StyleGAN2Generator(keras.Model):
         return copy
 
     def structure(self) -> Structure:
-        """Blocks are the mapping as a whole, and each convolution; styles, noise and biases stand for normalisations."""
+        """Blocks are the mapping as a whole, and each convolution; styles, noise and biases are like normalisations."""
         mapping = tuple(layer for layer in self.layers if layer.name.startswith("mapping_"))
         blocks = [Block((*mapping, self.get_layer("w"), self.get_layer("styles")), None)]
         outputs: list[keras.layers.Layer] = []
@@ -201,9 +201,11 @@ class Mapping:
     """
 
     def __init__(self, style_dim: int, mapping_layers: int, num_classes: int | None):
-        float32 = {"dtype": "float32"}
+        float32: Any = {"dtype": "float32"}
         self.norm = UnitRMS(name="mapping_norm", **float32)
-        self.dense = [ScaledDense(style_dim, MAPPING_RATE, name=f"mapping_{i}", **float32) for i in range(mapping_layers)]
+        self.dense = [
+            ScaledDense(style_dim, MAPPING_RATE, name=f"mapping_{i}", **float32) for i in range(mapping_layers)
+        ]
         if num_classes:
             self.table = LabelTable(num_classes, style_dim, name="mapping_label", **float32)
             self.label_norm = UnitRMS(name="mapping_label_norm", **float32)

@@ -1,8 +1,8 @@
 """Layers of StyleGAN2 on feature maps: convolutions with gains, modulation, noise, filters, colours.
 
 Half precision is for the convolutions alone: styles and norms of kernels come in float32, the sum of colours and the
-statistics of a batch stay in it. On a CPU the plain graph and a shared kernel are the fastest: scaling inputs and outputs
-is the same as a kernel for each image, which takes three times as long.
+statistics of a batch stay in it. On a CPU the plain graph and a shared kernel are the fastest: scaling inputs and
+outputs is the same as a kernel for each image, which takes three times as long.
 
 Reference:
     Karras et al., 2020, https://arxiv.org/abs/1912.04958

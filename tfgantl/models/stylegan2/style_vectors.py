@@ -26,7 +26,7 @@ class StyleVectors(keras.layers.Layer):
             images.
         cutoff: How many vectors, from the first, are truncated; `None` for all.
         seed: Of the choices in training.
-        mapping: What maps `[latents]`, or `[latents, labels]`, to w; needed for mixing, and known only within a network.
+        mapping: What maps `[latents]`, or `[latents, labels]`, to w; needed for mixing, and known only in a network.
 
     Attributes:
         average: Moving average of w, (style_dim,).
@@ -52,6 +52,11 @@ class StyleVectors(keras.layers.Layer):
 
     def build(self, shapes: list[tuple[int | None, ...]]) -> None:
         self.average = self.add_weight(name="average", shape=(shapes[0][-1],), initializer="zeros", trainable=False)
+
+    @property
+    def buffers(self) -> list[keras.Variable]:
+        """What an average of the network takes over as it is: it is an average already."""
+        return [self.average]
 
     def call(self, inputs: list[tf.Tensor], training: bool = False) -> tf.Tensor:
         w, *latents = inputs
