@@ -52,6 +52,7 @@ class StyleGAN2(Networks):
         "tfgantl.models.stylegan2.generator:StyleGAN2Generator",
         "tfgantl.models.stylegan2.discriminator:StyleGAN2Discriminator",
     )
+    refit = "tfgantl.pretrained.refit.stylegan2:StyleGAN2Refit"
 
     size: Size = "tiny"
     latent_dim: int = 0
