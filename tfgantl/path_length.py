@@ -97,6 +97,6 @@ def check_styles(generator: keras.Model) -> None:
     """
     if structure_of(generator).styles is None:
         raise ConfigError(
-            "`path_length` must be 0 for a generator whose layers do not read a vector w each, or that is behind a miner"
-            f". Received: {type(generator).__name__}"
+            "`path_length` must be 0 for a generator whose layers do not read a vector w each, or one behind a miner. "
+            f"Received: {type(generator).__name__}"
         )

@@ -18,8 +18,8 @@ class StyleGAN2Discriminator(keras.Model):
     """Images [and labels] → logits.
 
     Blocks are named `block1` (next to the image) to `blockN`, each a `conv0`, a `conv1` that halves the side and a
-    `skip`; then come `last_conv`, `last_dense` and `logits`. With classes, labels pass a mapping of their own (`label_…`), and
-    the logit is the product of features and label.
+    `skip`; then come `last_conv`, `last_dense` and `logits`. With classes, labels pass a mapping of their own
+    (`label_…`), and the logit is the product of features and label.
 
     Args:
         image_size: Height and width in pixels, a power of 2 of at least 8.

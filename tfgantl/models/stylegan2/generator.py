@@ -28,8 +28,8 @@ class StyleGAN2Generator(keras.Model):
     """Noise [and labels] → w → images.
 
     The mapping makes w of the noise (`mapping_0` …, then `w`). Blocks are `block0`, of 4 x 4 pixels, to `blockN`,
-    each of twice the side. Each has convolutions `conv0` (which doubles the side; not in the first block) and `conv1`, whose
-    kernels are scaled by styles of w, and colours `to_rgb`, which are added to those of the block before.
+    each of twice the side. Each has convolutions `conv0` (which doubles the side; not in the first block) and `conv1`,
+    whose kernels are scaled by styles of w, and colours `to_rgb`, which are added to those of the block before.
 
     Images are clipped to [-1, 1], but in training, where they have no bounds. Noise is added to feature maps: fresh in
     training, else a stored map, so that an image depends on its own row alone.

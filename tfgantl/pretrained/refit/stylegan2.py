@@ -1,7 +1,7 @@
 """Another image size, other channels or other classes for a StyleGAN2, nearly all of it exactly.
 
-Stored weights are multiplied by gains when a network runs, and gains depend on the number of inputs: where that changes,
-stored weights change so that effective ones do not.
+Stored weights are multiplied by gains when a network runs, and gains depend on the number of inputs: where that
+changes, stored weights change so that effective ones do not.
 """
 
 from math import sqrt
@@ -28,8 +28,8 @@ class StyleGAN2Refit(Refit):
     """Fits the networks of `StyleGAN2`.
 
     A grown generator gives its old image, doubled; one that loses its last blocks, the sum of colours up to there. A
-    grown discriminator gives the logits of the filtered and halved image; one that loses its first block gets the colours
-    that come nearest to what the block made, by least squares.
+    grown discriminator gives the logits of the filtered and halved image; one that loses its first block gets the
+    colours that come nearest to what the block made, by least squares.
     """
 
     samples = SAMPLES
@@ -151,7 +151,8 @@ def _grow_discriminator_block(network: EditableNetwork) -> None:
     width, following = _filters(network)[:-3:-1]
     if width < 2 * channels:
         raise ArtifactError(
-            f"a discriminator must have at least {2 * channels} channels at {2 * size} px to be grown. Received: {width}"
+            f"a discriminator must have at least {2 * channels} channels at {2 * size} px to be grown. "
+            f"Received: {width}"
         )
     fresh = network.build()
     first = fresh.get_layer("block1_from_rgb").kernel.numpy()
