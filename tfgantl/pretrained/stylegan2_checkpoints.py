@@ -12,7 +12,7 @@ from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
 from tfgantl.models.stylegan2.generator import StyleGAN2Generator, widths
 from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.load_report import LoadReport
-from tfgantl.pretrained.stylegan2_layouts import DISCRIMINATORS, GENERATORS, Arrays, Layout
+from tfgantl.pretrained.stylegan2_layouts import DISCRIMINATORS, GENERATORS, Arrays, WeightLayout
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 
 Recognised: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]
@@ -78,8 +78,8 @@ def recognise(checkpoint: ForeignCheckpoint) -> Recognised | None:
 
 
 def _first(
-    checkpoint: ForeignCheckpoint, names: tuple[str, ...], layouts: tuple[Layout, ...]
-) -> tuple[str, ForeignNetwork, Layout] | None:
+    checkpoint: ForeignCheckpoint, names: tuple[str, ...], layouts: tuple[WeightLayout, ...]
+) -> tuple[str, ForeignNetwork, WeightLayout] | None:
     """The first of the networks with these names that has a known layout."""
     for name in names:
         network = checkpoint.networks.get(name)
@@ -212,7 +212,7 @@ def _add_left(report: LoadReport, network: ForeignNetwork, left: list[str]) -> N
         report.add("skipped", name, network.arrays[name].size, f"shape {network.arrays[name].shape}")
 
 
-def _in_words(layout: Layout, name: str, config: dict[str, Any]) -> str:
+def _in_words(layout: WeightLayout, name: str, config: dict[str, Any]) -> str:
     classes = f"{config['num_classes']} classes" if config["num_classes"] else "no classes"
     kind = "the averaged generator" if name in AVERAGED else "a generator that may not be the averaged one"
     return (

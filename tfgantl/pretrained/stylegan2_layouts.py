@@ -69,7 +69,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Layout:
+class WeightLayout:
     """How one program names the weights of one network.
 
     Args:
@@ -152,7 +152,7 @@ def _rosinality_layer(pattern: str, name: Callable[[list[int]], str]) -> list[Ru
     ]
 
 
-ROSINALITY_GENERATOR = Layout(
+ROSINALITY_GENERATOR = WeightLayout(
     "stylegan2-pytorch of rosinality", "conv1.conv.modulation.weight",
     (
         Rule(r"style\.(\d+)\.weight", _numbered("mapping_{}/kernel", -1), _transposed),
@@ -167,7 +167,7 @@ ROSINALITY_GENERATOR = Layout(
     r".*\.(blur|upsample)\.kernel",
 )  # fmt: skip
 
-ROSINALITY_DISCRIMINATOR = Layout(
+ROSINALITY_DISCRIMINATOR = WeightLayout(
     "stylegan2-pytorch of rosinality", "final_linear.0.weight",
     (
         Rule(r"convs\.0\.0\.weight", _fixed("block1_from_rgb/kernel"), _kernel),
@@ -188,7 +188,7 @@ ROSINALITY_DISCRIMINATOR = Layout(
 )  # fmt: skip
 
 _B = r"synthesis\.b(\d+)\."
-NVIDIA_GENERATOR = Layout(
+NVIDIA_GENERATOR = WeightLayout(
     "StyleGAN2-ADA of NVIDIA, in PyTorch", "synthesis.b4.const",
     (
         Rule(r"mapping\.fc(\d+)\.weight", _numbered("mapping_{}/kernel"), _transposed),
@@ -211,7 +211,7 @@ NVIDIA_GENERATOR = Layout(
     r".*\.resample_filter",
 )  # fmt: skip
 
-NVIDIA_DISCRIMINATOR = Layout(
+NVIDIA_DISCRIMINATOR = WeightLayout(
     "StyleGAN2-ADA of NVIDIA, in PyTorch", "b4.fc.weight",
     (
         Rule(r"b(\d+)\.fromrgb\.weight", _from_image("from_rgb/kernel"), _kernel),
@@ -244,7 +244,7 @@ def _tensorflow_layer(pattern: str, name: Callable[[list[int], int], str], kerne
 
 
 _S = r"synthesis/(\d+)x\d+/"
-TENSORFLOW_GENERATOR = Layout(
+TENSORFLOW_GENERATOR = WeightLayout(
     "StyleGAN2 of NVIDIA, in TensorFlow", "synthesis/4x4/Const/const",
     (
         Rule(r"mapping/Dense(\d+)/weight", _numbered("mapping_{}/kernel"), _same),
@@ -267,7 +267,7 @@ def _label_rate(x: np.ndarray) -> np.ndarray:
     return x * (LABEL_RATE / 0.01)
 
 
-TENSORFLOW_DISCRIMINATOR = Layout(
+TENSORFLOW_DISCRIMINATOR = WeightLayout(
     "StyleGAN2 of NVIDIA, in TensorFlow", "4x4/Dense0/weight",
     (
         Rule(r"(\d+)x\d+/FromRGB/weight", _from_image("from_rgb/kernel"), _same),
