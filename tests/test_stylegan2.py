@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.models import StyleGAN2
+from tfgantl.models.copies import float32_copy
 from tfgantl.models.structure import structure_of
+from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
 from tfgantl.pretrained.stylegan2_checkpoints import recognise
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 
@@ -114,6 +116,8 @@ def test_what_is_no_stylegan2_or_not_whole_is_told():
         assert "\n" not in str(error.value)
     with pytest.raises(ArtifactError, match="`conv_clamp` .* must be a number above 0, or none. Received: many"):
         recognise(checkpoint("nvidia", g, d, {"conv_clamp": "many"}))
+    with pytest.raises(ArtifactError, match="mapping.fc0.weight of a StyleGAN2 must fit mapping_0/kernel. Received: "):
+        recognise(ForeignCheckpoint({"G_ema": ForeignNetwork({**g, "mapping.fc0.weight": np.array(["x", "y"])})}))
     labelled = {**reference.to_tensorflow(g, d)[0], "mapping/LabelConcat/weight": np.zeros((3, 6))}
     with pytest.raises(
         ArtifactError, match="no classes, or be of StyleGAN2-ADA. Received: labels as in the code of 2019"
@@ -208,3 +212,21 @@ def test_sizes_are_those_of_the_published_code_and_may_be_changed():
     assert StyleGAN2.from_generator(generator).mapping_layers == 8
     with pytest.raises(ConfigError, match="`size` must be one of tiny, .* Received: large"):
         StyleGAN2(size="large")
+
+
+def test_half_precision_is_near_float32():
+    keras.utils.set_random_seed(0)
+    spec = StyleGAN2(latent_dim=8, style_dim=8, base=256, most=16)
+    for half, labels in zip(spec.build(16, 3, 4, "mixed_bfloat16"), (np.arange(4), np.arange(4)), strict=True):
+        full = float32_copy(half)
+        first = np.random.default_rng(0).standard_normal((4, *half.inputs[0].shape[1:])).astype("f")
+        if hasattr(half, "style_dim"):
+            half, full = inside(half, "images"), inside(full, "images")
+        close(half([first, labels]), full([first, labels]), share=0.03)
+
+
+def test_a_file_that_asks_for_a_billion_layers_is_refused():
+    with pytest.raises(ConfigError, match=r"`mapping_layers` of a StyleGAN2 must be in .1, 64.. Received: 1000000000"):
+        StyleGAN2(mapping_layers=10**9).build(8, 1)
+    with pytest.raises(ConfigError, match=r"`label_layers` of a StyleGAN2 must be in .0, 64.. Received: -1"):
+        StyleGAN2Discriminator(8, 1, label_layers=-1)

@@ -137,3 +137,6 @@ def test_a_family_says_how_its_authors_trained_it():
     settings = Optimization.of(TINY_STYLEGAN2, 64, 32, path_length=2.0)
     assert (settings.g_learning_rate, settings.beta_1, settings.r1, settings.path_length) == (0.0025, 0.0, 0.0256, 2.0)
     assert Optimization.of(TINY_MLP, 64, 32) == Optimization()
+    assert settings.differences(TINY_STYLEGAN2, 64, 32) == Optimization().differences(TINY_MLP, 64, 32) == ""
+    told = Optimization(beta_1=0.0).differences(TINY_STYLEGAN2, 64, 32)
+    assert told.startswith("the authors of StyleGAN2 trained with g_learning_rate 0.0025, ") and "beta_1" not in told

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
+from tfgantl.models.specifications.stylegan2 import LARGEST, SMALLEST
 from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
 from tfgantl.models.stylegan2.generator import StyleGAN2Generator, widths
 from tfgantl.pretrained.copying import named_weights
@@ -19,7 +20,6 @@ Recognised: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]
 AVERAGED = ("g_ema", "G_ema", "Gs")
 LIVE = ("g", "G", "")
 OF_DISCRIMINATOR = ("d", "D", "")
-LARGEST = 1024  # side of images
 SAMPLES = 10_000  # latents for an average of w that a file does not have; as in the published converter
 
 
@@ -94,6 +94,10 @@ def _generator_config(arrays: Arrays, network: ForeignNetwork) -> dict[str, Any]
     depth = _count(arrays, "mapping_{}/kernel")
     (inputs, style_dim), label = _shape(arrays, "mapping_0/kernel", 2), arrays.get("mapping_label/embeddings")
     channels = _shape(arrays, "block0_to_rgb/kernel", 4)[3]
+    if label is not None and inputs <= style_dim:
+        raise ArtifactError(
+            f"a StyleGAN2 with classes must have a mapping of more than {style_dim} inputs. Received: {inputs}"
+        )
     return {
         **_sizes([_shape(arrays, f"block{block}_conv1/kernel", 4)[3] for block in range(blocks)]),
         "channels": _channels(channels),
@@ -124,9 +128,9 @@ def _sizes(filters: list[int]) -> dict[str, int]:
     """Image size, `base` and `most` of a network with so many channels, from 4 pixels on."""
     size, most = 2 ** (len(filters) + 1), max(filters)
     base = filters[-1] * size
-    if len(filters) < 2 or size > LARGEST or widths(size, base, most) != filters:
+    if not SMALLEST <= size <= LARGEST or widths(size, base, most) != filters:
         raise ArtifactError(
-            f"a StyleGAN2 must make images of 8 to {LARGEST} pixels from maps of min(base / side, most) channels. "
+            f"a StyleGAN2 must make images of {SMALLEST} to {LARGEST} px from maps of min(base / side, most) channels. "
             f"Received: {filters[:12]}"
         )
     return {"image_size": size, "base": base, "most": most}

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfgantl.errors import intact
+
 Arrays = dict[str, np.ndarray]
 Change = Callable[[np.ndarray], np.ndarray]
 LABEL_RATE = 0.1  # of the mapping of labels in discriminators of TensorFlow; ours has 0.01
@@ -92,6 +94,9 @@ class WeightLayout:
 
         Returns:
             `(converted, origins, left)`: path → array, path → name, and names that were not used.
+
+        Raises:
+            ArtifactError: If an array cannot be brought into our layout.
         """
         converted: Arrays = {}
         origins, left = {}, []
@@ -104,7 +109,8 @@ class WeightLayout:
                 matched = re.fullmatch(rule.pattern, name)
                 if matched:
                     path = rule.name([int(group) for group in matched.groups()], top)
-                    converted[path] = np.asarray(rule.change(array), np.float32)
+                    with intact(f"{name} of a StyleGAN2 must fit {path}"):
+                        converted[path] = np.asarray(rule.change(array), np.float32)
                     origins[path] = name
                     break
             else:

@@ -107,6 +107,19 @@ class Optimization:
         """
         return cls(**networks.training(image_size, batch_size) | changes)
 
+    def differences(self, networks: "Networks", image_size: int, batch_size: int) -> str:
+        """What the authors of an architecture set otherwise, in words; empty if nothing.
+
+        Args:
+            networks: The architecture.
+            image_size: Height and width in pixels.
+            batch_size: Images a step.
+        """
+        theirs = networks.training(image_size, batch_size)
+        others = [f"{name} {value:.4g}" for name, value in theirs.items() if getattr(self, name) != value]
+        name = type(networks).__name__
+        return f"the authors of {name} trained with {', '.join(others)} (--optimization.NAME)" if others else ""
+
     @property
     def _names(self) -> set[str]:
         return {name.strip() for name in self.augment.split(",") if name.strip()}

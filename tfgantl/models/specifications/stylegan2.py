@@ -84,11 +84,6 @@ class StyleGAN2(Networks):
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
     ) -> "tuple[keras.Model, keras.Model]":
-        if image_size & (image_size - 1) or not SMALLEST <= image_size <= LARGEST:
-            raise ConfigError(
-                f"the image size must be a power of 2 from {SMALLEST} to {LARGEST} for StyleGAN2. "
-                f"Received: {image_size}"
-            )
         common: dict[str, Any] = {
             "image_size": image_size, "channels": channels, "num_classes": num_classes, "base": self.base,
             "most": self.most, "clamp": self.clamp, "dtype": dtype,

@@ -9,7 +9,7 @@ from tfgantl.models.kernels import Kernel
 from tfgantl.models.structure import Block, Structure
 from tfgantl.models.stylegan2.batch_layers import MinibatchDeviation
 from tfgantl.models.stylegan2.dense_layers import LabelProjection, LabelTable, ScaledDense, UnitRMS
-from tfgantl.models.stylegan2.generator import MAPPING_RATE, widths
+from tfgantl.models.stylegan2.generator import MAPPING_RATE, check_depth, widths
 from tfgantl.models.stylegan2.image_layers import ScaledConv2D
 
 
@@ -56,6 +56,7 @@ class StyleGAN2Discriminator(keras.Model):
         **kwargs: Any,
     ):
         # === Functional Model ===
+        check_depth(label_layers, "label_layers", least=0)
         images = keras.Input((image_size, image_size, channels), name="images")
         filters = widths(image_size, base, most)[::-1]
         x = ScaledConv2D(filters[0], 1, clamp=clamp, name="block1_from_rgb", dtype=dtype)(images)

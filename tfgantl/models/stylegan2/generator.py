@@ -7,7 +7,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tfgantl.errors import ConfigError
 from tfgantl.models.kernels import Kernel
+from tfgantl.models.specifications.stylegan2 import LARGEST, SMALLEST
 from tfgantl.models.structure import Block, LatentInput, Structure
 from tfgantl.models.stylegan2.batch_layers import DoubledImage, ImageRange
 from tfgantl.models.stylegan2.dense_layers import LabelTable, ScaledDense, Style, UnitRMS
@@ -16,11 +18,26 @@ from tfgantl.models.stylegan2.style_vectors import StyleVectors
 
 MAPPING_RATE = 0.01  # how fast the mapping learns, relative to all else
 START = 4  # side of the learnt constant
+DEEPEST = 64  # layers of a mapping; a file that asks for a billion shall not be built
 
 
 def widths(image_size: int, base: int, most: int) -> list[int]:
-    """Channels of the feature maps of 4, 8, … pixels, up to the image: base / side, at most `most`."""
+    """Channels of the feature maps of 4, 8, … pixels, up to the image: base / side, at most `most`.
+
+    Raises:
+        ConfigError: If it is no size that a StyleGAN2 can have.
+    """
+    if image_size & (image_size - 1) or not SMALLEST <= image_size <= LARGEST:
+        raise ConfigError(
+            f"the image size must be a power of 2 from {SMALLEST} to {LARGEST} for StyleGAN2. Received: {image_size}"
+        )
     return [max(1, min(base // 2**k, most)) for k in range(2, int(log2(image_size)) + 1)]
+
+
+def check_depth(count: int, name: str, least: int = 1) -> None:
+    """Raises `ConfigError` for more layers of a mapping than anybody has."""
+    if not least <= count <= DEEPEST:
+        raise ConfigError(f"`{name}` of a StyleGAN2 must be in [{least}, {DEEPEST}]. Received: {count}")
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -79,6 +96,7 @@ class StyleGAN2Generator(keras.Model):
         **kwargs: Any,
     ):
         # === Functional Model ===
+        check_depth(mapping_layers, "mapping_layers")
         latents = keras.Input((latent_dim,), name="latents")
         labels = keras.Input((), dtype="int32", name="labels") if num_classes else None
         inputs = [latents, labels] if num_classes else latents

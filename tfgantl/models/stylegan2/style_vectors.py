@@ -65,7 +65,7 @@ class StyleVectors(keras.layers.Layer):
             return self._truncated(vectors)
         if self.trainable:
             self.average.assign(DECAY * self.average + (1.0 - DECAY) * tf.reduce_mean(w, axis=0))
-        return self._mixed(vectors, latents) if self.mixing else vectors
+        return self._mixed(vectors, latents) if self.mixing and self.mapping is not None else vectors
 
     def _truncated(self, vectors: tf.Tensor) -> tf.Tensor:
         if self.truncation == 1.0:

@@ -7,6 +7,7 @@ from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.progress import log
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig
@@ -51,5 +52,8 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     check_splits(examples)
     num_classes = examples["train"].num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
+    told = config.optimization.differences(config.networks, examples["train"].image_size, config.batch_size)
+    if told:
+        log(told)
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
     return PreparedPretraining(examples, num_classes, extractor)
