@@ -27,12 +27,14 @@ class Networks(ABC):
         refit: `module:Class` of the `tfgantl.pretrained.refit.base.Refit` that fits trained networks to another image
             size, other channels or other classes; a string, since it is loaded only if it is needed. Empty if they
             cannot be fitted.
+        default_size: Height and width in pixels for images that may have any.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field]]  # what makes subclasses dataclasses
     latent_dim: int
     classes: ClassVar[tuple[str, ...]] = ()
     refit: ClassVar[str] = ""
+    default_size: ClassVar[int] = 28
 
     @abstractmethod
     def build(

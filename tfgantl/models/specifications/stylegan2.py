@@ -53,6 +53,7 @@ class StyleGAN2(Networks):
         "tfgantl.models.stylegan2.discriminator:StyleGAN2Discriminator",
     )
     refit = "tfgantl.pretrained.refit.stylegan2:StyleGAN2Refit"
+    default_size = 64
 
     size: Size = "tiny"
     latent_dim: int = 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 MAX_IMAGES = 4000  # of a split, for the evaluation
-SIZE, CHANNELS = 28, 1  # for data that leaves them open
+CHANNELS = 1  # for data that leaves them open
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     Raises:
         TfgantlError: If the images cannot be used, or the settings do not fit them.
     """
-    target = config.target.sized(SIZE, CHANNELS)
+    target = config.target.sized(config.networks.default_size, CHANNELS)
     examples = {split: target.load(split) for split in SPLITS}
     check_splits(examples)
     num_classes = examples["train"].num_classes if config.conditional else None
