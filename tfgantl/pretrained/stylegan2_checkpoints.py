@@ -13,7 +13,8 @@ from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
 from tfgantl.models.stylegan2.generator import StyleGAN2Generator, widths
 from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.load_report import LoadReport
-from tfgantl.pretrained.stylegan2_layouts import DISCRIMINATORS, GENERATORS, Arrays, WeightLayout
+from tfgantl.pretrained.stylegan2_layouts import DISCRIMINATORS, GENERATORS
+from tfgantl.pretrained.stylegan2_rules import Arrays, WeightLayout
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 
 Recognised: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]
