@@ -26,8 +26,9 @@ from tensorflow.python.util import tf_stack
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
-from tfgantl.models import DCGAN, MLP
+from tfgantl.models import DCGAN, MLP, StyleGAN2
 from tfgantl.models.adapters.base import run
+from tfgantl.models.stylegan2.image_layers import Noise
 from tfgantl.models.vgg import vgg16
 from tfgantl.optimizers import Adam
 from tfgantl.training.run_directory import RunDirectory
@@ -46,7 +47,14 @@ settings.load_profile("short")
 
 TINY_DCGAN = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
 TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
-TINY = {"DCGAN": TINY_DCGAN, "MLP": TINY_MLP}  # one for each of `FAMILIES`, which a test compares
+TINY_STYLEGAN2 = StyleGAN2(
+    latent_dim=4, style_dim=5, mapping_layers=2, label_layers=1, base=32, most=6, style_mixing=0.5
+)
+TINY = {
+    "DCGAN": TINY_DCGAN,
+    "MLP": TINY_MLP,
+    "StyleGAN2": TINY_STYLEGAN2,
+}  # one for each of `FAMILIES`, which a test compares
 
 
 def tiny_images(count=24, size=8, channels=1, seed=0):
@@ -164,11 +172,16 @@ def small_job(path):
 
 
 def numpy_weights(network):
-    return {v.path: v.numpy().copy() for v in network.variables}
+    return {v.path: v.numpy().copy() for v in network.weights}
 
 
 def moved(network, before):
-    return {v.path for v in network.variables if not np.array_equal(v.numpy(), before[v.path])}
+    return {v.path for v in network.weights if not np.array_equal(v.numpy(), before[v.path])}
+
+
+def fixed(network):
+    """Paths of weights that no training moves: maps of noise."""
+    return {layer.map.path for layer in network._flatten_layers() if isinstance(layer, Noise)}
 
 
 @pytest.fixture

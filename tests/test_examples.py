@@ -20,7 +20,7 @@ from tfgantl.data import Examples, HandwrittenDigits
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png
-from tfgantl.models import DCGAN, MLP
+from tfgantl.models import DCGAN, MLP, StyleGAN2
 from tfgantl.models.backbones import dense_features
 from tfgantl.recognition.task import Task
 
@@ -41,7 +41,8 @@ def given(code, make_gan):
     """What examples take as given: modules, small data, and a tiny pair where it is named."""
     images, labels = tiny_images(24), np.arange(24) % 3
     known = {
-        "np": np, "tf": tf, "keras": keras, "Path": Path, "DCGAN": DCGAN, "MLP": MLP, "GAN": GAN, "batches": batches,
+        "np": np, "tf": tf, "keras": keras, "Path": Path, "DCGAN": DCGAN, "MLP": MLP, "StyleGAN2": StyleGAN2,
+        "GAN": GAN, "batches": batches,
         "HandwrittenDigits": HandwrittenDigits, "images": images, "labels": labels,
         "examples": Examples.from_arrays(images, labels, 3),
     }  # fmt: skip

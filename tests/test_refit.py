@@ -310,5 +310,5 @@ def test_foreign_networks_cannot_be_fitted_and_say_what_to_do(tmp_path):
 
     generator = WrappedGenerator(tf2_module(tmp_path / "module"))
     source = GAN(generator, TINY.build(4, 1)[1])
-    with pytest.raises(ArtifactError, match="must be a DCGAN or MLP .* Received: WrappedGenerator; adopt"):
+    with pytest.raises(ArtifactError, match="must be a DCGAN, MLP or StyleGAN2 .* Received: WrappedGenerator; adopt"):
         fit_source(source, 8, 1, None)

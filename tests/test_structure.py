@@ -50,11 +50,13 @@ def test_every_weight_belongs_to_a_block_to_the_outputs_or_to_labels(spec, class
         tables = {v.path for v in structure.label_tables}
         assert len(in_groups) == len(set(in_groups))
         assert set(in_groups) | tables == {v.path for v in network.weights}
+        ends = {x.kernel.path for x in structure.outputs if hasattr(x, "kernel")}
         assert len(tables) == (0 if classes is None else 1)
-        assert {k.path for k in structure.kernels} - {k.path for k in structure.inner_kernels} == {
-            structure.outputs[0].kernel.path
-        }
-        assert all(block.feature is not None for block in structure.blocks) and structure.core is network
+        adapted, inner = ({k.path for k in some} for some in (structure.kernels, structure.inner_kernels))
+        assert adapted - inner == ends - {v.path for layer in structure.norms for v in layer.weights}
+        assert structure.outputs[0].kernel.path in adapted - inner and structure.core is network
+        mapping = set(structure.latent_mapping)
+        assert all(block.feature is not None or mapping & set(block.layers) for block in structure.blocks)
 
 
 def test_a_dcgan_is_read_as_it_was_meant():
@@ -88,7 +90,7 @@ def test_parts_are_layers_and_what_is_left_is_trained(spec):
             (parts.everything, []),
             (parts.all_but_norms, structure.norms),
             (parts.all_but_outputs, structure.outputs),
-            (parts.all_but_latent_mapping, []),
+            (parts.all_but_latent_mapping, structure.latent_mapping),
         ]:
             frozen = {v.path for layer in selected_layers(network, part) for v in layer.variables}
             assert {v.path for v in network.variables} - frozen == {v.path for layer in free for v in layer.variables}

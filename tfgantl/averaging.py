@@ -26,7 +26,8 @@ def update_average(
     """Moves the average towards the weights that a network computes with.
 
     Args:
-        average: Network that holds the average, statistics of batch normalisation among it.
+        average: Network that holds the average, statistics of batch normalisation among it. What layers name as their
+            `buffers`, such as averages of their own, is copied.
         live: Network of the same architecture that is being trained.
         adapters: Those of `live`; the average has them merged.
         step: Number of steps taken, int32.
@@ -35,8 +36,11 @@ def update_average(
     step = tf.cast(step, tf.float32)
     share = 1.0 - tf.minimum(decay, (1.0 + step) / (10.0 + step))
     adapted = effective_weights(live, adapters)
+    buffers = {v.path for layer in live._flatten_layers() for v in getattr(layer, "buffers", ())}
     for old, new in zip(average.variables, live.variables, strict=True):
-        if new.dtype == "float32":
+        if new.path in buffers:
+            old.assign(new)
+        elif new.dtype == "float32":
             # old - share * (old - new), which is one pass over the weights
             difference = old - adapted.get(new.path, new)
             tf.raw_ops.ResourceApplyGradientDescent(var=old.value.handle, alpha=share, delta=difference)

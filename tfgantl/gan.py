@@ -85,7 +85,7 @@ class GAN(NetworkPair):
             loss: Name of a pair in `tfgantl.losses.LOSSES`.
             augment: `DiffAugment`, `AdaptiveAugment`, or any callable of (images, seed), on all that the discriminator
                 sees.
-            regularizers: `Regularizer`s, such as `LeCam`.
+            regularizers: `Regularizer`s, such as `LeCam` or `PathLength`.
             r1: Weight gamma of the R1 penalty; 0 for none.
             r1_every: Steps between two R1 penalties, which are scaled up to make up for the others.
             gradient_penalty: Weight of the penalty of WGAN-GP; 0 for none.
@@ -141,7 +141,7 @@ class GAN(NetworkPair):
             g_loss = self.adversarial.generator(critic(images=self.augmented(fakes, StepStream.G_FAKE)))
             g_total = self.transfer.adversarial * g_loss
             g_total += self.transfer.reconstruction_loss(self, reals, labels, fakes)
-            g_total += self.transfer.generator_penalty(self, latents, labels, fakes)
+            g_total += self.generator_penalty(latents, labels, fakes)
         self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, g_tape)
 
         # Keep the averaged generator up to date.
@@ -171,6 +171,13 @@ class GAN(NetworkPair):
 
     def augmented(self, images: tf.Tensor, stream: StepStream) -> tf.Tensor:
         return images if self.augment is None else self.augment(images, self.seeds(stream))
+
+    def generator_penalty(self, latents: tf.Tensor, labels: tf.Tensor | None, fakes: tf.Tensor) -> tf.Tensor | float:
+        """Sum of all that is added to the adversarial loss of the generator."""
+        total = self.transfer.generator_penalty(self, latents, labels, fakes)
+        for regularizer in self.regularizers:
+            total += regularizer.generator_penalty(self, latents, labels)
+        return total
 
     def discriminator_penalty(
         self,

@@ -103,7 +103,8 @@ class NetworkPair(keras.Model):
         Args:
             images: float32 (n, height, width, channels) in [-1, 1], not augmented.
             labels: int (n,) for a conditional discriminator.
-            batch_size: Images at a time; does not change the result.
+            batch_size: Images at a time; does not change the result, unless logits depend on the batch, as in
+                StyleGAN2.
         """
         # Not `predict`, whose graph would keep the adapters of the time when it was traced.
         return in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)[:, 0]

@@ -58,6 +58,7 @@ class StepStream(IntEnum):
     REGULARIZER = 7  # choices of a regularizer
     TEST_LATENTS = 8  # of the fakes of `GAN.evaluate`; its step is the number of images seen
     SOURCE_LATENTS = 9  # of the images of a source that a discriminator is rebuilt from
+    PATH_NOISE = 10  # that images are multiplied by to measure path lengths
 
 
 def latents(count: int, latent_dim: int, seed: int, stream: Stream = Stream.SAMPLES) -> np.ndarray:

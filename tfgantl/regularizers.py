@@ -1,4 +1,4 @@
-"""What steadies a discriminator on few images: LeCam, adaptive pseudo augmentation, and its controller."""
+"""What steadies a training on few images: LeCam, adaptive pseudo augmentation, and its controller."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LECAM_WEIGHTS = {"minimax": 0.03, "non_saturating": 0.03, "hinge": 0.3, "least_s
 
 
 class Regularizer(keras.layers.Layer):
-    """Base: takes part in every step of the discriminator. The defaults change nothing.
+    """Base: takes part in every step. The defaults change nothing.
 
     What is remembered from step to step is in weights, made in `__init__`, so that checkpoints hold it.
     """
@@ -32,6 +32,10 @@ class Regularizer(keras.layers.Layer):
 
     def penalty(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor | float:
         """Scalar added to the loss of the discriminator; called inside the gradient tape."""
+        return 0.0
+
+    def generator_penalty(self, gan: Any, latents: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor | float:
+        """Scalar added to the loss of the generator; called inside the gradient tape, with the latents of the step."""
         return 0.0
 
     def update(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -18,6 +18,8 @@ from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tfgantl.models.mined import MinedGenerator
 from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
 from tfgantl.models.style_discriminator import StyleDiscriminator
+from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
+from tfgantl.models.stylegan2.generator import StyleGAN2Generator
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pretrained import ranges
 from tfgantl.pretrained.wrap import WrappedGenerator
@@ -161,6 +163,8 @@ NETWORKS = [
     lambda n: MLPGenerator(8, 1, 2, num_classes=2),
     lambda n: MLPDiscriminator(8, 1, num_classes=2),
     lambda n: StyleDiscriminator(2, 1),
+    lambda n: StyleGAN2Generator(16 * 4**n, 1, 2, 2, mapping_layers=n, base=16, most=2, num_classes=2),
+    lambda n: StyleGAN2Discriminator(16 * 4**n, 1, base=16, most=2, num_classes=2, label_layers=n),
     lambda n: Stylizer(2, 1, n),
     lambda n: MinedGenerator(MLPGenerator(8, 1, 2), 2),
 ]

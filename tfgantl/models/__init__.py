@@ -7,5 +7,6 @@ from tfgantl.models.families import FAMILIES
 from tfgantl.models.specifications.base import Networks
 from tfgantl.models.specifications.dcgan import DCGAN
 from tfgantl.models.specifications.mlp import MLP
+from tfgantl.models.specifications.stylegan2 import StyleGAN2
 
-__all__ = ["DCGAN", "FAMILIES", "MLP", "Networks"]
+__all__ = ["DCGAN", "FAMILIES", "MLP", "Networks", "StyleGAN2"]

@@ -33,10 +33,15 @@ def block_features(network: keras.Model, largest_map: int | None = None) -> kera
 def deepest_map(discriminator: keras.Model) -> keras.KerasTensor:
     """Output (batch, height, width, channels) of the last layer within the blocks that still gives a map.
 
+    Where places of that map see the whole image, the network names another one.
+
     Raises:
         ConfigError: If there is none.
     """
-    outputs = [layer.output for block in structure_of(discriminator).blocks for layer in block.layers]
+    structure = structure_of(discriminator)
+    if structure.patches is not None:
+        return structure.patches
+    outputs = [layer.output for block in structure.blocks for layer in block.layers]
     maps = [x for x in outputs if len(x.shape) == 4]
     if not maps:
         raise ConfigError(

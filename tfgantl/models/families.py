@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from tfgantl.models.specifications.base import Networks
 from tfgantl.models.specifications.dcgan import DCGAN
 from tfgantl.models.specifications.mlp import MLP
+from tfgantl.models.specifications.stylegan2 import StyleGAN2
 
 if TYPE_CHECKING:
     import keras
 
-FAMILIES: tuple[type[Networks], ...] = (DCGAN, MLP)
+FAMILIES: tuple[type[Networks], ...] = (DCGAN, MLP, StyleGAN2)
 
 
 def family_of(network: keras.Model) -> type[Networks] | None:
@@ -31,4 +32,5 @@ def family_of(network: keras.Model) -> type[Networks] | None:
 
 def family_names() -> str:
     """Names of the listed families, for messages."""
-    return " or ".join(family.__name__ for family in FAMILIES)
+    *others, last = (family.__name__ for family in FAMILIES)
+    return f"{', '.join(others)} or {last}"

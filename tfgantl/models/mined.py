@@ -63,12 +63,14 @@ class MinedGenerator(keras.Model):
     def structure(self) -> Structure:
         """That of the generator behind the miner, whose blocks have no features in the graph of the whole."""
         inner = structure_of(self.mined)
+        paths = {self.get_layer(name).kernel.path for name in MINER}
+        miner = [kernel for kernel in keras_kernels(self) if kernel.path in paths]
         return Structure(
             network=self,
             blocks=tuple(replace(block, feature=None) for block in inner.blocks),
             norms=inner.norms,
             outputs=inner.outputs,
-            kernels=(*keras_kernels(self),),
+            kernels=(*miner, *inner.kernels),
             label_tables=inner.label_tables,
             latent_mapping=tuple(self.get_layer(name) for name in MINER),
             core=inner.core,

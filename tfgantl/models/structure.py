@@ -27,7 +27,8 @@ class Block:
     Args:
         layers: In the order in which they are called.
         feature: Symbolic output that stands for the block, (batch, height, width, channels) or (batch, units): after
-            the activation, before dropout and pooling. `None` where it is not part of the network's own graph.
+            the activation, before dropout and pooling. `None` where it is not part of the network's own graph, or says
+            nothing of the image, as in a mapping of latents.
     """
 
     layers: tuple[keras.layers.Layer, ...]
@@ -39,15 +40,17 @@ class LatentInput:
     """Where latents enter a network: a kernel that they are multiplied by, and what can take up a shift of them.
 
     Args:
-        kernel: Variable (latent_dim [+ label_dim], units); the first rows are those of the latents.
+        kernel: Variable (latents [+ label_dim], units); the first rows are those of the latents.
         shift: Variable (units,): a bias, or the moving mean of the normalisation behind the kernel.
         factor: What must be added to `shift` for each unit that is to be added to the product: 1 for a bias, -1 for a
-            mean.
+            mean, the gain of the kernel if it has one.
+        latents: How many there are.
     """
 
     kernel: keras.Variable
     shift: keras.Variable
     factor: float
+    latents: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class Structure:
         label_tables: Embeddings of labels (classes, units).
         latent_inputs: Where latents enter a generator; empty if a scale and shift of them cannot be merged.
         latent_mapping: Layers that map noise to the latents that blocks see; empty in most networks.
+        styles: Symbolic output (batch, layers, units) of the mapping, where each layer reads a vector of its own;
+            `None` in most networks.
+        patches: Symbolic output (batch, height, width, channels) of a discriminator whose places see parts of the
+            image; `None` for the deepest map of the blocks.
         core: The network without what was put before it, such as a miner: the one that its family knows.
     """
 
@@ -75,6 +82,8 @@ class Structure:
     label_tables: tuple[keras.Variable, ...] = ()
     latent_inputs: tuple[LatentInput, ...] = ()
     latent_mapping: tuple[keras.layers.Layer, ...] = ()
+    styles: keras.KerasTensor | None = None
+    patches: keras.KerasTensor | None = None
     core: keras.Model | None = None
 
     @property
@@ -199,8 +208,8 @@ def _latent_inputs(network: keras.Model, first_block: tuple[keras.layers.Layer, 
     if not isinstance(dense, layers.Dense) or seen is not latents:
         return ()
     if dense.use_bias:
-        return (LatentInput(dense.kernel, dense.bias, 1.0),)
+        return (LatentInput(dense.kernel, dense.bias, 1.0, latents.shape[-1]),)
     for layer in first_block[1:]:
         if isinstance(layer, layers.BatchNormalization) and layer.moving_mean.shape == (dense.units,):
-            return (LatentInput(dense.kernel, layer.moving_mean, -1.0),)
+            return (LatentInput(dense.kernel, layer.moving_mean, -1.0, latents.shape[-1]),)
     return ()

@@ -52,7 +52,13 @@ class SourceFeatures(keras.layers.Layer):
     def pairs(
         self, inputs: Any, adapters: Sequence[Adapter], training: bool = True
     ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """Features of the source and of the present network: pairs of float32 tensors, one for each block."""
+        """Features of the source and of the present network: pairs of float32 tensors, one for each block.
+
+        Both draw the same random numbers, such as noise on feature maps, which would otherwise count as a difference.
+        """
+        for mine, its in zip(self.source_features().variables, self.features().variables, strict=True):
+            if its.dtype != "float32":  # states of random generators
+                mine.assign(its)
         old = tf.nest.flatten(run(self.source_features(), inputs, (), training, keep_statistics=True))
         new = tf.nest.flatten(run(self.features(), inputs, adapters, training, keep_statistics=True))
         return [(tf.cast(a, tf.float32), tf.cast(b, tf.float32)) for a, b in zip(old, new, strict=True)]

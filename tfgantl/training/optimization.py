@@ -8,6 +8,7 @@ from tfgantl.errors import ConfigError, check_above, check_at_least, check_withi
 
 if TYPE_CHECKING:
     from tfgantl.gan import GAN
+    from tfgantl.models import Networks
     from tfgantl.transfer import Transfer
 
 
@@ -39,6 +40,7 @@ class Optimization:
         r1: Weight of the R1 penalty; 0 for none.
         r1_every: Steps between two R1 penalties.
         gradient_penalty: Weight of the gradient penalty of WGAN-GP; 0 for none.
+        path_length: Weight of the path length penalty of a StyleGAN2, in every fourth step; 0 for none.
         reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on, which
             saves a pass of it, or from fresh ones.
     """
@@ -58,6 +60,7 @@ class Optimization:
     r1: float = 0.1
     r1_every: int = 16
     gradient_penalty: float = 0.0
+    path_length: float = 0.0
     reuse_fakes: bool = False
 
     def __post_init__(self) -> None:
@@ -84,9 +87,38 @@ class Optimization:
                     f"Received: {', '.join(map(str, self.label_ramp))}"
                 )
         check_above(self, 0, "g_learning_rate", "d_learning_rate")
-        check_at_least(self, 0, "r1", "gradient_penalty")
+        check_at_least(self, 0, "r1", "gradient_penalty", "path_length")
         check_within(self, "[0, 1)", "beta_1", "beta_2", "ema_decay")
         check_at_least(self, 1, "r1_every")
+
+    @classmethod
+    def of(cls, networks: "Networks", image_size: int, batch_size: int, **changes: Any) -> "Optimization":
+        """The settings that the authors of an architecture trained it with.
+
+        Args:
+            networks: The architecture; one whose authors are not followed here gives the defaults.
+            image_size: Height and width in pixels.
+            batch_size: Images a step.
+            **changes: Settings that differ, by their names.
+
+        Example:
+            >>> Optimization.of(StyleGAN2(), image_size=64, batch_size=32).g_learning_rate
+            0.0025
+        """
+        return cls(**networks.training(image_size, batch_size) | changes)
+
+    def differences(self, networks: "Networks", image_size: int, batch_size: int) -> str:
+        """What the authors of an architecture set otherwise, in words; empty if nothing.
+
+        Args:
+            networks: The architecture.
+            image_size: Height and width in pixels.
+            batch_size: Images a step.
+        """
+        theirs = networks.training(image_size, batch_size)
+        others = [f"{name} {value:.4g}" for name, value in theirs.items() if getattr(self, name) != value]
+        name = type(networks).__name__
+        return f"the authors of {name} trained with {', '.join(others)} (--optimization.NAME)" if others else ""
 
     @property
     def _names(self) -> set[str]:
@@ -125,7 +157,8 @@ class Optimization:
         """Compiles a GAN with these settings for a run of `steps` steps, after a transfer method has prepared it.
 
         Raises:
-            ConfigError: If there is a `label_ramp` and the pair is unconditional.
+            ConfigError: If there is a `label_ramp` and the pair is unconditional, or a `path_length` and the generator
+                is no StyleGAN2.
         """
         import keras
 
@@ -133,6 +166,7 @@ class Optimization:
         from tfgantl.augment import DiffAugment
         from tfgantl.models.adapters.base import LabelRamp
         from tfgantl.optimizers import Adam
+        from tfgantl.path_length import PathLength, check_styles
         from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
         from tfgantl.training.rates import ScaledRate
 
@@ -155,6 +189,9 @@ class Optimization:
             weight = LECAM_WEIGHTS[self.loss] if self.lecam == "auto" else self.lecam
             # The paper waits for averages to mean something; short runs cannot wait as long.
             regularizers.append(LeCam(weight, start=min(1000, steps // 10)))
+        if self.path_length:
+            check_styles(gan.generator)
+            regularizers.append(PathLength(self.path_length))
         if self.label_ramp:
             step = gan.step  # in the closure, and not the GAN, which would hold itself
             for network, adapters in ((gan.generator, gan.g_adapters), (gan.discriminator, gan.d_adapters)):

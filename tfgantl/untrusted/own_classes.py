@@ -12,11 +12,15 @@ from tfgantl.errors import ArtifactError
 
 PREFIX = "tfgantl>"
 LAYERS = {
-    "AdaptiveAugment", "AdaptivePseudoAugment", "BatchNormalization", "ConditionalInstanceNorm", "DiffAugment",
-    "FusedConv2D", "ImageNetPreprocessing", "LeCam", "ReflectionPadding", "SpectralConv2D", "UniformNoise",
-}  # fmt: skip  # of one operation each; all others are networks
+    "AdaptiveAugment", "AdaptivePseudoAugment", "BatchNormalization", "Bias", "ConditionalInstanceNorm", "Conv2D",
+    "Conv2DTranspose", "DiffAugment", "DoubledImage", "FusedConv2D", "ImageNetPreprocessing", "ImageRange",
+    "LabelProjection", "LabelTable", "LearntConstant", "LeCam", "MinibatchDeviation", "ModulatedConv2D", "Noise",
+    "PathLength", "ReflectionPadding", "ScaledConv2D", "ScaledDense", "SpectralConv2D", "Style", "StyleVectors",
+    "UniformNoise", "UnitRMS",
+}  # fmt: skip  # of a few operations each; all others are networks
 HOLDERS = {"DomainClassifier", "GAN", "MinedGenerator"}  # which build what they hold, and copies of it
-OF_NETWORK, OF_BLOCK = 40, 12  # layers of the networks of this package, at most, and of each of their blocks
+OF_NETWORK, OF_BLOCK = 160, 12  # layers of the networks of this package, at most, and of each of their blocks
+REPEATED = ("blocks", "mapping_layers", "label_layers")  # numbers of blocks
 SMALL = 2**16  # numbers up to this one need no weights, such as sides of images
 LONG = 4096  # characters, such as those of a path
 FREE = {"seed"}
@@ -53,9 +57,10 @@ def layers_of(config: dict[str, Any]) -> int:
     inner = config.get("config")
     if name is None or name in LAYERS or not isinstance(inner, dict):
         return 0
-    blocks, filters = inner.get("blocks"), inner.get("filters")
-    count = blocks if isinstance(blocks, int) else 0
-    return OF_NETWORK + OF_BLOCK * (max(count, 0) + (len(filters) if isinstance(filters, list) else 0))
+    counts = [inner.get(key) for key in REPEATED]
+    blocks = sum(max(count, 0) for count in counts if isinstance(count, int))
+    filters = inner.get("filters")
+    return OF_NETWORK + OF_BLOCK * (blocks + (len(filters) if isinstance(filters, list) else 0))
 
 
 def _name(config: dict[str, Any]) -> str | None:

@@ -26,7 +26,7 @@ def latent_inputs(generator: keras.Model) -> tuple[LatentInput, ...]:
 
 
 class LatentScaleShift(Adapter):
-    """Scale a (latent_dim,), which starts at 1, and shift b (latent_dim,), which starts at 0.
+    """Scale a (latents,), which starts at 1, and shift b (latents,), which starts at 0.
 
     Args:
         generator: Its `latent_inputs` take up both.
@@ -34,17 +34,18 @@ class LatentScaleShift(Adapter):
 
     def __init__(self, generator: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
-        self.places = [(place.kernel.path, place.shift.path, place.factor) for place in latent_inputs(generator)]
-        self.latent_dim = generator.inputs[0].shape[-1]
-        self.scale = self.add_weight(name="scale", shape=(self.latent_dim,), initializer="ones")
-        self.shift = self.add_weight(name="shift", shape=(self.latent_dim,), initializer="zeros")
+        inputs = latent_inputs(generator)
+        self.places = [(place.kernel.path, place.shift.path, place.factor) for place in inputs]
+        self.latents = inputs[0].latents
+        self.scale = self.add_weight(name="scale", shape=(self.latents,), initializer="ones")
+        self.shift = self.add_weight(name="shift", shape=(self.latents,), initializer="zeros")
         self.built = True
 
     def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         changed = {}
         for kernel_path, shift_path, factor in self.places:
             kernel = tf.convert_to_tensor(weights[kernel_path])
-            of_latents, of_labels = kernel[: self.latent_dim], kernel[self.latent_dim :]
+            of_latents, of_labels = kernel[: self.latents], kernel[self.latents :]
             moved = tf.linalg.matvec(of_latents, tf.convert_to_tensor(self.shift), transpose_a=True)
             changed[kernel_path] = tf.concat([of_latents * self.scale[:, None], of_labels], axis=0)
             changed[shift_path] = tf.convert_to_tensor(weights[shift_path]) + factor * moved

@@ -169,7 +169,7 @@ def _fits(layer: keras.layers.Layer) -> bool:
 def _in_phases(large: tuple[int | None, ...], stride: int, kernel: tuple[int, ...]) -> bool:
     """Whether phases are faster for a large map of this shape."""
     _, height, width, _ = large
-    if None in (height, width) or height % stride or width % stride or min(kernel[:2]) < stride:
+    if height is None or width is None or height % stride or width % stride or min(kernel[:2]) < stride:
         return False
     small = (height // stride) * (width // stride)
     return small <= MAX_PLACES and kernel[2] * kernel[3] >= MIN_WEIGHTS and _is_plain_processor()

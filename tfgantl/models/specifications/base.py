@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import Field
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import keras
@@ -27,12 +27,14 @@ class Networks(ABC):
         refit: `module:Class` of the `tfgantl.pretrained.refit.base.Refit` that fits trained networks to another image
             size, other channels or other classes; a string, since it is loaded only if it is needed. Empty if they
             cannot be fitted.
+        default_size: Height and width in pixels for images that may have any.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field]]  # what makes subclasses dataclasses
     latent_dim: int
     classes: ClassVar[tuple[str, ...]] = ()
     refit: ClassVar[str] = ""
+    default_size: ClassVar[int] = 28
 
     @abstractmethod
     def build(
@@ -69,6 +71,18 @@ class Networks(ABC):
         """
         config = generator.get_config()
         return cls(**{name: config[name] for name in cls.__dataclass_fields__ if name in config})
+
+    def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
+        """Settings of `tfgantl.training.optimization.Optimization` that the authors trained the architecture with.
+
+        Args:
+            image_size: Height and width in pixels.
+            batch_size: Images a step.
+
+        Returns:
+            Name → value, of those that differ from the defaults of this package.
+        """
+        return {}
 
     def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes] | None:
         """Sizes of all generators of this architecture that arrays of these shapes can belong to.

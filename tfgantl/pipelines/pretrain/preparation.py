@@ -7,13 +7,14 @@ from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.progress import log
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig
 
 
 MAX_IMAGES = 4000  # of a split, for the evaluation
-SIZE, CHANNELS = 28, 1  # for data that leaves them open
+CHANNELS = 1  # for data that leaves them open
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,13 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     Raises:
         TfgantlError: If the images cannot be used, or the settings do not fit them.
     """
-    target = config.target.sized(SIZE, CHANNELS)
+    target = config.target.sized(config.networks.default_size, CHANNELS)
     examples = {split: target.load(split) for split in SPLITS}
     check_splits(examples)
     num_classes = examples["train"].num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
+    told = config.optimization.differences(config.networks, examples["train"].image_size, config.batch_size)
+    if told:
+        log(told)
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
     return PreparedPretraining(examples, num_classes, extractor)

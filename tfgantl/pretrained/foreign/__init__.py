@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from tfgantl.pretrained.foreign import dcgan_pytorch, others
+from tfgantl.pretrained.foreign import dcgan_pytorch, others, stylegan2
 from tfgantl.pretrained.foreign.roles import Opened
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint
 
 # Each takes a checkpoint and the name of its file, and gives `None` if it does not know it; a new family adds one.
-RECOGNISERS: tuple[Callable[[ForeignCheckpoint, str], Opened | None], ...] = (dcgan_pytorch.recognise,)
+RECOGNISERS: tuple[Callable[[ForeignCheckpoint, str], Opened | None], ...] = (
+    stylegan2.recognise, dcgan_pytorch.recognise,
+)  # fmt: skip
 
 
 def recognise(checkpoint: ForeignCheckpoint, where: str) -> Opened | None:

@@ -15,7 +15,12 @@ class Refit(ABC):
     """Changes the networks of one family, losing as little as possible of what they do.
 
     Each method changes the settings and the arrays of an `EditableNetwork`, and says with `change` how.
+
+    Attributes:
+        samples: Images of the source that a discriminator of another size is fitted to.
     """
+
+    samples = 1024
 
     @abstractmethod
     def resize_generator(self, network: EditableNetwork, size: int) -> None:
@@ -53,14 +58,18 @@ class Refit(ABC):
         """Changes the weights of an unconditional network so that the labels of `config` have no effect at first."""
 
     @abstractmethod
-    def fold_label(self, network: EditableNetwork, label: np.ndarray, how: str) -> None:
-        """Writes one label embedding (units,) into the other weights of a network that has lost its table.
+    def fold_labels(self, network: EditableNetwork, rows: np.ndarray, how: str) -> None:
+        """Writes the average label into the other weights of a network that has lost its table.
 
         Args:
             network: The network, already without classes in its `config`.
-            label: The embedding.
+            rows: The table (classes, units).
             how: For the report.
         """
+
+    def label_rows(self, rows: np.ndarray, num_classes: int) -> np.ndarray:
+        """Rows (classes, units) as they must be stored in a table of another number of classes to mean the same."""
+        return rows
 
 
 def refit_of(network: keras.Model) -> Refit:

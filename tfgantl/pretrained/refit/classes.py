@@ -178,10 +178,10 @@ def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None,
     if old is None:
         refit.add_labels(network)
     elif num_classes is None:
-        refit.fold_label(network, network.arrays.pop(table).mean(0), f"the average of {old} classes folded in")
+        refit.fold_labels(network, network.arrays.pop(table), f"the average of {old} classes folded in")
     else:
         starts: list[Start] = [None] * num_classes if chosen is None else chosen
-        rows = network.arrays.pop(table)
+        rows = refit.label_rows(network.arrays.pop(table), num_classes)
         fresh = named_weights(network.build())[table].numpy()
         values = [fresh[i] if c is None else rows.mean(0) if c == "average" else rows[c] for i, c in enumerate(starts)]
         if any(c is not None for c in starts):

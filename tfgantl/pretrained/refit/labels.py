@@ -24,7 +24,8 @@ class LabelRefit(Refit):
         # The table of a generator stays at its initial value, so that the zeros above get gradients; that of a
         # discriminator starts at zero by itself.
 
-    def fold_label(self, network: EditableNetwork, label: np.ndarray, how: str) -> None:
+    def fold_labels(self, network: EditableNetwork, rows: np.ndarray, how: str) -> None:
+        label = rows.mean(0)
         if not network.makes_images:
             network.change("logits/kernel", network.arrays["logits/kernel"] + label[:, None], how)
             return

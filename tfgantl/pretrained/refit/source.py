@@ -15,7 +15,6 @@ from tfgantl.pretrained.refit.classes import Start, choose_classes, fit_classes
 from tfgantl.pretrained.refit.editable import EditableNetwork, sample_outputs
 
 DEFAULT_CLASS_MAP = "nearest"
-DISCRIMINATOR_SAMPLES = 1024  # images of the source that a discriminator of another size is fitted to
 
 
 def fit_source(
@@ -73,7 +72,7 @@ def fit_source(
     generator = _fit_generator(source.generator, refits[0], seed, *target)
     discriminator = EditableNetwork.of(source.discriminator, seed)
     if size != image_size:
-        (images,) = sample_outputs(source.generator, [source.generator.output], DISCRIMINATOR_SAMPLES)
+        (images,) = sample_outputs(source.generator, [source.generator.output], refits[1].samples)
         refits[1].resize_discriminator(discriminator, image_size, images)
     _fit_channels_and_classes(discriminator, refits[1], *target[1:])
     pair = generator.build(), discriminator.build()
