@@ -106,6 +106,7 @@ CLASSIFIER = "--steps 2 --validate_every 2 --labels [0] --seeds 1 --batch_size 8
 SHORTER = {
     "adapt": f"{GAN} --baseline false",
     "pretrain": f"{GAN} --networks.filters [8,6,4]",
+    "pretrain StyleGAN2": f"{GAN} --networks.base 64 --networks.style_dim 4 --networks.latent_dim 4",
     "extractor": "--steps 2",
     "recognize": f"{CLASSIFIER} --method GANImages --method.gan_steps 2 --method.images 30",
     "recognize --method": CLASSIFIER,
@@ -164,20 +165,13 @@ def given(request, workplace, monkeypatch, cached):
     monkeypatch.setattr(recognition_report, "MAX_EMBEDDED", 20)
     if part != "stylize":
         request.getfixturevalue("eagerly")
-    for folder, count in (
-        ("many_pictures", 60),
-        ("my_pictures", 60),
-        ("styled", 60),
-        ("my_photographs", 3),
-        ("FOLDER", 1),
-    ):
+    folders = {"many_pictures": 60, "my_pictures": 60, "pictures": 60, "styled": 60, "my_photographs": 3, "FOLDER": 1}
+    for folder, count in folders.items():
         (workplace / folder).mkdir()
         for number, image in enumerate(tiny_images(count, 32, 3, seed=len(folder))):
             Image.fromarray(image).save(workplace / folder / f"{number}.png")
-    for number, name in enumerate(["photo", "painting", "style", "STYLE", "a", "b", "c", "new"]):
-        Image.fromarray(tiny_images(1, 40, 3, seed=number)[0]).save(
-            workplace / (name if name.isupper() else f"{name}.jpg"), "JPEG"
-        )
+    for number, name in enumerate("photo.jpg painting.jpg style.jpg STYLE a.jpg b.jpg c.jpg new.jpg".split()):
+        Image.fromarray(tiny_images(1, 40, 3, seed=number)[0]).save(workplace / name, "JPEG")
     if part == "adapt":
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")

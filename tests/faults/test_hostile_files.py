@@ -209,7 +209,7 @@ def called_by(call):
 
 
 NETWORKS = {
-    "doubling": (doubling, "layers must be called at most 10000 times. Received: 3221225439"),
+    "doubling": (doubling, "layers must be called at most 3000 times. Received: 3221225439"),
     "open sides": (called_by(lambda x: wide(None)(x[:, 0])), "at most 1073741824 bytes .*: 1600000256"),
     "in a sequence": (
         called_by(lambda x: keras.Sequential([keras.Input((None, None, 1)), wide(None)])(x[:, 0])),

@@ -21,7 +21,7 @@ from tfgantl.untrusted.tracing import CountingGraph, peak
 
 MAX_ACTIVATIONS = 2**30  # bytes of what is there at one time, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
-MAX_CALLS = 10_000  # of layers, to build a network; large ones have a thousand
+MAX_CALLS = 3_000  # of layers, to build a network; large ones have a thousand
 MINED, WRAPPED = "tfgantl>MinedGenerator", "tfgantl>WrappedGenerator"
 MAX_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
 
