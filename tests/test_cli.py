@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import adaptation, recognition, style, transfer
+from benchmarks import adaptation, recognition, style, transfer, verdict
 from benchmarks.serving import __main__ as serving
 from benchmarks.speed import __main__ as speed
 from tfgantl import cli
@@ -39,6 +39,7 @@ PIPELINES = {
     "python -m benchmarks.serving": (serving.ServingBenchmarkConfig, {}),
     "python -m benchmarks.speed": (speed.SpeedBenchmarkConfig, {}),
     "python -m benchmarks.style": (style.StyleBenchmarkConfig, {}),
+    "python -m benchmarks.verdict": (verdict.VerdictBenchmarkConfig, {}),
 }
 RECIPES = Path(__file__).parent.parent / "pipelines"
 NEEDED = {

@@ -150,9 +150,25 @@ def test_subsets_are_paired_and_repeatable():
     ("adapted", "baseline", "outcome"), [(0.1, 1.0, "positive"), (1.0, 0.1, "negative"), (0.5, 0.5, "neutral")]
 )
 def test_verdicts(adapted, baseline, outcome):
-    verdict = judge_transfer(gauss(100), gauss(200, adapted, seed=1), gauss(200, baseline, seed=2), resamples=50)
+    count = 1500 if outcome == "neutral" else 100  # to know that there is no difference takes more
+    fakes = gauss(2 * count, adapted, seed=1), gauss(2 * count, baseline, seed=2)
+    verdict = judge_transfer(gauss(count), *fakes, resamples=50)
     assert verdict.outcome == outcome and outcome in str(verdict)
-    assert verdict.low <= verdict.difference <= verdict.high
+    assert verdict.low <= verdict.difference <= verdict.high and verdict.needed is None
+
+
+def test_a_verdict_of_too_few_images_says_how_many_would_tell():
+    """An interval that holds both no difference and one that would matter is not neutral."""
+    adapted, baseline = gauss(200, 0.35, seed=1), gauss(200, 0.45, seed=2)
+    few, many = (judge_transfer(gauss(n), adapted, baseline, resamples=50) for n in (24, 1200))
+    assert few.outcome == "inconclusive" and many.outcome == "positive"
+    assert 24 < few.needed < 4000 and f"(too few test images: 24; about {few.needed} would tell)" in str(few)
+    assert judge_transfer(gauss(19), gauss(200, 0.1), gauss(200, 2.0), resamples=20).outcome == "inconclusive"
+
+
+def test_no_number_of_images_tells_apart_what_is_no_distance():
+    same = gauss(100)
+    assert judge_transfer(gauss(100, seed=5), same, same, resamples=50).needed is None
 
 
 def test_extractor_round_trip_and_its_hash(tiny_extractor, tmp_path):

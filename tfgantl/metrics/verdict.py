@@ -1,12 +1,14 @@
 """Whether transfer helped: a paired comparison with the same budget without transfer."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
 from tfgantl.metrics.distances import subset_kernel_distances
 
 ENOUGH = 20  # test images
+MATTERS = 0.5  # of the larger distance: a difference of this size matters, as a halved distance does
 
 
 @dataclass(frozen=True)
@@ -14,11 +16,14 @@ class Verdict:
     """Outcome of the comparison.
 
     Args:
-        outcome: `positive`, `neutral` or `negative` transfer, or `inconclusive` for too few test images.
+        outcome: `positive`, `neutral` or `negative` transfer, or `inconclusive` where test images are too few to tell.
         difference: cKID of the adapted generator minus that of the baseline; below 0 is better.
         low: Lower end of the 95 % interval of the difference.
         high: Upper end of it.
         resamples: Number of paired resamples.
+        images: Number of test images.
+        needed: About how many would tell, if the verdict is inconclusive; `None` if no number would, as both distances
+            are none that can be measured.
     """
 
     outcome: str
@@ -26,9 +31,14 @@ class Verdict:
     low: float
     high: float
     resamples: int
+    images: int
+    needed: int | None = None
 
     def __str__(self) -> str:
-        few = f" (fewer than {ENOUGH} test images tell nothing)" if self.outcome == "inconclusive" else ""
+        few = ""
+        if self.outcome == "inconclusive":
+            wanted = f"; about {self.needed} would tell" if self.needed else ""
+            few = f" (too few test images: {self.images}{wanted})"
         return (
             f"{self.outcome} transfer{few}: cKID {self.difference:+.4f} against the baseline, "
             f"95 % interval [{self.low:+.4f}, {self.high:+.4f}] over {self.resamples} paired resamples"
@@ -59,15 +69,30 @@ def judge_transfer(
         seed: Chooses the subsets.
 
     Returns:
-        `positive` if the interval lies below 0, `negative` if it lies above 0, otherwise `neutral`; `inconclusive` for
-        less than 20 test images, whose halves are too few for an interval.
+        `positive` if the interval lies below 0, `negative` if it lies above 0, `neutral` if it lies within half of the
+        larger of both distances to both sides of 0, so that neither is half as far as the other. `inconclusive` for
+        wider intervals, and for less than 20 test images, whose halves are too few for an interval.
     """
     values = subset_kernel_distances(real, [adapted, baseline], resamples, seed, real_labels, fake_labels)
     differences = values[0] - values[1]
     low, high = np.percentile(differences, [2.5, 97.5])
-    outcome = "positive" if high < 0 else "negative" if low > 0 else "neutral"
-    outcome = outcome if len(real) >= ENOUGH else "inconclusive"
-    return Verdict(outcome, float(differences.mean()), float(low), float(high), resamples)
+    margin = MATTERS * float(values.mean(1).max())
+    outcome = "inconclusive"
+    if len(real) >= ENOUGH:
+        within = -margin < low and high < margin
+        outcome = "positive" if high < 0 else "negative" if low > 0 else "neutral" if within else outcome
+    difference, images = float(differences.mean()), len(real)
+    needed = _needed(images, float(high - low), max(abs(difference), margin)) if outcome == "inconclusive" else None
+    return Verdict(outcome, difference, float(low), float(high), resamples, images, needed)
+
+
+def _needed(images: int, width: float, seen: float) -> int | None:
+    """Test images that make an interval, which narrows with their square root, narrow enough to see a difference."""
+    if seen <= 0.0:
+        return None
+    needed = max(ENOUGH, images * (width / 2.0 / seen) ** 2)
+    digits = 10 ** max(0, len(str(int(needed))) - 2)
+    return max(images + 1, digits * ceil(needed / digits))  # two digits: it is an estimate
 
 
 @dataclass(frozen=True)
