@@ -14,6 +14,8 @@ from test_adopt import state_dict
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.models import DCGAN
 from tfgantl.pretrained import load_generator, load_source, open_source
+from tfgantl.pretrained.foreign.roles import find_pair
+from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 from tfgantl.untrusted.torch_files import read_checkpoint
 
 RNG = np.random.default_rng(0)
@@ -321,3 +323,13 @@ def test_numbers_that_are_not_finite_are_named(tmp_path):
 def test_what_was_read_cannot_be_written_to(tmp_path):
     found = read(tmp_path, files.torch_file({"a": tensor(np.ones(2, "f"))}))
     assert not found.networks[""].arrays["a"].flags.writeable
+
+
+PATHS = [("model.generator", "ema.generator"), ("netG", "EMA.netG"), ("generator", "ema.shadow"), ("G", "G_avg.net")]
+
+
+@pytest.mark.parametrize("names", PATHS)
+def test_an_average_is_known_by_any_part_of_its_path(names):
+    live, averaged = (ForeignNetwork({"main.0.weight": np.full(2, value, "f")}) for value in (1, 2))
+    pair = find_pair(ForeignCheckpoint(dict(zip(names, (live, averaged), strict=True))))
+    assert pair.generator is averaged and "the averaged generator, was taken" in pair.notes[0]

@@ -14,7 +14,7 @@ from tfgantl.models import StyleGAN2
 from tfgantl.models.copies import float32_copy
 from tfgantl.models.structure import structure_of
 from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
-from tfgantl.pretrained import open_source
+from tfgantl.pretrained import load_generator, open_source
 from tfgantl.pretrained.foreign.stylegan2 import recognise
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 
@@ -25,7 +25,7 @@ def checkpoint(layout, g, d, arguments=None):
         a, b, average = reference.to_rosinality(g, d)
         return ForeignCheckpoint({"g_ema": ForeignNetwork(a), "d": ForeignNetwork(b)}, {"latent_avg": average})
     if layout == "nvidia":
-        names = {"G_ema": g, "D": {**d, "b8.conv1.resample_filter": np.ones((4, 4))}}
+        names = {"G_ema": g, "D": {**d, "b8.conv1.resample_filter": np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64}}
     else:
         names = dict(zip(("Gs", "D"), reference.to_tensorflow(g, d), strict=True))
     return ForeignCheckpoint({name: ForeignNetwork(arrays, arguments) for name, arrays in names.items()})
@@ -288,3 +288,29 @@ def test_files_of_the_three_programs_are_sources(layout, tmp_path):
     assert report.share == 1 and any("Recognised as" in note for note in report.notes)
     assert any("the averaged generator, was taken" in note for note in report.notes)
     assert gan.generator.get_config()["clamp"] == (256 if layout == "nvidia" else None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mapping_kwargs": {"lr_multiplier": 1}}, "`lr_multiplier` of a StyleGAN2 must be 0.01. Received: 1"),
+        ({"synthesis_kwargs": {"activation": "relu"}}, "`activation` .* must be lrelu or linear. Received: relu"),
+        ({"mapping_kwargs": {"normalize_latents": False}}, "`normalize_latents` .* must be True. Received: False"),
+        ({"resample_filter": [1, 2, 1]}, "`resample_filter` of a StyleGAN2 must be"),
+    ],
+)
+def test_settings_that_we_do_not_have_are_refused(change, message):
+    g, d = reference.random_pair()
+    with pytest.raises(ArtifactError, match=message):
+        recognise(checkpoint("nvidia", g, d, change), "x")
+
+
+def test_another_filter_is_refused_and_a_clamp_of_a_class_is_heeded(tmp_path):
+    g, d = reference.random_pair()
+    with pytest.raises(ArtifactError, match="resample_filter of a StyleGAN2 must be the filter"):
+        recognise(checkpoint("nvidia", {**g, "synthesis.b8.conv0.resample_filter": np.ones((3, 3))}, d), "x")
+    generator = module_of("Generator", g)
+    state = generator.parts[1][0]["state"]
+    dict(state["_modules"])["synthesis"].parts[1][0]["state"]["conv_clamp"] = 256
+    (tmp_path / "x.pkl").write_bytes(files.nvidia({"G_ema": generator}))
+    assert load_generator(str(tmp_path / "x.pkl")).get_config()["clamp"] == 256

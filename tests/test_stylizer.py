@@ -319,4 +319,9 @@ def test_pictures_are_not_painted_over(verb, folder, capsys, vgg_weights):
     assert stylize.main([*words, first, style, "-o", first, *more]) == 2
     assert "`output` must not be a picture that is read. Received:" in capsys.readouterr().err
     assert stylize.main([*words, str(contents), style, "-o", str(contents), *more]) == 2
+    (folder / "links").mkdir(exist_ok=True)
+    for path in contents.iterdir():
+        (folder / "links" / path.name).unlink(missing_ok=True)
+        (folder / "links" / path.name).hardlink_to(path)
+    assert stylize.main([*words, str(contents), style, "-o", str(folder / "links"), *more]) == 2
     assert before == {path: path.read_bytes() for path in contents.iterdir()}

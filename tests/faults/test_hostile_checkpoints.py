@@ -10,10 +10,14 @@ from collections import OrderedDict
 import foreign_files as files
 import numpy as np
 import pytest
+import stylegan2_reference
 from conftest import growth_below
 from foreign_files import Made, Name, Storage, TfNetwork, persistent, tensor
 
 from tfgantl.errors import ArtifactError
+from tfgantl.pretrained.foreign import recognise
+from tfgantl.pretrained.foreign.dcgan_pytorch import NORM
+from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 from tfgantl.untrusted.torch_files import formats, read_checkpoint
 
 ONES = np.ones(4, "f")
@@ -422,3 +426,45 @@ def test_files_that_are_not_there_or_not_what_was_hashed(tmp_path):
     (tmp_path / "x.pt.sha256").write_text("0" * 64 + "  x.pt\n")
     with pytest.raises(ArtifactError, match="must have the SHA-256 0000"):
         read_checkpoint(tmp_path / "x.pt")
+
+
+def test_the_type_of_a_tensor_is_a_name_and_its_text_is_not_asked_for(tmp_path):
+    doubling = []
+    for _ in range(60):
+        doubling = [doubling, doubling]
+    value = Made("torch._utils._rebuild_tensor_v3", (Storage(np.ones(2, "<f4")), 0, (2,), (1,), False, {}, doubling))
+    (tmp_path / "x.pt").write_bytes(files.torch_file({"a": value}))
+    start = time.perf_counter()
+    with pytest.raises(ArtifactError):
+        read_checkpoint(tmp_path / "x.pt")
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("kind", ["sides of 0", "labels", "huge images"])
+def test_shapes_are_no_evidence_of_bytes(kind, tmp_path):
+    """Networks are built in a graph first, as large as their arrays at most."""
+    g, d = stylegan2_reference.random_pair(classes=4 if kind == "labels" else None)
+    if kind == "sides of 0":
+        for name in [name for name in g if name.endswith("conv1.weight")]:
+            g[name] = np.zeros((2**17, 0, 3, 3), "f")
+    if kind == "labels":
+        g["mapping.embed.weight"] = np.zeros((0, 2**26), "f")
+    networks = {"G_ema": ForeignNetwork(g)}
+    if kind == "huge images":
+        sides = [(4, 8, 4, 4), *[(8, 8, 4, 4)] * 15, (8, 1, 4, 4)]
+        arrays = {f"main.{3 * i}.weight": np.zeros(side, "f") for i, side in enumerate(sides)}
+        norms = [f"main.{3 * i + 1}.{part}" for i in range(16) for part in NORM]
+        arrays |= {name: np.ones(8, "f") for name in norms}
+        order = sorted(arrays, key=lambda name: int(name.split(".")[1]))
+        networks = {"netG": ForeignNetwork({name: arrays[name] for name in order})}
+    with growth_below(300), pytest.raises(ArtifactError) as told:
+        recognise(ForeignCheckpoint(networks), "x")
+    assert "\n" not in str(told.value)
+
+
+def test_one_tensor_is_not_copied_under_thousands_of_names():
+    g, _ = stylegan2_reference.random_pair()
+    shared = np.zeros((2**20,), np.int32)
+    g |= {f"synthesis.b{8 * 2**i}.conv1.bias": shared for i in range(40)}
+    with growth_below(100), pytest.raises(ArtifactError, match="tensors of a StyleGAN2 must have a name each"):
+        recognise(ForeignCheckpoint({"G_ema": ForeignNetwork(g)}), "x")

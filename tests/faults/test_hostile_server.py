@@ -21,8 +21,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import growth_below, tiny_images
+from conftest import TINY_DCGAN, growth_below, tiny_images
 from starlette.testclient import TestClient
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from test_hostile_pictures import jpeg, png, with_scans
 
 from tfgantl.errors import ServingError
@@ -33,7 +34,9 @@ from tfgantl.export.client import Client
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.publish import publish
 from tfgantl.export.rows import rows_are_independent, same_alone
+from tfgantl.models import StyleGAN2
 from tfgantl.models.classifier import small_cnn
+from tfgantl.models.mined import MinedGenerator
 from tfgantl.serving import connections
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.connections import MAX_HEAD, BoundedProtocol, Limits, connections_within_descriptors
@@ -517,19 +520,24 @@ def classifier(change):
     return keras.Model(x, change(keras.layers.Dense(3, activation="tanh")(x)))
 
 
+L = keras.layers
 ROWS = {
     "dense": (lambda x: x, True),
-    "operations": (lambda x: x * 2.0 + keras.ops.sigmoid(x), True),
-    "softmax": (keras.layers.Softmax(), True),
-    "network inside": (keras.Sequential([keras.layers.Dense(2), keras.layers.ReLU()]), True),
+    "softmax": (L.Softmax(), True),
+    "network inside": (keras.Sequential([L.Dense(2), L.BatchNormalization(), L.ReLU()]), True),
+    "two branches": (lambda x: L.Add()([L.Dense(2)(x), L.Concatenate()([x, x])[..., :2]]), False),  # an operation
+    "joined": (lambda x: L.Concatenate()([L.Dense(2)(x), x]), True),
     "mean over rows": (lambda x: x - keras.ops.mean(x, axis=0, keepdims=True), False),
-    "norm over rows": (keras.layers.UnitNormalization(axis=0), False),
-    "axis from behind": (keras.layers.Softmax(axis=-2), False),
-    "state": (lambda x: keras.layers.LSTM(2)(keras.layers.RepeatVector(2)(x)), False),  # may be kept between batches
-    "network inside that mixes": (
-        keras.Sequential([keras.layers.Dense(2), keras.layers.UnitNormalization(axis=0)]),
-        False,
-    ),
+    "mean over all": (lambda x: x - keras.ops.average(x), False),
+    "rows become columns": (lambda x: keras.ops.reshape(keras.ops.reshape(x, (-1,)), (-1, 3)), False),
+    "norm over rows": (L.UnitNormalization(axis=0), False),
+    "axis from behind": (L.Softmax(axis=-2), False),
+    "all axes": (L.Softmax(axis=None), False),
+    "statistics of the batch": (lambda x: L.BatchNormalization()(x, training=True), False),
+    "one side": (lambda x: L.Reshape((3,))(L.Softmax()(keras.ops.max(x, axis=-1))[:, None] * x), False),
+    "state": (lambda x: L.LSTM(2)(L.RepeatVector(2)(x)), False),  # may be kept between batches
+    "network inside that mixes": (keras.Sequential([L.UnitNormalization(axis=0)]), False),
+    "batch of one": (lambda x: L.Add()([x, keras.ops.max(x, axis=0, keepdims=True)]), False),
 }
 
 
@@ -544,3 +552,47 @@ def test_rows_are_compared_with_what_they_are_alone():
     together = np.array([[1.0, 2.0], [3.0, 4.0]])
     assert same_alone(together[:1] + 1e-5, together) and not same_alone(together[:1] + 0.1, together)
     assert not same_alone(together, together)  # as many rows as in the batch
+
+
+def test_networks_of_this_package_have_rows_apart_but_for_deviations_of_a_batch():
+    generator, discriminator = StyleGAN2(base=64, most=4, latent_dim=4, style_dim=4).build(8, 1)
+    assert rows_are_independent(generator) and not rows_are_independent(discriminator)
+    assert rows_are_independent(small_cnn(8, 1, 3, width=2, units=4))
+    assert all(map(rows_are_independent, TINY_DCGAN.build(8, 1, 3)))
+    assert not rows_are_independent(MinedGenerator(classifier_of_images(), 2))
+
+
+def classifier_of_images():
+    x = keras.Input((4,))
+    y = L.Reshape((2, 2, 1))(L.Dense(4)(x))
+    return keras.Model(x, y - keras.ops.mean(y, axis=0, keepdims=True))
+
+
+class Answered:
+    """A stub of TensorFlow Serving whose tensor says much and holds little."""
+
+    def __init__(self, channel):
+        pass
+
+    def Predict(self, request, **options):
+        answer = predict_pb2.PredictResponse()
+        answer.outputs["png_bytes"].CopyFrom(tf.make_tensor_proto(np.zeros(1, np.float32)))
+        answer.outputs["png_bytes"].tensor_shape.dim[0].size = 2**30
+        return answer
+
+
+def test_an_answer_holds_what_it_says(monkeypatch):
+    monkeypatch.setattr(prediction_service_pb2_grpc, "PredictionServiceStub", Answered)
+    with Client("grpc://127.0.0.1:9", "x") as client, growth_below(200):
+        with pytest.raises(ServingError, match="the server's answer cannot be used: .* must be in the file"):
+            client.generate([1])
+
+
+def test_a_client_gets_as_many_pictures_as_it_asked_for(monkeypatch):
+    client = Client("http://127.0.0.1:1", "x")
+    files = np.array([png(4, 4)] * 3, object)
+    monkeypatch.setattr(client, "predict", lambda signature, inputs: {"png_bytes": files})
+    assert client.generate([1, 2, 3]).shape == (3, 4, 4, 1)
+    with pytest.raises(ServingError, match="the server must answer 2 pictures. Received: 3"):
+        client.generate([1, 2])
+    client.close()

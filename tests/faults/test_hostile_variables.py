@@ -180,3 +180,17 @@ def test_the_time_that_strings_take_is_that_of_the_file(tmp_path):
     (tmp_path / "s.index").write_bytes(write_table([(b"", b"\x08\x01"), (b"s", entry.SerializeToString())]))
     with pytest.raises(ValueError, match="2097152 strings, of which there may be 1048576"):
         Checkpoint(tmp_path / "s")
+
+
+def test_keys_that_share_what_they_begin_with_have_an_end():
+    """160 kB could stand for a gigabyte of names."""
+    entries = [(0, bytes(2000)), (2000, b"01")]  # how much is shared with the key before, and what follows
+    parts = [b"".join(map(tables._number, (shared, len(own), 0))) + own for shared, own in entries]
+    block = b"".join(parts) + struct.pack("<2I", 0, 1)
+    assert len(tables._items(tables._stored(block), 0, len(block))) == 2
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ValueError, match="keys of the index of 2002 bytes"):
+        patch.setattr(tables, "MAX_UNPACKED", 4000)
+        tables._items(tables._stored(block), 0, len(block))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ValueError, match="keys of the index of 2000 bytes"):
+        patch.setattr(tables, "MAX_KEY", 1000)
+        tables._items(tables._stored(block), 0, len(block))

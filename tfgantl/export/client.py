@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from tfgantl.errors import ServingError, reason
+from tfgantl.errors import ArtifactError, ServingError, reason
 from tfgantl.images import encode_png
 from tfgantl.untrusted.pictures import PNG, refusal
 
@@ -81,7 +81,11 @@ class Client:
         inputs = {"seed": np.asarray(seeds, np.int64)}
         if labels is not None:
             inputs["labels"] = np.asarray(labels, np.int32)
-        files = self.predict("generate_png", inputs)["png_bytes"]
+        files = list(self.predict("generate_png", inputs)["png_bytes"])
+        if len(files) != len(inputs["seed"]):
+            raise ServingError(f"the server must answer {len(inputs['seed'])} pictures. Received: {len(files)}")
+        if refused := refusal(files):
+            raise ServingError(f"the server's answer cannot be used: {refused}")
         images = [_decoded(file) for file in files]
         return np.stack(images)
 
@@ -238,6 +242,8 @@ class _Grpc:
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
+        from tfgantl.export.warmup import check_size
+
         request = predict_pb2.PredictRequest()
         request.model_spec.name, request.model_spec.signature_name = self._client.model, signature
         if self._client.version is not None:
@@ -253,4 +259,9 @@ class _Grpc:
             passing = (codes.UNAVAILABLE, codes.RESOURCE_EXHAUSTED, codes.DEADLINE_EXCEEDED)
             kind = _Retry if error.code() in passing else ServingError
             raise kind(f"{self._client.model}: {error.code().name}: {error.details()}") from error
+        for name, tensor in answer.outputs.items():
+            try:
+                check_size(tensor, answer.ByteSize(), f"{self._client.model}: {name} of the answer")
+            except ArtifactError as error:
+                raise ServingError(f"the server's answer cannot be used: {error}") from error
         return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}

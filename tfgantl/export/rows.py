@@ -1,34 +1,29 @@
 """Whether the rows of a batch can depend on each other: requests of strangers are put together only if they cannot."""
 
-from collections.abc import Iterable
-
 import keras
 import numpy as np
+from keras import layers
 
-# Layers of Keras, and operations between them, that treat each row alone. What is not listed may do anything.
-ROW_WISE = frozenset(
-    """
-    InputLayer Identity Dense Embedding Activation ReLU LeakyReLU PReLU ELU Softmax Rescaling Normalization
-    Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D SeparableConv1D
-    SeparableConv2D MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D
-    GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D GlobalAveragePooling2D
-    GlobalAveragePooling3D BatchNormalization LayerNormalization GroupNormalization UnitNormalization
-    RMSNormalization SpectralNormalization Dropout SpatialDropout1D SpatialDropout2D AlphaDropout GaussianDropout
-    GaussianNoise ActivityRegularization Flatten Reshape Permute RepeatVector Cropping1D Cropping2D ZeroPadding1D
-    ZeroPadding2D UpSampling1D UpSampling2D Resizing CenterCrop Concatenate Add Subtract Multiply Average Maximum
-    Minimum Divide TrueDivide Negative Square Sqrt Rsqrt Exp Log Tanh Sigmoid Relu Relu6 Silu Gelu Softplus
-    HardSigmoid HardSilu Cast Clip Absolute Power
-    """.split()
-)
+# Layers of Keras that treat each row alone, in inference. What is not listed may do anything, and so may operations
+# between layers, which change the batch as they change any side.
+ROW_WISE = (
+    layers.InputLayer, layers.Identity, layers.Dense, layers.Embedding, layers.Activation, layers.ReLU,
+    layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Rescaling, layers.Conv2D, layers.Conv2DTranspose,
+    layers.DepthwiseConv2D, layers.SeparableConv2D, layers.MaxPooling2D, layers.AveragePooling2D,
+    layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D, layers.BatchNormalization, layers.LayerNormalization,
+    layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.Flatten, layers.Reshape,
+    layers.ZeroPadding2D, layers.Cropping2D, layers.UpSampling2D, layers.Concatenate, layers.Add, layers.Multiply,
+)  # fmt: skip
 
 
 def rows_are_independent(network: keras.Model) -> bool:
-    """Whether each layer of a network is known to treat each row alone, in inference.
+    """Whether each part of a network is known to treat each row alone, in inference.
 
-    Layers of this package do, unless they say that they run a foreign graph or mix rows; of Keras' own, those that are
-    listed, with no axis that is the batch; all others may not.
+    Networks and layers of this package do, unless they say that they run a foreign graph or mix rows. Networks made of
+    Keras' layers do if all of these are listed, are called as in inference, keep the batch as the first side of all
+    that they take and give, and work along no axis that is the batch.
     """
-    return all(_is_row_wise(operation) for operation in _operations(network))
+    return _is_row_wise(network)
 
 
 def same_alone(alone: np.ndarray, together: np.ndarray) -> bool:
@@ -39,29 +34,42 @@ def same_alone(alone: np.ndarray, together: np.ndarray) -> bool:
     return alone.shape == first.shape and bool(np.allclose(alone.astype(np.float64), first, rtol=1e-3, atol=scale))
 
 
-def _operations(network: keras.Model) -> Iterable[keras.Operation]:
-    """All layers, however deep, and the operations between them."""
-    for layer in network._flatten_layers():
-        yield layer
-        functional = getattr(layer, "_functional", None) or layer
-        yield from (one for one in getattr(functional, "operations", ()) if not isinstance(one, keras.layers.Layer))
-
-
-def _is_row_wise(operation: keras.Operation) -> bool:
-    kind = type(operation)
-    if getattr(operation, "runs_foreign_graph", False) or getattr(operation, "mixes_rows", False):
+def _is_row_wise(part: keras.layers.Layer) -> bool:
+    if getattr(part, "runs_foreign_graph", False) or getattr(part, "mixes_rows", False):
         return False
-    if kind.__module__.startswith(("tfgantl.", "keras.src.models.")):
-        return True
-    return kind.__module__.startswith("keras.") and kind.__name__ in ROW_WISE and not _works_on_the_batch(operation)
+    inner = list(part._flatten_layers(include_self=False, recursive=False))
+    if _is_ours(part):
+        # What it is made of is ours, too, but for networks that it was given.
+        return all(_is_row_wise(one) for one in inner if isinstance(one, keras.Model) or _is_ours(one))
+    if isinstance(part, keras.Model):
+        functional = getattr(part, "_functional", None) or part
+        known = type(part).__module__.startswith("keras.src.models.")
+        calls = all(map(_is_called_row_wise, getattr(functional, "operations", [None])))
+        return known and calls and all(map(_is_row_wise, inner))
+    return type(part) in ROW_WISE
 
 
-def _works_on_the_batch(operation: keras.Operation) -> bool:
-    """Whether the axis that something is done along is, or may be, the first."""
-    axis = getattr(operation, "axis", None)
-    if axis is None:
+def _is_ours(part: keras.layers.Layer) -> bool:
+    return type(part).__module__.startswith("tfgantl.")
+
+
+def _is_called_row_wise(operation: keras.Operation | None) -> bool:
+    """Whether an operation of a graph of layers is a layer, and each of its calls leaves the batch what it is."""
+    if not isinstance(operation, layers.Layer):
         return False
-    ranks = {len(tensor.shape) for node in operation._inbound_nodes for tensor in node.input_tensors}
-    return any(
-        one == 0 or (one < -1 or not ranks) and one + rank == 0 for one in np.ravel(axis) for rank in ranks or {-one}
-    )
+    axis = getattr(operation, "axis", ())
+    if axis is None:  # all of them
+        return False
+    axes = set(np.ravel(axis).tolist())
+    for node in operation._inbound_nodes:
+        tensors = [*node.input_tensors, *node.output_tensors]
+        # Labels are one number for each row, and are looked up.
+        ranks = {len(tensor.shape) for tensor in tensors if not isinstance(operation, layers.InputLayer)}
+        if any(tensor.shape[:1] != (None,) for tensor in tensors) or node.arguments.kwargs.get("training"):
+            return False
+        if not isinstance(operation, layers.Embedding) and min(ranks, default=2) < 2:
+            return False
+        inputs = {len(tensor.shape) for tensor in node.input_tensors}
+        if len(inputs) > 1 or axes & {0, *(-rank for rank in ranks)}:
+            return False
+    return True

@@ -56,7 +56,7 @@ def read_warmup(directory: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
     for record in _records(directory / FILE):
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         for name, tensor in request.inputs.items():
-            _check_size(tensor, len(record), f"{directory / FILE}: {name}")
+            check_size(tensor, len(record), f"{directory / FILE}: {name}")
         batch = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         requests.append((request.model_spec.signature_name, batch))
     return requests
@@ -76,7 +76,7 @@ def _records(path: Path) -> Iterator[bytes]:
             left -= length + 16
 
 
-def _check_size(tensor: Any, stored: int, where: str) -> None:
+def check_size(tensor: Any, stored: int, where: str) -> None:
     """Refuses a tensor that says much and holds little."""
     sides = [dim.size for dim in tensor.tensor_shape.dim]
     dtype = tf.as_dtype(tensor.dtype)

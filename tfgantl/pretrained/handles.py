@@ -22,7 +22,7 @@ from tfgantl.printing import printable
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
-from tfgantl.untrusted.networks import load_network
+from tfgantl.untrusted.networks import build_for, load_network
 from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
 from tfgantl.untrusted.torch_files import read_checkpoint
 
@@ -192,7 +192,10 @@ def _adopt_pair(arrays: dict[str, np.ndarray], networks: Networks | None, where:
         known = (*OF_DISCRIMINATOR, *OTHERS)
         of_generator = {name: array for name, array in arrays.items() if not name.startswith(known)}
     size, channels, classes = infer_sizes(networks, [a.shape for a in of_generator.values()], where)
-    generator, discriminator = networks.build(size, channels, classes)
+    stored = [sum(array.nbytes for array in part.values()) for part in (of_generator, of_discriminator)]
+    # A tenth may be missing; a discriminator that is not there is as `networks` says.
+    least = [round(stored[0] / 0.8), round(stored[1] / 0.8) if of_discriminator else None]
+    generator, discriminator = build_for(lambda: networks.build(size, channels, classes), least, where)
     report = adopt(of_generator, generator, where=where)
     if generator_only:
         return generator, None, report

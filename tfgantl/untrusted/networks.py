@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -163,16 +163,39 @@ def _check_sizes(config: dict[str, Any], stored: int, path: Path) -> int:
         Bytes of its weights.
     """
     with (graph := CountingGraph()).as_default():
-        network = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        claimed = sum(map(bytes_of, network.weights))
+        return _check_built(keras.saving.deserialize_keras_object(config, safe_mode=True), stored, path, graph)
+
+
+def build_for(make: Callable[[], Sequence[keras.Model]], stored: Sequence[int | None], where: str) -> list[keras.Model]:
+    """Builds networks whose sizes were read from the shapes of arrays of a file.
+
+    A shape is no evidence of bytes: a side of 0 makes all others free of charge. So they are built in a graph first,
+    where nothing is allocated.
+
+    Args:
+        make: Builds the networks.
+        stored: Bytes of the arrays of each; `None` for one that is not of the file.
+        where: Name of the file, for messages.
+
+    Raises:
+        ArtifactError: If one would be larger than its arrays, or need too much memory.
+    """
+    with (graph := CountingGraph()).as_default():
+        for network, size in zip(make(), stored, strict=True):
+            _check_built(network, size, Path(where), graph)
+    return list(make())
+
+
+def _check_built(network: keras.Model, stored: int | None, path: Path, graph: CountingGraph) -> int:
+    claimed = sum(map(bytes_of, network.weights))
+    if stored is not None:
         _check_weights(claimed, stored, path)
-        for part, needed in (("a layer", largest), ("a network", partial(peak, graph=graph))):
-            if (most := needed(network, path=path)) > MAX_ACTIVATIONS:
-                raise ArtifactError(
-                    f"{path}: {part} must need at most {MAX_ACTIVATIONS} bytes of memory for one image. "
-                    f"Received: {most}"
-                )
-        return claimed
+    for part, needed in (("a layer", largest), ("a network", partial(peak, graph=graph))):
+        if (most := needed(network, path=path)) > MAX_ACTIVATIONS:
+            raise ArtifactError(
+                f"{path}: {part} must need at most {MAX_ACTIVATIONS} bytes of memory for one image. Received: {most}"
+            )
+    return claimed
 
 
 def _check_weights(claimed: int, stored: int, path: Path) -> None:

@@ -11,6 +11,8 @@ from itertools import accumulate
 FOOTER, MAGIC = 48, 0xDB4775248B80FB57
 TRAILER = 5  # of a block: how it is packed, which TensorFlow never does, and a checksum
 POLYNOMIAL = 0x82F63B78  # of CRC-32C
+MAX_KEY = 2**12  # bytes: a name, with those of all that it is in
+MAX_UNPACKED = 2**24  # bytes of all keys and values: keys share what they begin with
 MAX_BYTES = 2**22  # of a table; one entry of a checkpoint has about a hundred
 Items = list[tuple[bytes, bytes]]
 
@@ -36,6 +38,8 @@ def read_table(table: bytes) -> Items:
         if offset != end:  # also of a block that is named twice
             raise ValueError("blocks of the index that are not one behind the other")
         items += _items(table, offset, length)
+        if sum(len(key) + len(value) for key, value in items) > MAX_UNPACKED:
+            raise ValueError(f"an index that unpacks to more than {MAX_UNPACKED} bytes")
         end = offset + length + TRAILER
     if (about, listed, footer) != (end, about + size + TRAILER, listed + listed_size + TRAILER):
         raise ValueError("the index holds bytes of nothing")
@@ -80,7 +84,7 @@ def _items(table: bytes, offset: int, size: int) -> Items:
     if len(trailer) != TRAILER or trailer[0] or struct.unpack("<I", trailer[1:])[0] != checksum(block + trailer[:1]):
         raise ValueError("a block of the index that is packed, or whose checksum is wrong")
     count = struct.unpack("<I", block[-4:])[0]
-    position, end, key = 0, size - 4 * (count + 1), b""
+    position, end, key, unpacked = 0, size - 4 * (count + 1), b"", 0
     restarts = set(struct.unpack(f"<{count}I", block[end:-4])) if end >= 0 else {-1}
     items: Items = []
     while position < end:
@@ -92,6 +96,9 @@ def _items(table: bytes, offset: int, size: int) -> Items:
             raise ValueError("a key of the index that is not whole")
         restarts.discard(start)
         key = key[:shared] + block[position : position + own]
+        unpacked += len(key) + length
+        if len(key) > MAX_KEY or unpacked > MAX_UNPACKED:
+            raise ValueError(f"keys of the index of {len(key)} bytes, {unpacked} in all")
         items.append((key, block[position + own : position + own + length]))
         position += own + length
     if position != end or restarts - {0}:

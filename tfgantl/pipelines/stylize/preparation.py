@@ -145,9 +145,18 @@ def check_kept(places: Iterable[Path], taken: Iterable[Path]) -> None:
     Raises:
         ConfigError: If one of them is the same file, by whatever path.
     """
-    originals = {path.resolve() for path in taken}
-    if over := next((place for place in places if place.resolve() in originals), None):
+    originals = {_identity(path) for path in taken}
+    if over := next((place for place in places if _identity(place) in originals), None):
         raise ConfigError(f"`output` must not be a picture that is read. Received: {printable(over)}")
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    """What a file is, whatever leads to it: another name, a link, or another mount."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path.resolve()
+    return found.st_dev, found.st_ino
 
 
 def _check_size(config: "StylizeConfig", path: Path | None, picture: np.ndarray, styles: list[np.ndarray]) -> None:

@@ -17,10 +17,12 @@ from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.foreign.roles import Opened, find_pair
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint
+from tfgantl.untrusted.networks import build_for
 
 KERNEL = (
     4  # of all convolutions but that at the smallest map; with stride 2 and padding 1 they double or halve the side
 )
+LARGEST = 1024  # pixels
 NORM = {"weight", "bias", "running_mean", "running_var"}
 LABELS = re.compile(r"emb|label|class", re.I)
 Modules = list[dict[str, np.ndarray]]  # role → array, of each module
@@ -73,7 +75,14 @@ def recognise(checkpoint: ForeignCheckpoint, where: str) -> Opened | None:
         networks = replace(networks, discriminator_filters=judge.filters, discriminator_norm=judge.has_norm)
     elif pair.discriminator is not None:
         notes.append("The discriminator of the file is of another architecture, and was not taken.")
-    generator, discriminator = networks.build(found.size, found.channels, found.classes)
+    if found.size > LARGEST:
+        raise ArtifactError(f"{where}: a DCGAN must make images of at most {LARGEST} px. Received: {found.size} px")
+    bytes_of = [sum(array.nbytes for array in found.arrays.values()), None]
+    if pair.discriminator is not None and fits:
+        bytes_of[1] = sum(array.nbytes for array in pair.discriminator.arrays.values())
+    generator, discriminator = build_for(
+        lambda: networks.build(found.size, found.channels, found.classes), bytes_of, where
+    )
     report = LoadReport(notes=notes) + adopt(found.arrays, generator, where=where)
     if pair.discriminator is None or not fits:
         return generator, None, report

@@ -21,6 +21,7 @@ AVERAGES = (
 GENERATORS = ("g", "generator", "netg", "gen", "net_g")
 DISCRIMINATORS = ("d", "discriminator", "netd", "disc", "dis", "net_d", "critic")
 AROUND = re.compile(r"^(model|params)_?(?=.)|_?(state_dict|state|weights|params|model|dict|network)$")
+AVERAGED = re.compile(r"(.*_)?(ema|avg|average|averaged|shadow)(_.*)?")
 EMPTY = ("state_dict", "state", "model", "models", "module", "weights", "params", "networks", "net")
 
 
@@ -52,11 +53,14 @@ def find_pair(checkpoint: ForeignCheckpoint) -> Pair:
         ['g_ema, the averaged generator, was taken, and not g.']
     """
     networks = _split(checkpoint.networks)
-    named = {_plain_name(name): name for name in reversed(networks)}
+    named = {_role_name(name): name for name in reversed(networks)}
     averages, generators, discriminators = (
         [named[role] for role in roles if role in named] for roles in (AVERAGES, GENERATORS, DISCRIMINATORS)
     )
     notes = []
+    if len(named) < len(networks):
+        others = printable(", ".join(name for name in networks if name not in named.values()))[:100]
+        notes.append(f"Networks of the same role as others were left out: {others}.")
     if not averages and not generators and not discriminators and len(networks) == 1:
         generators = list(networks)
     if averages and generators:
@@ -107,6 +111,13 @@ def _plain_name(name: str) -> str:
     for _ in range(2):
         last = AROUND.sub("", last) or last
     return last
+
+
+def _role_name(name: str) -> str:
+    """The plain name, or that of an average where a part of the path says so, as in `ema.generator`."""
+    plain, parts = _plain_name(name), name.lower().split(".")
+    averaged = len(parts) > 1 and any(AVERAGED.fullmatch(part) for part in parts)
+    return AVERAGES[0] if averaged and plain not in DISCRIMINATORS else plain
 
 
 def _shown(names: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Checkpoints of StyleGAN2 in the forms of three programs, as networks of ours that compute the same."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,7 +18,17 @@ from tfgantl.pretrained.foreign.stylegan2_layouts import DISCRIMINATORS, GENERAT
 from tfgantl.pretrained.foreign.stylegan2_rules import Arrays, WeightLayout
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
+from tfgantl.untrusted.networks import build_for
 
+MAX_NUMBERS = 2**23  # latents times their length, at one time
+TAPS = (1.0, 3.0, 3.0, 1.0)
+# What else the programs can do, by the names of their settings; the first is their default.
+SETTINGS: dict[str, tuple[Any, ...]] = {
+    "activation": ("lrelu", "linear"), "nonlinearity": ("lrelu",), "lr_multiplier": (0.01,),
+    "mapping_lrmul": (0.01,), "architecture": ("skip", "resnet"), "normalize_latents": (True,),
+    "fused_modconv": (True, False), "resample_kernel": ([1, 3, 3, 1],), "resample_filter": ([1, 3, 3, 1],),
+    "use_noise": (True,), "randomize_noise": (True, False), "mbstd_num_channels": (1,), "mbstd_num_features": (1,),
+}  # fmt: skip
 SAMPLES = 10_000  # latents for an average of w that a file does not have; as in the published converter
 
 
@@ -69,12 +80,15 @@ def _made(
             "a StyleGAN2 of TensorFlow must have no classes, or be of StyleGAN2-ADA. "
             "Received: labels as in the code of 2019"
         )
+    for one in (network, judge):
+        if one is not None:
+            _check_settings(one)
     arrays, origins, left = layout.convert(network.arrays)
     if "styles/average" not in arrays and "latent_avg" in checkpoint.arrays:
         arrays["styles/average"] = np.asarray(checkpoint.arrays["latent_avg"], np.float32).reshape(-1)
         origins["styles/average"] = "latent_avg"
     config = _generator_config(arrays, network)
-    generator = StyleGAN2Generator(**config)
+    (generator,) = build_for(lambda: [StyleGAN2Generator(**config)], [_bytes(arrays)], "a StyleGAN2")
     report = _assign(generator, arrays, origins, optional=("styles/average",))
     if "styles/average" not in arrays:
         _measure_average(generator, report)
@@ -84,7 +98,8 @@ def _made(
     discriminator = None
     if judge is not None and judged is not None:
         arrays, origins, left = judged.convert(judge.arrays)
-        discriminator = StyleGAN2Discriminator(**_discriminator_config(arrays, judge))
+        other = _discriminator_config(arrays, judge)
+        (discriminator,) = build_for(lambda: [StyleGAN2Discriminator(**other)], [_bytes(arrays)], "a StyleGAN2")
         report += _assign(discriminator, arrays, origins)
         _add_left(report, judge, left)
         same = ("image_size", "channels", "num_classes")
@@ -94,6 +109,10 @@ def _made(
                 f"{[getattr(generator, key) for key in same]} and {[getattr(discriminator, key) for key in same]}"
             )
     return generator, discriminator, report
+
+
+def _bytes(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays.values())
 
 
 def _generator_config(arrays: Arrays, network: ForeignNetwork) -> dict[str, Any]:
@@ -163,6 +182,24 @@ def _shape(arrays: Arrays, path: str, rank: int) -> tuple[int, ...]:
     return arrays[path].shape
 
 
+def _check_settings(network: ForeignNetwork) -> None:
+    """Refuses settings that our networks do not have; what is in no file is as in the published program."""
+    waiting: list[Any] = [network.arguments]
+    while waiting:
+        for name, value in waiting.pop().items():
+            if isinstance(value, dict):
+                waiting.append(value)
+            elif name in SETTINGS and value not in SETTINGS[name]:
+                allowed = " or ".join(str(one) for one in SETTINGS[name])
+                raise ArtifactError(f"`{name}` of a StyleGAN2 must be {allowed}. Received: {str(value)[:60]}")
+    for name, array in network.arrays.items():
+        taps = np.outer(TAPS, TAPS) / np.sum(TAPS) ** 2
+        if re.search(r"resample_filter$|(blur|upsample|skip\.0|conv2\.0)\.kernel$", name):
+            sums = array.sum() if array.shape == taps.shape else 0.0
+            if not sums or np.abs(array / sums - taps).max() > 1e-5:
+                raise ArtifactError(f"{name} of a StyleGAN2 must be the filter {list(TAPS)}. Received: another")
+
+
 def _argument(network: ForeignNetwork, name: str, default: Any) -> Any:
     """A number among the arguments of a network, which come in dicts within dicts."""
     waiting: list[Any] = [network.arguments]
@@ -208,14 +245,20 @@ def _assign(network: keras.Model, arrays: Arrays, origins: dict[str, str], optio
 
 def _measure_average(generator: StyleGAN2Generator, report: LoadReport) -> None:
     mapping = keras.Model(generator.input, generator.get_layer("w").output)
-    latents = np.random.default_rng(0).standard_normal((SAMPLES, generator.latent_dim), np.float32)
-    inputs: Any = tf.constant(latents)
-    if generator.num_classes is not None:
-        inputs = [inputs, tf.range(SAMPLES) % generator.num_classes]
     average = generator.get_layer("styles").average
-    average.assign(tf.reduce_mean(mapping(inputs), axis=0))
-    size = int(np.prod(average.shape))
-    report.add("resized", f"{generator.name}/styles/average", size, f"the mean over {SAMPLES} latents")
+    rng, classes = np.random.default_rng(0), generator.num_classes
+    at_once = max(1, MAX_NUMBERS // max(generator.latent_dim, generator.style_dim))
+    total, count = np.zeros(average.shape), max(1, min(SAMPLES, 100 * at_once))
+    for start in range(0, count, at_once):
+        some = min(at_once, count - start)
+        inputs: Any = tf.constant(rng.standard_normal((some, generator.latent_dim), np.float32))
+        if classes is not None:
+            inputs = [inputs, tf.range(start, start + some) % classes]
+        total += mapping(inputs).numpy().sum(0)
+    average.assign(total / count)
+    report.add(
+        "resized", f"{generator.name}/styles/average", int(np.prod(average.shape)), f"the mean over {count} latents"
+    )
 
 
 def _add_left(report: LoadReport, network: ForeignNetwork, left: list[str]) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfgantl.errors import intact
+from tfgantl.errors import ArtifactError, intact
 
+MAX_COPIES = 2**24  # bytes that one tensor under several names may take
 Arrays = dict[str, np.ndarray]
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -95,6 +96,9 @@ class WeightLayout:
         Raises:
             ArtifactError: If an array cannot be brought into our layout.
         """
+        stored = sum({id(array): array.nbytes for array in arrays.values()}.values())
+        if (named := sum(array.nbytes for array in arrays.values())) > 4 * stored + MAX_COPIES:
+            raise ArtifactError(f"tensors of a StyleGAN2 must have a name each. Received: {named} bytes of {stored}")
         converted: Arrays = {}
         origins, left = {}, []
         largest = max(

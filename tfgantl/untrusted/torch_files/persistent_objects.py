@@ -44,8 +44,9 @@ def read_network(call: Call, values: Values) -> ForeignNetwork:
     if state.get("_init_args"):
         arguments = {**arguments, "_init_args": values.plain(state["_init_args"])}
     arrays: dict[str, np.ndarray] = {}
-    _collect(state, "", values, arrays, 0)
-    return ForeignNetwork(arrays, arguments, kind)
+    settings: dict[str, Any] = {}
+    _collect(state, "", values, arrays, settings, 0)
+    return ForeignNetwork(arrays, {**arguments, "modules": settings} if settings else arguments, kind)
 
 
 def _object(call: Any) -> tuple[str, dict[str, Any]]:
@@ -59,10 +60,22 @@ def _object(call: Any) -> tuple[str, dict[str, Any]]:
     return kind, meta["state"]
 
 
-def _collect(state: dict[str, Any], prefix: str, values: Values, arrays: dict[str, np.ndarray], depth: int) -> None:
-    """Parameters and buffers of a module and of those in it."""
+def _collect(
+    state: dict[str, Any],
+    prefix: str,
+    values: Values,
+    arrays: dict[str, np.ndarray],
+    settings: dict[str, Any],
+    depth: int,
+) -> None:
+    """Parameters and buffers of a module and of those in it, and what a class may have by its own default."""
     if depth > MAX_DEPTH:
         raise ValueError(f"modules nested more than {MAX_DEPTH} deep, or in a circle")
+    clamp, activation = state.get("conv_clamp"), state.get("activation")
+    if type(clamp) in (int, float):
+        settings.setdefault("conv_clamp", clamp)
+    if type(activation) is str and activation != "linear":
+        settings.setdefault("activation", activation[:40])
     for group in ("_parameters", "_buffers"):
         for name, value in _items(state, group):
             if value is not None:
@@ -70,7 +83,7 @@ def _collect(state: dict[str, Any], prefix: str, values: Values, arrays: dict[st
     for name, module in _items(state, "_modules"):
         if module is not None:
             values.spend()
-            _collect(_object(module)[1], joined(prefix, f"{name}."), values, arrays, depth + 1)
+            _collect(_object(module)[1], joined(prefix, f"{name}."), values, arrays, settings, depth + 1)
 
 
 def _items(state: dict[str, Any], group: str) -> list[tuple[str, Any]]:

@@ -78,7 +78,11 @@ class TensorReader:
         storage = self._storage(source, name)
         kind, marks = storage.kind, more[2:]  # behind whether there are gradients, and hooks
         if call.name.endswith("_v3"):
-            kind, marks = (TORCH_TYPES.get(str(more[2]), "") if len(more) > 2 else ""), more[3:]
+            # Text is made of names only: what else may stand here can be of exponential length.
+            kind, marks = (
+                (TORCH_TYPES.get(str(more[2]), "") if len(more) > 2 and type(more[2]) is Name else ""),
+                more[3:],
+            )
         if kind not in TYPES or (storage.kind and storage.kind != kind):
             raise ValueError(f"a tensor {name} without a type of numbers")
         self._refuse_marks(marks)
