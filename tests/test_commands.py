@@ -106,7 +106,7 @@ CLASSIFIER = "--steps 2 --validate_every 2 --labels [0] --seeds 1 --batch_size 8
 SHORTER = {
     "adapt": f"{GAN} --baseline false",
     "pretrain": f"{GAN} --networks.filters [8,6,4]",
-    "pretrain StyleGAN2": f"{GAN} --networks.base 64 --networks.style_dim 4 --networks.latent_dim 4",
+    "pretrain StyleGAN2": f"{GAN} --networks.base 64 --networks.latent_dim 4 --target.image_size 16",
     "extractor": "--steps 2",
     "recognize": f"{CLASSIFIER} --method GANImages --method.gan_steps 2 --method.images 30",
     "recognize --method": CLASSIFIER,
