@@ -1,12 +1,22 @@
 """Layers and optimizers of the package's own compute what those of Keras compute, and files do not tell them apart."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import TINY_DCGAN
 
-from tfgantl.models.layers import BatchNormalization, Conv2D, Conv2DTranspose, convolution
+from tfgantl.errors import ConfigError
+from tfgantl.models.layers import (
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    SpectralConv2D,
+    SpectralDense,
+    convolution,
+)
 from tfgantl.optimizers import Adam
 
 RNG = np.random.default_rng(0)
@@ -211,3 +221,33 @@ def test_adam_goes_on_from_the_state_of_keras_adam():
     weights[0].assign(before)
     ours.apply(gradients, weights)
     np.testing.assert_allclose(weights[0].numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(partial(SpectralConv2D, 6, 3, padding="same"), (4, 8, 8, 3)), (partial(SpectralDense, 6), (4, 5))],
+    ids=["convolution", "dense"],
+)
+def test_spectral_layers_divide_by_the_largest_singular_value(make, shape, use_bias, tmp_path):
+    x = RNG.normal(size=shape).astype(np.float32)
+    inputs = keras.Input(shape[1:])
+    network = keras.Model(inputs, make(use_bias=use_bias, name="spectral")(inputs))
+    layer = network.get_layer("spectral")
+    kernel = layer.kernel.numpy()
+    for _ in range(50):  # the estimate comes closer with each training call, and only with these
+        network(x, training=True)
+    direction = layer.direction.numpy()
+    largest = np.linalg.svd(kernel.reshape(-1, 6), compute_uv=False)[0]
+    plain = keras.ops.conv(x, kernel, padding="same") if len(shape) == 4 else x @ kernel
+    np.testing.assert_allclose(network(x), np.asarray(plain) / largest, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(layer.kernel, kernel)
+    np.testing.assert_array_equal(layer.direction, direction)
+    assert len(network.trainable_variables) == 1 + use_bias
+    with tf.GradientTape() as tape:  # the norm is constant along the kernel, so scaling it changes nothing
+        total = tf.reduce_sum(network(x) ** 2)
+    assert abs(np.sum(tape.gradient(total, layer.kernel.value) * kernel)) < 1e-3 * float(total)
+    network.save(tmp_path / "n.keras")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "n.keras")(x), network(x))
+    with pytest.raises(ConfigError, match="must have no activation of its own. Received: relu"):
+        make(activation="relu")

@@ -1,11 +1,12 @@
 """Importing this module registers all networks with Keras, so that `keras.models.load_model` knows them."""
 
-from tfgantl.models import mined, style_discriminator, stylizer, vgg
+from tfgantl.models import layers, mined, style_discriminator, stylizer, vgg
 from tfgantl.models.families import FAMILIES
 
 NETWORKS = (*(network for family in FAMILIES for network in family.keras_classes()), mined.MinedGenerator)
 LAYERS = (
-    style_discriminator.SpectralConv2D,
+    layers.SpectralConv2D,
+    layers.SpectralDense,
     style_discriminator.StyleDiscriminator,
     stylizer.ConditionalInstanceNorm,
     stylizer.ReflectionPadding,

@@ -3,59 +3,9 @@
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
-from tfgantl.errors import ConfigError
-
-
-@keras.saving.register_keras_serializable(package="tfgantl")
-class SpectralConv2D(layers.Conv2D):
-    """A convolution by its kernel over the largest singular value of that, of which each call takes one estimate.
-
-    It has a bias and no activation. Training carries the estimate on; the kernel itself is left alone, and gradients
-    go through the division.
-
-    Reference:
-        Miyato et al., 2018, https://arxiv.org/abs/1802.05957
-    """
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int] = (1, 1),
-        padding: str = "valid",
-        **kwargs: Any,
-    ):
-        super().__init__(filters, kernel_size, strides, padding, **kwargs)
-        if not self.use_bias or self.activation is not keras.activations.linear:
-            raise ConfigError("SpectralConv2D: must have a bias and no activation. Received: others")
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        super().build(input_shape)
-        self.direction = self.add_weight(
-            shape=(1, self.filters), initializer="random_normal", trainable=False, autocast=False, name="direction"
-        )
-
-    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        kernel = ops.cast(self.kernel, "float32")
-        matrix = ops.reshape(kernel, (-1, self.filters))
-        fixed = ops.stop_gradient(matrix)
-        left = ops.normalize(ops.matmul(self.direction, ops.transpose(fixed)))
-        right = ops.normalize(ops.matmul(left, fixed))
-        if training:
-            self.direction.assign(right)
-        largest = ops.squeeze(ops.matmul(ops.matmul(left, matrix), ops.transpose(right)))
-        return self.convolution_op(inputs, ops.cast(kernel / largest, inputs.dtype)) + self.bias
-
-    # Convolutions of Keras save their kernel and bias only.
-    def save_own_variables(self, store: dict[str, Any]) -> None:
-        super().save_own_variables(store)
-        store["direction"] = self.direction
-
-    def load_own_variables(self, store: dict[str, Any]) -> None:
-        super().load_own_variables(store)
-        self.direction.assign(store["direction"])
+from tfgantl.models.layers import SpectralConv2D
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
