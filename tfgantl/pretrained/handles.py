@@ -192,10 +192,9 @@ def _adopt_pair(arrays: dict[str, np.ndarray], networks: Networks | None, where:
         known = (*OF_DISCRIMINATOR, *OTHERS)
         of_generator = {name: array for name, array in arrays.items() if not name.startswith(known)}
     size, channels, classes = infer_sizes(networks, [a.shape for a in of_generator.values()], where)
-    stored = [sum(array.nbytes for array in part.values()) for part in (of_generator, of_discriminator)]
-    # A tenth may be missing; a discriminator that is not there is as `networks` says.
-    least = [round(stored[0] / 0.8), round(stored[1] / 0.8) if of_discriminator else None]
-    generator, discriminator = build_for(lambda: networks.build(size, channels, classes), least, where)
+    # Some may be missing, as `adopt` says; a discriminator that is not there is as `networks` says.
+    parts = [of_generator, of_discriminator or None]
+    generator, discriminator = build_for(lambda: networks.build(size, channels, classes), parts, where, present=0.8)
     report = adopt(of_generator, generator, where=where)
     if generator_only:
         return generator, None, report

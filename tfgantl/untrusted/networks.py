@@ -3,13 +3,14 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
+import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.untrusted.activations import bytes_of, largest
@@ -166,7 +167,12 @@ def _check_sizes(config: dict[str, Any], stored: int, path: Path) -> int:
         return _check_built(keras.saving.deserialize_keras_object(config, safe_mode=True), stored, path, graph)
 
 
-def build_for(make: Callable[[], Sequence[keras.Model]], stored: Sequence[int | None], where: str) -> list[keras.Model]:
+def build_for(
+    make: Callable[[], Sequence[keras.Model]],
+    arrays: Sequence[Mapping[str, np.ndarray] | None],
+    where: str,
+    present: float = 1.0,
+) -> list[keras.Model]:
     """Builds networks whose sizes were read from the shapes of arrays of a file.
 
     A shape is no evidence of bytes: a side of 0 makes all others free of charge. So they are built in a graph first,
@@ -174,15 +180,17 @@ def build_for(make: Callable[[], Sequence[keras.Model]], stored: Sequence[int | 
 
     Args:
         make: Builds the networks.
-        stored: Bytes of the arrays of each; `None` for one that is not of the file.
+        arrays: What the file holds of each; `None` for one that is not of the file.
         where: Name of the file, for messages.
+        present: Share of the weights that must be in the file, by their bytes.
 
     Raises:
         ArtifactError: If one would be larger than its arrays, or need too much memory.
     """
     with (graph := CountingGraph()).as_default():
-        for network, size in zip(make(), stored, strict=True):
-            _check_built(network, size, Path(where), graph)
+        for network, found in zip(make(), arrays, strict=True):
+            stored = None if found is None else round(sum(array.nbytes for array in found.values()) / present)
+            _check_built(network, stored, Path(where), graph)
     return list(make())
 
 

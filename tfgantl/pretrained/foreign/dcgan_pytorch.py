@@ -77,16 +77,14 @@ def recognise(checkpoint: ForeignCheckpoint, where: str) -> Opened | None:
         notes.append("The discriminator of the file is of another architecture, and was not taken.")
     if found.size > LARGEST:
         raise ArtifactError(f"{where}: a DCGAN must make images of at most {LARGEST} px. Received: {found.size} px")
-    bytes_of = [sum(array.nbytes for array in found.arrays.values()), None]
-    if pair.discriminator is not None and fits:
-        bytes_of[1] = sum(array.nbytes for array in pair.discriminator.arrays.values())
+    of_judge = pair.discriminator.arrays if pair.discriminator is not None and fits else None
     generator, discriminator = build_for(
-        lambda: networks.build(found.size, found.channels, found.classes), bytes_of, where
+        lambda: networks.build(found.size, found.channels, found.classes), [found.arrays, of_judge], where
     )
     report = LoadReport(notes=notes) + adopt(found.arrays, generator, where=where)
-    if pair.discriminator is None or not fits:
+    if of_judge is None:
         return generator, None, report
-    return generator, discriminator, report + adopt(pair.discriminator.arrays, discriminator, where=where)
+    return generator, discriminator, report + adopt(of_judge, discriminator, where=where)
 
 
 def _said(found: Generator) -> str:

@@ -88,7 +88,7 @@ def _made(
         arrays["styles/average"] = np.asarray(checkpoint.arrays["latent_avg"], np.float32).reshape(-1)
         origins["styles/average"] = "latent_avg"
     config = _generator_config(arrays, network)
-    (generator,) = build_for(lambda: [StyleGAN2Generator(**config)], [_bytes(arrays)], "a StyleGAN2")
+    (generator,) = build_for(lambda: [StyleGAN2Generator(**config)], [arrays], "a StyleGAN2")
     report = _assign(generator, arrays, origins, optional=("styles/average",))
     if "styles/average" not in arrays:
         _measure_average(generator, report)
@@ -99,7 +99,7 @@ def _made(
     if judge is not None and judged is not None:
         arrays, origins, left = judged.convert(judge.arrays)
         other = _discriminator_config(arrays, judge)
-        (discriminator,) = build_for(lambda: [StyleGAN2Discriminator(**other)], [_bytes(arrays)], "a StyleGAN2")
+        (discriminator,) = build_for(lambda: [StyleGAN2Discriminator(**other)], [arrays], "a StyleGAN2")
         report += _assign(discriminator, arrays, origins)
         _add_left(report, judge, left)
         same = ("image_size", "channels", "num_classes")
@@ -109,10 +109,6 @@ def _made(
                 f"{[getattr(generator, key) for key in same]} and {[getattr(discriminator, key) for key in same]}"
             )
     return generator, discriminator, report
-
-
-def _bytes(arrays: Arrays) -> int:
-    return sum(array.nbytes for array in arrays.values())
 
 
 def _generator_config(arrays: Arrays, network: ForeignNetwork) -> dict[str, Any]:
