@@ -37,8 +37,8 @@ def load_source(handle: str, networks: Networks | None = None, allow_ops: tuple[
     Args:
         handle: Name of a preset or the directory of one; a run directory (`generator.keras`, `discriminator.keras`);
             a `.keras` file; bare weights (`.weights.h5`, `.npz`); a checkpoint of PyTorch, NVIDIA's or safetensors;
-            the directory of a SavedModel or TF1 hub module; or its address: `https://tfhub.dev/…`,
-            `kaggle://owner/model/framework/variation[/version]`.
+            the directory of a SavedModel or TF1 hub module; or an address: `https://tfhub.dev/…`,
+            `kaggle://owner/model/framework/variation[/version]`, `hf://owner/repository[@revision][/file]`.
         networks: Architecture that bare weights are adopted into, and the variables of a SavedModel; without it, a
             SavedModel is wrapped and trained as it is, and a checkpoint must be of a network that is known. Also that
             of a discriminator to rebuild.

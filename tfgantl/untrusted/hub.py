@@ -1,4 +1,4 @@
-"""Handles on the web, resolved by tensorflow_hub and kagglehub to a directory in their caches."""
+"""Handles on the web, resolved by tensorflow_hub, kagglehub and huggingface_hub to a place in their caches."""
 
 import hashlib
 import os
@@ -8,27 +8,30 @@ import warnings
 from pathlib import Path
 
 from tfgantl.errors import ArtifactError, reason
+from tfgantl.untrusted import hugging_face
 
 KAGGLE = "kaggle://"
 QUIET = 60  # seconds without a byte, after which a download has died
 
 
 def is_remote(handle: str) -> bool:
-    """Whether a handle is a web address, or one of kagglehub."""
-    return handle.startswith(("https://", "http://", KAGGLE))
+    """Whether a handle is a web address, or one of kagglehub or the Hugging Face Hub."""
+    return handle.startswith(("https://", "http://", KAGGLE, hugging_face.SCHEME))
 
 
 def resolve(handle: str, argument: str = "source") -> Path:
-    """Finds the directory of a module, downloading it only if it is not cached.
+    """Finds the directory of a module, or a file, downloading it only if it is not cached.
 
     Args:
-        handle: `https://tfhub.dev/…`, `https://www.kaggle.com/models/…`, or `kaggle://owner/model/framework/variation`
-            and optionally `/version`.
+        handle: `https://tfhub.dev/…`, `https://www.kaggle.com/models/…`, `kaggle://owner/model/framework/variation`
+            and optionally `/version`, or `hf://owner/repository[@revision][/file]`.
         argument: Name of the option that it was given by, for messages.
 
     Raises:
         ArtifactError: If the package that resolves it is not installed, or it is neither cached nor can be downloaded.
     """
+    if handle.startswith(hugging_face.SCHEME):
+        return hugging_face.resolve(handle, argument)
     return (_kaggle if handle.startswith(KAGGLE) else _tensorflow_hub)(handle, argument)
 
 
