@@ -7,6 +7,7 @@ from keras import layers
 
 from tfgantl.errors import ArtifactError
 from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.pipelines.measurement import generate_with
 from tfgantl.pretrained import load_generator
 from tfgantl.pretrained.handles import load_model
 
@@ -64,3 +65,11 @@ def test_classifiers_that_rescale_get_what_they_take(tmp_path, scale, functional
     endpoints = classifier_signatures(load_model(str(tmp_path / "classifier.keras")))
     np.testing.assert_allclose(endpoints["serving_default"](unit)["probabilities"], expected, atol=1e-5)
     assert "features" in endpoints
+
+
+def test_pixels_that_are_not_finite_are_not_measured_as_black():
+    latents = keras.Input((4,))
+    beyond = layers.Rescaling(1e38)(layers.Rescaling(1e38)(layers.Dense(16)(latents)))
+    images = layers.Activation("tanh")(layers.Reshape((4, 4, 1))(layers.Subtract()([beyond, beyond])))
+    with pytest.raises(ArtifactError, match="a generator must make finite pixels. Received: NaN or infinity"):
+        generate_with(keras.Model(latents, images), None, 8, seed=0)

@@ -187,6 +187,15 @@ def test_a_wrapped_module_trains_its_generator_and_nothing_else(tmp_path, compil
     assert np.abs(images_of(generator) - images).max() > 1e-3  # the signature reads what the optimizer wrote
 
 
+def test_a_file_of_a_wrapped_generator_names_what_is_trained(tmp_path):
+    generator = WrappedGenerator(tf1_hub_module(tmp_path / "module"), trainable=".*fc/.*")
+    config = generator.get_config()
+    again = WrappedGenerator.from_config(config)
+    assert [v.path for v in again.trainable_variables] == ["generator/fc/kernel"] == config["trainable"]
+    with pytest.raises(ArtifactError, match="`trainable` of a file must be a list of names. Received: a pattern"):
+        WrappedGenerator.from_config({**config, "trainable": "(a|aa)+"})
+
+
 @pytest.mark.parametrize("make", [tf1_hub_module, tf2_module])
 def test_a_wrapped_generator_survives_files_copies_and_export(tmp_path, make):
     generator = WrappedGenerator(make(tmp_path / "module"))

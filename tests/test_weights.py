@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from conftest import moved, numpy_weights
@@ -38,6 +39,17 @@ def test_presets_keep_half_precision_weights_by_name(make_gan, tmp_path):
     np.savez(tmp_path / "tiny" / "weights.npz", **arrays)
     with pytest.raises(ArtifactError, match="missing .'generator/block0_dense/kernel'"):
         load_preset(tmp_path / "tiny")
+
+
+def test_a_preset_may_be_of_plain_networks(tmp_path):
+    z, x = keras.Input((4,)), keras.Input((2, 2, 1))
+    images = keras.layers.Reshape((2, 2, 1))(keras.layers.Dense(4, activation="tanh")(z))
+    generator = keras.Model(z, images, name="generator")
+    discriminator = keras.Model(x, keras.layers.Dense(1)(keras.layers.Flatten()(x)), name="discriminator")
+    save_preset(tmp_path / "plain", generator, discriminator, {})
+    again, _ = load_preset(tmp_path / "plain")
+    noise = np.ones((3, 4), np.float32)
+    np.testing.assert_allclose(again(noise), generator(noise), atol=1e-3)
 
 
 def test_the_shipped_preset_is_small_and_loads():

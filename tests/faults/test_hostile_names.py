@@ -1,6 +1,7 @@
 """Names from files can hold whatever steers a terminal: they are shown escaped, everywhere."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -85,6 +86,17 @@ def test_a_model_card_shows_names_as_they_are(tmp_path):
     page = (tmp_path / "model_card.md").read_text()
     assert is_safe(page) and page.count("<script") == 1 and "`'x' | <script>" in page  # in a code span
     assert page.count("](http") == 1 and "&#60;script&#62;" in page
+
+
+def test_nothing_else_in_a_model_card_is_markup_either(tmp_path):
+    evil = "**\n\n<img src=x> [a](javascript:b) |"
+    facts = {
+        "name": "tiny", "signatures": {evil: {"inputs": {evil: ("float32", [None, 4])}, "outputs": {}}},
+        "metrics": {evil: 0.5}, "baseline": {evil: 1.5}, "verdict": evil, "class_names": [evil], "transfer": "FineTune",
+    }  # fmt: skip
+    write_model_card(tmp_path, facts)
+    page = re.sub("`[^`]*`", "", (tmp_path / "model_card.md").read_text())  # code spans show what they hold
+    assert not re.search(r"<img|\]\(|\*\*\\", page) and "0.5 | 1.5 |" in page
 
 
 def test_a_message_is_one_line_whatever_a_name_holds(make_gan, tmp_path, capsys):

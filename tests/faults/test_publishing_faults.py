@@ -15,6 +15,7 @@ from tfgantl.export import directory as versions
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check
 from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
+from tfgantl.export.manifest import read_manifest
 from tfgantl.export.publish import publish
 from tfgantl.pipelines.export import main as export
 from tfgantl.training.run_directory import RunDirectory, read_log, read_result
@@ -141,9 +142,31 @@ def test_a_log_with_lines_that_are_no_records_is_read(generator, tmp_path, line,
 
 def test_a_result_that_somebody_has_edited_is_no_traceback(generator, tmp_path):
     generator.save(tmp_path / "generator.keras")
-    result = {"run": "result", "name": 3, "verdict": "x", "metrics": {"ckid": "y", "cfid": 2}, "baseline": [1]}
+    result = {
+        "run": "result", "name": 3, "verdict": "x", "baseline": [1],
+        "metrics": {"ckid": "y", "cfid": 2, "recall": 10**400, "coverage": float("nan")},
+    }  # fmt: skip
     (tmp_path / "metrics.jsonl").write_text(json.dumps(result))
     assert export(["--model", str(tmp_path), "--export_dir", str(tmp_path / "model")]) == 0
+    assert read_manifest(tmp_path / "model" / "1")["metrics"] == {"cfid": 2}
+
+
+@pytest.mark.parametrize("edited", [{"created": [1]}, {"verdict": {"a": 1}}, {"signatures": [[1, 2], ["a", 3]]}])
+def test_a_manifest_that_somebody_has_edited_is_no_traceback(tmp_path, capsys, edited):
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "model" / "1" / "manifest.json").write_text(json.dumps({"files": {}, **edited}))
+    assert export(["--list", str(tmp_path / "model")]) == 0
+    assert "without a manifest" in capsys.readouterr().out
+
+
+def test_files_for_serving_are_not_written_through_a_link(generator, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "model" / "deploy").symlink_to(tmp_path / "home")
+    with pytest.raises(RunError, match="deploy: must be a directory of the model. Received: a link"):
+        publish(generator, tmp_path / "model")
+    assert not list((tmp_path / "home").iterdir()) and not versions_in(tmp_path / "model")
 
 
 def test_two_exports_at_one_time_get_two_numbers(tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
+from tfgantl.errors import RunError
 from tfgantl.export.warmup import BATCHES
 from tfgantl.files import Replacing
 
@@ -28,6 +29,16 @@ def write_deployment(directory: Path) -> Path:
             with Replacing(target / file) as temporary:
                 temporary.write_text(page)
     return target
+
+
+def check_deployment(directory: Path) -> None:
+    """Refuses to write through a link.
+
+    Raises:
+        RunError: If `directory/deploy` is one.
+    """
+    if (directory / "deploy").is_symlink():
+        raise RunError(f"{directory / 'deploy'}: must be a directory of the model. Received: a link")
 
 
 def _dns(name: str) -> str:

@@ -9,6 +9,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.versions import versions
 
 NAME = "manifest.json"
+TEXTS = ("created", "name", "source", "target", "transfer", "verdict")  # what is shown of it
 
 
 def write_manifest(directory: Path, facts: dict) -> None:
@@ -35,7 +36,10 @@ def read_manifest(directory: Path) -> dict:
     """
     try:
         manifest = json.loads((directory / NAME).read_text())
-        return {**manifest, "files": dict(manifest["files"]), "signatures": dict(manifest.get("signatures", {}))}
+        for key, kind in {"files": dict, "signatures": dict | None, **dict.fromkeys(TEXTS, str | None)}.items():
+            if not isinstance(manifest.get(key), kind):
+                raise TypeError(f"another type of `{key}`")
+        return {"signatures": {}, **manifest}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{directory}: must hold an intact {NAME}. Received: {error}") from error
 

@@ -17,17 +17,25 @@ def write_model_card(directory: Path, facts: dict) -> None:
         facts: `name` and `signatures`, and as far as they are known `source`, `target`, `transfer`, `shots`, `metrics`,
             `baseline`, `verdict`, `extractor`, `classes`.
     """
-    environment = Environment(loader=PackageLoader("tfgantl", "templates"), trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"plain": _plain, "code": _code}
+    environment = Environment(
+        loader=PackageLoader("tfgantl", "templates"), trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
+    environment.filters |= {"code": _code}
     page = environment.get_template("model_card.md.j2").render(facts=facts, versions=versions())
     (directory / "model_card.md").write_text(page)
 
 
-def _code(text: object) -> str:
+class _CodeSpan(str):
+    """Markdown of our own, which is not escaped."""
+
+
+def _code(text: object) -> _CodeSpan:
     """A code span, which nothing in the text can end."""
-    return f"`{printable(text).replace('`', chr(39))}`"
+    return _CodeSpan(f"`{printable(text).replace('`', chr(39)).replace('|', '/')}`")
 
 
-def _plain(text: object) -> str:
-    """Text that Markdown shows as it is, and that cannot end a code span, a cell or a paragraph."""
+def _shown(text: object) -> str:
+    """Whatever the template inserts: text that Markdown shows as it is, and that cannot end a cell or a paragraph."""
+    if isinstance(text, _CodeSpan):
+        return text
     return re.sub(r"[\\`|<>\[\]*_#]", lambda found: f"&#{ord(found[0])};", printable(text))

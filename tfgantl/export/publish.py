@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, RunError, is_out_of_memory
 from tfgantl.export.check import check_in_fresh_process
-from tfgantl.export.deployment import write_deployment
+from tfgantl.export.deployment import check_deployment, write_deployment
 from tfgantl.export.directory import check_versions, flush, published_by, rename_to_next, temporary_version
 from tfgantl.export.examples import example_inputs, write_examples
 from tfgantl.export.kinds import signatures_for
@@ -65,6 +65,7 @@ def publish(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         check_versions(directory)
+        check_deployment(directory)
         if facts.get("run"):
             facts = {**facts, "weights": weights_hash(network)}
         version = published_by(directory, facts.get("run"), facts.get("weights"))

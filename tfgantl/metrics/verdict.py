@@ -8,6 +8,7 @@ import numpy as np
 from tfgantl.metrics.distances import subset_kernel_distances
 
 ENOUGH = 20  # test images
+OUTCOMES = ("positive", "neutral", "negative", "inconclusive")
 MATTERS = 0.5  # of the larger distance: a difference of this size matters, as a halved distance does
 
 

@@ -265,17 +265,22 @@ def _name_of(model: Path) -> str:
 
 def _measured(result: dict) -> dict:
     """What the log of a run says of its result, as far as it is what this package writes: anybody can edit it."""
+    from tfgantl.metrics.verdict import OUTCOMES
     from tfgantl.training.class_names import class_names_of
 
-    facts: dict = {}
+    facts: dict = {"class_names": class_names_of(result)}
     for key in ("metrics", "baseline"):
         if isinstance(result.get(key), dict):
-            facts[key] = {name: value for name, value in result[key].items() if isinstance(value, int | float | None)}
-    facts["class_names"] = class_names_of(result)
+            facts[key] = {name: value for name, value in result[key].items() if value is None or _is_number(value)}
     verdict = result.get("verdict")
-    if isinstance(verdict, dict) and isinstance(verdict.get("outcome"), str):
+    if isinstance(verdict, dict) and verdict.get("outcome") in OUTCOMES:
         facts["verdict"] = verdict["outcome"]
     return facts
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that a float can hold."""
+    return isinstance(value, int | float) and abs(value) < sys.float_info.max
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from tfgantl.data import Examples
+from tfgantl.errors import ArtifactError
 from tfgantl.gan import GAN
 from tfgantl.images import to_uint8
 from tfgantl.metrics.evaluation import Evaluator, labels_like
@@ -54,8 +55,12 @@ class EvaluationSet:
         return cls(train, test, gan.latents(samples, seed, Stream.EVALUATION), labels, gan.num_classes)
 
     def generate(self, gan: GAN) -> np.ndarray:
-        """The images that are measured, uint8 (samples, side, side, channels)."""
-        return to_uint8(gan.generate(self.latents, self.labels))
+        """The images that are measured, uint8 (samples, side, side, channels).
+
+        Raises:
+            ArtifactError: If a pixel is not finite.
+        """
+        return finite_pixels(gan.generate(self.latents, self.labels))
 
     def evaluator(self, extractor: Extractor, seed: int, classifier_steps: int) -> Evaluator:
         """Measures generated images against these."""
@@ -95,6 +100,16 @@ def generate_with(generator: keras.Model, labels: np.ndarray | None, samples: in
         labels: int (samples,) for a conditional generator, else `None`.
         samples: Number of generated images.
         seed: Of the latents.
+
+    Raises:
+        ArtifactError: If a pixel is not finite.
     """
     noise = latents(samples, generator.inputs[0].shape[-1], seed)
-    return to_uint8(predict(generator, noise if labels is None else [noise, labels]))
+    return finite_pixels(predict(generator, noise if labels is None else [noise, labels]))
+
+
+def finite_pixels(images: np.ndarray) -> np.ndarray:
+    """Maps generated images to uint8, and refuses NaN, which would be measured as black."""
+    if not np.isfinite(images).all():
+        raise ArtifactError("a generator must make finite pixels. Received: NaN or infinity")
+    return to_uint8(images)

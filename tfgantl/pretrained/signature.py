@@ -127,11 +127,14 @@ class SignatureLayer(keras.layers.Layer):
         if not any(learns for _, learns in self._names.values()):
             raise ArtifactError(f"{self.where}: the signature must read variables, to be trained. Received: none")
 
-    def set_trainable(self, pattern: str) -> list[str]:
-        matching = [name for name, (_, learns) in self._names.items() if learns and re.fullmatch(pattern, name)]
+    def set_trainable(self, chosen: str | list[str]) -> list[str]:
+        def is_chosen(name: str) -> bool:
+            return name in chosen if isinstance(chosen, list) else re.fullmatch(chosen, name) is not None
+
+        matching = [name for name, (_, learns) in self._names.items() if learns and is_chosen(name)]
         if not matching:
             names = ", ".join([name for name, (_, learns) in self._names.items() if learns][:6])
-            raise ArtifactError(f"`trainable` must match the name of a variable, such as {names}. Received: {pattern}")
+            raise ArtifactError(f"`trainable` must match the name of a variable, such as {names}. Received: {chosen}")
         self._chosen = set(matching)
         self.trainable = self.trainable
         return matching

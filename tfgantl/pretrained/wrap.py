@@ -10,6 +10,8 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.signature import SignatureLayer, allowed_before, digest
 
+ALL = ".*"
+
 
 @keras.saving.register_keras_serializable(package="tfgantl")
 class WrappedGenerator(keras.Model):
@@ -36,7 +38,7 @@ class WrappedGenerator(keras.Model):
             given.
         latents: What the module expects, `normal` or `uniform` in [-1, 1]; it is called with normal noise either way.
         truncation: Value of every scalar input.
-        trainable: Regular expression that the name of a variable must match to be trained.
+        trainable: Regular expression that the name of a variable must match to be trained, or a list of names.
         allow_ops: Operations that are trusted here.
         dtype: Must be there for Keras; the module computes in what it was made with.
 
@@ -58,7 +60,7 @@ class WrappedGenerator(keras.Model):
         output_range: tuple[float, float] | None = None,
         latents: str = "normal",
         truncation: float = 1.0,
-        trainable: str = ".*",
+        trainable: str | list[str] = ALL,
         allow_ops: tuple[str, ...] = (),
         dtype: str = "float32",
         name: str = "generator",
@@ -67,7 +69,7 @@ class WrappedGenerator(keras.Model):
         if latents not in ("normal", "uniform"):
             raise ArtifactError(f"`latents` must be normal or uniform. Received: {latents}")
         module = SignatureLayer(Path(directory), signature, output, truncation, tuple(allow_ops))
-        module.set_trainable(trainable)
+        chosen = module.set_trainable(trainable)
         # === Functional Model ===
         noise = keras.Input((module.latent_dim,), name="latents")
         x = UniformNoise(name="uniform_latents", dtype="float32")(noise) if latents == "uniform" else noise
@@ -95,7 +97,7 @@ class WrappedGenerator(keras.Model):
             "output_range": [float(low), float(high)],
             "latents": latents,
             "truncation": truncation,
-            "trainable": trainable,
+            "trainable": trainable if trainable == ALL else chosen,
         }
         self.hidden_dtype = dtype
 
@@ -111,8 +113,8 @@ class WrappedGenerator(keras.Model):
         Raises:
             ArtifactError: If none matches; the message lists some.
         """
-        self.module_config["trainable"] = pattern
-        return self.get_layer("module").set_trainable(pattern)
+        matching = self.module_config["trainable"] = self.get_layer("module").set_trainable(pattern)
+        return matching
 
     def get_config(self) -> dict[str, Any]:
         return {**self.module_config, "dtype": self.hidden_dtype, "name": self.name}
@@ -121,6 +123,9 @@ class WrappedGenerator(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> "WrappedGenerator":
         """The same architecture with fresh weights; nothing is loaded if the module is not what it was."""
         config = dict(config)
+        if isinstance(config.get("trainable"), str) and config["trainable"] != ALL:
+            # A pattern from a file can take years to match.
+            raise ArtifactError("`trainable` of a file must be a list of names. Received: a pattern")
         expected = config.pop("digest", None)
         directory = Path(config["directory"])
         if not (directory / "saved_model.pb").is_file() or digest(directory) != expected:

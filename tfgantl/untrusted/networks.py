@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,8 @@ def check_network(config: dict, stored: int, path: Path) -> None:
 
 
 def uncompiled(config: dict) -> dict:
-    """A configuration without losses, metrics and optimizers, which nothing here needs."""
-    return {key: value for key, value in config.items() if key != "compile_config"}
+    """A copy of a configuration without losses, metrics and optimizers; a copy, since Keras empties what it reads."""
+    return {key: deepcopy(value) for key, value in config.items() if key != "compile_config"}
 
 
 def _check_parts(config: Any, path: Path) -> None:
