@@ -31,7 +31,7 @@ class _CodeSpan(str):
 
 def _code(text: object) -> _CodeSpan:
     """A code span, which nothing in the text can end."""
-    return _CodeSpan(f"`{printable(text).replace('`', chr(39)).replace('|', '/')}`")
+    return _CodeSpan(f"`{printable(text).replace('`', chr(39))}`")
 
 
 def _shown(text: object) -> str:
