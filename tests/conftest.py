@@ -28,7 +28,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, StyleGAN2
 from tfgantl.models.adapters.base import run
-from tfgantl.models.stylegan2.image_layers import Noise
+from tfgantl.models.layers import Noise
 from tfgantl.models.vgg import vgg16
 from tfgantl.optimizers import Adam
 from tfgantl.training.run_directory import RunDirectory
