@@ -26,9 +26,9 @@ from tensorflow.python.util import tf_stack
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
-from tfgantl.models import DCGAN, MLP, StyleGAN2
+from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
 from tfgantl.models.adapters.base import run
-from tfgantl.models.stylegan2.image_layers import Noise
+from tfgantl.models.layers import Noise
 from tfgantl.models.vgg import vgg16
 from tfgantl.optimizers import Adam
 from tfgantl.training.run_directory import RunDirectory
@@ -50,10 +50,14 @@ TINY_MLP = MLP(latent_dim=4, units=8, label_dim=2)
 TINY_STYLEGAN2 = StyleGAN2(
     latent_dim=4, style_dim=5, mapping_layers=2, label_layers=1, base=32, most=6, style_mixing=0.5
 )
+TINY_SNGAN = SNGAN(latent_dim=4, width=4, most=6, label_dim=2)
+TINY_FASTGAN = FastGAN(latent_dim=4, width=4, most=6, label_dim=2)
 TINY = {
     "DCGAN": TINY_DCGAN,
     "MLP": TINY_MLP,
     "StyleGAN2": TINY_STYLEGAN2,
+    "SNGAN": TINY_SNGAN,
+    "FastGAN": TINY_FASTGAN,
 }  # one for each of `FAMILIES`, which a test compares
 
 
@@ -182,6 +186,11 @@ def moved(network, before):
 def fixed(network):
     """Paths of weights that no training moves: maps of noise."""
     return {layer.map.path for layer in network._flatten_layers() if isinstance(layer, Noise)}
+
+
+def directions(network):
+    """Paths of directions of spectral norms, which training need not move once they are found."""
+    return {layer.direction.path for layer in network._flatten_layers() if hasattr(layer, "direction")}
 
 
 @pytest.fixture

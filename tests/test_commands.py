@@ -107,6 +107,7 @@ SHORTER = {
     "adapt": f"{GAN} --baseline false",
     "pretrain": f"{GAN} --networks.filters [8,6,4]",
     "pretrain StyleGAN2": f"{GAN} --networks.base 64 --networks.latent_dim 4 --target.image_size 16",
+    "pretrain FastGAN": f"{GAN} --networks.width 2 --networks.most 4 --target.image_size 16",
     "extractor": "--steps 2",
     "recognize": f"{CLASSIFIER} --method GANImages --method.gan_steps 2 --method.images 30",
     "recognize --method": CLASSIFIER,

@@ -13,6 +13,9 @@ from tfgantl.models.layers import (
     BatchNormalization,
     Conv2D,
     Conv2DTranspose,
+    DoublingConv2D,
+    GatedLinearUnit,
+    HalvingSpectralConv2D,
     SpectralConv2D,
     SpectralDense,
     convolution,
@@ -247,7 +250,50 @@ def test_spectral_layers_divide_by_the_largest_singular_value(make, shape, use_b
     with tf.GradientTape() as tape:  # the norm is constant along the kernel, so scaling it changes nothing
         total = tf.reduce_sum(network(x) ** 2)
     assert abs(np.sum(tape.gradient(total, layer.kernel.value) * kernel)) < 1e-3 * float(total)
+    layer.kernel.assign(RNG.normal(size=kernel.shape))
+    network.trainable = False  # as batch normalisation, a frozen layer keeps what it has measured
+    network(x, training=True)
+    np.testing.assert_array_equal(layer.direction, direction)
     network.save(tmp_path / "n.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "n.keras")(x), network(x))
     with pytest.raises(ConfigError, match="must have no activation of its own. Received: relu"):
         make(activation="relu")
+
+
+@pytest.mark.parametrize("side", [1, 3, 5])
+def test_convolutions_joined_with_a_change_of_the_side_are_those_two_in_turn(side):
+    x = tf.constant(RNG.normal(size=(2, 6, 4, 3)).astype(np.float32))
+    larger, smaller = keras.layers.UpSampling2D(), keras.layers.AveragePooling2D(2)
+    plain = keras.layers.Conv2D(5, side, padding="same", activation="tanh")
+    spectral = SpectralConv2D(5, side, padding="same")
+    for joined, parts in (
+        (DoublingConv2D(5, side, activation="tanh"), (larger, plain)),
+        (HalvingSpectralConv2D(5, side), (spectral, smaller)),
+    ):
+        shape = joined.compute_output_shape(x.shape)
+        joined = type(joined).from_config(joined.get_config())
+        joined.build(x.shape)
+        for layer in parts:
+            layer.build((None, None, None, 3))
+        layer = next(layer for layer in parts if layer.weights)
+        weights = [RNG.normal(size=w.shape) for w in joined.weights]
+        joined.set_weights(weights)
+        layer.set_weights(weights)
+        seen = []
+        for make in (joined, lambda x, parts=parts: parts[1](parts[0](x))):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = make(x)
+                total = tf.reduce_sum(tf.sin(y))
+            kernel = joined.kernel if make is joined else layer.kernel
+            seen.append((y, *tape.gradient(total, [x, kernel.value])))
+        assert seen[0][0].shape == shape
+        assert_close(*seen, 1e-5)
+    with pytest.raises(ConfigError, match="`kernel_size` must be odd. Received: .4, 4."):
+        DoublingConv2D(2, 4)
+
+
+def test_half_of_the_channels_gate_the_others():
+    x = RNG.normal(size=(2, 3, 3, 4)).astype(np.float32)
+    expected = x[..., :2] / (1 + np.exp(-x[..., 2:]))
+    np.testing.assert_allclose(GatedLinearUnit()(x), expected, rtol=1e-5)

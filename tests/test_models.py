@@ -9,7 +9,7 @@ from tfgantl.models.classifier import small_cnn
 from tfgantl.models.copies import float32_copy
 from tfgantl.models.registration import NETWORKS
 
-SPECS = {name: (spec, 16 if name == "StyleGAN2" else 28) for name, spec in TINY.items()} | {
+SPECS = {name: (spec, 16 if name in ("StyleGAN2", "FastGAN") else 28) for name, spec in TINY.items()} | {
     "DCGAN 32 px": (DCGAN(4, (8, 6, 4), (2, 2, 2)), 32),
     "DCGAN 64 px": (DCGAN(4, (8, 6, 6, 4), (2, 2, 2, 2)), 64),
 }

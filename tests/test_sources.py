@@ -99,7 +99,7 @@ def test_bare_weights_need_an_architecture_that_fits_them(make_gan, tmp_path):
         pass
 
     Other.__abstractmethods__ = frozenset()
-    with pytest.raises(ConfigError, match="must be DCGAN, MLP or StyleGAN2"):
+    with pytest.raises(ConfigError, match="must be DCGAN, MLP, StyleGAN2, SNGAN or FastGAN"):
         load_source(str(tmp_path / "pair.npz"), networks=Other())
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from tfgantl.api import adapt, evaluate, load_generator, load_source, pretrain, publish, recognize, stylize
     from tfgantl.data import Arrays, Folder, HandwrittenDigits, RenderedDigits, Tfds
     from tfgantl.gan import GAN
-    from tfgantl.models import DCGAN, MLP
+    from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
 
 __version__ = "0.2.0"
 
 __all__ = [
-    "DCGAN", "GAN", "MLP", "Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds", "__version__", "adapt",
-    "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognition", "recognize", "stylize",
-    "transfer",
+    "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits", "StyleGAN2",
+    "Tfds", "__version__", "adapt", "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognition",
+    "recognize", "stylize", "transfer",
 ]  # fmt: skip
 
 _MODULES = {
@@ -33,7 +33,7 @@ _MODULES = {
     ),
     "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),
     "tfgantl.gan": ("GAN",),
-    "tfgantl.models": ("DCGAN", "MLP"),
+    "tfgantl.models": ("DCGAN", "MLP", "SNGAN", "FastGAN", "StyleGAN2"),
 }  # fmt: skip
 _PACKAGES = ("recognition", "transfer")
 

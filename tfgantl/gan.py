@@ -189,12 +189,13 @@ class GAN(NetworkPair):
         fake_logits: tf.Tensor,
     ) -> tf.Tensor:
         """Sum of all that is added to the adversarial loss of the discriminator."""
+        augmented = self.augmented(images, StepStream.D_REAL)
         total = self.transfer.discriminator_penalty(self, images, labels)
+        total += self.self_supervision(augmented, labels, self.seeds(StepStream.SELF_SUPERVISION))
         for regularizer in self.regularizers:
             total += regularizer.penalty(real_logits, fake_logits)
         if self.r1:
             # Lazily: only some steps pay for second derivatives.
-            augmented = self.augmented(images, StepStream.D_REAL)
             total += tf.cond(
                 self.step % self.r1_every == 0,
                 lambda: self.r1 * self.r1_every * losses.r1_penalty(lambda x: critic(images=x), augmented),
@@ -202,8 +203,8 @@ class GAN(NetworkPair):
             )
         if self.gradient_penalty:
             mix = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), self.seeds(StepStream.D_MIX))
-            real, fake = self.augmented(images, StepStream.D_REAL), self.augmented(fakes, StepStream.D_FAKE)
-            total += self.gradient_penalty * losses.gradient_penalty(lambda x: critic(images=x), real, fake, mix)
+            fake = self.augmented(fakes, StepStream.D_FAKE)
+            total += self.gradient_penalty * losses.gradient_penalty(lambda x: critic(images=x), augmented, fake, mix)
         return total
 
     def apply(

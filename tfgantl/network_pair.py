@@ -72,6 +72,20 @@ class NetworkPair(keras.Model):
         """Float32 logits of the discriminator, with its adapters."""
         return run(self.discriminator, self.inputs(images, labels), self.d_adapters, training)
 
+    def self_supervision(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor | float:
+        """What a discriminator loses that learns more of real images than to tell them from others; 0 for most.
+
+        Such a discriminator names the outputs that it learns from, `supervised_maps`, and has a method
+        `self_supervision` of (images, these maps, seed).
+        """
+        if not hasattr(self.discriminator, "self_supervision"):
+            return 0.0
+        inputs, outputs = self.discriminator.inputs, self.discriminator.outputs
+        # A pass of its own, since a transfer method may make the logits otherwise. With the logits, as adapters expect.
+        network = keras.Model(inputs, [*self.discriminator.supervised_maps, *outputs])
+        maps = run(network, self.inputs(images, labels), self.d_adapters)[: -len(outputs)]
+        return self.discriminator.self_supervision(images, maps, seed)
+
     def call(self, inputs: tf.Tensor | list[tf.Tensor], training: bool = False) -> tf.Tensor:
         """Images of the averaged generator for latents, or for `[latents, labels]`, whatever `training` says."""
         return self.ema_generator(inputs, training=False)

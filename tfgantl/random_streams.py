@@ -59,6 +59,7 @@ class StepStream(IntEnum):
     TEST_LATENTS = 8  # of the fakes of `GAN.evaluate`; its step is the number of images seen
     SOURCE_LATENTS = 9  # of the images of a source that a discriminator is rebuilt from
     PATH_NOISE = 10  # that images are multiplied by to measure path lengths
+    SELF_SUPERVISION = 11  # which part of real images a discriminator reconstructs
 
 
 def latents(count: int, latent_dim: int, seed: int, stream: Stream = Stream.SAMPLES) -> np.ndarray:

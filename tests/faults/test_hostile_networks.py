@@ -15,8 +15,11 @@ from modules import tf2_module
 from tfgantl import keras_objects
 from tfgantl.errors import ArtifactError
 from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from tfgantl.models.fastgan.discriminator import FastGANDiscriminator
+from tfgantl.models.fastgan.generator import FastGANGenerator
 from tfgantl.models.mined import MinedGenerator
 from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
+from tfgantl.models.sngan import SNGANDiscriminator, SNGANGenerator
 from tfgantl.models.style_discriminator import StyleDiscriminator
 from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
 from tfgantl.models.stylegan2.generator import StyleGAN2Generator
@@ -165,6 +168,10 @@ NETWORKS = [
     lambda n: StyleDiscriminator(2, 1),
     lambda n: StyleGAN2Generator(16 * 4**n, 1, 2, 2, mapping_layers=n, base=16, most=2, num_classes=2),
     lambda n: StyleGAN2Discriminator(16 * 4**n, 1, base=16, most=2, num_classes=2, label_layers=n),
+    lambda n: SNGANGenerator(2 * 8**n, 1, 2, 1, 2, num_classes=2),
+    lambda n: SNGANDiscriminator(2 * 8**n, 1, 1, 2, num_classes=2),
+    lambda n: FastGANGenerator(2 * 8**n, 1, 2, 1, 2, num_classes=2),
+    lambda n: FastGANDiscriminator(2 * 8**n, 1, 1, 2, num_classes=2),
     lambda n: Stylizer(2, 1, n),
     lambda n: MinedGenerator(MLPGenerator(8, 1, 2), 2),
 ]

@@ -31,7 +31,10 @@ def generator_inputs(
 
 
 def discriminator_outputs(
-    images: keras.KerasTensor, features: keras.KerasTensor, num_classes: int | None
+    images: keras.KerasTensor,
+    features: keras.KerasTensor,
+    num_classes: int | None,
+    dense: type[layers.Dense] = layers.Dense,
 ) -> tuple[Inputs, keras.KerasTensor]:
     """Ends a discriminator.
 
@@ -39,12 +42,13 @@ def discriminator_outputs(
         images: Symbolic input images.
         features: Symbolic features (batch, units).
         num_classes: Number of classes, or `None`.
+        dense: Class of the dense unit.
 
     Returns:
         `(inputs, logits)` of the functional model; logits are float32 (batch, 1): one dense unit, plus the inner
         product of the features with the embedding of the label.
     """
-    logits = layers.Dense(1, name="logits", dtype="float32")(features)
+    logits = dense(1, name="logits", dtype="float32")(features)
     if num_classes is None:
         return images, logits
     labels = keras.Input((), dtype="int32", name="labels")

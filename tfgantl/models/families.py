@@ -6,17 +6,20 @@ A family of another package needs no line: its specification is a subclass of `N
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tfgantl.models.specifications.base import Networks
 from tfgantl.models.specifications.dcgan import DCGAN
+from tfgantl.models.specifications.fastgan import FastGAN
 from tfgantl.models.specifications.mlp import MLP
+from tfgantl.models.specifications.sngan import SNGAN
 from tfgantl.models.specifications.stylegan2 import StyleGAN2
 
 if TYPE_CHECKING:
     import keras
 
-FAMILIES: tuple[type[Networks], ...] = (DCGAN, MLP, StyleGAN2)
+FAMILIES: tuple[type[Networks], ...] = (DCGAN, MLP, StyleGAN2, SNGAN, FastGAN)
 
 
 def family_of(network: keras.Model) -> type[Networks] | None:
@@ -30,7 +33,7 @@ def family_of(network: keras.Model) -> type[Networks] | None:
     return next((family for family in families if type(network) in family.keras_classes()), None)
 
 
-def family_names() -> str:
-    """Names of the listed families, for messages."""
-    *others, last = (family.__name__ for family in FAMILIES)
+def family_names(families: Iterable[type[Networks]] = FAMILIES) -> str:
+    """Names of the listed families, or of some of them, for messages."""
+    *others, last = (family.__name__ for family in families)
     return f"{', '.join(others)} or {last}"

@@ -20,7 +20,7 @@ Part = Callable[["Structure"], "list[Layer]"]
 
 def everything(structure: Structure) -> list[Layer]:
     """All layers."""
-    return list(structure.network.layers)
+    return list(structure.network._flatten_layers(include_self=False, recursive=False))  # also those beside the graph
 
 
 def all_but_norms(structure: Structure) -> list[Layer]:

@@ -5,6 +5,10 @@ from tfgantl.models.families import FAMILIES
 
 NETWORKS = (*(network for family in FAMILIES for network in family.keras_classes()), mined.MinedGenerator)
 LAYERS = (
+    layers.DoublingConv2D,
+    layers.GatedLinearUnit,
+    layers.HalvingSpectralConv2D,
+    layers.Noise,
     layers.SpectralConv2D,
     layers.SpectralDense,
     style_discriminator.StyleDiscriminator,

@@ -11,6 +11,7 @@ from keras import layers
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.kernels import Kernel, is_kernel_layer, keras_kernels
+from tfgantl.models.layers import Noise
 
 NORMALISATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
 # What may stand behind the feature of a block, and belongs to the block all the same.
@@ -147,6 +148,40 @@ def structure_of(network: keras.Model) -> Structure:
         kernels=tuple(keras_kernels(network)),
         label_tables=label_tables(network),
         latent_inputs=() if takes_images or not blocks else _latent_inputs(network, blocks[0].layers),
+        core=network,
+    )
+
+
+def structure_of_named_blocks(network: keras.Model, beside: tuple[keras.layers.Layer, ...] = ()) -> Structure:
+    """Reads a network whose blocks cannot be told from its graph, since shortcuts pass their normalisations by.
+
+    Args:
+        network: One whose layers are named `block…_…`, in the order of the blocks, `to_images…` or `logits`, and
+            `label_projection`; what has another name has no weights, or embeds labels.
+        beside: Layers of the network that its output does not depend on; they count as outputs, and are not adapted.
+    """
+    groups: dict[str, list[keras.layers.Layer]] = {}
+    ends: list[keras.layers.Layer] = []
+    for layer in network.layers:
+        if layer.name.startswith("block"):
+            groups.setdefault(layer.name.partition("_")[0], []).append(layer)
+        elif layer.name.startswith(("to_images", "logits", "label_projection")) and layer.weights:
+            ends.append(layer)
+    blocks = tuple(Block(tuple(group), _feature(group)) for group in groups.values())
+    takes_images = len(network.inputs[0].shape) == 4
+    # Places of the last maps see the whole image; those of 16 pixels are what CDC's authors judge patches by.
+    least = min(16, network.inputs[0].shape[1] // 2)
+    patches = [x for x in (block.feature for block in blocks) if takes_images and x is not None and x.shape[1] >= least]
+    own = {weight.path for layer in network.layers for weight in layer.weights}
+    return Structure(
+        network=network,
+        blocks=blocks,
+        norms=tuple(layer for layer in network.layers if isinstance(layer, (*NORMALISATIONS, Noise))),
+        outputs=(*sorted(ends, key=lambda layer: not is_kernel_layer(layer)), *beside),
+        kernels=tuple(kernel for kernel in keras_kernels(network) if kernel.path in own),
+        label_tables=label_tables(network),
+        latent_inputs=() if takes_images else _latent_inputs(network, blocks[0].layers),
+        patches=patches[-1] if patches else None,
         core=network,
     )
 

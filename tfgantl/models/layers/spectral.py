@@ -1,7 +1,7 @@
 """Layers by their kernel over its largest singular value, which bounds how fast a discriminator can change.
 
-The singular value is estimated by one step of the power iteration in each call. Training carries the estimate on; the
-stored kernel is left alone, and gradients go through the division.
+The singular value is estimated by one step of the power iteration in each call. Training carries the estimate on, but
+in frozen layers; the stored kernel is left alone, and gradients go through the division.
 
 Reference:
     Miyato et al., 2018, https://arxiv.org/abs/1802.05957
@@ -33,7 +33,7 @@ class _Spectral(keras.layers.Layer):
         fixed = ops.stop_gradient(matrix)
         left = ops.normalize(ops.matmul(self.direction, ops.transpose(fixed)))
         right = ops.normalize(ops.matmul(left, fixed))
-        if training:
+        if training and self.trainable:
             self.direction.assign(right)
         return kernel / ops.squeeze(ops.matmul(ops.matmul(left, matrix), ops.transpose(right)))
 

@@ -8,9 +8,13 @@ from dataclasses import Field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tfgantl.errors import ConfigError
+
 if TYPE_CHECKING:
     import keras
 
+BASES = (4, 5, 6, 7)  # sides of the smallest map
+SMALLEST, LARGEST = 8, 1024  # images in pixels
 Shapes = Iterable[tuple[int, ...]]
 Sizes = tuple[int, int, int | None]
 
@@ -94,6 +98,35 @@ class Networks(ABC):
             `(image_size, channels, num_classes)` of each, or `None` if the family cannot tell sizes from shapes.
         """
         return None
+
+
+def sides(image_size: int) -> list[int]:
+    """Sides of the feature maps of a network that doubles them up to the image: 64 → 4, 8, 16, 32, 64.
+
+    Args:
+        image_size: Height and width in pixels: 4 to 7, times a power of 2.
+
+    Raises:
+        ConfigError: If it is another size.
+
+    Example:
+        >>> sides(28)
+        [7, 14, 28]
+    """
+    found = [image_size]
+    while found[0] > BASES[-1] and found[0] % 2 == 0:
+        found.insert(0, found[0] // 2)
+    if found[0] not in BASES or not SMALLEST <= image_size <= LARGEST:
+        raise ConfigError(
+            f"the image size must be 4, 5, 6 or 7 times a power of 2, from {SMALLEST} to {LARGEST}, for networks that "
+            f"double the side of maps. Received: {image_size}"
+        )
+    return found
+
+
+def doubled_widths(image_size: int, width: int, most: int) -> list[int]:
+    """Channels of the maps of `sides`: twice as many wherever the side is halved, at most `most`."""
+    return [min(width * image_size // side, most) for side in sides(image_size)]
 
 
 def first_layers(shapes: Shapes, allowed: tuple[int, ...]) -> Iterator[tuple[int, int]]:

@@ -9,11 +9,12 @@ from keras import layers
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.kernels import Kernel
+from tfgantl.models.layers import Noise
 from tfgantl.models.specifications.stylegan2 import LARGEST, SMALLEST
 from tfgantl.models.structure import Block, LatentInput, Structure
 from tfgantl.models.stylegan2.batch_layers import DoubledImage, ImageRange
 from tfgantl.models.stylegan2.dense_layers import LabelTable, ScaledDense, Style, UnitRMS
-from tfgantl.models.stylegan2.image_layers import Bias, LearntConstant, ModulatedConv2D, Noise
+from tfgantl.models.stylegan2.image_layers import Bias, LearntConstant, ModulatedConv2D
 from tfgantl.models.stylegan2.style_vectors import StyleVectors
 
 MAPPING_RATE = 0.01  # how fast the mapping learns, relative to all else

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError
-from tfgantl.models.families import family_names, family_of
+from tfgantl.models.families import FAMILIES, family_names, family_of
 from tfgantl.pretrained.refit.editable import EditableNetwork
 
 
@@ -80,8 +80,9 @@ def refit_of(network: keras.Model) -> Refit:
     """
     family = family_of(network)
     if family is None or not family.refit:
+        fitted = [known for known in FAMILIES if known.refit]
         raise ArtifactError(
-            f"the {network.name} must be a {family_names()} of this package to be fitted to another image size, "
+            f"the {network.name} must be a {family_names(fitted)} of this package to be fitted to another image size, "
             f"number of channels or classes. Received: {type(network).__name__}; adopt its weights with `networks`"
         )
     module, _, name = family.refit.partition(":")

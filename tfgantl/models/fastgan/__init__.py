@@ -1,0 +1,1 @@
+"""FastGAN: a generator whose small maps scale the channels of large ones, and a discriminator that reconstructs."""
