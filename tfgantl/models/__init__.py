@@ -6,7 +6,8 @@ This module imports no TensorFlow, so that the command line can list and check n
 from tfgantl.models.families import FAMILIES
 from tfgantl.models.specifications.base import Networks
 from tfgantl.models.specifications.dcgan import DCGAN
+from tfgantl.models.specifications.discriminators import Discriminators, Ensemble, Projected
 from tfgantl.models.specifications.mlp import MLP
 from tfgantl.models.specifications.stylegan2 import StyleGAN2
 
-__all__ = ["DCGAN", "FAMILIES", "MLP", "Networks", "StyleGAN2"]
+__all__ = ["DCGAN", "FAMILIES", "MLP", "Discriminators", "Ensemble", "Networks", "Projected", "StyleGAN2"]

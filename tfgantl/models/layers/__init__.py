@@ -2,6 +2,7 @@
 
 from tfgantl.models.layers.batch_normalization import BatchNormalization
 from tfgantl.models.layers.convolution import Conv2D, Conv2DTranspose
+from tfgantl.models.layers.linear_resizing import LinearResizing
 from tfgantl.models.layers.spectral import SpectralConv2D, SpectralDense
 
-__all__ = ["BatchNormalization", "Conv2D", "Conv2DTranspose", "SpectralConv2D", "SpectralDense"]
+__all__ = ["BatchNormalization", "Conv2D", "Conv2DTranspose", "LinearResizing", "SpectralConv2D", "SpectralDense"]
