@@ -1,8 +1,8 @@
 """What trains best from nothing in a given time: networks and settings on pictures of one's own, docs/benchmarks.md.
 
-`python -m benchmarks.pretraining --images FILE.npz`. The speed of all rows is measured first, one after the other, and sets
-how many steps each has. It can be stopped and started again: trainings go on where they were, and finished ones are read
-from `work_dir`.
+`python -m benchmarks.pretraining --images FILE.npz`. The speed of all rows is measured first, one after the other, and
+sets how many steps each has. It can be stopped and started again: trainings go on where they were, and finished ones
+are read from `work_dir`.
 """
 
 import sys
@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfgantl.training.durations import seconds_of
+
 from benchmarks.results import keep, kept
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.models import DCGAN, SNGAN, FastGAN, Networks, StyleGAN2
 from tfgantl.models.specifications.discriminators import Discriminators, Ensemble, Projected
-from tfgantl.training.durations import seconds_of
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig

@@ -106,6 +106,10 @@ CLASSIFIER = "--steps 2 --validate_every 2 --labels [0] --seeds 1 --batch_size 8
 SHORTER = {
     "adapt": f"{GAN} --baseline false",
     "pretrain": f"{GAN} --networks.filters [8,6,4]",
+    "pretrain Projected": f"{GAN} --discriminator.width 4 --discriminator.resolution 32 --networks.filters [8,6,4,4]",
+    "pretrain pipelines/pretrain_projected.yaml": (
+        f"{GAN} --discriminator.width 4 --discriminator.resolution 32 --networks.filters [8,6,4,4]"
+    ),
     "pretrain StyleGAN2": f"{GAN} --networks.base 64 --networks.latent_dim 4 --target.image_size 16",
     "pretrain FastGAN": f"{GAN} --networks.width 2 --networks.most 4 --target.image_size 16",
     "extractor": "--steps 2",
@@ -176,8 +180,9 @@ def given(request, workplace, monkeypatch, cached):
     if part == "adapt":
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
-    if part == "stylize":
+    if part in ("adapt", "stylize"):
         monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(request.getfixturevalue("all_of_vgg")))
+    if part == "stylize":
         cached("https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2", arbitrary_style_module)
 
 

@@ -12,6 +12,7 @@ from tfgantl.errors import ConfigError
 from tfgantl.models import presets
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.batch_norm import recalibrate_batch_norm
+from tfgantl.models.copies import constant_layers
 from tfgantl.models.inference import BATCH_SIZE, in_batches, predict
 from tfgantl.models.outputs import check_discriminator, check_generator
 from tfgantl.random_streams import Stream
@@ -57,6 +58,12 @@ class NetworkPair(keras.Model):
     def num_classes(self) -> int | None:
         """Number of classes of a conditional pair, else `None`."""
         return getattr(self.generator, "num_classes", None)
+
+    @property
+    def changing_weights(self) -> list[keras.Variable]:
+        """Weights that a training can change, and a state is made of: all but those of constant layers."""
+        constant = {id(weight) for layer in constant_layers(self) for weight in layer.weights}
+        return [weight for weight in self.weights if id(weight) not in constant]
 
     # What the networks compute, as tensors.
 
@@ -112,7 +119,7 @@ class NetworkPair(keras.Model):
         return predict(self.ema_generator, self.inputs(latents, labels), batch_size)
 
     def score(self, images: np.ndarray, labels: np.ndarray | None = None, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """Logits (n,) of the discriminator, as it is outside of training.
+        """Logits (n,) of the discriminator, as it is outside of training; the mean where it gives several an image.
 
         Args:
             images: float32 (n, height, width, channels) in [-1, 1], not augmented.
@@ -121,7 +128,8 @@ class NetworkPair(keras.Model):
                 StyleGAN2.
         """
         # Not `predict`, whose graph would keep the adapters of the time when it was traced.
-        return in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)[:, 0]
+        logits = in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)
+        return logits.reshape(len(logits), -1).mean(1)
 
     def recalibrate_batch_norm(self, batches: int = 16, batch_size: int = 128) -> None:
         """Measures the BatchNorm statistics of the averaged generator anew; always before it is looked at."""

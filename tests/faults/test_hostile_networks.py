@@ -15,10 +15,12 @@ from modules import tf2_module
 from tfgantl import keras_objects
 from tfgantl.errors import ArtifactError
 from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
+from tfgantl.models.ensemble import EnsembleDiscriminator
 from tfgantl.models.fastgan.discriminator import FastGANDiscriminator
 from tfgantl.models.fastgan.generator import FastGANGenerator
 from tfgantl.models.mined import MinedGenerator
 from tfgantl.models.mlp import MLPDiscriminator, MLPGenerator
+from tfgantl.models.projected import ProjectedDiscriminator
 from tfgantl.models.sngan import SNGANDiscriminator, SNGANGenerator
 from tfgantl.models.style_discriminator import StyleDiscriminator
 from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
@@ -165,6 +167,8 @@ NETWORKS = [
     lambda n: DCGANDiscriminator(2 ** (n + 2), 1, (2,) * n, num_classes=2, batch_norm=True),
     lambda n: MLPGenerator(8, 1, 2, num_classes=2),
     lambda n: MLPDiscriminator(8, 1, num_classes=2),
+    lambda n: ProjectedDiscriminator(16 * n, 1, 2, width=2),
+    lambda n: EnsembleDiscriminator(MLPDiscriminator(8, 1), width=2),
     lambda n: StyleDiscriminator(2, 1),
     lambda n: StyleGAN2Generator(16 * 4**n, 1, 2, 2, mapping_layers=n, base=16, most=2, num_classes=2),
     lambda n: StyleGAN2Discriminator(16 * 4**n, 1, base=16, most=2, num_classes=2, label_layers=n),

@@ -6,7 +6,7 @@ import keras
 
 
 def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
-    """A network of the same architecture with fresh weights.
+    """A network of the same architecture with fresh weights, but for those that never change.
 
     Args:
         network: Any functional or sequential model; one whose configuration has no `dtype` keeps its own.
@@ -14,10 +14,19 @@ def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
     """
     config = network.get_config()
     if "dtype" in config:
-        return type(network).from_config({**config, "dtype": dtype} if dtype else config)
-    if hasattr(network, "structure"):  # a class that says what it is made of, which a clone would not
-        return type(network).from_config(config)
-    return keras.models.clone_model(network)
+        copy = type(network).from_config({**config, "dtype": dtype} if dtype else config)
+    elif hasattr(network, "structure"):  # a class that says what it is made of, which a clone would not
+        copy = type(network).from_config(config)
+    else:
+        copy = keras.models.clone_model(network)
+    for old, new in zip(constant_layers(network), constant_layers(copy), strict=True):
+        new.set_weights(old.get_weights())
+    return copy
+
+
+def constant_layers(network: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Layers, however deep, that say of their weights that they never change, such as VGG16 in a discriminator."""
+    return [layer for layer in network._flatten_layers() if getattr(layer, "never_changes", False)]
 
 
 def float32_copy(network: keras.Model) -> keras.Model:

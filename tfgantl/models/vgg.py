@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from keras import ops
 
 from tfgantl.errors import ArtifactError, ConfigError, intact, reason
 from tfgantl.images import to_pixels
+from tfgantl.models.layers import Conv2D
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.archives import check_digest, read_npz
 from tfgantl.untrusted.hdf5 import read_hdf5
@@ -37,6 +39,7 @@ def vgg16(
     trainable: Sequence[str] = (),
     downsampling: str = "max",
     dtype: str = "float32",
+    constant: bool = False,
 ) -> keras.Model:
     """Gives some layers of VGG16 for images in [-1, 1]; nothing behind the last of them is computed.
 
@@ -50,6 +53,8 @@ def vgg16(
         trainable: Blocks that are trained, such as `("block4", "block5")`; all others are frozen.
         downsampling: `max`, as it was trained, or `average` between blocks.
         dtype: Keras dtype policy of the convolutions; outputs have its compute dtype.
+        constant: Whether nothing can ever be trained, whatever `trainable` is set to, for parts of other networks.
+            Without `weights` all is 0, until they are loaded.
 
     Returns:
         Functional model: images float32 (batch, height, width, channels) in [-1, 1] → the output of the layer or, for
@@ -72,10 +77,14 @@ def vgg16(
     x = ImageNetPreprocessing(name="preprocessing")(images)
     outputs_by_name, left = {}, set(layers)
     # The layers of Keras, one by one: with another dtype, another downsampling, and only as far as they are needed.
-    for layer in keras.applications.VGG16(weights=None, include_top=False).layers[1:]:
+    with tf.Graph().as_default():  # where nothing is drawn for weights that nobody will use
+        originals = keras.applications.VGG16(weights=None, include_top=False).layers[1:]
+    for layer in originals:
         config = {**layer.get_config(), "dtype": dtype}
         kind = type(layer)
-        if kind is keras_layers.Conv2D:
+        if kind is keras_layers.Conv2D and constant:
+            kind, config["kernel_initializer"] = ConstantConv2D, "zeros"
+        elif kind is keras_layers.Conv2D:
             kind = FusedConv2D
         elif downsampling == "average":
             kind = keras_layers.AveragePooling2D
@@ -120,6 +129,20 @@ class FusedConv2D(keras_layers.Conv2D):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         outputs = tf.nn.bias_add(self.convolution_op(inputs, self.kernel), ops.convert_to_tensor(self.bias))
         return self.activation(outputs)
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class ConstantConv2D(FusedConv2D, Conv2D):
+    """A convolution whose weights are never trained, whoever sets `trainable`: optimizers keep nothing for them.
+
+    Checkpoints leave them out, and copies of a network take them over: see `never_changes`. Gradients with respect to
+    small maps are as fast as those of the `Conv2D` of this package.
+    """
+
+    never_changes = True
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        return super().add_weight(*args, **{**kwargs, "trainable": False})
 
 
 def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:

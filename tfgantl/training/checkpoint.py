@@ -17,6 +17,7 @@ import tensorflow as tf
 from tfgantl.errors import DivergedError, RunError, is_out_of_memory
 from tfgantl.files import Replacing
 from tfgantl.gan import GAN
+from tfgantl.models.copies import constant_layers
 from tfgantl.progress import log
 
 MAX_TO_KEEP = 2
@@ -63,6 +64,9 @@ class Checkpoints:
         layers = [gan, *gan.regularizers, *gan.g_adapters, *gan.d_adapters, gan.optimizer, gan.d_optimizer]
         # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.
         variables = {id(v): v for layer in layers for v in layer.variables}
+        for layer in constant_layers(gan):  # of which a resumed run has made the same
+            for variable in layer.variables:
+                del variables[id(variable)]
         # Keras numbers the second optimizer, or adapter, of a process.
         self._names = [f"{re.sub(r'_[0-9]+(?=[_/])', '', v.path)} {list(v.shape)}" for v in variables.values()]
         # `variables` and `kept` are names within the files.

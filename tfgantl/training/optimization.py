@@ -8,7 +8,7 @@ from tfgantl.errors import ConfigError, check_above, check_at_least, check_withi
 
 if TYPE_CHECKING:
     from tfgantl.gan import GAN
-    from tfgantl.models import Networks
+    from tfgantl.models import Discriminators, Networks
     from tfgantl.transfer import Transfer
 
 
@@ -107,16 +107,20 @@ class Optimization:
         """
         return cls(**networks.training(image_size, batch_size) | changes)
 
-    def differences(self, networks: "Networks", image_size: int, batch_size: int) -> str:
+    def differences(self, networks: "Networks | Discriminators", image_size: int, batch_size: int) -> str:
         """What the authors of an architecture set otherwise, in words; empty if nothing.
 
         Args:
-            networks: The architecture.
+            networks: The architecture, of a pair or of a discriminator.
             image_size: Height and width in pixels.
             batch_size: Images a step.
         """
         theirs = networks.training(image_size, batch_size)
-        others = [f"{name} {value:.4g}" for name, value in theirs.items() if getattr(self, name) != value]
+        others = [
+            f"{name} {value if isinstance(value, str) else format(value, '.4g')}"
+            for name, value in theirs.items()
+            if getattr(self, name) != value
+        ]
         name = type(networks).__name__
         return f"the authors of {name} trained with {', '.join(others)} (--optimization.NAME)" if others else ""
 

@@ -96,7 +96,7 @@ def train(
     transfer.prepare(gan, source)
     settings.optimization.compile(gan, settings.steps, transfer)
     progress = Progress(title, settings.steps, batch_size)
-    best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
+    best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.changing_weights]
     validate = _validation(data, settings, run, title, best_weights, progress)
     state = ScheduleState()
 

@@ -37,7 +37,8 @@ class Validate(keras.callbacks.Callback):
         extractor: Where features come from.
         validation: Images uint8 and labels that training does not see.
         every: Steps between two measurements.
-        best_weights: Variables like the weights of the GAN, to hold the best ones; `None` to make them when needed.
+        best_weights: Variables like the changing weights of the GAN, to hold the best ones; `None` to make them when
+            needed.
         title: Name of the training in the log and in the names of the grids.
         count: Number of generated images a measurement.
         shots: Images uint8 that training sees, if they are few enough to be memorised; `None` if not.
@@ -129,8 +130,8 @@ class Validate(keras.callbacks.Callback):
         if ckid < self.best_ckid:
             self.best_ckid, self.best_step, self.stale = ckid, step, 0
             if not self.best_weights:
-                self.best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.weights]
-            for best, weight in zip(self.best_weights, gan.weights, strict=True):
+                self.best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.changing_weights]
+            for best, weight in zip(self.best_weights, gan.changing_weights, strict=True):
                 best.assign(weight.value)
         elif any(part.trainable_variables for part in (gan.generator, *gan.g_adapters)):
             self.stale += 1
@@ -187,7 +188,7 @@ class Validate(keras.callbacks.Callback):
         if self.best_step is None:
             self.best_step = self.history[-1]["step"]
             return
-        for weight, best in zip(self.model.weights, self.best_weights or (), strict=True):
+        for weight, best in zip(self.model.changing_weights, self.best_weights or (), strict=True):
             weight.assign(best)
 
     @property

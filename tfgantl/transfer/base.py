@@ -26,12 +26,14 @@ class Transfer(TrainStepHooks):
 
     Attributes:
         needs_source: Whether the method starts from a source at all.
+        needs_trained_discriminator: Whether it makes no sense with another discriminator than that of the source.
         cost: What a step costs beyond one of fine-tuning, in words, for the documentation.
         g_lr_multiplier: Factor on the learning rate of the generator; few weights take larger steps than all of them.
         d_lr_multiplier: Factor on that of the discriminator.
     """
 
     needs_source = True
+    needs_trained_discriminator = False
     cost = "none"
     g_lr_multiplier = 1.0
     d_lr_multiplier = 1.0

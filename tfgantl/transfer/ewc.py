@@ -27,6 +27,7 @@ class EWC(FineTune):
         Li et al., 2020, https://arxiv.org/abs/2012.02780
     """
 
+    needs_trained_discriminator = True  # the information is that of its logits
     cost = "one pass over the weights, and the Fisher information once"
     strength: float = 300.0
     samples: int = 256

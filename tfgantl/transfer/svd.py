@@ -26,6 +26,7 @@ class SVD(FineTune):
         Robb et al., 2020, https://arxiv.org/abs/2010.11943
     """
 
+    needs_trained_discriminator = True  # of which only singular values are trained
     cost = "two matrix products a kernel"
     norms: bool = True
     g_lr_multiplier: float = 30.0

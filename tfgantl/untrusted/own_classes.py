@@ -12,13 +12,19 @@ from tfgantl.errors import ArtifactError
 
 PREFIX = "tfgantl>"
 LAYERS = {
-    "AdaptiveAugment", "AdaptivePseudoAugment", "BatchNormalization", "Bias", "ConditionalInstanceNorm", "Conv2D",
-    "Conv2DTranspose", "DiffAugment", "DoubledImage", "DoublingConv2D", "FusedConv2D", "GatedLinearUnit",
-    "HalvingSpectralConv2D", "ImageNetPreprocessing", "ImageRange", "LabelProjection", "LabelTable", "LearntConstant",
-    "LeCam", "MinibatchDeviation", "ModulatedConv2D", "Noise", "PathLength", "ReflectionPadding", "ScaledConv2D",
-    "ScaledDense", "SpectralConv2D", "SpectralDense", "Style", "StyleVectors", "UniformNoise", "UnitRMS",
+    "AdaptiveAugment", "AdaptivePseudoAugment", "BatchNormalization", "Bias", "ConditionalInstanceNorm",
+    "ConstantConv2D", "Conv2D", "Conv2DTranspose", "DiffAugment", "DoubledImage", "DoublingConv2D", "FusedConv2D",
+    "GatedLinearUnit", "HalvingSpectralConv2D", "ImageNetPreprocessing", "ImageRange", "LabelProjection", "LabelTable",
+    "LearntConstant", "LeCam", "LinearResizing", "MinibatchDeviation", "ModulatedConv2D", "Noise", "PathLength",
+    "ReflectionPadding", "ScaledConv2D", "ScaledDense", "SpectralConv2D", "SpectralDense", "Style", "StyleVectors",
+    "UniformNoise", "UnitRMS",
 }  # fmt: skip  # of a few operations each; all others are networks
-HOLDERS = {"DomainClassifier", "GAN", "MinedGenerator"}  # which build what they hold, and copies of it
+HOLDERS = {
+    "DomainClassifier",
+    "EnsembleDiscriminator",
+    "GAN",
+    "MinedGenerator",
+}  # which build what they hold, and copies of it
 OF_NETWORK, OF_BLOCK = 160, 12  # layers of the networks of this package, at most, and of each of their blocks
 REPEATED = ("blocks", "mapping_layers", "label_layers")  # numbers of blocks
 SMALL = 2**16  # numbers up to this one need no weights, such as sides of images

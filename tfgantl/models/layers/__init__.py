@@ -3,11 +3,12 @@
 from tfgantl.models.layers.batch_normalization import BatchNormalization
 from tfgantl.models.layers.convolution import Conv2D, Conv2DTranspose
 from tfgantl.models.layers.gates import GatedLinearUnit
+from tfgantl.models.layers.linear_resizing import LinearResizing
 from tfgantl.models.layers.noise import Noise
 from tfgantl.models.layers.resampling import DoublingConv2D, HalvingSpectralConv2D
 from tfgantl.models.layers.spectral import SpectralConv2D, SpectralDense
 
 __all__ = [
     "BatchNormalization", "Conv2D", "Conv2DTranspose", "DoublingConv2D", "GatedLinearUnit", "HalvingSpectralConv2D",
-    "Noise", "SpectralConv2D", "SpectralDense",
+    "LinearResizing", "Noise", "SpectralConv2D", "SpectralDense",
 ]  # fmt: skip

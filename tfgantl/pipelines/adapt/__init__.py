@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import HandwrittenDigits, Source
-from tfgantl.models import Networks
+from tfgantl.models import Discriminators, Networks
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import GANTrainingConfig, PublishingConfig
 from tfgantl.training.optimization import ADAPTATION, Optimization
@@ -28,6 +28,8 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
         source: Handle of the trained pair: a preset name, a run directory, a .keras, .weights.h5, .npz, .pt, .pth, .pkl
             or .safetensors file, a SavedModel or TF1 hub module, or the address of one (docs/sources.md).
         networks: Architecture that bare weights are adopted into; a SavedModel without it is trained as it is.
+        discriminator: Projected or Ensemble, on features of VGG16 (docs/methods.md); that of the source if not given.
+            The baseline has the same.
         class_map: Class of the source that each class of the target starts from: nearest (that of the same name, or
             else the most similar), average, init, or a file.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
@@ -43,6 +45,7 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
 
     source: str = "rendered-digits"
     networks: Networks | None = None
+    discriminator: Discriminators | None = None
     class_map: str = "nearest"
     allow_ops: tuple[str, ...] = ()
     target: Source = field(default_factory=HandwrittenDigits)

@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import keras
+
 from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
+from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.transferability import Transferability, estimate_transferability
+from tfgantl.models import Discriminators
 from tfgantl.models.copies import weights_hash
-from tfgantl.pretrained import fit_source, open_source
+from tfgantl.pretrained import copy_weights, fit_source, open_source
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
 from tfgantl.transfer import Transfer
@@ -92,8 +96,38 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     transferability = estimate_transferability(source, part, extractor, config.seed)
     transfer, reason = config.transfer.resolve(transferability)
     log(str(transferability), *([reason] if reason else []))
+    if config.discriminator is not None:
+        source = with_discriminator(source, config.discriminator, transfer, config.seed)
+        told = config.optimization.differences(config.discriminator, part.image_size, config.batch_size)
+        if told:
+            log(told)
     # A method that does not fit the networks fails here, before the run.
     next(transfer.schedule(config.steps)).apply(GAN(*transfer.networks(source, "float32")))
     return PreparedAdaptation(
         name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer
     )
+
+
+def with_discriminator(source: GAN, wanted: Discriminators, transfer: Transfer, seed: int) -> GAN:
+    """The source with another discriminator, which then takes the place of its own in all trainings.
+
+    Args:
+        source: Trained pair; does not change.
+        wanted: What the discriminator is to be.
+        transfer: The method.
+        seed: For weights that are fresh.
+
+    Raises:
+        ConfigError: If the method starts from what the discriminator of the source has learnt, or a resolution or
+            weights do not fit.
+    """
+    if transfer.needs_trained_discriminator:
+        raise ConfigError(
+            f"`discriminator` must be left out for {type(transfer).__name__}, which works with what the discriminator "
+            f"of the source has learnt. Received: {type(wanted).__name__}, a new one"
+        )
+    keras.utils.set_random_seed(seed)
+    discriminator = wanted.build(source.discriminator, source.num_classes)
+    changed = GAN(source.generator, discriminator, seed=source.seed)
+    copy_weights(source.ema_generator, changed.ema_generator)
+    return changed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tfgantl.cli import run as run_cli
 from tfgantl.data import RenderedDigits, Source
 from tfgantl.errors import ConfigError
-from tfgantl.models import DCGAN, Networks
+from tfgantl.models import DCGAN, Discriminators, Networks
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import GANTrainingConfig
 
@@ -27,6 +27,7 @@ class PretrainConfig(GANTrainingConfig):
     Args:
         target: Images to learn.
         networks: Architecture of the pair; it is class-conditional if the images have labels.
+        discriminator: Projected or Ensemble, on features of VGG16 (docs/methods.md); that of the pair if not given.
         conditional: Whether labels are used if there are any.
         steps: Training steps.
         validate_every: Steps between validations, which choose the best state.
@@ -35,6 +36,7 @@ class PretrainConfig(GANTrainingConfig):
 
     target: Source = field(default_factory=RenderedDigits)
     networks: Networks = field(default_factory=DCGAN)
+    discriminator: Discriminators | None = None
     conditional: bool = True
     steps: int = 20000
     validate_every: int = 1000

@@ -25,11 +25,13 @@ class PreparedPretraining:
         examples: Split → `Examples`.
         num_classes: Number of classes of the pair, or `None`.
         extractor: Features for all measurements.
+        judged_by: Hash of the features that the discriminator is made of, or `None`.
     """
 
     examples: dict[str, Examples]
     num_classes: int | None
     extractor: Extractor
+    judged_by: str | None
 
     def opening(self) -> str:
         """What the run is about to train on, for its log."""
@@ -38,7 +40,8 @@ class PreparedPretraining:
     def facts(self) -> dict[str, str]:
         """What the results depend on, beside settings and packages."""
         data = {f"{split} data": part.fingerprint for split, part in self.examples.items()}
-        return {**data, "extractor": self.extractor.id}
+        features = {"features of the discriminator": self.judged_by} if self.judged_by else {}
+        return {**data, "extractor": self.extractor.id, **features}
 
 
 def prepare(config: "PretrainConfig") -> PreparedPretraining:
@@ -52,8 +55,11 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     check_splits(examples)
     num_classes = examples["train"].num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
-    told = config.optimization.differences(config.networks, examples["train"].image_size, config.batch_size)
+    judge = config.discriminator or config.networks
+    told = config.optimization.differences(judge, examples["train"].image_size, config.batch_size)
     if told:
         log(told)
+    # Before features are trained to measure with: weights that are missing are missed at once.
+    judged_by = config.discriminator.features_hash() if config.discriminator else None
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
-    return PreparedPretraining(examples, num_classes, extractor)
+    return PreparedPretraining(examples, num_classes, extractor, judged_by)

@@ -33,6 +33,8 @@ def train(config: "PretrainConfig", prepared: PreparedPretraining, run: RunDirec
     generator, discriminator = config.networks.build(
         examples.image_size, examples.channels, prepared.num_classes, dtype
     )
+    if config.discriminator is not None:
+        discriminator = config.discriminator.build(discriminator, prepared.num_classes, dtype)
     gan = GAN(generator, discriminator, ema_decay=config.optimization.ema_decay, seed=config.seed)
     data = TrainingData(examples, prepared.examples["validation"], prepared.extractor)
     return train_gan(gan, Scratch(), None, data, config.training_settings(), run, "pretrain")

@@ -102,9 +102,9 @@ def _nearest(
 
 def _features_of(discriminator: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     features = structure_of(discriminator).last_features
-    if features is None:
+    if features is None or len(features.shape) != 2:
         raise ArtifactError(
-            "`class_map` nearest must have a discriminator whose layers are known. "
+            "`class_map` nearest must have a discriminator of known layers that ends in one vector of features. "
             f"Received: {type(discriminator).__name__}"
         )
     model = keras.Model(discriminator.inputs[0], features)
