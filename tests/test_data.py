@@ -282,6 +282,17 @@ def test_arrays_are_resized_and_change_channels(tmp_path):
     assert images.shape[1:] == (8, 8, 1)
 
 
+def test_arrays_and_tfds_become_squares_as_asked(tmp_path):
+    wide = np.pad(tiny_images(40), ((0, 0), (0, 0), (4, 4), (0, 0)), constant_values=9)  # 8 x 16
+    np.savez(tmp_path / "set.npz", x=wide)
+    source = Arrays(str(tmp_path / "set.npz"), image_size=8, crop="pad")
+    assert (source.load("train").take()[0][:, :2] == 9).all()
+    cut = {image.tobytes() for image in replace(source, crop="centre").load("train").take()[0]}
+    assert cut <= {image.tobytes() for image in tiny_images(40)}
+    with pytest.raises(ConfigError, match="`crop` must be one of centre, pad, none. Received: fill"):
+        catalogue(tmp_path, crop="fill").load("train")
+
+
 def test_some_is_all_or_a_fixed_choice(examples):
     assert len(examples.subset(100)[0]) == 24
     np.testing.assert_array_equal(examples.subset(5)[0], examples.subset(5)[0])

@@ -4,8 +4,9 @@ import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, get_args
 
+from tfgantl.data.decode import Crop
 from tfgantl.data.examples import SPLITS, Content, Examples, check_images, check_labels
 from tfgantl.data.splits import share_of_few, split_by_content
 from tfgantl.errors import ConfigError, check_seed
@@ -81,13 +82,16 @@ class FiniteSource(Source):
 
 @dataclass(frozen=True, kw_only=True)
 class PictureSource(FiniteSource):
-    """A finite source of somebody's own pictures, who says how many of them are held out.
+    """A finite source of somebody's own pictures, who says how they become squares and how many are held out.
 
     Args:
+        crop: How pictures that are not square become so: `centre` takes the largest centred square, `pad` the whole
+            picture on a ground of the median colour of its outermost pixels, `none` squeezes it.
         validation: Share of each class for validation.
         test: Share of each class for the test.
     """
 
+    crop: Crop = "centre"
     validation: float = 0.1
     test: float = 0.3
 
@@ -100,6 +104,9 @@ def _splits(source: FiniteSource) -> dict[str, Examples]:
     channels = getattr(source, "channels", None)
     if channels not in (None, 1, 3):
         raise ConfigError(f"`channels` must be 1 or 3. Received: {channels}")
+    crop = getattr(source, "crop", "centre")
+    if crop not in get_args(Crop):
+        raise ConfigError(f"`crop` must be one of {', '.join(get_args(Crop))}. Received: {crop}")
     image_size = getattr(source, "image_size", None)
     if image_size is not None and image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1. Received: {image_size}")

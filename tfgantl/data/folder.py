@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.data.base import PictureSource
-from tfgantl.data.decode import FORMATS, Depth, choose_depth, decode_picture, deep_range
+from tfgantl.data.decode import FORMATS, Crop, Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.examples import Content
 from tfgantl.data.layout import check_folder, find_pictures
 from tfgantl.errors import ConfigError, DataError
@@ -23,8 +23,8 @@ from tfgantl.printing import printable
 class Folder(PictureSource):
     """Pictures in a folder. Sub-folders with pictures are classes, numbered in alphabetical order, or as numbers.
 
-    Pictures are cut to their centred square and resized. See `tfgantl.data.decode` for what is done to turned, gray,
-    transparent, CMYK, 16-bit, palette and animated ones.
+    Pictures become squares as `crop` says. See `tfgantl.data.decode` for what is done to turned, gray, transparent,
+    CMYK, 16-bit, palette and animated ones.
 
     Args:
         path: The folder.
@@ -70,7 +70,9 @@ class Folder(PictureSource):
             depth, remarks = choose_depth(
                 pool.map(lambda file: deep_range(file, self.max_pixels), filter(_has_content, files))
             )
-            read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth), files))
+            read = list(
+                pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth, self.crop), files)
+            )
         images, labels, keys, bad = [], [], [], []
         seen: dict[bytes, tuple[Path, int]] = {}
         for file, label, result in zip(files, file_labels, read, strict=True):
@@ -100,7 +102,12 @@ class Folder(PictureSource):
 
 
 def read_picture(
-    file: Path, image_size: int, channels: int, max_pixels: int, depth: Depth | None = None
+    file: Path,
+    image_size: int,
+    channels: int,
+    max_pixels: int,
+    depth: Depth | None = None,
+    crop: Crop = "centre",
 ) -> tuple[np.ndarray, bytes] | str:
     """Decodes one file, after a look at its header.
 
@@ -111,7 +118,7 @@ def read_picture(
         if not file.stat().st_size:
             return "is empty (0 bytes)"
         with open(file, "rb") as stream:
-            image = decode_picture(stream, image_size, channels, max_pixels, depth)
+            image = decode_picture(stream, image_size, channels, max_pixels, depth, crop)
             if isinstance(image, str):
                 return image
             stream.seek(0)

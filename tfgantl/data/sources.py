@@ -151,7 +151,8 @@ class Arrays(PictureSource):
         keys = [image.tobytes() for image in images]
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
-            images = np.stack([fit_picture(Image.fromarray(x.squeeze()), size, channels) for x in images])
+            pictures = (Image.fromarray(image.squeeze()) for image in images)
+            images = np.stack([fit_picture(picture, size, channels, crop=self.crop) for picture in pictures])
         if labels is None:
             return Content(images, keys=keys)
         labels = labels[:, 0] if labels.shape == (len(images), 1) else labels  # as Keras' own data sets have them
