@@ -125,7 +125,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)
-        return config_class(**{name: values[name] for name in config_class.__dataclass_fields__})
+        return config_class(**{field.name: values[field.name] for field in fields(config_class)})
     except (ValueError, TypeError) as error:
         parser.error(str(error))
 
