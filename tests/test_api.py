@@ -150,9 +150,9 @@ def test_settings_are_what_a_recipe_takes_or_objects(kind):
 MISTAKES = {
     "unknown": ({"stepz": 3}, r"`adapt` must be .* settings that it has; did you mean `steps`\? Received: stepz"),
     "unlike any": ({"xyz": 3}, "they are .*steps.* Received: xyz"),
-    "wrong type": ({"steps": "many"}, "`steps` must be of type int. Received: 'many'"),
+    "wrong type": ({"steps": "many"}, "`steps` must be of type int or None. Received: 'many'"),
     "wrong optional type": ({"patience": 0.5}, "`patience` must be of type int or None. Received: 0.5"),
-    "out of range": ({"steps": 0}, "`steps` must be at least 1. Received: 0"),
+    "out of range": ({"steps": 0}, "`steps` must be at least 1, or none. Received: 0"),
     "not a choice": ({"precision": "half"}, "`precision` must be one of auto, float32, .* Received: 'half'"),
     "unknown class": ({"transfer": "Magic"}, "`transfer` must be an object of AdAM, .*SVD.* Received: 'Magic'"),
     "object of another class": ({"transfer": tfgantl.Folder("x")}, "`transfer` must be an object .* Received: Folder"),

@@ -132,7 +132,7 @@ MISTAKES = {
     "unknown method": (["--transfer", "Magic"], "Magic"),
     "unknown target": (["--target", "Nowhere"], "Nowhere"),
     "option of another method": (["--transfer", "FineTune", "--transfer.layers", "2"], "'layers' is not accepted"),
-    "no steps": (["--steps", "0"], "`steps` must be at least 1. Received: 0"),
+    "no steps": (["--steps", "0"], "`steps` must be at least 1, or none. Received: 0"),
     "negative seed": (["--seed", "-1"], r"`seed` must be in \[0, 4294967295\]. Received: -1"),
     "unknown precision": (["--precision", "half"], "precision.*half"),
     "name": (["--name", "../x"], "`name` must start with a letter or digit"),

@@ -191,11 +191,58 @@ def test_the_size_of_images_does_not_move_the_cut(tmp_path):
         assert (errors.argmin(1) == np.arange(len(a))).all()
 
 
+FINITE = {name: make for name, make in SOURCES.items() if name != "rendered"}
+
+
+def all_of(name, path, **options):
+    """A finite source that gives everything it has, but for these options."""
+    options |= {"validation_shots": None} if name == "handwritten" else {}
+    return replace(FINITE[name](path), **{"shots": None, "seed": 0} | options)
+
+
+@pytest.mark.parametrize("name", FINITE)
+def test_shots_that_the_training_share_has_move_nothing_else(name, tmp_path):
+    everything, few = all_of(name, tmp_path), all_of(name, tmp_path, shots=2)
+    others = replace(few, seed=1)
+    for split in ("validation", "test"):
+        assert len({source.load(split).fingerprint for source in (everything, few, others)}) == 1
+    train = few.load("train")
+    assert train.size == 2 * (train.num_classes or 1)
+    assert train.fingerprint != others.load("train").fingerprint
+    assert {image.tobytes() for image in train.take()[0]} < {x.tobytes() for x in everything.load("train").take()[0]}
+
+
+@pytest.mark.parametrize("name", FINITE)
+def test_more_shots_leave_the_rest_for_validation_and_test(name, tmp_path):
+    """Also more than the shares allow: whoever has 60 pictures may train on 50, and measure on 10."""
+    everything = all_of(name, tmp_path)
+    before = {split: everything.load(split) for split in SPLITS}
+    cut = ("train", "validation") if name == "tfds" else SPLITS  # its test images are a split of their own
+    labels = np.concatenate([np.zeros(before[s].size, int) if (y := before[s].take()[1]) is None else y for s in cut])
+    most = np.bincount(labels).min() - (1 if name == "tfds" else 4)
+    source = replace(everything, shots=int(most))
+    after = {split: source.load(split) for split in SPLITS}
+    assert after["train"].size == most * (after["train"].num_classes or 1) > before["train"].size
+    assert all(2 <= after[split].size <= before[split].size for split in ("validation", "test"))
+    if name != "handwritten":  # whose classes are not of one size
+        assert after["train"].fingerprint == replace(source, seed=1).load("train").fingerprint  # by content alone
+        assert sum(after[split].size for split in cut) == len(labels)
+    with pytest.raises(DataError, match=r"`shots` must be in \[1, \d+\], the train images .*Received: 9999"):
+        replace(everything, shots=9999).load("train")
+
+
+def test_what_is_neither_shot_nor_held_out_is_said(tmp_path):
+    assert replace(archive(tmp_path), shots=4).load("train").notes == (
+        "24 of 60 images are neither shots nor held out (`validation`, `test`)",
+    )
+    assert HandwrittenDigits().load("train").notes == ()  # whose shares are no options
+
+
 @pytest.mark.parametrize(
     ("shares", "shots", "message"),
     [
         ({"test": 0.6, "validation": 0.4}, {}, "sum below 1. Received: 0.4 and 0.6"),
-        ({"test": 0.2, "validation": 0.1}, {"train": 99}, r"train images of class 0 must be in \[1, 7\]. Received: 99"),
+        ({"test": 0.2, "validation": 0.1}, {"train": 99}, r"`shots` must be in \[1, 7\], the train images .*: 99"),
         ({"test": 0.2, "validation": 0.01}, {}, "needed for validation. Received: 10 images in all"),
     ],
 )
@@ -233,6 +280,17 @@ def test_arrays_are_resized_and_change_channels(tmp_path):
     np.savez(tmp_path / "set.npz", x=tiny_images(40, 12, 3))
     images, _ = Arrays(str(tmp_path / "set.npz"), image_size=8, channels=1).load("train").take()
     assert images.shape[1:] == (8, 8, 1)
+
+
+def test_arrays_and_tfds_become_squares_as_asked(tmp_path):
+    wide = np.pad(tiny_images(40), ((0, 0), (0, 0), (4, 4), (0, 0)), constant_values=9)  # 8 x 16
+    np.savez(tmp_path / "set.npz", x=wide)
+    source = Arrays(str(tmp_path / "set.npz"), image_size=8, crop="pad")
+    assert (source.load("train").take()[0][:, :2] == 9).all()
+    cut = {image.tobytes() for image in replace(source, crop="centre").load("train").take()[0]}
+    assert cut <= {image.tobytes() for image in tiny_images(40)}
+    with pytest.raises(ConfigError, match="`crop` must be one of centre, pad, none. Received: fill"):
+        catalogue(tmp_path, crop="fill").load("train")
 
 
 def test_some_is_all_or_a_fixed_choice(examples):

@@ -1,11 +1,19 @@
 """What validation decides from its measurements: which state to keep, when to stop, and what to warn of."""
 
+import dataclasses
+import json
+import re
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from conftest import tiny_images
 
+from tfgantl.data.pipeline import batches
+from tfgantl.losses import LOSSES
+from tfgantl.training.balance import NAMES, Balance
+from tfgantl.training.optimization import Optimization
 from tfgantl.training.validation import Validate
 
 
@@ -59,6 +67,89 @@ def test_memorisation_and_collapse_are_warned_of_once(validate, capsys):
     )
     assert lines[1].startswith("adapted, step 3: the generator is losing diversity (coverage 0.20, best so far 0.60)")
     callback.warn(9, 0.0, None, 1.0)  # without shots
+
+
+def watch(callback, intervals, steps=10):
+    """Plays validations with so many steps each, whose logs have these means."""
+    for number, (real, fake, loss) in enumerate(intervals, 1):
+        for step in range(steps):
+            off = 0.1 * (-1) ** step  # a batch alone is off by more than what is asked for
+            callback._balance.add({"d_real": real + off, "d_fake": fake - off, "g_loss": loss})
+        callback._balance.close()
+        callback.warn(number, 1.0, None, 1.0)
+
+
+CHANCE, HEALTHY = (0.52, 0.47, 0.7), (0.62, 0.57, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "warned"),
+    [
+        ([CHANCE] * 2, None), ([CHANCE, CHANCE, HEALTHY, CHANCE, CHANCE], None), ([HEALTHY] * 9, None),
+        ([HEALTHY, *[CHANCE] * 6], 4), ([(0.52, 0.44, 0.7)] * 5, None), ([(0.9, 0.1, 0.7)] * 5, None),
+        ([(0.99, 1.0, loss) for loss in (2.0, 3.0, 4.0, 5.0)], 3), ([(0.99, 1.0, 3.0)] * 5, None),
+        ([(0.99, 1.0, loss) for loss in (4.0, 3.0, 2.0, 1.0)], None), ([(0.97, 1.0, n) for n in range(5)], None),
+        ([(0.99, 1.0, loss) for loss in (9.0, 2.0, 3.0, 4.0)], 4),
+    ],
+)  # fmt: skip
+def test_chance_and_victory_of_the_discriminator_are_warned_of_once(validate, capsys, intervals, warned):
+    watch(validate(title="adapted"), intervals)
+    lines = capsys.readouterr().err.splitlines()
+    if warned is None:
+        assert not lines
+        return
+    assert len(lines) == 1 and lines[0].startswith(f"adapted, step {warned}: the discriminator has ")
+    what = "at chance for 3 validations (right about 0.52 of real" if intervals[-1] == CHANCE else "won for 3 valid"
+    assert what in lines[0] and "--optimization.d_learning_rate" in lines[0] and "--optimization.augment" in lines[0]
+
+
+def test_options_that_warnings_name_exist():
+    texts = []
+    for means in (CHANCE, (0.99, 1.0, 1.0)):
+        balance = Balance()
+        for number in range(3):
+            for _ in range(10):
+                balance.add(dict(zip(NAMES, (*means[:2], means[2] + number), strict=True)))
+            balance.close()
+        texts += balance.troubles().values()
+    named = set(re.findall(r"--optimization\.(\w+)", " ".join(texts)))
+    assert len(texts) == 2 and named and named <= {field.name for field in dataclasses.fields(Optimization)}
+
+
+def test_a_few_batches_tell_nothing(validate, capsys):
+    watch(validate(), [CHANCE] * 9, steps=9)
+    assert not capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_neither_forgets_nor_repeats(validate, capsys):
+    """Also from a checkpoint between two validations."""
+    first = validate()
+    watch(first, [CHANCE] * 2)
+    for _ in range(10):
+        first._balance.add({"d_real": 0.5, "d_fake": 0.5, "g_loss": 0.7})
+    assert not capsys.readouterr().err
+    second = validate()
+    second.set_state(json.loads(json.dumps(first.state())))
+    second._balance.close()
+    second.warn(3, 1.0, None, 1.0)
+    assert "at chance" in capsys.readouterr().err
+    third = validate()
+    third.set_state(json.loads(json.dumps(second.state())))
+    watch(third, [CHANCE] * 3)
+    assert not capsys.readouterr().err
+    third.set_state({key: value for key, value in second.state().items() if key != "balance"})  # of version 0.1
+
+
+@pytest.mark.parametrize("excused", ["wasserstein", "least_squares", "frozen generator", "frozen discriminator", None])
+def test_only_a_contest_is_watched(make_gan, examples, tiny_extractor, excused):
+    gan = make_gan()
+    gan.compile(*(keras.optimizers.SGD(0.0) for _ in range(2)), loss=excused if excused in LOSSES else "hinge")
+    if excused in ("frozen generator", "frozen discriminator"):
+        getattr(gan, excused.split()[1]).trainable = False
+    callback = Validate(None, tiny_extractor, examples.take(), 10, count=24)
+    gan.fit(batches(examples, 8, 0), steps_per_epoch=10, verbose=0, shuffle=False, callbacks=[callback])
+    assert callback._balance.watching == (excused is None)
+    assert len(callback._balance.state()["recent"]) == (excused is None)
 
 
 def test_a_discriminator_that_has_collapsed_is_warned_of(make_gan, tiny_extractor, capsys):

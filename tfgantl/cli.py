@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import fields, is_dataclass
+from inspect import isabstract
 from typing import Any
 
 from jsonargparse import ArgumentParser, set_parsing_settings
@@ -124,7 +125,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     namespace = parser.parse_args(arguments)
     try:
         values = parser.instantiate(namespace)
-        return config_class(**{name: values[name] for name in config_class.__dataclass_fields__})
+        return config_class(**{field.name: values[field.name] for field in fields(config_class)})
     except (ValueError, TypeError) as error:
         parser.error(str(error))
 
@@ -145,9 +146,14 @@ def _classes(base: type) -> dict[str, list[str]]:
     """The classes of this package that an option can choose from: name → names of its options."""
     return {
         found.__name__: [field.name for field in fields(found)]
-        for found in _subclasses(base)
-        if is_dataclass(found) and found.__module__.startswith("tfgantl.") and not found.__name__.startswith("_")
+        for found in concrete_dataclasses(base)
+        if found.__module__.startswith("tfgantl.") and not found.__name__.startswith("_")
     }
+
+
+def concrete_dataclasses(base: type[Any]) -> set[type]:
+    """The dataclasses that an option can choose from."""
+    return {cls for cls in _subclasses(base) if is_dataclass(cls) and not isabstract(cls)}
 
 
 def _subclasses(base: type[Any]) -> set[type]:

@@ -14,7 +14,7 @@ from PIL import Image
 from tfgantl.data import Arrays, Folder, folder
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.folder import read_picture
-from tfgantl.errors import DataError
+from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
 
 
@@ -193,6 +193,52 @@ def test_wide_pictures_are_cut_in_the_middle():
     wide = Image.new("L", (30, 10), 0)
     wide.paste(200, (10, 0, 20, 10))
     assert (fit_picture(wide, 10, 1) == 200).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("shape", [(30, 10), (10, 30)])
+def test_pictures_become_squares_as_asked(shape, channels):
+    """A dark bar across a picture on a light ground, lengthwise."""
+    width, height = shape
+    picture = Image.new("RGB", shape, (240, 230, 220))
+    picture.paste((20, 10, 0), (0, 4, 30, 6) if width > height else (4, 0, 6, 30))
+    centre, padded, squeezed = (fit_picture(picture, 30, channels, crop=crop) for crop in ("centre", "pad", "none"))
+    ground = padded[0, 0]
+    assert ground.tolist() == ([240, 230, 220] if channels == 3 else [232])
+    dark = [(image.mean(-1) < 128) for image in (centre, padded, squeezed)]
+    if width > height:
+        assert (padded[:10] == ground).all() and (padded[20:] == ground).all()
+        rows = [mask.all(1).sum() for mask in dark]
+    else:
+        assert (padded[:, :10] == ground).all() and (padded[:, 20:] == ground).all()
+        rows = [mask.all(0).sum() for mask in dark]
+    assert rows == [6, 2, 6]  # enlarged from 10 to 30 pixels, but for the whole picture in its own shape
+
+
+def test_a_thread_of_pixels_is_padded_and_squeezed(tmp_path):
+    thread = Image.fromarray(np.linspace(0, 255, 900).astype(np.uint8).reshape(1, 900))
+    for crop in ("pad", "none"):
+        image = fit_picture(thread, 8, 1, crop=crop)
+        assert image.shape == (8, 8, 1) and len(np.unique(image)) >= 8
+    coarse = fit_picture(Image.fromarray((np.indices((64, 32)).sum(0) % 2 * 255).astype(np.uint8)), 8, 1, crop="pad")
+    assert np.abs(coarse[:, 2:6].astype(int) - 127).max() < 40  # a chessboard averages: nothing is skipped
+
+
+def test_crop_moves_no_picture_to_another_split(tmp_path):
+    for i in range(12):
+        picture(seed=i).resize((20, 9 + i)).save(tmp_path / f"{i}.png")
+    sources = {crop: Folder(str(tmp_path), 8, 1, crop=crop) for crop in ("centre", "pad", "none")}
+    assert sources["centre"] == Folder(str(tmp_path), 8, 1)  # as it always was
+    assert len({source.load("train").fingerprint for source in sources.values()}) == 3  # no cache mixes them up
+    for split in ("train", "validation", "test"):
+        files = [read_picture(tmp_path / f"{i}.png", 8, 1, 10**6, crop="pad")[0] for i in range(12)]
+        others = [read_picture(tmp_path / f"{i}.png", 8, 1, 10**6)[0] for i in range(12)]
+        padded, cut = (sources[crop].load(split).take()[0] for crop in ("pad", "centre"))
+        assert [i for i in range(12) if any((files[i] == image).all() for image in padded)] == [
+            i for i in range(12) if any((others[i] == image).all() for image in cut)
+        ]
+    with pytest.raises(ConfigError, match="`crop` must be one of centre, pad, none. Received: center"):
+        Folder(str(tmp_path), 8, 1, crop="center").load("train")
 
 
 def test_folder_layouts(good):

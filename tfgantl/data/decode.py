@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Literal, cast
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -14,6 +14,7 @@ from tfgantl.untrusted.pictures import MAX_SCANS, scans_of
 
 # By content, whatever the name says. Pillow knows others, of which one is a program that it hands to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+Crop = Literal["centre", "pad", "none"]
 BUDGET = DecodingBudget()
 MAX_FILE = 2**28  # bytes of a file in which scans and marks are looked for
 SERVED = ("JPEG", "MPO", "PNG")  # the formats that graphs decode, too
@@ -76,8 +77,10 @@ def choose_depth(ranges: Iterable[tuple[str, float, float] | None]) -> tuple[Dep
     return Depth(**whites), remarks
 
 
-def fit_picture(picture: Image.Image, image_size: int | None, channels: int, depth: Depth | None = None) -> np.ndarray:
-    """Cuts the largest centred square out of a picture, and resizes it with antialiasing; or takes it as it is.
+def fit_picture(
+    picture: Image.Image, image_size: int | None, channels: int, depth: Depth | None = None, crop: Crop = "centre"
+) -> np.ndarray:
+    """Makes a square of a picture, and resizes it with antialiasing; or takes it as it is.
 
     Orientation marks (EXIF) are obeyed, deeper grays are scaled to 8 bits, palettes and CMYK are converted,
     transparent parts become white, and of an animation the first frame is taken.
@@ -87,6 +90,8 @@ def fit_picture(picture: Image.Image, image_size: int | None, channels: int, dep
         image_size: Height and width of the result; `None` for all of the picture.
         channels: 1 for gray, 3 for RGB.
         depth: What white is in pictures of more than 8 bits; `None` to decide by this one.
+        crop: How a picture that is not square becomes so: `centre` takes its largest centred square, `pad` all of it
+            on a ground of the median colour of its outermost pixels, and `none` squeezes it.
 
     Returns:
         uint8 (height, width, channels).
@@ -105,7 +110,7 @@ def fit_picture(picture: Image.Image, image_size: int | None, channels: int, dep
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     picture = picture.convert("L" if channels == 1 else "RGB")
     if image_size is not None and picture.size != (image_size, image_size):
-        picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BICUBIC)
+        picture = _squared(picture, image_size, crop)
     return np.asarray(picture, np.uint8).reshape(picture.height, picture.width, channels)
 
 
@@ -115,6 +120,7 @@ def decode_picture(
     channels: int,
     max_pixels: int,
     depth: Depth | None = None,
+    crop: Crop = "centre",
 ) -> np.ndarray | str:
     """Decodes and fits one picture, after a look at its header.
 
@@ -124,6 +130,7 @@ def decode_picture(
         channels: 1 for gray, 3 for RGB.
         max_pixels: Most pixels that it may decode to.
         depth: What white is in pictures of more than 8 bits; `None` to decide by this one.
+        crop: As for `fit_picture`.
 
     Returns:
         uint8 (height, width, channels), or the reason why it cannot be used.
@@ -133,11 +140,26 @@ def decode_picture(
             if refusal := _refusal(picture, max_pixels):
                 return refusal
             with BUDGET.spent(_pixels(picture)):
-                return fit_picture(picture, image_size, channels, depth)
+                return fit_picture(picture, image_size, channels, depth, crop)
     except UnidentifiedImageError:  # its message names the file object
         return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
         return f"cannot be decoded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'damaged'})"
+
+
+def _squared(picture: Image.Image, side: int, crop: Crop) -> Image.Image:
+    """A gray or RGB picture as a square. Pillow's BICUBIC averages over all pixels that become one."""
+    if crop == "none":
+        return picture.resize((side, side), Image.Resampling.BICUBIC)
+    if crop == "centre":
+        return ImageOps.fit(picture, (side, side), Image.Resampling.BICUBIC)
+    width, height = (max(1, round(length * side / max(picture.size))) for length in picture.size)
+    pixels = np.asarray(picture).reshape(picture.height, picture.width, -1)
+    outermost = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    ground = Image.new(picture.mode, (side, side), tuple(int(value) for value in np.median(outermost, 0)))
+    small = picture.resize((width, height), Image.Resampling.BICUBIC)
+    ground.paste(small, ((side - width) // 2, (side - height) // 2))
+    return ground
 
 
 def _refusal(picture: ImageFile.ImageFile, max_pixels: int) -> str | None:

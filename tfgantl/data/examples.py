@@ -11,6 +11,7 @@ from tfgantl.errors import DataError
 
 Reader = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 SPLITS = ("train", "validation", "test")
+FEWEST = 2  # images of a split that anything can be measured on
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def check_images(images: np.ndarray, where: str) -> None:
         )
 
 
-def check_splits(examples: dict[str, Examples], smallest: int = 2) -> None:
+def check_splits(examples: dict[str, Examples], smallest: int = FEWEST) -> None:
     """Refuses validation or test splits that nothing can be measured on.
 
     Raises:

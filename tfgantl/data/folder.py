@@ -3,37 +3,34 @@
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from tfgantl.data.decode import FORMATS, Depth, choose_depth, decode_picture, deep_range
+from tfgantl.data.base import PictureSource
+from tfgantl.data.decode import FORMATS, Crop, Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.examples import Content
 from tfgantl.data.layout import check_folder, find_pictures
-from tfgantl.data.sources import FiniteSource
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.files import absolute
 from tfgantl.printing import printable
 
 
 @dataclass(frozen=True)
-class Folder(FiniteSource):
+class Folder(PictureSource):
     """Pictures in a folder. Sub-folders with pictures are classes, numbered in alphabetical order, or as numbers.
 
-    Pictures are cut to their centred square and resized. See `tfgantl.data.decode` for what is done to turned, gray,
-    transparent, CMYK, 16-bit, palette and animated ones.
+    Pictures become squares as `crop` says. See `tfgantl.data.decode` for what is done to turned, gray, transparent,
+    CMYK, 16-bit, palette and animated ones.
 
     Args:
         path: The folder.
         image_size: Height and width in pixels that pictures are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
-        shots: Training images a class; `None` for all.
-        validation: Share of each class for validation.
         test: Share of each class for the test.
-        seed: Chooses which images are the shots.
         on_bad: What to do about a file that cannot be used: `error` stops and names it, `skip` leaves it out and
             says so in the report.
         max_pixels: Most pixels that a file may decode to.
@@ -43,10 +40,7 @@ class Folder(FiniteSource):
     path: str
     image_size: int | None = None
     channels: int | None = None
-    shots: int | None = None
-    validation: float = 0.1
-    test: float = 0.2
-    seed: int = 0
+    test: float = field(default=0.2, kw_only=True)
     on_bad: Literal["error", "skip"] = "error"
     max_pixels: int = 64_000_000
     max_bytes: int = 4 * 2**30
@@ -76,7 +70,9 @@ class Folder(FiniteSource):
             depth, remarks = choose_depth(
                 pool.map(lambda file: deep_range(file, self.max_pixels), filter(_has_content, files))
             )
-            read = list(pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth), files))
+            read = list(
+                pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth, self.crop), files)
+            )
         images, labels, keys, bad = [], [], [], []
         seen: dict[bytes, tuple[Path, int]] = {}
         for file, label, result in zip(files, file_labels, read, strict=True):
@@ -106,7 +102,12 @@ class Folder(FiniteSource):
 
 
 def read_picture(
-    file: Path, image_size: int, channels: int, max_pixels: int, depth: Depth | None = None
+    file: Path,
+    image_size: int,
+    channels: int,
+    max_pixels: int,
+    depth: Depth | None = None,
+    crop: Crop = "centre",
 ) -> tuple[np.ndarray, bytes] | str:
     """Decodes one file, after a look at its header.
 
@@ -117,7 +118,7 @@ def read_picture(
         if not file.stat().st_size:
             return "is empty (0 bytes)"
         with open(file, "rb") as stream:
-            image = decode_picture(stream, image_size, channels, max_pixels, depth)
+            image = decode_picture(stream, image_size, channels, max_pixels, depth, crop)
             if isinstance(image, str):
                 return image
             stream.seek(0)

@@ -1,7 +1,5 @@
 """Where images come from. Each source is a frozen dataclass whose `load(split)` gives `Examples`."""
 
-import dataclasses
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,103 +8,14 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
+from tfgantl.data.base import FiniteSource, PictureSource, Source
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
-from tfgantl.data.splits import share_of_few, split_by_content
 from tfgantl.errors import ConfigError, DataError, check_seed
 from tfgantl.files import absolute
 
 DIGITS = tuple("0123456789")
-
-
-class Source(ABC):
-    """A collection of images, with integer labels or without, in three splits that share nothing.
-
-    Attributes:
-        extractor: Handle of an extractor whose features suit these images, or `None`: one is trained in the run.
-    """
-
-    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]  # what makes subclasses dataclasses
-    extractor: ClassVar[str | None] = None
-
-    @abstractmethod
-    def load(self, split: str) -> Examples:
-        """Gives `train`, `validation` or `test`.
-
-        Raises:
-            ConfigError: If there is no such split.
-            DataError: If the images or labels cannot be used.
-        """
-
-    def check_files(self) -> None:  # noqa: B027 - most sources have none
-        """Refuses, before anything that takes time, what is not there.
-
-        Raises:
-            DataError: If it is not.
-        """
-
-    @property
-    def name(self) -> str:
-        """Short name, for run and export directories."""
-        letters = (f"-{c.lower()}" if c.isupper() else c for c in type(self).__name__)
-        return "".join(letters).lstrip("-")
-
-    def sized(self, image_size: int, channels: int) -> "Source":
-        """The same source, with an open image size or number of channels (`None`) filled in."""
-        wanted = {"image_size": image_size, "channels": channels}
-        fields = {f.name for f in dataclasses.fields(self)}
-        return dataclasses.replace(
-            self, **{k: v for k, v in wanted.items() if k in fields and getattr(self, k) is None}
-        )
-
-
-class FiniteSource(Source):
-    """A source that holds all its images in memory, and cuts them into splits by their content."""
-
-    image_size: int | None
-    shots: int | None
-    seed: int
-    validation: float  # like `test`, only for a source without `shares` of its own
-    test: float
-
-    @abstractmethod
-    def read(self) -> Content:
-        """Gives all images, decoded and resized."""
-
-    def shares(self) -> dict[str, float]:
-        """Share of each class that is set aside for `validation` and `test`."""
-        return {"validation": self.validation, "test": self.test}
-
-    def load(self, split: str) -> Examples:
-        if split not in SPLITS:
-            raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
-        return _splits(self)[split]
-
-
-@lru_cache(maxsize=2)
-def _splits(source: FiniteSource) -> dict[str, Examples]:
-    channels = getattr(source, "channels", None)
-    if channels not in (None, 1, 3):
-        raise ConfigError(f"`channels` must be 1 or 3. Received: {channels}")
-    if source.image_size is not None and source.image_size < 1:
-        raise ConfigError(f"`image_size` must be at least 1. Received: {source.image_size}")
-    check_seed("seed", source.seed)
-    images, labels, num_classes, notes, keys, classes = source.read()
-    where = type(source).__name__
-    check_images(images, where)
-    if labels is not None:
-        check_labels(labels, len(images), num_classes, where)
-    shots = {"train": source.shots, "validation": getattr(source, "validation_shots", None)}
-    shares = {split: share_of_few(len(images), share) for split, share in source.shares().items()}
-    if shares != source.shares():
-        parts = ", ".join(f"{share:.0%} for {split}" for split, share in shares.items())
-        notes = (*notes, f"{len(images)} images are few, so {parts} (`validation`, `test`)")
-    chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys)
-    return {
-        split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes, classes)
-        for split, at in chosen.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -156,10 +65,8 @@ class HandwrittenDigits(FiniteSource):
     A fifth is for validation, two fifths for the test; of the rest, `shots` a class are given for training.
 
     Args:
-        shots: Training images a class; `None` for all.
         validation_shots: Validation images a class, which choose the best checkpoint; `None` for all.
         image_size: Height and width in pixels.
-        seed: Chooses which images are the shots.
 
     Reference:
         Alpaydin and Kaynak, 1998, Optical Recognition of Handwritten Digits, https://doi.org/10.24432/C50P49
@@ -168,7 +75,6 @@ class HandwrittenDigits(FiniteSource):
     shots: int | None = 10
     validation_shots: int | None = 10
     image_size: int = 28
-    seed: int = 0
 
     extractor: ClassVar[str | None] = "digits"
 
@@ -185,7 +91,7 @@ class HandwrittenDigits(FiniteSource):
 
 
 @dataclass(frozen=True)
-class Arrays(FiniteSource):
+class Arrays(PictureSource):
     """Images, and labels if there are any, in a NumPy `.npz` archive, or images in a `.npy` file.
 
     Args:
@@ -197,10 +103,6 @@ class Arrays(FiniteSource):
         image_size: Height and width in pixels that images are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
         classes: Number of classes; `None` for one more than the largest label.
-        shots: Training images a class; `None` for all.
-        validation: Share of each class for validation.
-        test: Share of each class for the test.
-        seed: Chooses which images are the shots.
         max_bytes: Largest size of an array in the archive when it is unpacked.
     """
 
@@ -211,10 +113,6 @@ class Arrays(FiniteSource):
     image_size: int | None = None
     channels: int | None = None
     classes: int | None = None
-    shots: int | None = None
-    validation: float = 0.1
-    test: float = 0.3
-    seed: int = 0
     max_bytes: int = 4 * 2**30
 
     def __post_init__(self) -> None:
@@ -253,7 +151,8 @@ class Arrays(FiniteSource):
         keys = [image.tobytes() for image in images]
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
-            images = np.stack([fit_picture(Image.fromarray(x.squeeze()), size, channels) for x in images])
+            pictures = (Image.fromarray(image.squeeze()) for image in images)
+            images = np.stack([fit_picture(picture, size, channels, crop=self.crop) for picture in pictures])
         if labels is None:
             return Content(images, keys=keys)
         labels = labels[:, 0] if labels.shape == (len(images), 1) else labels  # as Keras' own data sets have them
@@ -274,22 +173,18 @@ class Arrays(FiniteSource):
 
 
 @dataclass(frozen=True)
-class Tfds(FiniteSource):
+class Tfds(PictureSource):
     """Any image data set of tensorflow-datasets (`pip install 'tfgantl[tfds]'`), by name.
 
     Args:
         dataset: Name, such as `mnist` or `oxford_flowers102:2.1.1`.
         data_dir: Where prepared data sets lie; `None` for `~/tensorflow_datasets`.
         split: What training and validation are cut from.
-        test_split: What is used for the test; `None` to cut it from `split`, too.
+        test_split: What is used for the test; `None` to cut it from `split`, too, by the share `test`.
         image_key: Name of the image feature.
         label_key: Name of the label feature; a data set without it has no labels.
         image_size: Height and width in pixels that images are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
-        shots: Training images a class; `None` for all.
-        validation: Share of each class of `split` for validation.
-        test: Share of each class of `split` for the test, if `test_split` is `None`.
-        seed: Chooses which images are the shots.
         download: Whether a data set that is not prepared is downloaded.
         max_pixels: Most pixels that an image may decode to.
         max_bytes: Largest size of all images together when they are decoded and resized.
@@ -303,10 +198,6 @@ class Tfds(FiniteSource):
     label_key: str = "label"
     image_size: int | None = None
     channels: int | None = None
-    shots: int | None = None
-    validation: float = 0.1
-    test: float = 0.3
-    seed: int = 0
     download: bool = True
     max_pixels: int = 64_000_000
     max_bytes: int = 4 * 2**30

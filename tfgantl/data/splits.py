@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tfgantl.data.examples import SPLITS
+from tfgantl.data.examples import FEWEST, SPLITS
 from tfgantl.errors import ConfigError, DataError
 
 ENOUGH = 6  # images of a split that something can be measured on
@@ -44,7 +44,8 @@ def split_by_content(
         images: uint8 (n, height, width, channels).
         labels: int (n,), or `None` to treat all as one class.
         shares: The share of each class for `test` and `validation`; the rest is for `train`.
-        shots: Split name → images a class that are kept; `None`, or no entry, for all.
+        shots: Split name → images a class that are kept; `None`, or no entry, for all. Those of `train` come first:
+            of a class whose share for training has fewer, the other splits get what is left.
         seed: Chooses the shots.
         where: Name of the source for messages.
         keys: What each image was before it was decoded and resized, so that neither moves the cut; `None` for the
@@ -55,7 +56,8 @@ def split_by_content(
 
     Raises:
         ConfigError: If the shares are not possible.
-        DataError: If a class has too few images for training or its shots, or a split is left without images.
+        DataError: If a class has too few images for training or its shots, or a split is left without images. Each of
+            the others keeps at least two images.
 
     Example:
         >>> found = split_by_content(images, labels, {"test": 0.2, "validation": 0.2}, {"train": 2}, 0, "mine")
@@ -77,7 +79,11 @@ def split_by_content(
     names, sizes = np.unique(classes, return_counts=True)
     tests = _counts(sizes, test, sizes)
     validations = _counts(sizes[::-1], validation, (sizes - 1 - tests)[::-1])[::-1]  # from the other end
+    least = -(-FEWEST // len(names))  # of a class in each of both
     for label, n_test, n_validation in zip(names, tests, validations, strict=True):
+        n_test, n_validation = _left_by_shots(
+            (n_test, n_validation), np.sum(classes == label), shots.get("train"), least
+        )
         members = np.flatnonzero(classes == label)
         members = members[np.argsort(order[members], kind="stable")]
         parts: dict[str, list[np.integer]] = {split: [] for split in SPLITS}
@@ -93,8 +99,10 @@ def split_by_content(
             limit = shots.get(split)
             if limit is not None:
                 if not 0 < limit <= len(part):
+                    option = "`shots`" if split == "train" else f"`{split}_shots`"
+                    whole = "" if labels is None else f" of class {label}"
                     raise DataError(
-                        f"{where}: the number of {split} images of class {label} must be in [1, {len(part)}]. "
+                        f"{where}: {option} must be in [1, {len(part)}], the {split} images{whole} that there can be. "
                         f"Received: {limit}"
                     )
                 part = list(rng.permutation(part)[:limit])
@@ -117,6 +125,24 @@ def _counts(sizes: np.ndarray, share: float, most: np.ndarray) -> np.ndarray:
     if counts.sum() >= min(2, round(sizes.sum() * share)):
         return counts
     return np.minimum(np.diff(np.round(np.cumsum(sizes) * share).astype(int), prepend=0), most)
+
+
+def _left_by_shots(counts: tuple[int, int], size: int, shots: int | None, least: int) -> tuple[int, int]:
+    """How many images of a class both other splits get beside its shots: as many as they would, or what is left.
+
+    Args:
+        counts: What they get without shots.
+        size: Images of the class.
+        shots: How many of them are for training; `None` for the rest.
+        least: What each of them that gets any keeps.
+    """
+    held, kept = sum(counts), sum(min(count, least) for count in counts)
+    left = held if shots is None else min(held, max(kept, size - shots))
+    if left == held:
+        return counts
+    test, validation = (min(count, least) for count in counts)
+    more = round((left - kept) * (counts[0] - test) / (held - kept))
+    return test + more, validation + left - kept - more
 
 
 def _digests(contents: Iterable[bytes]) -> np.ndarray:

@@ -69,7 +69,7 @@ def read_tfds(source: Tfds, split: str) -> Content:
     images, labels, keys = [], [], []
     for number, example in enumerate(data.as_numpy_iterator()):
         encoded = example[source.image_key]
-        image = decode_picture(io.BytesIO(encoded), size, channels, source.max_pixels)
+        image = decode_picture(io.BytesIO(encoded), size, channels, source.max_pixels, crop=source.crop)
         if isinstance(image, str):
             raise DataError(f"Tfds: every image must be usable. Received: example {number} of {split}, which {image}")
         images.append(image)

@@ -4,9 +4,9 @@ A verb offers `<Verb>Config`, a frozen dataclass whose fields are the options; a
 configuration to result, which reads as the steps it takes; and `main(arguments)`. A folder has these in `__init__.py`,
 and a file for each step: `preparation.py`, `training.py`, `evaluation.py`, `report.py`, `publishing.py`, `results.py`.
 
-What verbs share: `settings.py` (options), `session.py` (how a run begins and ends), `results.py` (what verbs return),
-`measurement.py` (on what generators are measured), `saving.py` (networks of a run), `keywords.py` (keyword
-arguments → configuration).
+What verbs share: `settings.py` (options), `budget.py` (time → steps), `session.py` (how a run begins and ends),
+`results.py` (what verbs return), `measurement.py` (on what generators are measured), `saving.py` (networks of a run),
+`keywords.py` (keyword arguments → configuration).
 """
 
 from tfgantl import interrupts

@@ -84,7 +84,7 @@ def _allowed(hint: Any) -> str:
     """What a field takes, in words."""
     base = chosen_class(hint)
     if base is not None:
-        names = sorted(cls.__name__ for cls in cli._subclasses(base) if dataclasses.is_dataclass(cls))
+        names = sorted(cls.__name__ for cls in cli.concrete_dataclasses(base))
         return f"an object of {', '.join(names)}, or of a class of your own, or a name of one"
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from tfgantl.data import Source
-from tfgantl.errors import check_at_least
+from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.files import absolute_if_there, check_name, name_from
+from tfgantl.training.durations import seconds_of
 from tfgantl.training.optimization import Precision
 from tfgantl.training.settings import TrainingSettings
 
@@ -124,11 +125,33 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
 
     Args:
         precision: auto takes bfloat16 where the processor computes in it.
+
+    Attributes:
+        default_steps: Training steps, if neither they nor a budget are given.
+        default_validate_every: Steps between validations of such a run. One with a budget has as many validations.
     """
 
+    # `None` until it is known: with a budget, from what is measured, and at once without.
+    steps: int | None = None  # type: ignore[assignment]
+    validate_every: int | None = None  # type: ignore[assignment]
+    budget: str | None = None
     precision: Precision = "auto"
 
+    default_steps: ClassVar[int]
+    default_validate_every: ClassVar[int]
+
     def __post_init__(self) -> None:
+        if self.budget is None:
+            for name in ("steps", "validate_every"):
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, getattr(self, f"default_{name}"))
+        else:
+            seconds_of(self.budget, "budget")
+            if self.steps is not None:
+                raise ConfigError(
+                    "`budget` and `steps` must not both be given: each says how long to train. "
+                    f"Received: {self.budget} and {self.steps}"
+                )
         for shared in (TrainingSettings, EvaluationConfig, RunConfig):
             shared.__post_init__(self)
         self.optimization.check(self.steps)

@@ -138,11 +138,11 @@ class Optimization:
         """First step from which on a conditional pair uses labels in full."""
         return self.label_ramp[1] if self.label_ramp else 0
 
-    def check(self, steps: int, num_classes: int | None = 0) -> None:
+    def check(self, steps: int | None, num_classes: int | None = 0) -> None:
         """Refuses what would be set and not used.
 
         Args:
-            steps: Steps of the run.
+            steps: Steps of the run; `None` if they are not yet known.
             num_classes: Number of classes of the pair, `None` if it is unconditional, 0 if not yet known.
 
         Raises:
@@ -152,7 +152,7 @@ class Optimization:
             return
         if num_classes is None:
             raise ConfigError(f"`label_ramp` must be left out for a pair without labels. Received: {self.label_ramp}")
-        if self.label_ramp[1] >= steps:
+        if steps is not None and self.label_ramp[1] >= steps:
             raise ConfigError(
                 f"`label_ramp` must end before step {steps}, the last. Received: an end at {self.label_ramp[1]}"
             )

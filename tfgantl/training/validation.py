@@ -12,6 +12,7 @@ from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.memorisation import neighbour_ratio
 from tfgantl.progress import log
 from tfgantl.random_streams import Stream
+from tfgantl.training.balance import WITHOUT_SIGN, Balance
 from tfgantl.training.callbacks import Progress, all_finite
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.run_directory import RunDirectory
@@ -29,8 +30,8 @@ class Validate(keras.callbacks.Callback):
     """Measures on validation images every few steps, keeps the weights with the lowest cKID, and warns of decay.
 
     It warns once when the generator starts to memorise its shots (nearest-neighbour ratio below `MIN_NEIGHBOUR_RATIO`),
-    once when it loses diversity (coverage below `MIN_COVERAGE` of the best so far), and once when the discriminator
-    gives all images the same logit.
+    once when it loses diversity (coverage below `MIN_COVERAGE` of the best so far), once when the discriminator gives
+    all images the same logit, and once when it is at chance or wins (`Balance`).
 
     Args:
         run: Run directory for the log and the sample grids; `None` writes nothing.
@@ -82,6 +83,7 @@ class Validate(keras.callbacks.Callback):
         self.best_step: int | None = None
         self.best_coverage, self.stale, self.stopped = 0.0, 0, False
         self._warned: set[str] = set()
+        self._balance = Balance()
 
     def sample(self, gan: GAN, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Generated uint8 images for fixed latents, and their labels, in the order of the classes."""
@@ -103,6 +105,7 @@ class Validate(keras.callbacks.Callback):
         record = {"step": step, **self.distances(features, labels)}
         self.history.append({**record, **{k: float(v) for k, v in (logs or {}).items()}})
         self.choose(step, record["val_ckid"])
+        self._balance.close()
         self.warn(step, record["val_coverage"], record.get("val_nn_ratio"), self.logit_deviation(images, labels))
         if self.progress is not None:
             self.progress.measured = {k.removeprefix("val_"): record[k] for k in record if k in PROGRESS_METRICS}
@@ -133,10 +136,15 @@ class Validate(keras.callbacks.Callback):
                 self.best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.changing_weights]
             for best, weight in zip(self.best_weights, gan.changing_weights, strict=True):
                 best.assign(weight.value)
-        elif any(part.trainable_variables for part in (gan.generator, *gan.g_adapters)):
+        elif self.generator_learns:
             self.stale += 1
             if self.patience is not None and self.stale >= self.patience:
                 self.stopped = gan.stop_training = True
+
+    @property
+    def generator_learns(self) -> bool:
+        """Whether anything of the generator is trained in this stage."""
+        return any(part.trainable_variables for part in (self.model.generator, *self.model.g_adapters))
 
     def logit_deviation(self, images: np.ndarray, labels: np.ndarray | None) -> float:
         """Standard deviation of the discriminator's logits of real and generated images."""
@@ -150,7 +158,7 @@ class Validate(keras.callbacks.Callback):
     def warn(self, step: int, coverage: float, ratio: float | None, logit_deviation: float) -> None:
         """Warns of what is going wrong, once of each kind."""
         self.best_coverage = max(self.best_coverage, coverage)
-        troubles = {}
+        troubles = self._balance.troubles()
         if ratio is not None and ratio < MIN_NEIGHBOUR_RATIO:
             troubles["copies"] = (
                 f"the generator is memorising its training images (nearest-neighbour ratio {ratio:.2f}; new images "
@@ -171,17 +179,27 @@ class Validate(keras.callbacks.Callback):
                 self._warned.add(kind)
                 log(f"{self.title}, step {step}: {text}")
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        gan = self.model
+        discriminator_learns = any(part.trainable_variables for part in (gan.discriminator, *gan.d_adapters))
+        signs_tell = gan.loss_name not in WITHOUT_SIGN and gan.transfer.adversarial > 0
+        self._balance.watching = signs_tell and self.generator_learns and discriminator_learns
+
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._balance.add(logs)
         if int(self.model.step) % self.every == 0:
             self.measure(logs)
 
     def state(self) -> dict:
-        return {**{name: getattr(self, name) for name in STATE}, "warned": sorted(self._warned)}
+        kept = {name: getattr(self, name) for name in STATE}
+        return {**kept, "warned": sorted(self._warned), "balance": self._balance.state()}
 
     def set_state(self, state: dict) -> None:
         for name in STATE:
             setattr(self, name, state[name])
         self._warned = set(state["warned"])
+        if "balance" in state:  # checkpoints of earlier versions have none
+            self._balance.set_state(state["balance"])
 
     def restore_best(self) -> None:
         """Puts the best weights back into the model; the present ones stay if none were kept."""

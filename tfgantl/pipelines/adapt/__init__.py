@@ -4,7 +4,8 @@
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import HandwrittenDigits, Source
@@ -35,8 +36,12 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         target: Images to adapt to.
         transfer: How to transfer.
-        steps: Training steps.
-        validate_every: Steps between validations, which choose the best state.
+        steps: Training steps; 600 if neither these nor a budget are given.
+        validate_every: Steps between validations, which choose the best state; a sixth of the steps that a budget
+            allows for, and 100 without one.
+        budget: Time for the training of the adaptation, such as 90s, 10m or 1h30m, in place of steps: a few steps are
+            measured on this machine, and set their number. The baseline takes as many steps again; evaluation and
+            export come on top.
         optimization: Losses and optimizers.
         baseline: Whether the same networks are trained from scratch with the same budget, for the verdict.
         probe: Only ask whether transfer would help: compare short runs on validation images, and write nothing.
@@ -50,12 +55,13 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
     allow_ops: tuple[str, ...] = ()
     target: Source = field(default_factory=HandwrittenDigits)
     transfer: Transfer = field(default_factory=FineTune)
-    steps: int = 600
-    validate_every: int = 100
     optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     baseline: bool = True
     probe: bool = False
     force: bool = False
+
+    default_steps: ClassVar[int] = 600
+    default_validate_every: ClassVar[int] = 100
 
 
 def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
@@ -77,14 +83,17 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
     from tfgantl.pipelines.adapt.publishing import publish_adapted
     from tfgantl.pipelines.adapt.report import adaptation_report
     from tfgantl.pipelines.adapt.results import AdaptResult
-    from tfgantl.pipelines.adapt.training import train
+    from tfgantl.pipelines.adapt.training import measure, train
+    from tfgantl.pipelines.budget import with_steps
     from tfgantl.pipelines.measurement import EvaluationSet
 
-    session = Session(config)
+    if not config.probe:
+        check_export_dir(config.export_path)
+    session, prepared = Session(config), prepare(config, config.run_name)
+    remark = "; the baseline takes as many steps again" if config.baseline else ""
+    config = session.config = with_steps(config, partial(measure, config, prepared), remark)
     if config.probe:
-        return probe(config, prepare(config, config.run_name))
-    check_export_dir(config.export_path)
-    prepared = prepare(config, config.run_name)
+        return probe(config, prepared)
     with session.open(prepared.name, prepared.facts(), prepared.opening(), *prepared.examples["train"].notes) as run:
         evaluation_set = EvaluationSet.draw(prepared.source, prepared.examples, config.samples, config.seed)
         training = train(config, prepared, evaluation_set, run)

@@ -102,7 +102,8 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
         if told:
             log(told)
     # A method that does not fit the networks fails here, before the run.
-    next(transfer.schedule(config.steps)).apply(GAN(*transfer.networks(source, "float32")))
+    steps = config.steps or config.default_steps  # not yet known, if there is a budget
+    next(transfer.schedule(steps)).apply(GAN(*transfer.networks(source, "float32")))
     return PreparedAdaptation(
         name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer
     )

@@ -27,9 +27,8 @@ def probe(config: "AdaptConfig", prepared: PreparedAdaptation) -> ProbeResult:
         config: The `AdaptConfig`.
         prepared: What it asks for.
     """
-    settings = config.training_settings(
-        steps=min(config.steps, max(MIN_STEPS, round(config.steps * SHARE))), patience=None
-    )
+    whole = config.training_settings().steps
+    settings = config.training_settings(steps=min(whole, max(MIN_STEPS, round(whole * SHARE))), patience=None)
     images, labels = prepared.examples["validation"].subset(MAX_VALIDATION_IMAGES)
     features, _ = prepared.extractor(images)
     latents, wanted = probe_inputs(prepared.source, labels, config.samples, config.seed)

@@ -16,6 +16,7 @@ from tfgantl.training.run import Trained, TrainingData
 from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.settings import TrainingSettings
+from tfgantl.training.speed import Speed, measure_speed
 from tfgantl.transfer import Scratch, Transfer
 
 if TYPE_CHECKING:
@@ -95,8 +96,28 @@ def train_pair(
         settings: Of this training.
         run: Run directory, or `None` to write nothing.
     """
+    gan, data = _begin(prepared, config, transfer, settings)
+    return train_gan(gan, transfer, prepared.source, data, settings, run, title)
+
+
+def measure(config: "AdaptConfig", prepared: PreparedAdaptation, settings: TrainingSettings, seconds: float) -> Speed:
+    """Measures how fast the adaptation trains, and leaves no trace of it.
+
+    Args:
+        config: The `AdaptConfig`.
+        prepared: What to train with.
+        settings: Of the adaptation.
+        seconds: After which to stop.
+    """
+    gan, data = _begin(prepared, config, prepared.transfer, settings)
+    return measure_speed(gan, prepared.transfer, prepared.source, data, settings, seconds)
+
+
+def _begin(
+    prepared: PreparedAdaptation, config: "AdaptConfig", transfer: Transfer, settings: TrainingSettings
+) -> tuple[GAN, TrainingData]:
+    """A fresh pair, which depends on the seed alone, and what it is trained with."""
     keras.utils.set_random_seed(settings.seed)
     generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision))
     gan = GAN(generator, discriminator, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
-    data = TrainingData(prepared.examples["train"], prepared.examples["validation"], prepared.extractor)
-    return train_gan(gan, transfer, prepared.source, data, settings, run, title)
+    return gan, TrainingData(prepared.examples["train"], prepared.examples["validation"], prepared.extractor)

@@ -4,8 +4,9 @@
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import RenderedDigits, Source
@@ -29,8 +30,11 @@ class PretrainConfig(GANTrainingConfig):
         networks: Architecture of the pair; it is class-conditional if the images have labels.
         discriminator: Projected or Ensemble, on features of VGG16 (docs/methods.md); that of the pair if not given.
         conditional: Whether labels are used if there are any.
-        steps: Training steps.
-        validate_every: Steps between validations, which choose the best state.
+        steps: Training steps; 20000 if neither these nor a budget are given.
+        validate_every: Steps between validations, which choose the best state; a twentieth of the steps that a budget
+            allows for, and 1000 without one.
+        budget: Time for the training, such as 90s, 10m or 1h30m, in place of steps: a few steps are measured on this
+            machine, and set their number. Evaluation comes on top.
         preset_dir: New directory for a preset of the result in half precision; none if not given.
     """
 
@@ -38,9 +42,10 @@ class PretrainConfig(GANTrainingConfig):
     networks: Networks = field(default_factory=DCGAN)
     discriminator: Discriminators | None = None
     conditional: bool = True
-    steps: int = 20000
-    validate_every: int = 1000
     preset_dir: str | None = None
+
+    default_steps: ClassVar[int] = 20000
+    default_validate_every: ClassVar[int] = 1000
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,14 +65,15 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
     Raises:
         TfgantlError: If the images or the run directory cannot be used, or training diverges.
     """
+    from tfgantl.pipelines.budget import with_steps
     from tfgantl.pipelines.measurement import EvaluationSet
     from tfgantl.pipelines.pretrain.preparation import MAX_IMAGES, prepare
     from tfgantl.pipelines.pretrain.publishing import publish_pair
     from tfgantl.pipelines.pretrain.results import PretrainResult, pretraining_report
-    from tfgantl.pipelines.pretrain.training import train
+    from tfgantl.pipelines.pretrain.training import measure, train
 
-    session = Session(config)
-    prepared = prepare(config)
+    session, prepared = Session(config), prepare(config)
+    config = session.config = with_steps(config, partial(measure, config, prepared))
     with session.open(config.run_name, prepared.facts(), prepared.opening()) as run:
         trained = train(config, prepared, run)
         evaluation_set = EvaluationSet.draw(

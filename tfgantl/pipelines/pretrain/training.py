@@ -12,6 +12,8 @@ from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run import Trained, TrainingData
 from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.settings import TrainingSettings
+from tfgantl.training.speed import Speed, measure_speed
 from tfgantl.transfer import Scratch
 
 if TYPE_CHECKING:
@@ -28,6 +30,28 @@ def train(config: "PretrainConfig", prepared: PreparedPretraining, run: RunDirec
     """
     examples = prepared.examples["train"]
     run.write_png("reals.png", grid(examples.subset(SHEET)[0], 10))
+    gan, data = _begin(config, prepared)
+    return train_gan(gan, Scratch(), None, data, config.training_settings(), run, "pretrain")
+
+
+def measure(
+    config: "PretrainConfig", prepared: PreparedPretraining, settings: TrainingSettings, seconds: float
+) -> Speed:
+    """Measures how fast the pair trains, and leaves no trace of it.
+
+    Args:
+        config: The `PretrainConfig`.
+        prepared: What to train with.
+        settings: Of the training.
+        seconds: After which to stop.
+    """
+    gan, data = _begin(config, prepared)
+    return measure_speed(gan, Scratch(), None, data, settings, seconds)
+
+
+def _begin(config: "PretrainConfig", prepared: PreparedPretraining) -> tuple[GAN, TrainingData]:
+    """A fresh pair, which depends on the seed alone, and what it is trained with."""
+    examples = prepared.examples["train"]
     keras.utils.set_random_seed(config.seed)
     dtype = dtype_policy(config.precision)
     generator, discriminator = config.networks.build(
@@ -36,5 +60,4 @@ def train(config: "PretrainConfig", prepared: PreparedPretraining, run: RunDirec
     if config.discriminator is not None:
         discriminator = config.discriminator.build(discriminator, prepared.num_classes, dtype)
     gan = GAN(generator, discriminator, ema_decay=config.optimization.ema_decay, seed=config.seed)
-    data = TrainingData(examples, prepared.examples["validation"], prepared.extractor)
-    return train_gan(gan, Scratch(), None, data, config.training_settings(), run, "pretrain")
+    return gan, TrainingData(examples, prepared.examples["validation"], prepared.extractor)

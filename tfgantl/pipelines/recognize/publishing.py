@@ -8,6 +8,7 @@ import keras
 
 from tfgantl.export.image_signatures import classifier_signatures
 from tfgantl.export.publish import publish
+from tfgantl.progress import log
 from tfgantl.recognition.summary import Summary
 from tfgantl.training.run_directory import RunDirectory
 
@@ -40,5 +41,8 @@ def publish_best(
         "class_names": classes, "metrics": summary.rows[row], "verdict": verdict.outcome if verdict else None,
     }  # fmt: skip
     features = keras.Model(classifier.inputs[0], classifier.layers[-2].output)  # what the head sees
+    crop = getattr(config.target, "crop", "centre")
+    if crop != "centre":
+        log(f"a server cuts the centred square out of pictures: with `crop` {crop}, send it pictures that are square")
     signatures = partial(classifier_signatures, features=features)
     return publish(classifier, config.export_path, signatures, facts, config.force)

@@ -1,0 +1,131 @@
+"""What a data source is, and what those that have an end share: how they are cut, and how many images are shots."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar, get_args
+
+from tfgantl.data.decode import Crop
+from tfgantl.data.examples import SPLITS, Content, Examples, check_images, check_labels
+from tfgantl.data.splits import share_of_few, split_by_content
+from tfgantl.errors import ConfigError, check_seed
+
+
+class Source(ABC):
+    """A collection of images, with integer labels or without, in three splits that share nothing.
+
+    Attributes:
+        extractor: Handle of an extractor whose features suit these images, or `None`: one is trained in the run.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]  # what makes subclasses dataclasses
+    extractor: ClassVar[str | None] = None
+
+    @abstractmethod
+    def load(self, split: str) -> Examples:
+        """Gives `train`, `validation` or `test`.
+
+        Raises:
+            ConfigError: If there is no such split.
+            DataError: If the images or labels cannot be used.
+        """
+
+    def check_files(self) -> None:  # noqa: B027 - most sources have none
+        """Refuses, before anything that takes time, what is not there.
+
+        Raises:
+            DataError: If it is not.
+        """
+
+    @property
+    def name(self) -> str:
+        """Short name, for run and export directories."""
+        letters = (f"-{c.lower()}" if c.isupper() else c for c in type(self).__name__)
+        return "".join(letters).lstrip("-")
+
+    def sized(self, image_size: int, channels: int) -> "Source":
+        """The same source, with an open image size or number of channels (`None`) filled in."""
+        wanted = {"image_size": image_size, "channels": channels}
+        fields = {f.name for f in dataclasses.fields(self)}
+        return dataclasses.replace(
+            self, **{k: v for k, v in wanted.items() if k in fields and getattr(self, k) is None}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiniteSource(Source):
+    """A source that holds all its images in memory, and cuts them into splits by their content.
+
+    Args:
+        shots: Training images, of each class if there are classes; none for all. Validation and test get what they
+            would get without it, or what is left if that is less.
+        seed: Chooses which images are the shots.
+    """
+
+    shots: int | None = None
+    seed: int = 0
+
+    @abstractmethod
+    def read(self) -> Content:
+        """Gives all images, decoded and resized."""
+
+    @abstractmethod
+    def shares(self) -> dict[str, float]:
+        """Share of each class that is set aside for `validation` and `test`."""
+
+    def load(self, split: str) -> Examples:
+        if split not in SPLITS:
+            raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
+        return _splits(self)[split]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSource(FiniteSource):
+    """A finite source of somebody's own pictures, who says how they become squares and how many are held out.
+
+    Args:
+        crop: How pictures that are not square become so: `centre` takes the largest centred square, `pad` the whole
+            picture on a ground of the median colour of its outermost pixels, `none` squeezes it.
+        validation: Share of each class for validation.
+        test: Share of each class for the test.
+    """
+
+    crop: Crop = "centre"
+    validation: float = 0.1
+    test: float = 0.3
+
+    def shares(self) -> dict[str, float]:
+        return {"validation": self.validation, "test": self.test}
+
+
+@lru_cache(maxsize=2)
+def _splits(source: FiniteSource) -> dict[str, Examples]:
+    channels = getattr(source, "channels", None)
+    if channels not in (None, 1, 3):
+        raise ConfigError(f"`channels` must be 1 or 3. Received: {channels}")
+    crop = getattr(source, "crop", "centre")
+    if crop not in get_args(Crop):
+        raise ConfigError(f"`crop` must be one of {', '.join(get_args(Crop))}. Received: {crop}")
+    image_size = getattr(source, "image_size", None)
+    if image_size is not None and image_size < 1:
+        raise ConfigError(f"`image_size` must be at least 1. Received: {image_size}")
+    check_seed("seed", source.seed)
+    images, labels, num_classes, notes, keys, classes = source.read()
+    where = type(source).__name__
+    check_images(images, where)
+    if labels is not None:
+        check_labels(labels, len(images), num_classes, where)
+    shots = {"train": source.shots, "validation": getattr(source, "validation_shots", None)}
+    shares = {split: share_of_few(len(images), share) for split, share in source.shares().items()}
+    if shares != source.shares():
+        parts = ", ".join(f"{share:.0%} for {split}" for split, share in shares.items())
+        notes = (*notes, f"{len(images)} images are few, so {parts} (`validation`, `test`)")
+    chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys)
+    idle = len(images) - sum(map(len, chosen.values()))
+    if idle and isinstance(source, PictureSource):
+        notes = (*notes, f"{idle} of {len(images)} images are neither shots nor held out (`validation`, `test`)")
+    return {
+        split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes, classes)
+        for split, at in chosen.items()
+    }
