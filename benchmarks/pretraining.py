@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfgantl.training.durations import seconds_of
-
 from benchmarks.results import keep, kept
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.models import DCGAN, SNGAN, FastGAN, Networks, StyleGAN2
 from tfgantl.models.specifications.discriminators import Discriminators, Ensemble, Projected
+from tfgantl.training.durations import seconds_of
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig
