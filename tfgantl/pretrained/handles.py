@@ -8,8 +8,9 @@ import numpy as np
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import Networks, presets
+from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.adopt import adopt
-from tfgantl.pretrained.copying import check_finite, named_weights
+from tfgantl.pretrained.copying import check_finite
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_pair
