@@ -94,7 +94,8 @@ def _floor(seeds) -> list[dict]:
     rows = []
     for seed in seeds:
         shots = HandwrittenDigits(seed=seed)
-        judge = Evaluator(Extractor.load("digits"), shots.load("train").take(), shots.load("test").take(), 10, seed)
+        train, test = shots.load("train"), shots.load("test")
+        judge = Evaluator(Extractor.load("digits"), train.take(), test.take(), 10, seed, classes=train.classes)
         rows.append(judge(*real).metrics)
     return rows
 

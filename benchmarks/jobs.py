@@ -38,7 +38,9 @@ def extractor_of(directory: Path, name: str) -> str:
     if not path.is_dir():
         examples = pair.shots(directory, None, 0).load("train")
         images, labels = examples.take()
-        train_extractor(images, labels, examples.num_classes, name=name).save(path)
+        extractor = train_extractor(images, labels, examples.num_classes, name=name)
+        extractor.classes = examples.classes
+        extractor.save(path)
     return str(path)
 
 
@@ -88,7 +90,10 @@ def _prepared(directory, name, images, seed):
     )  # fmt: skip
     prepared = prepare(config, name)
     train, test = (prepared.examples[split].take() for split in ("train", "test"))
-    judge = Evaluator(prepared.extractor, train, test, prepared.source.num_classes, seed, CLASSIFIER_STEPS)
+    judge = Evaluator(
+        prepared.extractor, train, test, prepared.source.num_classes, seed, CLASSIFIER_STEPS,
+        prepared.examples["train"].classes,
+    )  # fmt: skip
     return config, prepared, judge
 
 

@@ -41,8 +41,8 @@ def test_kernels_become_matrices_with_a_filter_a_row_and_back(source, name):
     for network in (source.generator, source.discriminator):
         adapter = ADAPTERS[name](network)
         weights = {v.path: v for v in network.variables}
-        for kernel in adapter.kernels:
-            layer = next(x for x in network.layers if x.weights and x.weights[0].path == kernel.path)
+        for path, kernel in adapter.kernels.items():
+            layer = next(x for x in network.layers if x.weights and x.weights[0].path == path)
             assert kernel.filters == (layer.filters if "conv" in layer.name else layer.units)
         for path, value in adapter.adapt(weights).items():
             np.testing.assert_allclose(value, weights[path].numpy(), atol=1e-5)
@@ -54,15 +54,15 @@ def test_modulation_has_rank_one_and_a_filter_depends_on_its_own_entry_only(sour
     adapter = Modulation(generator, 0)
     weights = {v.path: v for v in generator.variables}
     rng = np.random.default_rng(0)
-    for kernel in adapter.kernels:
-        u, v, _ = adapter.parts[kernel.path]
+    for name, kernel in adapter.kernels.items():
+        u, v, _ = adapter.parts[name]
         v.assign(rng.standard_normal(v.shape))
-        old = kernel.matrix(weights[kernel.path].numpy()).numpy()
-        ratio = kernel.matrix(adapter.adapt(weights)[kernel.path]).numpy() / old - 1.0
+        old = kernel.matrix(weights[name].numpy()).numpy()
+        ratio = kernel.matrix(adapter.adapt(weights)[name]).numpy() / old - 1.0
         assert np.linalg.matrix_rank(ratio, tol=1e-2) == 1
-        before = adapter.adapt(weights)[kernel.path].numpy()
+        before = adapter.adapt(weights)[name].numpy()
         v.assign(v.numpy() * (np.arange(kernel.filters) != 1))
-        changed = (adapter.adapt(weights)[kernel.path].numpy() != before).any(
+        changed = (adapter.adapt(weights)[name].numpy() != before).any(
             tuple(axis for axis in range(before.ndim) if axis != kernel.filter_axis)
         )
         assert changed.tolist() == [i == 1 for i in range(kernel.filters)]
@@ -76,12 +76,12 @@ def test_low_rank_and_singular_values_change_what_they_should(source):
     for part in (low, singular):
         for v in part.trainable_variables:
             v.assign(rng.standard_normal(v.shape) * 0.3)
-    for kernel in low.kernels:
-        old = kernel.matrix(weights[kernel.path].numpy()).numpy()
-        change = kernel.matrix(low.adapt(weights)[kernel.path]).numpy() - old
+    for name, kernel in low.kernels.items():
+        old = kernel.matrix(weights[name].numpy()).numpy()
+        change = kernel.matrix(low.adapt(weights)[name]).numpy() - old
         assert np.linalg.matrix_rank(change, tol=1e-4) == min(2, *old.shape)
-        left, right, _ = singular.parts[kernel.path]
-        rotated = left.numpy().T @ kernel.matrix(singular.adapt(weights)[kernel.path]).numpy() @ right.numpy().T
+        left, right, _ = singular.parts[name]
+        rotated = left.numpy().T @ kernel.matrix(singular.adapt(weights)[name]).numpy() @ right.numpy().T
         np.testing.assert_allclose(rotated, np.diag(np.diag(rotated)), atol=1e-4)
 
 
@@ -111,15 +111,13 @@ def test_rick_keeps_frozen_filters_bit_for_bit_and_pruned_ones_at_zero(source, c
         gan.fit(batches(examples, 8, 0, int(gan.step)), steps_per_epoch=stage.steps, verbose=0, shuffle=False)
         if stage.name == "warm up":
             continue
-        for kernel in states.kernels:
-            tuned, frozen, _ = (part.numpy() for part in states.parts[kernel.path])
-            old, new = kernel.matrix(before[kernel.path]).numpy(), kernel.matrix(values()[kernel.path]).numpy()
+        for name, kernel in states.kernels.items():
+            tuned, frozen, _ = (part.numpy() for part in states.parts[name])
+            old, new = kernel.matrix(before[name]).numpy(), kernel.matrix(values()[name]).numpy()
             np.testing.assert_array_equal(new[frozen == 1], old[frozen == 1])
             assert (new[(tuned == 0) & (frozen == 0)] == 0).all()
             assert (new[tuned == 1] != old[tuned == 1]).any(1).all()
-        seen.append(
-            np.concatenate([np.stack([p.numpy() for p in states.parts[k.path][:2]]) for k in states.kernels], 1)
-        )
+        seen.append(np.concatenate([np.stack([p.numpy() for p in states.parts[k][:2]]) for k in states.kernels], 1))
     pruned = [set(np.flatnonzero(state.sum(0) == 0)) for state in seen]
     assert pruned[0] and all(a <= b for a, b in zip(pruned, pruned[1:], strict=False))
     assert 0.4 < np.mean(seen[-1][1]) < 0.6 and 0 < len(pruned[-1]) <= 0.2 * seen[-1].shape[1]
@@ -132,11 +130,11 @@ def test_adam_modulates_the_chosen_filters_and_trains_the_others(source, compile
     play(method, gan, examples)
     adapter = gan.g_adapters[0]
     shares = []
-    for kernel in adapter.kernels:
-        _, v, chosen = (part.numpy() for part in adapter.parts[kernel.path])
+    for name, kernel in adapter.kernels.items():
+        _, v, chosen = (part.numpy() for part in adapter.parts[name])
         shares.extend(chosen)
-        own = kernel.matrix(next(x for x in gan.generator.variables if x.path == kernel.path).numpy()).numpy()
-        old = kernel.matrix(at_source[kernel.path]).numpy()
+        own = kernel.matrix(next(x for x in gan.generator.variables if x.path == name).numpy()).numpy()
+        old = kernel.matrix(at_source[name]).numpy()
         np.testing.assert_array_equal(own[chosen == 1], old[chosen == 1])
         assert (own[chosen == 0] != old[chosen == 0]).any(1).all()
         assert (v[chosen == 1] != 0).all()

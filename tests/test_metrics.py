@@ -1,11 +1,12 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 from conftest import tiny_images
 
-from tfgantl.data import Examples
-from tfgantl.errors import ArtifactError
+from tfgantl.data import Arrays, Examples
+from tfgantl.errors import ArtifactError, DataError
 from tfgantl.files import cache_directory
 from tfgantl.metrics import extractor_choice
 from tfgantl.metrics.classification import SmallClassifier, accuracy
@@ -14,9 +15,10 @@ from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.metrics.generator_metrics import METRICS, TITLES
+from tfgantl.metrics.generator_metrics import METRICS, TITLES, Sample
 from tfgantl.metrics.memorisation import neighbour_ratio
 from tfgantl.metrics.verdict import judge_transfer
+from tfgantl.pipelines.extractor import same_classes
 
 
 def gauss(n, shift=0.0, scale=1.0, d=4, seed=0):
@@ -284,3 +286,103 @@ def test_an_extractor_is_trained_once_for_the_same_images(monkeypatch):
         path.write_bytes(b"damaged")
     assert choose_extractor("auto", None, part).id == first.id and trained == [0, 1, 0, 0]
     assert choose_extractor("auto", None, part).id == first.id and trained == [0, 1, 0, 0]
+
+
+# --- Classes by name ---
+
+WORDS = ("nought", "one", "two")
+
+
+@pytest.mark.parametrize(
+    ("known", "classes", "expected", "remark"),
+    [
+        (WORDS, WORDS, [0, 1, 2], ""),
+        (WORDS, ("One", "nought", "two"), [1, 0, 2], ""),
+        (WORDS, ("two", "one"), [2, 1], ""),  # some of them
+        (WORDS, ("0", "1", "2"), None, "left out: its classes are nought, one, two, and not 0, 1, 2"),
+        (None, WORDS, [0, 1, 2], "compared by number"),
+        (WORDS, None, [0, 1, 2], "compared by number"),
+        (None, ("a", "b"), None, "left out: it knows 3 classes, and there are 2"),
+    ],
+)
+def test_gan_test_compares_classes_by_name(tiny_extractor, known, classes, expected, remark):
+    images, _ = separable(24)
+    predicted = tiny_extractor(images)[1]
+    tiny_extractor.classes = known
+    labels = np.arange(24) % len(classes or WORDS)
+    evaluator = Evaluator(
+        tiny_extractor, (images, labels), (images, labels), len(classes or WORDS), classifier_steps=1, classes=classes
+    )
+    metric = next(metric for metric in METRICS if metric.name == "gan_test")
+    sample = Sample(evaluator, images, labels, "x")
+    share = None if expected is None else np.mean(predicted == np.array(expected)[labels])
+    assert metric.value(sample) == share and remark in metric.protocol(sample)
+    assert bool(remark) == ("number" in metric.protocol(sample) or "left out" in metric.protocol(sample))
+
+
+def test_an_extractor_trained_on_several_domains_matches_classes_by_name(tmp_path, capsys):
+    images, labels = separable(90)
+    turned = (labels + 1) % 3  # the class called "two" has label 0 there
+    np.savez(tmp_path / "one.npz", x=images, y=labels, names=np.array(WORDS))
+    np.savez(tmp_path / "other.npz", x=images, y=turned, names=np.array(["TWO", "nought", "one"]))
+    np.savez(tmp_path / "bare.npz", x=images, y=labels)
+    one, other, bare = (Arrays(str(tmp_path / f"{n}.npz"), image_size=8, channels=1) for n in ("one", "other", "bare"))
+    parts = same_classes([one, other], "train", {})
+    first, second = (part.take() for part in parts)
+    label_of = {image.tobytes(): label for image, label in zip(*first, strict=True)}
+    both = [(label_of[x.tobytes()], y) for x, y in zip(*second, strict=True) if x.tobytes() in label_of]
+    assert both and all(a == b for a, b in both) and parts[1].classes == WORDS
+    assert not capsys.readouterr().err
+    same_classes([one, bare], "train", {})
+    assert "bare: classes are matched by number" in capsys.readouterr().err
+    np.savez(tmp_path / "zero.npz", x=images, y=labels, names=np.array(["zero", "one", "two"]))
+    zero = Arrays(str(tmp_path / "zero.npz"), image_size=8, channels=1)
+    with pytest.raises(
+        DataError, match="zero must have the same classes, by name; `renamed_classes` .*: zero, one, two"
+    ):
+        same_classes([one, zero], "train", {})
+    assert same_classes([one, zero], "test", {"zero": "nought"})[1].classes == WORDS
+
+
+# --- What verdicts rest on ---
+
+
+def test_an_extractor_keeps_its_classes_and_what_belongs_to_its_weights(tiny_extractor, tmp_path):
+    tiny_extractor.classes = WORDS
+    tiny_extractor.save(tmp_path / "mine")
+    again, file = Extractor.load(str(tmp_path / "mine")), tmp_path / "mine" / "metadata.json"
+    assert again.classes == WORDS and again.id == f"mine@{tiny_extractor.hash}"
+    saved = json.loads(file.read_text())
+    for change in ({"scale": 2.0}, {"classes": ["a", "b", "c"]}, {"judges": False}, {"accuracy": {"x": 1.0}}):
+        file.write_text(json.dumps({**saved, **change}))
+        with pytest.raises(ArtifactError, match="metadata.json must be as it was saved, with the digest"):
+            Extractor.load(str(tmp_path / "mine"))
+    old = {key: value for key, value in saved.items() if key not in ("digest", "classes")}  # of an earlier version
+    file.write_text(json.dumps(old))
+    assert Extractor.load(str(tmp_path / "mine")).classes is None
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_scale_that_no_feature_can_be_divided_by_is_refused(tiny_extractor, tmp_path, scale):
+    tiny_extractor.scale = scale
+    tiny_extractor.save(tmp_path / "mine")
+    with pytest.raises(ArtifactError, match="`scale` must be a finite number above 0. Received: "):
+        Extractor.load(str(tmp_path / "mine"))
+
+
+def test_an_extractor_whose_weights_are_not_finite_is_refused(tiny_extractor, tmp_path):
+    tiny_extractor.classifier.trainable_weights[0].assign(tiny_extractor.classifier.trainable_weights[0] * np.nan)
+    tiny_extractor.save(tmp_path / "mine")
+    with pytest.raises(ArtifactError, match="mine: the weights must be finite"):
+        Extractor.load(str(tmp_path / "mine"))
+
+
+def test_nothing_follows_from_features_that_are_not_finite():
+    features = np.random.default_rng(0).normal(size=(3, 40, 4))
+    for place, name in enumerate(("real", "adapted", "baseline")):
+        broken = features.copy()
+        broken[place, 5, 1] = np.nan
+        with pytest.raises(ArtifactError, match=f"features to compare must be finite. Received: .* `{name}`"):
+            judge_transfer(*broken, resamples=3)
+    with pytest.raises(ArtifactError, match="distances between features must be finite"):
+        judge_transfer(*features * 1e120, resamples=3)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tfgantl.errors import ArtifactError
+from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.export.image_signatures import classifier_signatures
 from tfgantl.pipelines.measurement import generate_with
 from tfgantl.pretrained import load_generator
@@ -73,3 +73,77 @@ def test_pixels_that_are_not_finite_are_not_measured_as_black():
     images = layers.Activation("tanh")(layers.Reshape((4, 4, 1))(layers.Subtract()([beyond, beyond])))
     with pytest.raises(ArtifactError, match="a generator must make finite pixels. Received: NaN or infinity"):
         generate_with(keras.Model(latents, images), None, 8, seed=0)
+
+
+def classifier(kind):
+    """Of 8 × 8 gray pixels, with what one puts ahead of the first convolution."""
+    x = images = keras.Input((8, 8, 1))
+    if kind == "augmented":  # as in the tutorial of TensorFlow
+        x = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])(x)
+        x = layers.Rescaling(1 / 255)(layers.RandomZoom(0.1)(layers.RandomContrast(0.1)(x)))
+    elif kind == "normalised":
+        x = layers.Normalization(mean=[127.0], variance=[70.0**2])(layers.Identity()(x))
+    elif kind == "operations":
+        x = x / 255.0
+    elif kind == "operations to [-1, 1]":
+        x = x / 127.5 - 1.0
+    elif kind == "mean taken off":
+        x = keras.ops.stack([x[..., 0]] * 3, axis=-1) - np.array([103.9, 116.8, 123.7], np.float32)
+    elif kind == "backbone":  # which rescales by itself, in a network of its own
+        inner = keras.Input((8, 8, 1))
+        y = layers.Normalization(mean=[0.449], variance=[0.226**2])(layers.Rescaling(1 / 255)(inner))
+        x = keras.Model(inner, layers.Conv2D(4, 3)(y), name="backbone")(layers.RandomFlip()(x))
+    elif kind == "nested sequential":
+        ahead = keras.Sequential([keras.Input((8, 8, 1)), layers.RandomFlip(), layers.Rescaling(1 / 255)])
+        x = keras.Sequential([keras.Input((8, 8, 1)), ahead, layers.Conv2D(4, 3)])(x)
+    elif kind == "from [0, 1]":
+        x = layers.Rescaling(2.0, -1.0)(x)
+    elif kind == "statistics of [0, 1]":
+        x = layers.Normalization(mean=[0.1307], variance=[0.3081**2])(x)
+    elif kind == "from [-1, 1]":
+        x = layers.Rescaling(127.5, 127.5)(x)
+    elif kind == "two ways":  # of which one is for bytes
+        x = layers.Concatenate()([layers.Conv2D(2, 3)(x), layers.Conv2D(2, 3)(layers.Rescaling(1 / 255)(x))])
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(x))
+    return keras.Model(images, layers.Dense(3)(x))
+
+
+TAKEN = {
+    **dict.fromkeys(
+        ("augmented", "normalised", "operations", "operations to [-1, 1]", "mean taken off", "backbone",
+         "nested sequential"), "[0, 255]",
+    ),
+    "from [0, 1]": "[0, 1]", "statistics of [0, 1]": "[0, 1]", "from [-1, 1]": "[-1, 1]",
+    "bare": None, "two ways": None,
+}  # fmt: skip
+FROM_UNIT = {"[0, 255]": (127.5, 127.5), "[0, 1]": (0.5, 0.5), "[-1, 1]": (1.0, 0.0)}
+
+
+@pytest.mark.parametrize("kind", TAKEN)
+def test_what_classifiers_take_is_read_from_what_they_do_first(tmp_path, capsys, kind):
+    keras.utils.set_random_seed(0)
+    network = classifier(kind)
+    network.save(tmp_path / "classifier.keras")
+    unit = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    loaded = load_model(str(tmp_path / "classifier.keras"))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and (f"takes pixels in {TAKEN[kind]}" if TAKEN[kind] else "cannot be told") in said
+    assert loaded.pixels == TAKEN[kind] or (TAKEN[kind] is None and loaded.pixels == "[-1, 1]")
+    scale, offset = FROM_UNIT[loaded.pixels]
+    expected = keras.ops.softmax(network(unit * scale + offset, training=False))
+    endpoints = classifier_signatures(loaded)
+    np.testing.assert_allclose(endpoints["serving_default"](unit)["probabilities"], expected, atol=1e-4)
+    assert "features" in endpoints
+
+
+@pytest.mark.parametrize(("pixels", "taken"), [("0..255", "[0, 255]"), ("0..1", "[0, 1]"), ("-1..1", "[-1, 1]")])
+def test_who_knows_what_a_classifier_takes_can_say_so(tmp_path, capsys, pixels, taken):
+    network = classifier("two ways")
+    network.save(tmp_path / "classifier.keras")
+    loaded = load_model(str(tmp_path / "classifier.keras"), pixels=pixels)
+    assert loaded.pixels == taken and not capsys.readouterr().err
+    unit = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    scale, offset = FROM_UNIT[taken]
+    np.testing.assert_allclose(loaded(unit), network(unit * scale + offset), atol=1e-3)
+    with pytest.raises(ConfigError, match="`pixels` must only be given for a classifier of a .keras file"):
+        load_model("rendered-digits", pixels=pixels)

@@ -52,7 +52,7 @@ def test_every_weight_belongs_to_a_block_to_the_outputs_or_to_labels(spec, class
         assert set(in_groups) | tables == {v.path for v in network.weights}
         ends = {x.kernel.path for x in structure.outputs if hasattr(x, "kernel")}
         assert len(tables) == (0 if classes is None else 1)
-        adapted, inner = ({k.path for k in some} for some in (structure.kernels, structure.inner_kernels))
+        adapted, inner = ({k.variable.path for k in some} for some in (structure.kernels, structure.inner_kernels))
         assert adapted - inner == ends - {v.path for layer in structure.norms for v in layer.weights}
         assert structure.outputs[0].kernel.path in adapted - inner and structure.core is network
         mapping = set(structure.latent_mapping)
@@ -170,7 +170,7 @@ def test_what_a_stage_trains_is_counted(make_gan):
     next(methods.LoRA(rank=1).schedule(10)).apply(gan)
     counts = trainable_parameters(gan)
     assert counts.generator == 2 * (32 + 6 + 4)  # gamma and beta
-    kernels = gan.g_adapters[0].kernels
+    kernels = gan.g_adapters[0].kernels.values()
     assert counts.g_adapters == sum(kernel.filters + kernel.inputs for kernel in kernels) and counts.d_adapters == 0
     assert counts.discriminator == gan.discriminator.count_params()
     assert f"generator and {counts.g_adapters:,} of adapters" in str(counts)
@@ -219,9 +219,7 @@ class OtherGenerator(keras.Model):
         self.size = size
 
     def structure(self):
-        kernels = [
-            Kernel(x.weight.path, tuple(x.weight.shape), 1, x.gain) for x in (self.get_layer(n) for n in FIRST_LAST)
-        ]
+        kernels = [Kernel(x.weight, 1, x.gain) for x in (self.get_layer(n) for n in FIRST_LAST)]
         return Structure(
             network=self, blocks=(), norms=(), outputs=(self.get_layer("last"),), kernels=tuple(kernels), core=self
         )
@@ -260,7 +258,7 @@ def test_a_family_of_another_package_is_adapted_by_its_effective_kernels(compile
     assert len(adapter.kernels) == (1 if name in ("AdAM", "RICK") else 2)
     np.testing.assert_allclose(live_images(gan), live_images(source), atol=1e-6)
     weight = gan.generator.get_layer("first").weight
-    matrix = adapter.kernels[0].matrix(weight.value).numpy()
+    matrix = adapter.kernels["first/weight"].matrix(weight.value).numpy()
     np.testing.assert_allclose(matrix, weight.numpy().T * 0.5, atol=1e-7)  # after the gain of 4 ** -0.5
     before = numpy_weights(gan.generator)
     play(method, gan, examples, 4)

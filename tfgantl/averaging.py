@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfgantl.models.adapters.base import Adapter, effective_weights
 from tfgantl.models.copies import float32_copy
+from tfgantl.models.variable_names import named_variables
 
 
 def averaged_copy(generator: keras.Model) -> keras.Model:
@@ -36,11 +37,12 @@ def update_average(
     step = tf.cast(step, tf.float32)
     share = 1.0 - tf.minimum(decay, (1.0 + step) / (10.0 + step))
     adapted = effective_weights(live, adapters)
-    buffers = {v.path for layer in live._flatten_layers() for v in getattr(layer, "buffers", ())}
-    for old, new in zip(average.variables, live.variables, strict=True):
-        if new.path in buffers:
+    buffers = {id(v) for layer in live._flatten_layers() for v in getattr(layer, "buffers", ())}
+    for old, (name, new) in zip(average.variables, named_variables(live).items(), strict=True):
+        if id(new) in buffers:
             old.assign(new)
-        elif new.dtype == "float32":
+        elif keras.backend.is_float_dtype(new.dtype):
             # old - share * (old - new), which is one pass over the weights
-            difference = old - adapted.get(new.path, new)
-            tf.raw_ops.ResourceApplyGradientDescent(var=old.value.handle, alpha=share, delta=difference)
+            difference = old - adapted.get(name, new)
+            rate = tf.cast(share, new.dtype)
+            tf.raw_ops.ResourceApplyGradientDescent(var=old.value.handle, alpha=rate, delta=difference)

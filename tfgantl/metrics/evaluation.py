@@ -1,6 +1,6 @@
 """All numbers of one generator, on held-out images, in one place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from tfgantl.errors import DataError
 from tfgantl.metrics.classification import SmallClassifier, accuracy, affine_augmentation
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.generator_metrics import METRICS, Sample
+from tfgantl.metrics.label_meaning import LabelMeaning
 from tfgantl.metrics.memorisation import nearest
 from tfgantl.random_streams import Stream
 
@@ -56,6 +57,10 @@ class Evaluator:
         num_classes: Number of classes, or `None`.
         seed: Chooses subsets and the initial weights of classifiers.
         classifier_steps: Steps of 64 images that each classifier is trained for.
+        classes: Name of each class by its label, or `None`.
+
+    Attributes:
+        meaning: What the labels are called by the extractor.
     """
 
     def __init__(
@@ -66,11 +71,13 @@ class Evaluator:
         num_classes: int | None,
         seed: int = 0,
         classifier_steps: int = 500,
+        classes: Sequence[str] | None = None,
     ):
         self.extractor: Extractor = extractor
         self.num_classes: int | None = num_classes
         self.seed: int = seed
         self.classifier_steps: int = classifier_steps
+        self.meaning: LabelMeaning = LabelMeaning.of(extractor, num_classes, classes)
         side, channels = train[0].shape[2:]
         self._classifier = SmallClassifier(side, channels, num_classes, classifier_steps) if num_classes else None
         self.train_images, self.train_labels = train

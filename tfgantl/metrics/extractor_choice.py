@@ -13,13 +13,12 @@ from tfgantl.errors import ArtifactError
 from tfgantl.files import cache_directory
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
-from tfgantl.metrics.extractors import Extractor, pooled_blocks
+from tfgantl.metrics.extractors import RUN, Extractor, pooled_blocks
 from tfgantl.metrics.perceptual import PerceptualExtractor
 from tfgantl.models.inference import predict
 from tfgantl.progress import log
 from tfgantl.versions import versions
 
-RUN = "run"  # name of those that are trained on the spot
 STEPS = 1000  # batches that an extractor is trained on
 
 
@@ -63,6 +62,7 @@ def cached_extractor(train: Examples, seed: int = 0) -> Extractor:
             if path.exists():  # damaged
                 shutil.rmtree(path)
             extractor.save(path)
+    extractor.classes = train.classes  # whose names the key does not tell
     keras.utils.set_random_seed(seed)  # what is drawn next does not depend on whether it was trained
     return extractor
 

@@ -7,9 +7,13 @@ whatever does not tell classes apart, and hardly notices noise, ghosts, or missi
 An extractor lies in a directory with `classifier.keras` and `metadata.json`.
 """
 
+import hashlib
 import json
 import os
+from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,6 +26,7 @@ from tfgantl.models.structure import structure_of
 from tfgantl.untrusted.networks import load_network
 
 EXTRACTORS = Path(__file__).parent.parent / "presets" / "extractors"
+RUN = "run"  # name of those that are trained on the spot, on the images that they are to measure
 
 
 class Extractor:
@@ -36,6 +41,7 @@ class Extractor:
         scale: What features are divided by.
         predicts_labels: Whether its logits stand for the classes of the data, so that labels can be checked.
         accuracy: Name of a data source → share of its test images that it classifies correctly.
+        classes: Name of each class by its label, as far as they have names.
     """
 
     def __init__(
@@ -45,12 +51,14 @@ class Extractor:
         scale: float,
         predicts_labels: bool,
         accuracy: dict[str, float] | None = None,
+        classes: Sequence[str] | None = None,
     ):
         self.classifier = classifier
         self.name = name
         self.scale: float | np.ndarray = scale
         self.predicts_labels = predicts_labels
         self.accuracy = accuracy or {}
+        self.classes: tuple[str, ...] | None = None if classes is None else tuple(classes)
         self._both = keras.Model(classifier.inputs, [pooled_blocks(classifier), classifier.outputs[0]])
 
     @property
@@ -99,7 +107,14 @@ class Extractor:
         directory.mkdir(parents=True)
         plain = keras.Model(self.classifier.inputs[0], self.classifier.outputs[0])  # without the optimizer
         plain.save(directory / "classifier.keras")
-        metadata = {"scale": self.scale, "judges": self.predicts_labels, "hash": self.hash, "accuracy": self.accuracy}
+        metadata = {
+            "scale": self.scale,
+            "judges": self.predicts_labels,
+            "hash": self.hash,
+            "accuracy": self.accuracy,
+            "classes": None if self.classes is None else list(self.classes),
+        }
+        metadata["digest"] = _digest(metadata)
         (directory / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
         directory.rename(final)
 
@@ -108,7 +123,7 @@ class Extractor:
         """Loads a shipped extractor by name, or one from a directory, and compares its hash.
 
         Raises:
-            ArtifactError: If there is none, or its weights are not those that its hash was made of.
+            ArtifactError: If there is none, or its weights or what is written of them are not what was saved.
         """
         directory = directory_of(handle)
         known = sorted(path.name for path in EXTRACTORS.iterdir() if path.is_dir()) if EXTRACTORS.is_dir() else []
@@ -121,13 +136,31 @@ class Extractor:
             metadata = json.loads((directory / "metadata.json").read_text())
             classifier = load_network(directory / "classifier.keras")
             accuracy = {str(name): float(share) for name, share in metadata.get("accuracy", {}).items()}
-            extractor = cls(classifier, directory.name, float(metadata["scale"]), bool(metadata["judges"]), accuracy)
-            expected = metadata["hash"]
+            scale, judges, expected = float(metadata["scale"]), bool(metadata["judges"]), metadata["hash"]
+            classes = None if metadata.get("classes") is None else [str(name) for name in metadata["classes"]]
+            if not judges or (classes is not None and len(classes) != classifier.output_shape[-1]):
+                classes = None
+            extractor = cls(classifier, directory.name, scale, judges, accuracy, classes)
         if extractor.hash != expected:
+            raise ArtifactError(f"{directory}: the weights must have the hash {expected}. Received: {extractor.hash}")
+        # The hash names an extractor in tables, and is of its weights alone; verdicts depend on more.
+        digest = _digest(metadata)
+        if metadata.get("digest", digest) != digest:  # earlier versions wrote none
             raise ArtifactError(
-                f"{directory}: the weights must have the hash {metadata['hash']}. Received: {extractor.hash}"
+                f"{directory}: metadata.json must be as it was saved, with the digest {metadata['digest']}. "
+                f"Received: {digest}"
             )
+        if not (isfinite(scale) and scale > 0):
+            raise ArtifactError(f"{directory}: `scale` must be a finite number above 0. Received: {scale}")
+        if not all(np.isfinite(weight.numpy()).all() for weight in classifier.weights):
+            raise ArtifactError(f"{directory}: the weights must be finite. Received: NaN or infinity")
         return extractor
+
+
+def _digest(metadata: dict[str, Any]) -> str:
+    """Hash of what is written beside the weights, their own among it."""
+    plain = {key: value for key, value in metadata.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def directory_of(handle: str) -> Path:

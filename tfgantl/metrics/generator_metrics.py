@@ -113,9 +113,10 @@ def gan_train(sample: Sample) -> float | None:
 
 def gan_test(sample: Sample) -> float | None:
     """Share of the generated images that the extractor takes for the class they were asked for."""
-    if sample.labels is None or not sample.evaluator.extractor.predicts_labels:
+    meaning = sample.evaluator.meaning
+    if sample.labels is None or meaning.labels is None:
         return None
-    return float((sample.predicted == sample.labels).mean())
+    return float((sample.predicted == meaning.labels[sample.labels]).mean())
 
 
 def _of_neighbourhoods(name: str, title: str) -> Metric:
@@ -128,6 +129,12 @@ def _of_neighbourhoods(name: str, title: str) -> Metric:
             f"{s.extractor}"
         ),
     )
+
+
+def _test_protocol(s: Sample) -> str:
+    remark = s.evaluator.meaning.remark if s.labels is not None else ""
+    share = f"share of {len(s.images)} generated images that {s.extractor} takes for their label"
+    return f"{share}; {remark}" if remark else share
 
 
 def _clusters_protocol(s: Sample) -> str:
@@ -165,7 +172,7 @@ METRICS = (
     ),
     Metric(
         "gan_test", "GAN-test ↑", gan_test,
-        lambda s: f"share of {len(s.images)} generated images that {s.extractor} takes for their label",
+        _test_protocol,
     ),
     Metric(
         "nn_ratio", "NN ratio (1 = new, < 1 = copies)",

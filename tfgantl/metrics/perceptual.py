@@ -72,7 +72,7 @@ class PerceptualExtractor(Extractor):
                 f"Received: {shape[0]} x {shape[1]} pixels, {shape[-1]} channels"
             )
         self.classifier = vgg16(LAYERS, weights, shape, pooling="avg")
-        self.name, self.predicts_labels = "vgg16", False
+        self.name, self.predicts_labels, self.classes = "vgg16", False, None
         photographs = np.stack([_square(name, shape[0]) for name in SCALED_ON])
         means = predict(self.classifier, to_unit(photographs), batch_size=32)
         self.scale = np.concatenate([np.full(m.shape[1], np.sqrt(np.mean(np.square(m)))) for m in means])

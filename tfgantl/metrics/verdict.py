@@ -5,6 +5,7 @@ from math import ceil
 
 import numpy as np
 
+from tfgantl.errors import ArtifactError
 from tfgantl.metrics.distances import subset_kernel_distances
 
 ENOUGH = 20  # test images
@@ -73,8 +74,20 @@ def judge_transfer(
         `positive` if the interval lies below 0, `negative` if it lies above 0, `neutral` if it lies within half of the
         larger of both distances to both sides of 0, so that neither is half as far as the other. `inconclusive` for
         wider intervals, and for less than 20 test images, whose halves are too few for an interval.
+
+    Raises:
+        ArtifactError: If features or their distances are not finite, of which nothing follows.
     """
-    values = subset_kernel_distances(real, [adapted, baseline], resamples, seed, real_labels, fake_labels)
+    for name, features in (("real", real), ("adapted", adapted), ("baseline", baseline)):
+        if not np.isfinite(features).all():
+            raise ArtifactError(f"features to compare must be finite. Received: NaN or infinity in `{name}`")
+    with np.errstate(over="ignore", invalid="ignore"):  # which is told below
+        values = subset_kernel_distances(real, [adapted, baseline], resamples, seed, real_labels, fake_labels)
+    if not np.isfinite(values).all():
+        raise ArtifactError(
+            "distances between features must be finite. Received: NaN or infinity, of features as large as "
+            f"{max(float(np.abs(x).max()) for x in (real, adapted, baseline)):.2g}"
+        )
     differences = values[0] - values[1]
     low, high = np.percentile(differences, [2.5, 97.5])
     margin = MATTERS * float(values.mean(1).max())

@@ -9,22 +9,25 @@ import numpy as np
 import tensorflow as tf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # variables compare their values
 class Kernel:
     """One kernel of a network, and which of its axes counts the filters.
 
     Args:
-        path: Path of the variable.
-        shape: Its shape.
+        variable: The stored kernel.
         filter_axis: The output channels: the last axis, but the last but one of a transposed convolution.
         gain: What the network multiplies the stored kernel by when it runs, as networks with an equalised learning
             rate do. Matrices are of the effective kernel, after the gain.
     """
 
-    path: str
-    shape: tuple[int, ...]
+    variable: keras.Variable
     filter_axis: int
     gain: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stored kernel."""
+        return tuple(self.variable.shape)
 
     @property
     def filters(self) -> int:
@@ -55,7 +58,7 @@ class Kernel:
     @property
     def short_name(self) -> str:
         """Name of the layer and of the variable, without slashes."""
-        return self.path.replace("/", "_")
+        return self.variable.path.replace("/", "_")
 
 
 def is_kernel_layer(layer: keras.layers.Layer) -> bool:
@@ -67,6 +70,5 @@ def keras_kernels(network: keras.Model) -> Iterator[Kernel]:
     """Kernels of all dense and convolution layers of Keras in a network, however deep, in the order of the layers."""
     for layer in network._flatten_layers(include_self=False):
         if is_kernel_layer(layer):
-            shape = tuple(layer.kernel.shape)
             transposed = isinstance(layer, keras.layers.Conv2DTranspose)
-            yield Kernel(layer.kernel.path, shape, len(shape) - (2 if transposed else 1))
+            yield Kernel(layer.kernel, len(layer.kernel.shape) - (2 if transposed else 1))

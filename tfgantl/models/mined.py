@@ -63,8 +63,8 @@ class MinedGenerator(keras.Model):
     def structure(self) -> Structure:
         """That of the generator behind the miner, whose blocks have no features in the graph of the whole."""
         inner = structure_of(self.mined)
-        paths = {self.get_layer(name).kernel.path for name in MINER}
-        miner = [kernel for kernel in keras_kernels(self) if kernel.path in paths]
+        of_miner = {id(self.get_layer(name).kernel) for name in MINER}
+        miner = [kernel for kernel in keras_kernels(self) if id(kernel.variable) in of_miner]
         return Structure(
             network=self,
             blocks=tuple(replace(block, feature=None) for block in inner.blocks),

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
+from tfgantl.models.variable_names import named_weights
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.networks import check_network, uncompiled
 
@@ -33,10 +34,10 @@ def save_preset(directory: Path, generator: keras.Model, discriminator: keras.Mo
     (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     weights = {}
     for network in (generator, discriminator):
-        for variable in _weights(network):
+        for name, variable in named_weights(network).items():
             value = variable.numpy()
             half = value.astype(np.float16)
-            weights[f"{network.name}/{variable.path}"] = half if np.isfinite(half).all() else value
+            weights[f"{network.name}/{name}"] = half if np.isfinite(half).all() else value
     np.savez_compressed(temporary / "weights.npz", **weights)
     temporary.rename(directory)
 
@@ -59,7 +60,7 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
         for part in PARTS:
             check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)
         pair = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in PARTS]
-    wanted = {f"{network.name}/{v.path}": v for network in pair for v in _weights(network)}
+    wanted = {f"{network.name}/{name}": v for network in pair for name, v in named_weights(network).items()}
     if set(wanted) != set(stored):
         raise ArtifactError(
             f"{directory}: weights.npz must hold the weights of config.json. Received: "
@@ -70,7 +71,3 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
             raise ArtifactError(f"{directory}: {name} must have shape {variable.shape}. Received: {stored[name].shape}")
         variable.assign(stored[name])
     return tuple(pair)
-
-
-def _weights(network: keras.Model) -> list[keras.Variable]:
-    return [v for v in network.variables if v.dtype == "float32"]  # seed generators are not weights

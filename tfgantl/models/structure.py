@@ -111,8 +111,8 @@ class Structure:
     @property
     def inner_kernels(self) -> tuple[Kernel, ...]:
         """All kernels but those of the output layers."""
-        ends = {variable.path for layer in self.outputs for variable in layer.variables}
-        return tuple(kernel for kernel in self.kernels if kernel.path not in ends)
+        ends = {id(variable) for layer in self.outputs for variable in layer.variables}
+        return tuple(kernel for kernel in self.kernels if id(kernel.variable) not in ends)
 
     @property
     def last_features(self) -> keras.KerasTensor | None:

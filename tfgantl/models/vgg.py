@@ -156,7 +156,7 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
         ArtifactError: If the weights are missing, damaged or of another network.
     """
     arrays, where = _read(weights)
-    plan = {}
+    plan = []
     for layer in network.layers:
         if layer.name not in LAYERS or not layer.weights:
             continue
@@ -169,8 +169,8 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
                     f"{where}: VGG16 weights must have one finite array of the shape {shape} for {layer.name}. "
                     f"Received: {received}"
                 )
-            plan[variable.path] = (variable, fitting[0])
-    for variable, value in plan.values():
+            plan.append((variable, fitting[0]))
+    for variable, value in plan:
         variable.assign(value)
 
 

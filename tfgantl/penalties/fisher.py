@@ -45,9 +45,10 @@ class Fisher(keras.layers.Layer):
         rng = Stream.FISHER.generator(seed)
         latents = tf.constant(rng.standard_normal((count, 1, gan.latent_dim), np.float32))
         labels = tf.constant(rng.integers(0, gan.num_classes or 1, (count, 1), dtype=np.int32))
-        key = (id(gan), *(variable.path for variable in variables))
+        values = [variable.value for variable in variables]
+        key = (id(gan), *map(id, values))  # which the traced function keeps
         if key not in self._traced:
-            self._traced[key] = _measure(gan, [variable.value for variable in variables])
+            self._traced[key] = _measure(gan, values)
         return [total.numpy() for total in self._traced[key](latents, labels)]
 
 

@@ -97,8 +97,9 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
     held_out = test_images, test_labels
     evaluator = Evaluator(
-        extractor, train.subset(MAX_IMAGES), held_out, train.num_classes, config.seed, config.classifier_steps
-    )
+        extractor, train.subset(MAX_IMAGES), held_out, train.num_classes, config.seed, config.classifier_steps,
+        train.classes,
+    )  # fmt: skip
     evaluation = evaluator(images, labels)
     return EvaluateResult(
         model=config.model,

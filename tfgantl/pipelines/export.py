@@ -36,6 +36,7 @@ class ExportConfig(VerbConfig):
         format: SavedModel for servers, or one file for other runtimes.
         networks: Architecture that bare weights are adopted into.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
+        pixels: What a classifier takes, as `--pixels=0..255`; read from its first layers if not given.
         force: Publish also after negative transfer.
         keep: Versions to keep; older ones are deleted. All if not given.
     """
@@ -49,6 +50,7 @@ class ExportConfig(VerbConfig):
     format: Literal["savedmodel", "onnx", "litert"] = "savedmodel"
     networks: Networks | None = None
     allow_ops: tuple[str, ...] = ()
+    pixels: Literal["0..255", "0..1", "-1..1"] | None = None
     force: bool = False
     keep: int | None = None
 
@@ -67,6 +69,8 @@ class ExportConfig(VerbConfig):
             )
         if self.name is not None and self.export_dir is not None:
             raise ConfigError("`name` must not be given with `export_dir`, which has one. Received: both")
+        if self.pixels is not None and self.model is None:
+            raise ConfigError("`pixels` must be given with `model`. Received: it alone")
         if self.keep is not None and (self.model is None or self.format != "savedmodel"):
             raise ConfigError("`keep` must be given with `model`, for SavedModels. Received: something else")
 
@@ -217,10 +221,13 @@ def open_model(config: ExportConfig, model: str) -> "tuple[keras.Model, Callable
     from tfgantl.pretrained import load_model
 
     if not is_extractor(model):
-        network = load_model(model, config.networks, config.allow_ops)
-        return network, signatures_for(network, model), {}
-    if config.networks is not None or config.allow_ops:
-        raise ConfigError(f"`networks` and `allow_ops` must not be given for an extractor. Received: {model}")
+        network = load_model(model, config.networks, config.allow_ops, config.pixels)
+        taken = getattr(network, "pixels", None)
+        return network, signatures_for(network, model), {"pixels": taken} if taken else {}
+    if config.networks is not None or config.allow_ops or config.pixels is not None:
+        raise ConfigError(
+            f"`networks`, `allow_ops` and `pixels` must not be given for an extractor. Received: one, for {model}"
+        )
     extractor = Extractor.load(model)
     facts: dict[str, Any] = {"extractor": extractor.id}
     if not extractor.predicts_labels:  # its classes are turns of an image, which nobody asks for

@@ -4,13 +4,14 @@
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tfgantl.cli import run as run_cli
 from tfgantl.configuration import to_yaml
-from tfgantl.data import Source
+from tfgantl.data import Examples, Source
+from tfgantl.data.classes import matched
 from tfgantl.errors import ConfigError, DataError, check_at_least, check_seed
 from tfgantl.pipelines.results import Result, python_only
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
@@ -28,13 +29,14 @@ class ExtractorConfig(VerbConfig):
     """Settings of an extractor.
 
     Args:
-        domains: Labelled data sources with the same classes; training parts only are learnt from.
+        domains: Labelled data sources with the same classes, by name; training parts only are learnt from.
         out_dir: New directory for the extractor.
         steps: Training steps.
         samples: Images of each domain, repeated if there are fewer.
         image_size: Height and width in pixels, for sources that leave it open.
         channels: 1 for gray, 3 for RGB, for sources that leave it open.
         seed: Makes the training repeatable.
+        renamed_classes: Name of a class of a later domain → its name in the first, where they are called differently.
     """
 
     domains: list[Source]
@@ -44,6 +46,7 @@ class ExtractorConfig(VerbConfig):
     image_size: int = 28
     channels: int = 1
     seed: int = 0
+    renamed_classes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         resolve_paths(self)
@@ -87,9 +90,11 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
     from tfgantl.metrics.extractor_choice import train_extractor
 
     domains = [domain.sized(config.image_size, config.channels) for domain in config.domains]
-    images, labels, num_classes = training_images(domains, config.samples)
+    parts = same_classes(domains, "train", config.renamed_classes)
+    images, labels, num_classes = training_images(parts, config.samples)
     trained = train_extractor(images, labels, num_classes, config.seed, config.steps)
-    measure(trained, domains)
+    trained.classes = parts[0].classes
+    measure(trained, domains, same_classes(domains, "test", config.renamed_classes))
     trained.save(config.out_dir)
     (Path(config.out_dir) / "recipe.yaml").write_text(to_yaml(config))
     return ExtractorResult(
@@ -97,7 +102,27 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
     )
 
 
-def training_images(domains: list[Source], samples: int) -> tuple["np.ndarray", "np.ndarray", int]:
+def same_classes(domains: list[Source], split: str, renamed: dict[str, str]) -> list[Examples]:
+    """A split of each domain, with labels that mean what they mean in the first: classes are matched by name.
+
+    Raises:
+        DataError: If a domain has other classes than the first.
+    """
+    from tfgantl.progress import log
+
+    first, *others = (domain.load(split) for domain in domains)
+    parts = [first]
+    for domain, part in zip(domains[1:], others, strict=True):
+        if first.classes is None or part.classes is None:
+            log(f"{domain.name}: classes are matched by number, as names are not known on both sides")
+        else:
+            here = {name: new for name, new in renamed.items() if name in part.classes}
+            part = matched(part, first.classes, here, domain.name)
+        parts.append(part)
+    return parts
+
+
+def training_images(parts: list[Examples], samples: int) -> tuple["np.ndarray", "np.ndarray", int]:
     """As many labelled images of each domain, repeated if there are fewer, and their number of classes.
 
     Raises:
@@ -107,7 +132,6 @@ def training_images(domains: list[Source], samples: int) -> tuple["np.ndarray", 
 
     from tfgantl.recognition.task import with_labels
 
-    parts = [domain.load("train") for domain in domains]
     if len({part.num_classes for part in parts} | {None}) != 2:
         raise DataError(
             f"`domains` must have labels, and the same classes. Received: {[part.num_classes for part in parts]}"
@@ -121,14 +145,14 @@ def training_images(domains: list[Source], samples: int) -> tuple["np.ndarray", 
     return np.concatenate(images), np.concatenate(labels), cast(int, parts[0].num_classes)
 
 
-def measure(extractor: "Extractor", domains: list[Source]) -> None:
+def measure(extractor: "Extractor", domains: list[Source], parts: list[Examples]) -> None:
     """Measures the accuracy of an extractor on test images of all domains, which it keeps."""
     from tfgantl.metrics.classification import accuracy
     from tfgantl.progress import log
     from tfgantl.recognition.task import with_labels
 
-    for domain in domains:
-        test = with_labels(domain.load("test"), MAX_TEST_IMAGES)
+    for domain, part in zip(domains, parts, strict=True):
+        test = with_labels(part, MAX_TEST_IMAGES)
         extractor.accuracy[domain.name] = accuracy(extractor.classifier, *test)
         log(f"{domain.name}: accuracy {extractor.accuracy[domain.name]:.4f} on test images")
 

@@ -29,6 +29,7 @@ class EvaluationSet:
         latents: float32 (samples, latent_dim), for the images that are measured.
         labels: int (samples,) with the shares of the test images, or `None` for an unconditional generator.
         num_classes: Number of classes of the generators, or `None`.
+        classes: Name of each class by its label, or `None`.
     """
 
     train: tuple[np.ndarray, np.ndarray | None]
@@ -36,6 +37,7 @@ class EvaluationSet:
     latents: np.ndarray
     labels: np.ndarray | None
     num_classes: int | None
+    classes: tuple[str, ...] | None = None
 
     @classmethod
     def draw(
@@ -52,7 +54,8 @@ class EvaluationSet:
         """
         train, test = (examples[split].subset(max_images) for split in ("train", "test"))
         labels = None if gan.num_classes is None else labels_like(test[1], samples, seed)
-        return cls(train, test, gan.latents(samples, seed, Stream.EVALUATION), labels, gan.num_classes)
+        noise, classes = gan.latents(samples, seed, Stream.EVALUATION), examples["train"].classes
+        return cls(train, test, noise, labels, gan.num_classes, classes)
 
     def generate(self, gan: GAN) -> np.ndarray:
         """The images that are measured, uint8 (samples, side, side, channels).
@@ -64,7 +67,7 @@ class EvaluationSet:
 
     def evaluator(self, extractor: Extractor, seed: int, classifier_steps: int) -> Evaluator:
         """Measures generated images against these."""
-        return Evaluator(extractor, self.train, self.test, self.num_classes, seed, classifier_steps)
+        return Evaluator(extractor, self.train, self.test, self.num_classes, seed, classifier_steps, self.classes)
 
 
 def probe_inputs(gan: GAN, labels: np.ndarray | None, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained import layouts
-from tfgantl.pretrained.copying import named_weights
 from tfgantl.pretrained.load_report import LoadReport
 
 # The same thing under the names of Keras, TF1 layers, PyTorch and older GAN code.

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError
+from tfgantl.models.variable_names import named_variables, named_weights, unique
 
 
 def check_finite(network: keras.Model, where: str) -> None:
     """Raises `ArtifactError` if any weight is NaN or infinite."""
-    for variable in network.variables:
+    for name, variable in named_variables(network).items():
         if not np.isfinite(variable.numpy()).all():
-            raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {variable.path}")
+            raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {name}")
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
@@ -19,7 +20,9 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
     Raises:
         ArtifactError: If any weight has no counterpart; the message lists both sides.
     """
-    available, wanted = _weights_within(source), _weights_within(target)
+    available, wanted = named_weights(source), named_weights(target)
+    if available.keys() != wanted.keys():
+        available, wanted = _by_layer(available), _by_layer(wanted)
     missing = sorted(set(wanted) - set(available))
     unused = sorted(set(available) - set(wanted))
     if missing or unused:
@@ -37,11 +40,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
         variable.assign(available[name])
 
 
-def _weights_within(network: keras.Model) -> dict[str, keras.Variable]:
-    """Like `named_weights`, but without the name of a sequential model, which only some copies put before their own."""
-    return {path.removeprefix(f"{network.name}/"): v for path, v in named_weights(network).items()}
-
-
-def named_weights(network: keras.Model) -> dict[str, keras.Variable]:
-    """Path → weight, without the states of random number generators."""
-    return {v.path: v for v in network.variables if v.dtype == "float32"}
+def _by_layer(weights: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
+    """Without the names of networks around a layer, which only some copies put before those of its weights."""
+    names = unique(["/".join(name.split("/")[-2:]) for name in weights])
+    return dict(zip(names, weights.values(), strict=True))

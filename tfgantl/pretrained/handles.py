@@ -8,8 +8,10 @@ import numpy as np
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import Networks, presets
+from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.adopt import adopt
-from tfgantl.pretrained.copying import check_finite, named_weights
+from tfgantl.pretrained.classifier_pixels import in_our_range
+from tfgantl.pretrained.copying import check_finite
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_pair
@@ -88,15 +90,28 @@ def load_generator(handle: str, networks: Networks | None = None, allow_ops: tup
     return check_generator(load_model(handle, networks, allow_ops), handle)
 
 
-def load_model(handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = ()) -> keras.Model:
-    """Like `load_generator`, but a `.keras` file may hold any network, such as a classifier."""
+def load_model(
+    handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = (), pixels: str | None = None
+) -> keras.Model:
+    """Like `load_generator`, but a `.keras` file may hold any network, such as a classifier.
+
+    Args:
+        handle: As for `load_source`.
+        networks: The same.
+        allow_ops: The same.
+        pixels: What a classifier takes, `0..255`, `0..1` or `-1..1`; `None` to read it from its first layers.
+
+    Raises:
+        ArtifactError: If there is nothing behind the handle, it is damaged or unsafe, or a weight is not finite.
+        ConfigError: If an option is needed and missing, or given and not needed.
+    """
     if handle in presets.names() or (Path(handle) / "config.json").is_file():
         _refuse_unused(handle, networks, allow_ops)
         generator = GAN.from_preset(handle).generator
     else:
         generator = _open(handle, networks, allow_ops, generator_only=True)[0]
     check_finite(generator, handle)
-    return generator
+    return in_our_range(generator, handle, pixels)
 
 
 def check_generator(generator: keras.Model, where: str) -> keras.Model:

@@ -1,4 +1,4 @@
-"""Pixel ranges of networks from outside: measured where they can be, and mapped to [-1, 1]."""
+"""Pixel ranges of generators from outside: measured, and mapped to [-1, 1]."""
 
 import keras
 import numpy as np
@@ -10,17 +10,15 @@ from tfgantl.progress import log
 
 SAMPLES = 64
 MOST = 10  # beyond which nothing is in [-1, 1], however little was trained
-NEAR = 0.02  # how far a factor may be off
 
 
 def in_network_range(network: keras.Model, where: str) -> keras.Model:
-    """A network that makes, or takes, images in [-1, 1]; what was mapped is said.
+    """A generator that makes images in [-1, 1]; what was mapped is said.
 
-    What generators make is measured on 64 latents: [0, 1] (a sigmoid) and [0, 255] are mapped. Classifiers that begin
-    with a `Rescaling` of [0, 255] get images in [0, 255].
+    What it makes is measured on 64 latents: [0, 1] (a sigmoid) and [0, 255] are mapped.
 
     Args:
-        network: Any network; those of this package are given back as they are.
+        network: Any network; those of this package, and what are no generators, are given back as they are.
         where: Where it is from, for messages.
 
     Raises:
@@ -31,8 +29,6 @@ def in_network_range(network: keras.Model, where: str) -> keras.Model:
     inputs, output = getattr(network, "inputs", None) or [], getattr(network, "output_shape", None)
     if isinstance(output, tuple) and len(output) == 4 and inputs and len(inputs[0].shape) == 2:
         return _generator(network, where)
-    if isinstance(output, tuple) and len(output) == 2 and len(inputs) == 1 and len(inputs[0].shape) == 4:
-        return _classifier(network, where)
     return network
 
 
@@ -66,17 +62,3 @@ def _after(generator: keras.Model, scale: float, received: str, where: str) -> k
     if (classes := getattr(generator, "num_classes", None)) is not None:
         mapped.num_classes = classes
     return mapped
-
-
-def _classifier(classifier: keras.Model, where: str) -> keras.Model:
-    first = next((x for x in classifier.layers if not isinstance(x, keras.layers.InputLayer)), None)
-    if not isinstance(first, keras.layers.Rescaling) or np.ndim(first.scale) or np.ndim(first.offset):
-        return classifier
-    of_bytes = abs(first.scale * 255 - 1) < NEAR and not first.offset
-    of_unit = abs(first.scale * 127.5 - 1) < NEAR and abs(first.offset + 1) < NEAR
-    if not (of_bytes or of_unit):
-        return classifier
-    log(f"{where}: the classifier takes pixels in [0, 255], which those in [-1, 1] are mapped to")
-    # The first layer does both: a x (127.5 u + 127.5) + b.
-    first.scale, first.offset = 127.5 * first.scale, 127.5 * first.scale + first.offset
-    return classifier

@@ -69,7 +69,7 @@ class AdAM(FineTune):
 
         for adapters in (gan.g_adapters, gan.d_adapters):
             adapter = adapters[0]
-            parts = [adapter.parts[kernel.path] for kernel in adapter.kernels]
+            parts = list(adapter.parts.values())
             variables = [part for u, v, _ in parts for part in (u, v)]
             fisher = gan.method_state(gan, variables, self.samples, gan.seed + 3)
             scores = [f_v + f_u.mean() for f_u, f_v in zip(fisher[::2], fisher[1::2], strict=True)]

@@ -37,6 +37,7 @@ class EWC(FineTune):
         check_at_least(self, 1, "samples")
 
     def prepare(self, gan: "GAN", source: "GAN | None") -> None:
+        from tfgantl.models.variable_names import names_of
         from tfgantl.penalties.anchors import Anchors
         from tfgantl.penalties.fisher import Fisher
 
@@ -46,8 +47,9 @@ class EWC(FineTune):
         fisher = Fisher()(source, variables, self.samples, gan.seed)
         count = sum(f.size for f in fisher)
         mean = sum(float(f.sum()) for f in fisher) / count
-        targets = gan.generator.trainable_variables  # of the same architecture, but perhaps not under the same names
-        importance = {v.path: f / (mean * count) for v, f in zip(targets, fisher, strict=True)}
+        # Of the same architecture, but perhaps not under the same names.
+        names = names_of(gan.generator, gan.generator.trainable_variables)
+        importance = {name: f / (mean * count) for name, f in zip(names, fisher, strict=True)}
         gan.method_state = Anchors([gan.generator], importance)
 
     def generator_penalty(

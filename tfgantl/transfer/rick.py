@@ -76,20 +76,20 @@ class RICK(FineTune):
 
         for network, adapters in ((gan.generator, gan.g_adapters), (gan.discriminator, gan.d_adapters)):
             merge(network, adapters)  # frozen filters go on from where they were frozen
-            states, variables = adapters[0], {v.path: v for v in network.variables}
-            kernels = [variables[kernel.path] for kernel in states.kernels]
+            states = adapters[0]
+            kernels = [kernel.variable for kernel in states.kernels.values()]
             # Everything counts for the information, also what was frozen until now.
-            for kernel in states.kernels:
-                tuned, frozen, _ = states.parts[kernel.path]
+            for name, kernel in states.kernels.items():
+                tuned, frozen, _ = states.parts[name]
                 tuned.assign(tuned.numpy() + frozen.numpy())
                 frozen.assign(np.zeros(kernel.filters))
             fisher = gan.method_state(gan, kernels, self.samples, gan.seed + int(gan.step))
-            for kernel, variable, information in zip(states.kernels, kernels, fisher, strict=True):
-                tuned, frozen, frozen_values = states.parts[kernel.path]
+            for (name, kernel), information in zip(states.kernels.items(), fisher, strict=True):
+                tuned, frozen, frozen_values = states.parts[name]
                 score = kernel.matrix(information).numpy().mean(1)
                 rank = ranks(np.where(tuned.numpy() > 0, score, -1.0))  # what was pruned comes first
                 dead = rank < int(kernel.filters * self.prune)
                 freeze = ~dead & (rank >= round(kernel.filters * self.freeze))
                 tuned.assign((~dead & ~freeze).astype(np.float32))
                 frozen.assign(freeze.astype(np.float32))
-                frozen_values.assign(kernel.matrix(variable.numpy()))
+                frozen_values.assign(kernel.matrix(kernel.variable.numpy()))

@@ -67,7 +67,7 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     Raises:
         ArtifactError: If it is not safe to build.
     """
-    plain = uncompiled(config)
+    plain = deepcopy(uncompiled(config))  # Keras takes names out of what it builds from
     _check_parts(plain, path)
     check_own_classes(plain, stored, path)
     if (calls := _calls(plain)[1]) > MAX_CALLS:

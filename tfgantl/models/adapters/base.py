@@ -13,6 +13,7 @@ from keras import ops
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.structure import structure_of
+from tfgantl.models.variable_names import named_variables, names_of
 
 
 class Adapter(keras.layers.Layer):
@@ -25,10 +26,10 @@ class Adapter(keras.layers.Layer):
         """Gives the weights that the network computes with.
 
         Args:
-            weights: Path of each weight of the network → float32 tensor or variable.
+            weights: Name of each weight of the network, as by `named_variables` → float32 tensor or variable.
 
         Returns:
-            Those that differ, path → float32 tensor of the same shape.
+            Those that differ, name → float32 tensor of the same shape.
         """
         return {}
 
@@ -59,22 +60,22 @@ class LabelRamp(Adapter):
             raise ConfigError(f"`label_ramp` must be left out for a pair without labels. Received: {network.name}")
         if not 0 <= start < end:
             raise ConfigError(f"`label_ramp` must be a start of at least 0 and a later end. Received: {start}, {end}")
-        self.paths = tuple(table.path for table in tables)
+        self.names = tuple(names_of(network, tables))
         self.step, self.start, self.end = step, start, end
         self.built = True
 
     def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         t = ops.clip((ops.cast(self.step(), "float32") - self.start) / (self.end - self.start), 0.0, 1.0)
         changed = {}
-        for path in self.paths:
-            rows = ops.convert_to_tensor(weights[path])
-            changed[path] = t * rows + (1.0 - t) * ops.mean(rows, axis=0, keepdims=True)
+        for name in self.names:
+            rows = ops.convert_to_tensor(weights[name])
+            changed[name] = t * rows + (1.0 - t) * ops.mean(rows, axis=0, keepdims=True)
         return changed
 
 
 def effective_weights(network: keras.Model, adapters: Sequence[Adapter]) -> dict[str, tf.Tensor]:
-    """Weights, path → tensor, that adapters give a network in place of its own; each sees what those before it did."""
-    weights = {v.path: v for v in network.variables}
+    """Weights, name → tensor, that adapters give a network in place of its own; each sees what those before it did."""
+    weights = named_variables(network)
     changed: dict = {}
     for adapter in adapters:
         changed |= adapter.adapt({**weights, **changed})
@@ -100,19 +101,19 @@ def run(
     changed = effective_weights(network, adapters)
     if not changed and not keep_statistics:
         return network(inputs, training=training)
-    variables = {v.path: v for v in network.variables}
-    with keras.StatelessScope(state_mapping=[(variables[path], value) for path, value in changed.items()]) as scope:
+    variables = named_variables(network)
+    with keras.StatelessScope(state_mapping=[(variables[name], value) for name, value in changed.items()]) as scope:
         outputs = network(inputs, training=training)
     if not keep_statistics:  # within the scope, assignments were only noted
-        for path, variable in variables.items():
+        for name, variable in variables.items():
             noted = scope.get_current_value(variable)
-            if noted is not None and path not in changed:
+            if noted is not None and name not in changed:
                 variable.assign(noted)
     return outputs
 
 
 def merge(network: keras.Model, adapters: Sequence[Adapter]) -> None:
     """Writes the weights that adapters give into the network, which then computes the same without them."""
-    variables = {v.path: v for v in network.variables}
-    for path, value in effective_weights(network, adapters).items():
-        variables[path].assign(value)
+    variables = named_variables(network)
+    for name, value in effective_weights(network, adapters).items():
+        variables[name].assign(value)

@@ -11,6 +11,7 @@ from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import Adapter
 from tfgantl.models.kernels import Kernel
 from tfgantl.models.structure import structure_of
+from tfgantl.models.variable_names import names_of
 
 
 class _KernelAdapter(Adapter, ABC):
@@ -20,6 +21,10 @@ class _KernelAdapter(Adapter, ABC):
         network: Network whose kernels are adapted.
         outputs: Whether those of the output layers are, too.
 
+    Attributes:
+        kernels: Name of a kernel in the network → the kernel.
+        parts: The same name → weights made for it.
+
     Raises:
         ConfigError: If the network has no kernel that could be adapted, and the method would do nothing.
     """
@@ -27,13 +32,15 @@ class _KernelAdapter(Adapter, ABC):
     def __init__(self, network: keras.Model, outputs: bool = True, **kwargs: Any):
         super().__init__(**kwargs)
         structure = structure_of(network)
-        self.kernels = list(structure.kernels if outputs else structure.inner_kernels)
-        if not self.kernels:
+        kernels = structure.kernels if outputs else structure.inner_kernels
+        if not kernels:
             raise ConfigError(
                 f"`transfer` must be a method that adapts no kernels, such as FineTune, since the {network.name} has "
                 f"none that are known. Received: one that does, for {type(network).__name__}"
             )
-        self.parts = {kernel.path: self.make(kernel, network) for kernel in self.kernels}
+        names = names_of(network, [kernel.variable for kernel in kernels])
+        self.kernels = dict(zip(names, kernels, strict=True))
+        self.parts = {name: self.make(kernel) for name, kernel in self.kernels.items()}
         self.built = True
 
     def weight(self, kernel: Kernel, name: str, value: np.ndarray, trainable: bool = True) -> keras.Variable:
@@ -44,7 +51,7 @@ class _KernelAdapter(Adapter, ABC):
         return variable
 
     @abstractmethod
-    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
+    def make(self, kernel: Kernel) -> tuple[keras.Variable, ...]:
         """Makes the weights for one kernel."""
 
     @abstractmethod
@@ -53,10 +60,8 @@ class _KernelAdapter(Adapter, ABC):
 
     def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         return {
-            kernel.path: kernel.tensor(
-                self.change(kernel.matrix(tf.convert_to_tensor(weights[kernel.path])), *self.parts[kernel.path])
-            )
-            for kernel in self.kernels
+            name: kernel.tensor(self.change(kernel.matrix(tf.convert_to_tensor(weights[name])), *self.parts[name]))
+            for name, kernel in self.kernels.items()
         }
 
 
@@ -67,7 +72,7 @@ class LowRank(_KernelAdapter):
         self.rank, self.rng = rank, np.random.default_rng([seed, 31])
         super().__init__(network, **kwargs)
 
-    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
+    def make(self, kernel: Kernel) -> tuple[keras.Variable, ...]:
         rank = min(self.rank, kernel.filters, kernel.inputs)
         down = self.rng.standard_normal((rank, kernel.inputs)) / np.sqrt(kernel.inputs)
         return self.weight(kernel, "down", down), self.weight(kernel, "up", np.zeros((kernel.filters, rank)))
@@ -79,9 +84,9 @@ class LowRank(_KernelAdapter):
 class SingularValues(_KernelAdapter):
     """W' = W + U diag(d) V^T with the singular vectors of W; d starts at 0."""
 
-    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
-        value = next(v for v in network.variables if v.path == kernel.path).numpy()
-        left, singular, right = np.linalg.svd(kernel.matrix(value).numpy(), full_matrices=False)
+    def make(self, kernel: Kernel) -> tuple[keras.Variable, ...]:
+        matrix = kernel.matrix(kernel.variable.numpy()).numpy()
+        left, singular, right = np.linalg.svd(matrix, full_matrices=False)
         return (
             self.weight(kernel, "left", left, trainable=False),
             self.weight(kernel, "right", right, trainable=False),
@@ -105,7 +110,7 @@ class Modulation(_KernelAdapter):
         self.rng = np.random.default_rng([seed, 37])
         super().__init__(network, **kwargs)
 
-    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
+    def make(self, kernel: Kernel) -> tuple[keras.Variable, ...]:
         return (
             self.weight(kernel, "u", self.rng.standard_normal(kernel.inputs)),
             self.weight(kernel, "v", np.zeros(kernel.filters)),
@@ -124,12 +129,11 @@ class FilterStates(_KernelAdapter):
     Frozen values are stored apart, because the moments of an optimizer move a weight also when its gradient is 0.
     """
 
-    def make(self, kernel: Kernel, network: keras.Model) -> tuple[keras.Variable, ...]:
-        value = next(v for v in network.variables if v.path == kernel.path).numpy()
+    def make(self, kernel: Kernel) -> tuple[keras.Variable, ...]:
         return (
             self.weight(kernel, "tuned", np.ones(kernel.filters), trainable=False),
             self.weight(kernel, "frozen", np.zeros(kernel.filters), trainable=False),
-            self.weight(kernel, "kept", kernel.matrix(value), trainable=False),
+            self.weight(kernel, "kept", kernel.matrix(kernel.variable.numpy()), trainable=False),
         )
 
     def change(

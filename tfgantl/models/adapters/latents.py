@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import Adapter
 from tfgantl.models.structure import LatentInput, structure_of
+from tfgantl.models.variable_names import names_of
 
 
 def latent_inputs(generator: keras.Model) -> tuple[LatentInput, ...]:
@@ -35,7 +36,8 @@ class LatentScaleShift(Adapter):
     def __init__(self, generator: keras.Model, **kwargs: Any):
         super().__init__(**kwargs)
         inputs = latent_inputs(generator)
-        self.places = [(place.kernel.path, place.shift.path, place.factor) for place in inputs]
+        kernels, shifts = (names_of(generator, [getattr(x, name) for x in inputs]) for name in ("kernel", "shift"))
+        self.places = list(zip(kernels, shifts, [x.factor for x in inputs], strict=True))
         self.latents = inputs[0].latents
         self.scale = self.add_weight(name="scale", shape=(self.latents,), initializer="ones")
         self.shift = self.add_weight(name="shift", shape=(self.latents,), initializer="zeros")
@@ -43,10 +45,10 @@ class LatentScaleShift(Adapter):
 
     def adapt(self, weights: dict[str, Any]) -> dict[str, tf.Tensor]:
         changed = {}
-        for kernel_path, shift_path, factor in self.places:
-            kernel = tf.convert_to_tensor(weights[kernel_path])
+        for kernel_name, shift_name, factor in self.places:
+            kernel = tf.convert_to_tensor(weights[kernel_name])
             of_latents, of_labels = kernel[: self.latents], kernel[self.latents :]
             moved = tf.linalg.matvec(of_latents, tf.convert_to_tensor(self.shift), transpose_a=True)
-            changed[kernel_path] = tf.concat([of_latents * self.scale[:, None], of_labels], axis=0)
-            changed[shift_path] = tf.convert_to_tensor(weights[shift_path]) + factor * moved
+            changed[kernel_name] = tf.concat([of_latents * self.scale[:, None], of_labels], axis=0)
+            changed[shift_name] = tf.convert_to_tensor(weights[shift_name]) + factor * moved
         return changed

@@ -115,9 +115,7 @@ class StyleGAN2Discriminator(keras.Model):
             norms=(),
             outputs=outputs,
             kernels=tuple(
-                Kernel(x.kernel.path, tuple(x.kernel.shape), len(x.kernel.shape) - 1, x.gain)
-                for x in self.layers
-                if hasattr(x, "kernel")
+                Kernel(x.kernel, len(x.kernel.shape) - 1, x.gain) for x in self.layers if hasattr(x, "kernel")
             ),
             label_tables=tuple(x.embeddings for x in labels if isinstance(x, LabelTable)),
             patches=maps[-1],

@@ -176,11 +176,8 @@ class StyleGAN2Generator(keras.Model):
                 blocks.append(Block((*first, style, layer, *noise, bias), bias.output))
             else:
                 outputs += [layer, style, bias]
-        kernels = [Kernel(x.kernel.path, tuple(x.kernel.shape), 1, x.gain) for x in mapping if hasattr(x, "kernel")]
-        kernels += [
-            Kernel(x.kernel.path, tuple(x.kernel.shape), 3, x.gain)
-            for x in self.layers if isinstance(x, ModulatedConv2D)
-        ]  # fmt: skip
+        kernels = [Kernel(x.kernel, 1, x.gain) for x in mapping if hasattr(x, "kernel")]
+        kernels += [Kernel(x.kernel, 3, x.gain) for x in self.layers if isinstance(x, ModulatedConv2D)]
         return Structure(
             network=self,
             blocks=tuple(blocks),

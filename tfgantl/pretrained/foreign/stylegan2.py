@@ -12,7 +12,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.models.specifications.stylegan2 import LARGEST, SMALLEST
 from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
 from tfgantl.models.stylegan2.generator import StyleGAN2Generator, widths
-from tfgantl.pretrained.copying import named_weights
+from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_pair
 from tfgantl.pretrained.foreign.stylegan2_layouts import DISCRIMINATORS, GENERATORS
 from tfgantl.pretrained.foreign.stylegan2_rules import Arrays, WeightLayout

@@ -14,7 +14,7 @@ from tfgantl.errors import ArtifactError, ConfigError, intact
 from tfgantl.gan import GAN
 from tfgantl.images import to_unit
 from tfgantl.models.structure import structure_of
-from tfgantl.pretrained.copying import named_weights
+from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.refit.base import Refit
 from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
 from tfgantl.random_streams import Stream

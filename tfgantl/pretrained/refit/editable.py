@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfgantl.pretrained.copying import named_weights
+from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.load_report import LoadReport
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from tfgantl.data.examples import Examples
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
-from tfgantl.pretrained.copying import copy_weights, named_weights
+from tfgantl.models.variable_names import named_weights
+from tfgantl.pretrained.copying import copy_weights
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.refit.base import Refit, refit_of
 from tfgantl.pretrained.refit.classes import Start, choose_classes, fit_classes
