@@ -258,16 +258,33 @@ def test_tfds_takes_copies_of_test_images_out_of_training(tmp_path):
     assert source.load("train").notes[0] == "10 copies of test images left out"
 
 
+@pytest.mark.parametrize("split", ["train", "train[:30%]", "train[-7:]+test[10%:20%]"])
+def test_tfds_reads_what_tensorflow_datasets_reads(tmp_path, split):
+    """In the same order, from several files."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    builder = shapes_builder()(data_dir=str(tmp_path))
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=3))
+    expected = list(builder.as_dataset(split=split).as_numpy_iterator())
+    for name in ("shapes", "shapes:1.0.0", "Shapes"):
+        content = Tfds(name, data_dir=str(tmp_path), split=split, test_split=None, image_size=8, channels=1).read()
+        np.testing.assert_array_equal(content.images, [example["image"] for example in expected])
+        assert content.labels.tolist() == [example["label"] for example in expected]
+    assert content.classes == ("0", "1", "2")
+
+
 def test_tfds_mistakes_are_one_line(tmp_path):
     pytest.importorskip("tensorflow_datasets")
     with pytest.raises(DataError, match="must be prepared in .* Received: nope, split train"):
         Tfds("nope", data_dir=str(tmp_path), download=False).load("train")
+    shapes_builder()
+    with pytest.raises(DataError, match=r"must be prepared in .* Received: shapes, split train \(not prepared\)"):
+        Tfds("shapes", data_dir=str(tmp_path), download=False).load("train")
     with pytest.raises(ConfigError, match="must be an image feature of shapes: image. Received: label"):
         catalogue(tmp_path, image_key="label").load("train")
     with pytest.raises(DataError, match="must be one of train, test, or a slice. Received: dev"):
         catalogue(tmp_path, split="dev").load("train")
     with pytest.raises(DataError, match="example 0 of test, which decodes to 8 x 8 pixels, more than `max_pixels` = 9"):
-        catalogue(tmp_path, max_pixels=9).load("test")
+        catalogue(tmp_path, max_pixels=9, image_size=2).load("test")
 
 
 def test_open_sizes_are_filled_in():

@@ -10,8 +10,10 @@ import tensorflow as tf
 from PIL import Image
 
 from tfgantl.data.decode import decode_picture
+from tfgantl.export import png_chunks
 from tfgantl.export.image_signatures import decode_pictures
-from tfgantl.export.orientation import exif_data, orientation_of
+from tfgantl.export.orientation import exif_of_jpeg, orientation_of
+from tfgantl.untrusted import chunks
 from tfgantl.untrusted import exif as untrusted_exif
 
 RNG = np.random.default_rng(0)
@@ -175,13 +177,31 @@ def test_damaged_marks_of_orientation_are_read_alike(decoders):
 @pytest.mark.parametrize("seed", range(3))
 def test_segments_and_chunks_are_walked_alike(seed):
     rng = np.random.default_rng(seed)
-    graph = tf.function(exif_data, input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.bool)])
+    graphs = [tf.function(walk, input_signature=[tf.TensorSpec([], tf.string)]) for walk in (exif_of_jpeg, walked)]
+    text = (
+        chunk(b"tEXt", b"Comment\0eXIf")
+        + chunk(b"PLTE", b"123")
+        + chunk(b"tRNS", b"1")
+        + chunk(b"eXIf", exif(6, ">", 3))
+    )
+    files = [FILES["EXIF twice"], FILES["a comment that names EXIF"], with_chunk(b"eXIf", exif(6, ">", 3))]
+    files.append(chunks.PNG + bytes(25) + text + chunk(b"IDAT", b"xy") * 2 + text + chunk(b"IDAT", b"z"))
     found = 0
-    for file in [FILES["EXIF twice"], FILES["a comment that names EXIF"], with_chunk(b"eXIf", exif(6, ">", 3))] * 20:
-        damaged = bytearray(file[: file.find(b"IDAT") + 40] if file.startswith(b"\x89") else file[:400])
-        for place in rng.integers(8, min(len(damaged), 160), 2):
+    for file in files * 20:
+        is_png = file.startswith(chunks.PNG)
+        damaged = bytearray(file[:400])
+        for place in rng.integers(8, min(len(damaged), 300 if is_png else 160), 2):
             damaged[place] = rng.choice([0, 1, 2, 0xD8, 0xE1, 0xFF, rng.integers(256)])
-        data = untrusted_exif.exif_data(bytes(damaged))
-        assert data == graph(bytes(damaged), damaged.startswith(b"\x89")).numpy()
+        damaged = bytes(damaged[: rng.integers(60, 400)])
+        data = untrusted_exif.exif_data(damaged)
+        if is_png:
+            assert [chunks.needed(damaged), data] == list(graphs[1](damaged).numpy())
+        else:
+            assert data == graphs[0](damaged).numpy()
         found += len(data) > 0
     assert 20 < found
+
+
+def walked(file):
+    spans = png_chunks.spans_of(file)
+    return tf.stack([png_chunks.needed(file, spans), png_chunks.content_of(file, spans, chunks.EXIF)])

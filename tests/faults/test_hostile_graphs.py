@@ -1,6 +1,7 @@
 """SavedModels whose author drew the graph by hand, so that loading them would do more than compute."""
 
 import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -391,7 +392,7 @@ def test_modules_of_the_hub_load_as_before(tmp_path):
     looked_at(read_graph(module, []))
 
 
-# Calls that read a graph, a network or pickled Python into the process → files that may have them.
+# Calls that read a graph, a network, pickled Python, a data set or a picture → files that may have them.
 DOORS = {
     "saved_model.load": {"untrusted/loading.py"},
     "models.load_model": {"untrusted/networks.py"},
@@ -401,6 +402,10 @@ DOORS = {
     "train.load_checkpoint": {"untrusted/savedmodels.py"}, "train.Checkpoint": {"training/checkpoint.py"},
     "h5py.File": {"untrusted/networks.py", "untrusted/hdf5.py", "pretrained/weights_h5.py"},
     "np.load": {"recognition/results.py"},
+    "tfds.builder_cls": {"data/tfds.py"}, "tfds.builder": set(), "tfds.load": set(), "as_dataset": set(),
+    "builder_from_directory": set(), "builder_from_directories": set(), "builder_from_files": set(),
+    "TFRecordDataset": {"data/prepared.py"},
+    "Image.open": {"data/opening.py", "export/client.py", "export/examples.py"},
 }  # fmt: skip
 
 
@@ -415,3 +420,7 @@ def test_tensorflow_loads_things_in_one_place_only():
                     if name == door or name.endswith(f".{door}"):
                         found[door].add(str(file.relative_to(root)))
     assert found == DOORS
+    importers = [
+        file for file in root.rglob("*.py") if re.search(r"(import|from) tensorflow_datasets", file.read_text())
+    ]
+    assert [str(file.relative_to(root)) for file in importers] == ["data/tfds.py"]

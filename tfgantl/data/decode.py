@@ -9,16 +9,12 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from tfgantl.data.decoding_budget import DecodingBudget
+from tfgantl.data.opening import MAX_FILE, Refused, open_picture, pixels_of
 from tfgantl.untrusted.exif import exif_orientation
-from tfgantl.untrusted.pictures import MAX_SCANS, scans_of
 
-# By content, whatever the name says. Pillow knows others, of which one is a program that it hands to Ghostscript.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 Crop = Literal["centre", "pad", "none"]
 BUDGET = DecodingBudget()
-MAX_FILE = 2**28  # bytes of a file in which scans and marks are looked for
 SERVED = ("JPEG", "MPO", "PNG")  # the formats that graphs decode, too
-TILE_WIDTH, TILE_HEIGHT, ROWS_OF_STRIP = 322, 323, 278  # tags of TIFF
 ORIENTATION, INTERPRETATION, BITS, WHITE_IS_ZERO = 0x0112, 262, 258, 0
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -26,7 +22,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
-Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
 
 @dataclass(frozen=True)
@@ -48,10 +43,10 @@ def deep_range(file: str | Path, max_pixels: int) -> tuple[str, float, float] | 
     Pictures that cannot be read, or have too many pixels, are none of these; decoding tells what is wrong with them.
     """
     try:
-        with Image.open(file, formats=FORMATS) as picture:
-            if not _is_deep(picture) or _refusal(picture, max_pixels):
+        with open_picture(file, max_pixels) as picture:
+            if not _is_deep(picture):
                 return None
-            with BUDGET.spent(_pixels(picture)):
+            with BUDGET.spent(pixels_of(picture)):
                 pixels = _deep_pixels(picture)
                 return "floats" if pixels.dtype.kind == "f" else "integers", float(pixels.min()), float(pixels.max())
     except Exception:
@@ -136,11 +131,10 @@ def decode_picture(
         uint8 (height, width, channels), or the reason why it cannot be used.
     """
     try:
-        with Image.open(file, formats=FORMATS) as picture:
-            if refusal := _refusal(picture, max_pixels):
-                return refusal
-            with BUDGET.spent(_pixels(picture)):
-                return fit_picture(picture, image_size, channels, depth, crop)
+        with open_picture(file, max_pixels) as picture, BUDGET.spent(pixels_of(picture)):
+            return fit_picture(picture, image_size, channels, depth, crop)
+    except Refused as refused:
+        return str(refused)
     except UnidentifiedImageError:  # its message names the file object
         return "cannot be decoded (no known kind of picture)"
     except Exception as error:  # decoders of damaged files raise whatever they meet first
@@ -160,27 +154,6 @@ def _squared(picture: Image.Image, side: int, crop: Crop) -> Image.Image:
     small = picture.resize((width, height), Image.Resampling.BICUBIC)
     ground.paste(small, ((side - width) // 2, (side - height) // 2))
     return ground
-
-
-def _refusal(picture: ImageFile.ImageFile, max_pixels: int) -> str | None:
-    """Why an opened picture is not decoded, if it is not: every way to its pixels asks this first."""
-    if (pixels := _pixels(picture)) > max_pixels and pixels > picture.width * picture.height:
-        return f"has tiles of {pixels} pixels, more than `max_pixels` = {max_pixels}"
-    if picture.width * picture.height > max_pixels:
-        return f"decodes to {picture.width} x {picture.height} pixels, more than `max_pixels` = {max_pixels}"
-    if (scans := scans_of(_content(picture))) > MAX_SCANS:
-        return f"has {scans} scans, more than {MAX_SCANS}"
-    return None
-
-
-def _pixels(picture: ImageFile.ImageFile) -> int:
-    """Pixels that are in memory while a picture is decoded: those of a tile, if it is larger than the picture."""
-    own, tags = picture.width * picture.height, getattr(picture, "tag_v2", {})
-    try:
-        tile = int(tags.get(TILE_WIDTH, 0)) * int(tags.get(TILE_HEIGHT, 0))
-        return max(own, tile, picture.width * min(int(tags.get(ROWS_OF_STRIP, 0)), picture.height))
-    except (TypeError, ValueError):  # damaged; decoding tells
-        return own
 
 
 def _orientation(picture: Image.Image) -> int | None:

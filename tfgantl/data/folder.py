@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from tfgantl.data.base import PictureSource
-from tfgantl.data.decode import FORMATS, Crop, Depth, choose_depth, decode_picture, deep_range
+from tfgantl.data.decode import Crop, Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.examples import Content
 from tfgantl.data.layout import check_folder, find_pictures
+from tfgantl.data.opening import open_picture
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.files import absolute
 from tfgantl.printing import printable
@@ -126,7 +126,7 @@ def read_picture(
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if image.min() == image.max():
-        ground = " on the white that takes the place of transparent parts" if _is_transparent(file) else ""
+        ground = " on the white that takes the place of transparent parts" if _is_transparent(file, max_pixels) else ""
         return f"shows one colour only (value {image.min()}){ground}"
     return image, key
 
@@ -139,6 +139,6 @@ def _has_content(file: Path) -> bool:
         return False
 
 
-def _is_transparent(file: Path) -> bool:
-    with Image.open(file, formats=FORMATS) as picture:
+def _is_transparent(file: Path, max_pixels: int) -> bool:
+    with open_picture(file, max_pixels) as picture:
         return picture.has_transparency_data

@@ -1,18 +1,27 @@
-"""Reads data sets of tensorflow-datasets; the one module that imports it."""
+"""Data sets of tensorflow-datasets: finds and prepares them by it, the one module that imports it, and reads them."""
 
 from __future__ import annotations
 
 import io
+import os
+import re
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfgantl.data.decode import decode_picture
 from tfgantl.data.examples import Content
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.data.prepared import FORMAT, Part, PreparedSet, find_prepared, inspect_prepared, read_examples
+from tfgantl.errors import ConfigError, DataError, TfgantlError
 
 if TYPE_CHECKING:
     from tfgantl.data.sources import Tfds
+
+# No names of other programs' registries, and no arguments: what those read from disk is not looked at first.
+DATASET = re.compile(
+    r"(?P<name>[A-Za-z]\w*)(/(?P<config>[\w+\-][\w+.\-]*))?(:(?P<version>(\d+|\*)\.(\d+|\*)\.(\d+|\*)))?"
+)
 
 
 def read_tfds(source: Tfds, split: str) -> Content:
@@ -27,7 +36,7 @@ def read_tfds(source: Tfds, split: str) -> Content:
 
     Raises:
         ConfigError: If tensorflow-datasets is not installed, or features are not there.
-        DataError: If the data set is unknown or not prepared, or has too many images.
+        DataError: If the data set is unknown, not prepared or damaged, or has too many images.
     """
     try:
         import tensorflow_datasets as tfds
@@ -37,45 +46,43 @@ def read_tfds(source: Tfds, split: str) -> Content:
         ) from error
 
     try:
-        builder = tfds.builder(source.dataset, data_dir=source.data_dir)
-        if source.download:
-            builder.download_and_prepare()
-        features = builder.info.features
+        prepared = inspect_prepared(_folder(tfds, source))
+    except TfgantlError:
+        raise
     except Exception as error:  # tensorflow-datasets raises many kinds, some a screen long
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
             f"Tfds: `dataset` must be prepared in {source.data_dir or '~/tensorflow_datasets'}, or downloadable. "
-            f"Received: {source.dataset}, split {split} ({reason})"
+            f"Received: {source.dataset}, split {split} ({_first_line(error)})"
         ) from error
-    pictures = sorted(name for name, feature in features.items() if isinstance(feature, tfds.features.Image))
-    if source.image_key not in pictures:
+    if source.image_key not in prepared.pictures:
         raise ConfigError(
-            f"Tfds: `image_key` must be an image feature of {source.dataset}: {', '.join(pictures) or 'it has none'}. "
-            f"Received: {source.image_key}"
+            f"Tfds: `image_key` must be an image feature of {source.dataset}: "
+            f"{', '.join(sorted(prepared.pictures)) or 'it has none'}. Received: {source.image_key}"
         )
-    try:  # still encoded, so that the size is known before anything is decoded
-        decoders = {source.image_key: tfds.decode.SkipDecoding()}
-        data = builder.as_dataset(split=split, decoders=decoders)
+    try:
+        parts = _parts(tfds, prepared, split)
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"Tfds: `split` must be one of {', '.join(builder.info.splits)}, or a slice. Received: {split} ({reason})"
+            f"Tfds: `split` must be one of {', '.join(prepared.splits)}, or a slice. "
+            f"Received: {split} ({_first_line(error)})"
         ) from error
-    shape = features[source.image_key].shape
-    size, channels = source.image_size or shape[0], source.channels or shape[-1]
-    if size is None:
-        raise ConfigError(f"Tfds: `image_size` must be given for {source.dataset}. Received: None")
-    labelled = source.label_key in features and hasattr(features[source.label_key], "num_classes")
+    height, _, depth = prepared.pictures[source.image_key]
+    size, channels = source.image_size or height, source.channels or depth
+    if size is None or channels is None:
+        raise ConfigError(f"Tfds: `image_size` and `channels` must be given for {source.dataset}. Received: None")
+    if size * size > source.max_pixels:
+        raise ConfigError(
+            f"Tfds: images must have at most `max_pixels` = {source.max_pixels} pixels. Received: {size} x {size}"
+        )
+    label = source.label_key if source.label_key in prepared.classes else None
     images, labels, keys = [], [], []
-    for number, example in enumerate(data.as_numpy_iterator()):
-        encoded = example[source.image_key]
+    for number, (encoded, one_label) in enumerate(read_examples(parts, source.image_key, label)):
         image = decode_picture(io.BytesIO(encoded), size, channels, source.max_pixels, crop=source.crop)
         if isinstance(image, str):
             raise DataError(f"Tfds: every image must be usable. Received: example {number} of {split}, which {image}")
         images.append(image)
         keys.append(encoded)
-        if labelled:
-            labels.append(int(example[source.label_key]))
+        labels.append(one_label)
         if len(images) * size * size * channels > source.max_bytes:
             raise DataError(
                 f"Tfds: all images together must fit `max_bytes` = {source.max_bytes}. "
@@ -83,7 +90,58 @@ def read_tfds(source: Tfds, split: str) -> Content:
             )
     if not images:
         raise DataError(f"Tfds: {source.dataset}: split {split} must hold images. Received: none")
-    if not labelled:
+    if label is None:
         return Content(np.stack(images), keys=keys)
-    names = tuple(features[source.label_key].names)
+    names = tuple(prepared.class_names(label))
     return Content(np.stack(images), np.array(labels), len(names), keys=keys, classes=names)
+
+
+def _folder(tfds: ModuleType, source: Tfds) -> str:
+    """Where a set lies prepared: by the code that makes it, unless there is none or a version is asked for."""
+    parsed = DATASET.fullmatch(source.dataset)
+    if parsed is None:
+        raise ConfigError(
+            "Tfds: `dataset` must be NAME, NAME/CONFIG, NAME:VERSION or NAME/CONFIG:VERSION. "
+            f"Received: {source.dataset}"
+        )
+    name, config, version = parsed["name"], parsed["config"], parsed["version"]
+    root = source.data_dir or os.environ.get("TFDS_DATA_DIR") or os.path.expanduser("~/tensorflow_datasets")
+    try:
+        code = tfds.builder_cls(name)
+    except tfds.core.DatasetNotFoundError:
+        if folder := find_prepared(root, name, config, version):
+            return folder
+        raise
+    is_old = version or (config and config not in code.builder_configs)
+    if is_old and (folder := find_prepared(root, code.name, config, version)):
+        return folder
+    builder = code(data_dir=source.data_dir, config=config, version=version)
+    if source.download:
+        builder.download_and_prepare()
+    elif not builder.is_prepared():
+        raise FileNotFoundError("not prepared")
+    return os.fspath(builder.data_dir)
+
+
+def _parts(tfds: ModuleType, prepared: PreparedSet, split: str) -> list[Part]:
+    """Which records of which files are those of a split, or of a slice or sum of some."""
+    splits = tfds.core.SplitDict(
+        [
+            tfds.core.SplitInfo(
+                name=name,
+                shard_lengths=counts,
+                num_bytes=0,
+                filename_template=tfds.core.ShardedFileTemplate(
+                    data_dir=tfds.core.Path(prepared.folder), dataset_name=prepared.name, split=name,
+                    filetype_suffix=FORMAT,
+                ),
+            )
+            for name, counts in prepared.splits.items()
+        ]
+    )  # fmt: skip
+    return [Part(part.filename, part.skip, part.take) for part in splits[split].file_instructions]
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -14,7 +14,8 @@ from PIL import Image
 
 from tfgantl.errors import ArtifactError, ServingError, reason
 from tfgantl.images import encode_png
-from tfgantl.untrusted.pictures import PNG, refusal
+from tfgantl.untrusted.chunks import PNG, needed
+from tfgantl.untrusted.pictures import refusal
 
 RETRIED = (429, 502, 503, 504)  # may be answered in a moment
 MAX_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
@@ -129,7 +130,7 @@ def _decoded(file: bytes) -> np.ndarray:
     refused = refusal([file]) or ("" if file.startswith(PNG) else "a picture must be a PNG file. Received: another")
     if refused:
         raise ServingError(f"the server's answer cannot be used: {refused}")
-    image = np.asarray(Image.open(io.BytesIO(file), formats=("PNG",)))
+    image = np.asarray(Image.open(io.BytesIO(needed(file) or b""), formats=("PNG",)))
     return image[..., None] if image.ndim == 2 else image
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tfgantl.errors import ArtifactError
 from tfgantl.untrusted.archives import read_npz
+from tfgantl.untrusted.chunks import needed
 from tfgantl.untrusted.pictures import refusal
 
 FILE = Path("assets.extra") / "examples.npz"
@@ -120,7 +121,8 @@ def _pixels(files: np.ndarray) -> np.ndarray:
     """All pixels in a row: pictures may have different sizes."""
     if refused := refusal(list(files.flat)):
         raise ArtifactError(refused)
-    return np.concatenate([np.asarray(Image.open(io.BytesIO(file), formats=("PNG", "JPEG"))).ravel() for file in files])
+    opened = (Image.open(io.BytesIO(needed(file) or b""), formats=("PNG", "JPEG")) for file in files)
+    return np.concatenate([np.asarray(picture).ravel() for picture in opened])
 
 
 def _plain(key: str, value: np.ndarray) -> list[tuple[str, np.ndarray]]:

@@ -6,47 +6,37 @@ bytes that look alike in a comment or a colour profile.
 
 import tensorflow as tf
 
-from tfgantl.untrusted.exif import ENTRY, LONGS, MAX_ENTRIES, ORIENTATION, SHORTS, STRAY
+from tfgantl.untrusted.exif import ENTRY, LONGS, MAX_ENTRIES, MAX_SEGMENTS, ORIENTATION, SHORTS, STRAY
 
-MAX_SEGMENTS = 256  # of a file that are looked at: cameras write about ten
 END = -1
 
 
-def exif_data(file: tf.Tensor, is_png: tf.Tensor) -> tf.Tensor:
-    """EXIF data of the first segment (JPEG) or chunk (PNG) ahead of the pixels that holds some, string; else empty."""
+def exif_of_jpeg(file: tf.Tensor) -> tf.Tensor:
+    """EXIF data of the first segment ahead of the pixels that holds some, string (); else empty."""
     size = tf.strings.length(file)
 
     def goes_on(position: tf.Tensor, count: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
         return (position != END) & (position <= size - ENTRY) & (count < MAX_SEGMENTS)
 
     def step(position: tf.Tensor, count: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        head = _numbers(tf.strings.substr(file, position, 4))
-        name = tf.strings.substr(file, position + 4, 6)
-        start, length, following = tf.cond(
-            is_png, lambda: _chunk(head, name, position), lambda: _segment(head, name, position)
-        )
+        start, length, following = _segment(file, position)
         following = tf.where((following > position) & (following < size), following, END)
         found = tf.cond(length > 0, lambda: tf.strings.substr(file, start, length), lambda: data)
         return following, count + 1, found
 
-    first = tf.where(is_png, 8, 2)
-    end, count, data = tf.while_loop(goes_on, step, (first, tf.constant(0), tf.constant(b"")))
+    end, count, data = tf.while_loop(goes_on, step, (tf.constant(2), tf.constant(0), tf.constant(b"")))
     few = (end == END) | (count < MAX_SEGMENTS)
     message = f"image_bytes must have at most {MAX_SEGMENTS} segments ahead of the pixels"
     with tf.control_dependencies([tf.debugging.Assert(few, [message])]):
         return tf.identity(data)
 
 
-def _chunk(head: tf.Tensor, name: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Where EXIF data begins and how long it is (0: none), and where the next chunk of a PNG begins."""
-    kind, length = tf.strings.substr(name, 0, 4), _number(head, 4)
-    is_exif = tf.equal(kind, b"eXIf")
-    following = tf.where(is_exif | tf.equal(kind, b"IDAT") | (length < 0), END, position + 12 + length)
-    return position + 8, tf.where(is_exif, length, 0), following
+def _segment(file: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Where EXIF data begins and how long it is (0: none), and where the next segment begins.
 
-
-def _segment(head: tf.Tensor, name: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The same for a segment of a JPEG; stray bytes, and those that fill, are passed over one by one."""
+    Stray bytes, and those that fill, are passed over one by one.
+    """
+    head, name = _numbers(tf.strings.substr(file, position, 4)), tf.strings.substr(file, position + 4, 6)
     marker, length = head[1], 256 * head[2] + head[3]
     is_marker = tf.equal(head[0], 0xFF) & (marker != 0xFF) & (marker != 0)
     is_exif = is_marker & tf.equal(marker, 0xE1) & tf.equal(name, b"Exif\0\0")

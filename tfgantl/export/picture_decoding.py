@@ -7,8 +7,11 @@ PNG and JPEG.
 
 import tensorflow as tf
 
-from tfgantl.export.orientation import MAX_SEGMENTS, exif_data, orientation_of, upright
-from tfgantl.untrusted.pictures import JPEG, MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS, PNG
+from tfgantl.export import png_chunks
+from tfgantl.export.orientation import exif_of_jpeg, orientation_of, upright
+from tfgantl.untrusted.chunks import EXIF, PNG, TRANSPARENCY
+from tfgantl.untrusted.exif import JPEG
+from tfgantl.untrusted.pictures import MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS
 
 SCAN = b"\xff\xda"  # what each scan of a JPEG begins with; two bytes in 65,536 look so by chance
 CHANCE = 2**14  # bytes of a file for which one more is allowed
@@ -37,9 +40,8 @@ def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
 
     Turned as its EXIF data say, with transparent parts on white, to uint8 (height, width, channels).
     """
-    is_png = _is_png(file)
-    image = tf.cond(is_png, lambda: _png(file), lambda: _jpeg(file))
-    image = upright(image, orientation_of(exif_data(file, is_png)))
+    image, exif = tf.cond(_is_png(file), lambda: _png(file), lambda: _jpeg(file))
+    image = upright(image, orientation_of(exif))
     if channels == 3:
         return image
     luma = tf.reduce_sum(tf.cast(image, tf.int32) * tf.constant(LUMA), -1, keepdims=True)
@@ -71,34 +73,20 @@ def _head(file: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([tf.strings.substr(file, 0, 32), bytes(32)])
 
 
-def _png(file: tf.Tensor) -> tf.Tensor:
-    rgba = tf.cast(tf.io.decode_png(file, 4), tf.int32)
+def _png(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Pixels, uint8 (height, width, 3), and EXIF data."""
+    spans = png_chunks.spans_of(file)
+    rgba = tf.cast(tf.io.decode_png(png_chunks.needed(file, spans), 4), tf.int32)
     bits = tf.io.decode_raw(tf.strings.substr(_head(file), 24, 1), tf.uint8)[0]
     # TensorFlow fills in an alpha of as many bits as the file has, such as 15 of 255, where there is none.
-    opaque = (bits < 8) & ~_has_transparency(file)
+    opaque = (bits < 8) & ~png_chunks.is_there(spans, TRANSPARENCY)
     colors, alpha = rgba[..., :3], tf.where(opaque, 255, rgba[..., 3:])
-    return tf.cast((colors * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+    image = tf.cast((colors * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+    return image, png_chunks.content_of(file, spans, EXIF)
 
 
-def _has_transparency(file: tf.Tensor) -> tf.Tensor:
-    """Whether a PNG without an alpha channel has a chunk that says what is transparent, ahead of its pixels."""
-    size = tf.strings.length(file)
-
-    def goes_on(position: tf.Tensor, count: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
-        return (position > 0) & (position <= size - 12) & (count < MAX_SEGMENTS) & ~found
-
-    def step(position: tf.Tensor, count: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        length, kind = _length(file, position), tf.strings.substr(file, position + 4, 4)
-        following = tf.where(tf.equal(kind, b"IDAT") | (length < 0), 0, position + 12 + length)
-        return following, count + 1, tf.equal(kind, b"tRNS")
-
-    return tf.while_loop(goes_on, step, (tf.constant(8), tf.constant(0), tf.constant(False)))[2]
-
-
-def _length(file: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """Of the chunk of a PNG that begins there, int32."""
-    return tf.io.decode_raw(tf.strings.substr(file, position, 4), tf.int32, little_endian=False)[0]
-
-
-def _jpeg(file: tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE")
+def _jpeg(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same for a JPEG, whose segments are counted before it is decoded."""
+    exif = exif_of_jpeg(file)
+    with tf.control_dependencies([exif]):
+        return tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE"), exif

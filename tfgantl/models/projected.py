@@ -113,7 +113,7 @@ class ProjectedDiscriminator(keras.Model):
             blocks=(),
             norms=(),
             outputs=(*convolutions, *tables),
-            kernels=tuple(Kernel(x.kernel.path, tuple(x.kernel.shape), 3) for x in convolutions),
+            kernels=tuple(Kernel(x.kernel, 3) for x in convolutions),
             label_tables=tuple(x.embeddings for x in tables),
             core=self,
         )

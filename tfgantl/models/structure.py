@@ -172,13 +172,13 @@ def structure_of_named_blocks(network: keras.Model, beside: tuple[keras.layers.L
     # Places of the last maps see the whole image; those of 16 pixels are what CDC's authors judge patches by.
     least = min(16, network.inputs[0].shape[1] // 2)
     patches = [x for x in (block.feature for block in blocks) if takes_images and x is not None and x.shape[1] >= least]
-    own = {weight.path for layer in network.layers for weight in layer.weights}
+    own = {id(weight) for layer in network.layers for weight in layer.weights}
     return Structure(
         network=network,
         blocks=blocks,
         norms=tuple(layer for layer in network.layers if isinstance(layer, (*NORMALISATIONS, Noise))),
         outputs=(*sorted(ends, key=lambda layer: not is_kernel_layer(layer)), *beside),
-        kernels=tuple(kernel for kernel in keras_kernels(network) if kernel.path in own),
+        kernels=tuple(kernel for kernel in keras_kernels(network) if id(kernel.variable) in own),
         label_tables=label_tables(network),
         latent_inputs=() if takes_images else _latent_inputs(network, blocks[0].layers),
         patches=patches[-1] if patches else None,

@@ -5,8 +5,10 @@ library that graphs do not have must not say what a damaged mark means: `tfgantl
 the byte, and a test compares both over damaged files.
 """
 
-from tfgantl.untrusted.pictures import JPEG, PNG
+from tfgantl.untrusted.chunks import EXIF, PNG, content_of
 
+JPEG = b"\xff\xd8\xff"
+MAX_SEGMENTS = 256  # of a JPEG, ahead of its pixels: cameras write about ten, and decoders keep each
 STRAY = 1  # byte between segments, which decoders pass over
 ENTRY, MAX_ENTRIES = 12, 256  # bytes of an entry of EXIF data, and how many are looked at
 ORIENTATION, SHORTS, LONGS = 0x0112, (3, 8), (4, 9)  # the tag, and types of numbers, unsigned and signed
@@ -19,35 +21,34 @@ def exif_orientation(file: bytes) -> int:
         >>> exif_orientation(b"")
         1
     """
-    return orientation_of(exif_data(file))
+    return orientation_of(exif_data(file) or b"")
 
 
-def exif_data(file: bytes) -> bytes:
-    """EXIF data of the first segment or chunk ahead of the pixels that holds some; else nothing."""
-    if not file.startswith((PNG, JPEG)):
-        return b""
-    is_png = file.startswith(PNG)
-    position = 8 if is_png else 2
-    while position <= len(file) - ENTRY:
-        start, length, following = (_chunk if is_png else _segment)(file, position)
+def exif_data(file: bytes) -> bytes | None:
+    """EXIF data of the first segment or chunk ahead of the pixels that holds some; else nothing.
+
+    `None` for a JPEG that has more than `MAX_SEGMENTS` segments, and stray bytes, ahead of those.
+    """
+    if file.startswith(PNG):
+        return content_of(file, EXIF)
+    position = 2
+    for _ in range(MAX_SEGMENTS if file.startswith(JPEG) else 0):
+        if position > len(file) - ENTRY:
+            return b""
+        start, length, following = _segment(file, position)
         if length > 0:
             return file[start : start + length]
         if not position < following < len(file):
-            break
+            return b""
         position = following
-    return b""
-
-
-def _chunk(file: bytes, position: int) -> tuple[int, int, int]:
-    """Where EXIF data begins and how long it is (0: none), and where the next chunk of a PNG begins (0: nowhere)."""
-    length, kind = int.from_bytes(file[position : position + 4]), file[position + 4 : position + 8]
-    if length >= 2**31 or kind == b"IDAT":
-        return 0, 0, 0
-    return position + 8, length if kind == b"eXIf" else 0, 0 if kind == b"eXIf" else position + 12 + length
+    return None if file.startswith(JPEG) else b""
 
 
 def _segment(file: bytes, position: int) -> tuple[int, int, int]:
-    """The same for a segment of a JPEG; stray bytes, and those that fill, are passed over one by one."""
+    """Where EXIF data begins and how long it is (0: none), and where the next segment of a JPEG begins (0: nowhere).
+
+    Stray bytes, and those that fill, are passed over one by one.
+    """
     first, marker = file[position], file[position + 1]
     length = int.from_bytes(file[position + 2 : position + 4])
     if first != 0xFF or marker in (0x00, 0xFF):

@@ -5,7 +5,9 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+from tfgantl.untrusted.chunks import CHUNK, MAX_CHUNKS, PNG, spans_of
+from tfgantl.untrusted.exif import JPEG, MAX_SEGMENTS, exif_data
+
 MAX_PIXELS = 16_000_000  # of one file that is served
 MAX_REQUEST_PIXELS = 64_000_000  # of all files of one request
 MAX_PNG = 2**25  # bytes of one that this package has written
@@ -23,8 +25,18 @@ def refusal(files: list[bytes]) -> str | None:
         return f"a picture must have at most {MAX_PIXELS} pixels. Received: {max(pixels)}"
     if sum(pixels) > MAX_REQUEST_PIXELS:
         return f"the pictures of a request must have at most {MAX_REQUEST_PIXELS} pixels. Received: {sum(pixels)}"
-    scans = max(map(scans_of, files), default=0)
-    return f"a JPEG file must have at most {MAX_SCANS} scans. Received: {scans}" if scans > MAX_SCANS else None
+    excess = next(filter(None, map(excess_of, files)), None)
+    return f"a picture must take little time to decode. Received: one that {excess}" if excess else None
+
+
+def excess_of(file: bytes) -> str | None:
+    """What of a PNG or JPEG file takes time beside its pixels, if it is more than is allowed."""
+    if file.startswith(PNG) and spans_of(file) is None:
+        return f"has more than {MAX_CHUNKS} chunks, and one for each {CHUNK} bytes"
+    if exif_data(file) is None:
+        return f"has more than {MAX_SEGMENTS} segments ahead of its pixels"
+    scans = scans_of(file)
+    return f"has {scans} scans, more than {MAX_SCANS}" if scans > MAX_SCANS else None
 
 
 def pixels_of(file: bytes) -> int:
