@@ -127,6 +127,7 @@ INTERRUPTED = {"tfgantl adapt"}
 ELSEWHERE = {
     "python": "tests/test_benchmark_commands.py starts every benchmark, and each has tests of its parts",
     "serve": "tests/test_real_server.py",
+    "--to": "tests/test_hugging_face.py, with an endpoint on loopback",
     "--format": "tests/test_export.py, where the packages of the format are installed",
 }
 PARTS = {

@@ -1,5 +1,6 @@
 """Sources from the Hugging Face Hub: from the cache of its library, and from an endpoint on loopback."""
 
+import base64
 import hashlib
 import json
 import sys
@@ -8,10 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import yaml
 from conftest import TINY_DCGAN
 from modules import tf2_module
 
 from tfgantl.errors import ArtifactError
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
+from tfgantl.pipelines.export import main
 from tfgantl.pretrained import load_generator, load_source
 from tfgantl.untrusted import hugging_face
 
@@ -147,6 +152,92 @@ def test_a_repository_is_downloaded_once(cache, pair, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     z = np.ones((2, 4), np.float32)
     np.testing.assert_array_equal(load_generator("hf://me/remote")(z), first(z))
+
+
+class UploadEndpoint(BaseHTTPRequestHandler):
+    """Answers as the hub does to somebody who has no repository yet, and keeps what is committed."""
+
+    committed: dict[str, bytes] = {}  # noqa: RUF012
+    created: list[dict] = []  # noqa: RUF012
+
+    def answer(self, status, body, **headers):
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self):  # noqa: N802
+        self.answer(404, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
+
+    def do_POST(self):  # noqa: N802
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/api/repos/create":
+            self.created.append(json.loads(body))
+            self.answer(200, {"url": f"http://{self.headers['Host']}/me/new", "name": "me/new"})
+        elif "/preupload/" in self.path:
+            files = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for file in json.loads(body)["files"]
+            ]
+            self.answer(200, {"files": files})
+        elif "/commit/" in self.path:
+            for line in map(json.loads, body.decode().splitlines()):
+                if line["key"] == "file":
+                    self.committed[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            self.answer(
+                200,
+                {"commitUrl": f"http://{self.headers['Host']}/me/new/commit/1", "commitOid": COMMIT, "success": True},
+            )
+        else:
+            self.answer(200, {"errors": [], "warnings": []})  # what it thinks of the front matter
+
+    def log_message(self, *args):
+        pass
+
+
+def test_a_version_is_uploaded_with_its_card_and_the_pair(cache, pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setattr(UploadEndpoint, "committed", {})
+    monkeypatch.setattr(UploadEndpoint, "created", [])
+    (tmp_path / "run").mkdir()
+    for name, content in pair.items():
+        (tmp_path / "run" / name).write_bytes(content)
+    with ThreadingHTTPServer(("127.0.0.1", 0), UploadEndpoint) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        export = ["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model"), "--to", "hf://me/new"]
+        assert main(export) == 0, capsys.readouterr().err
+        server.shutdown()
+    told = capsys.readouterr()
+    assert "/me/new/commit/1" in told.out and "which only you can see" in told.err
+    sent, version = UploadEndpoint.committed, tmp_path / "model" / "1"
+    (made,) = UploadEndpoint.created
+    assert made.get("visibility") == "private" or made.get("private") is True  # by the version of the library
+    assert {name: sent[name] for name in pair} == pair
+    assert sent["saved_model.pb"] == (version / "saved_model.pb").read_bytes() and "model_card.md" not in sent
+    front = yaml.safe_load(sent["README.md"].decode().split("---")[1])
+    assert front["pipeline_tag"] == "unconditional-image-generation" and front["library_name"] == "keras"
+    assert sent["README.md"].decode().endswith((version / "model_card.md").read_text())
+
+
+def test_an_upload_that_cannot_be_is_told_in_one_line(cache, pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    (tmp_path / "generator.keras").write_bytes(pair["generator.keras"])
+    export = ["--model", str(tmp_path / "generator.keras"), "--export_dir", str(tmp_path / "model"), "--to"]
+    assert main([*export, "hf://me/new"]) == 5
+    told = capsys.readouterr().err
+    assert (
+        "`to` must be a repository of the hub that you may write to" in told
+        and "is published" in told
+        and "Traceback" not in told
+    )
+    with pytest.raises(SystemExit) as ended:
+        main([*export, "hf://me/new/file.keras"])
+    assert ended.value.code == 2 and "`to` must be hf://owner/repository[@revision]" in capsys.readouterr().err
 
 
 def test_the_library_is_named_if_it_is_not_installed(monkeypatch):

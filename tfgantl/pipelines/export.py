@@ -16,6 +16,7 @@ from tfgantl.files import check_name
 from tfgantl.models import Networks
 from tfgantl.pipelines.results import Result
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
+from tfgantl.untrusted.hugging_face import parsed
 
 if TYPE_CHECKING:
     import keras
@@ -39,6 +40,8 @@ class ExportConfig(VerbConfig):
         pixels: What a classifier takes, as `--pixels=0..255`; read from its first layers if not given.
         force: Publish also after negative transfer.
         keep: Versions to keep; older ones are deleted. All if not given.
+        to: Repository of the Hugging Face Hub, hf://owner/repository[@revision], that the version is uploaded to, too;
+            a new one is private.
     """
 
     model: str | None = None
@@ -53,6 +56,7 @@ class ExportConfig(VerbConfig):
     pixels: Literal["0..255", "0..1", "-1..1"] | None = None
     force: bool = False
     keep: int | None = None
+    to: str | None = None
 
     @property
     def computes(self) -> bool:
@@ -73,6 +77,11 @@ class ExportConfig(VerbConfig):
             raise ConfigError("`pixels` must be given with `model`. Received: it alone")
         if self.keep is not None and (self.model is None or self.format != "savedmodel"):
             raise ConfigError("`keep` must be given with `model`, for SavedModels. Received: something else")
+        if self.to is not None:
+            if self.model is None or self.format != "savedmodel":
+                raise ConfigError("`to` must be given with `model`, for SavedModels. Received: something else")
+            if parsed(self.to, "to")[2] is not None:
+                raise ConfigError(f"`to` must be hf://owner/repository[@revision]. Received: {self.to}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,15 +151,18 @@ class PublishResult(Result):
     Args:
         version: Its directory.
         deleted: Numbers of older versions that were deleted.
+        uploaded: Address that it was uploaded to, if any.
     """
 
     version: Path
     deleted: list[int]
+    uploaded: str | None = None
 
     def text(self) -> str:
-        """What was written and deleted."""
+        """What was written, deleted and uploaded."""
         lines = [f"SavedModel: {self.version}"]
-        return "\n".join(lines + ([f"deleted: {', '.join(map(str, self.deleted))}"] if self.deleted else []))
+        lines += [f"deleted: {', '.join(map(str, self.deleted))}"] if self.deleted else []
+        return "\n".join(lines + ([f"uploaded: {self.uploaded}"] if self.uploaded else []))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +253,7 @@ def publish_model(config: ExportConfig, model: str) -> PublishResult | FileResul
     """Publishes a model, or writes it for another runtime."""
     from tfgantl.export.directory import keep_newest
     from tfgantl.export.formats import write_format
+    from tfgantl.export.hub_upload import upload
     from tfgantl.export.publish import publish
     from tfgantl.training.run_directory import read_result
     from tfgantl.untrusted.pictures import png_in
@@ -257,7 +270,11 @@ def publish_model(config: ExportConfig, model: str) -> PublishResult | FileResul
         network, directory, signatures, {"source": model, **facts}, config.force,
         before_after=png_in(Path(model) / "before_after.png"),
     )  # fmt: skip
-    return PublishResult(version=version, deleted=keep_newest(directory, config.keep) if config.keep else [])
+    return PublishResult(
+        version=version,
+        deleted=keep_newest(directory, config.keep) if config.keep else [],
+        uploaded=upload(version, Path(model), config.to) if config.to else None,
+    )
 
 
 def _name_of(model: Path) -> str:

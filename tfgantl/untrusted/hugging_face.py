@@ -32,17 +32,8 @@ def resolve(handle: str, argument: str = "source") -> Path:
         ArtifactError: If the library is not installed, there is no such file, several would do, or it is neither cached
             nor can be downloaded.
     """
-    match = HANDLE.fullmatch(handle.removeprefix(SCHEME))
-    name = None if match is None else match[3]
-    if match is None or (name is not None and not _is_plain(name)):
-        raise ArtifactError(f"`{argument}` must be {FORM}. Received: {printable(handle)}")
-    repository, revision = match[1], match[2]
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise ArtifactError(
-            f"{handle}: huggingface_hub must be installed: pip install 'tfgantl[hub]'. Received: {reason(error)}"
-        ) from error
+    repository, revision, name = parsed(handle, argument)
+    huggingface_hub = installed(handle)
     try:
         names = [name] if name else _chosen(_names(huggingface_hub, repository, revision), handle, argument)
         found = [Path(huggingface_hub.hf_hub_download(repository, one, revision=revision)) for one in names]
@@ -54,6 +45,33 @@ def resolve(handle: str, argument: str = "source") -> Path:
             f"Received: {printable(handle)} ({reason(error)})"
         ) from error
     return found[0] if len(found) == 1 else found[0].parent
+
+
+def parsed(handle: str, argument: str) -> tuple[str, str | None, str | None]:
+    """Repository, revision and file of a handle.
+
+    Raises:
+        ArtifactError: If it has another form.
+    """
+    match = HANDLE.fullmatch(handle.removeprefix(SCHEME)) if handle.startswith(SCHEME) else None
+    if match is None or (match[3] is not None and not _is_plain(match[3])):
+        raise ArtifactError(f"`{argument}` must be {FORM}. Received: {printable(handle)}")
+    return match[1], match[2], match[3]
+
+
+def installed(handle: str) -> Any:
+    """The library of the hub.
+
+    Raises:
+        ArtifactError: If it is not installed.
+    """
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise ArtifactError(
+            f"{handle}: huggingface_hub must be installed: pip install 'tfgantl[hub]'. Received: {reason(error)}"
+        ) from error
+    return huggingface_hub
 
 
 def _is_plain(name: str) -> bool:
