@@ -6,11 +6,12 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_MLP
+from conftest import TINY_DCGAN, TINY_MLP
 from test_gan import fit
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import Adapter, LabelRamp, effective_weights, run
+from tfgantl.models.adapters.patches import PatchHead
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.optimization import Optimization
 
@@ -46,6 +47,17 @@ def test_labels_make_no_difference_before_the_ramp_some_within_and_all_after_it(
         plain = {v.path: v.numpy() for v in network.variables}
         for path, value in effective_weights(network, adapters).items():
             np.testing.assert_array_equal(value, plain[path])  # bit for bit
+
+
+def test_patches_are_judged_by_a_part_without_labels_during_a_ramp(make_gan):
+    gan = make_gan(TINY_DCGAN)
+    gan.d_adapters.append(LabelRamp(gan.discriminator, lambda: gan.step, 2, 6))
+    head = PatchHead(gan.discriminator)
+    gan.d_adapters.append(head)
+    images, labels = tf.ones((2, 8, 8, 1)), tf.constant([0, 1])
+    patches = head.discriminator_logits(gan, images, labels, whole=tf.constant(False))
+    np.testing.assert_allclose(patches[0], patches[1], atol=1e-6)
+    assert patches.shape[1] > 1
 
 
 def test_the_ramp_adds_no_weights_and_does_not_hold_the_gan(make_gan, compiled, examples):

@@ -68,6 +68,8 @@ class LabelRamp(Adapter):
         t = ops.clip((ops.cast(self.step(), "float32") - self.start) / (self.end - self.start), 0.0, 1.0)
         changed = {}
         for name in self.names:
+            if name not in weights:  # a part of the network, such as the maps that patches are judged by
+                continue
             rows = ops.convert_to_tensor(weights[name])
             changed[name] = t * rows + (1.0 - t) * ops.mean(rows, axis=0, keepdims=True)
         return changed
