@@ -249,6 +249,14 @@ def test_an_unknown_class_lists_the_known_ones(capsys):
         assert known in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["adapt", "pretrain"])
+def test_options_of_networks_need_the_networks(verb, capsys):
+    with pytest.raises(SystemExit):
+        parse(verb, "--networks.filters=[8,6]")
+    told = capsys.readouterr().err
+    assert "`--networks.filters` must come with --networks DCGAN or FastGAN or MLP or SNGAN or StyleGAN2." in told
+
+
 def empty_folder(path):
     (path / "empty").mkdir()
     return ["--target", "Folder", "--target.path", str(path / "empty")]

@@ -105,8 +105,10 @@ CLASSIFIER = "--steps 2 --validate_every 2 --labels [0] --seeds 1 --batch_size 8
 # What is added to a command of a verb, so that it takes seconds. Everything else is as on the page.
 SHORTER = {
     "adapt": f"{GAN} --baseline false",
-    "pretrain": f"{GAN} --networks.filters [8,6,4]",
-    "pretrain Projected": f"{GAN} --discriminator.width 4 --discriminator.resolution 32 --networks.filters [8,6,4,4]",
+    "adapt --budget": f"{GAN} --budget null --baseline false",
+    "pretrain": f"{GAN} --target.image_size 16",
+    "pretrain --budget": f"{GAN} --budget null --target.image_size 16",
+    "pretrain Projected": f"{GAN} --discriminator.width 4 --discriminator.resolution 32 --target.image_size 16",
     "pretrain pipelines/pretrain_projected.yaml": (
         f"{GAN} --discriminator.width 4 --discriminator.resolution 32 --networks.filters [8,6,4,4]"
     ),

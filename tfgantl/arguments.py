@@ -103,7 +103,16 @@ def check_options(arguments: list[str], option: str, default: Any, classes: dict
     Raises:
         ValueError: With the classes that have such an option.
     """
-    if is_chosen(option, arguments) or not isinstance(default, dict) or "class_path" not in default:
+    if is_chosen(option, arguments):
+        return
+    if default is None:
+        for argument in arguments:
+            if argument.startswith(f"--{option}.") and argument != f"--{option}.help":
+                raise ValueError(
+                    f"`{argument.partition('=')[0]}` must come with --{option} {' or '.join(sorted(classes))}. "
+                    "Received: it alone"
+                )
+    if not isinstance(default, dict) or "class_path" not in default:
         return
     own = classes.get(default["class_path"].rpartition(".")[2], [])
     for argument in arguments:

@@ -27,6 +27,7 @@ from tfgantl.arguments import (
     underscored,
     with_renamed_recipes,
 )
+from tfgantl.configuration import chosen_class
 from tfgantl.errors import TfgantlError, is_out_of_memory, reason
 from tfgantl.old_names import renamed_arguments
 from tfgantl.printing import printable
@@ -108,7 +109,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     for option, default in defaults.items():
         hint: Any = config_class.__dataclass_fields__[option].type
         many = typing.get_origin(hint) is list
-        classes = _classes(typing.get_args(hint)[0] if many else hint)
+        classes = _classes(typing.get_args(hint)[0] if many else chosen_class(hint) or hint)
         names = _Parser.choices[option] = sorted(classes)
         arguments = spelled(arguments, option, names)
         if not many:

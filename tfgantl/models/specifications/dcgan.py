@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import keras
 
 
+MOST = 256  # channels of the first maps of networks that are made for a size
+
+
 @dataclass(frozen=True)
 class DCGAN(Networks):
     """Deep convolutional GAN (Radford et al., 2016, https://arxiv.org/abs/1511.06434).
@@ -70,6 +73,24 @@ class DCGAN(Networks):
     def classic(cls) -> "DCGAN":
         """The network of the classic tutorial, exactly; trained with Adam at 1e-4, non-saturating."""
         return cls()
+
+    @classmethod
+    def for_size(cls, image_size: int) -> "DCGAN":
+        """A network for images of that size: with as many halvings as it allows for, down to a map of 4 to 7 px.
+
+        Args:
+            image_size: Height and width in pixels.
+
+        Example:
+            >>> DCGAN.for_size(28) == DCGAN.classic(), DCGAN.for_size(64).filters
+            (True, (256, 128, 64, 32))
+        """
+        halvings = 0
+        while image_size % 2 ** (halvings + 1) == 0 and image_size // 2 ** (halvings + 1) >= 4:
+            halvings += 1
+        depth, width = max(3, halvings), 64 if halvings <= 3 else 32
+        filters = tuple(min(MOST, width * 2**i) for i in range(depth))[::-1]
+        return cls(filters=filters, strides=(1,) * (depth - halvings) + (2,) * halvings)
 
     @classmethod
     def pytorch_tutorial(cls, width: int = 64) -> "DCGAN":

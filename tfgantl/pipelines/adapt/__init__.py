@@ -18,7 +18,10 @@ from tfgantl.transfer import FineTune, Transfer
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt.results import AdaptResult, ProbeResult
 
-DEFAULTS = {"target": {"class_path": "HandwrittenDigits"}, "transfer": {"class_path": "FineTune"}}
+DEFAULTS = {
+    "target": {"class_path": "HandwrittenDigits"}, "transfer": {"class_path": "FineTune"}, "networks": None,
+    "discriminator": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

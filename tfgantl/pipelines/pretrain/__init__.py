@@ -3,7 +3,7 @@
 `python -m tfgantl.pipelines.pretrain`, or `tfgantl pretrain`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, ClassVar
 from tfgantl.cli import run as run_cli
 from tfgantl.data import RenderedDigits, Source
 from tfgantl.errors import ConfigError
-from tfgantl.models import DCGAN, Discriminators, Networks
+from tfgantl.models import Discriminators, Networks
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import GANTrainingConfig
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain.results import PretrainResult
 
-DEFAULTS = {"target": {"class_path": "RenderedDigits"}, "networks": {"class_path": "DCGAN"}}
+DEFAULTS = {"target": {"class_path": "RenderedDigits"}, "networks": None, "discriminator": None}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class PretrainConfig(GANTrainingConfig):
 
     Args:
         target: Images to learn.
-        networks: Architecture of the pair; it is class-conditional if the images have labels.
+        networks: Architecture of the pair, which is class-conditional if the images have labels; a DCGAN that fits the
+            size of the images if not given.
         discriminator: Projected or Ensemble, on features of VGG16 (docs/methods.md); that of the pair if not given.
         conditional: Whether labels are used if there are any.
         steps: Training steps; 20000 if neither these nor a budget are given.
@@ -39,7 +40,7 @@ class PretrainConfig(GANTrainingConfig):
     """
 
     target: Source = field(default_factory=RenderedDigits)
-    networks: Networks = field(default_factory=DCGAN)
+    networks: Networks | None = None
     discriminator: Discriminators | None = None
     conditional: bool = True
     preset_dir: str | None = None
@@ -73,6 +74,7 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
     from tfgantl.pipelines.pretrain.training import measure, train
 
     session, prepared = Session(config), prepare(config)
+    config = replace(config, networks=prepared.networks)
     config = session.config = with_steps(config, partial(measure, config, prepared))
     with session.open(config.run_name, prepared.facts(), prepared.opening()) as run:
         trained = train(config, prepared, run)

@@ -7,6 +7,7 @@ from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.models import DCGAN, Networks
 from tfgantl.progress import log
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MAX_IMAGES = 4000  # of a split, for the evaluation
-CHANNELS = 1  # for data that leaves them open
+IMAGE_SIZE, COLOUR, GRAY = 64, 3, 1  # for data that leaves them open; networks that are given have a size of their own
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class PreparedPretraining:
     """Everything that a pretraining needs, checked.
 
     Args:
+        networks: Architecture of the pair.
         examples: Split → `Examples`.
         num_classes: Number of classes of the pair, or `None`.
         extractor: Features for all measurements.
         judged_by: Hash of the features that the discriminator is made of, or `None`.
     """
 
+    networks: Networks
     examples: dict[str, Examples]
     num_classes: int | None
     extractor: Extractor
@@ -50,16 +53,20 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     Raises:
         TfgantlError: If the images cannot be used, or the settings do not fit them.
     """
-    target = config.target.sized(config.networks.default_size, CHANNELS)
+    if config.networks is None:
+        target = config.target.sized(IMAGE_SIZE, COLOUR)
+    else:
+        target = config.target.sized(config.networks.default_size, GRAY)
     examples = {split: target.load(split) for split in SPLITS}
     check_splits(examples)
+    networks = config.networks or DCGAN.for_size(examples["train"].image_size)
     num_classes = examples["train"].num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
-    judge = config.discriminator or config.networks
+    judge = config.discriminator or networks
     told = config.optimization.differences(judge, examples["train"].image_size, config.batch_size)
     if told:
         log(told)
     # Before features are trained to measure with: weights that are missing are missed at once.
     judged_by = config.discriminator.features_hash() if config.discriminator else None
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
-    return PreparedPretraining(examples, num_classes, extractor, judged_by)
+    return PreparedPretraining(networks, examples, num_classes, extractor, judged_by)

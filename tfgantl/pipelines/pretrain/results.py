@@ -71,7 +71,7 @@ def pretraining_report(
         generated: uint8 images to show.
     """
     return Report(
-        title=f"{config.run_name}: pretrained {type(config.networks).__name__}",
+        title=f"{config.run_name}: pretrained {type(prepared.networks).__name__}",
         summary=[
             f"{trained.steps} steps of {config.batch_size} in {trained.seconds:.0f} s "
             f"({trained.images_per_second:.0f} images/s); the state of step {trained.best_step} was restored."

@@ -54,7 +54,7 @@ def _begin(config: "PretrainConfig", prepared: PreparedPretraining) -> tuple[GAN
     examples = prepared.examples["train"]
     keras.utils.set_random_seed(config.seed)
     dtype = dtype_policy(config.precision)
-    generator, discriminator = config.networks.build(
+    generator, discriminator = prepared.networks.build(
         examples.image_size, examples.channels, prepared.num_classes, dtype
     )
     if config.discriminator is not None:
