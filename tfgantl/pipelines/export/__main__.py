@@ -1,0 +1,7 @@
+"""`python -m tfgantl.pipelines.export`."""
+
+import sys
+
+from tfgantl.pipelines.export import main
+
+sys.exit(main())

@@ -1,0 +1,100 @@
+"""Opens what is to be published, whatever kind of model it is, and publishes it or writes it for another runtime."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfgantl.errors import ConfigError
+from tfgantl.files import check_name
+from tfgantl.pipelines.export.results import FileResult, PublishResult
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.pipelines.export import ExportConfig
+
+
+def open_model(
+    config: "ExportConfig", model: str
+) -> "tuple[keras.Model, Callable[[keras.Model], dict], dict[str, Any]]":
+    """What `model` names: the network, the function that gives its signatures, and what is known of it."""
+    from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
+    from tfgantl.export.kinds import signatures_for
+    from tfgantl.metrics.extractors import Extractor, is_extractor
+    from tfgantl.pretrained import load_model
+
+    if not is_extractor(model):
+        network = load_model(model, config.networks, config.allow_ops, config.pixels)
+        taken = getattr(network, "pixels", None)
+        return network, signatures_for(network, model), {"pixels": taken} if taken else {}
+    if config.networks is not None or config.allow_ops or config.pixels is not None:
+        raise ConfigError(
+            f"`networks`, `allow_ops` and `pixels` must not be given for an extractor. Received: one, for {model}"
+        )
+    extractor = Extractor.load(model)
+    facts: dict[str, Any] = {"extractor": extractor.id}
+    if not extractor.predicts_labels:  # its classes are turns of an image, which nobody asks for
+        return extractor.features, feature_signatures, facts
+    if extractor.accuracy:
+        facts["metrics"] = {f"accuracy on {name}": share for name, share in extractor.accuracy.items()}
+    return extractor.classifier, partial(classifier_signatures, features=extractor.features), facts
+
+
+def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileResult:
+    """Publishes a model, or writes it for another runtime."""
+    from tfgantl.export.directory import keep_newest
+    from tfgantl.export.formats import write_format
+    from tfgantl.export.hub_upload import upload
+    from tfgantl.export.publish import publish
+    from tfgantl.training.run_directory import read_result
+    from tfgantl.untrusted.pictures import png_in
+
+    network, signatures, facts = open_model(config, model)
+    result = read_result(Path(model))
+    name = check_name(config.name or str(result.get("name") or _name_of(Path(model))))
+    directory = Path(config.export_dir or Path("exported") / name)
+    if config.format != "savedmodel":
+        path, difference = write_format(network, directory, config.format)
+        return FileResult(path=path, difference=difference)
+    facts |= _measured(result)
+    version = publish(
+        network, directory, signatures, {"source": model, **facts}, config.force,
+        before_after=png_in(Path(model) / "before_after.png"),
+    )  # fmt: skip
+    return PublishResult(
+        version=version,
+        deleted=keep_newest(directory, config.keep) if config.keep else [],
+        uploaded=upload(version, Path(model), config.to) if config.to else None,
+    )
+
+
+def _name_of(model: Path) -> str:
+    """The name of a file; of a run that has not ended, that of the folder of its runs, `runs/NAME/NUMBER`."""
+    from tfgantl.progress import log
+
+    if not (model / "config.yaml").is_file():
+        return model.stem
+    log(f"{model}: the run has not ended, and what it last wrote is published")
+    return model.parent.name if model.name.isdecimal() else model.name
+
+
+def _measured(result: dict) -> dict:
+    """What the log of a run says of its result, as far as it is what this package writes: anybody can edit it."""
+    from tfgantl.metrics.verdict import OUTCOMES
+    from tfgantl.training.class_names import class_names_of
+
+    facts: dict = {"class_names": class_names_of(result)}
+    for key in ("metrics", "baseline"):
+        if isinstance(result.get(key), dict):
+            facts[key] = {name: value for name, value in result[key].items() if value is None or _is_number(value)}
+    verdict = result.get("verdict")
+    if isinstance(verdict, dict) and verdict.get("outcome") in OUTCOMES:
+        facts["verdict"] = verdict["outcome"]
+    return facts
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that a float can hold."""
+    return isinstance(value, int | float) and abs(value) < sys.float_info.max
