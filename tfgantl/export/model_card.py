@@ -38,4 +38,5 @@ def _shown(text: object) -> str:
     """Whatever the template inserts: text that Markdown shows as it is, and that cannot end a cell or a paragraph."""
     if isinstance(text, _CodeSpan):
         return text
-    return re.sub(r"[\\`|<>\[\]*_#]", lambda found: f"&#{ord(found[0])};", printable(text))
+    marks = r"[\\`|<>\[\]*#]|(?<!\w)_|_(?!\w)"  # Markdown leaves a _ within a word alone
+    return re.sub(marks, lambda found: f"&#{ord(found[0])};", printable(text))
