@@ -74,7 +74,7 @@ class PretrainingBenchmarkConfig:
     """Settings of the benchmark of networks.
 
     Args:
-        images: Archive with images x, as for the data source Arrays.
+        images: Archive with color images x, as for the data source Arrays.
         image_size: Height and width in pixels.
         rows: What is compared.
         seeds: Each trains with its own seed.
@@ -171,7 +171,9 @@ def settings_of(config: PretrainingBenchmarkConfig, row: Row, seed: int) -> "Pre
     if row.theirs:
         changes = row.networks.training(config.image_size, row.batch_size) | changes
     return PretrainConfig(
-        target=Arrays(config.images, image_size=config.image_size, labels=None, validation=0.05, test=0.2),
+        target=Arrays(
+            config.images, image_size=config.image_size, channels=3, labels=None, validation=0.05, test=0.2
+        ),
         networks=row.networks, discriminator=row.discriminator, optimization=Optimization(**changes),
         batch_size=row.batch_size, seed=seed, extractor="vgg16", samples=MEASURED,
     )  # fmt: skip
