@@ -251,6 +251,22 @@ def test_impossible_splits_are_refused(shares, shots, message):
         split_by_content(tiny_images(10), None, shares, shots, 0, "x")
 
 
+def test_pictures_are_read_again_once_they_have_changed(tmp_path):
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i, image in enumerate(tiny_images(20, seed=len(name) + (name == "dogs"))):
+            Image.fromarray(image[..., 0]).save(tmp_path / "pets" / name / f"{i}.png")
+
+    def load():
+        return Folder(str(tmp_path / "pets"), image_size=8, channels=1).load("train")
+
+    before = load()
+    assert load() is before  # nothing has changed
+    (tmp_path / "pets" / "cats" / "0.png").unlink()
+    (tmp_path / "pets" / "dogs" / "0.png").write_bytes((tmp_path / "pets" / "dogs" / "1.png").read_bytes())
+    assert load().fingerprint != before.fingerprint
+
+
 def test_tfds_takes_copies_of_test_images_out_of_training(tmp_path):
     source = catalogue(tmp_path)
     assert source.load("test").size == 30

@@ -19,6 +19,7 @@ from tfgantl.export.check import check
 from tfgantl.pipelines.export import main
 from tfgantl.pretrained import load_generator, load_source
 from tfgantl.untrusted import hugging_face
+from tfgantl.untrusted.networks import load_network
 
 constants = pytest.importorskip("huggingface_hub.constants")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -169,7 +170,14 @@ class UploadEndpoint(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def do_GET(self):  # noqa: N802
-        self.answer(404, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
+        names = [{"type": "file", "path": name, "size": 1, "oid": "0" * 40} for name in self.committed]
+        if not self.created:
+            self.answer(404, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
+        elif "/tree/" in self.path:
+            self.answer(200, names)
+        else:
+            info = {"id": "me/new", "sha": COMMIT, "siblings": [{"rfilename": name} for name in self.committed]}
+            self.answer(200, info)
 
     def do_POST(self):  # noqa: N802
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -186,6 +194,8 @@ class UploadEndpoint(BaseHTTPRequestHandler):
             for line in map(json.loads, body.decode().splitlines()):
                 if line["key"] == "file":
                     self.committed[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                elif line["key"] == "deletedFile":
+                    del self.committed[line["value"]["path"]]
             self.answer(
                 200,
                 {"commitUrl": f"http://{self.headers['Host']}/me/new/commit/1", "commitOid": COMMIT, "success": True},
@@ -211,17 +221,34 @@ def test_a_version_is_uploaded_with_its_card_and_the_pair(cache, pair, tmp_path,
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
         export = ["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model"), "--to", "hf://me/new"]
         assert main(export) == 0, capsys.readouterr().err
+        told, sent = capsys.readouterr(), dict(UploadEndpoint.committed)
+        export[1] = str(tmp_path / "run" / "generator.keras")  # no pair: that of before must not stay beside it
+        assert main(export) == 0, capsys.readouterr().err
         server.shutdown()
-    told = capsys.readouterr()
     assert "/me/new/commit/1" in told.out and "which only you can see" in told.err
-    sent, version = UploadEndpoint.committed, tmp_path / "model" / "1"
+    assert set(sent) - set(UploadEndpoint.committed) == set(pair)
+    version = tmp_path / "model" / "1"
     (made,) = UploadEndpoint.created
     assert made.get("visibility") == "private" or made.get("private") is True  # by the version of the library
-    assert {name: sent[name] for name in pair} == pair
+    for name in pair:
+        (tmp_path / "sent.keras").write_bytes(sent[name])
+        again, first = load_network(tmp_path / "sent.keras"), load_network(tmp_path / "run" / name)
+        for one, other in zip(again.get_weights(), first.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
     assert sent["saved_model.pb"] == (version / "saved_model.pb").read_bytes() and "model_card.md" not in sent
     front = yaml.safe_load(sent["README.md"].decode().split("---")[1])
     assert front["pipeline_tag"] == "unconditional-image-generation" and front["library_name"] == "keras"
     assert sent["README.md"].decode().endswith((version / "model_card.md").read_text())
+
+
+def test_what_is_no_network_is_not_uploaded(cache, pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    (tmp_path / "secret").write_text("-----BEGIN PRIVATE KEY-----")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "generator.keras").write_bytes(pair["generator.keras"])
+    (tmp_path / "run" / "discriminator.keras").symlink_to(tmp_path / "secret")
+    export = ["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model"), "--to", "hf://me/new"]
+    assert main(export) == 4 and "discriminator.keras" in capsys.readouterr().err
 
 
 def test_an_upload_that_cannot_be_is_told_in_one_line(cache, pair, tmp_path, monkeypatch, capsys):

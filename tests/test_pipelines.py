@@ -5,17 +5,21 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from conftest import TINY_MLP, small_job
+from conftest import TINY_MLP, small_job, tiny_images
 from PIL import Image
 
 from tfgantl.configuration import to_yaml
+from tfgantl.data import Folder
 from tfgantl.metrics import generator_metrics
+from tfgantl.models import DCGAN
 from tfgantl.pipelines.adapt import AdaptConfig
+from tfgantl.pipelines.pretrain import PretrainConfig, preparation
 from tfgantl.pipelines.results import RunResult
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import RunConfig
@@ -158,6 +162,19 @@ def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path, run):
     assert {p.name for p in (tmp_path / "preset").iterdir()} == {"config.json", "weights.npz"}
     adapted, _ = run("adapt", tmp_path, "--source", made["run_dir"], *data, *small)  # the size is that of the source
     assert adapted["verdict"] == "inconclusive" and adapted["classifiers"] == {}  # 12 test images
+
+
+def test_what_a_pretraining_fills_in_is_what_its_recipe_fills_in(tmp_path, tiny_extractor, monkeypatch):
+    """Or a run could not be resumed: with a default network, open sizes are not what they are with a given one."""
+    monkeypatch.setattr(preparation, "choose_extractor", lambda *args, **options: tiny_extractor)
+    for i, image in enumerate(tiny_images(40, 20, 3)):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    config = PretrainConfig(target=Folder(str(tmp_path)), steps=10)
+    first = preparation.prepare(config)
+    assert first.examples["train"].image_size == 64 and first.examples["train"].channels == 3
+    assert first.networks == DCGAN.for_size(64)
+    again = preparation.prepare(replace(config, target=first.target, networks=first.networks))
+    assert again.facts() == first.facts()
 
 
 def test_a_run_ends_with_its_report_and_then_says_where_it_is(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TINY_MLP
+from conftest import TINY_MLP, tiny_images
 from filelock import FileLock
 
 from tfgantl.errors import RunError
@@ -17,7 +17,9 @@ from tfgantl.export.check import check
 from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
 from tfgantl.export.manifest import read_manifest
 from tfgantl.export.publish import publish
+from tfgantl.images import encode_png
 from tfgantl.pipelines.export import main as export
+from tfgantl.training.class_names import class_names_behind
 from tfgantl.training.run_directory import RunDirectory, read_log, read_result
 
 
@@ -196,13 +198,20 @@ def test_only_versions_are_deleted_and_nothing_is_published_among_other_numbers(
     assert (tmp_path / "photos" / "2019" / "dog.jpg").read_bytes() == b"precious"
 
 
-def test_a_picture_of_a_run_that_is_a_link_is_not_published(generator, tmp_path):
-    (tmp_path / "secret").write_text("of the victim")
+@pytest.mark.parametrize("png", [b"of the victim", encode_png(tiny_images(1)[0])], ids=["text", "picture"])
+def test_a_picture_of_a_run_that_is_a_link_is_not_published(generator, tmp_path, png):
     (tmp_path / "run").mkdir()
     generator.save(tmp_path / "run" / "generator.keras")
     (tmp_path / "run" / "before_after.png").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_bytes(png)
     assert export(["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model")]) == 0
     assert not (tmp_path / "model" / "1" / "assets.extra" / "before_after.png").exists()
+
+
+def test_a_version_keeps_the_names_of_its_classes(make_gan, tmp_path):
+    names = ["cat", "dog", "emu"]
+    version = publish(make_gan(TINY_MLP).generator, tmp_path / "model", facts={"class_names": names})
+    assert class_names_behind(str(version)) == names
 
 
 def test_a_run_that_has_not_ended_is_published_under_its_name_and_it_is_said(generator, tmp_path, capsys, monkeypatch):

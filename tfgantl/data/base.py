@@ -2,8 +2,10 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar, get_args
 
 from tfgantl.data.decode import Crop
@@ -77,7 +79,11 @@ class FiniteSource(Source):
     def load(self, split: str) -> Examples:
         if split not in SPLITS:
             raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
-        return _splits(self)[split]
+        return _splits(self, self.stamp())[split]
+
+    def stamp(self) -> Hashable:
+        """What tells whether files behind the source are those of before; what was read of them is kept meanwhile."""
+        return stamp_of(Path(self.path)) if hasattr(self, "path") else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +105,15 @@ class PictureSource(FiniteSource):
         return {"validation": self.validation, "test": self.test}
 
 
+def stamp_of(path: Path) -> Hashable:
+    """Names, sizes and times of a file, or of all files in a folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = [(str(file), file.stat()) for file in files if file.is_file()]
+    return tuple((name, status.st_size, status.st_mtime_ns, status.st_ino) for name, status in found)
+
+
 @lru_cache(maxsize=2)
-def _splits(source: FiniteSource) -> dict[str, Examples]:
+def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     channels = getattr(source, "channels", None)
     if channels not in (None, 1, 3):
         raise ConfigError(f"`channels` must be 1 or 3. Received: {channels}")

@@ -9,6 +9,7 @@ from tfgantl.errors import RunError, reason
 from tfgantl.export.manifest import read_manifest, verify_files
 from tfgantl.progress import log
 from tfgantl.untrusted.hugging_face import PAIR, SCHEME, installed, parsed
+from tfgantl.untrusted.networks import load_network
 
 TASKS = {"generate": "unconditional-image-generation", "classify": "image-classification"}  # by signature
 DEFAULT_TASK = "image-feature-extraction"
@@ -26,7 +27,8 @@ def upload(version: Path, run: Path, handle: str) -> str:
         Address of the commit.
 
     Raises:
-        ArtifactError: If the library is not installed, or the version is not what was published.
+        ArtifactError: If the library is not installed, the version is not what was published, or a file of the run is
+            no network.
         RunError: If the hub refuses, or cannot be reached.
     """
     repository, revision, _ = parsed(handle, "to")
@@ -38,16 +40,17 @@ def upload(version: Path, run: Path, handle: str) -> str:
         (folder / "model_card.md").unlink()
         (folder / "README.md").write_text(hub_card(version), encoding="utf-8")
         for name in PAIR:
-            if (run / name).is_file():
-                shutil.copyfile(run / name, folder / name)
+            if (run / name).is_file():  # saved anew: what a stranger's run holds need not be what it is called
+                load_network(run / name).save(folder / name)
         try:
             api = hub.HfApi()
             if not api.repo_exists(repository):
                 api.create_repo(repository, private=True)
                 log(f"{SCHEME}{repository}: a new repository, which only you can see; its settings make it public")
             done = api.upload_folder(
-                repo_id=repository, folder_path=folder, revision=revision, commit_message=f"Upload {version.name}"
-            )
+                repo_id=repository, folder_path=folder, revision=revision, commit_message=f"Upload {version.name}",
+                delete_patterns=[*PAIR, "variables/*", "assets/*", "assets.extra/*"],  # of the version before
+            )  # fmt: skip
         except Exception as error:  # the network has many ways to fail
             raise RunError(
                 f"`to` must be a repository of the hub that you may write to (hf auth login); {version} is published "

@@ -116,12 +116,15 @@ def load_target(config: EvaluateConfig, generator: "keras.Model") -> tuple[Sourc
     Raises:
         DataError: If it has images of another size, or other classes.
     """
+    from tfgantl.progress import log
     from tfgantl.training.class_names import class_names_behind
 
     _, size, _, channels = generator.output_shape
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
     names = class_names_behind(config.model)
+    if is_conditional(generator) and not (names and examples["train"].classes):
+        log("classes are compared by number: their names are not known on both sides")
     if names and is_conditional(generator):
         examples = {split: matched(part, names) for split, part in examples.items()}
     check_splits(examples)

@@ -133,7 +133,8 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
 def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], generator_only: bool = False) -> Opened:
     """`(generator, discriminator or None, report)` of anything but a preset."""
     path = hub.resolve(handle) if hub.is_remote(handle) else Path(handle)
-    if is_saved_model(path):
+    is_pair = (path / "generator.keras").is_file()  # a SavedModel may lie beside it, as on the Hugging Face Hub
+    if not is_pair and is_saved_model(path):
         return _open_saved_model(path, networks, allow_ops, generator_only)
     if allow_ops:
         raise ConfigError(f"`allow_ops` must only be given for a SavedModel. Received: {allow_ops} for {handle}")
@@ -148,7 +149,7 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
         if isinstance(generator, GAN):
             generator, discriminator = generator.generator, generator.discriminator
         generator = in_network_range(generator, handle)
-    elif (path / "generator.keras").is_file():
+    elif is_pair:
         generator, discriminator = in_network_range(load_network(path / "generator.keras"), handle), None
         if not generator_only and (path / "discriminator.keras").is_file():
             discriminator = load_network(path / "discriminator.keras")

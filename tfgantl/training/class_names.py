@@ -7,6 +7,8 @@ from pathlib import Path
 from tfgantl.models import presets
 from tfgantl.training.run_directory import read_result
 
+MANIFEST = "manifest.json"  # of a published version
+
 
 def class_names_of(facts: dict) -> list[str] | None:
     """Names of classes, by label, from what a run or a preset says of itself; `None` if it does not say."""
@@ -15,10 +17,14 @@ def class_names_of(facts: dict) -> list[str] | None:
 
 
 def class_names_behind(handle: str) -> list[str] | None:
-    """Names of the classes of a source, by label: a run directory, a network in one, or a preset; else `None`."""
+    """Names of the classes of a source, by label: of a run, a network in one, a published version or a preset."""
     path = presets.PRESETS / handle if handle in presets.names() else Path(handle)
     if (path / "config.json").is_file():
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             return class_names_of(json.loads((path / "config.json").read_text())["metadata"])
+        return None
+    if (path / MANIFEST).is_file():
+        with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+            return class_names_of(json.loads((path / MANIFEST).read_text()))
         return None
     return class_names_of(read_result(path if path.is_dir() else path.parent))

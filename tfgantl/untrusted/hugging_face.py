@@ -92,8 +92,9 @@ def _chosen(names: list[str], handle: str, argument: str) -> list[str]:
     """Which files are taken if none is named."""
     if PAIR[0] in names:
         return [name for name in PAIR if name in names]
-    if "saved_model.pb" in names:
-        return [name for name in names if name.startswith(OF_SAVED_MODEL) and _is_plain(name)]
+    if OF_SAVED_MODEL[0] in names:
+        fitting = [name for name in names if name.startswith(OF_SAVED_MODEL) and _is_plain(name)]
+        return sorted(fitting, key=lambda name: name != OF_SAVED_MODEL[0])  # first, as its folder is that of all
     for suffix in SUFFIXES:
         fitting = [name for name in names if name.endswith(suffix) and _is_plain(name)]
         if len(fitting) == 1:

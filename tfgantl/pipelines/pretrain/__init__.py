@@ -74,7 +74,7 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
     from tfgantl.pipelines.pretrain.training import measure, train
 
     session, prepared = Session(config), prepare(config)
-    config = replace(config, networks=prepared.networks)
+    config = replace(config, target=prepared.target, networks=prepared.networks)  # what a resumed run must find
     config = session.config = with_steps(config, partial(measure, config, prepared))
     with session.open(config.run_name, prepared.facts(), prepared.opening()) as run:
         trained = train(config, prepared, run)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tfgantl.data import SPLITS, Examples
+from tfgantl.data import SPLITS, Examples, Source
 from tfgantl.data.examples import check_splits
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
@@ -23,6 +23,7 @@ class PreparedPretraining:
     """Everything that a pretraining needs, checked.
 
     Args:
+        target: Images to learn, with the size and the channels that were left open.
         networks: Architecture of the pair.
         examples: Split → `Examples`.
         num_classes: Number of classes of the pair, or `None`.
@@ -30,6 +31,7 @@ class PreparedPretraining:
         judged_by: Hash of the features that the discriminator is made of, or `None`.
     """
 
+    target: Source
     networks: Networks
     examples: dict[str, Examples]
     num_classes: int | None
@@ -69,4 +71,4 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     # Before features are trained to measure with: weights that are missing are missed at once.
     judged_by = config.discriminator.features_hash() if config.discriminator else None
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
-    return PreparedPretraining(networks, examples, num_classes, extractor, judged_by)
+    return PreparedPretraining(target, networks, examples, num_classes, extractor, judged_by)
