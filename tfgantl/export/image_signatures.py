@@ -9,6 +9,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.export.picture_decoding import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_rows
 from tfgantl.images import to_unit
+from tfgantl.models.outputs import gives_probabilities, last_activation, last_dense_inputs
 
 
 def classifier_signatures(
@@ -28,9 +29,9 @@ def classifier_signatures(
         ArtifactError: If it is not such a network.
     """
     pictures, files = _specs(classifier)
-    softmax, dense = _head(classifier)
-    if features is None and dense is not None:
-        features = keras.Model(classifier.inputs, dense.input)
+    softmax = _gives_softmax(classifier)
+    if features is None and (vectors := last_dense_inputs(classifier)) is not None:
+        features = keras.Model(classifier.inputs, vectors)
 
     def predictions(images: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = tf.cast(classifier(images, training=False), tf.float32)
@@ -119,19 +120,16 @@ def _specs(network: keras.Model) -> tuple[tf.TensorSpec, tf.TensorSpec]:
     return tf.TensorSpec([None, *shape], tf.float32, "images"), tf.TensorSpec([None], tf.string, "image_bytes")
 
 
-def _head(classifier: keras.Model) -> tuple[bool, keras.layers.Dense | None]:
-    """Whether a classifier ends in a softmax, and its last dense layer, if it ends in one."""
-    last, before = [*reversed(classifier.layers), None][:2]
-    activation = "softmax" if isinstance(last, keras.layers.Softmax) else getattr(last, "activation", None)
-    activation = getattr(activation, "__name__", activation)
-    classes = classifier.output_shape[-1]
-    if activation not in (None, "linear", "softmax") or not classes or classes < 2:
-        raise ArtifactError(
-            "a classifier must give at least two logits, or their softmax. "
-            f"Received: {classes} outputs of {last.name} with {activation or 'no'} activation"
-        )
-    dense = before if activation == "softmax" and not isinstance(last, keras.layers.Dense) else last
-    return activation == "softmax", dense if isinstance(dense, keras.layers.Dense) else None
+def _gives_softmax(classifier: keras.Model) -> bool:
+    """Whether what a classifier gives is a softmax already; measured where it does not end in plain logits."""
+    activation, classes = last_activation(classifier), classifier.output_shape[-1]
+    received = f"{classes} outputs with {activation or 'no'} activation"
+    if activation in (None, "linear", "softmax") and classes and classes >= 2:
+        softmax = activation != "linear" and gives_probabilities(classifier)
+        if softmax or activation != "softmax":
+            return softmax
+        received += ", which do not sum to 1"  # several, side by side
+    raise ArtifactError(f"a classifier must give at least two logits, or their softmax. Received: {received}")
 
 
 def _checked(images: tf.Tensor) -> tf.Tensor:

@@ -1,8 +1,10 @@
 """The same architecture again, with fresh weights or with the same ones, and a hash to tell these by."""
 
 import hashlib
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 
 def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
@@ -20,7 +22,7 @@ def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
     else:
         copy = keras.models.clone_model(network)
     for old, new in zip(constant_layers(network), constant_layers(copy), strict=True):
-        new.set_weights(old.get_weights())
+        assign_weights(new, old.get_weights())
     return copy
 
 
@@ -32,8 +34,40 @@ def constant_layers(network: keras.layers.Layer) -> list[keras.layers.Layer]:
 def float32_copy(network: keras.Model) -> keras.Model:
     """A network of the same architecture and weights that computes in float32 whatever the original computes in."""
     copy = fresh_copy(network, "float32")
-    copy.set_weights(network.get_weights())
+    assign_weights(copy, network.get_weights())
     return copy
+
+
+def assign_weights(network: keras.layers.Layer, weights: Sequence[np.ndarray]) -> None:
+    """Gives a network other weights, and has it compute with them.
+
+    Args:
+        network: Any network or layer.
+        weights: Arrays in the order and of the shapes of its `weights`, as `get_weights` gives them.
+
+    Raises:
+        ValueError: If their number or a shape is another.
+
+    Example:
+        >>> one, other = (keras.Sequential([keras.Input((2,)), keras.layers.Normalization()]) for _ in range(2))
+        >>> one.layers[0].adapt(np.array([[1.0, 2.0], [3.0, 6.0]]))
+        >>> assign_weights(other, one.get_weights())
+        >>> other(np.array([[3.0, 6.0]])).numpy().tolist()
+        [[1.0, 1.0]]
+    """
+    network.set_weights(weights)
+    finalize_state(network)
+
+
+def finalize_state(network: keras.layers.Layer) -> None:
+    """Has layers compute with the weights that they have been given.
+
+    `Normalization` computes with constants made of its weights, which Keras makes anew when it loads a file, and not
+    when weights are assigned.
+    """
+    for layer in network._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
 
 
 def weights_hash(network: keras.Model) -> str:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfgantl.gan import GAN
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.blocks import block_features
-from tfgantl.models.copies import fresh_copy
+from tfgantl.models.copies import assign_weights, fresh_copy
 from tfgantl.random_streams import StepStream
 
 
@@ -30,7 +30,7 @@ class SourceFeatures(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.source = fresh_copy(network)
-        self.source.set_weights(network.get_weights())
+        assign_weights(self.source, network.get_weights())
         source_features = block_features(self.source, largest_map)
         self.source_features = lambda: source_features
         features = block_features(network, largest_map)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.models.copies import finalize_state
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained import layouts
 from tfgantl.pretrained.load_report import LoadReport
@@ -125,6 +126,7 @@ def adopt(
         )
     for path, (value, _, _) in plan.items():
         wanted[path].assign(value)
+    finalize_state(network)
     return report
 
 

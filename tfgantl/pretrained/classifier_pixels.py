@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ConfigError
+from tfgantl.models.copies import assign_weights
 from tfgantl.progress import log
 
 RANGES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
@@ -161,5 +162,5 @@ def _behind_mapping(network: keras.Model, low: float, high: float) -> keras.Mode
     graph = keras.Model(network.inputs[0], network.outputs[0], name=network.name)
     # With layers of its own: one that is called in two places does not know what goes into it.
     behind = keras.models.clone_model(graph, call_function=call)
-    behind.set_weights(graph.get_weights())
+    assign_weights(behind, graph.get_weights())
     return behind

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError
+from tfgantl.models.copies import finalize_state
 from tfgantl.models.variable_names import named_variables, named_weights, unique
 
 
@@ -38,6 +39,7 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
             )
     for name, variable in wanted.items():
         variable.assign(available[name])
+    finalize_state(target)
 
 
 def _by_layer(weights: dict[str, keras.Variable]) -> dict[str, keras.Variable]:

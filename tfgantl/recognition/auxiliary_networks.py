@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from tfgantl.errors import ConfigError
+from tfgantl.models.copies import assign_weights
 from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tfgantl.models.structure import structure_of
 
@@ -29,7 +30,7 @@ def domain_discriminator(units: int, width: int = 256) -> keras.Model:
 def frozen_copy(network: keras.Model) -> keras.Model:
     """A copy of a functional network that is not trained."""
     copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
+    assign_weights(copy, network.get_weights())
     copy.trainable = False
     return copy
 

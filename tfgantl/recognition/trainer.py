@@ -18,6 +18,7 @@ from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import accuracy
 from tfgantl.models.backbones import linear_head
+from tfgantl.models.copies import assign_weights
 from tfgantl.optimizers import Adam
 from tfgantl.progress import StepBar
 from tfgantl.recognition.domain_classifier import DomainClassifier
@@ -97,7 +98,7 @@ class Trainer:
             start = self.source_model()
         model = self.new_model()
         if start is not None:
-            model.classifier.set_weights(start.classifier.get_weights())
+            assign_weights(model.classifier, start.classifier.get_weights())
         model.auxiliary_networks = method.networks(model, self)
         method.prepare(model, self)
         optimizer, auxiliary_optimizer = (
@@ -135,7 +136,7 @@ class Trainer:
     def copy_of_source_model(self) -> DomainClassifier:
         """A new model with the weights of `source_model`."""
         start, model = self.source_model(), self.new_model()
-        model.classifier.set_weights(start.classifier.get_weights())
+        assign_weights(model.classifier, start.classifier.get_weights())
         return model
 
     def score(self, model: DomainClassifier) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from tfgantl.errors import DivergedError
+from tfgantl.models.copies import assign_weights
 
 if TYPE_CHECKING:
     from tfgantl.recognition.trainer import Trainer
@@ -54,4 +55,4 @@ class KeepBest(keras.callbacks.Callback):
         self.model.method.refresh(self.model, self.trainer)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self.model.classifier.set_weights(self._weights)
+        assign_weights(self.model.classifier, self._weights)

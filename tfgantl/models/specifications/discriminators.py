@@ -98,6 +98,7 @@ class Ensemble(Projected):
     """
 
     def build(self, own: "keras.Model", num_classes: int | None = None, dtype: str = "float32") -> "keras.Model":
+        from tfgantl.models.copies import assign_weights
         from tfgantl.models.ensemble import EnsembleDiscriminator
         from tfgantl.models.projected import ProjectedDiscriminator
 
@@ -109,6 +110,6 @@ class Ensemble(Projected):
                 "Received: a pair that has a projected one alone"
             )
         network = EnsembleDiscriminator(own, num_classes, self.resolution, self.width, self.seed, dtype)
-        network.own.set_weights(own.get_weights())
+        assign_weights(network.own, own.get_weights())
         network.load_features(self.weights)
         return network

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfgantl.errors import ConfigError
+from tfgantl.models.copies import assign_weights
 from tfgantl.models.kernels import Kernel
 from tfgantl.models.layers import Noise
 from tfgantl.models.specifications.stylegan2 import LARGEST, SMALLEST
@@ -155,7 +156,7 @@ class StyleGAN2Generator(keras.Model):
         copy = type(self).from_config(
             {**self.get_config(), "truncation": truncation, "truncation_cutoff": cutoff}
         )  # fmt: skip
-        copy.set_weights(self.get_weights())
+        assign_weights(copy, self.get_weights())
         return copy
 
     def structure(self) -> Structure:

@@ -39,6 +39,7 @@ class TrAdaBoost(Recognizer):
     def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import numpy as np
 
+        from tfgantl.models.copies import assign_weights
         from tfgantl.recognition.density import effective_size
         from tfgantl.recognition.fitted import Fitted
         from tfgantl.recognition.selection import unit_features
@@ -56,7 +57,7 @@ class TrAdaBoost(Recognizer):
         total = sum(vote for vote, _ in votes)
         kernel = sum(vote * fitted.coef_.T for vote, fitted in votes) / total
         bias = sum(vote * fitted.intercept_ for vote, fitted in votes) / total
-        model.head.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+        assign_weights(model.head, [kernel.astype(np.float32), bias.astype(np.float32)])
         size = effective_size(weights)
         return Fitted(
             model,

@@ -37,6 +37,7 @@ class CoGAN(Recognizer):
         import keras
         from keras import layers
 
+        from tfgantl.models.copies import assign_weights
         from tfgantl.models.structure import structure_of
         from tfgantl.recognition.auxiliary_networks import latent_generator
 
@@ -51,9 +52,9 @@ class CoGAN(Recognizer):
 
         block, rest = split_features(model.features)
         first = keras.models.clone_model(block)
-        first.set_weights(block.get_weights())  # both sides start alike, as the shared layers expect
+        assign_weights(first, block.get_weights())  # both sides start alike, as the shared layers expect
         generators = {f"{side}_generator": generator(f"make_{side}") for side in ("source", "target")}
-        generators["target_generator"].set_weights(generators["source_generator"].get_weights())
+        assign_weights(generators["target_generator"], generators["source_generator"].get_weights())
         units = model.features.output_shape[-1]
         vector = keras.Input((units,))
         return {

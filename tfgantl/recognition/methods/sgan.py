@@ -108,11 +108,13 @@ class DiscriminatorProbe(Recognizer):
     def fit(self, trainer: "Trainer", title: str | None = None) -> "Fitted":
         import keras
 
+        from tfgantl.models.copies import assign_weights
+
         trunk = self.trunk(trainer, title)
 
         def frozen(image_size: int, channels: int) -> "keras.Model":
             copy = keras.models.clone_model(trunk)
-            copy.set_weights(trunk.get_weights())
+            assign_weights(copy, trunk.get_weights())
             for layer in copy.layers:
                 layer.trainable = layer.name == "scale"
             return copy
