@@ -67,6 +67,13 @@ def with_chunk(name, content, behind_pixels=False, file=None, at=None):
     return file[:at] + chunk(name, content) + file[at:]
 
 
+def without_adobe(file, kept=0):
+    """A JPEG whose segment of Adobe is left out, or cut to so many bytes."""
+    start = file.index(b"\xff\xee")
+    end = start + 2 + struct.unpack(">H", file[start + 2 : start + 4])[0]
+    return file[:start] + (segment(0xEE, file[start + 4 : start + 4 + kept]) if kept else b"") + file[end:]
+
+
 def gray_of(bits):
     """A gray PNG of so many bits, in which the value 1 is transparent; Pillow writes none."""
     values = np.arange(32) % 2**bits  # of each row, packed with the first pixel in the highest bits
@@ -82,6 +89,7 @@ XMP = (
     b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
     b"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/></rdf:RDF></x:xmpmeta>"
 )
+CMYK = encoded(RGB.convert("CMYK"), "JPEG", quality=95)
 PROFILE = (b"Exif\0\0" + exif(6, ">", 3)).hex().encode()
 FILES = {
     **{
@@ -101,7 +109,11 @@ FILES = {
     "gray JPEG": encoded(RGB.convert("L"), "JPEG", quality=95),
     "progressive JPEG": encoded(RGB, "JPEG", quality=90, progressive=True),
     "subsampled JPEG": encoded(RGB, "JPEG", quality=80, subsampling=2),
-    "CMYK": encoded(RGB.convert("CMYK"), "JPEG", quality=95),
+    "CMYK": CMYK,
+    "CMYK that does not say it is Adobe's": without_adobe(CMYK),
+    "CMYK, half of Adobe's segment": without_adobe(CMYK, kept=8),
+    "CMYK, Adobe's segment behind others": CMYK[:2] + segment(0xFE, b"x" * 50) + CMYK[2:],
+    "CMYK as luma and chroma": CMYK.replace(b"Adobe\0d\0\0\0\0\0", b"Adobe\0d\0\0\0\0\2"),
     "gray PNG": encoded(RGB.convert("L"), "PNG"),
     "one bit": encoded(RGB.convert("1"), "PNG"),
     **{f"palette of {2**b}": encoded(RGB.quantize(2**b), "PNG", bits=b) for b in (1, 2, 4, 8)},
