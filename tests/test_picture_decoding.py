@@ -1,8 +1,10 @@
 """The same file gives the same pixels in training and in a served graph, or it is refused there."""
 
 import io
+import itertools
 import struct
 import zlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -67,13 +69,21 @@ def with_chunk(name, content, behind_pixels=False, file=None, at=None):
     return file[:at] + chunk(name, content) + file[at:]
 
 
-def gray_of(bits):
-    """A gray PNG of so many bits, in which the value 1 is transparent; Pillow writes none."""
+def without_adobe(file, kept=0):
+    """A JPEG whose segment of Adobe is left out, or cut to so many bytes."""
+    start = file.index(b"\xff\xee")
+    end = start + 2 + struct.unpack(">H", file[start + 2 : start + 4])[0]
+    return file[:start] + (segment(0xEE, file[start + 4 : start + 4 + kept]) if kept else b"") + file[end:]
+
+
+def png_of(bits, transparent=b"\0\1", colors=0, palette=b""):
+    """A PNG of so many bits, gray (0) or of a palette (3), in which something is transparent; Pillow writes none."""
     values = np.arange(32) % 2**bits  # of each row, packed with the first pixel in the highest bits
     rows = np.packbits((values[:, None] >> np.arange(bits - 1, -1, -1)) & 1).tobytes()
-    size = struct.pack(">IIBBBBB", 32, 20, bits, 0, 0, 0, 0)
+    size = struct.pack(">IIBBBBB", 32, 20, bits, colors, 0, 0, 0)
     pixels = zlib.compress((b"\0" + rows) * 20)
-    parts = [(b"IHDR", size), (b"tRNS", b"\0\1"), (b"IDAT", pixels), (b"IEND", b"")]
+    tables = [(b"PLTE", palette)] * bool(palette) + [(b"tRNS", transparent)]
+    parts = [(b"IHDR", size), *tables, (b"IDAT", pixels), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
@@ -82,6 +92,8 @@ XMP = (
     b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
     b"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/></rdf:RDF></x:xmpmeta>"
 )
+CMYK = encoded(RGB.convert("CMYK"), "JPEG", quality=95)
+COLORS = bytes(range(60))  # 20 of a palette
 PROFILE = (b"Exif\0\0" + exif(6, ">", 3)).hex().encode()
 FILES = {
     **{
@@ -101,14 +113,45 @@ FILES = {
     "gray JPEG": encoded(RGB.convert("L"), "JPEG", quality=95),
     "progressive JPEG": encoded(RGB, "JPEG", quality=90, progressive=True),
     "subsampled JPEG": encoded(RGB, "JPEG", quality=80, subsampling=2),
-    "CMYK": encoded(RGB.convert("CMYK"), "JPEG", quality=95),
+    "CMYK": CMYK,
+    "CMYK that does not say it is Adobe's": without_adobe(CMYK),
+    "CMYK, half of Adobe's segment": without_adobe(CMYK, kept=8),
+    "CMYK, Adobe's segment behind others": CMYK[:2] + segment(0xFE, b"x" * 50) + CMYK[2:],
+    "CMYK as luma and chroma": CMYK.replace(b"Adobe\0d\0\0\0\0\0", b"Adobe\0d\0\0\0\0\2"),
     "gray PNG": encoded(RGB.convert("L"), "PNG"),
     "one bit": encoded(RGB.convert("1"), "PNG"),
     **{f"palette of {2**b}": encoded(RGB.quantize(2**b), "PNG", bits=b) for b in (1, 2, 4, 8)},
     **{f"palette of {2**b}, transparent": encoded(RGB.quantize(2**b), "PNG", bits=b, transparency=1) for b in (2, 4)},
     "one bit, transparent": encoded(RGB.convert("1"), "PNG", transparency=0),
     "transparent palette": encoded(RGB.quantize(17), "PNG", transparency=3),
-    **{f"gray of {bits} bits, transparent": gray_of(bits) for bits in (2, 4, 8)},
+    **{f"gray of {bits} bits, transparent": png_of(bits) for bits in (2, 4, 8)},
+    **{
+        f"gray of {bits} bits, transparent {list(key)}": png_of(bits, key)
+        for bits, key in (
+            (1, b"\0\2"),
+            (2, b"\0\4"),
+            (4, b"\0\x10"),
+            (8, b"\1\0"),
+            (4, b"\0\1" * 3),
+            (8, b"\0\5\0"),
+            (8, b""),
+        )
+    },
+    **{
+        f"palette of {size} in {bits} bits, {count} transparent": png_of(bits, bytes(count), 3, COLORS[: 3 * size])
+        for bits, size, count in (
+            (4, 20, 0),
+            (4, 20, 16),
+            (4, 20, 17),
+            (4, 16, 18),
+            (2, 4, 5),
+            (8, 20, 20),
+            (8, 20, 21),
+        )
+    },
+    "keys of a color that there is not": with_chunk(b"tRNS", b"\1\0" * 3),
+    "four keys of a color": with_chunk(b"tRNS", bytes(8), file=encoded(Image.new("RGB", (40, 30)), "PNG")),
+    "transparent, and alpha": with_chunk(b"tRNS", b"\0\1", file=encoded(with_alpha(), "PNG")),
     "palette, text that names tRNS": with_chunk(
         b"tEXt", b"Comment\0no tRNS", file=encoded(RGB.quantize(4), "PNG", bits=4)
     ),
@@ -205,3 +248,17 @@ def test_segments_and_chunks_are_walked_alike(seed):
 def walked(file):
     spans = png_chunks.spans_of(file)
     return tf.stack([png_chunks.needed(file, spans), png_chunks.content_of(file, spans, chunks.EXIF)])
+
+
+def test_transparency_counts_alike():
+    """What the decoders get to see of it is the same in training and serving, for all bits and kinds of colors."""
+    graph = tf.function(walked, input_signature=[tf.TensorSpec([], tf.string)])
+    contents = [b"", b"\0", b"\0\1", b"\0\2", b"\0\xff", b"\1\0", bytes(5), bytes(6), b"\0\0\0\0\1\0", bytes(17)]
+    kept = Counter()
+    for bits, colors in itertools.product((0, 1, 2, 4, 8, 16, 255), (0, 2, 3, 4, 6)):
+        for content, palette in itertools.product(contents, (b"", COLORS)):
+            tables = chunk(b"tRNS", content) + (chunk(b"PLTE", palette) if palette else b"")
+            file = chunks.PNG + bytes(16) + bytes([bits, colors]) + bytes(7) + tables + chunk(b"IDAT", b"xy")
+            assert chunks.needed(file) == graph(file)[0].numpy(), (bits, colors, content, palette)
+            kept[colors] += b"tRNS" in chunks.needed(file)
+    assert +kept == {0: 2 * 16, 2: 2 * 9, 3: 46}  # keys with and without a palette, palettes only with theirs

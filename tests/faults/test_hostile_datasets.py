@@ -25,9 +25,9 @@ def png(image):
     return stream.getvalue()
 
 
-def picture(side=8, name=f"{FEATURES}image_feature.Image"):
+def picture(side=8, name=f"{FEATURES}image_feature.Image", **more):
     shape = {"dimensions": [str(side), str(side), "1"]}
-    return {"pythonClassName": name, "image": {"shape": shape, "dtype": "uint8", "encodingFormat": "png"}}
+    return {"pythonClassName": name, "image": {"shape": shape, "dtype": "uint8", "encodingFormat": "png", **more}}
 
 
 def dictionary(name=f"{FEATURES}features_dict.FeaturesDict", **features):
@@ -130,6 +130,34 @@ def test_sets_that_are_not_read_are_told_in_one_line(tmp_path, changes, message)
     with pytest.raises(DataError, match=message) as caught:
         load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said", [{"dtype": "float32"}, {"dtype": ""}, {"encodingFormat": "webp"}, {"encoding_format": "raw"}, {"bits": 4}]
+)
+def test_pictures_whose_bytes_mean_something_else_are_not_read(tmp_path, said):
+    """float32 lies in the records as RGBA of the same bytes, and would be read as noise."""
+    features = dictionary(image=picture(), other=picture(**said), label=LABEL)
+    strange(tmp_path, features, other=png(tiny_images(12)[0].squeeze()))
+    assert len(load(tmp_path).images) == 12
+    received = "{} {!r}".format(*next(iter(said.items()))).replace("encoding_f", "encodingF")
+    with pytest.raises(ConfigError, match=f"of uint8 or uint16, as PNG or JPEG. Received: other, {received}$"):
+        load(tmp_path, image_key="other")
+
+
+def test_a_value_is_one_brightness_in_a_deep_set(tmp_path):
+    """In training and test alike, though only one picture is bright."""
+    folder = strange(tmp_path, dictionary(image=picture(dtype="uint16"), label=LABEL))
+    with tf.io.TFRecordWriter(str(folder / RECORDS)) as writer:
+        for number in range(12):
+            deep = np.full((8, 8), 1000, np.uint16)
+            deep[0] = 2000
+            deep[0, 0] = 4000 if number == 11 else 100 * number
+            writer.write(example(number, image=png(deep)))
+    source = Tfds("strange", str(tmp_path), "train[:75%]", "train[75%:]", download=False)
+    content, (test, _) = source.read(), source.load("test").take()
+    assert set(content.images[:, 4:].ravel()) | set(test[:, 4:].ravel()) == {62}  # 255 * 1000 / 4095
+    assert content.notes == ("12 pictures of integers up to 4000: white is 4095",)
 
 
 def test_files_beside_the_records_are_bounded(tmp_path):

@@ -37,7 +37,7 @@ class Depth:
     floats: float = 1.0
 
 
-def deep_range(file: str | Path, max_pixels: int) -> tuple[str, float, float] | None:
+def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float, float] | None:
     """What a picture of more than 8 bits holds: `integers` or `floats`, smallest and largest value; `None` for others.
 
     Pictures that cannot be read, or have too many pixels, are none of these; decoding tells what is wrong with them.

@@ -21,6 +21,9 @@ from tfgantl.printing import printable
 FEATURES = "tensorflow_datasets.core.features."
 PICTURES = {f"{FEATURES}image_feature.Image", f"{FEATURES}labeled_image.LabeledImage"}
 LABELS = {f"{FEATURES}class_label_feature.ClassLabel"}
+# What says of a picture what its bytes are, and what of it is read. float32 lies in a file as RGBA of the same bytes.
+MEANINGS = {"dtype": ("uint8", "uint16"), "encodingFormat": ("", "png", "jpeg")}
+BESIDE = {"shape", "useColormap", "label", "labels"}  # what else there is, which the bytes do not depend on
 TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 FORMAT = "tfrecord"
 NAME, SPLIT, VERSION = re.compile(r"[A-Za-z]\w*"), re.compile(r"[\w-]+"), re.compile(r"\d+\.\d+\.\d+")
@@ -30,6 +33,19 @@ BLOCK = 16  # records of one file in turn, and files at one time: the order is t
 HEAD, FOOT = 12, 4  # bytes around a record: its length and checksums
 
 
+class Picture(NamedTuple):
+    """A feature that is a picture: its sides, `None` for those that differ, and what its pixels are in memory.
+
+    `unread` is what its bytes are that is not read; empty if they are.
+    """
+
+    height: int | None
+    width: int | None
+    channels: int | None
+    dtype: str
+    unread: str
+
+
 @dataclass(frozen=True)
 class PreparedSet:
     """What is in a prepared set.
@@ -37,14 +53,14 @@ class PreparedSet:
     Args:
         folder: Where it lies.
         name: What its files begin with.
-        pictures: Shape (height, width, channels) of each feature that is a picture; `None` for sides that differ.
+        pictures: Each feature that is a picture.
         classes: Number of classes of each feature that is a label.
         splits: Number of examples in each file of each split.
     """
 
     folder: str
     name: str
-    pictures: dict[str, tuple[int | None, ...]]
+    pictures: dict[str, Picture]
     classes: dict[str, int]
     splits: dict[str, list[int]]
 
@@ -98,7 +114,7 @@ def inspect_prepared(folder: str) -> PreparedSet:
         features = _content(_json(tf.io.gfile.join(folder, "features.json")))[1]
         info = _json(tf.io.gfile.join(folder, "dataset_info.json"))
         known = {name: _content(feature) for name, feature in features.get("features", features).items()}
-        pictures = {name: _shape(content) for name, (kind, content) in known.items() if kind in PICTURES}
+        pictures = {name: _picture(content) for name, (kind, content) in known.items() if kind in PICTURES}
         classes = {
             name: int(content.get("numClasses") or content.get("num_classes") or 0)
             for name, (kind, content) in known.items()
@@ -176,11 +192,14 @@ def _content(feature: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return feature["pythonClassName"], next(filter(None, content), {})
 
 
-def _shape(content: dict[str, Any]) -> tuple[int | None, ...]:
+def _picture(content: dict[str, Any]) -> Picture:
     shape = content["shape"]
     sides = [side and int(side) for side in (shape["dimensions"] if isinstance(shape, dict) else shape)]
     height, width, channels = (None if side is None or side < 0 else side for side in sides)
-    return height, width, channels
+    said = {"encodingFormat" if key == "encoding_format" else key: value for key, value in content.items()}
+    said = {"dtype": "", "encodingFormat": ""} | {key: value or "" for key, value in said.items()}
+    unread = [(key, value) for key, value in said.items() if key not in BESIDE and value not in MEANINGS.get(key, ())]
+    return Picture(height, width, channels, said["dtype"], ", ".join(f"{key} {value!r}" for key, value in unread))
 
 
 def _versions(folder: str) -> list[str]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfgantl.data.decode import decode_picture
+from tfgantl.data.decode import Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.examples import Content
-from tfgantl.data.prepared import FORMAT, Part, PreparedSet, find_prepared, inspect_prepared, read_examples
+from tfgantl.data.prepared import FORMAT, MEANINGS, Part, PreparedSet, find_prepared, inspect_prepared, read_examples
 from tfgantl.errors import ConfigError, DataError, TfgantlError
+from tfgantl.printing import printable
 
 if TYPE_CHECKING:
     from tfgantl.data.sources import Tfds
@@ -35,7 +36,7 @@ def read_tfds(source: Tfds, split: str) -> Content:
         All images, with their labels if there are any.
 
     Raises:
-        ConfigError: If tensorflow-datasets is not installed, or features are not there.
+        ConfigError: If tensorflow-datasets is not installed, or features are not there, or not read.
         DataError: If the data set is unknown, not prepared or damaged, or has too many images.
     """
     try:
@@ -59,25 +60,25 @@ def read_tfds(source: Tfds, split: str) -> Content:
             f"Tfds: `image_key` must be an image feature of {source.dataset}: "
             f"{', '.join(sorted(prepared.pictures)) or 'it has none'}. Received: {source.image_key}"
         )
-    try:
-        parts = _parts(tfds, prepared, split)
-    except Exception as error:
-        raise DataError(
-            f"Tfds: `split` must be one of {', '.join(prepared.splits)}, or a slice. "
-            f"Received: {split} ({_first_line(error)})"
-        ) from error
-    height, _, depth = prepared.pictures[source.image_key]
-    size, channels = source.image_size or height, source.channels or depth
+    picture = prepared.pictures[source.image_key]
+    if picture.unread:
+        raise ConfigError(
+            f"Tfds: `image_key` must be an image feature of {' or '.join(MEANINGS['dtype'])}, as PNG or JPEG. "
+            f"Received: {source.image_key}, {printable(picture.unread)[:200]}"
+        )
+    parts = _parts(tfds, prepared, split)
+    size, channels = source.image_size or picture.height, source.channels or picture.channels
     if size is None or channels is None:
         raise ConfigError(f"Tfds: `image_size` and `channels` must be given for {source.dataset}. Received: None")
     if size * size > source.max_pixels:
         raise ConfigError(
             f"Tfds: images must have at most `max_pixels` = {source.max_pixels} pixels. Received: {size} x {size}"
         )
+    depth, notes = _depth(tfds, prepared, source)
     label = source.label_key if source.label_key in prepared.classes else None
     images, labels, keys = [], [], []
     for number, (encoded, one_label) in enumerate(read_examples(parts, source.image_key, label)):
-        image = decode_picture(io.BytesIO(encoded), size, channels, source.max_pixels, crop=source.crop)
+        image = decode_picture(io.BytesIO(encoded), size, channels, source.max_pixels, depth, source.crop)
         if isinstance(image, str):
             raise DataError(f"Tfds: every image must be usable. Received: example {number} of {split}, which {image}")
         images.append(image)
@@ -91,9 +92,22 @@ def read_tfds(source: Tfds, split: str) -> Content:
     if not images:
         raise DataError(f"Tfds: {source.dataset}: split {split} must hold images. Received: none")
     if label is None:
-        return Content(np.stack(images), keys=keys)
+        return Content(np.stack(images), notes=notes, keys=keys)
     names = tuple(prepared.class_names(label))
-    return Content(np.stack(images), np.array(labels), len(names), keys=keys, classes=names)
+    return Content(np.stack(images), np.array(labels), len(names), notes, keys, names)
+
+
+def _depth(tfds: ModuleType, prepared: PreparedSet, source: Tfds) -> tuple[Depth, tuple[str, ...]]:
+    """What white is in pictures of 16 bits, and a remark of it: the same for training and test.
+
+    Files of 16 bits in a set of 8 keep their upper 8, as in tensorflow-datasets.
+    """
+    if prepared.pictures[source.image_key].dtype != "uint16":
+        return Depth(), ()
+    parts = [part for split in (source.split, source.test_split) if split for part in _parts(tfds, prepared, split)]
+    files = (encoded for encoded, _ in read_examples(list(dict.fromkeys(parts)), source.image_key, None))
+    depth, remarks = choose_depth(deep_range(io.BytesIO(file), source.max_pixels) for file in files)
+    return depth, tuple(remarks)
 
 
 def _folder(tfds: ModuleType, source: Tfds) -> str:
@@ -124,7 +138,11 @@ def _folder(tfds: ModuleType, source: Tfds) -> str:
 
 
 def _parts(tfds: ModuleType, prepared: PreparedSet, split: str) -> list[Part]:
-    """Which records of which files are those of a split, or of a slice or sum of some."""
+    """Which records of which files are those of a split, or of a slice or sum of some.
+
+    Raises:
+        DataError: If there is no such split.
+    """
     splits = tfds.core.SplitDict(
         [
             tfds.core.SplitInfo(
@@ -139,7 +157,13 @@ def _parts(tfds: ModuleType, prepared: PreparedSet, split: str) -> list[Part]:
             for name, counts in prepared.splits.items()
         ]
     )  # fmt: skip
-    return [Part(part.filename, part.skip, part.take) for part in splits[split].file_instructions]
+    try:
+        return [Part(part.filename, part.skip, part.take) for part in splits[split].file_instructions]
+    except Exception as error:
+        raise DataError(
+            f"Tfds: `split` must be one of {', '.join(prepared.splits)}, or a slice. "
+            f"Received: {split} ({_first_line(error)})"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

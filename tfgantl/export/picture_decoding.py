@@ -15,6 +15,7 @@ from tfgantl.untrusted.pictures import MAX_PIXELS, MAX_REQUEST_PIXELS, MAX_SCANS
 
 SCAN = b"\xff\xda"  # what each scan of a JPEG begins with; two bytes in 65,536 look so by chance
 CHANCE = 2**14  # bytes of a file for which one more is allowed
+ADOBE = b"\xff\xee\0\x0eAdobe\0\x64" + bytes(5)  # a segment that says: CMYK, with 0 for all of the ink
 LUMA = (19595, 38470, 7471)  # of 65,536: ITU-R 601, as Pillow rounds it
 
 
@@ -86,7 +87,14 @@ def _png(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _jpeg(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same for a JPEG, whose segments are counted before it is decoded."""
+    """The same for a JPEG, whose segments are counted before it is decoded.
+
+    Training takes every CMYK for Adobe's, with 0 for all of the ink; TensorFlow does where a segment says so, and takes
+    others for the negative. So each gets that segment; one of its own may name a transform, comes later, and counts.
+    """
     exif = exif_of_jpeg(file)
     with tf.control_dependencies([exif]):
+        is_cmyk = tf.equal(tf.io.extract_jpeg_shape(file)[2], 4)
+        start, rest = tf.strings.substr(file, 0, 2), tf.strings.substr(file, 2, tf.strings.length(file))
+        file = tf.where(is_cmyk, tf.strings.join([start, ADOBE, rest]), file)
         return tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE"), exif

@@ -5,13 +5,28 @@ One walk for all there is to know: what a decoder needs, whether something is tr
 
 import tensorflow as tf
 
-from tfgantl.untrusted.chunks import CHUNK, END, FRAME, HEADER, KINDS, MAX_CHUNKS, PIXELS
+from tfgantl.untrusted.chunks import (
+    CHUNK,
+    DEPTH,
+    END,
+    FRAME,
+    HEADER,
+    KEYS,
+    KINDS,
+    MAX_CHUNKS,
+    PALETTE,
+    PALETTED,
+    PIXELS,
+    TRANSPARENCY,
+)
 
 NOWHERE = -1
 
 
 def spans_of(file: tf.Tensor) -> tf.Tensor:
     """Where the first chunk of each of `KINDS` begins and ends, int32 (kinds, 2); zeros for what is not there.
+
+    Transparency that does not fit the colors is not there.
 
     Args:
         file: A PNG file, string ().
@@ -40,7 +55,22 @@ def spans_of(file: tf.Tensor) -> tf.Tensor:
     few = (position == NOWHERE) | (position > size - FRAME) | (count < most)
     message = f"image_bytes must have at most {MAX_CHUNKS} chunks, and one for each {CHUNK} bytes"
     with tf.control_dependencies([tf.debugging.Assert(few, [message])]):
-        return tf.identity(found)
+        is_void = tf.equal(KINDS, TRANSPARENCY) & ~_fits(file, found)
+        return tf.where(is_void[:, None], 0, found)
+
+
+def _fits(file: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
+    """Whether what is transparent is a color that there can be, bool ()."""
+    head = tf.strings.substr(tf.strings.join([tf.strings.substr(file, 0, HEADER), bytes(HEADER)]), DEPTH, 2)
+    bits, colors = tf.unstack(tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32), 2)
+    values = tf.bitwise.left_shift(1, tf.minimum(bits, 16))
+    content, palette = content_of(file, found, TRANSPARENCY), found[KINDS.index(PALETTE)]
+    size, entries = tf.strings.length(content), tf.minimum((palette[1] - palette[0] - FRAME) // 3, values)
+    whole = tf.strings.substr(tf.strings.join([content, bytes(6)]), 0, 6)
+    keys = tf.cast(tf.io.decode_raw(whole, tf.uint16, little_endian=False), tf.int32)
+    is_key = tf.reduce_any([(colors == kind) & (size == length) for kind, length in KEYS.items()])
+    fits_palette = (colors == PALETTED) & (size >= 1) & (size <= entries)
+    return fits_palette | (is_key & tf.reduce_all(keys < values))
 
 
 def needed(file: tf.Tensor, spans: tf.Tensor) -> tf.Tensor:

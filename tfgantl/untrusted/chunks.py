@@ -9,6 +9,8 @@ HEADER = 33  # bytes of the signature, and of the chunk that every file begins w
 FRAME = 12  # bytes of a chunk around its content: length, kind, checksum
 END = b"\0\0\0\0IEND\xaeB`\x82"
 PALETTE, TRANSPARENCY, EXIF, PIXELS = KINDS = (b"PLTE", b"tRNS", b"eXIf", b"IDAT")
+DEPTH = 24  # where the bits of a channel stand in a file; the kind of its colors follows
+KEYS, PALETTED = {0: 2, 2: 6}, 3  # bytes of the transparent gray, and color, by the kind of colors
 MAX_CHUNKS, CHUNK = 128, 512  # of a file: so many, and one more for each so many bytes; programs write one for 8 kB
 
 Spans = dict[bytes, tuple[int, int]]
@@ -41,7 +43,26 @@ def spans_of(file: bytes) -> Spans | None:
 
     `None` for a file of more than `MAX_CHUNKS`, and one more for each `CHUNK` bytes.
     Chunks of pixels follow each other. A chunk that is cut off ends the file, and is kept if it holds pixels.
+    Transparency that does not fit the colors is none: decoders differ in what they make of it.
     """
+    found = _walk(file)
+    if found is not None and TRANSPARENCY in found and not _fits(file, found):
+        del found[TRANSPARENCY]
+    return found
+
+
+def _fits(file: bytes, found: Spans) -> bool:
+    """Whether what is transparent is a color that there can be: a key of its length, or at most a palette of them."""
+    start, end = found[TRANSPARENCY]
+    content, values, colors = file[start + 8 : end - 4], 1 << min(file[DEPTH], 16), file[DEPTH + 1]
+    if colors == PALETTED:
+        first, last = found.get(PALETTE, (0, 0))
+        return 1 <= len(content) <= min((last - first - FRAME) // 3, values)
+    keys = (int.from_bytes(content[i : i + 2]) for i in range(0, len(content), 2))
+    return len(content) == KEYS.get(colors) and all(key < values for key in keys)
+
+
+def _walk(file: bytes) -> Spans | None:
     found: Spans = {}
     position, size = HEADER, len(file)
     for _ in range(MAX_CHUNKS + size // CHUNK):
