@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 
 from tfgantl.errors import DivergedError
 from tfgantl.models.copies import assign_weights
@@ -26,7 +27,8 @@ class KeepBest(keras.callbacks.Callback):
         self.trainer = trainer
         self.history: list[dict] = []
         self.best_step = 0
-        self._best, self._weights, self._since = -math.inf, None, 0
+        self._best, self._since = -math.inf, 0
+        self._weights: list[np.ndarray] = []
         self._sums: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
