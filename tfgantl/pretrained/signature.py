@@ -136,15 +136,18 @@ class SignatureLayer(keras.layers.Layer):
             names = ", ".join([name for name, (_, learns) in self._names.items() if learns][:6])
             raise ArtifactError(f"`trainable` must match the name of a variable, such as {names}. Received: {chosen}")
         self._chosen = set(matching)
-        self.trainable = self.trainable
+        self._thaw_chosen()
         return matching
 
     @keras.layers.Layer.trainable.setter
     def trainable(self, value: bool) -> None:
         """Freezes all variables, or thaws those that `set_trainable` chose, and no others."""
         keras.layers.Layer.trainable.fset(self, value)
+        self._thaw_chosen()
+
+    def _thaw_chosen(self) -> None:
         for name, (variable, _) in self._names.items():
-            variable.trainable = value and name in self._chosen
+            variable.trainable = self.trainable and name in self._chosen
 
     def guess_classes(self) -> int:
         """The rows of the only variable that looks like an embedding of labels."""
