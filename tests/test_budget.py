@@ -57,6 +57,8 @@ def test_a_budget_comes_to_steps_with_as_many_validations_as_ever(capsys):
     assert capsys.readouterr().err == line
     config, _ = planned(PretrainConfig(budget="10m"), 0.41, 5.0, 12.4)
     assert (config.steps, config.validate_every) == (1210, 61)  # 20 validations take a sixth of the time
+    config, _ = planned(PretrainConfig(budget="3m"), 0.5, 17.0, 12.4)
+    assert (config.steps, config.validate_every) == (290, 145)  # two, as twenty would leave no time for training
     config, asked = planned(PretrainConfig(budget="10m", validate_every=10), 0.3, 2.0, 12.4)
     assert (config.steps, config.validate_every) == (1200, 10) and asked == [(20000, 10, 600)]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SomeConfig = TypeVar("SomeConfig", bound=GANTrainingConfig)
 
 MIN_STEPS = 50
+VALIDATING = 0.2  # share of the time that validations may take
 
 
 def with_steps(
@@ -41,7 +42,8 @@ def with_steps(
     usual, usual_every = config.default_steps, config.default_validate_every
     count = -(-usual // usual_every)
     speed = measure(config.training_settings(steps=usual, validate_every=every or usual_every), seconds)
-    if every is None:  # as many validations as a run of the usual length has
+    if every is None:  # as many validations as a run of the usual length has, if they leave time for training
+        count = min(count, max(1, int(VALIDATING * seconds / speed.validation))) if speed.validation else count
         needed, per_step = count * speed.validation, speed.step
     else:
         needed, per_step = 0.0, speed.step + speed.validation / every
