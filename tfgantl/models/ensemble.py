@@ -67,6 +67,8 @@ class EnsembleDiscriminator(keras.Model):
         self.own, self.projected = own, projected
         self.image_size, self.channels, self.num_classes = size, channels, num_classes
         self.hidden_dtype = dtype
+        if hasattr(own, "self_supervision"):  # what the first one learns by itself, it learns here, too
+            self.supervised_maps, self.self_supervision = own.supervised_maps, own.self_supervision
 
     def load_features(self, weights: str) -> None:
         """As that of `ProjectedDiscriminator`."""
