@@ -69,8 +69,8 @@ def test_without_a_budget_nothing_is_measured():
 
 
 def test_a_budget_that_is_not_enough_says_what_is():
-    with pytest.raises(ConfigError, match="enough for 50 steps: 26s at 0.4 s a step. Received: 25s"):
-        planned(AdaptConfig(budget="25s"), 0.4, 1.0, 9.0)
+    with pytest.raises(ConfigError, match="enough for 50 steps: 24s at 0.4 s a step. Received: 23s"):
+        planned(AdaptConfig(budget="23s"), 0.4, 1.0, 9.0)
     ramped = AdaptConfig(budget="60s", optimization=Optimization(label_ramp=(0, 400)))
     with pytest.raises(ConfigError, match="`label_ramp` must end before step 150, the last. Received: an end at 400"):
         planned(ramped, 0.4, 0.0, 9.0)
