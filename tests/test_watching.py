@@ -24,7 +24,7 @@ def validate(tiny_extractor):
     def make(**options):
         callback = Validate(None, tiny_extractor, (tiny_images(), None), 1, **options)
         part = SimpleNamespace(trainable_variables=[1])
-        callback.set_model(SimpleNamespace(generator=part, g_adapters=[], weights=[], stop_training=False))
+        callback.set_model(SimpleNamespace(generator=part, g_adapters=[], changing_weights=[], stop_training=False))
         return callback
 
     return make
