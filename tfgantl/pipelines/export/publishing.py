@@ -49,8 +49,11 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
     from tfgantl.export.hub_upload import upload
     from tfgantl.export.publish import publish
     from tfgantl.training.run_directory import read_result
+    from tfgantl.untrusted.hugging_face import installed
     from tfgantl.untrusted.pictures import png_in
 
+    if config.to:
+        installed(config.to)  # before anything is published
     network, signatures, facts = open_model(config, model)
     result = read_result(Path(model))
     name = check_name(config.name or str(result.get("name") or _name_of(Path(model))))
