@@ -218,7 +218,12 @@ class GAN(NetworkPair):
         weights = [w for part in parts for w in part.trainable_variables]
         if weights:
             scale = optimizer.scale_loss(tf.ones_like(loss))  # 1 but for float16
-            optimizer.apply(tape.gradient(loss, [w.value for w in weights], output_gradients=scale), weights)
+            # What a branch of `tf.cond` that is not taken uses has a gradient of 0 in a graph; here, too.
+            eagerly = tf.UnconnectedGradients.ZERO if tf.executing_eagerly() else tf.UnconnectedGradients.NONE
+            gradients = tape.gradient(
+                loss, [w.value for w in weights], output_gradients=scale, unconnected_gradients=eagerly
+            )
+            optimizer.apply(gradients, weights)
 
     def test_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Both losses for the averaged generator, with neither dropout nor augmentation; nothing changes."""
