@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HEADING = "# What trains best from nothing"
 COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "NN ratio": ("nn_ratio", 1.0, 2)}
-MEASURED, VALIDATIONS = 2000, 8
+MEASURED, VALIDATIONS = 2000, 4
 
 
 @dataclass(frozen=True)

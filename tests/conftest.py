@@ -29,7 +29,7 @@ from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
 from tfgantl.models.adapters.base import run
 from tfgantl.models.layers import Noise
-from tfgantl.models.vgg import vgg16
+from tfgantl.models.vgg import BLOCKS, vgg16
 from tfgantl.optimizers import Adam
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.stages import StageMetrics
@@ -88,6 +88,31 @@ def all_of_vgg(tmp_path_factory):
     layers = keras.applications.VGG16(weights=None, include_top=False).weights
     np.savez(path, **{w.path: rng.normal(0, 0.01, w.shape).astype(np.float32) for w in layers})
     return path
+
+
+def narrow_vgg16(weights=None, include_top=False, width=4):
+    """The layers of VGG16 by their names, with few channels."""
+    x = images = keras.Input((None, None, 3))
+    for block, count in BLOCKS.items():
+        for i in range(count):
+            x = keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"{block}_conv{i + 1}")(x)
+        x = keras.layers.MaxPooling2D(2, name=f"{block}_pool")(x)
+    return keras.Model(images, x)
+
+
+@pytest.fixture(scope="session")
+def narrow_weights(tmp_path_factory):
+    path, rng = tmp_path_factory.mktemp("vgg") / "narrow.npz", np.random.default_rng(0)
+    np.savez(path, **{w.path: rng.normal(0, 0.3, w.shape).astype(np.float32) for w in narrow_vgg16().weights})
+    return str(path)
+
+
+@pytest.fixture
+def narrow(narrow_weights, monkeypatch):
+    """Takes a narrow network for VGG16, which would make for most of the time; gives the file of its weights."""
+    monkeypatch.setattr(keras.applications, "VGG16", narrow_vgg16)
+    monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", narrow_weights)
+    return narrow_weights
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def given(request, workplace, monkeypatch, cached):
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
     if part in ("adapt", "stylize"):
-        monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(request.getfixturevalue("all_of_vgg")))
+        request.getfixturevalue("narrow")
     if part == "stylize":
         cached("https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2", arbitrary_style_module)
 

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import tiny_images
+from conftest import TINY_DCGAN, tiny_images
 from keras import layers
 from PIL import Image
 
@@ -23,13 +24,46 @@ from tfgantl.export.image_signatures import classifier_signatures
 from tfgantl.export.publish import publish
 from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import BATCHES, read_warmup
+from tfgantl.gan import GAN
 from tfgantl.images import encode_png, to_uint8, to_unit
 from tfgantl.metrics.extractors import Extractor
 
 
-@pytest.fixture(params=[None, 3], ids=["unconditional", "conditional"])
-def generator(request, make_gan):
-    return make_gan(num_classes=request.param).ema_generator
+def tiny_generator(num_classes=3):
+    keras.utils.set_random_seed(0)
+    return GAN(*TINY_DCGAN.build(8, 1, num_classes), seed=0).ema_generator
+
+
+@pytest.fixture
+def generator():
+    """One that a test may change, and that it publishes itself; the rest looks at the two that are `published`."""
+    return tiny_generator()
+
+
+@pytest.fixture(scope="module", params=[None, 3], ids=["unconditional", "conditional"])
+def published(request, tmp_path_factory):
+    """A generator and its version, which no test changes."""
+    generator = tiny_generator(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "check_in_fresh_process", check)
+        return generator, publish(generator, tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="module")
+def served(published):
+    """The generator, and the signatures of its version."""
+    generator, path = published
+    model = tf.saved_model.load(str(path))
+    yield generator, model.signatures
+
+
+@pytest.fixture
+def version(published, tmp_path):
+    """A copy of the version, which a test may damage."""
+    return Path(shutil.copytree(published[1], tmp_path / "model" / "1"))
+
+
+once = pytest.mark.parametrize("published", [3], ids=["conditional"], indirect=True)
 
 
 def call(signature, generator, first):
@@ -161,8 +195,8 @@ def test_networks_that_no_endpoints_suit_are_refused(tmp_path, capsys, kind):
     assert re.search(message, capsys.readouterr().err) and not (tmp_path / "model").exists()
 
 
-def test_served_images_are_those_of_keras(generator, tmp_path):
-    signatures = tf.saved_model.load(str(publish(generator, tmp_path))).signatures
+def test_served_images_are_those_of_keras(served):
+    generator, signatures = served
     latents = np.random.default_rng(0).standard_normal((5, 4), np.float32)
     inputs = [latents, np.arange(5) % 3] if len(generator.inputs) == 2 else latents
     images = call(signatures["serving_default"], generator, latents)["images"].numpy()
@@ -175,8 +209,9 @@ def decode(files):
     return [np.asarray(Image.open(io.BytesIO(file))) for file in files.numpy()]
 
 
-def test_an_image_depends_on_its_seed_and_label_alone(generator, tmp_path):
-    signature = tf.saved_model.load(str(publish(generator, tmp_path))).signatures["generate_png"]
+def test_an_image_depends_on_its_seed_and_label_alone(served):
+    generator, signatures = served
+    signature = signatures["generate_png"]
     seeds = np.array([7, 8, 9, 7, -(2**63), 2**63 - 1], np.int64)
     many = decode(call(signature, generator, seeds)["png_bytes"])
     np.testing.assert_array_equal(many[0], many[3])  # the same seed and label
@@ -185,11 +220,11 @@ def test_an_image_depends_on_its_seed_and_label_alone(generator, tmp_path):
     assert len(call(signature, generator, seeds[:0])["png_bytes"]) == 0
 
 
-def test_only_core_operations_are_exported(generator, tmp_path):
+def test_only_core_operations_are_exported(published):
     from tensorflow.core.protobuf import saved_model_pb2
 
     model = saved_model_pb2.SavedModel()
-    model.ParseFromString((publish(generator, tmp_path) / "saved_model.pb").read_bytes())
+    model.ParseFromString((published[1] / "saved_model.pb").read_bytes())
     graph = model.meta_graphs[0].graph_def
     ops = {node.op for node in graph.node} | {n.op for f in graph.library.function for n in f.node_def}
     assert not ops & {"PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "MatchingFiles"}
@@ -247,9 +282,8 @@ def test_a_bad_warmup_request_keeps_a_version_from_its_number(generator, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_warmup_has_every_signature_and_size_of_batch(generator, tmp_path):
-    path = publish(generator, tmp_path)
-    found = {(name, len(next(iter(inputs.values())))) for name, inputs in read_warmup(path)}
+def test_warmup_has_every_signature_and_size_of_batch(published):
+    found = {(name, len(next(iter(inputs.values())))) for name, inputs in read_warmup(published[1])}
     assert found == {(name, n) for name in ("serving_default", "generate", "generate_png") for n in BATCHES}
     assert BATCHES[-1] == MAX_IMAGES  # a server that batches refuses whatever is larger than its largest batch
 
@@ -264,26 +298,26 @@ def test_warmup_has_every_signature_and_size_of_batch(generator, tmp_path):
     ],
     ids=["changed", "missing", "superfluous", "no manifest"],
 )
-def test_a_version_that_is_not_what_was_written_is_told(generator, tmp_path, damage, message):
-    path = publish(generator, tmp_path)
-    assert set(check(path)) == {"serving_default", "generate", "generate_png"}
-    damage(path)
+@once
+def test_a_version_that_is_not_what_was_written_is_told(version, damage, message):
+    damage(version)
     with pytest.raises(ArtifactError, match=message):
-        check(path)
+        check(version)
 
 
-def test_a_fresh_process_checks_and_tells_in_one_line(generator, tmp_path):
-    path = publish(generator, tmp_path)
-    found = check_in_fresh_process(path)
+@once
+def test_a_fresh_process_checks_and_tells_in_one_line(version):
+    found = check_in_fresh_process(version)
+    assert set(found) == {"serving_default", "generate", "generate_png"}
     assert 0 <= found["serving_default"] <= 1e-5 and max(found.values()) <= 1
-    (path / "variables" / "variables.data-00000-of-00001").write_bytes(b"x")
+    (version / "variables" / "variables.data-00000-of-00001").write_bytes(b"x")
     with pytest.raises(ArtifactError, match="variables.data-00000-of-00001: must be what was written") as error:
-        check_in_fresh_process(path)
+        check_in_fresh_process(version)
     assert "\n" not in str(error.value)
 
 
-def test_too_many_rows_and_labels_that_are_no_classes_are_refused_in_the_graph(generator, tmp_path):
-    signatures = tf.saved_model.load(str(publish(generator, tmp_path))).signatures
+def test_too_many_rows_and_labels_that_are_no_classes_are_refused_in_the_graph(served):
+    generator, signatures = served
     with pytest.raises(tf.errors.InvalidArgumentError, match="a request must have at most 256 rows"):
         call(signatures["generate"], generator, np.zeros(257, np.int64))
     if len(generator.inputs) == 2:
@@ -389,7 +423,9 @@ def test_other_runtimes_give_the_same(make_gan, tiny_extractor, tmp_path, kind):
 
 def test_a_runtime_that_is_not_installed_is_named(make_gan, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ArtifactError, match=r"`format` onnx must have its packages: pip install 'tfgantl\[onnx\]'"):
+    with pytest.raises(
+        ArtifactError, match=r"`format` onnx: what converts to it must be installed: pip install 'tfgantl\[onnx\]'"
+    ):
         write_format(make_gan().ema_generator, tmp_path / "tiny", "onnx")
     assert not list((tmp_path / "tiny").iterdir())
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import TINY, TINY_DCGAN, adapted_gan, moved, numpy_weights, play, tiny_images
-from keras import layers as L
 
 from tfgantl import losses
 from tfgantl import transfer as methods
@@ -18,7 +17,7 @@ from tfgantl.models.ensemble import EnsembleDiscriminator
 from tfgantl.models.layers import LinearResizing
 from tfgantl.models.projected import MAPS, ProjectedDiscriminator
 from tfgantl.models.structure import structure_of
-from tfgantl.models.vgg import BLOCKS, vgg16
+from tfgantl.models.vgg import vgg16
 from tfgantl.optimizers import Adam
 from tfgantl.pipelines.adapt.preparation import with_discriminator
 from tfgantl.regularizers import LeCam
@@ -30,30 +29,6 @@ SMALL = {"resolution": 32, "width": 4}
 IMAGES = to_unit(tiny_images(8))
 LABELS = np.arange(8) % 3
 KINDS = {"Projected": Projected, "Ensemble": Ensemble}
-
-
-def narrow_vgg16(weights=None, include_top=False, width=4):
-    """The layers of VGG16 by their names, with few channels."""
-    x = images = keras.Input((None, None, 3))
-    for block, count in BLOCKS.items():
-        for i in range(count):
-            x = L.Conv2D(width, 3, padding="same", activation="relu", name=f"{block}_conv{i + 1}")(x)
-        x = L.MaxPooling2D(2, name=f"{block}_pool")(x)
-    return keras.Model(images, x)
-
-
-@pytest.fixture(scope="session")
-def narrow_weights(tmp_path_factory):
-    path, rng = tmp_path_factory.mktemp("vgg") / "narrow.npz", np.random.default_rng(0)
-    np.savez(path, **{w.path: rng.normal(0, 0.3, w.shape).astype(np.float32) for w in narrow_vgg16().weights})
-    return str(path)
-
-
-@pytest.fixture
-def narrow(narrow_weights, monkeypatch):
-    """Takes a narrow network for VGG16, which would make for most of the time; gives the file of its weights."""
-    monkeypatch.setattr(keras.applications, "VGG16", narrow_vgg16)
-    return narrow_weights
 
 
 @pytest.fixture(params=KINDS)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import TINY as FAMILIES
 from conftest import TINY_DCGAN as TINY
 from modules import save_exported, save_generator_h5, save_h5, save_npz, tf1_hub_module, tf2_module
 
@@ -69,6 +70,17 @@ def test_every_kind_of_handle_gives_the_images_of_the_source(make_gan, tmp_path,
     same = all(np.array_equal(a, b) for a, b in zip(
         source.discriminator.get_weights(), gan.discriminator.get_weights(), strict=False))  # fmt: skip
     assert same == has_both and ("rebuilt" in str(report)) != has_both
+
+
+@pytest.mark.parametrize("networks", FAMILIES.values(), ids=FAMILIES)
+def test_weights_of_keras_are_loaded_into_every_family(make_gan, tmp_path, networks):
+    gan = make_gan(networks, seed=5)
+    save_h5(gan, tmp_path / "pair.weights.h5")
+    source, report = open_source(str(tmp_path / "pair.weights.h5"), networks=networks)
+    assert report.share == 1.0
+    for mine, wanted in ((source.generator, gan.generator), (source.discriminator, gan.discriminator)):
+        for value, other in zip(mine.get_weights(), wanted.get_weights(), strict=True):
+            np.testing.assert_array_equal(value, other)
 
 
 def test_a_discriminator_is_rebuilt_once_for_a_source(make_gan, tmp_path, capsys, monkeypatch):

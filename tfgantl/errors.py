@@ -118,6 +118,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def not_installed(who: str, package: str, extra: str, error: ImportError) -> str:
+    """What to say where a package of an extra is not there."""
+    return f"{who}: {package} must be installed: pip install 'tfgantl[{extra}]'. Received: {reason(error)}"
+
+
 def reason(error: Exception) -> str:
     """First line of an error, or its type."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__

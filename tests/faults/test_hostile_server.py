@@ -319,7 +319,7 @@ def test_descriptors_are_left_for_everything_else(monkeypatch):
 
 
 def until(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 50
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -13,7 +13,7 @@ import numpy as np
 from tfgantl.data.decode import Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.examples import Content
 from tfgantl.data.prepared import FORMAT, MEANINGS, Part, PreparedSet, find_prepared, inspect_prepared, read_examples
-from tfgantl.errors import ConfigError, DataError, TfgantlError
+from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed
 from tfgantl.printing import printable
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def read_tfds(source: Tfds, split: str) -> Content:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise ConfigError(
-            "Tfds needs tensorflow-datasets: pip install 'tfgantl[tfds]'. Received: not installed"
-        ) from error
+        raise ConfigError(not_installed("Tfds", "tensorflow-datasets", "tfds", error)) from error
 
     try:
         prepared = inspect_prepared(_folder(tfds, source))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from tfgantl.errors import ArtifactError, ServingError, reason
+from tfgantl.errors import ArtifactError, ServingError, not_installed, reason
 from tfgantl.images import encode_png
 from tfgantl.untrusted.chunks import PNG, needed
 from tfgantl.untrusted.pictures import refusal
@@ -149,9 +149,7 @@ class _Rest:
         try:
             import httpx2
         except ImportError as error:
-            raise ServingError(
-                f"{url}: httpx2 must be there: pip install 'tfgantl[serve]'. Received: {reason(error)}"
-            ) from error
+            raise ServingError(not_installed(url, "httpx2", "serve", error)) from error
         version = "" if client.version is None else f"/versions/{client.version}"
         self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"
         self._http, self._errors = httpx2.Client(timeout=client.timeout, headers=client.headers), httpx2.TransportError

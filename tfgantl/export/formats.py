@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfgantl.errors import ArtifactError, RunError, reason
+from tfgantl.errors import ArtifactError, RunError, not_installed, reason
 from tfgantl.export.examples import ROWS
 from tfgantl.models.inference import predict
 
@@ -43,9 +43,7 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
             network.export(str(temporary), format=kind, verbose=False)
         found = (_run_onnx if kind == "onnx" else _run_litert)(temporary, inputs)
     except ImportError as error:
-        raise ArtifactError(
-            f"`format` {kind} must have its packages: pip install 'tfgantl[{kind}]'. Received: {reason(error)}"
-        ) from error
+        raise ArtifactError(not_installed(f"`format` {kind}", "what converts to it", kind, error)) from error
     except OSError as error:
         raise RunError(f"`export_dir` must be a directory that can be written. Received: {path} ({error})") from error
     except Exception as error:  # converters raise whatever they meet first

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
-from tfgantl.errors import ConfigError, RunError, check_above, check_at_least, reason
+from tfgantl.errors import ConfigError, RunError, check_above, check_at_least, not_installed
 from tfgantl.pipelines.settings import resolve_paths
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def serve(config: ServeConfig) -> None:
         from tfgantl.serving.app import Metrics, make_app
         from tfgantl.serving.connections import BACKLOG, BoundedProtocol, Limits, connections_within_descriptors
     except ImportError as error:
-        raise RunError(
-            f"serve: must have its packages: pip install 'tfgantl[serve]'. Received: {reason(error)}"
-        ) from error
+        raise RunError(not_installed("serve", "what it runs on", "serve", error)) from error
     from tfgantl.export.directory import versions_in
     from tfgantl.files import check_name
     from tfgantl.serving.served_model import ServedModel

@@ -18,7 +18,7 @@ from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_p
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.ranges import in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
-from tfgantl.pretrained.weights_h5 import read_weights_h5
+from tfgantl.pretrained.weights_h5 import read_weights_h5, with_names
 from tfgantl.pretrained.wrap import WrappedGenerator
 from tfgantl.printing import printable
 from tfgantl.untrusted import hub
@@ -211,12 +211,11 @@ def _adopt_pair(arrays: dict[str, np.ndarray], networks: Networks | None, where:
     # Some may be missing, as `adopt` says; a discriminator that is not there is as `networks` says.
     parts = [of_generator, of_discriminator or None]
     generator, discriminator = build_for(lambda: networks.build(size, channels, classes), parts, where, present=0.8)
-    report = adopt(of_generator, generator, where=where)
-    if generator_only:
+    report = adopt(with_names(of_generator, generator), generator, where=where)
+    if generator_only or not of_discriminator:
         return generator, None, report
-    if not of_discriminator:
-        return generator, None, report
-    return generator, discriminator, report + adopt(of_discriminator, discriminator, where=where)
+    report += adopt(with_names(of_discriminator, discriminator), discriminator, where=where)
+    return generator, discriminator, report
 
 
 def _with_prefix(arrays: dict[str, np.ndarray], prefixes: tuple[str, ...]) -> dict[str, np.ndarray]:

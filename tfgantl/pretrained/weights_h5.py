@@ -4,9 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
+from tfgantl.models.variable_names import names_of
 from tfgantl.untrusted.archives import check_digest
 from tfgantl.untrusted.hdf5 import find_datasets
 
@@ -15,9 +17,8 @@ def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
     """Reads a `.weights.h5` of Keras 3, under names of layers.
 
     Returns:
-        `[generator/ | discriminator/]<layer>/<kernel | bias | gamma | beta | moving_mean | moving_variance>` → array.
-        The file numbers the weights of a layer; their roles follow from their shapes. Layers that share a name have
-        their place in the file instead.
+        `[generator/ | discriminator/]<layer>/<number, or name, of the weight in its layer>` → array; see `with_names`.
+        Layers that share a name have their place in the file instead.
 
     Raises:
         ArtifactError: If the file is missing, damaged, too large, ambiguous, or points to other files.
@@ -31,6 +32,34 @@ def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
             return _named_by_layer(file, datasets, path)
 
 
+def with_names(arrays: dict[str, np.ndarray], network: keras.Model) -> dict[str, np.ndarray]:
+    """Gives weights that only have the number of their place in a layer the names that a network has for them.
+
+    Args:
+        arrays: As by `read_weights_h5`, those of one network.
+        network: The network that they are for.
+
+    Returns:
+        The same arrays: `noise/0` is called `noise/strength` now. In layers that the network does not have, what a
+        weight is follows from its shape.
+    """
+    names: dict[str, str] = {}
+    for layer in network._flatten_layers(include_self=False):
+        own = [*layer._trainable_variables, *layer._non_trainable_variables]
+        for number, name in enumerate(names_of(network, own)):
+            names.setdefault(f"{layer.name}/{number}", name)
+    ranks: dict[str, dict[str, int]] = {}
+    for name, array in arrays.items():
+        parent, _, place = name.rpartition("/")
+        if place.isdecimal():
+            ranks.setdefault(parent, {})[name] = array.ndim
+    for parent, numbered in ranks.items():
+        for name, role in zip(numbered, _roles([*numbered.values()]), strict=True):
+            if role is not None:
+                names.setdefault(name, f"{parent}/{role}")
+    return {names.get(name, name): array for name, array in arrays.items()}
+
+
 def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Path) -> dict[str, np.ndarray]:
     layers: dict[str, dict[int | str, np.ndarray]] = {}
     for name, dataset in datasets.items():
@@ -42,9 +71,8 @@ def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Pa
     for parent, arrays_of_layer in layers.items():
         # Networks inside of others may have layers of one name: these are called by their places.
         label = labels[parent] if uses[labels[parent]] == 1 else parent
-        order = sorted(arrays_of_layer, key=str)
-        for place, role in zip(order, _roles([arrays_of_layer[i].ndim for i in order]), strict=True):
-            name = f"{label}/{role or place}"
+        for place in sorted(arrays_of_layer, key=lambda place: (isinstance(place, str), place)):
+            name = f"{label}/{place}"
             if name in arrays:
                 raise ArtifactError(f"{path}: names of weights must be unique. Received: {name} twice")
             arrays[name] = arrays_of_layer[place]

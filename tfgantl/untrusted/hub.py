@@ -7,7 +7,7 @@ import time
 import warnings
 from pathlib import Path
 
-from tfgantl.errors import ArtifactError, reason
+from tfgantl.errors import ArtifactError, not_installed, reason
 from tfgantl.untrusted import hugging_face
 
 KAGGLE = "kaggle://"
@@ -44,7 +44,7 @@ def _tensorflow_hub(handle: str, argument: str) -> Path:
             warnings.filterwarnings("ignore", message=".*pkg_resources")  # its last release still imports it
             import tensorflow_hub
     except ImportError as error:  # missing, or pkg_resources is
-        raise _not_installed(handle, "tensorflow_hub", error) from error
+        raise ArtifactError(not_installed(handle, "tensorflow_hub", "hub", error)) from error
     try:
         found = Path(tensorflow_hub.resolve(handle))
     except Exception as error:  # the network has many ways to fail
@@ -83,7 +83,7 @@ def _kaggle(handle: str, argument: str) -> Path:
     try:
         import kagglehub
     except ImportError as error:
-        raise _not_installed(handle, "kagglehub", error) from error
+        raise ArtifactError(not_installed(handle, "kagglehub", "hub", error)) from error
     try:
         found = Path(kagglehub.model_download(name))
     except Exception as error:
@@ -92,9 +92,3 @@ def _kaggle(handle: str, argument: str) -> Path:
             f"Received: {handle} ({reason(error)})"
         ) from error
     return found
-
-
-def _not_installed(handle: str, package: str, error: ImportError) -> ArtifactError:
-    return ArtifactError(
-        f"{handle}: {package} must be installed: pip install 'tfgantl[hub]'. Received: {reason(error)}"
-    )

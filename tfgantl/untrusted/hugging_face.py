@@ -8,7 +8,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tfgantl.errors import ArtifactError, reason
+from tfgantl.errors import ArtifactError, not_installed, reason
 from tfgantl.printing import printable
 
 SCHEME = "hf://"
@@ -68,9 +68,7 @@ def installed(handle: str) -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise ArtifactError(
-            f"{handle}: huggingface_hub must be installed: pip install 'tfgantl[hub]'. Received: {reason(error)}"
-        ) from error
+        raise ArtifactError(not_installed(handle, "huggingface_hub", "hub", error)) from error
     return huggingface_hub
 
 
