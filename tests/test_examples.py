@@ -117,7 +117,7 @@ def workplace(tmp_path, monkeypatch, request):
         version = tmp_path / "exported" / "handwritten-digits" / "1"
         publish.write_saved_model(generator, generator_signatures(generator), version)
     if "vgg16" in code:
-        monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(request.getfixturevalue("all_of_vgg")))
+        request.getfixturevalue("narrow")
         monkeypatch.setattr(publish, "publish", create_autospec(publish.publish))
     if "Client" in code:  # calls must fit the real one; what it gives is tested with real servers
         client_class = create_autospec(client.Client)

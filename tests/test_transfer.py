@@ -1,3 +1,6 @@
+import functools
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,6 +9,7 @@ from conftest import TINY, adapted_gan, directions, fixed, live_images, moved, p
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError
+from tfgantl.gan import GAN
 from tfgantl.models import FAMILIES
 from tfgantl.models.adapters.kernel_adapters import FilterStates, Modulation
 from tfgantl.models.parts import everything
@@ -29,8 +33,11 @@ TRAINED_ON = {
 TRAINED = [(family, name) for family, name in TAKEN if name in TRAINED_ON.get(family, METHODS)]
 
 
-def source_of(family, make_gan):
-    return make_gan(TINY[family], num_classes=CLASSES.get(family, 3), seed=9)
+@functools.cache
+def source_of(family):
+    """A source that methods leave as it is, once for all of them."""
+    keras.utils.set_random_seed(9)
+    return GAN(*TINY[family].build(8, 1, CLASSES.get(family, 3)), seed=9)
 
 
 def labels_for(gan):
@@ -42,15 +49,15 @@ def test_every_family_is_tried():
 
 
 @pytest.mark.parametrize(("family", "name"), [(family, name) for family in REFUSED for name in sorted(REFUSED[family])])
-def test_methods_that_need_other_networks_say_so(make_gan, family, name):
+def test_methods_that_need_other_networks_say_so(family, name):
     with pytest.raises(ConfigError, match="must have .*Received") as error:
-        METHODS[name]().networks(source_of(family, make_gan), "float32")
+        METHODS[name]().networks(source_of(family), "float32")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(("family", "name"), TAKEN)
-def test_every_method_is_the_source_until_it_is_trained(make_gan, family, name):
-    source, method = source_of(family, make_gan), METHODS[name]()
+def test_every_method_is_the_source_until_it_is_trained(family, name):
+    source, method = source_of(family), METHODS[name]()
     gan = adapted_gan(method, source)
     latents, labels = source.latents(6), labels_for(source)
     images = source.generate(latents, labels)
@@ -60,9 +67,9 @@ def test_every_method_is_the_source_until_it_is_trained(make_gan, family, name):
 
 
 @pytest.mark.parametrize(("family", "name"), TRAINED)
-def test_frozen_weights_stay_bit_identical_and_adapters_merge_away(make_gan, compiled, examples, family, name):
+def test_frozen_weights_stay_bit_identical_and_adapters_merge_away(compiled, examples, family, name):
     method = METHODS[name]()
-    gan = compiled(adapted_gan(method, source_of(family, make_gan)), transfer=method)
+    gan = compiled(adapted_gan(method, source_of(family)), transfer=method)
     start = {v.path: v.numpy().copy() for part in (*gan.g_adapters, *gan.d_adapters) for v in part.trainable_variables}
 
     def check(stage, before):
@@ -245,8 +252,8 @@ def test_each_real_image_pulls_the_nearest_generated_one_of_its_class():
     assert gradient[0] > 0 and gradient[1] == 0
 
 
-def test_scale_shift_trains_styles_biases_and_noise_of_a_stylegan2(make_gan):
-    gan = adapted_gan(methods.ScaleShift(), source_of("StyleGAN2", make_gan))
+def test_scale_shift_trains_styles_biases_and_noise_of_a_stylegan2():
+    gan = adapted_gan(methods.ScaleShift(), source_of("StyleGAN2"))
     next(methods.ScaleShift().schedule(10)).apply(gan)
     trained = {v.path.partition("/")[2] for v in gan.generator.trainable_variables}
     kernels = {v.path for v in gan.generator.trainable_variables if v.path.endswith("kernel")}

@@ -1,6 +1,7 @@
 """A save that ends in the middle, at whichever file operation, leaves a state to go on from."""
 
 import errno
+import shutil
 import hashlib
 import json
 import os
@@ -68,13 +69,11 @@ ERRORS = {
 @pytest.mark.parametrize("kind", ERRORS)
 def test_a_save_that_fails_anywhere_leaves_a_whole_checkpoint(make_gan, compiled, tmp_path, monkeypatch, kind, after):
     gan, reached = compiled(make_gan(TINY_MLP)), []
+    for step in (0, 1, 2, 3):  # so that the fifth has an old one to delete
+        Checkpoints(filled(gan, step), tmp_path / "before").save(step)
     for number in range(1, 20):
-        directory = tmp_path / str(number)
-        checkpoints = Checkpoints(gan, directory)
-        for step in (0, 1, 2, 3):  # so that the fifth has an old one to delete
-            filled(gan, step)
-            checkpoints.save(step)
-        filled(gan, 4)
+        directory = shutil.copytree(tmp_path / "before", tmp_path / str(number))
+        checkpoints = Checkpoints(filled(gan, 4), directory)
         with monkeypatch.context() as patch:
             made = fail(patch, number, ERRORS[kind], after)
             try:
