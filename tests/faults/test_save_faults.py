@@ -1,10 +1,10 @@
 """A save that ends in the middle, at whichever file operation, leaves a state to go on from."""
 
 import errno
-import shutil
 import hashlib
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Endpoints that take pictures as files: decoded in the graph, after a look at their headers."""
 
-from functools import cache, partial
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -91,23 +91,12 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
     Returns:
         float32 (batch, side, side, channels) in [-1, 1].
     """
-    return _decoder(side, channels)(files)
-
-
-@cache
-def _decoder(side: int, channels: int) -> tf.types.experimental.PolymorphicFunction:
-    """One graph, of a thousand operations, for all endpoints that decode."""
     spec = tf.TensorSpec([side, side, channels], tf.float32)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def decode_pictures(files: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([check_rows(files)]):
-            files = tf.identity(files)
-        # One at a time: each may take 200 MB while it is decoded.
-        decode = partial(_decoded, side=side, channels=channels)
-        return tf.map_fn(decode, checked_files(files), parallel_iterations=1, fn_output_signature=spec)
-
-    return decode_pictures
+    with tf.control_dependencies([check_rows(files)]):
+        files = tf.identity(files)
+    # One at a time: each may take 200 MB while it is decoded.
+    decode = partial(_decoded, side=side, channels=channels)
+    return tf.map_fn(decode, checked_files(files), parallel_iterations=1, fn_output_signature=spec)
 
 
 def _decoded(file: tf.Tensor, side: int, channels: int) -> tf.Tensor:
