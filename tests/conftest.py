@@ -25,6 +25,8 @@ from tensorflow.python.util import tf_stack
 
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
+from tfgantl.export import publish
+from tfgantl.export.check import check
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
 from tfgantl.models.adapters.base import run
@@ -69,6 +71,14 @@ def tiny_images(count=24, size=8, channels=1, seed=0):
 def own_cache(tmp_path, monkeypatch):
     """Nothing that a test builds is found by another, or by the user."""
     monkeypatch.setenv("TFGANTL_CACHE_DIR", str(tmp_path / "own-cache"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def checked_in_this_process():
+    """What is published is checked here: a process of its own takes seconds. Those that tests start have theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "check_in_fresh_process", check)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ from modules import arbitrary_style_module
 from PIL import Image
 
 from tfgantl import cli
-from tfgantl.export import publish as publishing
-from tfgantl.export.check import check
 from tfgantl.models.classifier import small_cnn
 from tfgantl.pipelines.export import ExportConfig
 from tfgantl.pipelines.recognize import report as recognition_report
@@ -169,7 +167,6 @@ def eagerly():
 def given(request, workplace, monkeypatch, cached):
     """What pages take as given: pictures, a classifier, weights of VGG16, a module in the cache."""
     part = request.node.callspec.params["part"]
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
     monkeypatch.setattr(recognition_report, "MAX_EMBEDDED", 20)
     if part != "stylize":
         request.getfixturevalue("eagerly")

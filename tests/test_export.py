@@ -44,9 +44,7 @@ def generator():
 def published(request, tmp_path_factory):
     """A generator and its version, which no test changes."""
     generator = tiny_generator(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "check_in_fresh_process", check)
-        return generator, publish(generator, tmp_path_factory.mktemp("published"))
+    return generator, publish(generator, tmp_path_factory.mktemp("published"))
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +68,6 @@ def call(signature, generator, first):
     labels = {"labels": tf.range(len(first)) % 3} if len(generator.inputs) == 2 else {}
     name = next(k for k in signature.structured_input_signature[1] if k != "labels")
     return signature(**{name: tf.constant(first)}, **labels)
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    """A fresh process takes seconds; one test has it, and the main job."""
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
 
 
 def contract(directory):

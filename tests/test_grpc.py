@@ -11,8 +11,6 @@ from conftest import TINY_DCGAN, tiny_images
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tfgantl.errors import ServingError
-from tfgantl.export import publish as publishing
-from tfgantl.export.check import check
 from tfgantl.export.client import Client
 from tfgantl.export.examples import read_examples
 from tfgantl.export.publish import publish
@@ -54,12 +52,10 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
     path = tmp_path_factory.mktemp("grpc")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "check_in_fresh_process", check)
-        keras.utils.set_random_seed(0)
-        generator = GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator
-        publish(generator, path / "tiny")
-        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
+    keras.utils.set_random_seed(0)
+    generator = GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator
+    publish(generator, path / "tiny")
+    publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
     service = Service(ServedModel(path / "tiny").start(), ServedModel(path / "judge").start())
     server = grpc.server(futures.ThreadPoolExecutor(2))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)

@@ -14,8 +14,6 @@ from conftest import TINY_DCGAN
 from modules import tf2_module
 
 from tfgantl.errors import ArtifactError
-from tfgantl.export import publish as publishing
-from tfgantl.export.check import check
 from tfgantl.pipelines.export import main
 from tfgantl.pretrained import load_generator, load_source
 from tfgantl.untrusted import hugging_face
@@ -208,7 +206,6 @@ class UploadEndpoint(BaseHTTPRequestHandler):
 
 
 def test_a_version_is_uploaded_with_its_card_and_the_pair(cache, pair, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
     monkeypatch.setenv("HF_TOKEN", "hf_x")
     monkeypatch.setattr(UploadEndpoint, "committed", {})
     monkeypatch.setattr(UploadEndpoint, "created", [])
@@ -241,8 +238,7 @@ def test_a_version_is_uploaded_with_its_card_and_the_pair(cache, pair, tmp_path,
     assert sent["README.md"].decode().endswith((version / "model_card.md").read_text())
 
 
-def test_what_is_no_network_is_not_uploaded(cache, pair, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+def test_what_is_no_network_is_not_uploaded(cache, pair, tmp_path, capsys):
     (tmp_path / "secret").write_text("-----BEGIN PRIVATE KEY-----")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "generator.keras").write_bytes(pair["generator.keras"])
@@ -251,8 +247,7 @@ def test_what_is_no_network_is_not_uploaded(cache, pair, tmp_path, monkeypatch, 
     assert main(export) == 4 and "discriminator.keras" in capsys.readouterr().err
 
 
-def test_an_upload_that_cannot_be_is_told_in_one_line(cache, pair, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+def test_an_upload_that_cannot_be_is_told_in_one_line(cache, pair, tmp_path, capsys):
     (tmp_path / "generator.keras").write_bytes(pair["generator.keras"])
     export = ["--model", str(tmp_path / "generator.keras"), "--export_dir", str(tmp_path / "model"), "--to"]
     assert main([*export, "hf://me/new"]) == 5

@@ -15,8 +15,6 @@ from conftest import TINY_DCGAN, tiny_images
 from PIL import Image
 from selenium import webdriver
 
-from tfgantl.export import publish as publishing
-from tfgantl.export.check import check
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png, to_unit
@@ -35,9 +33,7 @@ FLAGS = "headless no-sandbox disable-gpu disable-quic no-first-run disable-backg
 @contextmanager
 def served(network, path, **options):
     """The address of a server of this network."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "check_in_fresh_process", check)
-        publish(network, path, **options)
+    publish(network, path, **options)
     metrics = Metrics()
     app = make_app(ServedModel(path, metrics.batch).start(), metrics, 10**6, 64)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))

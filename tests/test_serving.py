@@ -28,8 +28,6 @@ from benchmarks.serving.mistakes import Mistake, of_addresses, of_classifier, of
 from benchmarks.serving.mixed import about_generator, ask_mixed
 from benchmarks.serving.served import Connection
 from tfgantl.errors import RunError, ServingError
-from tfgantl.export import publish as publishing
-from tfgantl.export.check import check
 from tfgantl.export.client import Client
 from tfgantl.export.examples import read_examples
 from tfgantl.export.publish import publish
@@ -50,13 +48,11 @@ MODEL = "/v1/models/tiny"
 def published(tmp_path_factory):
     """Model directories: `tiny`, conditional, and `judge`, a classifier of pictures."""
     path = tmp_path_factory.mktemp("published")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "check_in_fresh_process", check)
-        keras.utils.set_random_seed(0)
-        generator = GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator
-        generator.save(path / "tiny.keras")
-        publish(generator, path / "tiny", before_after=encode_png(np.zeros((8, 8, 1), np.uint8)))
-        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
+    keras.utils.set_random_seed(0)
+    generator = GAN(*TINY_DCGAN.build(8, 1, 3), seed=0).generator
+    generator.save(path / "tiny.keras")
+    publish(generator, path / "tiny", before_after=encode_png(np.zeros((8, 8, 1), np.uint8)))
+    publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge")
     return path
 
 
@@ -167,9 +163,8 @@ def test_requests_at_one_time_are_put_together_and_each_gets_its_own(published):
             assert code == (200 if seed % 2 else 400) and (code == 400 or answer["predictions"][0] == alone[seed % 20])
 
 
-def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_gan, monkeypatch):
+def test_a_request_follows_a_swap_to_other_signatures(published, tmp_path, make_gan):
     """The body is read by the signatures of the version that answers, and not of one that was asked first."""
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
     model = ServedModel(shutil.copytree(published / "tiny", tmp_path / "tiny"), poll=60).start()
     old = model.version("tiny", None)[1]
     publish(make_gan(num_classes=None).ema_generator, tmp_path / "tiny")
@@ -281,8 +276,7 @@ def test_arrays_of_any_shape_are_written_as_they_are(shape, dtype):
 # --- Versions ---
 
 
-def test_versions_come_fail_and_go_while_it_serves(published, tmp_path, make_gan, monkeypatch):
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+def test_versions_come_fail_and_go_while_it_serves(published, tmp_path, make_gan):
     shutil.copytree(published / "tiny", tmp_path / "tiny")
     failures, stop = [], threading.Event()
     with serving(tmp_path / "tiny") as server:

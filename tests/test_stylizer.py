@@ -13,9 +13,7 @@ from PIL import Image
 
 from tfgantl.data import Folder
 from tfgantl.errors import ConfigError
-from tfgantl.export import publish as publishing
 from tfgantl.export import warmup
-from tfgantl.export.check import check
 from tfgantl.export.publish import publish
 from tfgantl.export.style_signatures import style_signatures
 from tfgantl.models.style_discriminator import StyleDiscriminator
@@ -39,7 +37,6 @@ def vgg_weights(tmp_path_factory):
     np.savez(path, **{w.path: w.numpy() for w in vgg16((CONTENT, *STYLE), None).weights})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFGANTL_VGG16_WEIGHTS", str(path))
-        patch.setattr(publishing, "check_in_fresh_process", check)
         patch.setattr(warmup, "BATCHES", (1, 4))
         yield path
 

@@ -28,8 +28,6 @@ from test_hostile_pictures import jpeg, png, with_scans
 
 from tfgantl.errors import ServingError
 from tfgantl.export import client as client_module
-from tfgantl.export import publish as publishing
-from tfgantl.export.check import check
 from tfgantl.export.client import Client
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.publish import publish
@@ -53,9 +51,7 @@ STATUS = "/v1/models/judge"
 def published(tmp_path_factory):
     path = tmp_path_factory.mktemp("published")
     keras.utils.set_random_seed(0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "check_in_fresh_process", check)
-        publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", before_after=png(8, 8))
+    publish(small_cnn(8, 1, 3, width=4, units=6), path / "judge", before_after=png(8, 8))
     return path / "judge"
 
 
@@ -92,8 +88,9 @@ REFUSED = [
 
 @pytest.mark.parametrize("path", ["/", STATUS, "/manifest.json", "/healthz", f"{STATUS}:predict"])
 def test_on_loopback_only_this_machine_and_this_site_are_answered(model, path):
+    asked = client(model)
     for (host, headers), refused in (*((case, False) for case in ANSWERED), *((case, True) for case in REFUSED)):
-        answer = client(model).get(path, headers={"host": host, **headers})
+        answer = asked.get(path, headers={"host": host, **headers})
         assert (answer.status_code == 403) == refused, (host, headers, answer.text)
 
 
@@ -339,8 +336,7 @@ def test_a_directory_that_is_gone_for_a_moment_serves_on(published, tmp_path, ca
     model.close()
 
 
-def test_a_version_that_is_replaced_in_place_is_loaded_anew_or_kept(published, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+def test_a_version_that_is_replaced_in_place_is_loaded_anew_or_kept(published, tmp_path, capsys):
     directory = shutil.copytree(published, tmp_path / "judge")
     keras.utils.set_random_seed(1)
     other = publish(small_cnn(8, 1, 3, width=4, units=6), tmp_path / "other")

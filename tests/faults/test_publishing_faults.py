@@ -13,7 +13,6 @@ from filelock import FileLock
 from tfgantl.errors import RunError
 from tfgantl.export import directory as versions
 from tfgantl.export import publish as publishing
-from tfgantl.export.check import check
 from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
 from tfgantl.export.manifest import read_manifest
 from tfgantl.export.publish import publish
@@ -26,11 +25,6 @@ from tfgantl.training.run_directory import RunDirectory, read_log, read_result
 @pytest.fixture
 def generator(make_gan):
     return make_gan(TINY_MLP, num_classes=None).generator
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
 
 
 def test_a_run_that_was_killed_behind_its_export_publishes_nothing_twice(generator, tmp_path):

@@ -1,5 +1,6 @@
 """A run that is stopped and goes on ends bit for bit where the run that was not stopped ends."""
 
+import functools
 import json
 import os
 import re
@@ -36,8 +37,15 @@ PLAIN = Optimization(augment="", decay=True)
 EVERYTHING = Optimization(augment="ada", apa=True, lecam="auto", decay=True, horizon=50)
 
 
+@functools.cache
+def source_of(networks):
+    """A source that methods leave as it is, once for all of them."""
+    keras.utils.set_random_seed(9)
+    return GAN(*networks.build(8, 1, 3), seed=9)
+
+
 @pytest.fixture
-def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
+def run_once(examples, tiny_extractor, tmp_path, monkeypatch):
     """Trains in a run directory.
 
     Behind step `kill`, raises `KeyboardInterrupt`, or copies to `left` what is on the disk, as a kill would leave it.
@@ -47,7 +55,7 @@ def run_once(make_gan, examples, tiny_extractor, tmp_path, monkeypatch):
         method, path, kill=None, save_every=5, optimization=PLAIN, dtype="float32", left=None, networks=TINY_MLP,
         steps=STEPS,
     ):  # fmt: skip
-        source = make_gan(networks, seed=9)
+        source = source_of(networks)
         keras.utils.set_random_seed(0)
         gan = GAN(*(method or methods.Scratch()).networks(source, dtype), seed=0)
         if method is None:  # pretraining
