@@ -20,6 +20,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).pare
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, settings
 from tensorflow.python.util import tf_stack
 
@@ -123,6 +124,14 @@ def narrow(narrow_weights, monkeypatch):
     monkeypatch.setattr(keras.applications, "VGG16", narrow_vgg16)
     monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", narrow_weights)
     return narrow_weights
+
+
+@pytest.fixture
+def eagerly():
+    """Steps are run without being traced: of what takes two steps, tracing is most."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

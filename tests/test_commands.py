@@ -9,7 +9,6 @@ from pathlib import Path
 
 import keras
 import pytest
-import tensorflow as tf
 from conftest import interrupted_at, tiny_images
 from modules import arbitrary_style_module
 from PIL import Image
@@ -153,14 +152,6 @@ def test_every_command_is_run_somewhere():
     verbs = {verb for part in PARTS.values() for verb in part}
     lost = [line for line in commands() if not {verb_of(line.split()), *line.split()} & (verbs | set(ELSEWHERE))]
     assert not lost
-
-
-@pytest.fixture
-def eagerly():
-    """Steps are run without being traced: of what takes two steps, tracing is most."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -37,14 +37,6 @@ def spec(request, narrow):
 
 
 @pytest.fixture
-def eagerly():
-    """Steps are run without being traced: of what takes two steps, tracing is most."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
 def pair(make_gan, spec):
     """Builds a tiny pair with such a discriminator."""
 

@@ -57,7 +57,7 @@ def with_names(arrays: dict[str, np.ndarray], network: keras.Model) -> dict[str,
         for name, role in zip(numbered, _roles([*numbered.values()]), strict=True):
             if role is not None:
                 names.setdefault(name, f"{parent}/{role}")
-    return {names.get(name, name): array for name, array in arrays.items()}
+    return {name if names.get(name) in arrays else names.get(name, name): array for name, array in arrays.items()}
 
 
 def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Path) -> dict[str, np.ndarray]:
