@@ -219,9 +219,9 @@ class GAN(NetworkPair):
         if weights:
             scale = optimizer.scale_loss(tf.ones_like(loss))  # 1 but for float16
             # What a branch of `tf.cond` that is not taken uses has a gradient of 0 in a graph; here, too.
-            eagerly = tf.UnconnectedGradients.ZERO if tf.executing_eagerly() else tf.UnconnectedGradients.NONE
+            unconnected = tf.UnconnectedGradients.ZERO if tf.executing_eagerly() else tf.UnconnectedGradients.NONE
             gradients = tape.gradient(
-                loss, [w.value for w in weights], output_gradients=scale, unconnected_gradients=eagerly
+                loss, [w.value for w in weights], output_gradients=scale, unconnected_gradients=unconnected
             )
             optimizer.apply(gradients, weights)
 

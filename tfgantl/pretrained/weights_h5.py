@@ -43,21 +43,25 @@ def with_names(arrays: dict[str, np.ndarray], network: keras.Model) -> dict[str,
         The same arrays: `noise/0` is called `noise/strength` now. In layers that the network does not have, what a
         weight is follows from its shape.
     """
-    names: dict[str, str] = {}
+    places, variables = [], []
     for layer in network._flatten_layers(include_self=False):
         own = [*layer._trainable_variables, *layer._non_trainable_variables]
-        for number, name in enumerate(names_of(network, own)):
-            names.setdefault(f"{layer.name}/{number}", name)
+        places += [f"{layer.name}/{number}" for number in range(len(own))]
+        variables += own
+    names: dict[str, str] = {}
+    for place, name in zip(places, names_of(network, variables), strict=True):
+        names.setdefault(place, name)
     ranks: dict[str, dict[str, int]] = {}
     for name, array in arrays.items():
-        parent, _, place = name.rpartition("/")
-        if place.isdecimal():
+        parent, _, number = name.rpartition("/")
+        if number.isdecimal():
             ranks.setdefault(parent, {})[name] = array.ndim
     for parent, numbered in ranks.items():
         for name, role in zip(numbered, _roles([*numbered.values()]), strict=True):
             if role is not None:
                 names.setdefault(name, f"{parent}/{role}")
-    return {name if names.get(name) in arrays else names.get(name, name): array for name, array in arrays.items()}
+    names = {name: new for name, new in names.items() if new not in arrays}  # what has that name already, keeps it
+    return {names.get(name, name): array for name, array in arrays.items()}
 
 
 def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Path) -> dict[str, np.ndarray]:
