@@ -137,7 +137,7 @@ def zipped(contents, compression=zipfile.ZIP_STORED):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:
         for name, content in contents.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, compression)  # of one date: the same bytes every day
     return stream.getvalue()
 
 

@@ -89,8 +89,8 @@ def test_layers_of_one_name_keep_their_weights(tmp_path):
     network = keras.Model(inputs, keras.layers.Dense(3, name="last")(block("two")(block("one")(inputs))))
     network.save_weights(tmp_path / "w.weights.h5")
     arrays = read_weights_h5(tmp_path / "w.weights.h5")
-    assert len(arrays) == 6 and "last/kernel" in arrays
-    kernels = [array for name, array in arrays.items() if name.endswith("dense/vars/kernel")]
+    assert len(arrays) == 6 and "last/0" in arrays
+    kernels = [array for name, array in arrays.items() if name.endswith("dense/vars/0")]
     np.testing.assert_array_equal(kernels, [w.numpy() for w in network.weights[:4:2]])
     with h5py.File(tmp_path / "w.weights.h5", "r+") as file:  # a name that is the place of another layer
         file["layers/dense/vars"].attrs["name"] = "layers/functional/layers/dense/vars"
