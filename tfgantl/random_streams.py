@@ -36,6 +36,11 @@ class Stream(Enum):
     SOURCE_CLASSES = (43, 0)  # images that stand for the classes of a source
     FISHER = (41, 0)  # images that Fisher information is measured on
     LABELS = (13, 0)  # order of the classes among the images of an evaluation
+    CODES = (47, 0)  # codes that show what is typical of a latent space
+    ENCODER = (61, 0)  # codes and classes that an encoder is trained on
+    TUNING = (67, 0)  # codes around those that a generator is tuned for
+    RESTARTS = (53, 0)  # codes that the inversion of a picture begins at
+    ANSWERS = (59, 0)  # codes of the several answers of a restoration
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
 

@@ -110,7 +110,7 @@ class StyleGAN2Generator(keras.Model):
             dtype="float32",
         )  # fmt: skip
         styles = vectors([w, *(inputs if num_classes else [inputs])])
-        x = LearntConstant(START, filters[0], name="block0_constant", dtype=dtype)(w)
+        x = LearntConstant(START, filters[0], name="block0_constant", dtype=dtype)(styles)
         colours = None
         for block, width in enumerate(filters):
             for conv in (0, 1) if block else (1,):

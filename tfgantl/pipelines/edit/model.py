@@ -1,0 +1,156 @@
+"""The model that is edited, and what lies beside it: its encoder, its directions, pictures that it has not seen."""
+
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfgantl.data import HandwrittenDigits, Source
+from tfgantl.editing.encoder import train_encoder
+from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.errors import ConfigError, DataError, TfgantlError
+from tfgantl.files import Replacing, cache_directory
+from tfgantl.pretrained import load_generator, load_network
+from tfgantl.progress import log
+from tfgantl.training.class_names import class_names_behind
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfgantl.editing.reconstruction import Reconstruction
+    from tfgantl.pipelines.edit.settings import EditConfig
+
+PRESET = "rendered-digits"
+DEFAULT_RUNS = Path("runs") / "handwritten-digits"
+
+
+class EditedModel:
+    """A generator with its latent space.
+
+    Args:
+        config: Names the model and the space.
+
+    Attributes:
+        handle: Of the model.
+        generator: Latents, or [latents, labels] → images.
+        space: Where its codes are.
+        class_names: Name of each class, or `None`.
+        directory: Where its encoder and its directions are kept: beside it if it is a run, else in the cache.
+
+    Raises:
+        TfgantlError: If there is no such model, or it cannot be used.
+    """
+
+    def __init__(self, config: "EditConfig") -> None:
+        self.handle = config.model or default_model()
+        self.generator = load_generator(self.handle, config.networks, config.allow_ops)
+        self.space = LatentSpace(self.generator, config.space)
+        self.class_names = class_names_behind(self.handle) if self.space.num_classes else None
+        path = Path(self.handle)
+        is_run = (path / "config.yaml").is_file() and (path / "generator.keras").is_file()
+        self.directory = (path if is_run else cache_directory() / "editing" / self.space.generator_hash) / "editing"
+
+    def label(self, text: str) -> int:
+        """The class that a name or a number stands for.
+
+        Raises:
+            ConfigError: If the model has no classes, or not this one.
+        """
+        classes = self.space.num_classes
+        if classes is None:
+            raise ConfigError(f"the model must have classes for one to be chosen. Received: {text}, for {self.handle}")
+        if self.class_names and text in self.class_names:
+            return self.class_names.index(text)
+        if text.isdecimal() and int(text) < classes:
+            return int(text)
+        names = f", or a name of {', '.join(self.class_names)}" if self.class_names else ""
+        raise ConfigError(f"a class must be a number from 0 to {classes - 1}{names}. Received: {text}")
+
+    def class_name(self, label: int) -> str:
+        """What a class is called, or its number."""
+        return self.class_names[label] if self.class_names else str(label)
+
+    def encoder(self, reconstruction: "Reconstruction", steps: int, seed: int) -> "keras.Model | None":
+        """The encoder of the model: the one that is kept, or one that is trained, once.
+
+        Args:
+            reconstruction: Distance of images.
+            steps: Training steps; `None` is returned for 0.
+            seed: Of its training.
+        """
+        if not steps:
+            return None
+        key = f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {steps} {seed}"
+        path = self.directory / f"encoder-{hashlib.sha256(key.encode()).hexdigest()[:12]}.keras"
+        if path.is_file():
+            with suppress(TfgantlError):  # damaged; it is trained anew
+                return load_network(path)
+        log(f"the encoder of the model is trained in {steps} steps, once, and kept in {path}")
+        pictures = None
+        with suppress(TfgantlError):
+            pictures = self.target().load("train").subset(2000)[0]
+        encoder = train_encoder(self.space, reconstruction, steps, seed, pictures)
+        with suppress(OSError):  # a directory that cannot be written costs the time again
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with Replacing(path) as temporary:
+                encoder.save(temporary)
+        return encoder
+
+    def target(self) -> Source:
+        """The data source that the model was made for, in the size of its images.
+
+        Raises:
+            DataError: If it is not known.
+        """
+        path, found = Path(self.handle) / "config.yaml", None
+        height, _, channels = self.space.image_shape
+        if path.is_file():
+            found = _target_of(path)
+        elif (self.space.image_shape, self.space.num_classes) == ((28, 28, 1), 10):
+            found = HandwrittenDigits()
+        if found is None:
+            raise DataError(
+                f"`pictures` must be given for a model that does not say which images it is for. "
+                f"Received: none, for {self.handle}"
+            )
+        return found.sized(height, channels)
+
+    def held_out(self, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Some pictures of the target that the model has not been trained on.
+
+        Returns:
+            uint8 (count, height, width, channels), and labels where the model and they have the same classes.
+
+        Raises:
+            DataError: If the target is not known, or has other images.
+        """
+        examples = self.target().load("test")
+        images, labels = examples.subset(count)
+        if images.shape[1:] != self.space.image_shape:
+            raise DataError(
+                f"`pictures` must be given, as the target has images of {images.shape[1:]}. "
+                f"Received: none, for a model of {self.space.image_shape}"
+            )
+        return images, labels if examples.num_classes == self.space.num_classes else None
+
+
+def default_model() -> str:
+    """The newest run of `adapt` on handwritten digits, or else the shipped preset."""
+    numbers = [int(path.name) for path in DEFAULT_RUNS.glob("*") if path.name.isdecimal()]
+    runs = [DEFAULT_RUNS / str(number) for number in sorted(numbers)]
+    ended = [run for run in runs if (run / "generator.keras").is_file() and (run / "report.html").is_file()]
+    handle = str(ended[-1]) if ended else PRESET
+    log(f"model: {handle}")
+    return handle
+
+
+def _target_of(recipe: Path) -> Source | None:
+    """The target of a run, from its recipe."""
+    from tfgantl.pipelines.evaluate import EvaluateConfig
+    from tfgantl.pipelines.keywords import configure
+
+    settings = read_recipe(recipe)
+    target = settings.get("target") if isinstance(settings, dict) else None
+    return configure(EvaluateConfig, "evaluate", {"target": target}).target if target else None

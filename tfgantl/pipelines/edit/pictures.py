@@ -1,0 +1,67 @@
+"""The pictures that are edited, in the size of the model."""
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tfgantl.data.decode import decode_picture
+from tfgantl.errors import DataError
+from tfgantl.progress import log
+from tfgantl.style.pictures import MAX_PIXELS, find_contents
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.edit.model import EditedModel
+    from tfgantl.pipelines.edit.settings import InversionConfig
+
+
+class Pictures(NamedTuple):
+    """What is edited.
+
+    Attributes:
+        names: Of each picture, different from all others.
+        images: uint8 (n, height, width, channels) in the size of the model.
+        labels: int (n,) where the classes are known, else `None`.
+        refused: Name of a picture that cannot be used → why.
+    """
+
+    names: list[str]
+    images: np.ndarray
+    labels: np.ndarray | None
+    refused: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of their pixels."""
+        return hashlib.sha256(self.images.tobytes()).hexdigest()[:16]
+
+
+def read_pictures(config: "InversionConfig", model: "EditedModel", count: int) -> Pictures:
+    """Reads the pictures of a configuration; in a folder, those that cannot be used are left out, and said.
+
+    Args:
+        config: Names them.
+        model: Has the size that they get.
+        count: How many held-out pictures are taken where none are named.
+
+    Raises:
+        ConfigError: If the class is not one of the model.
+        DataError: If there is no picture that can be used.
+    """
+    label = None if config.label is None else model.label(config.label)
+    if config.pictures is None:
+        images, labels = model.held_out(count)
+        names = [f"held-out-{i + 1}" for i in range(len(images))]
+        return Pictures(names, images, labels if label is None else np.full(len(images), label), {})
+    paths = find_contents(config.pictures)
+    side, channels = model.space.image_shape[1:]
+    read = {path.stem: decode_picture(path, side, channels, MAX_PIXELS, crop=config.crop) for path in paths}
+    refused = {name: reason for name, reason in read.items() if isinstance(reason, str)}
+    for name, reason in refused.items():
+        log(f"{name}: left out, as it {reason}")
+    found = {name: image for name, image in read.items() if isinstance(image, np.ndarray)}
+    if not found:
+        name, reason = next(iter(refused.items()))
+        raise DataError(f"`pictures` must hold one that can be decoded. Received: {config.pictures}; {name} {reason}")
+    images = np.stack([*found.values()])
+    return Pictures(list(found), images, None if label is None else np.full(len(images), label), refused)
