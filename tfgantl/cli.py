@@ -48,6 +48,7 @@ PIPELINES = {
     "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
     "stylize train": "train one network for many styles, or new styles for one that is trained",
     "stylize apply": "paint pictures with a trained network, in one pass",
+    "edit": "edit pictures with a generator: invert, switch, move, find, fill, restore, mix, walk",
 }
 
 POSITIONAL = ("serve",)  # verbs whose required settings need no name
@@ -140,7 +141,7 @@ def _or_error(parser: _Parser, function: Callable[..., Any], *arguments: Any) ->
 
 def program(verb: str) -> str:
     """What a user types to run a verb; benchmarks are no verbs, and say the whole command."""
-    return f"tfgantl {verb}" if verb in PIPELINES else verb
+    return f"tfgantl {verb}" if verb in PIPELINES or verb.startswith("edit ") else verb
 
 
 def _classes(base: type) -> dict[str, list[str]]:

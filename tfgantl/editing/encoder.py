@@ -85,7 +85,7 @@ def train_encoder(
         images = space.decode(space.from_whitened(u), labels)
         shown = images if extra is None else tf.concat([images, extra], 0)
         with tf.GradientTape() as tape:
-            found, *logits = encoder(shown, training=True)
+            found, *logits = tf.nest.flatten(encoder(shown, training=True))
             classes = labels
             if logits and extra is not None:
                 classes = tf.concat([labels, tf.argmax(logits[0][-real:], 1, tf.int32)], 0)

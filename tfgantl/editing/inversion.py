@@ -16,7 +16,7 @@ from tfgantl.models.inference import in_batches
 from tfgantl.random_streams import Stream
 
 TRIES = 256  # random codes among which the starts of all pictures are looked for
-TYPICAL = 0.1  # weight of how atypical a code is
+TYPICAL = 0.02  # weight of how atypical a code is
 ROWS = 64  # codes that are optimised at a time
 
 
@@ -190,7 +190,7 @@ class Inverter:
     def _distances(self, images: np.ndarray, pictures: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         """Mean absolute differences (n, tries) of pictures from random images."""
 
-        def of(picture: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+        def of(picture: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
             return tf.stack([self._pixels(images, one, w) for one, w in zip(picture, weight, strict=True)])
 
         ones = np.ones((len(pictures), 1, 1, 1), np.float32) if weights is None else weights

@@ -1,5 +1,7 @@
 """Codes: the vectors that a generator makes images of, be it noise or what its mapping makes of noise."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -48,6 +50,7 @@ class LatentSpace:
 
     def __init__(self, generator: keras.Model, name: SpaceName = "auto") -> None:
         structure = structure_of(generator)
+        styles: Any = structure.styles
         known = ("z",) if structure.styles is None else ("z", "w", "w+")
         if name not in ("auto", *known):
             raise ConfigError(f"`space` must be auto or one of {', '.join(known)} for this model. Received: {name}")
@@ -63,9 +66,9 @@ class LatentSpace:
             self._decoder = generator
             self.mean, self.root = np.zeros(self.shape, np.float32), np.ones((), np.float32)
         else:
-            self._mapping = keras.Model(generator.inputs, structure.styles)
-            self._decoder = keras.Model(structure.styles, generator.outputs[0])
-            self._layers, units = structure.styles.shape[1:]
+            self._mapping = keras.Model(generator.inputs, styles)
+            self._decoder = keras.Model(styles, generator.outputs[0])
+            self._layers, units = styles.shape[1:]
             self.shape = (units,) if self.name == "w" else (self._layers, units)
             self.mean, self.root = self._measured()
 
@@ -98,7 +101,7 @@ class LatentSpace:
         """Codes float32 (n, *shape) of noise (n, latent_dim)."""
         if self.name == "z":
             return latents
-        styles = predict(self._mapping, latents if self.num_classes is None else [latents, labels])
+        styles = predict(self._mapping, latents if labels is None else [latents, labels])
         return styles[:, 0] if self.name == "w" else styles
 
     def sample(

@@ -81,7 +81,8 @@ def reconstruction_for(image_shape: Sequence[int], weights: str | None = "imagen
         image_shape: Height, width and channels.
         weights: Those of VGG16, as for `tfgantl.models.vgg.vgg16`; `None` not to use it.
     """
-    shape = tuple(image_shape)
+    height, width, channels = image_shape
+    shape = (height, width, channels)
     if shape[-1] == 3 and min(shape[:2]) >= smallest_side(SEEN) and weights is not None:
         try:
             return Reconstruction(vgg16(SEEN, weights, shape), "vgg16")

@@ -1,7 +1,7 @@
 """Codes for the pictures of a verb: some pictures at a time, kept as they are found, so that a run can go on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def joined(parts: list[Inversion]) -> Inversion:
 
 def save_codes(run: RunDirectory, inversion: Inversion, space: LatentSpace, names: list[str]) -> None:
     """Writes codes with the names of their pictures and the hash of the generator that they are for."""
-    labels = {} if inversion.labels is None else {"labels": inversion.labels}
+    labels: dict[str, Any] = {} if inversion.labels is None else {"labels": inversion.labels}
     with run.replacing(CODES) as temporary, open(temporary, "wb") as file:
         np.savez(
             file, codes=inversion.codes, losses=inversion.losses, names=np.array(names[: len(inversion.losses)]),

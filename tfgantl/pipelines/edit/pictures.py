@@ -1,6 +1,7 @@
 """The pictures that are edited, in the size of the model."""
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfgantl.progress import log
 from tfgantl.style.pictures import MAX_PIXELS, find_contents
 
 if TYPE_CHECKING:
+    from tfgantl.pipelines.edit.mix import MixConfig
     from tfgantl.pipelines.edit.model import EditedModel
     from tfgantl.pipelines.edit.settings import InversionConfig
 
@@ -65,3 +67,22 @@ def read_pictures(config: "InversionConfig", model: "EditedModel", count: int) -
         raise DataError(f"`pictures` must hold one that can be decoded. Received: {config.pictures}; {name} {reason}")
     images = np.stack([*found.values()])
     return Pictures(list(found), images, None if label is None else np.full(len(images), label), refused)
+
+
+def read_pair(config: "MixConfig", model: "EditedModel") -> Pictures:
+    """The two pictures of a mixture, by names that differ; held-out ones of different classes where none are named.
+
+    Raises:
+        ConfigError: If the class is not one of the model.
+        DataError: If one cannot be used.
+    """
+    if config.pictures is None or config.other is None:
+        found = read_pictures(config, model, 2 * (model.space.num_classes or 1))
+        last = len(found.names) - 1  # held-out pictures are in the order of their classes
+        rows = [0, last]
+        labels = None if found.labels is None else found.labels[rows]
+        return Pictures([found.names[i] for i in rows], found.images[rows], labels, {})
+    both = [read_pictures(replace(config, pictures=handle), model, 1) for handle in (config.pictures, config.other)]
+    names = [f"{part.names[0]} {place}" for part, place in zip(both, ("(first)", "(second)"), strict=True)]
+    labels = None if both[0].labels is None else np.concatenate([part.labels for part in both])
+    return Pictures(names, np.concatenate([part.images for part in both]), labels, {})

@@ -1,7 +1,7 @@
 """What the verbs of `tfgantl edit` share: the model, pictures and how their codes are looked for."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from tfgantl.data.decode import Crop
 from tfgantl.editing.names import SpaceName
@@ -9,6 +9,7 @@ from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed
 from tfgantl.models import Networks
 from tfgantl.pipelines.settings import RunConfig
 
+AnimationFormat: TypeAlias = Literal["gif", "mp4"]
 SHOWN = 8  # pictures that are taken of the target's where none are named
 
 
