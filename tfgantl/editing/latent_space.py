@@ -104,6 +104,13 @@ class LatentSpace:
         styles = predict(self._mapping, latents if labels is None else [latents, labels])
         return styles[:, 0] if self.name == "w" else styles
 
+    def codes_of(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """The same for tensors."""
+        if self.name == "z":
+            return latents
+        styles = self._mapping(latents if labels is None else [latents, labels], training=False)
+        return styles[:, 0] if self.name == "w" else styles
+
     def sample(
         self, count: int, labels: np.ndarray | None = None, seed: int = 0, stream: Stream = Stream.SAMPLES
     ) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Inputs and outputs of every signature, kept beside a SavedModel, so that anybody can check that it gives them."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,12 +18,13 @@ TOLERANCE = {"f": 1e-5, "u": 1, "i": 0}  # by kind of number; pixels may be roun
 ROWS = 8
 
 
-def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
+def example_inputs(specs: dict, classes: int | None, directions: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Eight rows for each input of a signature.
 
     Args:
         specs: Name of an input → `tf.TensorSpec`.
         classes: Number of classes, for labels, or of styles.
+        directions: Names of directions of a generator that can be edited.
     """
     rng, inputs = np.random.default_rng(0), {}
     choices = cast(int, classes)  # what has labels or styles has a number of them
@@ -35,6 +37,8 @@ def example_inputs(specs: dict, classes: int | None) -> dict[str, np.ndarray]:
             inputs[name] = (np.arange(ROWS) % choices).astype(np.int32)
         elif name == "strength":
             inputs[name] = np.linspace(0, 1, ROWS, dtype=np.float32)
+        elif name == "direction":
+            inputs[name] = np.array([directions[i % len(directions)].encode() for i in range(ROWS)], object)
         elif name == "mix":
             inputs[name] = rng.dirichlet(np.ones(choices), ROWS).astype(np.float32)
         elif spec.dtype.is_integer:

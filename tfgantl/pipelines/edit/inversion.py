@@ -1,5 +1,6 @@
 """Codes for the pictures of a verb: some pictures at a time, kept as they are found, so that a run can go on."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from tfgantl.editing.inversion import Inversion, InversionSettings, Inverter
 from tfgantl.editing.latent_space import LatentSpace
-from tfgantl.errors import ArtifactError, DivergedError
+from tfgantl.errors import ArtifactError, DivergedError, intact
 from tfgantl.images import to_unit
 from tfgantl.progress import bar, log
 from tfgantl.training.interruption import Interruption
@@ -90,13 +91,12 @@ def joined(parts: list[Inversion]) -> Inversion:
 
 
 def save_codes(run: RunDirectory, inversion: Inversion, space: LatentSpace, names: list[str]) -> None:
-    """Writes codes with the names of their pictures and the hash of the generator that they are for."""
+    """Writes codes, and as JSON in bytes the names of their pictures and the generator and space that they are of."""
     labels: dict[str, Any] = {} if inversion.labels is None else {"labels": inversion.labels}
+    about = {"generator": space.generator_hash, "space": space.name, "names": names[: len(inversion.losses)]}
+    text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     with run.replacing(CODES) as temporary, open(temporary, "wb") as file:
-        np.savez(
-            file, codes=inversion.codes, losses=inversion.losses, names=np.array(names[: len(inversion.losses)]),
-            space=np.array(space.name), generator=np.array(space.generator_hash), **labels,
-        )  # fmt: skip
+        np.savez(file, codes=inversion.codes, losses=inversion.losses, about=text, **labels)
 
 
 def read_codes(path: Path, space: LatentSpace) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
@@ -106,17 +106,18 @@ def read_codes(path: Path, space: LatentSpace) -> tuple[np.ndarray, np.ndarray |
         ArtifactError: If it is damaged, or has codes of another model or space.
     """
     arrays = read_npz(path)
-    try:
-        codes, own, where = arrays["codes"], str(arrays["generator"]), str(arrays["space"])
-        names = [str(name) for name in arrays["names"]]
-    except KeyError as error:
-        raise ArtifactError(f"{path}: must hold codes, names, space and generator. Received: no {error}") from error
+    with intact(f"{path}: must hold codes as `tfgantl edit` writes them"):
+        codes, about = arrays["codes"], json.loads(arrays["about"].astype(np.uint8).tobytes())
+        own, where, names = str(about["generator"]), str(about["space"]), [str(name) for name in about["names"]]
+        labels = arrays.get("labels")
+        if len(names) != len(codes) or (labels is not None and labels.shape != (len(codes),)):
+            raise ValueError(f"{len(codes)} codes of {len(names)} pictures")
     if (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
         raise ArtifactError(
             f"{path}: must hold codes of the model {space.generator_hash} in {space.name}, of {space.shape}. "
             f"Received: those of {own} in {where}, of {codes.shape[1:]}"
         )
-    return codes, arrays.get("labels"), names
+    return codes, labels, names
 
 
 def _found(path: Path, space: LatentSpace) -> Inversion:

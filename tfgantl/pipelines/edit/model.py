@@ -84,7 +84,7 @@ class EditedModel:
         if not steps:
             return None
         key = f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {steps} {seed}"
-        path = self.directory / f"encoder-{hashlib.sha256(key.encode()).hexdigest()[:12]}.keras"
+        path = self.directory / f"encoder-{self.space.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.keras"
         if path.is_file():
             with suppress(TfgantlError):  # damaged; it is trained anew
                 return load_network(path)

@@ -10,6 +10,8 @@ from tfgantl.errors import ConfigError
 from tfgantl.files import check_name
 from tfgantl.pipelines.export.results import FileResult, PublishResult
 
+DIRECTIONS = Path("editing") / "directions.npz"  # in a run, as `tfgantl edit find` leaves them
+
 if TYPE_CHECKING:
     import keras
 
@@ -28,18 +30,39 @@ def open_model(
     if not is_extractor(model):
         network = load_model(model, config.networks, config.allow_ops, config.pixels)
         taken = getattr(network, "pixels", None)
-        return network, signatures_for(network, model), {"pixels": taken} if taken else {}
+        facts: dict[str, Any] = {"pixels": taken} if taken else {}
+        if (path := Path(model) / DIRECTIONS).is_file():
+            return network, *_edited(network, path, facts)
+        return network, signatures_for(network, model), facts
     if config.networks is not None or config.allow_ops or config.pixels is not None:
         raise ConfigError(
             f"`networks`, `allow_ops` and `pixels` must not be given for an extractor. Received: one, for {model}"
         )
     extractor = Extractor.load(model)
-    facts: dict[str, Any] = {"extractor": extractor.id}
+    facts = {"extractor": extractor.id}
     if not extractor.predicts_labels:  # its classes are turns of an image, which nobody asks for
         return extractor.features, feature_signatures, facts
     if extractor.accuracy:
         facts["metrics"] = {f"accuracy on {name}": share for name, share in extractor.accuracy.items()}
     return extractor.classifier, partial(classifier_signatures, features=extractor.features), facts
+
+
+def _edited(
+    network: "keras.Model", path: Path, facts: dict[str, Any]
+) -> "tuple[Callable[[keras.Model], dict], dict[str, Any]]":
+    """Endpoints of a generator whose run has directions, and their ranges; also its encoder, if there is one."""
+    from tfgantl.editing.directions import directions_of_file
+    from tfgantl.export.edit_signatures import editing_signatures
+    from tfgantl.pretrained import load_network
+    from tfgantl.progress import log
+
+    directions = directions_of_file(path, network)
+    encoders = sorted(path.parent.glob(f"encoder-{directions.space}-*.keras"), key=lambda file: file.stat().st_mtime)
+    encoder = load_network(encoders[-1]) if encoders else None
+    names = ", ".join(direction.name for direction in directions)
+    log(f"with directions {names}{'' if encoder is None else ', and the encoder'} of {path.parent}")
+    ranges = {one.name: [-3.0, 3.0] if one.effect is None else [one.effect.low, one.effect.high] for one in directions}
+    return partial(editing_signatures, directions=directions, encoder=encoder), {**facts, "directions": ranges}
 
 
 def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileResult:
