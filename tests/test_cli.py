@@ -18,6 +18,7 @@ from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
 from tfgantl.own_modules import find_own_modules
 from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, recognize, serve, stylize
+from tfgantl.pipelines.edit import fill, find, invert, mix, move, restore, switch, walk
 from tfgantl.pipelines.stylize import apply, train
 from tfgantl.recognition import DANN, MCD, SHOT, AdaBN, GANImages
 from tfgantl.text_files import load_yaml
@@ -34,6 +35,14 @@ PIPELINES = {
     "stylize": (stylize.StylizeConfig, {}),
     "stylize train": (train.StyleTrainingConfig, {}),
     "stylize apply": (apply.StyleApplicationConfig, {}),
+    "edit invert": (invert.InvertConfig, {}),
+    "edit switch": (switch.SwitchConfig, {}),
+    "edit move": (move.MoveConfig, {}),
+    "edit find": (find.FindConfig, {}),
+    "edit fill": (fill.FillConfig, {}),
+    "edit restore": (restore.RestoreConfig, {}),
+    "edit mix": (mix.MixConfig, {}),
+    "edit walk": (walk.WalkConfig, {}),
     "python -m benchmarks.adaptation": (adaptation.BenchmarkConfig, {}),
     "python -m benchmarks.transfer": (transfer.TransferBenchmarkConfig, {}),
     "python -m benchmarks.serving": (serving.ServingBenchmarkConfig, {}),

@@ -48,7 +48,14 @@ PIPELINES = {
     "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
     "stylize train": "train one network for many styles, or new styles for one that is trained",
     "stylize apply": "paint pictures with a trained network, in one pass",
-    "edit": "edit pictures with a generator: invert, switch, move, find, fill, restore, mix, walk",
+    "edit invert": "find the codes of pictures: what a generator makes them of",
+    "edit switch": "show pictures as another class",
+    "edit move": "move pictures along directions, such as thicker or brighter",
+    "edit find": "find directions, from attributes or from the weights",
+    "edit fill": "fill holes in pictures",
+    "edit restore": "restore small, noisy or gray pictures",
+    "edit mix": "mix two pictures",
+    "edit walk": "walk through the images of a generator",
 }
 
 POSITIONAL = ("serve",)  # verbs whose required settings need no name
@@ -141,7 +148,7 @@ def _or_error(parser: _Parser, function: Callable[..., Any], *arguments: Any) ->
 
 def program(verb: str) -> str:
     """What a user types to run a verb; benchmarks are no verbs, and say the whole command."""
-    return f"tfgantl {verb}" if verb in PIPELINES or verb.startswith("edit ") else verb
+    return f"tfgantl {verb}" if verb in PIPELINES else verb
 
 
 def _classes(base: type) -> dict[str, list[str]]:
@@ -283,7 +290,7 @@ def main() -> None:
             print(f"  {name:18} {purpose}")
         print("\ntfgantl VERB --help shows the options of one; tfgantl --version the version.")
         sys.exit(0)
-    if verb not in PIPELINES:
+    if verb not in {name.partition(" ")[0] for name in PIPELINES}:
         print(
             f"tfgantl: error: VERB must be one of {', '.join(PIPELINES)}. Received: {printable(verb)}", file=sys.stderr
         )

@@ -6,18 +6,10 @@
 import sys
 from importlib import import_module
 
+from tfgantl.cli import PIPELINES
 from tfgantl.printing import printable
 
-VERBS = {
-    "invert": "find the codes of pictures",
-    "switch": "show pictures as another class",
-    "move": "move pictures along directions",
-    "find": "find directions, from attributes or from the weights",
-    "fill": "fill holes in pictures",
-    "restore": "restore small, noisy or gray pictures",
-    "mix": "mix two pictures",
-    "walk": "walk through the images of a generator",
-}
+VERBS = {name.removeprefix("edit "): purpose for name, purpose in PIPELINES.items() if name.startswith("edit ")}
 
 
 def main(arguments: list[str] | None = None) -> int:
