@@ -24,6 +24,7 @@ class Replacing:
         self.temporary = path.with_name(f".{path.stem}.tfgantl-{threading.get_native_id()}{path.suffix}")
 
     def __enter__(self) -> Path:
+        self.temporary.unlink(missing_ok=True)  # whatever has that name, a link among it: it would be written through
         return self.temporary
 
     def __exit__(

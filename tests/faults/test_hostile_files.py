@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 import zipfile
 import zlib
 
@@ -105,6 +106,37 @@ def test_archives_hold_each_name_once(tmp_path):
         archive.writestr("a.npy", b"2")
     with pytest.raises(ArtifactError, match="names in the archive must be unique. Received: a.npy twice"):
         read_npz(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("read", [read_npz, load_network])
+def test_archives_are_packed_by_what_unpacks_no_more_than_it_is_asked_for(tmp_path, method, read):
+    path = tmp_path / "w.keras"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, b"{}")
+    with pytest.raises(ArtifactError, match=f"must be stored or deflated. Received: config.json, packed by .*{method}"):
+        read(path)
+
+
+def test_members_of_archives_share_no_bytes(tmp_path):
+    path = tmp_path / "w.npz"
+    np.savez(path, a=np.zeros(1000, "f4"), b=np.zeros(9, "f4"))
+    content = bytearray(path.read_bytes())
+    second = content.rindex(b"PK\1\2")  # its entry in the directory, whose offset stands at its end
+    struct.pack_into("<I", content, second + 42, 60)
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match="members must not overlap. Received: a.npy and b.npy"):
+        read_npz(path)
+
+
+def test_chunks_are_looked_at_in_one_pass(tmp_path):
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        values = np.random.default_rng(0).normal(size=(12_000, 16)).astype("f4")
+        file.create_dataset("w", data=values, chunks=(1, 16), compression="gzip")
+    start = time.process_time()
+    np.testing.assert_array_equal(read_hdf5(tmp_path / "w.weights.h5")["w"], values)
+    assert time.process_time() - start < 10  # 0.3 s; one by one, it was 20
 
 
 # --- Checkpoints ---

@@ -197,7 +197,7 @@ def check_classes(labels: np.ndarray, num_classes: int, where: str) -> None:
     """
     present = np.unique(labels)
     if len(present) < num_classes:
-        empty = np.setdiff1d(np.arange(num_classes), present)[:5]
+        empty = np.setdiff1d(np.arange(min(num_classes, len(present) + 5)), present)[:5]  # ids may be in billions
         raise DataError(
             f"{where}: labels must be 0 to one less than the number of classes, each with an image. "
             f"Received: {len(present)} different labels, {present[0]} to {present[-1]}; "

@@ -151,7 +151,7 @@ class Arrays(PictureSource):
         keys = [image.tobytes() for image in images]
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
-            pictures = (Image.fromarray(image.squeeze()) for image in images)
+            pictures = (Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images)
             images = np.stack([fit_picture(picture, size, channels, crop=self.crop) for picture in pictures])
         if labels is None:
             return Content(images, keys=keys)

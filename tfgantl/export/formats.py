@@ -38,6 +38,7 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
     temporary = path.with_name(f".{path.name}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # a link among it: it would be written through
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # converters look at names that NumPy will not have for ever
             network.export(str(temporary), format=kind, verbose=False)

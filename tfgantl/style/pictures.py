@@ -9,6 +9,7 @@ from tfgantl.data.decode import decode_picture
 from tfgantl.data.layout import SUFFIXES, pictures_in
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.files import Replacing
 from tfgantl.printing import printable
 
 MAX_PIXELS = 64_000_000
@@ -126,5 +127,6 @@ def shape_at(picture: np.ndarray, longer: int) -> tuple[int, int]:
 
 
 def save_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes uint8 (height, width, 3) in the format that the suffix of `path` names."""
-    Image.fromarray(picture).save(path, quality=95)
+    """Writes uint8 (height, width, 3) in the format that the suffix of `path` names, as a whole or not at all."""
+    with Replacing(path) as temporary:
+        Image.fromarray(picture).save(temporary, quality=95)

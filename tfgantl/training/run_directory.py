@@ -180,8 +180,15 @@ class RunDirectory:
             self.write("config.yaml", recipe)
 
     def log(self, record: dict) -> None:
-        """Appends one line to `metrics.jsonl`."""
-        with open(self.path / "metrics.jsonl", "a") as file:
+        """Appends one line to `metrics.jsonl`.
+
+        Raises:
+            RunError: If that is a link: a run directory of somebody else could point anywhere.
+        """
+        path = self.path / "metrics.jsonl"
+        if path.is_symlink():
+            raise RunError(f"{path}: must be a file of the run itself. Received: a link")
+        with open(path, "a") as file:
             file.write(json.dumps(record) + "\n")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import zipfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -13,6 +14,7 @@ from tfgantl.errors import ArtifactError, intact
 
 MAX_BYTES = 8 * 2**30  # of one file, unpacked
 MAX_RATIO = 1000  # unpacked to packed; weights hardly compress
+FRAME = 30  # bytes before a member, without its name
 MIN_BYTES = 2**16  # smaller files may unpack as if they had this size
 
 
@@ -48,8 +50,22 @@ def check_digest(path: Path) -> None:
 
 
 def check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Raises `ArtifactError` if an archive would unpack to too much, or has names twice or outside of it."""
+    """Raises `ArtifactError` if an archive would unpack to too much, or has names twice or outside of it.
+
+    Sizes are what the archive says. For them to hold, members must be packed by what unpacks no more than it is asked
+    for, and no two may be made of the same bytes.
+    """
     members = archive.infolist()
+    for member in members:
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ArtifactError(
+                f"{path}: members must be stored or deflated. Received: {member.filename}, packed by method "
+                f"{member.compress_type}"
+            )
+    in_order = sorted(members, key=lambda member: member.header_offset)
+    for member, after in pairwise(in_order):
+        if member.header_offset + FRAME + member.compress_size > after.header_offset:
+            raise ArtifactError(f"{path}: members must not overlap. Received: {member.filename} and {after.filename}")
     total = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     if total > (most := min(MAX_BYTES, MAX_RATIO * max(packed, MIN_BYTES))):

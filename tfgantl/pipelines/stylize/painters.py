@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from tfgantl.files import Replacing
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.pipelines.stylize.preparation import Job
 from tfgantl.progress import bar, log
@@ -240,12 +241,17 @@ def deliver(output: str | None, painted: list[Path]) -> Path:
     for path in (path for path in painted if path.is_file()):
         if several:
             target.mkdir(exist_ok=True)
-            shutil.copyfile(path, target / path.name)
+            _copy(path, target / path.name)
         elif target.suffix.lower() == ".png":
-            shutil.copyfile(path, target)
+            _copy(path, target)
         else:
             save_picture(target, read_picture(path, "output"))
     return target
+
+
+def _copy(path: Path, target: Path) -> None:
+    with Replacing(target) as temporary:
+        shutil.copyfile(path, temporary)
 
 
 def _write(run: RunDirectory, target: Path, picture: np.ndarray) -> None:
