@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -14,10 +15,14 @@ from modules import arbitrary_style_module
 from PIL import Image
 
 from tfgantl import cli
+from tfgantl.metrics import transferability
 from tfgantl.models.classifier import small_cnn
+from tfgantl.network_pair import NetworkPair
 from tfgantl.pipelines.export import ExportConfig
 from tfgantl.pipelines.recognize import report as recognition_report
 from tfgantl.pipelines.settings import VerbConfig
+from tfgantl.training import run
+from tfgantl.training.validation import Validate
 
 CLONE = Path(__file__).parent.parent
 PAGES = [
@@ -74,9 +79,9 @@ def test_commands_are_understood(line, monkeypatch, workplace, capsys):
     monkeypatch.setattr(cli, "quiet_tensorflow", begin)
     monkeypatch.setattr(VerbConfig, "check_files", lambda config: None)  # folders of the reader
     monkeypatch.setattr(ExportConfig, "computes", True)  # also what does without TensorFlow ends there
-    for run in re.findall(r"--resume (\S+)", line):
-        Path(run).mkdir(parents=True)
-        (Path(run) / "config.yaml").write_text("{}\n")
+    for place in re.findall(r"--resume (\S+)", line):
+        Path(place).mkdir(parents=True)
+        (Path(place) / "config.yaml").write_text("{}\n")
     words = shlex.split(line)
     if words[0] == "python":
         module = importlib.import_module(words[2])
@@ -168,7 +173,10 @@ def given(request, workplace, monkeypatch, cached):
             Image.fromarray(image).save(workplace / folder / f"{number}.png")
     for number, name in enumerate("photo.jpg painting.jpg style.jpg STYLE a.jpg b.jpg c.jpg new.jpg".split()):
         Image.fromarray(tiny_images(1, 40, 3, seed=number)[0]).save(workplace / name, "JPEG")
-    if part == "adapt":
+    if part == "adapt":  # thousands of images of 28 pixels would make for most of the time
+        monkeypatch.setattr(run, "Validate", partial(Validate, count=40))
+        monkeypatch.setattr(transferability, "SAMPLES", 40)
+        monkeypatch.setattr(NetworkPair.recalibrate_batch_norm, "__defaults__", (2, 16))
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
     if part in ("adapt", "stylize"):

@@ -1,0 +1,223 @@
+"""What is measured of editing, on models that a method has adapted to handwritten digits."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.editing.config import METHODS, SOURCE, EditingBenchmarkConfig
+from tfgantl.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tfgantl.metrics.extractors import Extractor
+    from tfgantl.pipelines.edit.model import EditedModel
+
+NOISE = (0.5, 1.0)  # standard deviations, where white is 1 and black -1
+TUNE = 100  # steps of pivotal tuning
+
+
+def adapted(config: EditingBenchmarkConfig, method: str, seed: int) -> "EditedModel":
+    """A model that one method has adapted to handwritten digits; trained once."""
+    from tfgantl.pipelines.adapt import AdaptConfig, adapt
+    from tfgantl.pipelines.edit.invert import InvertConfig
+    from tfgantl.pipelines.edit.model import EditedModel
+
+    run = Path(config.work_dir) / f"model-{method}-{seed}-{config.steps}"
+    if not (run / "report.html").is_file():
+        goes_on = {"resume": str(run)} if (run / "config.yaml").is_file() else {"run_dir": str(run)}
+        adapt(
+            AdaptConfig(
+                source=SOURCE, transfer=METHODS[method], steps=config.steps, seed=seed, baseline=False,
+                samples=500, classifier_steps=1, export_dir=str(Path(config.work_dir) / "exported"), **goes_on,
+            )
+        )  # fmt: skip
+    return EditedModel(InvertConfig(model=str(run), seed=seed))
+
+
+def held_out(model: "EditedModel", config: EditingBenchmarkConfig) -> "tuple[np.ndarray, np.ndarray, Extractor]":
+    """Pictures in [-1, 1] that the model has not seen, their classes, and a classifier that has not seen the model."""
+    from tfgantl.images import to_unit
+    from tfgantl.pipelines.edit.inverted import classifier_for
+
+    pictures, labels = model.held_out(config.count)
+    classifier = classifier_for(model)
+    if labels is None or classifier is None:
+        raise ConfigError("the target must have labels and a shipped classifier. Received: another")
+    return to_unit(pictures), labels, classifier
+
+
+def inversion(config: EditingBenchmarkConfig, seed: int) -> dict:
+    """Errors of an encoder, a search, both and a tuned generator, over those of the nearest training picture."""
+    from tfgantl.editing.inversion import InversionSettings, Inverter
+    from tfgantl.editing.latent_space import LatentSpace
+    from tfgantl.editing.reconstruction import reconstruction_for
+    from tfgantl.editing.tuning import tuned_around
+    from tfgantl.images import to_uint8
+    from tfgantl.pipelines.edit.invert import InvertConfig
+    from tfgantl.pipelines.edit.inverted import baselines_of
+
+    model = adapted(config, "FineTune", seed)
+    pictures, labels, classifier = held_out(model, config)
+    reconstruction = reconstruction_for(model.space.image_shape)
+    defaults = InvertConfig()
+    encoder = model.encoder(reconstruction, defaults.encoder_steps, seed)
+    mean, nearest = (reconstruction.measured(images, pictures) for images in baselines_of(model, pictures).values())
+
+    def row(images: "np.ndarray", seconds: float) -> dict:
+        found = reconstruction.measured(images, pictures)
+        return {
+            **{f"{key} of nearest": float(found[key].mean() / nearest[key].mean()) for key in ("l1", "perceptual")},
+            **{f"{key} of mean": float(found[key].mean() / mean[key].mean()) for key in ("l1", "perceptual")},
+            "psnr": float(found["psnr"].mean()),
+            "class": float((classifier(to_uint8(images))[1] == labels).mean()),
+            "seconds": seconds,
+        }
+
+    results = {}
+    for name, settings, start in (
+        ("encoder alone", InversionSettings(0, 1, seed=seed), encoder),
+        ("search alone", InversionSettings(defaults.steps, defaults.restarts, defaults.rate, seed), None),
+        ("hybrid", InversionSettings(defaults.steps, defaults.restarts, defaults.rate, seed), encoder),
+    ):
+        begun = time.perf_counter()
+        found = Inverter(model.space, reconstruction, settings, start)(pictures)
+        results[name] = row(model.space.images(found.codes, found.labels), time.perf_counter() - begun)
+    begun = time.perf_counter()
+    tuned = tuned_around(model.space, reconstruction, found.codes, found.labels, pictures, TUNE, seed)
+    images = LatentSpace(tuned, "z").images(found.codes, found.labels)
+    results["hybrid, tuned"] = row(images, results["hybrid"]["seconds"] + time.perf_counter() - begun)
+    return results
+
+
+def switches(config: EditingBenchmarkConfig, seed: int) -> dict:
+    """How often held-out digits, and generated ones, become every other class."""
+    import numpy as np
+
+    from tfgantl.editing.class_switch import ClassSwitch, change
+    from tfgantl.images import to_uint8
+    from tfgantl.pipelines.edit.editor import Editor
+
+    model = adapted(config, "FineTune", seed)
+    pictures, _, classifier = held_out(model, config)
+    editor = Editor(model.handle, seed=seed)
+    found, switch = editor.invert(to_uint8(pictures)), ClassSwitch(model.space)
+    labels = np.asarray(found.labels)
+    codes = {"held-out digits": (found.codes, labels)}
+    own = np.asarray(model.space.labels(config.count))
+    codes["generated digits"] = (model.space.sample(config.count, own, seed + 1), own)
+    outside, results = switch.unchanged(seed), {}
+    for name, (some, of) in codes.items():
+        before, reached, rest, everywhere = model.space.images(some, of), [], [], []
+        for to in range(switch.classes):
+            images = switch(some, of, to)
+            others = of != to
+            reached += list(classifier(to_uint8(images))[1][others] == to)
+            rest += list(change(images, before, outside)[others])
+            everywhere += list(change(images, before, outside | ~outside)[others])
+        results[name] = {
+            "reached": float(np.mean(reached)), "change": float(np.mean(everywhere)), "elsewhere": float(np.mean(rest)),
+        }  # fmt: skip
+    return results
+
+
+def directions(config: EditingBenchmarkConfig, seed: int) -> dict:
+    """What directions of measured attributes do to samples that they were not found on."""
+    from tfgantl.pipelines.edit.directions import found_by_attributes, measured_for, with_measured_effects
+    from tfgantl.pipelines.edit.find import FindConfig
+
+    model, defaults = adapted(config, "FineTune", seed), FindConfig()
+    attributes = measured_for(model)
+    found = found_by_attributes(model, attributes, defaults.samples, seed)
+    found = with_measured_effects(model, found, attributes, defaults.count, seed)
+    results = {}
+    for one in found:
+        effect = one.effect
+        if effect is not None:
+            results[one.name] = {
+                "monotone": effect.monotone, "class stays": effect.class_stays, "low": effect.low, "high": effect.high,
+                "side effect": effect.side_effect(one.name), "before": effect.side_effect(one.name, before=True),
+            }  # fmt: skip
+    return results
+
+
+def restoration(config: EditingBenchmarkConfig, seed: int) -> dict:
+    """Errors and class agreement of what the generator makes of damaged digits, beside what needs no generator."""
+    import numpy as np
+    from tfgantl.editing.holes import named_hole
+    from tfgantl.editing.observations import Noisy, Observation, Reduced, WithHole
+    from tfgantl.editing.restoration import Restorer
+    from tfgantl.pipelines.edit.fill import FillConfig
+
+    from tfgantl.editing import plain_restoration as plain
+    from tfgantl.editing.inversion import InversionSettings
+    from tfgantl.images import to_uint8
+
+    model, defaults = adapted(config, "FineTune", seed), FillConfig()
+    pictures, labels, classifier = held_out(model, config)
+    settings = InversionSettings(defaults.steps, defaults.restarts, defaults.rate, seed)
+    side = model.space.image_shape[0]
+    hole = named_hole("centre", (side, side))
+    tasks: dict[str, tuple[Observation, dict[str, Callable]]] = {
+        "centre hole": (
+            WithHole(hole),
+            {"mean": lambda x: plain.filled_with_mean(x, hole), "biharmonic": lambda x: plain.filled_smoothly(x, hole),
+             "Telea": lambda x: telea(x, hole)},
+        ),
+        "4 times smaller": (Reduced(side, 4), {"bicubic": lambda x: plain.enlarged(x, side)}),
+    }  # fmt: skip
+    for level in NOISE:
+        levels = np.full(len(pictures), level)
+        tasks[f"noise of {level}"] = (
+            Noisy(level), {"non-local means": lambda x, levels=levels: plain.denoised_by_patches(x, levels)},
+        )  # fmt: skip
+    results: dict[str, dict[str, dict]] = {}
+    for name, (observation, baselines) in tasks.items():
+        observed = observation.damaged(pictures, seed)
+        where = observation.unknown((side, side))
+        answers = Restorer(model.space, observation, settings, defaults.answers)(observed)
+        images = {"GAN": answers.images[:, 0], **{key: baseline(observed) for key, baseline in baselines.items()}}
+        results[name] = {
+            key: {
+                "l1": float(np.abs(some - pictures)[:, where].mean()),
+                "class": float((classifier(to_uint8(some))[1] == labels).mean()),
+            }
+            for key, some in images.items()
+        }
+        results[name]["GAN"]["spread"] = float(answers.spread.mean())
+    return results
+
+
+def telea(observed: "np.ndarray", hole: "np.ndarray") -> "np.ndarray":
+    """Pictures float32 (n, height, width, 1) whose hole is filled by OpenCV's fast marching (Telea, 2004)."""
+    import cv2
+    import numpy as np
+
+    from tfgantl.images import to_uint8, to_unit
+
+    mask = hole.astype(np.uint8)
+    return to_unit(
+        np.stack([cv2.inpaint(picture, mask, 3, cv2.INPAINT_TELEA) for picture in to_uint8(observed)])[..., None]
+    )
+
+
+def carried(config: EditingBenchmarkConfig, method: str, seed: int) -> dict:
+    """Whether directions of the source do the same on a model that a method has made of it, and the other way."""
+    import numpy as np
+    from tfgantl.editing.carrying_over import carries_over
+    from tfgantl.pipelines.edit.directions import found_by_attributes, measured_for
+    from tfgantl.pipelines.edit.find import FindConfig
+
+    from tfgantl.pipelines.edit.model import EditedModel
+
+    source, model = EditedModel(FindConfig(model=SOURCE, seed=seed)), adapted(config, method, seed)
+    attributes, samples = measured_for(source), FindConfig().samples
+    there, back = (
+        carries_over(found_by_attributes(one, attributes, samples, seed), one.space, other.space, attributes, seed=seed)
+        for one, other in ((source, model), (model, source))
+    )
+    return {
+        "effects": there.effects, "images": there.images, "effects back": back.effects,
+        "same": float(np.mean(list(there.same.values()))),
+    }  # fmt: skip
