@@ -2,6 +2,7 @@
 
 import codecs
 import json
+from os.path import isfile  # which a name that is too long is not, without an error
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def resumed(arguments: list[str]) -> list[str]:
             f"`--resume` must stand without other options; a run keeps its own. Received: {' '.join(wrong)}"
         )
     recipe = Path(directory) / "config.yaml"
-    if not recipe.is_file():
+    if not isfile(recipe):
         raise ValueError(f"`--resume` must name a run directory with a config.yaml. Received: {directory}")
     return ["--config", str(recipe), "--resume", directory, *others]
 
@@ -62,7 +63,7 @@ def named_recipes(arguments: list[str]) -> list[Path]:
     for i, argument in enumerate(arguments):
         name, _, value = argument.partition("=")
         recipe = Path(value or " ".join(arguments[i + 1 : i + 2]))
-        if name == "--config" and recipe.is_file():
+        if name == "--config" and isfile(recipe):
             recipes.append(recipe)
     return recipes
 
@@ -173,7 +174,7 @@ def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) ->
         if argument == "--config" and rest:
             value = rest.pop(0)
             argument = f"--config={value}"
-        if name == "--config" and Path(value).is_file():
+        if name == "--config" and isfile(value):
             recipe, more = old_names.renamed_recipe(read_recipe(Path(value)))
             if not more and not _is_plain(Path(value)):  # the parser reads UTF-8 only
                 argument = f"--config={yaml.safe_dump(recipe, allow_unicode=True)}"
@@ -204,7 +205,7 @@ def read_recipe(path: Path) -> dict:
     """
     try:
         recipe = load_yaml(read_text(path), f"{path}: a recipe")
-    except (yaml.YAMLError, AttributeError):  # the latter for a date that is none
+    except yaml.YAMLError:
         return {}
     _check_classes(recipe, path)
     return recipe if isinstance(recipe, dict) else {}
@@ -229,8 +230,10 @@ def _spelled_entry(entry: Any, names: list[str]) -> Any:
         return {name.casefold(): name for name in names}.get(entry.casefold(), entry)
     if not isinstance(entry, dict) or "class_path" not in entry:
         return entry
+    given = entry.get("init_args") or {}
+    if not isinstance(given, dict):  # the parser will say so
+        return entry
     options = {
-        name: _spelled_entry(value, names) if isinstance(value, dict) else value
-        for name, value in entry.get("init_args", {}).items()
+        name: _spelled_entry(value, names) if isinstance(value, dict) else value for name, value in given.items()
     }
     return {"class_path": _spelled_entry(entry["class_path"], names), **({"init_args": options} if options else {})}

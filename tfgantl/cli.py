@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from inspect import isabstract
 from typing import Any
 
+import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from tfgantl import interrupts
@@ -100,11 +101,12 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     Returns:
         The configuration.
     """
-    arguments, remarks = renamed_arguments(underscored(sys.argv[1:] if arguments is None else arguments))
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     purpose = PIPELINES.get(verb) or (config_class.__doc__ or "").partition("\n")[0].rstrip(".")
     parser = _Parser(prog=program(verb), description=purpose[0].upper() + purpose[1:] + ".")
     _Parser.title = parser.prog
+    given = underscored(sys.argv[1:] if arguments is None else arguments)
+    arguments, remarks = _or_error(parser, renamed_arguments, given)
     if "resume" in config_class.__dataclass_fields__:
         arguments = _or_error(parser, resumed, arguments)
     for recipe in named_recipes(arguments):
@@ -124,11 +126,11 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
             arguments = class_first(arguments, option)
             _or_error(parser, check_options, arguments, option, default, classes)
         if many:
-            arguments, more = appended(arguments, option, names)
+            arguments, more = _or_error(parser, appended, arguments, option, names)
             remarks += more
         # A default class that is not wanted must be gone before parsing, or its settings go over to the chosen class.
         parser.set_defaults({option: None if not many and is_chosen(option, arguments) else default})
-    arguments, more = with_renamed_recipes(arguments, _Parser.choices)
+    arguments, more = _or_error(parser, with_renamed_recipes, arguments, _Parser.choices)
     if remarks + more:
         print(f"{parser.prog}: note: {printable('; '.join(remarks + more))}", file=sys.stderr)
     namespace = parser.parse_args(arguments)
@@ -142,7 +144,7 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
 def _or_error(parser: _Parser, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
-    except ValueError as error:
+    except (ValueError, yaml.YAMLError) as error:
         parser.error(str(error))
 
 

@@ -64,7 +64,9 @@ def absolute(path: str) -> str:
 def absolute_if_there(handle: str) -> str:
     """A handle that names a file or directory, as an absolute path; any other handle as it is."""
     path = Path(handle).expanduser()
-    return str(path.absolute()) if handle.startswith("~") or (path.exists() and not _is_shipped(handle)) else handle
+    return (
+        str(path.absolute()) if handle.startswith("~") or (os.path.exists(path) and not _is_shipped(handle)) else handle
+    )
 
 
 def _is_shipped(handle: str) -> bool:

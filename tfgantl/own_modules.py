@@ -5,6 +5,7 @@ not take the place of a package that Python looks for and does not find. `photo.
 too, so values of other options are not looked at, nor are names of files. Imports nothing that takes time.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ def find_own_modules(arguments: Sequence[str]) -> None:
         with suppress(OSError):
             text = recipe.read_bytes()[:MAX_BYTES].decode(errors="replace").replace("\r\n", "\n")
             named += [match[1] for match in IN_RECIPES.finditer(text)]
-    matches = [match for value in named if (match := re.fullmatch(CLASS_PATH, value)) and not Path(value).exists()]
+    matches = [match for value in named if (match := re.fullmatch(CLASS_PATH, value)) and not os.path.exists(value)]
     sys.meta_path.append(_Finder({match[1] for match in matches}, str(Path.cwd())))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tfgantl.errors import ArtifactError
+from tfgantl.errors import ArtifactError, reason
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WITHOUT_BASE_60 = {  # YAML 1.1, https://yaml.org/type/int.html and float.html, but for that
@@ -56,9 +56,9 @@ def load_yaml(text: str, what: str) -> Any:
         what: What it is, for messages.
 
     Raises:
-        ArtifactError: If a few lines of it stand for a mass of values, or are nested too deeply.
+        ArtifactError: If a few lines of it stand for a mass of values, are nested too deeply, or say of a value that it
+            is of a kind that it is not.
         yaml.YAMLError: If it is no YAML.
-        AttributeError: If it has a date that is none.
     """
     loader = _Loader(text)
     try:
@@ -68,6 +68,8 @@ def load_yaml(text: str, what: str) -> Any:
         return None if node is None else loader.construct_document(node)
     except RecursionError as error:
         raise ArtifactError(f"{what} must be nested less deeply. Received: {len(text)} characters") from error
+    except (AttributeError, IndexError, KeyError, TypeError) as error:  # `!!bool maybe`, or a date that is none
+        raise ArtifactError(f"{what} must have values of the kinds that it says. Received: {reason(error)}") from error
     finally:
         loader.dispose()
 

@@ -48,6 +48,8 @@ def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float
                 return None
             with BUDGET.spent(pixels_of(picture)):
                 pixels = _deep_pixels(picture)
+                if pixels.min() == pixels.max() or pixels.min() < 0:  # left out later: it tells nothing of the others
+                    return None
                 return "floats" if pixels.dtype.kind == "f" else "integers", float(pixels.min()), float(pixels.max())
     except Exception:
         return None

@@ -49,7 +49,7 @@ class Layout(NamedTuple):
 
 def check_folder(root: Path) -> None:
     """Raises `DataError` if there is no such directory."""
-    if not root.is_dir():
+    if not os.path.isdir(root):  # which a name that is too long is not, without an error
         raise DataError(f"Folder: `path` must be a directory. Received: {root}")
 
 

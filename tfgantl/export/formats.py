@@ -8,6 +8,7 @@ import numpy as np
 
 from tfgantl.errors import ArtifactError, RunError, not_installed, reason
 from tfgantl.export.examples import ROWS
+from tfgantl.files import Replacing
 from tfgantl.models.inference import predict
 
 SUFFIX = {"onnx": ".onnx", "litert": ".tflite"}
@@ -35,30 +36,27 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
         inputs.append((np.arange(ROWS) % network.num_classes).astype(np.int32))
     expected = predict(network, inputs if len(inputs) > 1 else inputs[0])
     path = directory / f"{directory.absolute().name}{SUFFIX[kind]}"
-    temporary = path.with_name(f".{path.name}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)  # a link among it: it would be written through
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # converters look at names that NumPy will not have for ever
-            network.export(str(temporary), format=kind, verbose=False)
-        found = (_run_onnx if kind == "onnx" else _run_litert)(temporary, inputs)
+        with Replacing(path) as temporary:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # converters look at names that NumPy will not have for ever
+                network.export(str(temporary), format=kind, verbose=False)
+            found = (_run_onnx if kind == "onnx" else _run_litert)(temporary, inputs)
+            difference = float(np.abs(found - expected).max())
+            if not difference <= TOLERANCE:
+                raise ArtifactError(
+                    f"{path}: must give what the Keras model does to {TOLERANCE:g}. Received: {difference:g}"
+                )
+        return path, difference
+    except ArtifactError:
+        raise
     except ImportError as error:
         raise ArtifactError(not_installed(f"`format` {kind}", "what converts to it", kind, error)) from error
     except OSError as error:
         raise RunError(f"`export_dir` must be a directory that can be written. Received: {path} ({error})") from error
     except Exception as error:  # converters raise whatever they meet first
         raise ArtifactError(f"{path}: must be possible to convert. Received: {reason(error)}") from error
-    else:
-        difference = float(np.abs(found - expected).max())
-        if not difference <= TOLERANCE:
-            raise ArtifactError(
-                f"{path}: must give what the Keras model does to {TOLERANCE:g}. Received: {difference:g}"
-            )
-        temporary.rename(path)
-        return path, difference
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _run_onnx(path: Path, inputs: list[np.ndarray]) -> np.ndarray:

@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from tfgantl.configuration import to_yaml
 from tfgantl.errors import intact
+from tfgantl.printing import printable
+from tfgantl.progress import log
 from tfgantl.recognition.comparison import Trial, TrialResult
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.untrusted.networks import load_network
@@ -19,7 +22,7 @@ def save_result(run: RunDirectory, number: int, result: TrialResult) -> None:
     directory.mkdir(exist_ok=True)
     with run.replacing(f"jobs/{number}.keras") as temporary:
         result.classifier.save(temporary)
-    record = {"row": result.trial.row, "seed": result.trial.seed, "score": result.score, "seconds": result.seconds}
+    record = {**_identity(result.trial), "score": result.score, "seconds": result.seconds}
     record |= {"history": result.history, "notes": result.notes}
     arrays: dict[str, Any] = {"predicted": result.predicted, RECORD: np.array(json.dumps(record))}
     if result.generated is not None:
@@ -28,8 +31,13 @@ def save_result(run: RunDirectory, number: int, result: TrialResult) -> None:
         np.savez_compressed(temporary, **arrays)
 
 
+def _identity(trial: Trial) -> dict[str, Any]:
+    """What tells a trial from others. Older runs have not kept the options of its method."""
+    return {"row": trial.row, "seed": trial.seed, "labels": trial.labels, "method": to_yaml(trial.method)}
+
+
 def load_result(run: RunDirectory, number: int, trial: Trial) -> TrialResult | None:
-    """The result of trial `number`, or `None` if it has not finished.
+    """The result of trial `number`, or `None` if it has not finished, or was another trial: a recipe may have changed.
 
     Raises:
         ArtifactError: If a file is damaged.
@@ -40,6 +48,9 @@ def load_result(run: RunDirectory, number: int, trial: Trial) -> TrialResult | N
     with intact(f"{path}: must be what the run has written; delete it to train anew"):
         with np.load(path) as file:
             record = json.loads(str(file[RECORD]))
+            if any(record.get(name, value) != value for name, value in _identity(trial).items()):
+                log(f"{trial.row}: {path} holds another trial, {printable(record.get('row'))}, and is trained anew")
+                return None
             generated = (file["images"], file["labels"]) if "images" in file else None
             predicted = file["predicted"]
         classifier = load_network(path.with_suffix(".keras"))

@@ -14,6 +14,7 @@ from tfgantl.errors import ArtifactError, intact
 
 MAX_BYTES = 8 * 2**30  # of one file, unpacked
 MAX_RATIO = 1000  # unpacked to packed; weights hardly compress
+ENCRYPTED = 1  # among the flags of a member
 FRAME = 30  # bytes before a member, without its name
 MIN_BYTES = 2**16  # smaller files may unpack as if they had this size
 
@@ -62,6 +63,8 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
                 f"{path}: members must be stored or deflated. Received: {member.filename}, packed by method "
                 f"{member.compress_type}"
             )
+        if member.flag_bits & ENCRYPTED:
+            raise ArtifactError(f"{path}: members must not be encrypted. Received: {member.filename}")
     in_order = sorted(members, key=lambda member: member.header_offset)
     for member, after in pairwise(in_order):
         if member.header_offset + FRAME + member.compress_size > after.header_offset:
