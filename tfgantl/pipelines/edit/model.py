@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfgantl.arguments import read_recipe
 from tfgantl.data import HandwrittenDigits, Source
 from tfgantl.editing.encoder import train_encoder
 from tfgantl.editing.latent_space import LatentSpace
