@@ -116,10 +116,8 @@ def _first_weights(space: LatentSpace, layers: range | None) -> np.ndarray:
         codes = np.repeat(codes[:, None], enters.shape[1], axis=1)
     labels = [np.zeros(len(codes), np.int32)] if len(inputs) > 1 else []
     seen = predict(keras.Model(inputs, [layer.input for layer in found]), [codes, *labels] if labels else codes)
-    products = [
-        _product(layer, x[1:] - x[:1])
-        for layer, x in zip(found, seen if isinstance(seen, list) else [seen], strict=True)
-    ]
+    seen = seen if isinstance(seen, list) else [seen]
+    products = [_product(layer, x[1:] - x[:1]) for layer, x in zip(found, seen, strict=True)]
     return np.concatenate(products, axis=1)
 
 

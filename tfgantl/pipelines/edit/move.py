@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.edit.results import EditResult
     from tfgantl.training.run_directory import RunDirectory
 
-SAMPLES = 4096  # images that directions are found on where none are kept,
-HELD_OUT = 128  # and that they are measured on
+SAMPLES = 2048  # images that directions are found on where none are kept,
+HELD_OUT = 64  # and that they are measured on
 SHOWN = 4  # pictures that are taken of the target's where none are named
 FRAMES = 13  # of an animation, one way
 
