@@ -85,7 +85,7 @@ def thickness(images: np.ndarray) -> np.ndarray:
         mask = np.pad(_strokes(drawing), 1)  # what is beyond the picture is ground
         middle = skeletonize(mask)
         if middle.any():
-            found[i] = (2 * distance_transform_edt(mask)[middle].mean() - 1) / scale
+            found[i] = (2 * distance_transform_edt(mask)[middle].mean() - 0.5) / scale  # 1 if odd, 0 if even
     return found
 
 

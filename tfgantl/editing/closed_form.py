@@ -115,9 +115,12 @@ def _first_weights(space: LatentSpace, layers: range | None) -> np.ndarray:
     if space.name == "w":
         codes = np.repeat(codes[:, None], enters.shape[1], axis=1)
     labels = [np.zeros(len(codes), np.int32)] if len(inputs) > 1 else []
-    seen = predict(keras.Model(inputs, [layer.input for layer in found]), [codes, *labels] if labels else codes)
-    seen = seen if isinstance(seen, list) else [seen]
-    products = [_product(layer, x[1:] - x[:1]) for layer, x in zip(found, seen, strict=True)]
+    products = []
+    for layer in found:
+        seen = codes
+        if layer.input is not enters:
+            seen = predict(keras.Model(inputs, layer.input), [codes, *labels] if labels else codes)
+        products.append(_product(layer, seen[1:] - seen[:1]))
     return np.concatenate(products, axis=1)
 
 
