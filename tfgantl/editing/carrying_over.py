@@ -61,10 +61,7 @@ def carries_over(
     Raises:
         ConfigError: If codes of the two are not of one shape, or they have other classes or sizes of images.
     """
-    for name in ("name", "shape", "latent_dim", "num_classes"):
-        one, two = getattr(found_on, name), getattr(other, name)
-        if one != two:
-            raise ConfigError(f"`to` must be a model with the same latents and classes. Received: {two} for {one}")
+    check_comparable(found_on, other)
     labels = found_on.labels(count)
     noise = latents(count, found_on.latent_dim, seed, Stream.EFFECTS)
     made, values = [], []
@@ -77,6 +74,14 @@ def carries_over(
     means = [x.mean(1) for x in made]
     same = {one.name: correlation(values[0][:, i], values[1][:, i]) for i, one in enumerate(attributes)}
     return CarryOver(correlation(*means), correlation(*made), same, *means)
+
+
+def check_comparable(found_on: LatentSpace, other: LatentSpace) -> None:
+    """Raises `ConfigError` unless directions of one space can be applied to another, and their images compared."""
+    for name in ("name", "shape", "latent_dim", "num_classes", "image_shape"):
+        one, two = getattr(found_on, name), getattr(other, name)
+        if one != two:
+            raise ConfigError(f"`to` must be a model with the {name} {one}, as this one has. Received: {two}")
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -84,16 +84,19 @@ def find(config: FindConfig) -> "EditResult":
     Raises:
         TfgantlError: If the model, an attribute or the run directory cannot be used.
     """
+    from tfgantl.editing.carrying_over import check_comparable
     from tfgantl.pipelines.edit.directions import FILE, chosen_attributes, keep, with_measured_effects
     from tfgantl.pipelines.edit.model import EditedModel
 
     session = Session(config)
     model = EditedModel(config)
     other = None if config.to is None else EditedModel(replace(config, model=config.to))
+    if other is not None:
+        check_comparable(model.space, other.space)
     attributes = chosen_attributes(config.attributes, model, config.seed) if _by_attributes(config) else []
+    directions = _found(config, model, attributes)  # before there is a run: most mistakes show here
     facts = {"generator": model.space.generator_hash}
     with session.open(config.run_name, facts, f"directions in {model.space.name} of {model.handle}") as run:
-        directions = _found(config, model, attributes)
         directions = with_measured_effects(model, directions, attributes, config.count, config.seed)
         directions.save(run.path / FILE)
         kept = keep(model, directions)
