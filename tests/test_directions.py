@@ -272,9 +272,7 @@ def test_edits_carry_over_to_the_same_generator_and_are_turned_by_one_that_does_
     assert alike.same == {"first": pytest.approx(1), "second": pytest.approx(1)}
     turned = carries_over(found, space, linear_space(-MIXED), PIXELS, count=40)
     assert turned.effects < -0.99 and turned.same["first"] < -0.99
-    with pytest.raises(
-        ConfigError, match="`to` must be a model with the num_classes None, as this one has. Received: 3"
-    ):
+    with pytest.raises(ConfigError, match="`to` must be a model with the num_classes None, as this .* Received: 3"):
         carries_over(found, space, space_of("MLP", "z", 3), PIXELS)
 
 
