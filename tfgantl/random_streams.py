@@ -41,6 +41,8 @@ class Stream(Enum):
     TUNING = (67, 0)  # codes around those that a generator is tuned for
     RESTARTS = (53, 0)  # codes that the inversion of a picture begins at
     ANSWERS = (59, 0)  # codes of the several answers of a restoration
+    DIRECTIONS = (71, 0)  # codes whose images directions are found on
+    EFFECTS = (73, 0)  # codes whose images show what directions do
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
 

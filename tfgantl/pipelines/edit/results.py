@@ -66,6 +66,7 @@ def finish(
     pictures: dict[str, bytes] | None = None,
     tables: dict[str, list[tuple]] | None = None,
     files: tuple[str, ...] = (),
+    caption: str = "Pictures",
 ) -> EditResult:
     """Writes `edit.json`, the sheet and the report, and ends the run.
 
@@ -80,6 +81,7 @@ def finish(
         pictures: Further pictures for the report: caption → PNG.
         tables: Further tables for the report: caption → rows.
         files: Names of what else is in the run directory.
+        caption: Of the table of the rows.
     """
     config: Any = session.config
     means = mean_of(rows) if means is None else means
@@ -93,7 +95,7 @@ def finish(
         tables={
             "Means": [(name, _shown(value)) for name, value in means.items()],
             **(tables or {}),
-            "Pictures": table_of(rows),
+            caption: table_of(rows),
         },
         config=to_yaml(config),
     )

@@ -1,0 +1,157 @@
+"""Attributes of drawings and photographs: what is drawn is what is measured, and columns and classes are learnt."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfgantl.editing.attributes import MEASURED, ink, measured_of
+from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
+from tfgantl.errors import ConfigError, DataError
+from tfgantl.images import to_unit
+from tfgantl.models.classifier import small_cnn
+
+GRAY = {one.name: one for one in MEASURED if 1 in one.channels}
+COLOUR = {one.name: one for one in MEASURED if 3 in one.channels}
+
+
+def bars(widths, side=28, shear=0.0, height=18):
+    """Upright bars of some widths, sheared to the right at the top."""
+    drawings = np.zeros((len(widths), side, side, 1), np.uint8)
+    y, x = np.mgrid[:side, :side]
+    for drawing, width in zip(drawings, widths, strict=True):
+        middle = side / 2 + shear * (side / 2 - y)
+        inside = (abs(x + 0.5 - middle) <= width / 2) & (abs(y + 0.5 - side / 2) <= height / 2)
+        drawing[inside] = 255
+    return drawings
+
+
+def inverted(images):
+    return 255 - images
+
+
+@pytest.mark.parametrize("polarity", [lambda images: images, inverted], ids=["bright", "dark"])
+def test_strokes_are_as_thick_as_they_are_drawn(polarity):
+    found = GRAY["thickness"](polarity(bars([2, 4, 6])))
+    np.testing.assert_allclose(found, [2, 4, 6], rtol=0.15)
+    large = GRAY["thickness"](polarity(bars([6, 12], side=84, height=60)))
+    np.testing.assert_allclose(large, [6, 12], rtol=0.05)
+    leaning = GRAY["thickness"](polarity(bars([6, 12], side=84, height=60, shear=0.5)))
+    np.testing.assert_allclose(leaning, np.array([6, 12]) * np.cos(np.arctan(0.5)), rtol=0.15)
+
+
+def test_soft_strokes_are_as_thick_as_sharp_ones():
+    sharp = bars([4, 8], side=56, height=40)
+    soft = np.stack([np.asarray(Image.fromarray(x[..., 0]).resize((28, 28), Image.Resampling.BOX)) for x in sharp])
+    np.testing.assert_allclose(GRAY["thickness"](soft[..., None]), GRAY["thickness"](sharp) / 2, rtol=0.1)
+
+
+@pytest.mark.parametrize("shear", [-0.5, 0.0, 0.5])
+def test_slant_is_the_angle_of_the_shear_whatever_the_thickness(shear):
+    found = GRAY["slant"](bars([2, 4], shear=shear))
+    np.testing.assert_allclose(found, np.degrees(np.arctan(shear)), atol=3)
+
+
+def test_size_grows_with_the_extent_alone_and_brightness_with_the_strokes_alone():
+    short, tall = bars([3], height=8), bars([3], height=20)
+    assert GRAY["size"](tall) > 1.8 * GRAY["size"](short)
+    faint = (tall * 0.5).astype(np.uint8)
+    np.testing.assert_allclose(GRAY["size"](faint), GRAY["size"](tall), rtol=1e-6)
+    np.testing.assert_allclose(GRAY["brightness"](np.concatenate([short, tall, faint])), [100, 100, 50], atol=0.5)
+
+
+def test_ink_is_what_differs_from_the_border_and_images_do_not_depend_on_their_batch():
+    drawings = np.concatenate([bars([3]), inverted(bars([3]))])
+    np.testing.assert_array_equal(ink(drawings)[0], ink(drawings)[1])
+    together = measured_of([*GRAY.values()], drawings)
+    alone = np.concatenate([measured_of([*GRAY.values()], drawings[i : i + 1]) for i in range(2)])
+    np.testing.assert_allclose(together, alone)
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+@pytest.mark.parametrize("attribute", MEASURED, ids=lambda one: f"{one.name}-{one.channels[0]}")
+def test_an_image_without_anything_has_finite_values(attribute, value):
+    assert np.isfinite(attribute(np.full((2, 16, 16, attribute.channels[0]), value, np.uint8))).all()
+
+
+def test_colours_are_told_apart():
+    red, blue, gray = (np.full((1, 16, 16, 3), colour, np.uint8) for colour in ([200, 40, 40], [40, 40, 200], [93] * 3))
+    images = np.concatenate([red, blue, gray])
+    np.testing.assert_allclose(COLOUR["saturation"](images), [80, 80, 0], atol=0.1)
+    warm = COLOUR["temperature"](images)
+    assert warm[0] == -warm[1] > 60 and warm[2] == 0
+    assert COLOUR["brightness"](red) > COLOUR["brightness"](blue)  # red looks brighter
+
+
+def test_sharpness_sees_detail_and_not_contrast_and_subjects_are_measured_against_the_ground():
+    noise = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
+    smooth, sharp = noise.repeat(4, 1).repeat(4, 2), np.tile(noise, (1, 4, 4, 1))
+    assert COLOUR["sharpness"](sharp) > 1.2 * COLOUR["sharpness"](smooth)
+    np.testing.assert_allclose(COLOUR["sharpness"](sharp // 2), COLOUR["sharpness"](sharp), rtol=0.05)
+    subject = np.full((2, 20, 20, 3), 200, np.uint8)
+    subject[0, 5:15, 5:15] = [10, 80, 10]
+    np.testing.assert_allclose(COLOUR["subject_size"](subject), [25, 0])
+
+
+def test_attributes_refuse_other_channels():
+    with pytest.raises(DataError, match="`slant` is of images of 1 channels. Received: 3"):
+        GRAY["slant"](np.zeros((1, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("softmax", [False, True], ids=["logits", "probabilities"])
+def test_a_classifier_gives_the_log_odds_of_a_class(tmp_path, softmax):
+    keras.utils.set_random_seed(0)
+    network = small_cnn(8, 1, 3, width=4, units=6)
+    logits = network.outputs[0]
+    path = tmp_path / "classifier.keras"
+    keras.Model(network.inputs, keras.layers.Softmax()(logits) if softmax else logits).save(path)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
+    odds = keras.ops.softmax(network(to_unit(images))).numpy().astype(np.float64)[:, 2]
+    found = class_attribute(path, "2", (8, 8, 1))
+    assert found.two_valued and found.name == "class-2"
+    np.testing.assert_allclose(found(images), np.log(odds / (1 - odds)), atol=1e-4)
+    with pytest.raises(ConfigError, match="a number from 0 to 2. Received: 3"):
+        class_attribute(path, "3", (8, 8, 1))
+    with pytest.raises(ConfigError, match="must be a classifier of images of"):
+        class_attribute(path, "2", (28, 28, 1))
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table of drawings: how wide they are, in numbers and in words, and a column that nothing can be made of."""
+    widths = 2 * np.random.default_rng(0).integers(1, 4, 60)
+    (tmp_path / "pictures").mkdir()
+    with open(tmp_path / "table.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["note", "file", "width", "kind", "many"])
+        for i, (width, drawing) in enumerate(zip(widths, bars(widths, 8, height=6), strict=True)):
+            Image.fromarray(drawing[..., 0]).save(tmp_path / "pictures" / f"{i}.png")
+            writer.writerow(
+                [f"nothing {i}", f"pictures/{i}.png", width, "wide" if width > 4 else "narrow", f"word {i}"]
+            )
+        writer.writerow(["one that is lost", "pictures/lost.png", 3, "narrow", ""])
+    return tmp_path / "table.csv"
+
+
+def test_columns_of_numbers_and_of_two_words_are_learnt(table):
+    drawings = bars([2, 4, 6, 6], 8, height=6)
+    width = table_attribute(table, "width", (8, 8, 1), steps=60)
+    assert not width.two_valued
+    np.testing.assert_allclose(width(drawings), [2, 4, 6, 6], atol=1.0)
+    kind = table_attribute(table, "kind", (8, 8, 1), steps=60)
+    assert kind.two_valued and kind.unit == "log odds of wide"
+    assert ((kind(drawings) > 0) == [False, False, True, True]).all()
+
+
+def test_what_a_table_lacks_is_told_in_one_line(table, tmp_path):
+    with pytest.raises(ConfigError, match="must be one of note, file, width, kind, many. Received: height"):
+        table_attribute(table, "height", (8, 8, 1))
+    with pytest.raises(DataError, match="many must have numbers, or two words. Received: 60 words"):
+        table_attribute(table, "many", (8, 8, 1))
+    (tmp_path / "bare.csv").write_text("file,width\nno.png,1\n")
+    with pytest.raises(DataError, match="a column must name pictures"):
+        table_attribute(tmp_path / "bare.csv", "width", (8, 8, 1))
+    with pytest.raises(DataError, match="no such file"):
+        table_attribute(tmp_path / "none.csv", "width", (8, 8, 1))

@@ -1,0 +1,197 @@
+"""What directions do to images that they were not found on: attributes, classes, and how far images stay natural."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.decomposition import PCA
+
+from tfgantl.editing.attribute_directions import within_classes
+from tfgantl.editing.attributes import Attribute, measured_of
+from tfgantl.editing.directions import Direction, Directions, Effect, moved
+from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.images import to_uint8
+from tfgantl.metrics.extractors import Extractor
+from tfgantl.metrics.memorisation import nearest
+from tfgantl.progress import bar
+from tfgantl.random_streams import Stream
+
+COUNT = 128  # images that are moved
+UNEDITED = 1024  # images that show what is natural
+STRENGTHS = np.arange(-4.0, 4.5, 1.0)
+STEP = 1.0  # strength that slopes are measured with, to both sides
+FAR = 0.95  # quantile of the distances of unedited images, beyond which an image is far from all others
+MOST_FAR = 0.25  # share of edited images that may be, in the natural range; of unedited ones, 1 - FAR are
+LEAST_STAYING = 0.9  # share of images whose class stays there
+WITHIN = 7  # strengths in the natural range at which the attribute of a direction is looked at
+COMPONENTS = 32  # of pixels, where there are no features
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Images that directions were not found on, and what is natural among them.
+
+    Args:
+        codes: float32 (n, *space.shape).
+        labels: int32 (n,), or `None`.
+        scales: Standard deviations (attributes,) within classes.
+        features: Images uint8 → points (n, d) by which they are compared.
+        points: Those of further images.
+        bound: Distance to the nearest of these, beyond which an image is far.
+    """
+
+    codes: np.ndarray
+    labels: np.ndarray | None
+    scales: np.ndarray
+    features: Callable[[np.ndarray], np.ndarray]
+    points: np.ndarray
+    bound: float
+
+    def far(self, images: np.ndarray) -> np.ndarray:
+        """Which of images uint8 (n, height, width, channels) are farther from all others than unedited ones are."""
+        return nearest(self.features(images), self.points)[0] > self.bound
+
+
+def held_out(
+    space: LatentSpace,
+    attributes: Sequence[Attribute],
+    classifier: Extractor | None = None,
+    count: int = COUNT,
+    seed: int = 0,
+) -> HeldOut:
+    """Samples that effects are measured on.
+
+    Args:
+        space: Of the generator.
+        attributes: That are measured.
+        classifier: Compares images by its features; without one, they are compared by principal components of pixels.
+        count: Images that are moved.
+        seed: In [0, 2**32 - 1].
+    """
+    total = count + 2 * UNEDITED
+    labels = space.labels(total)
+    codes = space.sample(total, labels, seed, Stream.EFFECTS)
+    images = to_uint8(space.images(codes, labels))
+    if classifier is None:
+        pca = PCA(min(COMPONENTS, images[0].size), random_state=0).fit(_flat(images[count:]))
+
+        def features(x: np.ndarray) -> np.ndarray:
+            return pca.transform(_flat(x))
+
+    else:
+
+        def features(x: np.ndarray) -> np.ndarray:
+            return classifier(x)[0]
+
+    points = features(images[count:])
+    known, others = points[:UNEDITED], points[UNEDITED:]
+    bound = float(np.quantile(nearest(others, known)[0], FAR))
+    values = measured_of(attributes, images[count:])
+    own = None if labels is None else labels[count:]
+    scales = np.maximum(within_classes(values, own).std(0), 1e-9)
+    return HeldOut(codes[:count], None if labels is None else labels[:count], scales, features, known, bound)
+
+
+def with_effects(
+    space: LatentSpace,
+    directions: Directions,
+    attributes: Sequence[Attribute],
+    samples: HeldOut,
+    classifier: Extractor | None = None,
+) -> Directions:
+    """Directions with what they do to held-out samples.
+
+    Args:
+        space: Of the generator.
+        directions: Of this space.
+        attributes: What is measured.
+        samples: Of `held_out`, with the same attributes.
+        classifier: Tells classes of images; without one, it is not known whether they stay.
+    """
+    progress = bar(len(directions), "effects", "direction")
+    found = []
+    for direction in directions:
+        found.append(replace(direction, effect=_effect(space, direction, attributes, samples, classifier)))
+        progress.update()
+    progress.close()
+    return replace(directions, all=tuple(found))
+
+
+def changes(
+    space: LatentSpace, vector: np.ndarray, attributes: Sequence[Attribute], codes: np.ndarray,
+    labels: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
+    """Change of attributes for each unit of strength, of each image: float64 (n, attributes)."""
+    ends = [to_uint8(space.images(moved(space, codes, vector, sign * STEP), labels)) for sign in (-1, 1)]
+    below, above = (measured_of(attributes, images) for images in ends)
+    return (above - below) / (2 * STEP)
+
+
+def _effect(
+    space: LatentSpace, direction: Direction, attributes: Sequence[Attribute], samples: HeldOut,
+    classifier: Extractor | None,
+) -> Effect:  # fmt: skip
+    names, labels = [attribute.name for attribute in attributes], samples.labels
+
+    def at(strength: float) -> np.ndarray:
+        return to_uint8(space.images(moved(space, samples.codes, direction, strength), labels))
+
+    low, high, stays = _natural([_judged(at(strength), samples, classifier) for strength in STRENGTHS])
+    slopes = changes(space, direction.vector, attributes, samples.codes, labels).mean(0)
+    relative = slopes / samples.scales
+    own = names.index(direction.name) if direction.name in names else int(np.abs(relative).argmax())
+    values = np.stack([attributes[own](at(strength)) for strength in np.linspace(low, high, WITHIN)])
+    plain = np.zeros(0)
+    if direction.kind == "attribute":
+        plain = changes(space, direction.plain, attributes, samples.codes, labels).mean(0) / samples.scales
+    return Effect(
+        slopes=dict(zip(names, map(float, slopes), strict=True)),
+        relative=dict(zip(names, map(float, relative), strict=True)),
+        before=dict(zip(names, map(float, plain), strict=False)),
+        monotone=monotone(values) * (1 if direction.name in names else float(np.sign(relative[own]))),
+        class_stays=stays,
+        low=low,
+        high=high,
+    )
+
+
+def monotone(values: np.ndarray) -> float:
+    """Mean over images of Spearman's correlation of values (strengths, n) with the strengths; 0 for what is constant.
+
+    Example:
+        >>> monotone(np.array([[1.0, 3.0], [2.0, 2.0], [5.0, 1.0]]))
+        0.0
+    """
+    if len(values) < 2:
+        return 0.0
+    ranks = rankdata(values, axis=0)
+    ranks = ranks - ranks.mean(0)
+    order = np.arange(len(values)) - (len(values) - 1) / 2
+    spread = np.sqrt((ranks**2).sum(0) * (order**2).sum())
+    return float(np.mean(order @ ranks / np.where(spread > 0, spread, 1.0)))
+
+
+def _judged(images: np.ndarray, samples: HeldOut, classifier: Extractor | None) -> tuple[float, float | None]:
+    """Share of images that are far from all unedited ones, and of those whose class has stayed."""
+    far = float(samples.far(images).mean())
+    if classifier is None or not classifier.predicts_labels or samples.labels is None:
+        return far, None
+    return far, float((classifier(images)[1] == samples.labels).mean())
+
+
+def _natural(judged: Sequence[tuple[float, float | None]]) -> tuple[float, float, float | None]:
+    """The strengths around 0 at which images look natural, and the mean share of the classes that stay there."""
+    middle = int(np.flatnonzero(STRENGTHS == 0)[0])
+    natural = [far <= MOST_FAR and (stays is None or stays >= LEAST_STAYING) for far, stays in judged]
+    first = last = middle
+    while first > 0 and natural[first - 1]:
+        first -= 1
+    while last + 1 < len(natural) and natural[last + 1]:
+        last += 1
+    shares = [stays for _, stays in judged[first : last + 1] if stays is not None]
+    return float(STRENGTHS[first]), float(STRENGTHS[last]), float(np.mean(shares)) if shares else None
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1).astype(np.float32) / 255.0

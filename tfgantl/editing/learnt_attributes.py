@@ -1,0 +1,170 @@
+"""Attributes that are learnt: a column of a table about pictures, or a class of a classifier."""
+
+import csv
+import io
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfgantl.data.decode import decode_picture
+from tfgantl.editing.attributes import Attribute
+from tfgantl.errors import ConfigError, DataError
+from tfgantl.images import to_unit
+from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
+from tfgantl.models.classifier import small_cnn
+from tfgantl.models.inference import predict
+from tfgantl.optimizers import Adam
+from tfgantl.progress import bar, log
+from tfgantl.text_files import read_text
+from tfgantl.training.class_names import class_names_behind
+from tfgantl.untrusted.networks import load_network
+
+STEPS = 300  # of the network that learns a column
+BATCH = 64
+LEAST = 20  # pictures that one learns from
+HELD_OUT = 5  # every fifth picture shows how well it has learnt
+MAX_PIXELS = 64_000_000
+MAX_WORDS = 2  # values of a column that are no numbers
+
+
+def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, int]) -> Attribute:
+    """How clearly a classifier sees a class: its log odds.
+
+    Args:
+        path: `.keras` file: images in [-1, 1] → logits, or probabilities.
+        wanted: Number of the class, or its name where it is known.
+        image_shape: Of the images that it will look at.
+
+    Raises:
+        ArtifactError: If it is no such file.
+        ConfigError: If it takes other images, or has no such class.
+    """
+    path = Path(path).expanduser()
+    network = load_network(path)
+    shape, classes = tuple(network.input_shape[1:]), network.output_shape[-1]
+    if shape != tuple(image_shape):
+        raise ConfigError(f"{path}: must be a classifier of images of {tuple(image_shape)}. Received: one of {shape}")
+    names = class_names_behind(str(path)) or []
+    label = names.index(wanted) if wanted in names else int(wanted) if wanted.isdecimal() else classes
+    if label >= classes:
+        known = f", or one of {', '.join(names)}" if names else ""
+        raise ConfigError(f"{path}: a class must be a number from 0 to {classes - 1}{known}. Received: {wanted}")
+
+    def log_odds(images: np.ndarray) -> np.ndarray:
+        scores = predict(network, to_unit(images)).astype(np.float64)
+        if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-3):  # probabilities
+            scores = np.log(np.maximum(scores, 1e-12))
+        others = np.delete(scores, label, axis=1)
+        return scores[:, label] - np.logaddexp.reduce(others, axis=1)
+
+    return Attribute(names[label] if names else f"class-{label}", "log odds", log_odds, (shape[-1],), two_valued=True)
+
+
+def table_attribute(
+    path: str | Path, column: str, image_shape: tuple[int, int, int], seed: int = 0, steps: int = STEPS
+) -> Attribute:
+    """A column of a table, learnt from its pictures: numbers, or two words.
+
+    Args:
+        path: CSV with a heading. One of its columns names pictures, relative to where the file is.
+        column: The heading of the column.
+        image_shape: Of the images that it will be told of.
+        seed: Of the training.
+        steps: Training steps of a small network.
+
+    Raises:
+        DataError: If it is not there, names too few pictures, or the column has neither numbers nor two words.
+        ConfigError: If there is no such column.
+    """
+    path = Path(path).expanduser()
+    rows = _rows(path)
+    if not rows or column not in rows[0]:
+        known = ", ".join(name for name in rows[0] if name) if rows else "none"
+        raise ConfigError(f"{path}: a column must be one of {known}. Received: {column}")
+    names = _pictures_column(path, rows)
+    images, values = [], []
+    for row in rows:
+        file, value = path.parent / (row[names] or ""), row[column]
+        if not value or not file.is_file():
+            continue
+        image = decode_picture(file, image_shape[0], image_shape[2], MAX_PIXELS)
+        if isinstance(image, np.ndarray):
+            images.append(image)
+            values.append(value)
+    if len(images) < LEAST:
+        raise DataError(f"{path}: must name at least {LEAST} pictures that can be read. Received: {len(images)}")
+    pictures, words = np.stack(images), sorted(set(values))
+    numbers = _numbers(values)
+    if len(words) == MAX_WORDS:
+        return _two_valued(column, pictures, np.array([words.index(value) for value in values]), words, seed, steps)
+    if numbers is None or len(words) < MAX_WORDS:
+        raise DataError(f"{path}: {column} must have numbers, or two words. Received: {len(words)} words, {words[0]} …")
+    return _regressed(column, pictures, numbers, seed, steps)
+
+
+def _two_valued(
+    name: str, images: np.ndarray, labels: np.ndarray, words: list[str], seed: int, steps: int
+) -> Attribute:
+    test = np.arange(len(images)) % HELD_OUT == 0
+    side, channels = images.shape[2:]
+    network = SmallClassifier(side, channels, 2, steps).train(
+        images[~test], labels[~test], seed, augment=affine_augmentation(seed), title=name
+    )
+
+    def log_odds(x: np.ndarray) -> np.ndarray:
+        logits = predict(network, to_unit(x)).astype(np.float64)
+        return logits[:, 1] - logits[:, 0]
+
+    share = float(((log_odds(images[test]) > 0) == labels[test]).mean())
+    log(f"{name}: {words[1]} is told from {words[0]} in {share:.0%} of {test.sum()} held-out pictures")
+    return Attribute(name, f"log odds of {words[1]}", log_odds, (channels,), two_valued=True)
+
+
+def _regressed(name: str, images: np.ndarray, values: np.ndarray, seed: int, steps: int) -> Attribute:
+    test = np.arange(len(images)) % HELD_OUT == 0
+    mean, scale = values[~test].mean(), max(float(values[~test].std()), 1e-12)
+    side, channels = images.shape[2:]
+    keras.utils.set_random_seed(seed)
+    network = small_cnn(side, channels, 1)
+    network.compile(Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)), "mse", jit_compile=False)
+    order, progress = np.random.default_rng(seed), bar(steps, name)
+    inputs, wanted = images[~test], ((values[~test] - mean) / scale).astype(np.float32)
+    for _ in range(steps):
+        some = order.integers(len(inputs), size=BATCH)
+        network.train_on_batch(to_unit(inputs[some]), wanted[some])
+        progress.update()
+    progress.close()
+
+    def regressed(x: np.ndarray) -> np.ndarray:
+        return predict(network, to_unit(x))[:, 0].astype(np.float64) * scale + mean
+
+    error = np.square(regressed(images[test]) - values[test]).mean() / max(float(values[test].var()), 1e-12)
+    log(f"{name}: is told of {test.sum()} held-out pictures with R² {1 - error:.2f}")
+    return Attribute(name, "", regressed, (channels,))
+
+
+def _rows(path: Path) -> list[dict[str, str | None]]:
+    if not path.is_file():
+        raise DataError(f"{path}: must be a CSV file. Received: no such file")
+    try:
+        return list(csv.DictReader(io.StringIO(read_text(path))))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: must be a CSV file. Received: {error}") from error
+
+
+def _pictures_column(path: Path, rows: list[dict[str, str | None]]) -> str:
+    """The column that names files which are there, by its first rows."""
+    there = {name: sum((path.parent / (row[name] or "")).is_file() for row in rows[:LEAST]) for name in rows[0] if name}
+    name, count = max(there.items(), key=lambda item: item[1])
+    if not count:
+        raise DataError(f"{path}: a column must name pictures relative to {path.parent}. Received: none that are there")
+    return name
+
+
+def _numbers(values: list[str]) -> np.ndarray | None:
+    try:
+        numbers = np.array([float(value) for value in values])
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
