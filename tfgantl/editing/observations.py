@@ -14,6 +14,21 @@ from tfgantl.random_streams import Stream
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow converts to gray
 
 
+class SquaredPixels(Reconstruction):
+    """Mean squared difference of pixels.
+
+    What is not damaged by noise has small errors everywhere, where the generator cannot show it exactly; squares find
+    the class of such a picture more often than absolute differences do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(None, "squares of pixels")
+
+    def __call__(self, images: tf.Tensor, pictures: tf.Tensor, weights: tf.Tensor | float = 1.0) -> tf.Tensor:
+        """What is minimised, (batch,), as for any `Reconstruction`."""
+        return tf.reduce_mean(weights * tf.square(images - pictures), axis=(1, 2, 3))
+
+
 class Observation:
     """A picture that shows all of an image; subclasses say what of it is lost.
 
@@ -21,7 +36,7 @@ class Observation:
         distance: Of what is seen of generated images from what was observed.
     """
 
-    distance = Reconstruction(None, "pixels")
+    distance: Reconstruction = SquaredPixels()
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """What is seen of images float32 (batch, height, width, channels) in [-1, 1]; gradients pass."""

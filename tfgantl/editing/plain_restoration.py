@@ -41,8 +41,8 @@ def filled_smoothly(observed: np.ndarray, hole: np.ndarray) -> np.ndarray:
 def enlarged(observed: np.ndarray, side: int) -> np.ndarray:
     """Pictures float32 (n, small, small, channels), enlarged to `side` pixels by Pillow's bicubic interpolation."""
     lines = Image.fromarray(np.eye(observed.shape[1], dtype=np.float32))
-    filter = np.asarray(lines.resize((observed.shape[1], side), Image.Resampling.BICUBIC))
-    return np.clip(np.einsum("hi,bijc,wj->bhwc", filter, observed, filter), -1.0, 1.0)
+    filters = np.asarray(lines.resize((observed.shape[1], side), Image.Resampling.BICUBIC))
+    return np.clip(np.einsum("hi,bijc,wj->bhwc", filters, observed, filters), -1.0, 1.0)
 
 
 def denoised_by_patches(observed: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -61,4 +61,4 @@ def denoised_by_patches(observed: np.ndarray, levels: np.ndarray) -> np.ndarray:
     options = {"patch_size": PATCH, "patch_distance": AROUND, "fast_mode": False, "channel_axis": -1}
     pairs = zip(observed, levels, strict=True)
     means = [denoise_nl_means(picture, h=STRENGTH * level, sigma=level, **options) for picture, level in pairs]
-    return np.stack(means).astype(np.float32)
+    return np.stack(means).reshape(observed.shape).astype(np.float32)  # it drops the axis of a single channel

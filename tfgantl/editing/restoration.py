@@ -10,7 +10,7 @@ from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.observations import Observation
 from tfgantl.errors import ConfigError
 
-DIFFERENT = 0.02  # mean absolute difference of unknown pixels, of a range of 2, below which answers are one
+DIFFERENT = 0.1  # mean absolute difference of unknown pixels, of a range of 2, below which answers are one
 
 
 @dataclass(frozen=True)
