@@ -1,6 +1,7 @@
 """Restoration with a generator as prior: holes, small, noisy and gray pictures."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from tfgantl.editing.plain_restoration import denoised_by_patches, enlarged, fil
 from tfgantl.editing.reconstruction import Reconstruction
 from tfgantl.editing.restoration import Restorer, ranked
 from tfgantl.errors import ConfigError, DataError
-from tfgantl.images import save_png, to_unit
-from tfgantl.pipelines.edit import fill, restore
+from tfgantl.images import save_png, to_uint8, to_unit
+from tfgantl.pipelines.edit import fill, restore, restored
+from tfgantl.pipelines.edit.model import EditedModel
 
 SHORT = ["--steps", "4", "--restarts", "4", "--answers", "2", "--weights", "none"]
 
@@ -216,14 +218,14 @@ def test_a_picture_of_the_generator_with_a_hole_comes_back(make_gan, family):
     space = space_of(make_gan, TINY[family])
     pictures, labels = own_pictures(space)
     observation = WithHole(named_hole("centre", (8, 8)))
-    restorer = Restorer(space, observation, InversionSettings(steps=120, restarts=8), answers=2)
+    restorer = Restorer(space, observation, InversionSettings(steps=150, restarts=4), answers=2)
     answers = restorer(observation.damaged(pictures), labels)
     hole = observation.hole
     assert answers.images.shape == (2, 2, 8, 8, 1)
     np.testing.assert_array_equal(answers.images[:, 0][:, ~hole], pictures[:, ~hole])
     others = space.images(space.sample(2, labels, seed=9), labels)
     error = np.abs(answers.images[:, 0] - pictures)[:, hole].mean()
-    assert error < 0.15 * np.abs(observation.completed(others, pictures) - pictures)[:, hole].mean()
+    assert error < 0.25 * np.abs(observation.completed(others, pictures) - pictures)[:, hole].mean()
     assert answers.spread.shape == (2,) and (answers.spread >= 0).all()
 
 
@@ -302,6 +304,53 @@ def test_restore_gives_images_of_the_size_of_the_model(model, tmp_path, eagerly,
     answer = Image.open(out / "answers" / "a-2.png")
     assert answer.size == (8, 8) and answer.mode == ("L" if channels == 1 else "RGB")
     assert json.loads((out / "edit.json").read_text())["rows"][0]["spread"] >= 0
+
+
+@pytest.mark.parametrize("verb, options", [(fill, []), (restore, ["--factor", "2"]), (restore, ["--task", "denoise"])])
+def test_without_pictures_held_out_ones_are_damaged_and_compared(model, tmp_path, monkeypatch, eagerly, verb, options):
+    originals = to_uint8(smooth(2, side=8))
+    monkeypatch.setattr(EditedModel, "held_out", lambda self, count: (originals[:count], np.array([0, 1])))
+    assert verb.main(["--model", model(), "-o", str(tmp_path / "out"), *options, *SHORT]) == 0
+    table = json.loads((tmp_path / "out" / "edit.json").read_text())
+    baseline = {"": "biharmonic", "2": "bicubic", "denoise": "non-local means"}[options[-1] if options else ""]
+    for row in table["rows"]:
+        assert row["l1 of the nearest answer"] <= row["l1"] and f"psnr of {baseline}" in row
+    if verb is fill:  # what is measured is not what was searched with: the hole is hidden
+        assert table["means"]["l1"] > 0.01
+
+
+def test_a_folder_goes_on_without_what_cannot_be_read(model, tmp_path, eagerly):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    picture_file(folder / "a.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    assert fill.main([str(folder), "--model", model(), "-o", str(tmp_path / "out"), *SHORT]) == 0
+    rows = json.loads((tmp_path / "out" / "edit.json").read_text())["rows"]
+    assert [row["picture"] for row in rows] == ["a", "b"] and "decoded" in rows[1]["error"]
+
+
+def test_an_interrupted_run_goes_on_with_the_answers_it_has(model, tmp_path, monkeypatch, eagerly):
+    originals = tiny_images(3, 8)
+    monkeypatch.setattr(EditedModel, "held_out", lambda self, count: (originals, np.array([0, 1, 2])))
+    monkeypatch.setattr(restored, "AT_A_TIME", 1)
+    arguments = ["--model", model(), *SHORT]
+    assert fill.main([*arguments, "-o", str(tmp_path / "whole")]) == 0
+    calls = []
+
+    def counted(self, *given):
+        calls.append(given)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return search(self, *given)
+
+    search = Restorer.__call__
+    monkeypatch.setattr(Restorer, "__call__", counted)
+    out = tmp_path / "out"
+    assert fill.main([*arguments, "-o", str(out)]) == 7 and not (out / "report.html").exists()
+    assert fill.main(["--resume", str(out)]) == 0 and len(calls) == 3
+    for k in range(3):
+        name = f"answers/held-out-{k + 1}-2.png"
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def refused(capsys, verb, arguments):
