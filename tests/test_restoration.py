@@ -240,8 +240,9 @@ def test_answers_differ_and_agree_with_what_was_observed(make_gan, observation):
         for steps in (60, 0)
     )
     assert (long.spread > 0).all()
-    if isinstance(observation, Noisy):
-        assert (long.found.losses[:, 0] < short.found.losses[:, 0]).all()
+    if isinstance(observation, Noisy):  # below 0, the noise explains what is left, and nothing is fitted any more
+        after, before = long.found.losses[:, 0], short.found.losses[:, 0]
+        assert ((after < before) | (before < 0)).all() and (after > -0.1).all()
     else:  # answers are damaged to what was observed
         again = observation.damaged(long.images[:, 0])
         np.testing.assert_allclose(again, observed, atol=2e-3)
