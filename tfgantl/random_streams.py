@@ -40,9 +40,10 @@ class Stream(Enum):
     ENCODER = (61, 0)  # codes and classes that an encoder is trained on
     TUNING = (67, 0)  # codes around those that a generator is tuned for
     RESTARTS = (53, 0)  # codes that the inversion of a picture begins at
-    ANSWERS = (59, 0)  # codes of the several answers of a restoration
     DIRECTIONS = (71, 0)  # codes whose images directions are found on
     EFFECTS = (73, 0)  # codes whose images show what directions do
+    HOLES = (59, 0)  # pixels that a random hole takes
+    NOISE = (79, 0)  # that pictures are damaged with, to be restored
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
 

@@ -29,6 +29,7 @@ class InversionSettings:
         restarts: Starts of each picture, a power of 2. Half of them are given up after equal shares of the steps.
         rate: Learning rate at the start of each round, in standard deviations of a code; it falls by a cosine over all.
         seed: Of the random starts.
+        kept: Starts that are never given up, a power of 2; `Inverter.finalists` gives the codes of all of them.
 
     Raises:
         ConfigError: If a setting is not what is allowed.
@@ -38,17 +39,20 @@ class InversionSettings:
     restarts: int = 4
     rate: float = 0.1
     seed: int = 0
+    kept: int = 1
 
     def __post_init__(self) -> None:
         if self.restarts < 1 or self.restarts & (self.restarts - 1):
             raise ConfigError(f"`restarts` must be a power of 2, at least 1. Received: {self.restarts}")
+        if not 1 <= self.kept <= self.restarts or self.kept & (self.kept - 1):
+            raise ConfigError(f"`kept` must be a power of 2 from 1 to {self.restarts}. Received: {self.kept}")
         if self.steps < 0:
             raise ConfigError(f"`steps` must be at least 0. Received: {self.steps}")
 
     @property
     def rounds(self) -> list[tuple[int, int]]:
         """Starts and steps of each round: twice the steps for half of the starts."""
-        count = self.restarts.bit_length()
+        count = (self.restarts // self.kept).bit_length()
         shares = [2**i / (2**count - 1) for i in range(count)]
         ends = [round(self.steps * sum(shares[: i + 1])) for i in range(count)]
         return [(self.restarts >> i, end - begin) for i, (begin, end) in enumerate(zip([0, *ends], ends, strict=False))]
@@ -124,6 +128,29 @@ class Inverter:
         Returns:
             The best code of each picture.
         """
+        found = self.finalists(pictures, labels, weights, on_step)
+        best = np.arange(len(pictures)), np.where(np.isnan(found.losses), np.inf, found.losses).argmin(1)
+        labels = None if found.labels is None else found.labels[best]
+        return Inversion(found.u[best], found.codes[best], labels, found.losses[best])
+
+    def finalists(
+        self,
+        pictures: np.ndarray,
+        labels: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        on_step: Callable[[int], None] | None = None,
+    ) -> Inversion:
+        """The same with all codes that were followed to the end, in the order of no merit.
+
+        Args:
+            pictures: As for a call, like all others.
+            labels: Classes, if they are known.
+            weights: Of pixels.
+            on_step: Called after each step.
+
+        Returns:
+            Arrays with a second axis: (n, kept, …).
+        """
         starts, classes = self.starts(pictures, labels, weights)
         losses = np.zeros(starts.shape[:2])
         taken, total = 0, max(1, self.settings.steps)
@@ -133,13 +160,11 @@ class Inverter:
             starts, classes = starts[rows, order], classes[rows, order]
             starts, losses = self._optimised(pictures, starts, classes, weights, steps, taken / total, on_step)
             taken += steps
-        best = losses.argmin(1)
-        rows = np.arange(len(pictures))
-        u, losses = starts[rows, best], losses[rows, best]
+        codes = self.space.from_whitened(tf.constant(starts.reshape(-1, *self.space.shape)))
         return Inversion(
-            u=u,
-            codes=np.asarray(self.space.from_whitened(tf.constant(u))),
-            labels=None if self.space.num_classes is None else classes[rows, best],
+            u=starts,
+            codes=np.asarray(codes).reshape(starts.shape),
+            labels=None if self.space.num_classes is None else classes,
             losses=np.where(np.isfinite(losses), losses, np.nan),
         )
 

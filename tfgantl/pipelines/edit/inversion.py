@@ -54,7 +54,7 @@ def invert_pictures(
     settings = InversionSettings(config.steps, config.restarts, config.rate, config.seed)
     inverter = Inverter(space, reconstruction, settings, encoder)
     images, labels, path = to_unit(pictures.images), pictures.labels, run.path / CODES
-    parts = [_found(path, space)] if path.is_file() else []
+    parts = [found_before(path, space)] if path.is_file() else []
     first = sum(len(part.losses) for part in parts)
     if first:
         log(f"going on after {first} pictures")
@@ -120,6 +120,7 @@ def read_codes(path: Path, space: LatentSpace) -> tuple[np.ndarray, np.ndarray |
     return codes, labels, names
 
 
-def _found(path: Path, space: LatentSpace) -> Inversion:
+def found_before(path: Path, space: LatentSpace) -> Inversion:
+    """What an interrupted run has saved."""
     codes, labels, _ = read_codes(path, space)
     return Inversion(space.whitened(codes).astype(np.float32), codes, labels, read_npz(path)["losses"])

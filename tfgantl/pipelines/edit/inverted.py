@@ -147,7 +147,7 @@ def rows_of(
         if np.isnan(found.inversion.losses[i]):
             rows.append({**row, "error": "no start had a finite loss"})
             continue
-        rows.append({**row, **{key: _number(values[i]) for key, values in columns.items()}})
+        rows.append({**row, **{key: number(values[i]) for key, values in columns.items()}})
     return rows
 
 
@@ -162,5 +162,6 @@ def classifier_for(model: "EditedModel") -> Extractor | None:
     return extractor if suits else None
 
 
-def _number(value: Any) -> float | bool:
+def number(value: Any) -> float | bool:
+    """A value of an array as JSON has it, in five digits behind the point."""
     return bool(value) if isinstance(value, bool | np.bool_) else round(float(value), 5)

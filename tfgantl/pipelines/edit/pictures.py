@@ -14,7 +14,7 @@ from tfgantl.style.pictures import MAX_PIXELS, find_contents
 if TYPE_CHECKING:
     from tfgantl.pipelines.edit.mix import MixConfig
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.settings import InversionConfig
+    from tfgantl.pipelines.edit.settings import SearchConfig
 
 
 class Pictures(NamedTuple):
@@ -38,13 +38,16 @@ class Pictures(NamedTuple):
         return hashlib.sha256(self.images.tobytes()).hexdigest()[:16]
 
 
-def read_pictures(config: "InversionConfig", model: "EditedModel", count: int) -> Pictures:
+def read_pictures(
+    config: "SearchConfig", model: "EditedModel", count: int, shape: tuple[int, int] | None = None
+) -> Pictures:
     """Reads the pictures of a configuration; in a folder, those that cannot be used are left out, and said.
 
     Args:
         config: Names them.
         model: Has the size that they get.
         count: How many held-out pictures are taken where none are named.
+        shape: Side and channels that named pictures get, if not those of the images of the model.
 
     Raises:
         ConfigError: If the class is not one of the model.
@@ -56,7 +59,7 @@ def read_pictures(config: "InversionConfig", model: "EditedModel", count: int) -
         names = [f"held-out-{i + 1}" for i in range(len(images))]
         return Pictures(names, images, labels if label is None else np.full(len(images), label), {})
     paths = find_contents(config.pictures)
-    side, channels = model.space.image_shape[1:]
+    side, channels = shape or model.space.image_shape[1:]
     read = {path.stem: decode_picture(path, side, channels, MAX_PIXELS, crop=config.crop) for path in paths}
     refused = {name: reason for name, reason in read.items() if isinstance(reason, str)}
     for name, reason in refused.items():

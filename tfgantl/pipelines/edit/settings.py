@@ -47,8 +47,8 @@ class EditConfig(RunConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InversionConfig(EditConfig):
-    """Settings of verbs that begin with pictures.
+class SearchConfig(EditConfig):
+    """Settings of verbs that search codes for pictures.
 
     Args:
         pictures: Picture or folder; some held-out pictures of the target of the model if not given.
@@ -57,7 +57,6 @@ class InversionConfig(EditConfig):
         steps: Steps of optimising each code.
         restarts: Starts of each picture, a power of 2; the weaker half is given up again and again.
         rate: Learning rate of the first steps.
-        encoder_steps: Training steps of the encoder, which is trained once for a model; 0 for none.
     """
 
     pictures: str | None = None
@@ -66,11 +65,46 @@ class InversionConfig(EditConfig):
     steps: int = 120
     restarts: int = 4
     rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self, 0, "steps")
+        check_above(self, 0, "rate")
+        if self.restarts < 1 or self.restarts & (self.restarts - 1):
+            raise ConfigError(f"`restarts` must be a power of 2, at least 1. Received: {self.restarts}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InversionConfig(SearchConfig):
+    """Settings of verbs that begin with whole pictures.
+
+    Args:
+        encoder_steps: Training steps of the encoder, which is trained once for a model; 0 for none.
+    """
+
     encoder_steps: int = 400
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self, 0, "steps", "encoder_steps")
-        check_above(self, 0, "rate")
-        if self.restarts < 1 or self.restarts & (self.restarts - 1):
-            raise ConfigError(f"`restarts` must be a power of 2, at least 1. Received: {self.restarts}")
+        check_at_least(self, 0, "encoder_steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorationConfig(SearchConfig):
+    """Settings of verbs that restore damaged pictures.
+
+    Args:
+        answers: Images for each picture.
+        restarts: Starts of each picture, a power of 2, and at least as many as answers.
+        count: Held-out pictures that are damaged and restored, where none are named.
+    """
+
+    answers: int = 4
+    restarts: int = 16
+    count: int = SHOWN
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self, 1, "count")
+        if not 1 <= self.answers <= self.restarts:
+            raise ConfigError(f"`answers` must be from 1 to `restarts`, {self.restarts}. Received: {self.answers}")
