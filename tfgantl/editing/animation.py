@@ -32,6 +32,11 @@ def write_animation(path: Path, frames: np.ndarray, per_second: int = 15, scale:
         raise ConfigError(f"an animation must be one of {', '.join(FORMATS)}. Received: {path.name}")
 
 
+def there_and_back(frames: np.ndarray) -> np.ndarray:
+    """Frames (n, …) forward, then backward, so that the animation has no jump."""
+    return np.concatenate([frames, frames[-2:0:-1]])
+
+
 def _write_mp4(path: Path, frames: np.ndarray, per_second: int) -> None:
     try:
         import imageio_ffmpeg

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfgantl.editing.latent_space import LatentSpace
@@ -173,6 +174,19 @@ def read_directions(path: str | Path, space: LatentSpace) -> Directions:
             for entry, one, other in zip(entries, vectors, plain, strict=True)
         ]
     return Directions(own, where, tuple(found))
+
+
+def directions_of_file(path: str | Path, generator: keras.Model) -> Directions:
+    """Reads directions of a generator, in whichever of its spaces they are.
+
+    Raises:
+        ArtifactError: If the file is missing or damaged, or has directions of another model.
+        ConfigError: If the generator has no such space.
+    """
+    arrays = read_npz(Path(path))
+    with intact(f"{path}: must hold directions as `tfgantl edit find` writes them"):
+        space = str(json.loads(arrays["about"].astype(np.uint8).tobytes())["space"])
+    return read_directions(path, LatentSpace(generator, space))
 
 
 def moved(space: LatentSpace, codes: np.ndarray, direction: Direction | np.ndarray, strength: Any) -> np.ndarray:

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl import random_streams
-from tfgantl.editing.names import SpaceName
 from tfgantl.errors import ConfigError
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
@@ -48,7 +47,7 @@ class LatentSpace:
         (whitening)
     """
 
-    def __init__(self, generator: keras.Model, name: SpaceName = "auto") -> None:
+    def __init__(self, generator: keras.Model, name: str = "auto") -> None:
         structure = structure_of(generator)
         styles: Any = structure.styles
         known = ("z",) if structure.styles is None else ("z", "w", "w+")

@@ -53,7 +53,7 @@ def tuned_around(
     """
     copy = fresh_copy(space.generator)
     assign_weights(copy, space.generator.get_weights())
-    tuned = LatentSpace(copy, space.name)  # type: ignore[arg-type]  # a name that this generator has
+    tuned = LatentSpace(copy, space.name)
     structure = structure_of(copy)
     mapping = [variable for layer in structure.latent_mapping for variable in layer.variables]
     fixed = {id(variable) for variable in (*mapping, *structure.label_tables)}

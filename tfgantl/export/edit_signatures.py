@@ -33,7 +33,7 @@ def editing_signatures(
     Raises:
         ArtifactError: If the directions are those of another model.
     """
-    space = LatentSpace(generator, directions.space)  # type: ignore[arg-type]  # checked with the hash
+    space = LatentSpace(generator, directions.space)
     if directions.generator != space.generator_hash:
         raise ArtifactError(
             f"directions must be of the model {space.generator_hash}. Received: those of {directions.generator}"
@@ -66,15 +66,15 @@ def editing_signatures(
     def edit(latents: tf.Tensor, direction: tf.Tensor, strength: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         chosen = tf.cast(direction[:, None] == names[None], tf.float32)
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.reduce_sum(chosen, 1) == 1.0), [allowed])]):
-            latents, *labels = checked(latents, *labels)
-        return pictures(space.codes_of(latents, *labels), chosen * strength[:, None], *labels)
+            latents, *own = checked(latents, *labels)
+        return pictures(space.codes_of(latents, *own), chosen * strength[:, None], *own)
 
     strengths = tf.TensorSpec([None, len(directions)], tf.float32, name="strengths")
 
     @tf.function(input_signature=[codes, strengths, *of_codes])
     def edit_codes(codes: tf.Tensor, strengths: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        codes, *labels = checked(codes, *labels)
-        return pictures(codes, strengths, *labels)
+        codes, *own = checked(codes, *labels)
+        return pictures(codes, strengths, *own)
 
     found = {**generator_signatures(generator), "edit": edit, "edit_codes": edit_codes}
     if space.name != "z":

@@ -1,7 +1,7 @@
 """Results of finished trainings in a run directory, so that an interrupted comparison can be resumed."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def save_result(run: RunDirectory, number: int, result: TrialResult) -> None:
 
 def _identity(trial: Trial) -> dict[str, Any]:
     """What tells a trial from others. Older runs have not kept the options of its method."""
-    return {"row": trial.row, "seed": trial.seed, "labels": trial.labels, "method": to_yaml(trial.method)}
+    return {"row": trial.row, "seed": trial.seed, "labels": trial.labels, "method": to_yaml(cast(Any, trial.method))}
 
 
 def load_result(run: RunDirectory, number: int, trial: Trial) -> TrialResult | None:

@@ -12,8 +12,9 @@ from tfgantl.editing.observations import Observation
 from tfgantl.editing.reconstruction import Reconstruction, reconstruction_for
 from tfgantl.editing.restoration import Restoration, Restorer
 from tfgantl.editing.walks import between
-from tfgantl.errors import DataError
+from tfgantl.errors import ArtifactError, DataError
 from tfgantl.images import to_uint8, to_unit
+from tfgantl.pipelines.edit.directions import kept_directions
 from tfgantl.pipelines.edit.invert import InvertConfig
 from tfgantl.pipelines.edit.model import EditedModel
 
@@ -92,7 +93,12 @@ class Editor:
         Raises:
             ArtifactError: If there are none, or they are those of another model.
         """
-        return self._model.directions()
+        kept = kept_directions(self._model)
+        if kept is None:
+            raise ArtifactError(
+                f"the model must have directions: tfgantl edit find --model {self._model.handle}. Received: none"
+            )
+        return kept
 
     def move(self, codes: np.ndarray, direction: str, by: float | np.ndarray) -> np.ndarray:
         """Codes that are moved along a direction, by a number of standard deviations of codes, or numbers (n,)."""

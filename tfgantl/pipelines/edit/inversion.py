@@ -53,7 +53,8 @@ def invert_pictures(
     """
     settings = InversionSettings(config.steps, config.restarts, config.rate, config.seed)
     inverter = Inverter(space, reconstruction, settings, encoder)
-    images, labels, path = to_unit(pictures.images), pictures.labels, run.path / CODES
+    images, path = to_unit(pictures.images), run.path / CODES
+    labels = pictures.labels if config.label is not None else None  # those of held-out pictures are for the table alone
     parts = [found_before(path, space)] if path.is_file() else []
     first = sum(len(part.losses) for part in parts)
     if first:

@@ -57,7 +57,7 @@ class Inverted:
         )  # fmt: skip
         with run.replacing("generator.keras") as temporary:
             generator.save(temporary)
-        space = LatentSpace(generator, self.space.name)  # type: ignore[arg-type]  # a name that it has
+        space = LatentSpace(generator, self.space.name)
         save_codes(run, self.inversion, space, self.names)
         return replace(self, space=space, images=space.images(self.inversion.codes, labels))
 

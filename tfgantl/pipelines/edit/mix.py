@@ -77,7 +77,7 @@ def _finished(session: Session, run: Any, model: "EditedModel", found: "Inverted
     """Makes, measures and writes what lies between both pictures."""
     import numpy as np
 
-    from tfgantl.editing.animation import write_animation
+    from tfgantl.editing.animation import there_and_back, write_animation
     from tfgantl.editing.walks import crossed, smoothness
     from tfgantl.images import to_uint8
     from tfgantl.metrics.perceptual import perceptual_distance
@@ -109,7 +109,7 @@ def _finished(session: Session, run: Any, model: "EditedModel", found: "Inverted
     ]  # fmt: skip
     name = f"mix.{config.format}"
     with run.replacing(name) as temporary:
-        write_animation(temporary, to_uint8(np.concatenate([images, images[::-1]])), scale=scale_for(images))
+        write_animation(temporary, there_and_back(to_uint8(images)), scale=scale_for(images))
     strip = [to_uint8(image)[None] for image in (found.pictures[0], *images, found.pictures[1])]
     return finish(
         session, run, model, rows, sheet_of(strip),

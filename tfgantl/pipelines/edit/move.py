@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.pipelines.edit.arguments import named
-from tfgantl.pipelines.edit.settings import InversionConfig
+from tfgantl.pipelines.edit.settings import AnimationFormat, InversionConfig
 from tfgantl.pipelines.results import Result
 from tfgantl.pipelines.session import Session
 
@@ -38,12 +38,14 @@ class MoveConfig(InversionConfig):
         direction: Names of directions that `edit find` has kept, between commas; those of attributes if not given. If
             none are kept, they are found first.
         by: Strength, in standard deviations of codes; the natural range of each direction if not given.
+        format: Of the animations, gif or mp4.
         list: Only print the directions of the model, with what they do; writes nothing.
         count: Held-out pictures, where none are named.
     """
 
     direction: str | None = None
     by: float | None = None
+    format: AnimationFormat = "gif"
     list: bool = False
     count: int = SHOWN
 
@@ -143,8 +145,8 @@ def _report(
 ) -> "EditResult":  # fmt: skip
     import numpy as np
 
+    from tfgantl.editing.animation import there_and_back, write_animation
     from tfgantl.images import to_uint8
-    from tfgantl.pipelines.edit.animation import encode_gif, there_and_back
     from tfgantl.pipelines.edit.directions import COLUMNS, strip
     from tfgantl.pipelines.edit.results import finish, mean_of, scale_for, sheet_of
 
@@ -164,9 +166,12 @@ def _report(
         smooth = strip(found.space, direction, codes, labels, _strengths(config, direction, FRAMES))
         frames.append(there_and_back(np.stack(smooth)))
         rows += _rows(model, direction, names, codes, labels, _strengths(config, direction, COLUMNS))
-    animations = {f"{name}.gif": np.concatenate([part[:, i] for part in frames]) for i, name in enumerate(names)}
+    animations = {
+        f"{name}.{config.format}": np.concatenate([part[:, i] for part in frames]) for i, name in enumerate(names)
+    }
     for file, animation in animations.items():
-        run.write(file, encode_gif(animation, scale_for(animation)))
+        with run.replacing(file) as temporary:
+            write_animation(temporary, animation, scale=scale_for(animation))
     # One picture after the other, in all directions.
     columns = [np.stack(parts, axis=1).reshape(-1, *parts[0].shape[1:]) for parts in zip(*sheets, strict=True)]
     told = ", ".join(direction.name for direction in chosen)

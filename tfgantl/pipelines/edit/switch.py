@@ -82,7 +82,7 @@ def _finished(
     """Measures and writes what became of the pictures."""
     import numpy as np
 
-    from tfgantl.editing.animation import write_animation
+    from tfgantl.editing.animation import there_and_back, write_animation
     from tfgantl.editing.class_switch import change
     from tfgantl.images import to_uint8
     from tfgantl.pipelines.edit.inverted import classifier_for
@@ -108,7 +108,7 @@ def _finished(
         sheets = [to_uint8(np.concatenate(list(switching(codes, labels, classes[0], s)), axis=1)) for s in shares]
         name = f"switch.{config.format}"
         with run.replacing(name) as temporary:
-            write_animation(temporary, np.stack([*sheets, *sheets[::-1]]), scale=scale_for(found.images))
+            write_animation(temporary, there_and_back(np.stack(sheets)), scale=scale_for(found.images))
         files.append(name)
     rows += [{"picture": name, "error": reason} for name, reason in refused.items()]
     columns = [to_uint8(images) for images in (found.pictures, found.images, *switched.values())]
