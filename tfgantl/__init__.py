@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from tfgantl.data import Arrays, Folder, HandwrittenDigits, RenderedDigits, Tfds
     from tfgantl.gan import GAN
     from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
+    from tfgantl.pipelines.edit.editor import Editor
 
 __version__ = "0.2.0"
 
 __all__ = [
-    "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits", "StyleGAN2",
+    "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits", "StyleGAN2",
     "Tfds", "__version__", "adapt", "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognition",
     "recognize", "stylize", "transfer",
 ]  # fmt: skip
@@ -33,8 +34,10 @@ _MODULES = {
     ),
     "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),
     "tfgantl.gan": ("GAN",),
+    "tfgantl.pipelines.edit.editor": ("Editor",),
     "tfgantl.models": ("DCGAN", "MLP", "SNGAN", "FastGAN", "StyleGAN2"),
 }  # fmt: skip
+_NEED_TENSORFLOW = ("Editor", "GAN")
 _PACKAGES = ("recognition", "transfer")
 
 keras_objects.register()
@@ -45,7 +48,7 @@ def __getattr__(name: str) -> object:
         return import_module(f"tfgantl.{name}")
     for module, names in _MODULES.items():
         if name in names:
-            if module == "tfgantl.gan":  # the only one that needs TensorFlow
+            if name in _NEED_TENSORFLOW:
                 import_module("tfgantl.api").start_tensorflow()
             value = globals()[name] = getattr(import_module(module), name)
             return value
