@@ -103,6 +103,7 @@ def test_commands_are_understood(line, monkeypatch, workplace, capsys):
 # --- run --------------------------------------------------------------------------------------------------------------
 
 GAN = "--steps 3 --validate_every 2 --samples 20 --classifier_steps 2 --batch_size 8"
+SEARCH = "--steps 1 --restarts 1 --weights none"
 CLASSIFIER = "--steps 2 --validate_every 2 --labels [0] --seeds 1 --batch_size 8 --backbone dense"
 # What is added to a command of a verb, so that it takes seconds. Everything else is as on the page.
 SHORTER = {
@@ -121,6 +122,15 @@ SHORTER = {
     "recognize --method": CLASSIFIER,
     "recognize --rank": CLASSIFIER,
     "recognize --config": f"{CLASSIFIER} --method MCD",
+    "edit invert": f"{SEARCH} --encoder_steps 1",
+    "edit switch": f"{SEARCH} --encoder_steps 1 --frames 2",
+    "edit mix": f"{SEARCH} --encoder_steps 1 --frames 2",
+    "edit walk": "--frames 4",
+    "edit find": "--samples 200 --count 10",
+    "edit move": f"{SEARCH} --encoder_steps 1",
+    "edit fill": f"{SEARCH} --answers 1",
+    "edit restore": f"{SEARCH} --answers 1",
+    "edit --list": "",
     "stylize": "--steps 1 --size 32",
     "stylize train": "--steps 1 --size 32 --width 2 --blocks 1 --batch_size 2",
     "stylize apply": "--size 32",
@@ -138,6 +148,7 @@ PARTS = {
     "adapt": ("pretrain", "adapt", "extractor", "export"),
     "recognize": ("recognize",),
     "stylize": ("stylize",),
+    "edit": ("edit",),
 }
 
 

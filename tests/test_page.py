@@ -6,15 +6,20 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 import uvicorn
-from conftest import TINY_DCGAN, tiny_images
+from conftest import TINY_DCGAN, TINY_STYLEGAN2, tiny_images
 from PIL import Image
 from selenium import webdriver
 
+from tfgantl.editing.directions import Direction, Directions
+from tfgantl.editing.encoder import build_encoder
+from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.export.edit_signatures import editing_signatures
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png, to_unit
@@ -140,3 +145,34 @@ def test_a_person_asks_what_is_in_pictures(tiny_extractor, browser, tmp_path):
         (tmp_path / "text.png").write_text("no picture")
         files.send_keys(str(tmp_path / "text.png"))
         until(lambda: "must be a PNG or JPEG" in browser.find_element("css selector", "#trouble").text)
+
+
+@pytest.mark.parametrize("networks", [TINY_DCGAN, TINY_STYLEGAN2], ids=["z", "w+"])
+def test_a_person_edits(networks, browser, tmp_path):
+    keras.utils.set_random_seed(0)
+    generator = networks.build(8, 1, 3)[0]
+    space = LatentSpace(generator)
+    vectors = np.random.default_rng(0).normal(size=(2, *space.shape)).astype("f4")
+    found = [Direction(name, "pca", v, v, 1.0) for name, v in zip(("thicker", "wider"), vectors, strict=True)]
+    directions = Directions(space.generator_hash, space.name, tuple(found))
+    signatures = partial(editing_signatures, directions=directions, encoder=build_encoder(space))
+    facts = {"directions": {"thicker": [-2.0, 2.0], "wider": [-1.0, 3.0]}}
+    (tmp_path / "photo.png").write_bytes(encode_png(tiny_images(1)[0]))
+    with served(generator, tmp_path / "tiny", signatures=signatures, facts=facts) as url:
+        browser.get(url)
+
+        def edited():
+            return browser.execute_script("return document.querySelector('#edited img').src")
+
+        first = until(edited)
+        assert [label.text for label in browser.find_elements("css selector", "#sliders label")] == ["thicker", "wider"]
+        move = (
+            "const s = document.querySelectorAll('#sliders input')[1]; s.value = 3; s.dispatchEvent(new Event('input'))"
+        )
+        browser.execute_script(f"{second}.value = 3; {second}.dispatchEvent(new Event('input'))")
+        until(lambda: edited() != first)
+        browser.find_element("css selector", "#reset").click()
+        until(lambda: edited() == first)
+        browser.find_element("css selector", "#photo").send_keys(str(tmp_path / "photo.png"))
+        until(lambda: edited() != first)
+        assert not browser.find_element("css selector", "#trouble").text

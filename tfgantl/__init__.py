@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
-    "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits", "StyleGAN2",
-    "Tfds", "__version__", "adapt", "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognition",
-    "recognize", "stylize", "transfer",
+    "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits",
+    "StyleGAN2", "Tfds", "__version__", "adapt", "evaluate", "load_generator", "load_source", "pretrain", "publish",
+    "recognition", "recognize", "stylize", "transfer",
 ]  # fmt: skip
 
 _MODULES = {
