@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
-from conftest import interrupted_at, tiny_images
+from conftest import TINY_DCGAN, interrupted_at, tiny_images
 from modules import arbitrary_style_module
 from PIL import Image
 
 from tfgantl import cli
+from tfgantl.editing import learnt_attributes
 from tfgantl.metrics import transferability
 from tfgantl.models.classifier import small_cnn
 from tfgantl.network_pair import NetworkPair
@@ -190,6 +192,17 @@ def given(request, workplace, monkeypatch, cached):
         monkeypatch.setattr(NetworkPair.recalibrate_batch_norm, "__defaults__", (2, 16))
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
+    if part == "edit":
+        for folder in ("runs/faces/1", "faces"):
+            (workplace / folder).mkdir(parents=True)
+            TINY_DCGAN.build(8, 3, None)[0].save(workplace / folder / "generator.keras")
+        small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
+        for name, side in {"photo": 40, "a": 40, "b": 40, "small": 7, "noisy": 28, "gray": 30, "mask": 28}.items():
+            Image.fromarray(tiny_images(1, side, 1, seed=side)[0, ..., 0]).save(workplace / f"{name}.png")
+        Image.fromarray(np.pad(np.full((9, 9), 255, np.uint8), 10)[:28, :28]).save(workplace / "mask.png")
+        rows = [f"my_pictures/{i}.png,{i}" for i in range(60)]
+        (workplace / "pictures.csv").write_text("\n".join(["picture,age", *rows]))
+        monkeypatch.setattr(learnt_attributes.table_attribute, "__defaults__", (0, 2))
     if part in ("adapt", "stylize"):
         request.getfixturevalue("narrow")
     if part == "stylize":

@@ -166,9 +166,7 @@ def test_a_person_edits(networks, browser, tmp_path):
 
         first = until(edited)
         assert [label.text for label in browser.find_elements("css selector", "#sliders label")] == ["thicker", "wider"]
-        move = (
-            "const s = document.querySelectorAll('#sliders input')[1]; s.value = 3; s.dispatchEvent(new Event('input'))"
-        )
+        second = "document.querySelectorAll('#sliders input')[1]"
         browser.execute_script(f"{second}.value = 3; {second}.dispatchEvent(new Event('input'))")
         until(lambda: edited() != first)
         browser.find_element("css selector", "#reset").click()
