@@ -171,6 +171,48 @@ def test_mistakes_are_one_line_with_exit_code_2(name, capsys):
     assert re.search(message, printed), printed
 
 
+KINDS = ["!!bool maybe", "!!int ''", "!!float ''", "!!timestamp '2001-99-99'"]
+
+
+@pytest.mark.parametrize("value", KINDS)
+def test_values_that_are_not_of_their_kind_are_told(value, tmp_path, capsys):
+    (tmp_path / "recipe.yaml").write_text(f"steps: {value}\n")
+    with pytest.raises(SystemExit) as stop:
+        parse("adapt", "--config", str(tmp_path / "recipe.yaml"))
+    assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+METHODS = ["{class_path: SHOT", "SHOT:repeats=[", "{}"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_that_are_cut_off_are_told(method, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse("recognize", "--method", method)
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert stop.value.code == 2 and len(errors) == 1
+
+
+def test_options_that_are_none_are_told(tmp_path, capsys):
+    (tmp_path / "recipe.yaml").write_text("method: [finetune, {class_path: SHOT, init_args: [1]}]\n")
+    with pytest.raises(SystemExit) as stop:
+        parse("recognize", "--config", str(tmp_path / "recipe.yaml"))
+    assert stop.value.code == 2 and "Traceback" not in capsys.readouterr().err
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize("option", ["--config", "--source"])
+def test_names_too_long_for_a_file_are_names_all_the_same(option, capsys):
+    with pytest.raises(SystemExit) as stop:
+        adapt.main([option, f"{{name: {LONG}}}" if option == "--config" else LONG, "--target", "Folder",
+                    "--target.path", LONG])  # fmt: skip
+        sys.exit(3)  # returned in place of raised
+    told = capsys.readouterr().err
+    assert stop.value.code in (2, 3) and told.count("\n") == 1 and "Traceback" not in told
+
+
 def test_additive_methods_survive_the_written_configuration(tmp_path):
     options = ["--optimization.augment", "ada", "--optimization.lecam", "auto", "--optimization.label_ramp", "[10,20]"]
     config = parse("adapt", *options, "--patience", "3")

@@ -12,14 +12,17 @@ from tfgantl.errors import ConfigError, DataError, DivergedError
 from tfgantl.images import to_unit
 from tfgantl.method_tables import paper, summary
 from tfgantl.models.backbones import convolutional_features, dense_features, linear_head
-from tfgantl.recognition import METHODS, SHOT, AdaBN, DeepCORAL, GANImages, Recognizer, SourceOnly
+from tfgantl.recognition import DANN, METHODS, SHOT, AdaBN, DeepCORAL, GANImages, Recognizer, SourceOnly
+from tfgantl.recognition.comparison import Trial, TrialResult
 from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.domains import Domains, shots
 from tfgantl.recognition.methods.coupled import split_features
 from tfgantl.recognition.registry import by_label, row_label
+from tfgantl.recognition.results import load_result, save_result
 from tfgantl.recognition.selection import information, soft_neighbourhood_density
 from tfgantl.recognition.task import Task
 from tfgantl.recognition.trainer import Trainer, streams
+from tfgantl.training.run_directory import RunDirectory
 
 # What would take long is made short; everything else is as users have it.
 SHORT = {
@@ -356,3 +359,17 @@ def test_a_target_without_labels_gets_a_classifier_and_no_verdict(tmp_path, monk
 def test_dense_backbone_moves_between_domains():
     fitted = trainer(features=lambda size, channels: dense_features(size, channels, 8)).fit(made("FineTuneClassifier"))
     assert fitted.model.features.get_layer("block1_dense").trainable is False
+
+
+def test_a_finished_trial_is_that_of_its_recipe(tiny_extractor, tmp_path, capsys):
+    trial = Trial("SHOT", SHOT(), 0, 1)
+    result = TrialResult(trial, np.arange(3), 0.5, 1.0, tiny_extractor.classifier)
+    with RunDirectory(tmp_path / "run") as run:
+        save_result(run, 0, result)
+        assert load_result(run, 0, trial).score == 0.5
+        for other in (
+            Trial("DANN", DANN(), 0, 1), Trial("SHOT", SHOT(), 0, 2), Trial("SHOT", SHOT(), 1, 1),
+            Trial("SHOT", SHOT(consistency=0.5), 0, 1),
+        ):  # fmt: skip
+            assert load_result(run, 0, other) is None
+            assert "holds another trial, SHOT, and is trained anew" in capsys.readouterr().err

@@ -361,3 +361,14 @@ def test_bit_flips_in_an_archive_are_noticed(tmp_path, save):
     path.write_bytes(bytes(data))
     with pytest.raises(DataError, match="must be an intact .npz archive"):
         Arrays(str(path)).load("train")
+
+
+def test_a_picture_that_is_left_out_does_not_decide_what_white_is(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(30):
+        Image.fromarray(rng.integers(0, 4096, (12, 12)).astype(np.uint16)).save(tmp_path / f"{i}.png")
+    before = Folder(str(tmp_path), 8, 1, on_bad="skip").load("train").take()[0]
+    Image.fromarray(np.full((12, 12), 65535, np.uint16)).save(tmp_path / "blown.png")
+    examples = Folder(str(tmp_path), 8, 1, on_bad="skip").load("train")
+    assert any("blown.png" in note for note in examples.notes)
+    np.testing.assert_array_equal(examples.take()[0], before)
