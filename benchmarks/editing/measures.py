@@ -137,7 +137,7 @@ def directions(config: EditingBenchmarkConfig, seed: int) -> dict:
         if effect is not None:
             results[one.name] = {
                 "monotone": effect.monotone, "class stays": effect.class_stays, "low": effect.low, "high": effect.high,
-                "side effect": effect.side_effect(one.name), "before": effect.side_effect(one.name, before=True),
+                "side effect": found.side_effect(one.name), "before": found.side_effect(one.name, before=True),
             }  # fmt: skip
     return results
 
