@@ -145,14 +145,14 @@ def directions(config: EditingBenchmarkConfig, seed: int) -> dict:
 def restoration(config: EditingBenchmarkConfig, seed: int) -> dict:
     """Errors and class agreement of what the generator makes of damaged digits, beside what needs no generator."""
     import numpy as np
-    from tfgantl.editing.holes import named_hole
-    from tfgantl.editing.observations import Noisy, Observation, Reduced, WithHole
-    from tfgantl.editing.restoration import Restorer
-    from tfgantl.pipelines.edit.fill import FillConfig
 
     from tfgantl.editing import plain_restoration as plain
+    from tfgantl.editing.holes import named_hole
     from tfgantl.editing.inversion import InversionSettings
+    from tfgantl.editing.observations import Noisy, Observation, Reduced, WithHole
+    from tfgantl.editing.restoration import Restorer
     from tfgantl.images import to_uint8
+    from tfgantl.pipelines.edit.fill import FillConfig
 
     model, defaults = adapted(config, "FineTune", seed), FillConfig()
     pictures, labels, classifier = held_out(model, config)
@@ -205,10 +205,10 @@ def telea(observed: "np.ndarray", hole: "np.ndarray") -> "np.ndarray":
 def carried(config: EditingBenchmarkConfig, method: str, seed: int) -> dict:
     """Whether directions of the source do the same on a model that a method has made of it, and the other way."""
     import numpy as np
+
     from tfgantl.editing.carrying_over import carries_over
     from tfgantl.pipelines.edit.directions import found_by_attributes, measured_for
     from tfgantl.pipelines.edit.find import FindConfig
-
     from tfgantl.pipelines.edit.model import EditedModel
 
     source, model = EditedModel(FindConfig(model=SOURCE, seed=seed)), adapted(config, method, seed)
