@@ -112,3 +112,13 @@ def test_an_editor_does_the_same_with_arrays(edited):
     assert editor.mix(codes[0], codes[1], [0, 1]).shape == (2, *space.shape)
     with pytest.raises(DataError, match=r"`pictures` must be uint8 \(n, 8, 8, 1\). Received: float32"):
         editor.invert(pictures.astype("f4"))
+
+
+def test_an_encoder_of_another_form_is_refused(edited, capsys):
+    *_, run = edited
+    path = next((run / "editing").glob("encoder-*.keras"))
+    kept = path.read_bytes()
+    keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]).save(path)
+    assert export(["--model", str(run), "--export_dir", str(run.parent / "other")]) == 4
+    assert "must be an encoder of this model" in capsys.readouterr().err
+    path.write_bytes(kept)

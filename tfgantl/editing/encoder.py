@@ -115,6 +115,14 @@ def train_encoder(
     return encoder
 
 
+def suits(encoder: keras.Model, space: LatentSpace) -> bool:
+    """Whether a network takes images and gives codes and classes as an encoder of a space does."""
+    wanted = build_encoder(space)
+    return [x.shape for x in (*encoder.inputs, *encoder.outputs)] == [
+        x.shape for x in (*wanted.inputs, *wanted.outputs)
+    ]
+
+
 def encode(encoder: keras.Model, space: LatentSpace, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Coordinates and classes of pictures.
 

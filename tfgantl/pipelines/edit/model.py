@@ -9,7 +9,7 @@ import numpy as np
 
 from tfgantl.arguments import read_recipe
 from tfgantl.data import HandwrittenDigits, Source
-from tfgantl.editing.encoder import train_encoder
+from tfgantl.editing.encoder import suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory
@@ -87,7 +87,9 @@ class EditedModel:
         path = self.directory / f"encoder-{self.space.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.keras"
         if path.is_file():
             with suppress(TfgantlError):  # damaged; it is trained anew
-                return load_network(path)
+                found = load_network(path)
+                if suits(found, self.space):
+                    return found
         log(f"the encoder of the model is trained in {steps} steps, once, and kept in {path}")
         pictures = None
         with suppress(TfgantlError):
