@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tfgantl.errors import ArtifactError, intact
+from tfgantl.printing import printable
 
 MAX_BYTES = 8 * 2**30  # of one file, unpacked
 MAX_RATIO = 1000  # unpacked to packed; weights hardly compress
@@ -60,15 +61,16 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
     for member in members:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ArtifactError(
-                f"{path}: members must be stored or deflated. Received: {member.filename}, packed by method "
+                f"{path}: members must be stored or deflated. Received: {printable(member.filename)}, packed by method "
                 f"{member.compress_type}"
             )
         if member.flag_bits & ENCRYPTED:
-            raise ArtifactError(f"{path}: members must not be encrypted. Received: {member.filename}")
+            raise ArtifactError(f"{path}: members must not be encrypted. Received: {printable(member.filename)}")
     in_order = sorted(members, key=lambda member: member.header_offset)
     for member, after in pairwise(in_order):
         if member.header_offset + FRAME + member.compress_size > after.header_offset:
-            raise ArtifactError(f"{path}: members must not overlap. Received: {member.filename} and {after.filename}")
+            both = f"{printable(member.filename)} and {printable(after.filename)}"
+            raise ArtifactError(f"{path}: members must not overlap. Received: {both}")
     total = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     if total > (most := min(MAX_BYTES, MAX_RATIO * max(packed, MIN_BYTES))):

@@ -18,7 +18,6 @@ from tfgantl.untrusted.torch_files.tensors import ReadStorage
 MAX_PICKLE = 2**26  # bytes; those of large networks have a megabyte
 MAX_DIRECTORY = 2**22  # bytes of the list of members; 100 for each tensor
 CHUNK = 2**20
-ENCRYPTED = 1  # flag of a member
 SIGNS = {  # members that tell what else an archive is
     "constants.pkl": "TorchScript, which is a program",
     "model.json": "an exported program of PyTorch",
@@ -111,8 +110,6 @@ def read_zip(archive: zipfile.ZipFile, path: Path, budget: Budget) -> tuple[Any,
 def _check_stored(members: dict[str, zipfile.ZipInfo], path: Path) -> None:
     """Refuses members that would unpack to more than they are: those of PyTorch are stored as they are."""
     for name, member in members.items():
-        if member.flag_bits & ENCRYPTED:
-            raise ArtifactError(f"{path}: must not be encrypted. Received: {printable(name)}, which is")
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
             raise ArtifactError(
                 f"{path}: must be stored without compression, as PyTorch does. Received: {printable(name)}, packed"
