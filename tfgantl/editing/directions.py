@@ -73,6 +73,7 @@ class Directions:
         all: Each with a name of its own.
 
     Example:
+        >>> from tfgantl.editing.closed_form import sefa
         >>> space = LatentSpace(tfgantl.load_generator("rendered-digits"))
         >>> found = sefa(space, 2)
         >>> [direction.name for direction in found]

@@ -87,6 +87,7 @@ class Inverter:
             Pictures are then given as they were observed.
 
     Example:
+        >>> from tfgantl.editing.reconstruction import reconstruction_for
         >>> space = LatentSpace(tfgantl.load_generator("rendered-digits"))
         >>> inverter = Inverter(space, reconstruction_for(space.image_shape), InversionSettings(steps=20))
         >>> inverter(space.images(space.sample(2, np.array([3, 5])), np.array([3, 5]))).labels

@@ -66,6 +66,7 @@ class WithHole(Observation):
         hole: bool (height, width), true where they are.
 
     Example:
+        >>> from tfgantl.editing.holes import named_hole
         >>> observation = WithHole(named_hole("centre", (8, 8)))
         >>> observation.unknown((8, 8)).sum()
         np.int64(16)

@@ -50,6 +50,8 @@ class Restorer:
         ConfigError: If there are fewer starts than answers.
 
     Example:
+        >>> from tfgantl.editing.holes import named_hole
+        >>> from tfgantl.editing.observations import WithHole
         >>> space = LatentSpace(tfgantl.load_generator("rendered-digits"))
         >>> hole = WithHole(named_hole("centre", (28, 28)))
         >>> restorer = Restorer(space, hole, InversionSettings(steps=20, restarts=8))

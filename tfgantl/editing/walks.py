@@ -23,9 +23,10 @@ def between(space: LatentSpace, first: np.ndarray, last: np.ndarray, shares: Seq
         float32 (len(shares), *space.shape).
 
     Example:
+        >>> space = LatentSpace(tfgantl.load_generator("rendered-digits"))
         >>> a, b = space.sample(2, np.array([3, 3]))
         >>> between(space, a, b, [0.0, 0.5, 1.0]).shape
-        (3, 64)
+        (3, 48)
 
     Reference:
         White, 2016, https://arxiv.org/abs/1609.04468
