@@ -76,8 +76,8 @@ class Directions:
         >>> from tfgantl.editing.closed_form import sefa
         >>> space = LatentSpace(tfgantl.load_generator("rendered-digits"))
         >>> found = sefa(space, 2)
-        >>> [direction.name for direction in found]
-        ['sefa-1', 'sefa-2']
+        >>> print(*(direction.name for direction in found))
+        sefa-1 sefa-2
         >>> codes = space.sample(4, np.arange(4))
         >>> images = space.images(moved(space, codes, found["sefa-1"], 2.0), np.arange(4))
     """
