@@ -192,10 +192,10 @@ def given(request, workplace, monkeypatch, cached):
         monkeypatch.setattr(NetworkPair.recalibrate_batch_norm, "__defaults__", (2, 16))
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
+    for folder in ("runs/faces/1", "faces") if part in ("adapt", "edit") else ():
+        (workplace / folder).mkdir(parents=True)
+        TINY_DCGAN.build(8, 3, None)[0].save(workplace / folder / "generator.keras")
     if part == "edit":
-        for folder in ("runs/faces/1", "faces"):
-            (workplace / folder).mkdir(parents=True)
-            TINY_DCGAN.build(8, 3, None)[0].save(workplace / folder / "generator.keras")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
         for name, side in {"photo": 40, "a": 40, "b": 40, "small": 7, "noisy": 28, "gray": 30, "mask": 28}.items():
             Image.fromarray(tiny_images(1, side, 1, seed=side)[0, ..., 0]).save(workplace / f"{name}.png")
