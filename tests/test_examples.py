@@ -41,7 +41,8 @@ def given(code, make_gan):
     """What examples take as given: modules, small data, and a tiny pair where it is named."""
     images, labels = tiny_images(24), np.arange(24) % 3
     known = {
-        "np": np, "tf": tf, "keras": keras, "tfgantl": tfgantl, "Path": Path, "DCGAN": DCGAN, "MLP": MLP, "StyleGAN2": StyleGAN2,
+        "np": np, "tf": tf, "keras": keras, "tfgantl": tfgantl, "Path": Path,
+        "DCGAN": DCGAN, "MLP": MLP, "StyleGAN2": StyleGAN2,
         "GAN": GAN, "batches": batches,
         "HandwrittenDigits": HandwrittenDigits, "images": images, "labels": labels,
         "examples": Examples.from_arrays(images, labels, 3),
