@@ -5,6 +5,7 @@ import os
 import re
 import threading
 import unicodedata
+from os.path import exists  # which a name that is too long does not, without an error
 from pathlib import Path
 from types import TracebackType
 
@@ -64,9 +65,7 @@ def absolute(path: str) -> str:
 def absolute_if_there(handle: str) -> str:
     """A handle that names a file or directory, as an absolute path; any other handle as it is."""
     path = Path(handle).expanduser()
-    return (
-        str(path.absolute()) if handle.startswith("~") or (os.path.exists(path) and not _is_shipped(handle)) else handle
-    )
+    return str(path.absolute()) if handle.startswith("~") or (exists(path) and not _is_shipped(handle)) else handle
 
 
 def _is_shipped(handle: str) -> bool:

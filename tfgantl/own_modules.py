@@ -5,13 +5,13 @@ not take the place of a package that Python looks for and does not find. `photo.
 too, so values of other options are not looked at, nor are names of files. Imports nothing that takes time.
 """
 
-import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from os.path import exists  # which a name that is too long does not, without an error
 from pathlib import Path
 from types import ModuleType
 
@@ -43,7 +43,7 @@ def find_own_modules(arguments: Sequence[str]) -> None:
         with suppress(OSError):
             text = recipe.read_bytes()[:MAX_BYTES].decode(errors="replace").replace("\r\n", "\n")
             named += [match[1] for match in IN_RECIPES.finditer(text)]
-    matches = [match for value in named if (match := re.fullmatch(CLASS_PATH, value)) and not os.path.exists(value)]
+    matches = [match for value in named if (match := re.fullmatch(CLASS_PATH, value)) and not exists(value)]
     sys.meta_path.append(_Finder({match[1] for match in matches}, str(Path.cwd())))
 
 

@@ -4,6 +4,7 @@ Pictures are known by their first bytes, whatever they are called.
 """
 
 import os
+from os.path import isdir  # which a name that is too long is not, without an error
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ class Layout(NamedTuple):
 
 def check_folder(root: Path) -> None:
     """Raises `DataError` if there is no such directory."""
-    if not os.path.isdir(root):  # which a name that is too long is not, without an error
+    if not isdir(root):
         raise DataError(f"Folder: `path` must be a directory. Received: {root}")
 
 
