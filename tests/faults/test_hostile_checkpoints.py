@@ -261,7 +261,7 @@ ZIPS = {
         "must (unpack to at most|be stored)"),
     "wrong checksum": (flipped, "Bad CRC-32 for file 'archive/data/0'"),
     "no checksums": (lambda: changed(16, 14, bytes(4)), "without a checksum, which PyTorch can be told to leave out"),
-    "encrypted": (lambda: changed(8, 6, b"\x01\x00"), "must not be encrypted. Received: archive/data.pkl"),
+    "encrypted": (lambda: changed(8, 6, b"\x01\x00"), "must not be encrypted. Received: archive/data.pkl, which is"),
     "size that is a lie": (lambda: with_header(WHOLE, b"PK\x01\x02", 20, struct.pack("<II", 2**31, 2**31)), "must "),
     "list of members that is a lie": (many_members, "must "),
     "one name twice": (twice, "names in the archive must be unique. Received: archive/data/0 twice"),

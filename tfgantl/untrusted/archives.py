@@ -65,7 +65,9 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
                 f"{member.compress_type}"
             )
         if member.flag_bits & ENCRYPTED:
-            raise ArtifactError(f"{path}: members must not be encrypted. Received: {printable(member.filename)}")
+            raise ArtifactError(
+                f"{path}: members must not be encrypted. Received: {printable(member.filename)}, which is"
+            )
     in_order = sorted(members, key=lambda member: member.header_offset)
     for member, after in pairwise(in_order):
         if member.header_offset + FRAME + member.compress_size > after.header_offset:
