@@ -115,6 +115,14 @@ def test_generators_and_gans_are_published_by_hand(tmp_path, make_gan):
     assert tfgantl.publish(gan, str(tmp_path / "model")).name == "2"
 
 
+def test_networks_of_bare_weights_are_named_or_made(tmp_path, make_gan):
+    make_gan(tfgantl.MLP()).generator.save_weights(tmp_path / "x.weights.h5")
+    named, made = (tfgantl.load_generator(tmp_path / "x.weights.h5", networks) for networks in ("MLP", tfgantl.MLP()))
+    assert named.get_config() == made.get_config()
+    with pytest.raises(ConfigError, match="`networks` must be an object of DCGAN, .* Received: 'DCGAM'"):
+        tfgantl.load_source(tmp_path / "x.weights.h5", "DCGAM")
+
+
 def test_a_report_shows_itself_in_a_frame():
     report = Report('"<b>" & co', pictures={"one": b"png"})
     shown = report._repr_html_()

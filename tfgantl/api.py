@@ -122,16 +122,20 @@ def stylize(**settings: Any) -> "StylizeResult":
     return _run(verb, "stylize", StylizeConfig, settings, {})
 
 
-def load_source(handle: str, networks: "Networks | None" = None, allow_ops: tuple[str, ...] = ()) -> "GAN":
-    """Loads a trained pair; see `tfgantl.pretrained.load_source`."""
+def load_source(handle: str, networks: "Networks | str | None" = None, allow_ops: tuple[str, ...] = ()) -> "GAN":
+    """Loads a trained pair; see `tfgantl.pretrained.load_source`. Networks may also be named, as `"DCGAN"`."""
+    networks = _networks(networks)
     start_tensorflow()
     from tfgantl.pretrained import load_source
 
     return load_source(str(handle), networks, allow_ops)
 
 
-def load_generator(handle: str, networks: "Networks | None" = None, allow_ops: tuple[str, ...] = ()) -> "keras.Model":
-    """Loads a generator alone; see `tfgantl.pretrained.load_generator`."""
+def load_generator(
+    handle: str, networks: "Networks | str | None" = None, allow_ops: tuple[str, ...] = ()
+) -> "keras.Model":
+    """Loads a generator alone; see `tfgantl.pretrained.load_generator`. Networks may also be named, as `"DCGAN"`."""
+    networks = _networks(networks)
     start_tensorflow()
     from tfgantl.pretrained import load_generator
 
@@ -175,6 +179,14 @@ def start_tensorflow() -> None:
             f"Received: {keras.backend.backend()}"
         )
     quiet_tensorflow()
+
+
+def _networks(networks: "Networks | str | None") -> "Networks | None":
+    """Networks, of which a name stands for those with default settings, as in a configuration."""
+    from tfgantl.pipelines.evaluate import EvaluateConfig
+    from tfgantl.pipelines.keywords import configure
+
+    return configure(EvaluateConfig, "evaluate", {"networks": networks}).networks
 
 
 def _run(verb: Callable, name: str, config_class: type[Any], settings: dict[str, Any], defaults: dict) -> Any:

@@ -39,13 +39,11 @@ def adapted(config: EditingBenchmarkConfig, method: str, seed: int) -> "EditedMo
 def held_out(model: "EditedModel", config: EditingBenchmarkConfig) -> "tuple[np.ndarray, np.ndarray, Extractor]":
     """Pictures in [-1, 1] that the model has not seen, their classes, and a classifier that has not seen the model."""
     from tfgantl.images import to_unit
-    from tfgantl.pipelines.edit.inverted import classifier_for
 
     pictures, labels = model.held_out(config.count)
-    classifier = classifier_for(model)
-    if labels is None or classifier is None:
+    if labels is None or model.classifier is None:
         raise ConfigError("the target must have labels and a shipped classifier. Received: another")
-    return to_unit(pictures), labels, classifier
+    return to_unit(pictures), labels, model.classifier
 
 
 def inversion(config: EditingBenchmarkConfig, seed: int) -> dict:

@@ -14,7 +14,6 @@ from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_uint8
-from tfgantl.pipelines.edit.inverted import classifier_for
 from tfgantl.pipelines.edit.results import table_of
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def with_measured_effects(
     """
     names = {attribute.name for attribute in attributes}
     everything = [*attributes, *(one for one in measured_for(model) if one.name not in names)]
-    classifier = classifier_for(model)
+    classifier = model.classifier
     samples = held_out(model.space, everything, classifier, count, seed)
     return with_effects(model.space, directions, everything, samples, classifier)
 

@@ -11,7 +11,6 @@ from tfgantl.editing.reconstruction import Reconstruction, reconstruction_for
 from tfgantl.editing.tuning import tuned_around
 from tfgantl.errors import TfgantlError
 from tfgantl.images import to_uint8, to_unit
-from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.memorisation import nearest
 from tfgantl.pipelines.edit.inversion import CODES, invert_pictures, save_codes
 from tfgantl.pipelines.edit.pictures import Pictures
@@ -111,7 +110,7 @@ def baselines_of(model: "EditedModel", pictures: np.ndarray) -> dict[str, np.nda
         Name → as many images; empty if the target of the model is not known.
     """
     try:
-        train = model.target().load("train").subset(MAX_TRAINING)[0]
+        train = model.target.load("train").subset(MAX_TRAINING)[0]
     except TfgantlError:
         return {}
     if train.shape[1:] != pictures.shape[1:]:
@@ -135,10 +134,9 @@ def rows_of(
     own = found.inversion.labels
     if own is not None:
         classes = [model.class_name(int(label)) for label in own]
-        judge = classifier_for(model)
         wanted = own if labels is None else labels
-        if judge is not None:
-            columns["class agrees"] = judge(to_uint8(found.images))[1] == wanted
+        if model.classifier is not None:
+            columns["class agrees"] = model.classifier(to_uint8(found.images))[1] == wanted
     rows = []
     for i, name in enumerate(found.names):
         row: dict[str, Any] = {"picture": name}
@@ -149,17 +147,6 @@ def rows_of(
             continue
         rows.append({**row, **{key: number(values[i]) for key, values in columns.items()}})
     return rows
-
-
-def classifier_for(model: "EditedModel") -> Extractor | None:
-    """A classifier that has never seen images of the model, if one is shipped for its target."""
-    try:
-        handle = model.target().extractor
-    except TfgantlError:
-        return None
-    extractor = None if handle is None else Extractor.load(handle)
-    suits = extractor is not None and extractor.predicts_labels and extractor.input_shape == model.space.image_shape
-    return extractor if suits else None
 
 
 def number(value: Any) -> float | bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tfgantl.editing.encoder import suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory
+from tfgantl.metrics.extractors import Extractor
 from tfgantl.pretrained import load_generator, load_network
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
@@ -93,7 +95,7 @@ class EditedModel:
         log(f"the encoder of the model is trained in {steps} steps, once, and kept in {path}")
         pictures = None
         with suppress(TfgantlError):
-            pictures = self.target().load("train").subset(2000)[0]
+            pictures = self.target.load("train").subset(2000)[0]
         encoder = train_encoder(self.space, reconstruction, steps, seed, pictures)
         with suppress(OSError):  # a directory that cannot be written costs the time again
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -101,6 +103,7 @@ class EditedModel:
                 encoder.save(temporary)
         return encoder
 
+    @cached_property
     def target(self) -> Source:
         """The data source that the model was made for, in the size of its images.
 
@@ -120,6 +123,17 @@ class EditedModel:
             )
         return found.sized(height, channels)
 
+    @cached_property
+    def classifier(self) -> Extractor | None:
+        """A classifier that has never seen images of the model, if one is shipped for its target."""
+        try:
+            handle = self.target.extractor
+        except TfgantlError:
+            return None
+        extractor = None if handle is None else Extractor.load(handle)
+        suits = extractor is not None and extractor.predicts_labels and extractor.input_shape == self.space.image_shape
+        return extractor if suits else None
+
     def held_out(self, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Some pictures of the target that the model has not been trained on.
 
@@ -129,7 +143,7 @@ class EditedModel:
         Raises:
             DataError: If the target is not known, or has other images.
         """
-        examples = self.target().load("test")
+        examples = self.target.load("test")
         images, labels = examples.subset(count)
         if images.shape[1:] != self.space.image_shape:
             raise DataError(

@@ -192,10 +192,9 @@ def _rows(
     """What became of each picture at the ends of the strengths."""
     from tfgantl.images import to_uint8
     from tfgantl.pipelines.edit.directions import measured_for, strip
-    from tfgantl.pipelines.edit.inverted import classifier_for
 
     own = next((one for one in measured_for(model) if one.name == direction.name), None)
-    judge = classifier_for(model)
+    judge = model.classifier
     first = to_uint8(model.space.images(codes, labels))
     ends = strengths[[0, -1]]
     ends = ends[ends != 0]

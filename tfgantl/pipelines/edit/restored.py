@@ -12,7 +12,7 @@ from tfgantl.editing.restoration import Restoration, Restorer
 from tfgantl.errors import DivergedError
 from tfgantl.images import encode_png, to_uint8
 from tfgantl.pipelines.edit.inversion import CODES, found_before, joined, save_codes
-from tfgantl.pipelines.edit.inverted import classifier_for, number
+from tfgantl.pipelines.edit.inverted import number
 from tfgantl.pipelines.edit.results import EditResult, finish, sheet_of
 from tfgantl.progress import bar, log
 from tfgantl.training.interruption import Interruption
@@ -142,7 +142,7 @@ def rows_of_answers(
     columns: dict[str, Any] = {"loss": answers.found.losses[:, 0], "spread": answers.spread}
     own, originals = answers.found.labels, damaged.originals
     wanted = damaged.pictures.labels if damaged.pictures.labels is not None else None if own is None else own[:, 0]
-    judge = None if wanted is None else classifier_for(model)
+    judge = None if wanted is None else model.classifier
     images = {"": answers.images[:, 0], **{f" of {name}": some for name, some in baselines.items()}}
     if originals is not None:
         reconstruction = reconstruction_for(model.space.image_shape, None if weights == "none" else weights)

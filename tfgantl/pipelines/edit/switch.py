@@ -85,13 +85,12 @@ def _finished(
     from tfgantl.editing.animation import there_and_back, write_animation
     from tfgantl.editing.class_switch import change
     from tfgantl.images import to_uint8
-    from tfgantl.pipelines.edit.inverted import classifier_for
     from tfgantl.pipelines.edit.results import finish, scale_for, sheet_of
 
     config: Any = session.config
     codes, labels = found.inversion.codes, cast(np.ndarray, found.inversion.labels)
     switched = {label: switching(codes, labels, label, config.share) for label in classes}
-    classifier, outside = classifier_for(model), switching.unchanged(config.seed)
+    classifier, outside = model.classifier, switching.unchanged(config.seed)
     rows: list[dict[str, Any]] = []
     for label, images in switched.items():
         seen = None if classifier is None else classifier(to_uint8(images))[1]

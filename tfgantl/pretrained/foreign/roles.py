@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import keras
+import numpy as np
 
 from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.load_report import LoadReport
@@ -87,7 +88,12 @@ def _split(networks: dict[str, ForeignNetwork]) -> dict[str, ForeignNetwork]:
     """Networks, of which one that holds several by the names ahead of its arrays is taken apart."""
     split: dict[str, ForeignNetwork] = {}
     for name, network in networks.items():
-        tops = {array.partition(".")[0] for array in network.arrays if "." in array}
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        for array, numbers in network.arrays.items():
+            top, dot, rest = array.partition(".")
+            if dot:
+                parts.setdefault(top, {})[rest] = numbers
+        tops = set(parts)
         roles = {top for top in tops if _plain_name(top) in (*AVERAGES, *GENERATORS, *DISCRIMINATORS)}
         both = all(any(_plain_name(top) in side for top in roles) for side in (GENERATORS, DISCRIMINATORS))
         whole = roles == tops and all("." in array for array in network.arrays)
@@ -95,12 +101,7 @@ def _split(networks: dict[str, ForeignNetwork]) -> dict[str, ForeignNetwork]:
             split[name] = network
             continue
         for top in sorted(roles):
-            arrays = {
-                array.partition(".")[2]: numbers
-                for array, numbers in network.arrays.items()
-                if array.partition(".")[0] == top
-            }
-            split[top] = ForeignNetwork(arrays, network.arguments, network.kind)
+            split[top] = ForeignNetwork(parts[top], network.arguments, network.kind)
     return split
 
 
