@@ -62,7 +62,6 @@ class _Found:
         self.arrays: dict[str, np.ndarray] = {}
         self.arguments: dict[str, Any] = {}
         self.optimizers = False
-        self._holding: dict[int, bool] = {}  # by identity: what has been looked through is not looked through again
 
     def walk(self, found: dict[str | int, Any], path: str, depth: int) -> None:
         """Takes what a dict holds; `path` is its own name, empty for the outermost one."""
@@ -85,7 +84,8 @@ class _Found:
                 self.walk(inner, name, depth + 1)
                 groups = True
             elif type(value) is Call and value.name == NAMESPACE:
-                self.arguments = {**(self.values.plain(value) or {}), **self.arguments}
+                for setting, content in (self.values.plain(value) or {}).items():
+                    self.arguments.setdefault(setting, content)
             elif (plain := self.values.plain(value)) is not None or value is None:
                 self.arguments[name] = plain
         if not own:
@@ -101,14 +101,11 @@ class _Found:
             raise ValueError(f"dicts nested more than {MAX_DEPTH} deep, or in a circle")
         if type(value) not in (dict, list):
             return self.values.is_array(value) or is_network(value)
-        if id(value) not in self._holding:
-            self._holding[id(value)] = False  # also for what holds itself
-            for item in value.values() if type(value) is dict else value:
-                self.values.spend()
-                if self._has_arrays(item, depth + 1):
-                    self._holding[id(value)] = True
-                    break
-        return self._holding[id(value)]
+        for item in value.values() if type(value) is dict else value:
+            self.values.spend()
+            if self._has_arrays(item, depth + 1):
+                return True
+        return False
 
 
 def _is_optimizer(key: str, value: Any) -> bool:
