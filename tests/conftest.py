@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -33,9 +34,12 @@ from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
 from tfgantl.models.adapters.base import run
 from tfgantl.models.layers import Noise
 from tfgantl.models.vgg import BLOCKS, vgg16
+from tfgantl.network_pair import NetworkPair
 from tfgantl.optimizers import Adam
+from tfgantl.training import run as training_run
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.stages import StageMetrics
+from tfgantl.training.validation import Validate
 
 # Every node of a graph keeps where in Python it was made, which takes a tenth of all tracing; here, one place does.
 HERE = tf_stack.extract_stack()
@@ -192,6 +196,17 @@ def tiny_extractor():
 
     keras.utils.set_random_seed(3)
     return Extractor(small_cnn(8, 1, 3, width=4, units=6), "tiny", 1.0, predicts_labels=True)
+
+
+# Options of methods that look at many images before they train, or at each step.
+QUICK = {"CDC": {"anchors": 3, "samples": 3}, "AdAM": {"samples": 2}, "RICK": {"samples": 2}, "EWC": {"samples": 2}}
+
+
+@pytest.fixture
+def short_validation(monkeypatch):
+    """Validations look at 40 images in place of 1,000, and batch normalisation is measured anew on 32 of 2,048."""
+    monkeypatch.setattr(training_run, "Validate", partial(Validate, count=40))
+    monkeypatch.setattr(NetworkPair.recalibrate_batch_norm, "__defaults__", (2, 16))
 
 
 @pytest.fixture

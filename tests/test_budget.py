@@ -102,6 +102,7 @@ def fake_clock(monkeypatch):
     return ticks
 
 
+@pytest.mark.usefixtures("short_validation")
 def test_a_run_with_a_budget_is_that_with_its_steps_and_is_resumed_as_such(tmp_path, monkeypatch, capsys, fake_clock):
     """With a method of two stages and networks of its own, and augmentation that learns."""
     job = [*small_job(tmp_path), *SMALL, "--transfer", "MineGAN", "--optimization.augment", "ada"]

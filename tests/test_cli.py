@@ -75,7 +75,8 @@ def test_help_answers_at_once_and_without_tensorflow(verb, libraries_time):
         f"try: {run}\n"
         "finally: assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    assert min(processor_time(code, "--config") for _ in range(3)) < 3.0 * libraries_time
+    # Other work makes a process slow at times, so there are three attempts; most need one.
+    assert any(processor_time(code, "--config") < 3.0 * libraries_time for _ in range(3))
 
 
 def processor_time(code, printed):

@@ -5,7 +5,6 @@ import re
 import shlex
 import sys
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -19,12 +18,9 @@ from tfgantl import cli
 from tfgantl.editing import learnt_attributes
 from tfgantl.metrics import transferability
 from tfgantl.models.classifier import small_cnn
-from tfgantl.network_pair import NetworkPair
 from tfgantl.pipelines.export import ExportConfig
 from tfgantl.pipelines.recognize import report as recognition_report
 from tfgantl.pipelines.settings import VerbConfig
-from tfgantl.training import run
-from tfgantl.training.validation import Validate
 
 CLONE = Path(__file__).parent.parent
 PAGES = [
@@ -187,9 +183,8 @@ def given(request, workplace, monkeypatch, cached):
     for number, name in enumerate("photo.jpg painting.jpg style.jpg STYLE a.jpg b.jpg c.jpg new.jpg".split()):
         Image.fromarray(tiny_images(1, 40, 3, seed=number)[0]).save(workplace / name, "JPEG")
     if part == "adapt":  # thousands of images of 28 pixels would make for most of the time
-        monkeypatch.setattr(run, "Validate", partial(Validate, count=40))
+        request.getfixturevalue("short_validation")
         monkeypatch.setattr(transferability, "SAMPLES", 40)
-        monkeypatch.setattr(NetworkPair.recalibrate_batch_norm, "__defaults__", (2, 16))
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
     for folder in ("runs/faces/1", "faces") if part in ("adapt", "edit") else ():
@@ -211,7 +206,6 @@ def given(request, workplace, monkeypatch, cached):
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.usefixtures("given")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_commands_run(part, monkeypatch, capsys):
     """In the order of the pages, in one directory: what a command leaves behind, later ones work with."""
     for line in commands():

@@ -69,6 +69,7 @@ def test_decoders_fit_images_of_other_sizes(size):
     assert 0 < float(network.self_supervision(images, maps, tf.constant([0, 0]))) < 4
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_step_trains_the_decoders_unless_they_are_frozen_and_logits_do_not_know_them(make_gan, compiled, tmp_path):
     gan = compiled(make_gan(TINY_FASTGAN, num_classes=None))
     network, images = gan.discriminator, to_unit(tiny_images(8))

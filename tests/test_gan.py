@@ -30,7 +30,11 @@ def fit(gan, examples, steps=2, start=None, batch_size=8):
 
 @pytest.mark.parametrize(("networks", "classes"), EVERY)
 @pytest.mark.parametrize("loss", losses.LOSSES)
-def test_a_step_with_every_loss_and_network_moves_all_weights(make_gan, compiled, examples, networks, classes, loss):
+def test_a_step_with_every_loss_and_network_moves_all_weights(
+    make_gan, compiled, examples, networks, classes, loss, request
+):
+    if networks is not TINY_MLP or classes is None:  # one graph of each loss will do
+        request.getfixturevalue("eagerly")
     gan = make_gan(networks, classes)
     pair = (gan.generator, gan.discriminator)
     before = [snapshot(network) for network in pair]
@@ -100,6 +104,7 @@ def test_freezing_after_tracing_takes_effect_weight_by_weight(compiled, examples
     assert len(gan.traces) == 2
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_moments_survive_a_change_of_what_is_trained(compiled, examples):
     gan = compiled()
     fit(gan, examples)
@@ -110,6 +115,7 @@ def test_moments_survive_a_change_of_what_is_trained(compiled, examples):
     assert any(np.abs(a).max() > 0 for a in before)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_frozen_generator_uses_its_moving_statistics(compiled, examples):
     gan = compiled()
     gan.generator.trainable = False
@@ -118,6 +124,7 @@ def test_a_frozen_generator_uses_its_moving_statistics(compiled, examples):
     assert not changed(gan.generator, old)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_average_follows_the_weights_and_the_statistics(make_gan, compiled, examples):
     gan = compiled(make_gan(ema_decay=0.9))
     start = snapshot(gan.ema_generator)
@@ -130,6 +137,7 @@ def test_average_follows_the_weights_and_the_statistics(make_gan, compiled, exam
         )
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_recalibrated_statistics_are_those_of_the_averaged_weights(compiled, examples):
     gan = compiled()
     fit(gan, examples, 3)
@@ -146,6 +154,7 @@ def test_recalibrated_statistics_are_those_of_the_averaged_weights(compiled, exa
     assert norm.momentum == 0.99 and not gan.ema_generator.trainable
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_images_do_not_depend_on_their_batch_mates(compiled, examples):
     gan = compiled()
     fit(gan, examples)
@@ -179,6 +188,7 @@ def test_gan_config_round_trip(make_gan):
     assert again.generator.get_config() == gan.generator.get_config()
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_gradients_of_each_side_stop_at_its_own_network(make_gan, compiled, examples):
     gan = compiled(make_gan())
     gan.discriminator.trainable = False
@@ -194,6 +204,7 @@ def test_gradients_of_each_side_stop_at_its_own_network(make_gan, compiled, exam
     assert changed(gan.discriminator, old) and not changed(gan.generator, generator)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_an_unconditional_pair_leaves_labels_alone(make_gan, compiled, examples):
     unlabelled = dataclasses.replace(examples, num_classes=None, read=lambda i: (examples.read(i)[0], None))
     pair = [compiled(make_gan(num_classes=None)) for _ in range(2)]
@@ -201,6 +212,7 @@ def test_an_unconditional_pair_leaves_labels_alone(make_gan, compiled, examples)
     assert not changed(pair[0].generator, snapshot(pair[1].generator))
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_largest_seed_works(make_gan, compiled, examples):
     fit(compiled(make_gan(seed=2**32 - 1)), examples)
 

@@ -5,6 +5,7 @@ import logging
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import TINY_MLP, tiny_images
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
@@ -62,6 +63,23 @@ def test_a_network_is_traced_once_and_sees_its_new_weights():
     assert calls == [False]
 
 
+def test_whoever_runs_functions_eagerly_gets_no_graph(eagerly):
+    seen = []
+
+    class Watched(keras.layers.Dense):
+        def call(self, x):
+            seen.append(x)
+            return super().call(x)
+
+    network = keras.Sequential([keras.Input((3,)), Watched(2)])
+    seen.clear()
+    first = predict(network, np.ones((3, 3)), batch_size=2)
+    assert [x.numpy().shape for x in seen] == [(2, 3), (1, 3)]  # tensors that have values
+    tf.config.run_functions_eagerly(False)
+    np.testing.assert_allclose(predict(network, np.ones((3, 3))), first, atol=1e-6)
+    assert len(seen) == 3 and not hasattr(seen[2], "numpy")
+
+
 def test_keras_would_warn_where_this_does_not(tensorflow_log):
     def networks():
         return [keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]) for _ in range(9)]
@@ -74,6 +92,7 @@ def test_keras_would_warn_where_this_does_not(tensorflow_log):
     assert "retracing" in tensorflow_log.text, "this test would not notice a warning"
 
 
+@pytest.mark.usefixtures("short_validation")
 def test_pretraining_and_adapting_on_any_number_of_images_warn_of_no_retracing(make_gan, tensorflow_log):
     """Extractors and classifiers are made anew for each target, and each number of images has another last batch."""
     for count, method, source in ((13, Scratch(), None), (27, FineTune(), make_gan(TINY_MLP, seed=9))):

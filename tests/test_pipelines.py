@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,7 @@ from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
 from tfgantl.metrics import generator_metrics
 from tfgantl.models import DCGAN
+from tfgantl.pipelines import adapt
 from tfgantl.pipelines.adapt import AdaptConfig
 from tfgantl.pipelines.pretrain import PretrainConfig, preparation
 from tfgantl.pipelines.results import RunResult
@@ -198,15 +200,21 @@ def test_a_recipe_begins_with_what_its_verb_alone_has():
     assert names[0] == "source" and names.index("force") < names.index("precision") < names.index("run_dir")
 
 
-def test_a_disk_that_is_full_is_one_line_and_leaves_no_version(tmp_path):
-    """No file may grow beyond 20 kB, as if the disk were full: the first checkpoint fails."""
-    code = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "from tfgantl.pipelines.adapt import main; sys.exit(main(sys.argv[1:]))"
-    )
-    (tmp_path / "here").mkdir()
-    command = [sys.executable, "-c", code, *SMALL, *small_job(tmp_path), "--baseline", "false"]
-    done = subprocess.run(command, cwd=tmp_path / "here", capture_output=True, text=True, timeout=900)
-    last = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 5 and last.startswith("tfgantl adapt: error: "), done.stderr[-2000:]
-    assert "Traceback" not in done.stderr and not (tmp_path / "here" / "exported").exists()
+@pytest.fixture
+def full_disk():
+    """No file may grow beyond 20 kB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_is_full_is_one_line_and_leaves_no_version(tmp_path, monkeypatch, capsys, request):
+    """The first checkpoint fails."""
+    job = [*SMALL, *small_job(tmp_path), "--baseline", "false"]
+    monkeypatch.chdir(tmp_path)
+    request.getfixturevalue("full_disk")
+    assert adapt.main(job) == 5
+    told = capsys.readouterr().err
+    assert told.strip().splitlines()[-1].startswith("tfgantl adapt: error: ")
+    assert "Traceback" not in told and not (tmp_path / "exported").exists()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY, TINY_DCGAN, adapted_gan, moved, numpy_weights, play, tiny_images
+from conftest import QUICK, TINY, TINY_DCGAN, adapted_gan, moved, numpy_weights, play, tiny_images
 
 from tfgantl import losses
 from tfgantl import transfer as methods
@@ -67,7 +67,6 @@ def test_resizing_is_that_of_tensorflow_and_has_second_gradients():
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("networks", TINY.values(), ids=TINY)
 @pytest.mark.parametrize("classes", [None, 3])
 def test_any_generator_is_trained_against_it(pair, spec, networks, classes):
@@ -124,7 +123,6 @@ def test_copies_begin_anew_but_keep_what_never_changes(pair):
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_files_hold_all_of_it(pair, tmp_path):
     gan = pair()
     gan.compile(Adam(1e-2), Adam(1e-2), loss="hinge")
@@ -192,11 +190,9 @@ REFUSED = {
     },
     "Ensemble": {"EWC": "`discriminator` must be left out for EWC", "SVD": "`discriminator` must be left out for SVD"},
 }  # fmt: skip
-QUICK = {"CDC": {"anchors": 3, "samples": 3}, "AdAM": {"samples": 2}, "RICK": {"samples": 2}, "EWC": {"samples": 2}}
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("name", sorted(set(methods.__all__) - {"Transfer", "Auto", "Perceptual"}))
 def test_methods_train_with_it_or_say_why_not(source, spec, examples, name):
     method = getattr(methods, name)(**QUICK.get(name, {}))

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import TINY_MLP
 from test_gan import changed, fit, snapshot
 
 from tfgantl.adaptive import AdaptiveAugment, resample
@@ -38,7 +39,7 @@ def compiled_with(compiled, gan, name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_steps_move_a_weight_of_each_and_checkpoints_hold_it(compiled, make_gan, examples, name, tmp_path):
-    gan, regularizer = compiled_with(compiled, make_gan(), name)
+    gan, regularizer = compiled_with(compiled, make_gan(TINY_MLP), name)
     assert {id(w) for w in regularizer.weights} <= {id(w) for w in gan.weights}
     before = snapshot(regularizer)
     history = fit(gan, examples, 3)
@@ -62,7 +63,7 @@ def test_configs_make_the_same_regularizer_again(name):
 def test_runs_repeat_bit_for_bit(compiled, make_gan, examples, name):
     runs = []
     for _ in range(2):
-        gan, regularizer = compiled_with(compiled, make_gan(), name)
+        gan, regularizer = compiled_with(compiled, make_gan(TINY_MLP), name)
         if name in CONTROLLED:
             regularizer.p.assign(0.5)
         fit(gan, examples, 3)

@@ -34,6 +34,7 @@ from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png
 from tfgantl.models.classifier import small_cnn
+from tfgantl.pipelines import serve
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.request_error import Closed, InvalidArgument
 from tfgantl.serving.requests import read_request
@@ -420,9 +421,8 @@ def test_the_client_tries_again_and_gives_up():
     assert len(attempts) == 4
 
 
-def test_a_port_that_is_taken_is_one_line(process, published):
+def test_a_port_that_is_taken_is_one_line(process, published, capsys):
     address, _ = process
-    command = [sys.executable, "-m", "tfgantl.pipelines.serve", str(published / "tiny")]
-    done = subprocess.run([*command, "--port", address.rpartition(":")[2]], capture_output=True, text=True)
-    assert done.returncode == 5 and re.search("`port` must be free. Received: 127.0.0.1", done.stderr)
-    assert "Traceback" not in done.stderr
+    assert serve.main([str(published / "tiny"), "--port", address.rpartition(":")[2]]) == 5
+    told = capsys.readouterr().err
+    assert re.search("`port` must be free. Received: 127.0.0.1", told) and "Traceback" not in told

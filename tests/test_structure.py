@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import keras
 import numpy as np
 import pytest
-from conftest import TINY, TINY_DCGAN, adapted_gan, live_images, moved, numpy_weights, play
+from conftest import QUICK, TINY, TINY_DCGAN, adapted_gan, live_images, moved, numpy_weights, play
 from keras import layers
 from modules import tf1_hub_module
 from test_sources import images_of
@@ -110,10 +110,11 @@ def users_pair():
     return generator, keras.Model(images, layers.Dense(1)(layers.Flatten()(x)))
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", sorted(set(methods.__all__) - {"Transfer", "Auto", "Perceptual"}))
 def test_methods_take_networks_of_users(compiled, examples, name):
     keras.utils.set_random_seed(0)
-    method, source = getattr(methods, name)(), GAN(*users_pair(), seed=0)
+    method, source = getattr(methods, name)(**QUICK.get(name, {})), GAN(*users_pair(), seed=0)
     gan = compiled(adapted_gan(method, source), transfer=method)
     if method.needs_source:
         np.testing.assert_allclose(live_images(gan), live_images(source), atol=1e-6)
@@ -248,10 +249,11 @@ class OtherFamily(Networks):
         return cls()
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", ["LoRA", "SVD", "AdAM", "RICK"])
 def test_a_family_of_another_package_is_adapted_by_its_effective_kernels(compiled, examples, name):
     keras.utils.set_random_seed(0)
-    method, source = getattr(methods, name)(), GAN(*OtherFamily().build(8, 1), seed=0)
+    method, source = getattr(methods, name)(**QUICK.get(name, {})), GAN(*OtherFamily().build(8, 1), seed=0)
     assert family_of(source.generator) is OtherFamily and isinstance(networks_for(source.generator), OtherFamily)
     gan = compiled(adapted_gan(method, source), transfer=method)
     adapter = gan.g_adapters[0]

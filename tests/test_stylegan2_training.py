@@ -75,6 +75,7 @@ def test_styles_are_mixed_from_a_random_layer_on_with_the_label_of_the_image():
     np.testing.assert_array_equal(vectors(latents(), training=True), vectors(latents()))
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_average_of_w_follows_in_training_and_is_copied():
     generator = generator_of()
     w = keras.Model(generator.input, generator.get_layer("w").output)(latents()).numpy()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY, adapted_gan, directions, fixed, live_images, moved, numpy_weights, play
+from conftest import QUICK, TINY, adapted_gan, directions, fixed, live_images, moved, numpy_weights, play
 
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
@@ -55,9 +55,10 @@ def test_methods_that_need_other_networks_say_so(family, name):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.usefixtures("eagerly")  # what is traced is traced below
 @pytest.mark.parametrize(("family", "name"), TAKEN)
 def test_every_method_is_the_source_until_it_is_trained(family, name):
-    source, method = source_of(family), METHODS[name]()
+    source, method = source_of(family), METHODS[name](**QUICK.get(name, {}))
     gan = adapted_gan(method, source)
     latents, labels = source.latents(6), labels_for(source)
     images = source.generate(latents, labels)

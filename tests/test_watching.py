@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import tiny_images
+from conftest import TINY_MLP, tiny_images
 
 from tfgantl.data.pipeline import batches
 from tfgantl.losses import LOSSES
@@ -142,7 +142,7 @@ def test_a_run_that_goes_on_neither_forgets_nor_repeats(validate, capsys):
 
 @pytest.mark.parametrize("excused", ["wasserstein", "least_squares", "frozen generator", "frozen discriminator", None])
 def test_only_a_contest_is_watched(make_gan, examples, tiny_extractor, excused):
-    gan = make_gan()
+    gan = make_gan(TINY_MLP)
     gan.compile(*(keras.optimizers.SGD(0.0) for _ in range(2)), loss=excused if excused in LOSSES else "hinge")
     if excused in ("frozen generator", "frozen discriminator"):
         getattr(gan, excused.split()[1]).trainable = False

@@ -45,7 +45,7 @@ def source_of(networks):
 
 
 @pytest.fixture
-def run_once(examples, tiny_extractor, tmp_path, monkeypatch):
+def run_once(examples, tiny_extractor, tmp_path, monkeypatch, short_validation):
     """Trains in a run directory.
 
     Behind step `kill`, raises `KeyboardInterrupt`, or copies to `left` what is on the disk, as a kill would leave it.

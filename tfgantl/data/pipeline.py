@@ -62,6 +62,7 @@ def batches(
     shape = (batch_size, examples.image_size, examples.image_size, examples.channels)
     types = (tf.uint8,) if examples.num_classes is None else (tf.uint8, tf.int32)
 
+    @tf.autograph.experimental.do_not_convert  # it has no control flow, and converting it takes a while
     def to_batch(t: tf.Tensor) -> tuple[tf.Tensor, ...]:
         images, *labels = tf.numpy_function(draw, [t], types)
         images = to_unit(tf.ensure_shape(images, shape))

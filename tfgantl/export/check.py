@@ -28,14 +28,16 @@ def check(directory: Path) -> dict[str, float]:
     Raises:
         ArtifactError: If a file is not what was written, or a signature not what it was.
     """
+    from tfgantl.export.manifest import verify_files
+
+    verify_files(directory)  # what is damaged is told before TensorFlow is imported
+
     import tensorflow as tf
 
     from tfgantl.export.examples import differences, read_examples
-    from tfgantl.export.manifest import verify_files
     from tfgantl.export.warmup import read_warmup
     from tfgantl.untrusted.loading import load_saved_model
 
-    verify_files(directory)
     signatures = load_saved_model(directory).signatures  # inspected: the hashes may be a stranger's, too
     try:
         examples, requests = read_examples(directory), read_warmup(directory)

@@ -65,6 +65,8 @@ def _graph(network: keras.Model, arrays: list[np.ndarray], many: bool = False) -
         def forward(*tensors: tf.Tensor) -> Any:
             return network(list(tensors) if many else tensors[0], training=False)
 
+        if tf.config.functions_run_eagerly():  # as whoever debugs a network asks for; this holds for the call alone
+            return forward
         specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in arrays]
         # A concrete function: calls of it are not counted as calls of a function that is traced again and again.
         traces.graphs[key] = tf.function(forward, autograph=False, jit_compile=False).get_concrete_function(*specs)
