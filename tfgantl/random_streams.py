@@ -46,6 +46,7 @@ class Stream(Enum):
     NOISE = (79, 0)  # that pictures are damaged with, to be restored
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
+    MEMBERS = (83, 0)  # training and held-out pictures that membership inference tells apart
 
     def generator(self, seed: int) -> np.random.Generator:
         """NumPy's generator at the start of this stream of a run with this seed."""
