@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from tfgantl.metrics.extractors import Extractor
 
-LEVELS = ("low", "elevated", "high", "unknown")
 ENOUGH = 20  # pictures of either kind, for any level
 MOST = 2000  # pictures of a kind that copies are looked for among
 MOST_MEMBERS = 100  # members, and non-members: the recovery of their latents takes most of the time
