@@ -17,16 +17,14 @@ def read_audit(value: object) -> dict | None:
     texts = {name: value.get(name) for name in ("reason", "rule")}
     if not all(isinstance(text, str) for text in texts.values()):
         return None
-    copies, attacks = value.get("copies"), value.get("attacks")
+    copies, attacks = value.get("copies"), value.get("attacks") or {}
+    if not isinstance(attacks, dict):
+        return None
     found = {
         "level": value["level"],
         **texts,
         "copies": _copies(copies) if isinstance(copies, dict) else None,
-        "attacks": {
-            str(name): rates
-            for name, rates in (attacks if isinstance(attacks, dict) else {}).items()
-            if _is_attack(rates)
-        },
+        "attacks": {str(name): rates for name, rates in attacks.items() if _is_attack(rates)},
     }
     return None if found["copies"] is None and copies is not None else found
 
