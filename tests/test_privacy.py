@@ -29,7 +29,6 @@ from tfgantl.privacy.records import read_audit
 from tfgantl.privacy.spaces import AlignedSpace, PixelSpace, nearest_in, window
 from tfgantl.provenance import SOURCE_TYPE, marked
 
-
 LATENTS = 16
 
 

@@ -1,0 +1,195 @@
+"""What lowers what a generator gives away: methods, steps, augmentation and numbers of pictures, on pairs of domains.
+
+`python -m benchmarks.privacy`. It can be stopped and started again: finished jobs are read from `work_dir`, and the
+table is of those that are finished.
+"""
+
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.jobs import SAMPLES, prepared_for, start_worker
+from benchmarks.pairs import PAIRS, write_archives, write_textures
+from benchmarks.results import keep, kept, shipped
+from benchmarks.tables import cell, machine, replace_part
+from tfgantl import transfer
+from tfgantl.cli import run as run_cli
+from tfgantl.errors import ConfigError, check_at_least
+
+HEADING = "# What a generator gives away"
+IMAGES = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is compared.
+
+    Args:
+        method: How to transfer.
+        share: Of the steps of the benchmark.
+        images: Training images in all.
+        changes: Settings of the optimization that differ.
+        noise: Of the gradients of the discriminator, for differential privacy; 0 for none.
+    """
+
+    method: transfer.Transfer = field(default_factory=transfer.FineTune)
+    share: float = 1.0
+    images: int = IMAGES
+    changes: dict[str, Any] = field(default_factory=dict)
+    noise: float = 0.0
+
+
+ROWS = {
+    "FineTune": Row(),
+    "FineTune, a third of the steps": Row(share=1 / 3),
+    "FineTune, three times the steps": Row(share=3.0),
+    "FineTune, no DiffAugment": Row(changes={"augment": ""}),
+    "LoRA": Row(transfer.LoRA()),
+    "ScaleShift": Row(transfer.ScaleShift()),
+    "FineTune, 20 pictures": Row(images=20),
+    "FineTune, 500 pictures": Row(images=500),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PrivacyBenchmarkConfig:
+    """Settings of the benchmark of privacy.
+
+    Args:
+        pairs: Names of pairs of source and target.
+        rows: What is compared; none for all.
+        seeds: Each trains, chooses its shots, and is audited with its own seed.
+        steps: Steps of most rows.
+        mnist: Archive with images x and labels y of MNIST; pairs that need it are left out without it.
+        threads: Processor cores of a job.
+        work_dir: Where the result of each job is kept.
+        report: The page to write the table to.
+        json: Print the result as the last line, one JSON object.
+    """
+
+    pairs: tuple[str, ...] = ("digits", "mnist")
+    rows: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] = (0, 1)
+    steps: int = 300
+    mnist: str | None = None
+    threads: int = 1
+    work_dir: str = "runs/benchmark-privacy"
+    report: str = "docs/benchmarks.md"
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least(self, 3, "steps")
+        check_at_least(self, 1, "threads")
+        for name, allowed in (("pairs", PAIRS), ("rows", ROWS)):
+            unknown = set(getattr(self, name) or ()) - set(allowed)
+            if unknown:
+                raise ConfigError(f"`{name}` must be of {'; '.join(allowed)}. Received: {', '.join(sorted(unknown))}")
+
+    def jobs(self) -> list[tuple[str, str, int]]:
+        """Pair, row and seed of every job: all that one seed needs before the next seed."""
+        chosen = [name for name in self.pairs if self.mnist or not PAIRS[name].needs_mnist]
+        return [(name, row, seed) for seed in self.seeds for name in chosen for row in self.rows or ROWS]
+
+
+def benchmark_privacy(config: PrivacyBenchmarkConfig) -> dict:
+    """Runs all jobs that are not done yet, and writes the table.
+
+    Args:
+        config: The settings.
+
+    Returns:
+        What `--json` prints: pair → row → one result a seed.
+
+    Raises:
+        TfgantlError: If a source, or an archive, cannot be used.
+    """
+    from tfgantl.progress import log
+
+    start_worker(config.threads)
+    directory = Path(config.work_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    if config.mnist:
+        write_archives(directory, config.mnist)
+    if "textures" in config.pairs:
+        write_textures(directory)
+    found: dict[str, dict[str, list[dict]]] = {}
+    for name, row, seed in config.jobs():
+        short = row.replace(", ", "-").replace(" ", "-")
+        path = directory / "jobs" / f"{name}-{short}-{seed}-{config.steps}-{shipped()}.json"
+        result = kept(path) or keep(path, audited(directory, name, ROWS[row], seed, config.steps))
+        log(f"{name}, {row}, seed {seed}: privacy risk {result['level']}, cKID {result['ckid']:.4f}")
+        found.setdefault(name, {}).setdefault(row, []).append(result)
+        replace_part(Path(config.report), HEADING, lines(found, config))
+    return found
+
+
+def audited(directory: Path, name: str, row: Row, seed: int, steps: int) -> dict:
+    """Trains one cell with one seed, and audits what came of it."""
+    import keras
+
+    from tfgantl.images import to_uint8
+    from tfgantl.metrics.evaluation import labels_like
+    from tfgantl.pipelines.adapt.training import train_pair
+    from tfgantl.privacy.audit import audit_privacy
+
+    config, prepared, judge = prepared_for(directory, name, row.images, seed)
+    config = replace(config, optimization=replace(config.optimization, **row.changes))
+    settings = config.training_settings(steps=max(1, round(steps * row.share)))
+    trained = train_pair(prepared, config, row.method, "audited", settings)
+    gan = trained.gan
+    labels = None if gan.num_classes is None else labels_like(judge.test_labels, SAMPLES, seed)
+    fakes = to_uint8(gan.generate(gan.latents(SAMPLES, seed + 1000), labels))
+    train, test = (judge.train_images, judge.train_labels), (judge.test_images, judge.test_labels)
+    audit = audit_privacy(fakes, train, test, prepared.extractor, gan.ema_generator, gan.score, seed)
+    record = audit.record()
+    metrics = judge(fakes, None, "audited").metrics
+    keras.backend.clear_session()
+    return {
+        **{key: record[key] for key in ("level", "copies", "attacks")},
+        "ckid": metrics["ckid"], "nn_ratio": metrics["nn_ratio"], "coverage": metrics["coverage"],
+        "steps": trained.steps, "best_step": trained.best_step, "seconds": trained.seconds,
+    }  # fmt: skip
+
+
+def lines(found: dict[str, dict[str, list[dict]]], config: PrivacyBenchmarkConfig) -> list[str]:
+    """The part of the page."""
+    page = [
+        HEADING, "",
+        f"{config.steps} steps, {IMAGES} training pictures and DiffAugment where nothing else is said; {SAMPLES} "
+        "generated pictures, as many members as non-members, at most 100 of each ([privacy.md](privacy.md)). Copies in "
+        "%; by chance: what a generator that never saw the training pictures stays below in 95 % of all cases. AUC of "
+        "the best attack on the generator, and of the logits of the discriminator; 0.5 for guesses. Mean ± sample "
+        "standard deviation over seeds. Regenerate with `python -m benchmarks.privacy`.", "",
+    ]  # fmt: skip
+    titles = ("", "risk", "copies", "by chance", "AUC, generator", "AUC, discriminator", "NN ratio", "cKID × 1000")
+    for name, rows in found.items():
+        page += [f"## {PAIRS[name].title}: privacy", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+        for row, results in rows.items():
+            levels = ", ".join(result["level"] for result in results)
+            generator = [best(result, published=True) for result in results]
+            discriminator = [best(result, published=False) for result in results]
+            numbers = (
+                cell([result["copies"]["share"] for result in results], 100, 2),
+                cell([result["copies"]["chance"] for result in results], 100, 2),
+                cell(generator, 1, 2), cell(discriminator, 1, 2),
+                cell([result["nn_ratio"] for result in results], 1, 2),
+                cell([result["ckid"] for result in results], 1000, 2),
+            )  # fmt: skip
+            page.append(f"| {row} | {levels} | {' | '.join(numbers)} |")
+        page.append("")
+    return [*page, machine(), ""]
+
+
+def best(result: dict, published: bool) -> float:
+    """Largest area of the attacks that need nothing but the generator, or of the others."""
+    return max(rates["auc"] for rates in result["attacks"].values() if rates["published"] == published)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(PrivacyBenchmarkConfig, "python -m benchmarks.privacy", benchmark_privacy, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
