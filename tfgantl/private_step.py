@@ -49,11 +49,8 @@ class PrivateGradients:
         """
         total = clipped_sum(loss_of, batch, weights, self.clip)
         count = tf.cast(tf.shape(batch[0])[0], tf.float32)
-        return [
-            (part + self.clip * self.noise * tf.random.stateless_normal(part.shape, key_seeds(self.key, step, i)))
-            / count
-            for i, part in enumerate(total)
-        ]
+        noise = [tf.random.stateless_normal(x.shape, key_seeds(self.key, step, i)) for i, x in enumerate(total)]
+        return [(x + self.clip * self.noise * n) / count for x, n in zip(total, noise, strict=True)]
 
 
 def clipped_sum(

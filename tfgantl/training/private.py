@@ -63,8 +63,8 @@ class DifferentialPrivacy:
         for name in ("r1", "gradient_penalty", "lecam", "apa"):
             if getattr(optimization, name):
                 raise ConfigError(
-                    f"`optimization.{name}` must be off (0 or false) with `privacy.noise`, since it looks at real images "
-                    f"without noise. Received: {getattr(optimization, name)}"
+                    f"`optimization.{name}` must be off (0 or false) with `privacy.noise`, since it looks at real "
+                    f"images without noise. Received: {getattr(optimization, name)}"
                 )
         if optimization.adaptive:
             raise ConfigError("`optimization.augment` must not be ada with `privacy.noise`. Received: ada")
@@ -83,8 +83,8 @@ class DifferentialPrivacy:
         layers = gan.discriminator._flatten_layers()
         if any(isinstance(layer, BatchNormalization) for layer in layers):
             raise ConfigError(
-                "`networks` must have a discriminator without batch normalisation with `privacy.noise`, which mixes the "
-                f"images of a batch. Received: {type(gan.discriminator).__name__} with it"
+                "`networks` must have a discriminator without batch normalisation with `privacy.noise`, which mixes "
+                f"the images of a batch. Received: {type(gan.discriminator).__name__} with it"
             )
         if hasattr(gan.discriminator, "self_supervision"):
             raise ConfigError(
