@@ -156,8 +156,9 @@ def lines(found: dict[str, dict[str, list[dict]]], config: PrivacyBenchmarkConfi
     """The part of the page."""
     page = [
         HEADING, "",
-        f"{config.steps} steps of {config.batch_size}, {IMAGES} training pictures and DiffAugment where nothing else is said; {SAMPLES} "
-        "generated pictures, as many members as non-members, at most 100 of each ([privacy.md](privacy.md)). Copies in "
+        f"{config.steps} steps of {config.batch_size}, {IMAGES} training pictures and DiffAugment where nothing else "
+        f"is said; {SAMPLES} generated pictures, as many members as non-members, at most 100 of each "
+        "([privacy.md](privacy.md)). The state is the one that validated best. Copies in "
         "%; by chance: what a generator that never saw the training pictures stays below in 95 % of all cases. AUC of "
         "the best attack on the generator, and of the logits of the discriminator; 0.5 for guesses. Mean ± sample "
         "standard deviation over seeds. Regenerate with `python -m benchmarks.privacy`.", "",
