@@ -112,6 +112,8 @@ def benchmark_privacy(config: PrivacyBenchmarkConfig) -> dict:
         write_archives(directory, config.mnist)
     if "textures" in config.pairs:
         write_textures(directory)
+    path = directory / "jobs" / f"copies-{shipped()}.json"
+    copies = kept(path) or keep(path, changed_digits())
     found: dict[str, dict[str, list[dict]]] = {}
     for name, row, seed in config.jobs():
         short = row.replace(", ", "-").replace(" ", "-")
@@ -119,8 +121,47 @@ def benchmark_privacy(config: PrivacyBenchmarkConfig) -> dict:
         result = kept(path) or keep(path, audited(config, name, ROWS[row], seed))
         log(f"{name}, {row}, seed {seed}: privacy risk {result['level']}, cKID {result['ckid']:.4f}")
         found.setdefault(name, {}).setdefault(row, []).append(result)
-        replace_part(Path(config.report), HEADING, lines(found, config))
+        replace_part(Path(config.report), HEADING, lines(copies, found, config))
     return found
+
+
+def changed_digits() -> dict[str, float]:
+    """Share of copies among handwritten digits that a generator might have made: of training images, and of others."""
+    import numpy as np
+    from scipy.ndimage import gaussian_filter
+
+    from tfgantl.data import HandwrittenDigits
+    from tfgantl.metrics.extractors import Extractor
+    from tfgantl.privacy.copies import find_copies
+    from tfgantl.privacy.spaces import spaces_for
+
+    digits = HandwrittenDigits(validation_shots=None)
+    train, held_out, new = (digits.load(split).take() for split in ("train", "test", "validation"))
+    spaces, rng = spaces_for(Extractor.load("digits")), np.random.default_rng(0)
+    in_order = [images[np.argsort(labels, kind="stable")] for images, labels in (train, new)]
+
+    def noisy(images: np.ndarray, deviation: float) -> np.ndarray:
+        return np.clip(images + rng.normal(0, deviation, images.shape), 0, 255).astype(np.uint8)
+
+    def blurred(images: np.ndarray) -> np.ndarray:
+        return gaussian_filter(images, (0, 1.5, 1.5, 0))
+
+    def mixed(images: np.ndarray) -> np.ndarray:
+        return ((images.astype(float) + np.roll(images, 1, axis=0)) / 2).astype(np.uint8)
+
+    made = {
+        "training pictures": train[0],
+        "with noise (standard deviation 30 of 255)": noisy(train[0], 30),
+        "with noise (60 of 255)": noisy(train[0], 60),
+        "mirrored": train[0][:, :, ::-1],
+        "shifted by 2 pixels and 1": np.roll(train[0], (2, 1), (1, 2)),
+        "blurred (standard deviation of 1.5 pixels)": blurred(train[0]),
+        "means of two of one class": mixed(in_order[0]),
+        "new pictures": new[0],
+        "new pictures, blurred": blurred(new[0]),
+        "new pictures, means of two of one class": mixed(in_order[1]),
+    }
+    return {name: find_copies(images, train[0], held_out[0], spaces).share for name, images in made.items()}
 
 
 def audited(settings: PrivacyBenchmarkConfig, name: str, row: Row, seed: int) -> dict:
@@ -152,7 +193,9 @@ def audited(settings: PrivacyBenchmarkConfig, name: str, row: Row, seed: int) ->
     }  # fmt: skip
 
 
-def lines(found: dict[str, dict[str, list[dict]]], config: PrivacyBenchmarkConfig) -> list[str]:
+def lines(
+    copies: dict[str, float], found: dict[str, dict[str, list[dict]]], config: PrivacyBenchmarkConfig
+) -> list[str]:
     """The part of the page."""
     page = [
         HEADING, "",
@@ -163,6 +206,8 @@ def lines(found: dict[str, dict[str, list[dict]]], config: PrivacyBenchmarkConfi
         "the best attack on the generator, and of the logits of the discriminator; 0.5 for guesses. Mean ± sample "
         "standard deviation over seeds. Regenerate with `python -m benchmarks.privacy`.", "",
     ]  # fmt: skip
+    page += ["## Copies that are found", "", "| handwritten digits | copies % |", "|---|---|"]
+    page += [f"| {name} | {100 * share:.1f} |" for name, share in copies.items()] + [""]
     titles = ("", "risk", "copies", "by chance", "AUC, generator", "AUC, discriminator", "NN ratio", "cKID × 1000")
     for name, rows in found.items():
         page += [f"## {PAIRS[name].title}: privacy", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
