@@ -220,7 +220,10 @@ def record(digits):
 
 
 def test_a_record_survives_a_log_and_a_forged_one_does_not(record):
-    assert read_audit(record) == record
+    assert read_audit(record) == {**record, "differential": None}
+    spent = {"epsilon": 3.0, "delta": 1e-5, "noise": 1.0, "clip": 1.0}
+    assert read_audit({**record, "differential": spent})["differential"] == spent
+    assert read_audit({**record, "differential": {**spent, "epsilon": "0"}})["differential"] is None
     for forged in (
         None, {**record, "level": "none"}, {**record, "reason": 3}, {**record, "copies": {"share": 0}},
         {**record, "copies": {**record["copies"], "share": "0"}}, {**record, "attacks": [1]},
@@ -243,9 +246,11 @@ def test_copies_are_published_only_if_forced(record, tmp_path):
     with pytest.raises(ConfigError, match=r"`max_copies` must be in \[0, 1\]. Received: 2"):
         AdaptConfig(max_copies=2)
     origin = Origin("theirs", "abc", None, "def", "CC BY 4.0").record()
+    facts["privacy"] = {**record, "differential": {"epsilon": 3.25, "delta": 1e-5, "noise": 1.0, "clip": 1.0}}
     version = publish(generator, tmp_path / "tiny", facts={**facts, "origin": origin}, force=True, max_copies=0.1)
     card = (version / "model_card.md").read_text()
     assert "Privacy risk: **high**" in card and "| generated pictures that are copies | 100.00 %" in card
+    assert "differential privacy: ε = 3.25 at δ = 1e-05" in card
     assert "say it by --source_license" in card and "CC BY 4.0" in card and "`abc`" in card
 
 

@@ -24,6 +24,7 @@ def read_audit(value: object) -> dict | None:
         "level": value["level"],
         **texts,
         "copies": _copies(copies) if isinstance(copies, dict) else None,
+        "differential": _differential(value.get("differential")),
         "attacks": {str(name): rates for name, rates in attacks.items() if _is_attack(rates)},
     }
     return None if found["copies"] is None and copies is not None else found
@@ -37,6 +38,13 @@ def _copies(copies: dict) -> dict | None:
     if not all(map(_is_number, numbers.values())):
         return None
     return {**numbers, "by_space": {str(name): share for name, share in shares.items()}}
+
+
+def _differential(value: object) -> dict | None:
+    numbers = (
+        {name: value.get(name) for name in ("epsilon", "delta", "noise", "clip")} if isinstance(value, dict) else {}
+    )
+    return numbers if numbers and all(map(_is_number, numbers.values())) else None
 
 
 def _is_attack(rates: object) -> bool:

@@ -9,6 +9,7 @@ from tfgantl.hooks import TrainStepHooks
 
 if TYPE_CHECKING:
     from tfgantl.gan import GAN
+    from tfgantl.private_step import PrivateGradients
     from tfgantl.training.optimization import Optimization
     from tfgantl.transfer import Transfer
 
@@ -95,6 +96,25 @@ class DifferentialPrivacy:
     def new_key(self) -> int:
         """A secret that sampling and noise follow from: it is neither the seed nor kept, and nobody can guess it."""
         return secrets.randbits(62)
+
+    def gradients(self, key: int) -> "PrivateGradients | None":
+        """What makes gradients private, from such a secret; `None` without noise."""
+        from tfgantl.private_step import PrivateGradients
+
+        return PrivateGradients(self.clip, self.noise, key) if self.on else None
+
+    def record(self, images: int | None, batch_size: int, steps: int) -> dict[str, float] | None:
+        """What JSON and model cards keep: ε, δ, noise and clip; `None` without noise.
+
+        Args:
+            images: Number of training images.
+            batch_size: Images a step; of as many training images at most.
+            steps: Training steps taken.
+        """
+        if not self.on or images is None:
+            return None
+        epsilon = self.epsilon(images, min(batch_size, images), steps)
+        return {"epsilon": epsilon, "delta": self.delta, "noise": self.noise, "clip": self.clip}
 
     def epsilon(self, images: int, batch_size: int, steps: int) -> float:
         """The ε that a training comes to, if one training image were another.

@@ -12,7 +12,6 @@ from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError, DivergedError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.private_step import PrivateGradients
 from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints, Stateful
@@ -99,10 +98,9 @@ def train(
     privacy = settings.privacy
     privacy.check(settings.optimization, transfer, gan)
     key = privacy.new_key()
-    private = PrivateGradients(privacy.clip, privacy.noise, key) if privacy.on else None
-    if private is not None:
+    if privacy.on:
         tell_epsilon(privacy, data.train.size, batch_size, settings.steps)
-    settings.optimization.compile(gan, settings.steps, transfer, private)
+    settings.optimization.compile(gan, settings.steps, transfer, privacy.gradients(key))
     progress = Progress(title, settings.steps, batch_size)
     best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.changing_weights]
     validate = _validation(data, settings, run, title, best_weights, progress)

@@ -1,7 +1,7 @@
 """The evaluation of an adaptation, on images that neither training nor selection saw."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class AdaptationEvaluation:
         verdict: Whether transfer helped, or `None` without a baseline.
         train_images: uint8 images that training saw.
         privacy: What the adapted generator gives away of them.
+        differential: Differential privacy of its training, if there was any.
     """
 
     generators: dict[str, Evaluation]
@@ -33,6 +34,12 @@ class AdaptationEvaluation:
     verdict: Verdict | None
     train_images: np.ndarray
     privacy: Audit
+    differential: dict[str, float] | None
+
+    @property
+    def privacy_record(self) -> dict[str, Any]:
+        """What JSON, logs and model cards keep of both."""
+        return {**self.privacy.record(), "differential": self.differential}
 
     @property
     def adapted(self) -> Evaluation:
@@ -69,4 +76,6 @@ def evaluate(
         adapted, baseline = generators["adapted"].features, generators["baseline"].features
         verdict = judge_transfer(evaluator.test_features, adapted, baseline, real_labels, labels, seed=config.seed)
     privacy = evaluation_set.audit(training.adapted.gan, images["adapted"], prepared.extractor, config.seed)
-    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0], privacy)
+    images_seen, steps = prepared.examples["train"].size, training.adapted.steps
+    differential = config.privacy.record(images_seen, config.batch_size, steps)
+    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0], privacy, differential)

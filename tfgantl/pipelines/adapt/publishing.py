@@ -45,7 +45,7 @@ def publish_adapted(
         "metrics": evaluation.adapted.metrics,
         "verdict": evaluation.verdict.outcome if evaluation.verdict else None,
         "baseline": evaluation.baseline.metrics if evaluation.baseline else None,
-        "privacy": evaluation.privacy.record(),
+        "privacy": evaluation.privacy_record,
         "origin": origin_of(config, prepared).record(),
     }
     before_after = (run.path / "before_after.png").read_bytes()

@@ -85,7 +85,7 @@ class AdaptResult(RunResult):
             transferability=prepared.transferability,
             classifiers=evaluation.classifiers,
             training_seconds={title: round(trained.seconds, 1) for title, trained in training.trained.items()},
-            privacy=evaluation.privacy.record(),
+            privacy=evaluation.privacy_record,
             origin=origin.record(),
             refusal=None if export_dir else refusal,
             generator=training.adapted.gan.ema_generator,
