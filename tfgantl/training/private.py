@@ -81,16 +81,16 @@ class DifferentialPrivacy:
     def _check_discriminator(self, gan: "GAN") -> None:
         from keras.layers import BatchNormalization
 
+        if hasattr(gan.discriminator, "self_supervision"):
+            raise ConfigError(
+                "`networks` must have a discriminator that learns nothing else of real images with `privacy.noise`. "
+                f"Received: {type(gan.discriminator).__name__}, which reconstructs them"
+            )
         layers = gan.discriminator._flatten_layers()
         if any(isinstance(layer, BatchNormalization) for layer in layers):
             raise ConfigError(
                 "`networks` must have a discriminator without batch normalisation with `privacy.noise`, which mixes "
                 f"the images of a batch. Received: {type(gan.discriminator).__name__} with it"
-            )
-        if hasattr(gan.discriminator, "self_supervision"):
-            raise ConfigError(
-                "`networks` must have a discriminator that learns nothing else of real images with `privacy.noise`. "
-                f"Received: {type(gan.discriminator).__name__}, which reconstructs them"
             )
 
     def new_key(self) -> int:
