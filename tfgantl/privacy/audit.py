@@ -92,9 +92,8 @@ def audit_privacy(
         The audit; of `unknown` level for less than 20 training or held-out pictures.
 
     Example:
-        >>> digits, seen = HandwrittenDigits(), tfgantl.load_generator("rendered-digits")
-        >>> train, held_out = digits.load("train").take(), digits.load("test").take()
         >>> from tfgantl.metrics.extractors import Extractor
+        >>> train, held_out = (HandwrittenDigits().load(split).take() for split in ("train", "test"))
         >>> audit_privacy(np.repeat(train[0], 5, axis=0), train, held_out, Extractor.load("digits")).level
         'high'
     """

@@ -52,7 +52,7 @@ def attack_rates(
         The rates. Equal scores count half for the area, and are no true positives.
 
     Example:
-        >>> attack_rates(np.array([3.0, 2.0, 1.0]), np.array([0.0, 2.0, -1.0])).auc.round(3)
+        >>> round(attack_rates(np.array([3.0, 2.0, 1.0]), np.array([0.0, 2.0, -1.0])).auc, 3)
         0.833
 
     References:
