@@ -74,7 +74,7 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
     from tfgantl.export.directory import keep_newest
     from tfgantl.export.formats import write_format
     from tfgantl.export.hub_upload import upload
-    from tfgantl.export.origin import Origin
+    from tfgantl.export.origin import Origin, license_behind
     from tfgantl.export.publish import publish
     from tfgantl.training.run_directory import read_result
     from tfgantl.untrusted.hugging_face import installed
@@ -90,10 +90,11 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
         path, difference = write_format(network, directory, config.format)
         return FileResult(path=path, difference=difference)
     facts |= _measured(result)
-    said = {"source_license": config.source_license, "target_license": config.target_license}
-    origin = Origin.read(result.get("origin"), **{"source": model if not result else None, **said}).record()
-    if any(origin.values()) and "origin" in result or any(said.values()):
-        facts["origin"] = origin
+    known = {
+        "source_license": config.source_license or license_behind(model), "target_license": config.target_license,
+    }  # fmt: skip
+    if "origin" in result or any(known.values()):
+        facts["origin"] = Origin.read(result.get("origin"), source=None if result else model, **known).record()
     version = publish(
         network, directory, signatures, {"source": model, **facts}, config.force,
         before_after=png_in(Path(model) / "before_after.png"), max_copies=config.max_copies,
