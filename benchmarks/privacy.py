@@ -115,6 +115,7 @@ def benchmark_privacy(config: PrivacyBenchmarkConfig) -> dict:
     path = directory / "jobs" / f"copies-{shipped()}.json"
     copies = kept(path) or keep(path, changed_digits())
     found: dict[str, dict[str, list[dict]]] = {}
+    replace_part(Path(config.report), HEADING, lines(copies, found, config))
     for name, row, seed in config.jobs():
         short = row.replace(", ", "-").replace(" ", "-")
         path = directory / "jobs" / f"{name}-{short}-{seed}-{config.steps}-{config.batch_size}-{shipped()}.json"
@@ -199,18 +200,24 @@ def lines(
     """The part of the page."""
     page = [
         HEADING, "",
+        "Regenerate with `python -m benchmarks.privacy`; what is measured is in [privacy.md](privacy.md).", "",
+        "## Copies that are found", "",
+        "Among pictures that a generator of 100 handwritten digits might have made, with 719 held-out digits.", "",
+        "| handwritten digits | copies % |", "|---|---|",
+        *(f"| {name} | {100 * share:.1f} |" for name, share in copies.items()), "",
+    ]  # fmt: skip
+    page += [
+        "## What lowers it", "",
         f"{config.steps} steps of {config.batch_size}, {IMAGES} training pictures and DiffAugment where nothing else "
-        f"is said; {SAMPLES} generated pictures, as many members as non-members, at most 100 of each "
-        "([privacy.md](privacy.md)). The state is the one that validated best. Copies in "
+        f"is said; {SAMPLES} generated pictures, as many members as non-members, at most 100 of each. "
+        "The state is the one that validated best. Copies in "
         "%; by chance: what a generator that never saw the training pictures stays below in 95 % of all cases. AUC of "
         "the best attack on the generator, and of the logits of the discriminator; 0.5 for guesses. Mean ± sample "
-        "standard deviation over seeds. Regenerate with `python -m benchmarks.privacy`.", "",
-    ]  # fmt: skip
-    page += ["## Copies that are found", "", "| handwritten digits | copies % |", "|---|---|"]
-    page += [f"| {name} | {100 * share:.1f} |" for name, share in copies.items()] + [""]
+        "standard deviation over seeds.", "",
+    ] if found else []  # fmt: skip
     titles = ("", "risk", "copies", "by chance", "AUC, generator", "AUC, discriminator", "NN ratio", "cKID × 1000")
     for name, rows in found.items():
-        page += [f"## {PAIRS[name].title}: privacy", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+        page += [f"### {PAIRS[name].title}: privacy", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
         for row, results in rows.items():
             levels = ", ".join(result["level"] for result in results)
             generator = [best(result, published=True) for result in results]
