@@ -78,7 +78,7 @@ def result_path(directory: Path, name: str, images: int, row: str, seed: int, st
 
 
 @cache
-def _prepared(directory, name, images, seed):
+def prepared_for(directory, name, images, seed):
     """Settings, source, data and judge, which all rows of a cell have in common."""
     from tfgantl.metrics.evaluation import Evaluator
     from tfgantl.pipelines.adapt.preparation import prepare
@@ -105,7 +105,7 @@ def run_job(directory: Path, name: str, images: int, row: str, seed: int, steps:
     from tfgantl.metrics.evaluation import labels_like
     from tfgantl.pipelines.adapt.training import train_pair
 
-    config, prepared, judge = _prepared(directory, name, images, seed)
+    config, prepared, judge = prepared_for(directory, name, images, seed)
     method, changes = ROWS[row]
     config = replace(config, optimization=replace(config.optimization, **changes))
     settings = config.training_settings(steps=max(2, round(steps / cost)))

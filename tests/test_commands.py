@@ -115,6 +115,7 @@ SHORTER = {
     ),
     "pretrain StyleGAN2": f"{GAN} --networks.base 64 --networks.latent_dim 4 --target.image_size 16",
     "pretrain FastGAN": f"{GAN} --networks.width 2 --networks.most 4 --target.image_size 16",
+    "evaluate": "--samples 20 --classifier_steps 2",
     "extractor": "--steps 2",
     "recognize": f"{CLASSIFIER} --method GANImages --method.gan_steps 2 --method.images 30",
     "recognize --method": CLASSIFIER,
@@ -139,11 +140,12 @@ INTERRUPTED = {"tfgantl adapt"}
 ELSEWHERE = {
     "python": "tests/test_benchmark_commands.py starts every benchmark, and each has tests of its parts",
     "serve": "tests/test_real_server.py",
+    "--privacy.noise": "tests/test_private_training.py, where the accountant is installed",
     "--to": "tests/test_hugging_face.py, with an endpoint on loopback",
     "--format": "tests/test_export.py, where the packages of the format are installed",
 }
 PARTS = {
-    "adapt": ("pretrain", "adapt", "extractor", "export"),
+    "adapt": ("pretrain", "adapt", "evaluate", "extractor", "export"),
     "recognize": ("recognize",),
     "stylize": ("stylize",),
     "edit": ("edit",),

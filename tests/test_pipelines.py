@@ -58,7 +58,10 @@ def run(monkeypatch, capsys):
 def test_result_has_what_is_promised(adapted):
     _, result, progress = adapted
     keys = "run_dir export_dir steps seconds images_per_second metrics baseline diversity baseline_diversity verdict"
-    assert list(result) == [*keys.split(), "transferability", "classifiers", "training_seconds"]
+    others = ["transferability", "classifiers", "training_seconds", "privacy", "origin", "refusal"]
+    assert list(result) == [*keys.split(), *others]
+    assert result["privacy"]["level"] == "unknown" and "there are 18" in result["privacy"]["reason"]  # test images
+    assert result["origin"]["source_license"] is None and "say it by --source_license" in progress
     assert result["transferability"]["shots"] == 54 and 0.5 < result["transferability"]["separability"] <= 1.0
     for part in ("metrics", "baseline"):
         assert list(result[part]) == METRICS and all(np.isfinite(v) for v in result[part].values())
@@ -103,7 +106,7 @@ def test_report_is_self_contained_and_complete(adapted):
     assert "http://" not in page and "https://" not in page and "<script" not in page
     assert page.count("data:image/png;base64,") == 6
     for part in ("Before", "After", "Baseline", "Memorisation", "Learning curves", "cKID", "Schedule", "Configuration",
-                 "fingerprint", "tensorflow", "extractor@", "95 % interval"):  # fmt: skip
+                 "fingerprint", "tensorflow", "extractor@", "95 % interval", "privacy risk unknown"):  # fmt: skip
         assert part in page, part
 
 

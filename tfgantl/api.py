@@ -148,7 +148,8 @@ def publish(network: "keras.Model | GAN", directory: str | Path, **options: Any)
     Args:
         network: Generator, classifier or another network; of a `GAN`, its averaged generator.
         directory: Model directory; its name is that of the model.
-        **options: As for `tfgantl.export.publish.publish`: signatures, facts, force, before_after.
+        **options: As for `tfgantl.export.publish.publish`: signatures, facts, force, before_after,
+            max_copies.
 
     Returns:
         The new version's directory.

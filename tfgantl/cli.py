@@ -65,7 +65,7 @@ FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
     "allow_changes": "go on with a run even if its data or the versions of packages have changed",
     "rank": "only tell which source looks most helpful, before anything is trained on the target",
-    "force": "publish also after negative transfer",
+    "force": "publish also after negative transfer, and more copies than `max_copies`",
     "json": "print the result as the last line, one JSON object",
 }
 

@@ -19,6 +19,7 @@ from tfgantl.errors import ConfigError
 from tfgantl.fit_inputs import Batch, check_inputs, images_and_labels, telling_of_batches
 from tfgantl.hooks import TrainStepHooks
 from tfgantl.network_pair import NetworkPair
+from tfgantl.private_step import PrivateGradients, private_step
 from tfgantl.random_streams import StepStream, step_seeds
 from tfgantl.regularizers import Regularizer
 from tfgantl.running_means import RunningMeans
@@ -76,6 +77,7 @@ class GAN(NetworkPair):
         gradient_penalty: float = 0.0,
         reuse_fakes: bool = False,
         transfer: TrainStepHooks | None = None,
+        private: PrivateGradients | None = None,
     ) -> None:
         """Sets how to train.
 
@@ -92,6 +94,8 @@ class GAN(NetworkPair):
             reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on,
                 which saves one pass of it, instead of from fresh ones.
             transfer: A `Transfer`, whose hooks may change the step.
+            private: Differential privacy of the real images. Penalties of real images, regularizers and adaptive
+                augmentation must then be left out; `DifferentialPrivacy.check` says what else. Files do not keep it.
 
         Raises:
             ConfigError: If there is no such loss, or one optimizer is given for both networks.
@@ -111,11 +115,14 @@ class GAN(NetworkPair):
         self.reuse_fakes = reuse_fakes
         self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
         self.transfer = transfer or TrainStepHooks()
+        self.private = private
         self.traces: dict[tuple[bool, ...], Callable] = {}
         self.test_means = RunningMeans("g_loss", "d_loss")
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         reals, labels = images_and_labels(batch, self.num_classes)
+        if self.private is not None:
+            return private_step(self, reals, labels)
         batch_size = tf.shape(reals)[0]
         critic = partial(self.transfer.discriminator_logits, self, labels=labels)
 
@@ -144,14 +151,17 @@ class GAN(NetworkPair):
             g_total += self.generator_penalty(latents, labels, fakes)
         self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, g_tape)
 
-        # Keep the averaged generator up to date.
-        update_average(self.ema_generator, self.generator, self.g_adapters, self.step, self.ema_decay)
-        self.step.assign_add(1)
+        self.follow()
         d_real, d_fake = (tf.reduce_mean(tf.cast(x, tf.float32)) for x in (real_logits > 0, fake_logits < 0))
         logs = {"g_loss": g_loss, "d_loss": d_loss, "d_real": d_real, "d_fake": d_fake}
         for regularizer in self.regularizers:
             logs |= regularizer.update(real_logits, fake_logits)
         return logs
+
+    def follow(self) -> None:
+        """Keeps the averaged generator up to date, and counts the step."""
+        update_average(self.ema_generator, self.generator, self.g_adapters, self.step, self.ema_decay)
+        self.step.assign_add(1)
 
     def seeds(self, stream: StepStream) -> tf.Tensor:
         """Seed (2,) of one stream of this step."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL import Image
 
+from tfgantl.provenance import marked
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -93,14 +95,20 @@ def side_by_side(sheets: list[np.ndarray], gap: int = 12) -> np.ndarray:
     return np.concatenate(padded, axis=1)[:, :-gap]
 
 
-def encode_png(image: np.ndarray, scale: int = 1) -> bytes:
-    """Encodes one uint8 (height, width, 1 or 3) image as PNG, enlarged `scale` times without smoothing."""
+def encode_png(image: np.ndarray, scale: int = 1, generated: bool = False) -> bytes:
+    """Encodes one image as PNG.
+
+    Args:
+        image: uint8 (height, width, 1 or 3).
+        scale: How many times to enlarge it, without smoothing.
+        generated: Whether the file says that it was generated.
+    """
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     if scale > 1:
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
-    return buffer.getvalue()
+    return marked(buffer.getvalue()) if generated else buffer.getvalue()
 
 
 def save_png(path: str | Path, image: np.ndarray, scale: int = 1) -> None:

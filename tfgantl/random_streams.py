@@ -46,6 +46,7 @@ class Stream(Enum):
     NOISE = (79, 0)  # that pictures are damaged with, to be restored
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
+    MEMBERS = (83, 0)  # training and held-out pictures that membership inference tells apart
 
     def generator(self, seed: int) -> np.random.Generator:
         """NumPy's generator at the start of this stream of a run with this seed."""
@@ -67,6 +68,7 @@ class StepStream(IntEnum):
     TEST_LATENTS = 8  # of the fakes of `GAN.evaluate`; its step is the number of images seen
     SOURCE_LATENTS = 9  # of the images of a source that a discriminator is rebuilt from
     PATH_NOISE = 10  # that images are multiplied by to measure path lengths
+    RANDOM_CLASSES = 12  # of generated images, where those of the batch must not be told
     SELF_SUPERVISION = 11  # which part of real images a discriminator reconstructs
 
 
@@ -94,6 +96,19 @@ def step_seeds(seed: int, stream: StepStream, step: tf.Tensor | int) -> tf.Tenso
     import tensorflow as tf
 
     return tf.stack([tf.constant(seed * 100 + int(stream), tf.int64), tf.cast(step, tf.int64)])
+
+
+def key_seeds(key: int, step: tf.Tensor | int, number: int) -> tf.Tensor:
+    """Seed, int64 (2,), of one of many tensors of a step, from a key that is no seed of the run.
+
+    Args:
+        key: In [0, 2**62).
+        step: Of the training.
+        number: Of the tensor, below 2**16.
+    """
+    import tensorflow as tf
+
+    return tf.stack([tf.constant(key, tf.int64), tf.cast(step, tf.int64) * 2**16 + number])
 
 
 def latents_of_seeds(seeds: tf.Tensor, latent_dim: int) -> tf.Tensor:

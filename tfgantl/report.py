@@ -14,7 +14,10 @@ from tfgantl.data import Examples
 from tfgantl.images import encode_png, grid
 from tfgantl.metrics.generator_metrics import TITLES
 from tfgantl.printing import printable
+from tfgantl.privacy.audit import Audit
 from tfgantl.versions import versions
+
+PRIVACY = "Does it give the training pictures away?"  # caption of a table
 
 
 @dataclass
@@ -76,6 +79,21 @@ def memorisation_sheet(fakes: np.ndarray, shots: np.ndarray, pairs: int = 30) ->
     """Generated images, each beside the training image nearest to it, as PNG; both uint8 (n, side, side, channels)."""
     together = np.stack([fakes[:pairs], shots[:pairs]], axis=1).reshape(-1, *fakes.shape[1:])
     return sheet(together, 12)
+
+
+def copies_shown(audit: Audit, generated: np.ndarray, train: np.ndarray) -> dict[str, bytes]:
+    """Caption → PNG of the worst generated pictures beside the training pictures that they are nearest to.
+
+    Args:
+        audit: Of the generated pictures; without copies that were looked for, there is nothing to show.
+        generated: uint8 (n, side, side, channels).
+        train: The same of the training pictures.
+    """
+    if audit.copies is None:
+        return {}
+    worst, twins = generated[audit.copies.worst], train[audit.copies.twins]
+    caption = f"The {len(worst)} generated pictures nearest to a training picture (right), of different ones"
+    return {caption: memorisation_sheet(worst, twins)}
 
 
 def curves(histories: dict[str, list[dict]], best: dict[str, int]) -> bytes:

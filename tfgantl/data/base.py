@@ -19,10 +19,12 @@ class Source(ABC):
 
     Attributes:
         extractor: Handle of an extractor whose features suit these images, or `None`: one is trained in the run.
+        license: Licence of the images, or `None` where only the user can know it.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]  # what makes subclasses dataclasses
     extractor: ClassVar[str | None] = None
+    license: ClassVar[str | None] = None
 
     @abstractmethod
     def load(self, split: str) -> Examples:

@@ -11,7 +11,13 @@ from tfgantl.images import to_unit
 
 
 def batches(
-    examples: Examples, batch_size: int, seed: int, start: int = 0, stop: int | None = None, mirror: bool = False
+    examples: Examples,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    stop: int | None = None,
+    mirror: bool = False,
+    independent: bool = False,
 ) -> tf.data.Dataset:
     """Endless shuffled batches for training.
 
@@ -25,6 +31,7 @@ def batches(
         start: Number of the first batch.
         stop: Number of the batch before which to end; `None` for no end.
         mirror: Flips half of the images left to right.
+        independent: Draws each batch by itself, out of all images, as accountants of differential privacy assume.
 
     Returns:
         A dataset of images float32 (batch_size, side, side, channels) in [-1, 1], with labels int32 (batch_size,)
@@ -50,6 +57,8 @@ def batches(
         size = examples.size
         if size is None:
             index = position
+        elif independent:
+            index = np.random.default_rng([seed, int(t)]).choice(size, batch_size, replace=False)
         else:
             epochs = position // size
             index = np.concatenate([order(int(e), size)[position[epochs == e] % size] for e in np.unique(epochs)])

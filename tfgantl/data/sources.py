@@ -45,6 +45,7 @@ class RenderedDigits(Source):
     seed: int = 0
 
     extractor: ClassVar[str | None] = "digits"
+    license: ClassVar[str | None] = "that of the fonts: Bitstream Vera, SIL Open Font, AMS"
 
     def load(self, split: str) -> Examples:
         if split not in SPLITS:
@@ -77,6 +78,7 @@ class HandwrittenDigits(FiniteSource):
     image_size: int = 28
 
     extractor: ClassVar[str | None] = "digits"
+    license: ClassVar[str | None] = "CC BY 4.0"
 
     def shares(self) -> dict[str, float]:
         return {"validation": 0.2, "test": 0.4}

@@ -30,6 +30,7 @@ def publish(
     facts: dict | None = None,
     force: bool = False,
     before_after: bytes | None = None,
+    max_copies: float | None = None,
 ) -> Path:
     """Exports a network to `directory/<next version>`.
 
@@ -41,18 +42,20 @@ def publish(
         network: Float32 network with its final weights.
         directory: Model directory; versions are its numbered children, and its name is that of the model.
         signatures: Gives the endpoints of the network; found by what it takes and gives if not given.
-        facts: What to keep with it: source, transfer, metrics, verdict, and the range of each of its directions, if it
-            can be edited. If `run` is among them, a version that this
+        facts: What to keep with it: source, origin, transfer, metrics, verdict, privacy, and the range of each of its
+            directions, if it can be edited. If `run` is among them, a version that this
             run has published already, with these weights, is given back: it was interrupted before its report.
-        force: Publish also after negative transfer.
+        force: Publish also after negative transfer, and more copies than `max_copies`.
         before_after: PNG that shows what the adaptation did, for people who look at the model.
+        max_copies: Largest share of its pictures that may be copies of training pictures, in [0, 1], if `privacy` is
+            among the facts; `None` for no limit.
 
     Returns:
         The new version's directory.
 
     Raises:
-        ArtifactError: If the SavedModel, read back, does not give what the Keras model does, transfer was negative, or
-            no endpoints suit the network.
+        ArtifactError: If the SavedModel, read back, does not give what the Keras model does, transfer was negative, it
+            copies training pictures, or no endpoints suit the network.
         RunError: If the directory cannot be written.
     """
     directory = Path(directory).expanduser()
@@ -60,6 +63,11 @@ def publish(
     if facts.get("verdict") == "negative" and not force:
         raise ArtifactError(
             f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"
+        )
+    if (share := excess_copies(facts, max_copies)) is not None and not force:
+        raise ArtifactError(
+            f"{directory}: `max_copies`, the share of generated pictures that copy training pictures, must be at most "
+            f"{max_copies} for a model to be published, unless forced. Received: {share:.4g}"
         )
     endpoints = (signatures or signatures_for(network, str(directory)))(network)
     is_new = not directory.exists()
@@ -89,6 +97,24 @@ def publish(
         if is_new:
             with suppress(OSError):
                 directory.rmdir()  # of an export that failed: it is empty
+
+
+def excess_copies(facts: dict, max_copies: float | None) -> float | None:
+    """The share of copies, if it is more than what is allowed and than by chance; else `None`."""
+    copies = (facts.get("privacy") or {}).get("copies")
+    if copies is None or max_copies is None or copies["share"] <= max(max_copies, copies["chance"]):
+        return None
+    return copies["share"]
+
+
+def refusal(facts: dict, max_copies: float | None) -> str | None:
+    """Why `publish` refuses a model without force, in words for people; `None` if it does not."""
+    if facts.get("verdict") == "negative":
+        return "transfer was negative"
+    share = excess_copies(facts, max_copies)
+    if share is None:
+        return None
+    return f"{share:.1%} of its pictures are copies of training pictures, more than `max_copies` {max_copies:.1%}"
 
 
 def check_export_dir(directory: Path) -> None:

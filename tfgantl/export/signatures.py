@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgantl.images import to_uint8
+from tfgantl.provenance import FIRST, GENERATED
 from tfgantl.random_streams import latents_of_seeds
 
 MAX_IMAGES = 256  # of one request; a server without batching has no other limit
@@ -16,8 +17,8 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
 
     - `serving_default(latents[, labels]) → images`: float32 in [-1, 1].
     - `generate(seed[, labels]) → images`: uint8.
-    - `generate_png(seed[, labels]) → png_bytes`: PNG files. The name ends as TensorFlow Serving needs it to write
-      base64 in JSON.
+    - `generate_png(seed[, labels]) → png_bytes`: PNG files that say that they were generated. The name ends as
+      TensorFlow Serving needs it to write base64 in JSON.
 
     An image depends on its own row alone. Labels outside of the classes, latents that are not finite, and more than
     256 rows are errors.
@@ -58,8 +59,10 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
 
 
 def encode_pngs(images: tf.Tensor) -> tf.Tensor:
-    """PNG files, string (batch,), of uint8 (batch, height, width, 1 or 3)."""
-    return tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.TensorSpec([], tf.string))
+    """PNG files, string (batch,), of uint8 (batch, height, width, 1 or 3), which say that they were generated."""
+    files = tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.TensorSpec([], tf.string))
+    first = tf.strings.substr(files, 0, FIRST)
+    return tf.strings.join([first, GENERATED, tf.strings.substr(files, FIRST, 2**31 - 1)])
 
 
 def check_rows(tensor: tf.Tensor) -> tf.Operation:

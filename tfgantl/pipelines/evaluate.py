@@ -5,7 +5,7 @@
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import SPLITS, Examples, HandwrittenDigits, Source
@@ -31,7 +31,7 @@ class EvaluateConfig(EvaluationConfig):
             .safetensors file, a SavedModel or TF1 hub module, or the address of one (docs/sources.md).
         networks: Architecture that bare weights are adopted into; a SavedModel without it runs as it is.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
-        target: Images it should look like; the training part only serves to find copies.
+        target: Images it should look like; the training part only serves to find out what is copied or given away.
         seed: Chooses latents and subsets.
     """
 
@@ -55,6 +55,7 @@ class EvaluateResult(Result):
         metrics: Name → value, or `None` where labels would be needed.
         diversity: How generated images spread around the training images, name → value.
         protocol: Name of a number → all its parameters, in words.
+        privacy: What the generator gives away of the training part: level, rule, copies, attacks.
         generator: The generator, which maps latents, or [latents, labels], to images in [-1, 1].
     """
 
@@ -62,14 +63,16 @@ class EvaluateResult(Result):
     metrics: dict[str, float | None]
     diversity: dict[str, float | None]
     protocol: dict[str, str]
+    privacy: dict[str, Any]
     generator: "keras.Model" = python_only()
 
     def text(self) -> str:
         """A table of the numbers."""
-        return "\n".join(
+        rows = [
             f"{name:15} {'–' if value is None else f'{value:.4f}':>10}   {self.protocol[name]}"
             for name, value in {**self.metrics, **self.diversity}.items()
-        )
+        ]
+        return "\n".join([*rows, f"privacy risk {self.privacy['level']}: {self.privacy['reason']}"])
 
 
 def evaluate(config: EvaluateConfig) -> EvaluateResult:
@@ -88,6 +91,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     from tfgantl.metrics.extractor_choice import choose_extractor
     from tfgantl.pipelines.measurement import MAX_IMAGES, generate_with
     from tfgantl.pretrained import load_generator
+    from tfgantl.privacy.audit import Audit, audit_privacy
 
     generator = load_generator(config.model, config.networks, config.allow_ops)
     target, train, test = load_target(config, generator)
@@ -101,11 +105,15 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
         train.classes,
     )  # fmt: skip
     evaluation = evaluator(images, labels)
+    privacy = Audit("unknown", "the training part is drawn without end, and is nobody's pictures")
+    if train.size is not None:
+        privacy = audit_privacy(images, train.subset(MAX_IMAGES), held_out, extractor, generator, seed=config.seed)
     return EvaluateResult(
         model=config.model,
         metrics=evaluation.metrics,
         diversity=evaluation.diversity,
         protocol={**evaluation.protocol, **evaluation.diversity_protocol},
+        privacy=privacy.record(),
         generator=generator,
     )
 

@@ -13,6 +13,7 @@ from tfgantl.images import to_uint8
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.models.inference import predict
+from tfgantl.privacy.audit import Audit, audit_privacy
 from tfgantl.random_streams import Stream, latents
 
 MAX_IMAGES = 10_000  # of a split
@@ -30,6 +31,7 @@ class EvaluationSet:
         labels: int (samples,) with the shares of the test images, or `None` for an unconditional generator.
         num_classes: Number of classes of the generators, or `None`.
         classes: Name of each class by its label, or `None`.
+        endless: Whether the training images were drawn as they were needed, and are nobody's pictures.
     """
 
     train: tuple[np.ndarray, np.ndarray | None]
@@ -38,6 +40,7 @@ class EvaluationSet:
     labels: np.ndarray | None
     num_classes: int | None
     classes: tuple[str, ...] | None = None
+    endless: bool = False
 
     @classmethod
     def draw(
@@ -54,8 +57,8 @@ class EvaluationSet:
         """
         train, test = (examples[split].subset(max_images) for split in ("train", "test"))
         labels = None if gan.num_classes is None else labels_like(test[1], samples, seed)
-        noise, classes = gan.latents(samples, seed, Stream.EVALUATION), examples["train"].classes
-        return cls(train, test, noise, labels, gan.num_classes, classes)
+        noise, of_train = gan.latents(samples, seed, Stream.EVALUATION), examples["train"]
+        return cls(train, test, noise, labels, gan.num_classes, of_train.classes, of_train.size is None)
 
     def generate(self, gan: GAN) -> np.ndarray:
         """The images that are measured, uint8 (samples, side, side, channels).
@@ -68,6 +71,19 @@ class EvaluationSet:
     def evaluator(self, extractor: Extractor, seed: int, classifier_steps: int) -> Evaluator:
         """Measures generated images against these."""
         return Evaluator(extractor, self.train, self.test, self.num_classes, seed, classifier_steps, self.classes)
+
+    def audit(self, gan: GAN, images: np.ndarray, extractor: Extractor, seed: int) -> Audit:
+        """What a trained pair gives away of the training images.
+
+        Args:
+            gan: The pair.
+            images: What it generated, uint8 (samples, side, side, channels).
+            extractor: Features, for one of the spaces.
+            seed: Of all choices.
+        """
+        if self.endless:
+            return Audit("unknown", "the training images were drawn without end, and are nobody's pictures")
+        return audit_privacy(images, self.train, self.test, extractor, gan.ema_generator, gan.score, seed)
 
 
 def probe_inputs(gan: GAN, labels: np.ndarray | None, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:

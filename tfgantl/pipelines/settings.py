@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from tfgantl.data import Source
-from tfgantl.errors import ConfigError, check_at_least
+from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.files import absolute_if_there, check_name, name_from
 from tfgantl.training.durations import seconds_of
 from tfgantl.training.optimization import Precision
@@ -97,6 +97,25 @@ class PublishingConfig(RunConfig):
         above = Path(self.resume).absolute().parents if self.resume else ()
         is_in_runs = len(above) > 2 and above[1].name == "runs" and above[2] != Path.cwd()
         return above[2] / "exported" if is_in_runs else Path("exported")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseConfig(VerbConfig):
+    """What must hold of a generator to be published, and what its model card says of its origin.
+
+    Args:
+        max_copies: Largest share of its pictures that may be copies of training pictures, if they are more than by
+            chance (docs/privacy.md); none for no limit.
+        source_license: Licence of the source model, for the model card.
+        target_license: Licence of the training images, for the model card.
+    """
+
+    max_copies: float | None = 0.1
+    source_license: str | None = None
+    target_license: str | None = None
+
+    def __post_init__(self) -> None:
+        check_within(self, "[0, 1]", "max_copies")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from tfgantl.errors import ConfigError, check_above, check_at_least, check_withi
 if TYPE_CHECKING:
     from tfgantl.gan import GAN
     from tfgantl.models import Discriminators, Networks
+    from tfgantl.private_step import PrivateGradients
     from tfgantl.transfer import Transfer
 
 
@@ -157,7 +158,9 @@ class Optimization:
                 f"`label_ramp` must end before step {steps}, the last. Received: an end at {self.label_ramp[1]}"
             )
 
-    def compile(self, gan: "GAN", steps: int, transfer: "Transfer | None" = None) -> None:
+    def compile(
+        self, gan: "GAN", steps: int, transfer: "Transfer | None" = None, private: "PrivateGradients | None" = None
+    ) -> None:
         """Compiles a GAN with these settings for a run of `steps` steps, after a transfer method has prepared it.
 
         Raises:
@@ -213,6 +216,7 @@ class Optimization:
             gradient_penalty=self.gradient_penalty,
             reuse_fakes=self.reuse_fakes,
             transfer=transfer,
+            private=private,
         )
 
 

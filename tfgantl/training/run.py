@@ -9,13 +9,14 @@ import tensorflow as tf
 
 from tfgantl.data import Examples
 from tfgantl.data.pipeline import batches
-from tfgantl.errors import DivergedError
+from tfgantl.errors import ConfigError, DivergedError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints, Stateful
 from tfgantl.training.interruption import Interruption
+from tfgantl.training.private import DifferentialPrivacy
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.schedule import ScheduleState, run_schedule
 from tfgantl.training.settings import TrainingSettings
@@ -94,14 +95,20 @@ def train(
     """
     batch_size = min(settings.batch_size, data.train.size or settings.batch_size)
     transfer.prepare(gan, source)
-    settings.optimization.compile(gan, settings.steps, transfer)
+    privacy = settings.privacy
+    privacy.check(settings.optimization, transfer, gan)
+    key = privacy.new_key()
+    if privacy.on:
+        tell_epsilon(privacy, data.train.size, batch_size, settings.steps)
+    settings.optimization.compile(gan, settings.steps, transfer, privacy.gradients(key))
     progress = Progress(title, settings.steps, batch_size)
     best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.changing_weights]
     validate = _validation(data, settings, run, title, best_weights, progress)
     state = ScheduleState()
 
     def batches_from(start: int) -> tf.data.Dataset:
-        return batches(data.train, batch_size, settings.seed, start, mirror=settings.mirror)
+        seed = key if privacy.on else settings.seed
+        return batches(data.train, batch_size, seed, start, mirror=settings.mirror, independent=privacy.on)
 
     def follow_schedule(save: Save | None = None) -> list[str]:
         return run_schedule(gan, transfer.schedule(settings.steps), batches_from, validate, progress, state, save)
@@ -130,6 +137,21 @@ def train(
     transfer.finish(gan)
     steps, best_step = validate.history[-1]["step"], cast(int, validate.best_step)  # which the schedule has restored
     return Trained(gan, stages, validate.history, best_step, steps, progress.seconds, progress.images_per_second)
+
+
+def tell_epsilon(privacy: DifferentialPrivacy, images: int | None, batch_size: int, steps: int) -> None:
+    """Logs what differential privacy a training comes to.
+
+    Raises:
+        ConfigError: If images have no end, so that there is nobody to protect.
+    """
+    if images is None:
+        raise ConfigError("`privacy.noise` must be 0 for images without end, which are nobody's. Received: noise")
+    epsilon = privacy.epsilon(images, batch_size, steps)
+    log(
+        f"differential privacy: ε = {epsilon:.3g} at δ = {privacy.delta:g}, after {steps} steps of {batch_size} of "
+        f"{images} images; for the discriminator's gradients, not for choices made before and after (docs/privacy.md)"
+    )
 
 
 def _validation(

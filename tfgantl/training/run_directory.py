@@ -111,9 +111,9 @@ class RunDirectory:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         return self.path / name
 
-    def write_png(self, name: str, image: np.ndarray, scale: int = 2) -> Path:
-        """Writes a uint8 (height, width, channels) image, enlarged `scale` times."""
-        return self.write(name, encode_png(image, scale))
+    def write_png(self, name: str, image: np.ndarray, scale: int = 2, generated: bool = False) -> Path:
+        """Writes a uint8 (height, width, channels) image, enlarged `scale` times, which may say it was generated."""
+        return self.write(name, encode_png(image, scale, generated))
 
     def replacing(self, name: str) -> "Replacing":
         """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""

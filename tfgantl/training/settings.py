@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tfgantl.errors import check_at_least, check_seed
 from tfgantl.training.optimization import Optimization
+from tfgantl.training.private import DifferentialPrivacy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class TrainingSettings:
         mirror: Flip half of the training images left to right.
         optimization: Losses and optimizers.
         save_every: Steps between checkpoints; those of the validations if not given.
+        privacy: Differential privacy of the training images, for the discriminator.
     """
 
     steps: int
@@ -29,7 +31,9 @@ class TrainingSettings:
     mirror: bool = False
     optimization: Optimization = field(default_factory=Optimization)
     save_every: int | None = None
+    privacy: DifferentialPrivacy = field(default_factory=DifferentialPrivacy)
 
     def __post_init__(self) -> None:
         check_at_least(self, 1, "steps", "batch_size", "validate_every", "patience", "save_every")
         check_seed("seed", self.seed)
+        self.privacy.check(self.optimization)

@@ -76,7 +76,7 @@ def measure_speed(
     settings = replace(settings, steps=STEPS, patience=None)
     batch_size = min(settings.batch_size, data.train.size or settings.batch_size)
     transfer.prepare(gan, source)
-    settings.optimization.compile(gan, STEPS, transfer)
+    settings.optimization.compile(gan, STEPS, transfer, settings.privacy.gradients(settings.privacy.new_key()))
     progress = Progress("measuring speed", STEPS, batch_size)
     stopwatch = _Stopwatch(
         most,

@@ -112,7 +112,7 @@ class Validate(keras.callbacks.Callback):
         if self.run is not None:
             self.run.log({"run": self.title, **self.history[-1]})
             shown = images[:100] if labels is None else images[:100][np.argsort(labels[:100], kind="stable")]
-            self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(shown, 10))
+            self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(shown, 10), generated=True)
 
     def distances(self, features: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
         """What is measured, from features of generated images and their labels."""

@@ -11,7 +11,7 @@ from tfgantl.cli import run as run_cli
 from tfgantl.data import HandwrittenDigits, Source
 from tfgantl.models import Discriminators, Networks
 from tfgantl.pipelines.session import Session
-from tfgantl.pipelines.settings import GANTrainingConfig, PublishingConfig
+from tfgantl.pipelines.settings import GANTrainingConfig, PublishingConfig, ReleaseConfig
 from tfgantl.training.optimization import ADAPTATION, Optimization
 from tfgantl.transfer import FineTune, Transfer
 
@@ -25,7 +25,7 @@ DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class AdaptConfig(GANTrainingConfig, PublishingConfig):
+class AdaptConfig(GANTrainingConfig, PublishingConfig, ReleaseConfig):
     """Settings of an adaptation.
 
     Args:
@@ -48,7 +48,7 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
         optimization: Losses and optimizers.
         baseline: Whether the same networks are trained from scratch with the same budget, for the verdict.
         probe: Only ask whether transfer would help: compare short runs on validation images, and write nothing.
-        force: Publish also after negative transfer.
+        force: Publish also after negative transfer, and more copies than `max_copies`.
     """
 
     source: str = "rendered-digits"
@@ -65,6 +65,10 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig):
 
     default_steps: ClassVar[int] = 600
     default_validate_every: ClassVar[int] = 100
+
+    def __post_init__(self) -> None:
+        GANTrainingConfig.__post_init__(self)
+        ReleaseConfig.__post_init__(self)
 
 
 def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
@@ -83,7 +87,7 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
     from tfgantl.pipelines.adapt.evaluation import evaluate
     from tfgantl.pipelines.adapt.preparation import prepare
     from tfgantl.pipelines.adapt.probe import probe
-    from tfgantl.pipelines.adapt.publishing import publish_adapted
+    from tfgantl.pipelines.adapt.publishing import origin_of, publish_adapted, refusal_of
     from tfgantl.pipelines.adapt.report import adaptation_report
     from tfgantl.pipelines.adapt.results import AdaptResult
     from tfgantl.pipelines.adapt.training import measure, train
@@ -100,11 +104,21 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
     with session.open(prepared.name, prepared.facts(), prepared.opening(), *prepared.examples["train"].notes) as run:
         evaluation_set = EvaluationSet.draw(prepared.source, prepared.examples, config.samples, config.seed)
         training = train(config, prepared, evaluation_set, run)
-        evaluation = evaluate(config, prepared, evaluation_set, training.images)
+        evaluation = evaluate(config, prepared, evaluation_set, training)
         report = adaptation_report(config, prepared, training, evaluation)
         export_dir = publish_adapted(config, prepared, training, evaluation, run)
         return session.finish(
-            AdaptResult.of(run.path, export_dir, session.seconds, prepared, training, evaluation, report),
+            AdaptResult.of(
+                run.path,
+                export_dir,
+                session.seconds,
+                prepared,
+                training,
+                evaluation,
+                report,
+                origin_of(config, prepared),
+                refusal_of(config, evaluation),
+            ),  # fmt: skip
             prepared.examples["train"].classes,
         )
 

@@ -1,14 +1,16 @@
 """The evaluation of an adaptation, on images that neither training nor selection saw."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.metrics.verdict import Verdict, judge_transfer
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.pipelines.measurement import EvaluationSet
+from tfgantl.privacy.audit import Audit
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
@@ -23,12 +25,21 @@ class AdaptationEvaluation:
         classifiers: What a classifier was trained on → its accuracy on test images; empty without labels.
         verdict: Whether transfer helped, or `None` without a baseline.
         train_images: uint8 images that training saw.
+        privacy: What the adapted generator gives away of them.
+        differential: Differential privacy of its training, if there was any.
     """
 
     generators: dict[str, Evaluation]
     classifiers: dict[str, float]
     verdict: Verdict | None
     train_images: np.ndarray
+    privacy: Audit
+    differential: dict[str, float] | None
+
+    @property
+    def privacy_record(self) -> dict[str, Any]:
+        """What JSON, logs and model cards keep of both."""
+        return {**self.privacy.record(), "differential": self.differential}
 
     @property
     def adapted(self) -> Evaluation:
@@ -42,17 +53,20 @@ class AdaptationEvaluation:
 
 
 def evaluate(
-    config: "AdaptConfig", prepared: PreparedAdaptation, evaluation_set: EvaluationSet, images: dict[str, np.ndarray]
+    config: "AdaptConfig",
+    prepared: PreparedAdaptation,
+    evaluation_set: EvaluationSet,
+    training: AdaptationTraining,
 ) -> AdaptationEvaluation:
-    """Measures the images of all generators.
+    """Measures the images of all generators, and what the adapted one gives away.
 
     Args:
         config: The `AdaptConfig`.
         prepared: What the adaptation started with.
         evaluation_set: What to measure on.
-        images: Name of a generator → uint8 images for the latents and labels of the set.
+        training: The pairs, and their images for the latents and labels of the set.
     """
-    labels = evaluation_set.labels
+    images, labels = training.images, evaluation_set.labels
     evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
     generators = {title: evaluator(generated, labels, title) for title, generated in images.items()}
     classifiers = evaluator.usefulness(generators["adapted"]) if labels is not None else {}
@@ -61,4 +75,7 @@ def evaluate(
         real_labels = None if labels is None else evaluation_set.test[1]
         adapted, baseline = generators["adapted"].features, generators["baseline"].features
         verdict = judge_transfer(evaluator.test_features, adapted, baseline, real_labels, labels, seed=config.seed)
-    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0])
+    privacy = evaluation_set.audit(training.adapted.gan, images["adapted"], prepared.extractor, config.seed)
+    images_seen, steps = prepared.examples["train"].size, training.adapted.steps
+    differential = config.privacy.record(images_seen, config.batch_size, steps)
+    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0], privacy, differential)

@@ -35,6 +35,7 @@ class PreparedAdaptation:
         extractor: Features for all measurements.
         transferability: Estimated before training.
         transfer: The method, chosen if it was to be.
+        source_hash: Of the weights of the generator that `source` was made from.
     """
 
     name: str
@@ -44,6 +45,7 @@ class PreparedAdaptation:
     extractor: Extractor
     transferability: Transferability
     transfer: Transfer
+    source_hash: str
 
     def opening(self) -> str:
         """What the run is about to train on, for its log."""
@@ -70,7 +72,7 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
         TfgantlError: If the source or the target cannot be used, or the method does not fit them.
     """
     source, report = open_source(config.source, config.networks, config.allow_ops, config.seed)
-    loaded = report.lines()
+    loaded, source_hash = report.lines(), weights_hash(source.generator)
     _, size, _, channels = source.generator.output_shape
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
@@ -105,7 +107,7 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     steps = config.steps or config.default_steps  # not yet known, if there is a budget
     next(transfer.schedule(steps)).apply(GAN(*transfer.networks(source, "float32")))
     return PreparedAdaptation(
-        name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer
+        name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer, source_hash
     )
 
 

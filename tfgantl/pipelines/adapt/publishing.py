@@ -1,9 +1,10 @@
-"""Publishes an adapted generator, unless transfer was negative."""
+"""Publishes an adapted generator, unless transfer was negative or it copies its training images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfgantl.export.publish import publish
+from tfgantl.export.origin import Origin, license_behind
+from tfgantl.export.publish import publish, refusal
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.adapt.training import AdaptationTraining
@@ -30,10 +31,9 @@ def publish_adapted(
         run: Run directory, whose picture goes along.
 
     Returns:
-        The new version, or `None` after negative transfer without `force`.
+        The new version, or `None` where `refusal_of` gives a reason and there is no `force`.
     """
-    outcome = evaluation.verdict.outcome if evaluation.verdict else None
-    if outcome == "negative" and not config.force:
+    if refusal_of(config, evaluation) and not config.force:
         return None
     facts = {
         "run": run.id,
@@ -43,9 +43,31 @@ def publish_adapted(
         "class_names": prepared.examples["train"].classes if training.adapted.gan.num_classes else None,
         "shots": prepared.examples["train"].size,
         "metrics": evaluation.adapted.metrics,
-        "verdict": outcome,
+        "verdict": evaluation.verdict.outcome if evaluation.verdict else None,
         "baseline": evaluation.baseline.metrics if evaluation.baseline else None,
+        "privacy": evaluation.privacy_record,
+        "origin": origin_of(config, prepared).record(),
     }
     before_after = (run.path / "before_after.png").read_bytes()
     generator = training.adapted.gan.ema_generator
-    return publish(generator, config.export_path, facts=facts, force=config.force, before_after=before_after)
+    limit = config.max_copies
+    return publish(
+        generator, config.export_path, facts=facts, force=config.force, before_after=before_after, max_copies=limit
+    )
+
+
+def refusal_of(config: "AdaptConfig", evaluation: AdaptationEvaluation) -> str | None:
+    """Why the result may not be published without force, in words; `None` if it may."""
+    outcome = evaluation.verdict.outcome if evaluation.verdict else None
+    return refusal({"verdict": outcome, "privacy": evaluation.privacy.record()}, config.max_copies)
+
+
+def origin_of(config: "AdaptConfig", prepared: PreparedAdaptation) -> Origin:
+    """Where the result comes from, as far as it is known."""
+    return Origin(
+        source=config.source,
+        source_hash=prepared.source_hash,
+        source_license=config.source_license or license_behind(config.source),
+        data=prepared.examples["train"].fingerprint,
+        target_license=config.target_license or config.target.license,
+    )

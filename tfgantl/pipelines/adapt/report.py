@@ -6,7 +6,16 @@ from tfgantl.configuration import to_yaml
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.adapt.training import AdaptationTraining
-from tfgantl.report import Report, class_rows, curves, data_rows, memorisation_sheet, sheet
+from tfgantl.report import (
+    PRIVACY,
+    Report,
+    class_rows,
+    copies_shown,
+    curves,
+    data_rows,
+    memorisation_sheet,
+    sheet,
+)
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
@@ -35,6 +44,7 @@ def adaptation_report(
     pictures["Memorisation: each generated image (left) beside the nearest training image (right)"] = (
         memorisation_sheet(evaluation.adapted.images, nearest)
     )
+    pictures |= copies_shown(evaluation.privacy, evaluation.adapted.images, evaluation.train_images)
     histories = {title: result.history for title, result in training.trained.items()}
     pictures["Learning curves"] = curves(histories, {title: r.best_step for title, r in training.trained.items()})
     return Report(
@@ -43,6 +53,7 @@ def adaptation_report(
             str(evaluation.verdict or "No baseline was trained, so there is no verdict."),
             f"{adapted.steps} steps of {config.batch_size} in {adapted.seconds:.0f} s "
             f"({adapted.images_per_second:.0f} images/s); the state of step {adapted.best_step} was restored.",
+            f"{evaluation.privacy}.",
             str(prepared.transferability),
             "The interval of the verdict covers the choice of images, not that of the training seed.",
         ],
@@ -53,6 +64,7 @@ def adaptation_report(
             "Do generated images help a classifier? Accuracy on held-out images": [
                 (f"trained on {what}", f"{value:.4f}") for what, value in evaluation.classifiers.items()
             ],
+            PRIVACY: evaluation.privacy.rows(),
             "Schedule": [(title, line) for title, result in training.trained.items() for line in result.stages],
             "Classes": class_rows(prepared.examples["train"]),
             "Data": data_rows(prepared.examples),

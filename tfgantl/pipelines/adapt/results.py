@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import keras
 
+from tfgantl.export.origin import Origin, unknown_licenses
 from tfgantl.metrics.transferability import Transferability
 from tfgantl.metrics.verdict import Verdict
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
@@ -20,7 +21,7 @@ class AdaptResult(RunResult):
     """What came of an adaptation.
 
     Args:
-        export_dir: Version of the SavedModel, or `None` if transfer was negative.
+        export_dir: Version of the SavedModel, or `None` if it was not published.
         steps: Steps taken.
         seconds: Of the whole job.
         images_per_second: Real images seen, over the time spent in training steps.
@@ -32,6 +33,9 @@ class AdaptResult(RunResult):
         transferability: Estimated before training.
         classifiers: What a classifier was trained on → its accuracy on test images.
         training_seconds: Name of a training → seconds spent in its steps.
+        privacy: What the generator gives away of its training images: level, rule, copies, attacks.
+        origin: Hash and licence of the source, fingerprint and licence of the data.
+        refusal: Why it was not published, or `None`.
         generator: Adapted generator, which maps latents, or [latents, labels], to images in [-1, 1].
     """
 
@@ -47,6 +51,9 @@ class AdaptResult(RunResult):
     transferability: Transferability
     classifiers: dict[str, float]
     training_seconds: dict[str, float]
+    privacy: dict[str, Any]
+    origin: dict[str, str | None]
+    refusal: str | None
     generator: keras.Model = python_only()
 
     @classmethod
@@ -59,6 +66,8 @@ class AdaptResult(RunResult):
         training: AdaptationTraining,
         evaluation: AdaptationEvaluation,
         report: Report,
+        origin: Origin,
+        refusal: str | None,
     ) -> Self:
         """Puts the result together from the parts of an adaptation."""
         baseline = evaluation.baseline
@@ -76,6 +85,9 @@ class AdaptResult(RunResult):
             transferability=prepared.transferability,
             classifiers=evaluation.classifiers,
             training_seconds={title: round(trained.seconds, 1) for title, trained in training.trained.items()},
+            privacy=evaluation.privacy_record,
+            origin=origin.record(),
+            refusal=None if export_dir else refusal,
             generator=training.adapted.gan.ema_generator,
             report=report,
         )
@@ -90,11 +102,11 @@ class AdaptResult(RunResult):
 
     def closing_lines(self) -> list[str]:
         published = f"SavedModel: {self.export_dir}"
-        refused = (
-            f"not published, because transfer was negative; `tfgantl export --model {self.run_dir} --force` does it"
-        )
+        refused = f"not published, because {self.refusal}; `tfgantl export --model {self.run_dir} --force` does it"
         return [
             str(self.verdict or "no baseline, no verdict"),
+            f"privacy risk {self.privacy['level']}: {self.privacy['reason']}",
+            *unknown_licenses(self.origin),
             *super().closing_lines(),
             published if self.export_dir else refused,
         ]

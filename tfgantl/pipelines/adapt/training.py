@@ -61,7 +61,7 @@ def train(
     def show(gan: GAN, title: str) -> None:
         training.images[title] = evaluation_set.generate(gan)
         sheets[title] = sheet_of(gan, config.seed)
-        run.write_png(f"fakes_{title}.png", grid(sheets[title], 10))
+        run.write_png(f"fakes_{title}.png", grid(sheets[title], 10), generated=True)
 
     show(prepared.source, "source")
     settings = config.training_settings()

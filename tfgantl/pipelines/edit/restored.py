@@ -111,7 +111,7 @@ def report_restoration(
     (run.path / ANSWERS).mkdir(exist_ok=True)
     for name, some in zip(names, images, strict=True):
         for k, image in enumerate(some):
-            run.write(f"{ANSWERS}/{name}-{k + 1}.png", encode_png(image))
+            run.write(f"{ANSWERS}/{name}-{k + 1}.png", encode_png(image, generated=True))
     rows = rows_of_answers(model, damaged, answers, baselines, config.weights)
     rows += [{"picture": name, "error": reason} for name, reason in damaged.pictures.refused.items()]
     columns = [shown, *(images[:, k] for k in range(config.answers))]

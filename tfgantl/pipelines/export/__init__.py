@@ -12,12 +12,12 @@ from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.models import Networks
 from tfgantl.pipelines.export.results import RollbackResult, VerifyResult, VersionsResult
 from tfgantl.pipelines.results import Result
-from tfgantl.pipelines.settings import VerbConfig, resolve_paths
+from tfgantl.pipelines.settings import ReleaseConfig, resolve_paths
 from tfgantl.untrusted.hugging_face import parsed
 
 
 @dataclass(frozen=True)
-class ExportConfig(VerbConfig):
+class ExportConfig(ReleaseConfig):
     """Settings of an export. One of `model`, `list`, `verify` and `rollback` says what to do.
 
     Args:
@@ -32,7 +32,7 @@ class ExportConfig(VerbConfig):
         networks: Architecture that bare weights are adopted into.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         pixels: What a classifier takes, as `--pixels=0..255`; read from its first layers if not given.
-        force: Publish also after negative transfer.
+        force: Publish also after negative transfer, and more copies than `max_copies`.
         keep: Versions to keep; older ones are deleted. All if not given.
         to: Repository of the Hugging Face Hub, hf://owner/repository[@revision], that the version is uploaded to, too;
             a new one is private.
@@ -59,6 +59,7 @@ class ExportConfig(VerbConfig):
 
     def __post_init__(self) -> None:
         resolve_paths(self)
+        super().__post_init__()
         check_at_least(self, 1, "keep")
         given = [name for name in ("model", "list", "verify", "rollback") if getattr(self, name) is not None]
         if len(given) != 1:

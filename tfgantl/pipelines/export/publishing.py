@@ -74,6 +74,7 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
     from tfgantl.export.directory import keep_newest
     from tfgantl.export.formats import write_format
     from tfgantl.export.hub_upload import upload
+    from tfgantl.export.origin import Origin, license_behind
     from tfgantl.export.publish import publish
     from tfgantl.training.run_directory import read_result
     from tfgantl.untrusted.hugging_face import installed
@@ -89,9 +90,14 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
         path, difference = write_format(network, directory, config.format)
         return FileResult(path=path, difference=difference)
     facts |= _measured(result)
+    known = {
+        "source_license": config.source_license or license_behind(model), "target_license": config.target_license,
+    }  # fmt: skip
+    if "origin" in result or any(known.values()):
+        facts["origin"] = Origin.read(result.get("origin"), source=None if result else model, **known).record()
     version = publish(
         network, directory, signatures, {"source": model, **facts}, config.force,
-        before_after=png_in(Path(model) / "before_after.png"),
+        before_after=png_in(Path(model) / "before_after.png"), max_copies=config.max_copies,
     )  # fmt: skip
     return PublishResult(
         version=version,
@@ -113,6 +119,7 @@ def _name_of(model: Path) -> str:
 def _measured(result: dict) -> dict:
     """What the log of a run says of its result, as far as it is what this package writes: anybody can edit it."""
     from tfgantl.metrics.verdict import OUTCOMES
+    from tfgantl.privacy.records import read_audit
     from tfgantl.training.class_names import class_names_of
 
     facts: dict = {"class_names": class_names_of(result)}
@@ -122,6 +129,8 @@ def _measured(result: dict) -> dict:
     verdict = result.get("verdict")
     if isinstance(verdict, dict) and verdict.get("outcome") in OUTCOMES:
         facts["verdict"] = verdict["outcome"]
+    if (privacy := read_audit(result.get("privacy"))) is not None:
+        facts["privacy"] = privacy
     return facts
 
 

@@ -83,10 +83,11 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
         )
         evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
         evaluation = evaluator(evaluation_set.generate(trained.gan), evaluation_set.labels)
+        privacy = evaluation_set.audit(trained.gan, evaluation.images, prepared.extractor, config.seed)
         sheet = publish_pair(config, trained.gan, evaluation, prepared.examples["train"].classes, run)
-        report = pretraining_report(config, prepared, trained, evaluation, sheet)
+        report = pretraining_report(config, prepared, trained, evaluation, sheet, privacy, evaluation_set.train[0])
         return session.finish(
-            PretrainResult.of(run.path, session.seconds, trained, evaluation, report),
+            PretrainResult.of(run.path, session.seconds, trained, evaluation, report, privacy),
             prepared.examples["train"].classes,
         )
 

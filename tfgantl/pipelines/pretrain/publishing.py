@@ -37,7 +37,7 @@ def publish_pair(
     """
     save_networks(gan, run)
     sheet = sheet_of(gan, config.seed)
-    run.write_png("fakes_pretrain.png", grid(sheet, 10))
+    run.write_png("fakes_pretrain.png", grid(sheet, 10), generated=True)
     if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
         metadata: dict = {"class_names": classes} if classes and gan.num_classes else {}
         metadata |= {"recipe": to_yaml(config), "metrics": evaluation.metrics, "protocol": evaluation.protocol}
