@@ -23,7 +23,15 @@ def resolve_paths(config: Any) -> None:
         if isinstance(value, str) and field.name in WRITTEN and value.startswith("~"):
             object.__setattr__(config, field.name, str(Path(value).expanduser()))
         elif isinstance(value, str) and field.name in READ:
-            object.__setattr__(config, field.name, absolute_if_there(value))
+            object.__setattr__(config, field.name, _resolved(value))
+
+
+def _resolved(handle: str) -> str:
+    """A handle whose path, if it has one, is absolute, be it behind the name of an extractor."""
+    kind, colon, path = handle.partition(":")
+    if colon and kind.startswith("inception"):
+        return f"{kind}:{absolute_if_there(path)}"
+    return handle if handle.startswith("inception") and "/" not in handle else absolute_if_there(handle)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +112,8 @@ class EvaluationConfig(VerbConfig):
     """How generators are evaluated.
 
     Args:
-        extractor: Features for the metrics: auto, a shipped name, or a directory.
+        extractor: Features for the metrics: auto, inception or inception:PATH for the numbers that papers print, vgg16,
+            a shipped name, or a directory (docs/metrics.md).
         samples: Generated images that are measured.
         classifier_steps: Training steps of each classifier that judges generated images by their use.
     """
