@@ -153,36 +153,42 @@ class Names:
         torch: In files of PyTorch, of the module that has `conv` and `bn`.
         tensorflow: In the graph of TensorFlow, of the scope that has `conv2d_params` and `batchnorm`.
         convolution: What it is.
+        channels: Those of the map that it reads.
     """
 
     own: str
     torch: str
     tensorflow: str
     convolution: Convolution
+    channels: int
 
 
 def all_names() -> Iterator[Names]:
     """Every convolution, in the order in which images pass them."""
+    channels = 3
     for i, (name, convolution) in enumerate(STEM.items()):
-        yield Names(name, name.capitalize(), _numbered("conv", i), convolution)
+        yield Names(name, name.capitalize(), _numbered("conv", i), convolution, channels)
+        channels = convolution.filters
     for i, block in enumerate(BLOCKS):
-        scope = _numbered("mixed", i)
+        joined = channels if block.pooling == "halving" else 0
         for branch in block.branches:
-            tower = "/".join(filter(None, (scope, branch.tower)))
-            alone = len(branch.chain) == 1 and not branch.fork
+            tower = "/".join(filter(None, (_numbered("mixed", i), branch.tower)))
+            inner, last = channels, len(branch.chain)
             for j, convolution in enumerate(branch.chain):
-                torch = branch.torch if alone else f"{branch.torch}_{j + 1}"
+                number = "" if last == 1 and not branch.fork else f"_{j + 1}"
                 yield Names(
-                    f"{block.name}_{branch.role}_{j + 1}", f"{block.name.capitalize()}.{torch}",
-                    f"{tower}/{_numbered('conv', j)}", convolution,
+                    f"{block.name}_{branch.role}_{j + 1}", f"{block.name.capitalize()}.{branch.torch}{number}",
+                    f"{tower}/{_numbered('conv', j)}", convolution, inner,
                 )  # fmt: skip
-            for letter, j, convolution in zip("ab", range(2), branch.fork, strict=False):
-                number = len(branch.chain) + 1
+                inner = convolution.filters
+            for j, convolution in enumerate(branch.fork):
+                number = f"_{last + 1}{'ab'[j]}"
                 yield Names(
-                    f"{block.name}_{branch.role}_{number}{letter}",
-                    f"{block.name.capitalize()}.{branch.torch}_{number}{letter}",
-                    f"{tower}/mixed/{_numbered('conv', j)}", convolution,
+                    f"{block.name}_{branch.role}{number}", f"{block.name.capitalize()}.{branch.torch}{number}",
+                    f"{tower}/mixed/{_numbered('conv', j)}", convolution, inner,
                 )  # fmt: skip
+            joined += sum(convolution.filters for convolution in branch.fork) or inner
+        channels = joined
 
 
 def _numbered(name: str, index: int) -> str:

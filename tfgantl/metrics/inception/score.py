@@ -23,9 +23,11 @@ def inception_score(logits: np.ndarray, splits: int = 10) -> tuple[float, float]
     Reference:
         Salimans et al., 2016, https://arxiv.org/abs/1606.03498
     """
+    logits = np.asarray(logits, np.float64)
+    parts, count = min(splits, len(logits)), len(logits)
     scores = []
-    for part in np.array_split(np.asarray(logits, np.float64), min(splits, len(logits))):
-        log_p = log_softmax(part, axis=1)
+    for i in range(parts):
+        log_p = log_softmax(logits[i * count // parts : (i + 1) * count // parts], axis=1)
         p = np.exp(log_p)
         log_mean = np.log(p.mean(0))
         scores.append(np.exp(np.sum(p * (log_p - log_mean), axis=1).mean()))

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, reason
-from tfgantl.metrics.inception.blocks import BLOCKS, CLASSES, FEATURES, Convolution, Names, all_names
+from tfgantl.metrics.inception.blocks import BLOCKS, CLASSES, FEATURES, Names, all_names
 from tfgantl.metrics.inception.network import entrance_of
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.savedmodels import MAX_GRAPH_BYTES, is_saved_model, read_graph, read_variables, tags_of
@@ -109,9 +109,8 @@ def _by_own_names(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, np.
     of_torch = "Conv2d_1a_3x3.conv.weight" in arrays
     prefix = "" if of_torch else _scope(arrays)
     result = {}
-    channels = _channels_read()
     for names in all_names():
-        for part, (there, shape) in _parts(names, names.convolution, channels[names.own], of_torch).items():
+        for part, (there, shape) in _parts(names, of_torch).items():
             value = _checked(arrays, prefix + there, shape, where)
             result[f"{names.own}/{part}"] = value.transpose(2, 3, 1, 0) if of_torch and part == "kernel" else value
     if of_torch:
@@ -121,36 +120,15 @@ def _by_own_names(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, np.
     return result
 
 
-def _parts(
-    names: Names, convolution: Convolution, channels: int, of_torch: bool
-) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _parts(names: Names, of_torch: bool) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Part of a convolution → its name and shape in a file."""
-    kernel, filters = convolution.kernel, convolution.filters
+    kernel, filters, channels = names.convolution.kernel, names.convolution.filters, names.channels
     if of_torch:
         named = {part: (f"{names.torch}.bn.{torch}", (filters,)) for part, torch in PARTS.items()}
         return {"kernel": (f"{names.torch}.conv.weight", (filters, channels, *kernel)), **named}
     scope = names.tensorflow
     named = {part: (f"{scope}/batchnorm/{part}", (filters,)) for part in PARTS}
     return {"kernel": (f"{scope}/conv2d_params", (*kernel, channels, filters)), **named}
-
-
-def _channels_read() -> dict[str, int]:
-    """Own name of a convolution → channels of the map that it reads."""
-    names = {one.own: one.convolution for one in all_names()}
-    result, channels = {}, 3
-    for own in [name for name in names if name.startswith("conv2d")]:
-        result[own], channels = channels, names[own].filters
-    for block in BLOCKS:
-        joined = channels if block.pooling == "halving" else 0
-        for branch in block.branches:
-            inner = channels
-            for j, convolution in enumerate(branch.chain):
-                result[f"{block.name}_{branch.role}_{j + 1}"], inner = inner, convolution.filters
-            for letter, _ in zip("ab", branch.fork, strict=False):
-                result[f"{block.name}_{branch.role}_{len(branch.chain) + 1}{letter}"] = inner
-            joined += sum(convolution.filters for convolution in branch.fork) or inner
-        channels = joined
-    return result
 
 
 def _checked(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], where: str) -> np.ndarray:
