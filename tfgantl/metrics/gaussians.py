@@ -101,8 +101,8 @@ class FeatureGaussian:
             arrays["images"] = np.int64(self.images)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with Replacing(path) as temporary:
-            np.savez_compressed(temporary, **arrays)
+        with Replacing(path) as temporary, open(temporary, "wb") as file:  # whatever its suffix
+            np.savez_compressed(file, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

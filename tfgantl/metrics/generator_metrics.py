@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tfgantl.metrics.distances import frechet_distance, neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.distances import neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.diversity import Clusters, intra_cluster_distance
 from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.metrics.inception.score import inception_score
@@ -213,8 +213,8 @@ METRICS = (
         lambda s: f"standard deviation over the {SUBSETS} subsets",
     ),
     Metric(
-        "cfid", "cFID ↓", lambda s: frechet_distance(s.evaluator.test_features, s.features),
-        lambda s: f"{s.sets}, {s.extractor}", comparable=False,
+        "cfid", "cFID ↓", lambda s: s.evaluator.reference.distance(s.gaussian),
+        lambda s: f"{s.reference}, {s.extractor}", comparable=False,
     ),
     Metric(
         "fid", "FID ↓", lambda s: s.evaluator.reference.distance(s.gaussian),

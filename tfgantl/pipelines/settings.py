@@ -12,8 +12,11 @@ from tfgantl.training.optimization import Precision
 from tfgantl.training.settings import TrainingSettings
 
 # What is written is named as it was given, but for the home of the user; what is read must mean the same elsewhere.
-WRITTEN = ("export_dir", "list", "out_dir", "preset_dir", "resume", "rollback", "run_dir", "verify", "directory")
-READ = ("base", "class_map", "extractor", "hub", "model", "network", "source", "weights")
+WRITTEN = (
+    "export_dir", "list", "out_dir", "preset_dir", "resume", "rollback", "run_dir", "save_statistics", "verify",
+    "directory",
+)  # fmt: skip
+READ = ("base", "class_map", "extractor", "hub", "model", "network", "source", "statistics", "weights")
 
 
 def resolve_paths(config: Any) -> None:
@@ -24,6 +27,8 @@ def resolve_paths(config: Any) -> None:
             object.__setattr__(config, field.name, str(Path(value).expanduser()))
         elif isinstance(value, str) and field.name in READ:
             object.__setattr__(config, field.name, _resolved(value))
+        elif isinstance(value, list) and field.name in READ:
+            object.__setattr__(config, field.name, [_resolved(handle) for handle in value])
 
 
 def _resolved(handle: str) -> str:
