@@ -15,6 +15,7 @@ from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.metrics.extractors import RUN, Extractor, pooled_blocks
 from tfgantl.metrics.inception.extractor import InceptionExtractor, is_inception
+from tfgantl.metrics.network_extractor import NetworkExtractor, is_network
 from tfgantl.metrics.perceptual import PerceptualExtractor
 from tfgantl.models.inference import predict
 from tfgantl.progress import log
@@ -48,7 +49,8 @@ def load_extractor(handle: str, shape: tuple[int, int, int]) -> Extractor:
 
     Args:
         handle: `inception`, `inception-clean` or `inception-pytorch`, be it with `:PATH` to its weights; `vgg16` for
-            color images; or what `Extractor.load` takes.
+            color images; a `.keras` or `.onnx` file or a SavedModel with a network of one's own (`NetworkExtractor`);
+            or what `Extractor.load` takes.
         shape: Height, width and channels of the images.
 
     Raises:
@@ -59,6 +61,8 @@ def load_extractor(handle: str, shape: tuple[int, int, int]) -> Extractor:
         return InceptionExtractor(handle)
     if handle == "vgg16":
         return PerceptualExtractor(shape)
+    if is_network(handle):
+        return NetworkExtractor(handle)
     return Extractor.load(handle)
 
 

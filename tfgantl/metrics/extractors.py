@@ -134,7 +134,8 @@ class Extractor:
         known = sorted(path.name for path in EXTRACTORS.iterdir() if path.is_dir()) if EXTRACTORS.is_dir() else []
         if not is_extractor(handle):
             raise ArtifactError(
-                f"`extractor` must be auto, inception, vgg16, {', '.join(known)}, or a directory with metadata.json. "
+                f"`extractor` must be auto, inception, vgg16, {', '.join(known)}, a directory with metadata.json, or a "
+                f".keras, .onnx or SavedModel network. "
                 f"Received: {handle}"
             )
         with intact(f"{directory}: must hold metadata.json and a Keras model classifier.keras"):

@@ -118,7 +118,7 @@ class EvaluationConfig(VerbConfig):
 
     Args:
         extractor: Features for the metrics: auto, inception or inception:PATH for the numbers that papers print, vgg16,
-            a shipped name, or a directory (docs/metrics.md).
+            a shipped name, a directory, or a network of your own (docs/metrics.md).
         samples: Generated images that are measured.
         classifier_steps: Training steps of each classifier that judges generated images by their use.
     """
