@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
     from tfgantl.gan import GAN
+    from tfgantl.metrics.extractor_choice import ImageFeatures
     from tfgantl.models import Networks
     from tfgantl.pipelines.adapt.results import AdaptResult, ProbeResult
     from tfgantl.pipelines.evaluate import EvaluateResult
@@ -140,6 +141,28 @@ def load_generator(
     from tfgantl.pretrained import load_generator
 
     return load_generator(str(handle), networks, allow_ops)
+
+
+def load_extractor(handle: str = "inception") -> "ImageFeatures":
+    """Loads features to measure with, such as those that FID is defined on.
+
+    For example, `tfgantl.load_extractor("inception:weights.pth")(images)`.
+
+    Args:
+        handle: `inception`, `inception-clean` or `inception-pytorch`, be it with `:PATH` to its weights; `vgg16`; a
+            shipped name; or the directory of one that was trained (docs/metrics.md).
+
+    Returns:
+        A function: images uint8 (n, height, width, channels) → features float32 (n, d); of Inception, d is 2048, and
+        images have any size.
+
+    Raises:
+        ArtifactError: If there is none, or it is damaged.
+    """
+    start_tensorflow()
+    from tfgantl.metrics.extractor_choice import ImageFeatures
+
+    return ImageFeatures(str(handle))
 
 
 def publish(network: "keras.Model | GAN", directory: str | Path, **options: Any) -> Path:

@@ -49,6 +49,21 @@ def resumed(arguments: list[str]) -> list[str]:
     return ["--config", str(recipe), "--resume", directory, *others]
 
 
+def repeated(arguments: list[str], option: str) -> list[str]:
+    """The command line with all values of an option that stands several times as one list."""
+    values: list[str] = []
+    others, rest = [], list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument == f"--{option}" and rest:
+            values.append(rest.pop(0))
+        elif argument.startswith(f"--{option}="):
+            values.append(argument.partition("=")[2])
+        else:
+            others.append(argument)
+    return [*others, f"--{option}={json.dumps(values)}"] if len(values) > 1 else arguments
+
+
 def is_chosen(option: str, arguments: list[str]) -> bool:
     """Whether the command line, or a recipe that it names, chooses a class for an option."""
     if any(argument.partition("=")[0] in (f"--{option}", f"--{option}.class_path") for argument in arguments):

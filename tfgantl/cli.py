@@ -23,6 +23,7 @@ from tfgantl.arguments import (
     is_chosen,
     named_recipes,
     read_recipe,
+    repeated,
     resumed,
     spelled,
     underscored,
@@ -109,6 +110,9 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     arguments, remarks = _or_error(parser, renamed_arguments, given)
     if "resume" in config_class.__dataclass_fields__:
         arguments = _or_error(parser, resumed, arguments)
+    for field in fields(config_class):
+        if field.type == list[str] | str:
+            arguments = repeated(arguments, field.name)
     for recipe in named_recipes(arguments):
         _or_error(parser, read_recipe, recipe)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")

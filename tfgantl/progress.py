@@ -15,13 +15,14 @@ IN_NOTEBOOK = any(cls.__name__ == "tqdm_notebook" for cls in tqdm.__mro__)
 silent = False  # whether this process shows no bars, because several share the error stream
 
 
-def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
+def bar(total: int | None, title: str, unit: str = "step", shown: bool = True) -> tqdm:
     """A progress bar with rate and time left; in a file it is renewed every ten seconds.
 
     Args:
         total: Number of units, or `None` if unknown.
         title: What is going on.
         unit: Name of one unit.
+        shown: Whether it is shown at all, as for what takes no time.
     """
     interval = 0.2 if IN_NOTEBOOK or sys.stderr.isatty() else 10.0
     return tqdm(
@@ -31,7 +32,7 @@ def bar(total: int | None, title: str, unit: str = "step") -> tqdm:
         mininterval=interval,
         dynamic_ncols=True,
         file=sys.stderr,
-        disable=silent,
+        disable=silent or not shown,
     )
 
 

@@ -46,7 +46,10 @@ class Stream(Enum):
     NOISE = (79, 0)  # that pictures are damaged with, to be restored
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
-    MEMBERS = (83, 0)  # training and held-out pictures that membership inference tells apart
+    MEMBERS = (103, 0)  # training and held-out pictures that membership inference tells apart
+    BOOTSTRAP = (101, 0)  # images that a resample of a kernel distance draws
+    EXTRAPOLATION = (107, 0)  # parts of images that distances are extrapolated from
+    PATHS = (97, 0)  # ends of the paths whose perceptual length is measured
 
     def generator(self, seed: int) -> np.random.Generator:
         """NumPy's generator at the start of this stream of a run with this seed."""

@@ -49,6 +49,7 @@ class Report:
         rows = [
             (title, [_number(column.get(name)) for column in self.columns.values()], self.protocol.get(name, ""))
             for name, title in TITLES.items()
+            if any(name in column for column in self.columns.values())
         ]
         return environment.get_template("report.html.j2").render(
             report=self, pictures=pictures, rows=rows, versions=versions(), machine=platform.platform()

@@ -1,19 +1,20 @@
 """Distances between two sets of features, all in float64.
 
-The features come from a named extractor, not from the Inception network of the FID of 2017: the numbers are called cKID
-and cFID ("c" for classifier), and compare only with numbers of the same extractor.
+Where the features come from a named extractor, and not from the Inception network of the FID of 2017, the numbers are
+called cKID and cFID ("c" for classifier), and compare only with numbers of the same extractor.
 """
 
 import numpy as np
-from scipy import linalg
 from sklearn.neighbors import NearestNeighbors
 
+from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.random_streams import Stream
 
 MAX_KERNEL = 4000  # images of a set whose pairs are all kept at one time: 128 MB
 
 
-def _polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def polynomial_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cubic kernel (n, m) of all pairs of rows of float64 (n, d) and (m, d)."""
     base = a @ b.T / a.shape[1] + 1.0
     return base * base * base  # a power takes ten times as long
 
@@ -45,7 +46,7 @@ def kernel_distance(
     real, fake = real.astype(np.float64), fake.astype(np.float64)
     if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 2):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fake), int)
-    kernels = _polynomial_kernel(real, real), _polynomial_kernel(fake, fake), _polynomial_kernel(real, fake)
+    kernels = polynomial_kernel(real, real), polynomial_kernel(fake, fake), polynomial_kernel(real, fake)
     return _discrepancy(*kernels, real_labels, fake_labels)
 
 
@@ -112,8 +113,8 @@ def subset_kernel_distances(
         ]
         return np.array(distances)
     real, fakes = real.astype(np.float64), [fake.astype(np.float64) for fake in fakes]
-    of_real = _polynomial_kernel(real, real)  # once for all draws
-    others = [(_polynomial_kernel(fake, fake), _polynomial_kernel(real, fake)) for fake in fakes]
+    of_real = polynomial_kernel(real, real)  # once for all draws
+    others = [(polynomial_kernel(fake, fake), polynomial_kernel(real, fake)) for fake in fakes]
     values = np.empty((len(fakes), subsets))
     for j, (r, f) in enumerate(draws):
         drawn = of_real[r][:, r]  # rows, then columns: both at one time take three times as long
@@ -132,13 +133,7 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
     Reference:
         Heusel et al., 2017, https://arxiv.org/abs/1706.08500
     """
-    real, fake = real.astype(np.float64), fake.astype(np.float64)
-    cov_real, cov_fake = np.cov(real, rowvar=False), np.cov(fake, rowvar=False)
-    # tr((AB)^1/2) is the sum of the square roots of the eigenvalues of AB, which are real and not below 0.
-    eigenvalues = linalg.eigvals(np.atleast_2d(cov_real) @ np.atleast_2d(cov_fake)).real
-    cross = np.sqrt(np.clip(eigenvalues, 0.0, None)).sum()
-    offset = real.mean(0) - fake.mean(0)
-    return float(offset @ offset + np.trace(np.atleast_2d(cov_real)) + np.trace(np.atleast_2d(cov_fake)) - 2.0 * cross)
+    return FeatureGaussian.of(real).distance(FeatureGaussian.of(fake))
 
 
 def neighbourhoods(real: np.ndarray, fake: np.ndarray, k: int = 5) -> dict[str, float]:

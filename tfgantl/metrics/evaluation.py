@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +10,7 @@ import tensorflow as tf
 from tfgantl.errors import DataError
 from tfgantl.metrics.classification import SmallClassifier, accuracy, affine_augmentation
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.metrics.generator_metrics import METRICS, Sample
 from tfgantl.metrics.label_meaning import LabelMeaning
 from tfgantl.metrics.memorisation import nearest
@@ -58,6 +60,7 @@ class Evaluator:
         seed: Chooses subsets and the initial weights of classifiers.
         classifier_steps: Steps of 64 images that each classifier is trained for.
         classes: Name of each class by its label, or `None`.
+        statistics: What Fréchet distances on Inception are from, in place of the test images; `None` for these.
 
     Attributes:
         meaning: What the labels are called by the extractor.
@@ -72,8 +75,10 @@ class Evaluator:
         seed: int = 0,
         classifier_steps: int = 500,
         classes: Sequence[str] | None = None,
+        statistics: FeatureGaussian | None = None,
     ):
         self.extractor: Extractor = extractor
+        self.statistics: FeatureGaussian | None = statistics
         self.num_classes: int | None = num_classes
         self.seed: int = seed
         self.classifier_steps: int = classifier_steps
@@ -84,6 +89,11 @@ class Evaluator:
         self.test_images, self.test_labels = test
         self.train_features: np.ndarray = extractor(self.train_images)[0]
         self.test_features: np.ndarray = extractor(self.test_images)[0]
+
+    @cached_property
+    def reference(self) -> FeatureGaussian:
+        """What Fréchet distances are from: the statistics that were given, or those of the test images."""
+        return self.statistics or FeatureGaussian.of(self.test_features)
 
     def classifier_accuracy(
         self, images: np.ndarray, labels: np.ndarray, title: str, augment: Callable[..., tf.Tensor] | None = None
@@ -133,7 +143,7 @@ class Evaluator:
         sample = Sample(self, images, labels, title)
 
         def measured(diversity: bool) -> tuple[dict[str, float | None], dict[str, str]]:
-            metrics = [metric for metric in METRICS if metric.diversity == diversity]
+            metrics = [m for m in METRICS if m.diversity == diversity and m.suits(self.extractor)]
             return {m.name: m.value(sample) for m in metrics}, {m.name: m.protocol(sample) for m in metrics}
 
         metrics, protocol = measured(diversity=False)

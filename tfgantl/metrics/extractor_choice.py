@@ -14,6 +14,8 @@ from tfgantl.files import cache_directory
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.metrics.extractors import RUN, Extractor, pooled_blocks
+from tfgantl.metrics.inception.extractor import InceptionExtractor, is_inception
+from tfgantl.metrics.network_extractor import NetworkExtractor, is_network
 from tfgantl.metrics.perceptual import PerceptualExtractor
 from tfgantl.models.inference import predict
 from tfgantl.progress import log
@@ -26,22 +28,75 @@ def choose_extractor(handle: str, suggested: str | None, train: Examples, seed: 
     """The extractor for a target: the named one, the one that suits its data, or one trained on the spot.
 
     Args:
-        handle: `auto`, `vgg16` for color images, or what `Extractor.load` takes.
+        handle: `auto`, or what `load_extractor` takes.
         suggested: Name of the shipped extractor that suits the data source, or `None`.
         train: Training images of the target. Nothing else is looked at: an extractor that knew images of the models
             that it compares would favour them.
         seed: Makes the training repeatable.
     """
     shape = (train.image_size, train.image_size, train.channels)
-    if handle == "vgg16":
-        return PerceptualExtractor(shape)
     if handle != "auto":
-        return Extractor.load(handle)
+        return load_extractor(handle, shape)
     if suggested is not None:
         extractor = Extractor.load(suggested)
         if extractor.input_shape == shape:
             return extractor
     return cached_extractor(train, seed)
+
+
+def load_extractor(handle: str, shape: tuple[int, int, int]) -> Extractor:
+    """The extractor behind a name or a path.
+
+    Args:
+        handle: `inception`, `inception-clean` or `inception-pytorch`, be it with `:PATH` to its weights; `vgg16` for
+            color images; a `.keras` or `.onnx` file or a SavedModel with a network of one's own (`NetworkExtractor`);
+            or what `Extractor.load` takes.
+        shape: Height, width and channels of the images.
+
+    Raises:
+        ArtifactError: If there is none, or it is damaged.
+        ConfigError: If it is none for images of this shape.
+    """
+    if is_inception(handle):
+        return InceptionExtractor(handle)
+    if handle == "vgg16":
+        return PerceptualExtractor(shape)
+    if is_network(handle):
+        return NetworkExtractor(handle)
+    return Extractor.load(handle)
+
+
+class ImageFeatures:
+    """What an extractor makes of images, as a function of images alone.
+
+    Args:
+        handle: As for `load_extractor`.
+
+    Raises:
+        ArtifactError: If there is no such extractor, or it is damaged.
+    """
+
+    def __init__(self, handle: str):
+        self.handle = handle
+        # VGG16 is made for one size of images, which is not known yet.
+        self._extractor = None if handle == "vgg16" else load_extractor(handle, (0, 0, 3))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Features float32 (n, d) of images uint8 (n, height, width, channels).
+
+        Raises:
+            ArtifactError: If the images are none for the extractor.
+            ConfigError: The same.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 4:
+            raise ArtifactError(
+                f"extractor `{self.handle}` takes uint8 images (n, height, width, channels). "
+                f"Received: {images.dtype} {images.shape}"
+            )
+        if self._extractor is None or (self.handle == "vgg16" and self._extractor.input_shape != images.shape[1:]):
+            self._extractor = load_extractor(self.handle, images.shape[1:])
+        return np.asarray(self._extractor(images)[0], np.float32)
 
 
 def cached_extractor(train: Examples, seed: int = 0) -> Extractor:

@@ -42,7 +42,12 @@ class Extractor:
         predicts_labels: Whether its logits stand for the classes of the data, so that labels can be checked.
         accuracy: Name of a data source → share of its test images that it classifies correctly.
         classes: Name of each class by its label, as far as they have names.
+
+    Attributes:
+        comparable: Whether numbers are those that papers print: only on the Inception network of 2015.
     """
+
+    comparable = False
 
     def __init__(
         self,
@@ -129,7 +134,8 @@ class Extractor:
         known = sorted(path.name for path in EXTRACTORS.iterdir() if path.is_dir()) if EXTRACTORS.is_dir() else []
         if not is_extractor(handle):
             raise ArtifactError(
-                f"`extractor` must be auto, vgg16, {', '.join(known)}, or a directory with metadata.json. "
+                f"`extractor` must be auto, inception, vgg16, {', '.join(known)}, a directory with metadata.json, or a "
+                f".keras, .onnx or SavedModel network. "
                 f"Received: {handle}"
             )
         with intact(f"{directory}: must hold metadata.json and a Keras model classifier.keras"):

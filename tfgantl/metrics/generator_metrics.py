@@ -8,19 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tfgantl.metrics.distances import frechet_distance, neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.distances import neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.diversity import Clusters, intra_cluster_distance
+from tfgantl.metrics.gaussians import FeatureGaussian
+from tfgantl.metrics.inception.score import inception_score
+from tfgantl.metrics.intervals import RESAMPLES, Estimate, frechet_infinity, kernel_estimate
 from tfgantl.metrics.memorisation import neighbour_ratio
 
 if TYPE_CHECKING:
     from tfgantl.metrics.evaluation import Evaluator
+    from tfgantl.metrics.extractors import Extractor
+    from tfgantl.metrics.inception.extractor import InceptionExtractor
 
 SUBSETS = 50
 NEIGHBOURS = 5
+NEIGHBOURS_OF_INCEPTION = 3  # as published numbers of precision and recall have it
+SPLITS = 10  # of the Inception score
 CLUSTER = 50
 
 
@@ -52,11 +59,42 @@ class Sample:
             self.evaluator.test_features, [self.features], SUBSETS, self.evaluator.seed, known, self.labels
         )[0]
 
+    @property
+    def neighbours(self) -> int:
+        """Which neighbour sets the radius of precision and recall."""
+        return min(NEIGHBOURS_OF_INCEPTION if self.evaluator.extractor.comparable else NEIGHBOURS, self.tests - 1)
+
     @cached_property
     def neighbourhoods(self) -> dict[str, float]:
         """Precision, recall, density and coverage, of as many generated as test images."""
-        count = len(self.evaluator.test_features)
-        return neighbourhoods(self.evaluator.test_features, self.features[:count], min(NEIGHBOURS, count - 1))
+        real, fake = self.evaluator.test_features, self.features[: self.tests]
+        values = neighbourhoods(real, fake, min(NEIGHBOURS, self.tests - 1))
+        if self.evaluator.extractor.comparable:
+            others = neighbourhoods(real, fake, self.neighbours)
+            values |= {name: others[name] for name in ("precision", "recall")}
+        return values
+
+    @cached_property
+    def gaussian(self) -> FeatureGaussian:
+        """Mean and covariance of the features."""
+        return FeatureGaussian.of(self.features)
+
+    @cached_property
+    def kernel_estimate(self) -> Estimate:
+        """Kernel distance of all images with its interval; classes count as they come."""
+        return kernel_estimate(self.evaluator.test_features, self.features, seed=self.evaluator.seed)
+
+    @cached_property
+    def frechet_infinity(self) -> Estimate:
+        """Fréchet distance of infinitely many images with its interval."""
+        e = self.evaluator
+        real = e.test_features if e.statistics is None else e.statistics
+        return frechet_infinity(real, self.features, e.seed, f"FID∞: {self.title}")
+
+    @cached_property
+    def inception_score(self) -> tuple[float, float]:
+        """The score and its standard deviation over the splits."""
+        return inception_score(cast("InceptionExtractor", self.evaluator.extractor).logits(self.features), SPLITS)
 
     @cached_property
     def clusters(self) -> Clusters:
@@ -84,6 +122,15 @@ class Sample:
         """The sets that are compared, in words."""
         return f"{len(self.images)} generated, {self.tests} test images"
 
+    @property
+    def reference(self) -> str:
+        """What Fréchet distances are from, in words."""
+        statistics = self.evaluator.statistics
+        if statistics is None:
+            return self.sets
+        known = "an unknown number of" if statistics.images is None else str(statistics.images)
+        return f"{len(self.images)} generated images, statistics of {known} images"
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -95,6 +142,8 @@ class Metric:
         value: Measures it; `None` where labels would be needed and there are none.
         protocol: All parameters of the number, in words.
         diversity: Whether it belongs to the table of how images spread around the training images.
+        comparable: `True` for what is defined on the Inception network of 2015 alone, `False` for what takes its place
+            elsewhere, `None` for what is measured on any features.
     """
 
     name: str
@@ -102,6 +151,11 @@ class Metric:
     value: Callable[[Sample], float | None]
     protocol: Callable[[Sample], str]
     diversity: bool = False
+    comparable: bool | None = None
+
+    def suits(self, extractor: Extractor) -> bool:
+        """Whether it is measured on the features of an extractor."""
+        return self.comparable in (None, extractor.comparable)
 
 
 def gan_train(sample: Sample) -> float | None:
@@ -125,7 +179,8 @@ def _of_neighbourhoods(name: str, title: str) -> Metric:
         title,
         lambda s: s.neighbourhoods[name],
         lambda s: (
-            f"k = {min(NEIGHBOURS, s.tests - 1)}, {min(s.tests, len(s.images))} generated, {s.tests} test images, "
+            f"k = {s.neighbours if name in ('precision', 'recall') else min(NEIGHBOURS, s.tests - 1)}, "
+            f"{min(s.tests, len(s.images))} generated, {s.tests} test images, "
             f"{s.extractor}"
         ),
     )
@@ -158,8 +213,48 @@ METRICS = (
         lambda s: f"standard deviation over the {SUBSETS} subsets",
     ),
     Metric(
-        "cfid", "cFID ↓", lambda s: frechet_distance(s.evaluator.test_features, s.features),
-        lambda s: f"{s.sets}, {s.extractor}",
+        "cfid", "cFID ↓", lambda s: s.evaluator.reference.distance(s.gaussian),
+        lambda s: f"{s.reference}, {s.extractor}", comparable=False,
+    ),
+    Metric(
+        "fid", "FID ↓", lambda s: s.evaluator.reference.distance(s.gaussian),
+        lambda s: f"{s.reference}, {s.extractor}; larger for fewer images, so compare it at equal numbers only",
+        comparable=True,
+    ),
+    Metric(
+        "fid_infinity", "FID∞ ↓", lambda s: s.frechet_infinity.value,
+        lambda s: f"extrapolated to infinitely many images on a line of 10 numbers of them; {s.reference}, "
+        f"{s.extractor}",
+        comparable=True,
+    ),
+    Metric(
+        "fid_infinity_low", "FID∞, lower end", lambda s: s.frechet_infinity.low,
+        lambda s: "of the 95 % interval, from 10 random halves of the images", comparable=True,
+    ),
+    Metric(
+        "fid_infinity_high", "FID∞, upper end", lambda s: s.frechet_infinity.high,
+        lambda s: "of the same interval", comparable=True,
+    ),
+    Metric(
+        "kid", "KID ↓", lambda s: s.kernel_estimate.value,
+        lambda s: f"all pairs, unbiased, cubic kernel; {s.sets}, {s.extractor}", comparable=True,
+    ),
+    Metric(
+        "kid_low", "KID, lower end", lambda s: s.kernel_estimate.low,
+        lambda s: f"of the 95 % interval, by bootstrap over images, {RESAMPLES} resamples", comparable=True,
+    ),
+    Metric(
+        "kid_high", "KID, upper end", lambda s: s.kernel_estimate.high, lambda s: "of the same interval",
+        comparable=True,
+    ),
+    Metric(
+        "inception_score", "Inception score ↑", lambda s: s.inception_score[0],
+        lambda s: f"{len(s.images)} generated images in {min(SPLITS, len(s.images))} parts, {s.extractor}",
+        comparable=True,
+    ),
+    Metric(
+        "inception_score_sd", "± sd of the parts", lambda s: s.inception_score[1],
+        lambda s: "standard deviation over the parts", comparable=True,
     ),
     _of_neighbourhoods("precision", "precision ↑"),
     _of_neighbourhoods("recall", "recall ↑"),

@@ -12,8 +12,11 @@ from tfgantl.training.optimization import Precision
 from tfgantl.training.settings import TrainingSettings
 
 # What is written is named as it was given, but for the home of the user; what is read must mean the same elsewhere.
-WRITTEN = ("export_dir", "list", "out_dir", "preset_dir", "resume", "rollback", "run_dir", "verify", "directory")
-READ = ("base", "class_map", "extractor", "hub", "model", "network", "source", "weights")
+WRITTEN = (
+    "export_dir", "list", "out_dir", "preset_dir", "resume", "rollback", "run_dir", "save_statistics", "verify",
+    "directory",
+)  # fmt: skip
+READ = ("base", "class_map", "extractor", "hub", "model", "network", "source", "statistics", "weights")
 
 
 def resolve_paths(config: Any) -> None:
@@ -23,7 +26,17 @@ def resolve_paths(config: Any) -> None:
         if isinstance(value, str) and field.name in WRITTEN and value.startswith("~"):
             object.__setattr__(config, field.name, str(Path(value).expanduser()))
         elif isinstance(value, str) and field.name in READ:
-            object.__setattr__(config, field.name, absolute_if_there(value))
+            object.__setattr__(config, field.name, _resolved(value))
+        elif isinstance(value, list) and field.name in READ:
+            object.__setattr__(config, field.name, [_resolved(handle) for handle in value])
+
+
+def _resolved(handle: str) -> str:
+    """A handle whose path, if it has one, is absolute, be it behind the name of an extractor."""
+    kind, colon, path = handle.partition(":")
+    if colon and kind.startswith("inception"):
+        return f"{kind}:{absolute_if_there(path)}"
+    return handle if handle.startswith("inception") and "/" not in handle else absolute_if_there(handle)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +136,8 @@ class EvaluationConfig(VerbConfig):
     """How generators are evaluated.
 
     Args:
-        extractor: Features for the metrics: auto, a shipped name, or a directory.
+        extractor: Features for the metrics: auto, inception or inception:PATH for the numbers that papers print, vgg16,
+            a shipped name, a directory, or a network of your own (docs/metrics.md).
         samples: Generated images that are measured.
         classifier_steps: Training steps of each classifier that judges generated images by their use.
     """

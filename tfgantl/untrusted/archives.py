@@ -20,8 +20,12 @@ FRAME = 30  # bytes before a member, without its name
 MIN_BYTES = 2**16  # smaller files may unpack as if they had this size
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path, floats: type[np.floating] = np.float32) -> dict[str, np.ndarray]:
     """Reads all arrays of an archive, in their order; Python objects are refused.
+
+    Args:
+        path: The archive.
+        floats: What floating point numbers of any precision become.
 
     Raises:
         ArtifactError: If the file is missing, damaged, holds anything but arrays of numbers, or is too large.
@@ -32,7 +36,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     with intact(f"{path}: must be an intact .npz archive"):
         with zipfile.ZipFile(path) as archive:
             check_members(archive, path)
-            return {name.removesuffix(".npy"): _read_npy(archive, name, path) for name in archive.namelist()}
+            return {name.removesuffix(".npy"): _read_npy(archive, name, path, floats) for name in archive.namelist()}
 
 
 def check_digest(path: Path) -> None:
@@ -101,7 +105,7 @@ def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _read_npy(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
+def _read_npy(archive: zipfile.ZipFile, name: str, path: Path, floats: type[np.floating]) -> np.ndarray:
     shape, dtype = read_header(archive, name)
     if dtype.kind not in "fiub" or dtype.hasobject:
         raise ArtifactError(f"{path}: {name} must hold numbers. Received: {dtype}")
@@ -109,4 +113,4 @@ def _read_npy(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
         raise ArtifactError(f"{path}: {name} must hold as much as its shape says. Received: {shape}")
     with archive.open(name) as file:
         array = npy.read_array(file, allow_pickle=False)
-    return array.astype(np.float32) if dtype.kind == "f" else array
+    return array.astype(floats) if dtype.kind == "f" else array

@@ -1,0 +1,127 @@
+"""Several generators, and folders of pictures that anything has generated, on one target."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import small_job, tiny_images
+from PIL import Image
+
+from tfgantl.cli import parse
+from tfgantl.errors import ConfigError
+from tfgantl.metrics.gaussians import FeatureGaussian
+from tfgantl.pipelines.evaluate import DEFAULTS, EvaluateConfig, main
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A pair, a folder of noise, and one of copies of the target."""
+    path = tmp_path_factory.mktemp("evaluate")
+    options = small_job(path)
+    real = np.load(path / "target.npz")["x"]
+    for name, images in (("noise", 255 - real // 4), ("copies", real)):
+        (path / name).mkdir()
+        for i, image in enumerate(images[:40]):
+            Image.fromarray(image[..., 0]).save(path / name / f"{i:03}.png")
+    target = options[options.index("--target") : options.index("--batch_size")]
+    return path, [*target, "--extractor", str(path / "extractor"), "--classifier_steps", "2", "--samples", "60"]
+
+
+def evaluated(capsys, *options):
+    assert main([*options, "--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_a_generator_and_folders_are_compared_in_pairs_with_a_report(workplace, capsys):
+    path, options = workplace
+    models = [str(path / name) for name in ("copies", "noise", "source")]
+    options = [*options, *(part for model in models for part in ("--model", model))]
+    result = evaluated(capsys, *options, "--out_dir", str(path / "out"))
+    assert list(result["compared"]) == ["copies", "noise", "source"] and result["model"] == models[0]
+    assert result["compared"]["copies"]["cfid"] < result["compared"]["noise"]["cfid"]
+    assert result["compared"]["copies"]["gan_test"] is None and result["compared"]["source"]["gan_test"] is not None
+    pairs = [(one["first"], one["second"], one["outcome"]) for one in result["comparisons"]]
+    assert pairs[0] == ("copies", "noise", "positive") and len(pairs) == 3
+    assert result["comparisons"][0]["images"] == 40
+    page = (path / "out" / "report.html").read_text()
+    assert "copies is nearer to the target than noise" in page and page.count("data:image/png;base64,") == 5
+    assert {file.name for file in (path / "out").iterdir()} == {
+        "report.html", "metrics.json", "images.png", "curves.png"
+    }  # fmt: skip
+    with pytest.raises(SystemExit) as error:
+        main([*options, "--out_dir", str(path / "out")])
+    assert error.value.code == 2 and "`out_dir` must not exist" in capsys.readouterr().err
+
+
+def test_one_model_is_what_it_was(workplace, capsys):
+    path, options = workplace
+    assert main([*options, "--model", str(path / "source")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("ckid   ") and "60 generated, 27 test images" in lines[0]
+
+
+def test_statistics_take_the_place_of_test_images(workplace, capsys):
+    path, options = workplace
+    options = [*options, "--model", str(path / "copies")]
+    first = evaluated(capsys, *options, "--save_statistics", str(path / "target-statistics.npz"))
+    again = evaluated(capsys, *options, "--statistics", str(path / "target-statistics.npz"))
+    assert again["metrics"]["cfid"] == pytest.approx(first["metrics"]["cfid"], rel=1e-5)
+    assert "statistics of 27 images" in again["protocol"]["cfid"]
+    np.savez(path / "bare.npz", mu=np.zeros(3), sigma=np.eye(3))
+    assert main([*options, "--statistics", str(path / "bare.npz")]) == 4
+    assert "as many features as the extractor gives" in capsys.readouterr().err
+
+
+def test_models_are_a_list_on_the_command_line_in_recipes_and_in_python(tmp_path):
+    def read(*arguments):
+        return parse(EvaluateConfig, "evaluate", DEFAULTS, [*arguments]).models
+
+    assert read() == ["rendered-digits"] and read("--model", "a") == ["a"] and read("--model=a") == ["a"]
+    assert read("--model", "a", "--samples", "20", "--model=b") == ["a", "b"]
+    (tmp_path / "recipe.yaml").write_text("model: [a, b]\n")
+    assert read("--config", str(tmp_path / "recipe.yaml")) == ["a", "b"]
+    assert EvaluateConfig(model=["a", "b"]).models == ["a", "b"]
+    with pytest.raises(ConfigError, match="`model` must name one or more models, each once"):
+        EvaluateConfig(model=["a", "a"])
+
+
+def test_a_folder_alone_says_the_size_of_the_target(tmp_path, capsys, short_extractor):
+    for folder in ("real", "made"):
+        (tmp_path / folder).mkdir()
+        for i, image in enumerate(tiny_images(40, 12, 3, seed=len(folder) + 2 * (folder == "made"))):
+            Image.fromarray(image).save(tmp_path / folder / f"{i}.png")
+    options = ["--target", "Folder", "--target.path", str(tmp_path / "real"), "--samples", "40"]
+    result = evaluated(capsys, "--model", str(tmp_path / "made"), *options)
+    assert np.isfinite(result["metrics"]["ckid"]) and "40 generated" in result["protocol"]["ckid"]
+    for file in sorted((tmp_path / "made").iterdir())[9:]:
+        file.unlink()
+    assert main(["--model", str(tmp_path / "made"), *options]) == 3
+    assert "at least 10 generated pictures. Received: 9" in capsys.readouterr().err
+
+
+def test_statistics_are_those_that_pytorch_fid_writes(tmp_path):
+    features = np.random.default_rng(0).normal(size=(50, 6))
+    np.savez_compressed(tmp_path / "theirs.npz", mu=features.mean(0), sigma=np.cov(features, rowvar=False))
+    read, own = FeatureGaussian.load(tmp_path / "theirs.npz"), FeatureGaussian.of(features)
+    assert abs(read.distance(own)) < 1e-9 and read.images is None
+    own.save(tmp_path / "new" / "ours")
+    assert FeatureGaussian.load(tmp_path / "new" / "ours").images == 50
+    with np.load(tmp_path / "new" / "ours") as ours:
+        np.testing.assert_allclose(ours["sigma"], np.cov(features, rowvar=False))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"mu": np.zeros(2)}, "must hold mu and sigma"),
+        ({"mu": np.zeros(2), "sigma": np.eye(3)}, "Received: shapes"),
+        ({"mu": np.zeros(2), "sigma": np.array([[1.0, 2.0], [0.0, 1.0]])}, "symmetric"),
+        ({"mu": np.zeros(2), "sigma": -np.eye(2)}, "negative eigenvalues"),
+        ({"mu": np.full(2, np.nan), "sigma": np.eye(2)}, "finite"),
+    ],
+)
+def test_statistics_that_are_none_are_refused_in_one_line(tmp_path, arrays, message):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(Exception, match=message) as error:
+        FeatureGaussian.load(tmp_path / "bad.npz")
+    assert "bad.npz" in str(error.value) and "\n" not in str(error.value)

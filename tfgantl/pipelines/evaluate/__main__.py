@@ -1,0 +1,7 @@
+"""`python -m tfgantl.pipelines.evaluate`."""
+
+import sys
+
+from tfgantl.pipelines.evaluate import main
+
+sys.exit(main())
