@@ -46,6 +46,7 @@ PIPELINES = {
     "export": "publish a generator or classifier for TensorFlow Serving; list, verify and withdraw versions",
     "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
+    "generate": "write images of a generator, as many as are wanted: folders or shards",
     "cache": "tell what the cache holds, and clear it",
     "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
     "stylize train": "train one network for many styles, or new styles for one that is trained",
