@@ -26,9 +26,11 @@ class StoredImages:
         at: int64 (n,): which of them, in which order; `None` for all.
 
     Example:
-        >>> images = StoredImages(path, (64, 64, 3), digests)
-        >>> images[np.array([5, 2])].shape
-        (2, 64, 64, 3)
+        >>> pixels = np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)
+        >>> _ = Path("images.u8").write_bytes(pixels.tobytes())
+        >>> digests = np.array([list(hashlib.sha256(image.data).digest()) for image in pixels], np.uint8)
+        >>> StoredImages(Path("images.u8"), (4, 4, 3), digests)[np.array([1])].shape
+        (1, 4, 4, 3)
     """
 
     dtype = np.dtype(np.uint8)

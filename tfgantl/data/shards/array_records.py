@@ -36,9 +36,9 @@ class ArrayRecordPictures(Pictures):
         for file in files:
             with _whole(file):
                 self._readers.append(ArrayRecordReader(str(file)))
+                if not self._readers[-1].num_records():  # also what is no ArrayRecord at all
+                    raise ValueError("no records")
         self._counts = [reader.num_records() for reader in self._readers]
-        if not sum(self._counts):
-            raise DataError(f"ArrayRecords: shards must hold records. Received: {files[0]}, without any")
         super().__init__(
             "ArrayRecords", sum(self._counts), label is not None, class_names_beside(files) if label else None
         )

@@ -43,8 +43,9 @@ class TFRecordPictures(Pictures):
         if start != self._position:
             self._records, self._position = self._from(start), start
         for index in range(start, stop):
+            record = next(self._records)
             self._position += 1
-            yield encoded_of(next(self._records), self._image, self._label, self.told(index))
+            yield encoded_of(record, self._image, self._label, self.told(index))
 
     def told(self, index: int) -> str:
         file, number = told_record(self._files, self._counts, index)

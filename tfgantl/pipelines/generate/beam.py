@@ -31,9 +31,6 @@ class GenerateShard(beam.DoFn):
     Args:
         config: The settings, as of `tfgantl generate`.
         plan: The set, which has been begun.
-
-    Example:
-        >>> shards | beam.ParDo(GenerateShard(config, plan))  # doctest: +SKIP
     """
 
     def __init__(self, config: "GenerateConfig", plan: Plan) -> None:
