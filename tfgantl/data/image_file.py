@@ -22,6 +22,7 @@ from tfgantl.files import Replacing, cache_directory
 
 FORMAT = 1  # of the directory; another one is written anew
 PIXELS, RECORDS, REASONS, DESCRIPTION = "images.u8", "records.bin", "left_out.jsonl", "description.json"
+PATIENCE = 5.0  # seconds that a process waits for another one without a word
 SPARE = 2**28  # bytes of the disk that are left alone
 
 
@@ -57,7 +58,7 @@ class ImageFile:
         image_sets().mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{self.path}.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=PATIENCE)
         except Timeout:
             from tfgantl.progress import log
 

@@ -33,15 +33,15 @@ def encoded_of(record: bytes, image: str, label: str | None, told: str) -> Encod
         return Encoded(partial(_refuse, "is no tf.train.Example"), None if label is None else 0)
     number = None
     if label is not None:
-        values = features[label].int64_list.value if label in features else ()
+        values = list(features[label].int64_list.value) if label in features else []
         if len(values) != 1 or not 0 <= values[0] <= MAX_LABEL:
             names = ", ".join(sorted(features)[:20])
             raise DataError(
                 f"{told}: `label` must be a feature with one whole number from 0, or null. "
-                f"Received: {label}, with {list(values[:3])}; there are {names}"
+                f"Received: {label}, with {values[:3]}; there are {names}"
             )
         number = int(values[0])
-    pictures = features[image].bytes_list.value if image in features else ()
+    pictures = list(features[image].bytes_list.value) if image in features else []
     if len(pictures) != 1:
         names = ", ".join(sorted(features)[:20])
         return Encoded(partial(_refuse, f"has no feature `{image}` with a picture; there are {names}"), number)

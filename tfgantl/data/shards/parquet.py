@@ -66,7 +66,10 @@ class ParquetPictures(Pictures):
         if len(labelled) > 1:
             raise DataError(f"Parquet: every file must have the column `label`, or none. Received: {label} in some")
         self._counts = [parquet.metadata.num_rows for parquet in self._opened]
-        classes, self._labels = _labels_of(texts, self._opened[0].schema_arrow, label) if texts else (None, None)
+        classes: tuple[str, ...] | None = None
+        self._labels: np.ndarray | None = None
+        if texts:
+            classes, self._labels = _labels_of(texts, self._opened[0].schema_arrow, label)
         super().__init__("Parquet", rows, self._labels is not None, classes)
 
     def chunk(self, start: int, stop: int) -> Iterator[Encoded]:

@@ -130,7 +130,8 @@ class TarPictures(Pictures):
             return f"{printable(file)}: {printable(_text(stream.read(100)))}"
 
     def _index(self, shard: int, file: Path) -> None:
-        key, sample = None, {}
+        key: tuple[str, str] | None = None
+        sample: dict[str, Member] = {}
         with open(file, "rb", AHEAD) as stream:
             for member in members_of(stream, os.fstat(stream.fileno()).st_size, f"WebDataset: {printable(file)}"):
                 folder, _, base = member.name.rpartition("/")
