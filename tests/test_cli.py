@@ -17,7 +17,7 @@ from tfgantl import cli
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
 from tfgantl.own_modules import find_own_modules
-from tfgantl.pipelines import adapt, evaluate, export, extractor, pretrain, recognize, serve, stylize
+from tfgantl.pipelines import adapt, cache, evaluate, export, extractor, generate, pretrain, recognize, serve, stylize
 from tfgantl.pipelines.edit import fill, find, invert, mix, move, restore, switch, walk
 from tfgantl.pipelines.stylize import apply, train
 from tfgantl.recognition import DANN, MCD, SHOT, AdaBN, GANImages
@@ -30,6 +30,8 @@ PIPELINES = {
     "export": (export.ExportConfig, {}),
     "serve": (serve.ServeConfig, {}),
     "extractor": (extractor.ExtractorConfig, {}),
+    "generate": (generate.GenerateConfig, {}),
+    "cache": (cache.CacheConfig, {}),
     "recognize": (recognize.RecognizeConfig, recognize.DEFAULTS),
     "python -m benchmarks.recognition": (recognition.RecognitionBenchmarkConfig, recognition.DEFAULTS),
     "stylize": (stylize.StylizeConfig, {}),

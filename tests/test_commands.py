@@ -4,18 +4,22 @@ import importlib
 import re
 import shlex
 import sys
+import tarfile
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import TINY_DCGAN, interrupted_at, tiny_images
 from modules import arbitrary_style_module
 from PIL import Image
 
 from tfgantl import cli
 from tfgantl.editing import learnt_attributes
+from tfgantl.images import encode_png
 from tfgantl.metrics import transferability
 from tfgantl.models.classifier import small_cnn
 from tfgantl.pipelines.export import ExportConfig
@@ -121,6 +125,7 @@ SHORTER = {
     "recognize --method": CLASSIFIER,
     "recognize --rank": CLASSIFIER,
     "recognize --config": f"{CLASSIFIER} --method MCD",
+    "generate": "--count 300 --shard_size 100 --batch_size 64",
     "edit invert": f"{SEARCH} --encoder_steps 1",
     "edit switch": f"{SEARCH} --encoder_steps 1 --frames 2",
     "edit mix": f"{SEARCH} --encoder_steps 1 --frames 2",
@@ -135,7 +140,7 @@ SHORTER = {
     "stylize apply": "--size 32",
     "stylize --hub": "--size 32",
 }
-AS_IT_IS = {"--resume", "export"}
+AS_IT_IS = {"--resume", "export", "cache"}
 INTERRUPTED = {"tfgantl adapt"}
 ELSEWHERE = {
     "python": "tests/test_benchmark_commands.py starts every benchmark, and each has tests of its parts",
@@ -145,8 +150,8 @@ ELSEWHERE = {
     "--format": "tests/test_export.py, where the packages of the format are installed",
 }
 PARTS = {
-    "adapt": ("pretrain", "adapt", "evaluate", "extractor", "export"),
-    "recognize": ("recognize",),
+    "adapt": ("pretrain", "adapt", "evaluate", "extractor", "export", "cache"),
+    "recognize": ("generate", "recognize"),
     "stylize": ("stylize",),
     "edit": ("edit",),
 }
@@ -168,6 +173,26 @@ def test_every_command_is_run_somewhere():
     verbs = {verb for part in PARTS.values() for verb in part}
     lost = [line for line in commands() if not {verb_of(line.split()), *line.split()} & (verbs | set(ELSEWHERE))]
     assert not lost
+
+
+def shards_of_pages(path):
+    """Shards that commands of `docs/scale.md` take as given."""
+    (path / "shards").mkdir()
+    (path / "records").mkdir()
+    for shard in range(3):
+        with tarfile.open(path / "shards" / f"train-{shard:02}.tar", "w") as archive:
+            for number, image in enumerate(tiny_images(20, 32, 3, seed=shard)):
+                member = tarfile.TarInfo(f"{shard}-{number}.png")
+                member.size = len(png := encode_png(image))
+                archive.addfile(member, BytesIO(png))
+        with tf.io.TFRecordWriter(str(path / "records" / f"{shard}.tfrecord")) as records:
+            for number, image in enumerate(tiny_images(20, 32, 3, seed=shard)):
+                features = {
+                    "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encode_png(image)])),
+                    "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[number % 2])),
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=features))
+                records.write(example.SerializeToString())
 
 
 @pytest.fixture
@@ -200,6 +225,8 @@ def given(request, workplace, monkeypatch, cached):
         rows = [f"my_pictures/{i}.png,{i}" for i in range(60)]
         (workplace / "pictures.csv").write_text("\n".join(["picture,age", *rows]))
         monkeypatch.setattr(learnt_attributes.table_attribute, "__defaults__", (0, 2))
+    if part == "adapt":
+        shards_of_pages(workplace)
     if part in ("adapt", "stylize"):
         request.getfixturevalue("narrow")
     if part == "stylize":

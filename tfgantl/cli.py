@@ -47,6 +47,8 @@ PIPELINES = {
     "export": "publish a generator or classifier for TensorFlow Serving; list, verify and withdraw versions",
     "serve": "serve a model directory for development, with a page to look at",
     "extractor": "train features to measure with, once for many runs",
+    "generate": "write images of a generator, as many as are wanted: folders or shards",
+    "cache": "tell what the cache holds, and clear it",
     "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
     "stylize train": "train one network for many styles, or new styles for one that is trained",
     "stylize apply": "paint pictures with a trained network, in one pass",
@@ -67,6 +69,7 @@ FLAGS = {
     "allow_changes": "go on with a run even if its data or the versions of packages have changed",
     "rank": "only tell which source looks most helpful, before anything is trained on the target",
     "force": "publish also after negative transfer, and more copies than `max_copies`",
+    "clear": "remove it, but for what another process is writing",
     "json": "print the result as the last line, one JSON object",
 }
 

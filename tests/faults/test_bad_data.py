@@ -13,7 +13,7 @@ from PIL import Image
 
 from tfgantl.data import Arrays, Folder, folder
 from tfgantl.data.decode import fit_picture
-from tfgantl.data.folder import read_picture
+from tfgantl.data.reading import read_picture
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
 
@@ -271,11 +271,6 @@ def test_one_picture_under_two_labels_is_refused(tmp_path):
             picture(seed=i).save(tmp_path / name / f"{i}.png")
     with pytest.raises(DataError, match="dogs/8.png: shows the same as .*cats/8.png, which has another label"):
         load(tmp_path)
-
-
-def test_folder_too_large_for_memory_is_refused(good):
-    with pytest.raises(DataError, match="must fit `max_bytes` = 100. Received: 12 files, 768 bytes"):
-        load(good, max_bytes=100)
 
 
 def hidden_objects(path):

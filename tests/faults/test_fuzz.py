@@ -22,7 +22,7 @@ from modules import save_exported
 from PIL import Image
 
 from tfgantl.data import Arrays
-from tfgantl.data.folder import read_picture
+from tfgantl.data.reading import read_picture
 from tfgantl.errors import TfgantlError
 from tfgantl.gan import GAN
 from tfgantl.models.presets import save_preset

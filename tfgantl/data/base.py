@@ -1,12 +1,16 @@
 """What a data source is, and what those that have an end share: how they are cut, and how many images are shots."""
 
 import dataclasses
+import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, get_args
+
+import numpy as np
 
 from tfgantl.data.decode import Crop
 from tfgantl.data.examples import SPLITS, Content, Examples, check_images, check_labels
@@ -74,6 +78,10 @@ class FiniteSource(Source):
     def read(self) -> Content:
         """Gives all images, decoded and resized."""
 
+    def content(self, stamp: Hashable) -> Content:
+        """The same, where `stamp` is known to be that of the files as they are."""
+        return self.read()
+
     @abstractmethod
     def shares(self) -> dict[str, float]:
         """Share of each class that is set aside for `validation` and `test`."""
@@ -108,10 +116,22 @@ class PictureSource(FiniteSource):
 
 
 def stamp_of(path: Path) -> Hashable:
-    """Names, sizes and times of a file, or of all files in a folder."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    found = [(str(file), file.stat()) for file in files if file.is_file()]
-    return tuple((name, status.st_size, status.st_mtime_ns, status.st_ino) for name, status in found)
+    """A hash of names, sizes and times of a file, or of all files in a folder; there may be millions."""
+    digest, folders = hashlib.sha256(), [str(path)]
+    if not path.is_dir():
+        return _told(str(path), os.stat(path)) if path.is_file() else ()
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    digest.update(repr(_told(entry.path, entry.stat())).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _told(name: str, status: os.stat_result) -> tuple[str, int, int, int]:
+    return name, status.st_size, status.st_mtime_ns, status.st_ino
 
 
 @lru_cache(maxsize=2)
@@ -126,9 +146,10 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     if image_size is not None and image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1. Received: {image_size}")
     check_seed("seed", source.seed)
-    images, labels, num_classes, notes, keys, classes = source.read()
+    images, labels, num_classes, notes, keys, classes, digests = source.content(stamp)
     where = type(source).__name__
-    check_images(images, where)
+    if isinstance(images, np.ndarray):  # those on disk were checked one by one
+        check_images(images, where)
     if labels is not None:
         check_labels(labels, len(images), num_classes, where)
     shots = {"train": source.shots, "validation": getattr(source, "validation_shots", None)}
@@ -136,11 +157,15 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     if shares != source.shares():
         parts = ", ".join(f"{share:.0%} for {split}" for split, share in shares.items())
         notes = (*notes, f"{len(images)} images are few, so {parts} (`validation`, `test`)")
-    chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys)
+    chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys, digests)
     idle = len(images) - sum(map(len, chosen.values()))
     if idle and isinstance(source, PictureSource):
         notes = (*notes, f"{idle} of {len(images)} images are neither shots nor held out (`validation`, `test`)")
-    return {
-        split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes, classes)
-        for split, at in chosen.items()
-    }
+    examples = {}
+    for split, at in chosen.items():
+        their_labels = None if labels is None else labels[at]
+        if isinstance(images, np.ndarray):
+            examples[split] = Examples.from_arrays(images[at], their_labels, num_classes, notes, classes)
+        else:
+            examples[split] = Examples.from_stored(images.part(at), their_labels, num_classes, notes, classes)
+    return examples

@@ -21,6 +21,7 @@ TURNS = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+HEAD = 26  # bytes of a PNG up to the number of bits
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 
 
@@ -43,6 +44,8 @@ def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float
     Pictures that cannot be read, or have too many pixels, are none of these; decoding tells what is wrong with them.
     """
     try:
+        if not isinstance(file, str | Path) and not _can_be_deep(file):
+            return None
         with open_picture(file, max_pixels) as picture:
             if not _is_deep(picture):
                 return None
@@ -190,6 +193,15 @@ def _content(picture: ImageFile.ImageFile) -> bytes:
     content = stream.read(MAX_FILE)
     stream.seek(position)
     return content
+
+
+def _can_be_deep(file: BinaryIO) -> bool:
+    """Whether it is worth a closer look, by the first bytes."""
+    head = file.read(HEAD)
+    file.seek(0)
+    if head.startswith(b"\x89PNG") and head[12:16] == b"IHDR":
+        return head[24:25] == b"\x10"
+    return not head.startswith((b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF"))
 
 
 def _is_deep(picture: Image.Image) -> bool:

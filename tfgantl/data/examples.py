@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tfgantl.errors import DataError
+
+if TYPE_CHECKING:
+    from tfgantl.data.stored import StoredImages
 
 Reader = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 SPLITS = ("train", "validation", "test")
@@ -67,6 +70,34 @@ class Examples:
         return cls(read, len(images), side, channels, num_classes, _digest(images, labels), tuple(notes), names)
 
     @classmethod
+    def from_stored(
+        cls,
+        images: "StoredImages",
+        labels: np.ndarray | None,
+        num_classes: int | None = None,
+        notes: Sequence[str] = (),
+        classes: Sequence[str] | None = None,
+    ) -> "Examples":
+        """Wraps images that lie on disk; the fingerprint is made of their hashes, so that none is read for it.
+
+        Args:
+            images: The images.
+            labels: As for `from_arrays`.
+            num_classes: The same.
+            notes: The same.
+            classes: The same.
+        """
+        names = None if classes is None else tuple(classes)
+        labels = None if labels is None else labels.astype(np.int32)
+
+        def read(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+            return images[indices], None if labels is None else labels[indices]
+
+        side, channels = images.shape[2:]
+        fingerprint = _digest(images.digests[images.at], labels)
+        return cls(read, len(images), side, channels, num_classes, fingerprint, tuple(notes), names)
+
+    @classmethod
     def endless(
         cls,
         read: Reader,
@@ -104,20 +135,22 @@ class Content(NamedTuple):
     """All images of a finite source.
 
     Attributes:
-        images: uint8 (n, side, side, channels).
+        images: uint8 (n, side, side, channels); in memory, or on disk.
         labels: int (n,), or `None`.
         num_classes: Number of classes, or `None`.
         notes: Remarks for the report.
         keys: What each image was before it was decoded and resized, for `split_by_content`; `None` if it was not.
         classes: Name of each class, by its label; `None` if they have none.
+        digests: uint8 (n, 32), SHA-256 of the pixels of each image; `None` if it is not known.
     """
 
-    images: np.ndarray
+    images: "np.ndarray | StoredImages"
     labels: np.ndarray | None = None
     num_classes: int | None = None
     notes: tuple[str, ...] = ()
     keys: list[bytes] | None = None
     classes: tuple[str, ...] | None = None
+    digests: np.ndarray | None = None
 
 
 def _digest(images: np.ndarray, labels: np.ndarray | None) -> str:

@@ -24,9 +24,9 @@ _BEGINNINGS = (
     b"II+\x00",
     b"MM\x00+",
 )
-# What systems and programs leave in folders, and what nobody calls a class.
+# What systems and programs, `tfgantl generate` among them, leave in folders, and what nobody calls a class.
 _SYSTEM_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "__pycache__"}
-_SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jpg.db"}
+_SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jpg.db", "generated.json"}
 _SIDECARS = {".xmp", ".aae", ".thm", ".ini", ".db", ".picasa"}
 _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 MAX_NAMES = 5  # of files that are left out, in a note

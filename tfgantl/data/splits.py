@@ -2,14 +2,19 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfgantl.data.examples import FEWEST, SPLITS
 from tfgantl.errors import ConfigError, DataError
 
+if TYPE_CHECKING:
+    from tfgantl.data.stored import StoredImages
+
 ENOUGH = 6  # images of a split that something can be measured on
 MOST = 0.25  # that is set aside for it, if there are few
+TRAIN, VALIDATION, TEST = (SPLITS.index(split) for split in ("train", "validation", "test"))
 
 
 def share_of_few(count: int, share: float) -> float:
@@ -27,13 +32,14 @@ def share_of_few(count: int, share: float) -> float:
 
 
 def split_by_content(
-    images: np.ndarray,
+    images: "np.ndarray | StoredImages",
     labels: np.ndarray | None,
     shares: dict[str, float],
     shots: dict[str, int | None],
     seed: int,
     where: str,
     keys: list[bytes] | None = None,
+    digests: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Cuts a data set into splits that never share an image, not even two copies of one.
 
@@ -41,7 +47,7 @@ def split_by_content(
     copies stay together. `seed` chooses only which images of a part are kept as shots.
 
     Args:
-        images: uint8 (n, height, width, channels).
+        images: uint8 (n, height, width, channels); only counted, if `digests` are given.
         labels: int (n,), or `None` to treat all as one class.
         shares: The share of each class for `test` and `validation`; the rest is for `train`.
         shots: Split name → images a class that are kept; `None`, or no entry, for all. Those of `train` come first:
@@ -50,6 +56,7 @@ def split_by_content(
         where: Name of the source for messages.
         keys: What each image was before it was decoded and resized, so that neither moves the cut; `None` for the
             images themselves.
+        digests: uint8 (n, 32), SHA-256 of the pixels of each image; `None` if it is not known.
 
     Returns:
         Split name → sorted int64 indices.
@@ -70,27 +77,31 @@ def split_by_content(
             f"{where}: `validation` and `test` must be shares from 0 with a sum below 1. "
             f"Received: {validation} and {test}"
         )
-    digests = _digests(image.tobytes() for image in images)
-    order = digests if keys is None else _digests(keys)
+    if digests is None:
+        digests = _digests(image.tobytes() for image in images)
+    content = np.ascontiguousarray(digests).view("S32").ravel()
+    order = content if keys is None else _digests(keys).view("S32").ravel()
     classes = np.zeros(len(images), int) if labels is None else labels
     rng = np.random.default_rng([seed, 7])
-    side_of: dict[str, str] = {}  # copies stay on one side, also those under two labels
-    chosen: dict[str, list[np.integer]] = {split: [] for split in SPLITS}
+    chosen: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     names, sizes = np.unique(classes, return_counts=True)
     tests = _counts(sizes, test, sizes)
     validations = _counts(sizes[::-1], validation, (sizes - 1 - tests)[::-1])[::-1]  # from the other end
     least = -(-FEWEST // len(names))  # of a class in each of both
-    for label, n_test, n_validation in zip(names, tests, validations, strict=True):
-        n_test, n_validation = _left_by_shots(
-            (n_test, n_validation), np.sum(classes == label), shots.get("train"), least
+    ranked = [members[np.argsort(order[members], kind="stable")] for members in _members(classes, len(names))]
+    sides = [
+        np.repeat([TEST, VALIDATION, TRAIN], [n_test, n_validation, len(members) - n_test - n_validation])
+        for members, n_test, n_validation in (
+            (members, *_left_by_shots((n_test, n_validation), len(members), shots.get("train"), least))
+            for members, n_test, n_validation in zip(ranked, tests, validations, strict=True)
         )
-        members = np.flatnonzero(classes == label)
-        members = members[np.argsort(order[members], kind="stable")]
-        parts: dict[str, list[np.integer]] = {split: [] for split in SPLITS}
-        for rank, index in enumerate(members):
-            side = "test" if rank < n_test else "validation" if rank < n_test + n_validation else "train"
-            parts[side_of.setdefault(digests[index], side)].append(index)
-        if not parts["train"]:
+    ]
+    # Copies stay on one side, also those under two labels: on that of the first of them.
+    first, copies = np.unique(content[np.concatenate(ranked)], return_index=True, return_inverse=True)[1:]
+    sides = np.split(np.concatenate(sides)[first][copies], np.cumsum(sizes)[:-1])
+    for label, members, side in zip(names, ranked, sides, strict=True):
+        parts = {split: members[side == number] for number, split in enumerate(SPLITS)}
+        if not len(parts["train"]):
             raise DataError(
                 f"{where}: each class must have an image left for training. Received: {len(members)} of class {label}, "
                 f"of which {len(parts['test'])} are for the test and {len(parts['validation'])} for validation"
@@ -105,12 +116,18 @@ def split_by_content(
                         f"{where}: {option} must be in [1, {len(part)}], the {split} images{whole} that there can be. "
                         f"Received: {limit}"
                     )
-                part = list(rng.permutation(part)[:limit])
-            chosen[split].extend(part)
+                part = rng.permutation(part)[:limit]
+            chosen[split].append(part)
     for split in SPLITS:
-        if not chosen[split] and shares.get(split, 1.0) > 0:
+        if not sum(map(len, chosen[split])) and shares.get(split, 1.0) > 0:
             raise DataError(f"{where}: at least one image is needed for {split}. Received: {len(images)} images in all")
-    return {split: np.sort(np.array(part, np.int64)) for split, part in chosen.items()}
+    return {split: np.sort(np.concatenate(parts).astype(np.int64)) for split, parts in chosen.items()}
+
+
+def _members(classes: np.ndarray, count: int) -> list[np.ndarray]:
+    """Indices of the members of each class, in their order."""
+    numbers = np.unique(classes, return_inverse=True)[1]
+    return np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers, minlength=count))[:-1])
 
 
 def _counts(sizes: np.ndarray, share: float, most: np.ndarray) -> np.ndarray:
@@ -146,4 +163,6 @@ def _left_by_shots(counts: tuple[int, int], size: int, shots: int | None, least:
 
 
 def _digests(contents: Iterable[bytes]) -> np.ndarray:
-    return np.array([hashlib.sha256(content).hexdigest() for content in contents])
+    """SHA-256 of each, uint8 (n, 32); as bytes of NumPy (`S32`), they are in the order of their hexadecimal digits."""
+    joined = b"".join(hashlib.sha256(content).digest() for content in contents)
+    return np.frombuffer(joined, np.uint8).reshape(-1, 32)

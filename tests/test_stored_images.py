@@ -1,0 +1,179 @@
+"""Images above `max_bytes`: on disk, the same as in memory, written once, resumed after a kill, and cleared."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tiny_images
+from filelock import FileLock
+from PIL import Image
+
+from tfgantl.data import SPLITS, Folder, base, image_file, reading
+from tfgantl.data.image_file import image_sets
+from tfgantl.data.pipeline import batches
+from tfgantl.data.stored import StoredImages
+from tfgantl.errors import DataError, RunError
+from tfgantl.pipelines import cache
+
+
+@pytest.fixture
+def pets(tmp_path, monkeypatch):
+    """Forty pictures of two classes, two of them alike, decoded in five chunks and read from disk."""
+    monkeypatch.setattr(reading, "CHUNK", 8)
+    monkeypatch.setattr(image_file, "CHUNK", 8)
+    for number, image in enumerate(tiny_images(40, 12, 3)):
+        where = tmp_path / "pets" / ("cats" if number % 2 else "dogs")
+        where.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image if number != 4 else tiny_images(40, 12, 3)[2]).save(where / f"{number:02}.png")
+    return Folder(str(tmp_path / "pets"), image_size=8, channels=3, validation=0.2, test=0.2, max_bytes=100)
+
+
+def only_set():
+    (found,) = [path for path in image_sets().iterdir() if path.is_dir()]
+    return found
+
+
+def test_images_on_disk_are_split_and_drawn_as_those_in_memory(pets):
+    for shots in (None, 3):
+        on_disk, in_memory = replace(pets, shots=shots), replace(pets, shots=shots, max_bytes=10**9)
+        for split in SPLITS:
+            one, other = on_disk.load(split), in_memory.load(split)
+            assert (one.size, one.num_classes, one.classes) == (other.size, other.num_classes, other.classes)
+            for a, b in zip(one.take(), other.take(), strict=True):
+                np.testing.assert_array_equal(a, b)
+            np.testing.assert_array_equal(one.subset(3)[0], other.subset(3)[0])
+        drawn = [list(batches(x.load("train"), 4, 7, 3, 6, mirror=True)) for x in (on_disk, in_memory)]
+        for (a, b), (c, d) in zip(*drawn, strict=True):
+            np.testing.assert_array_equal(a, c)
+            np.testing.assert_array_equal(b, d)
+    assert only_set()  # for both numbers of shots
+
+
+def test_they_are_written_once(pets, monkeypatch):
+    first = pets.load("train").fingerprint
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "read_into", None)
+        patch.setattr("tfgantl.data.folder.find_pictures", None)
+        again = [replace(pets, seed=seed, shots=5, max_bytes=most).load("train") for seed in (1, 2) for most in (1, 99)]
+    assert len({part.fingerprint for part in again}) == 2 and pets.load("train").fingerprint == first
+    (Path(pets.path) / "cats" / "99.png").write_bytes((Path(pets.path) / "cats" / "01.png").read_bytes())
+    assert pets.load("train").size + pets.load("test").size + pets.load("validation").size == 41
+    assert only_set()  # that of the folder as it was is gone
+
+
+def test_a_killed_process_has_not_worked_in_vain(pets, monkeypatch):
+    """Decoding stops for good behind the second chunk, with a third whose pixels are written and do not count."""
+    whole = pets.load("train").fingerprint
+    shutil.rmtree(image_sets())
+    script = (
+        "import os, sys\nfrom tfgantl.data import Folder, image_file, reading\n"
+        "reading.CHUNK = image_file.CHUNK = 8\nwrite, calls = image_file._write_all, []\n"
+        "def dying(*arguments):\n    calls.append(1)\n    if len(calls) == 6: os.kill(os.getpid(), 9)\n"
+        "    write(*arguments)\nimage_file._write_all = dying\n"
+        "Folder(sys.argv[1], 8, 3, validation=0.2, test=0.2, max_bytes=100).load('train')"
+    )
+    done = subprocess.run([sys.executable, "-c", script, pets.path])
+    assert done.returncode == -signal.SIGKILL
+    decoded, read = [], reading.read_picture
+    monkeypatch.setattr(reading, "read_picture", lambda *a: decoded.append(1) or read(*a))
+    base._splits.cache_clear()
+    assert pets.load("train").fingerprint == whole and len(decoded) == 40 - 16
+
+
+def test_two_processes_write_one_set(pets):
+    script = (
+        "import sys\nfrom tfgantl.data import Folder\n"
+        "print(Folder(sys.argv[1], 8, 3, validation=0.2, test=0.2, max_bytes=100).load('train').fingerprint)"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", script, pets.path], stdout=subprocess.PIPE) for _ in range(2)]
+    assert len({process.communicate()[0] for process in both}) == 1 and only_set()
+    assert not any(process.returncode for process in both)
+
+
+@pytest.mark.parametrize("on_bad", ["error", "skip"])
+def test_a_bad_picture_is_named_at_once_or_left_out(pets, on_bad):
+    (Path(pets.path) / "cats" / "05.png").write_bytes(b"no picture")
+    source = replace(pets, on_bad=on_bad)
+    if on_bad == "error":
+        with pytest.raises(DataError, match="every file must be a usable .* Received: .*cats/05.png: cannot be dec"):
+            source.load("train")
+        return
+    parts = [source.load(split) for split in SPLITS]
+    assert sum(part.size for part in parts) == 39 and "cats/05.png: cannot be decoded" in parts[0].notes[0]
+    np.testing.assert_array_equal(parts[0].take()[0], replace(source, max_bytes=10**9).load("train").take()[0])
+
+
+def test_pictures_of_16_bits_have_one_white(pets):
+    for number in (0, 30):
+        deep = tiny_images(1, 12, 1, number)[0, ..., 0].astype(np.uint16) * (16 if number else 8)
+        Image.fromarray(deep).save(Path(pets.path) / "dogs" / f"{number:02}.png")
+    in_memory = replace(pets, max_bytes=10**9)
+    for split in SPLITS:
+        np.testing.assert_array_equal(pets.load(split).take()[0], in_memory.load(split).take()[0])
+    assert pets.load("train").notes[0] == "2 pictures of integers up to 4080: white is 4095"
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda path: os.truncate(path, 100), "Received: an end before image 0"),
+        (lambda path: path.write_bytes(path.read_bytes()[::-1]), "Received: other pixels in image 0"),
+    ],
+)
+def test_what_is_not_as_it_was_written_is_told(pets, damage, told):
+    train = pets.load("train")
+    damage(only_set() / image_file.PIXELS)
+    with pytest.raises(DataError, match=f"`tfgantl cache --clear` lets it be written again. {told}"):
+        train.take()
+
+
+def test_a_damaged_list_of_images_is_written_anew(pets):
+    whole = pets.load("train").fingerprint
+    records = only_set() / image_file.RECORDS
+    records.write_bytes(bytes(len(records.read_bytes())))
+    base._splits.cache_clear()
+    assert pets.load("train").fingerprint == whole
+
+
+def test_a_disk_without_room_is_told_before_anything_is_decoded(pets, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10**7))
+    monkeypatch.setattr(reading, "read_picture", None)
+    with pytest.raises(RunError, match=r"must have room for 0.0 GB .* TFGANTL_CACHE_DIR .* Received: 0.0 GB free"):
+        pets.load("train")
+
+
+def test_reading_takes_no_more_memory_than_a_batch(tmp_path):
+    """Also far more images than are asked for; those that lie together are read at once."""
+    path, digests = tmp_path / "images.u8", np.zeros((300, 32), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (300, 4, 4, 1), np.uint8)
+    path.write_bytes(images.tobytes())
+    for row, image in zip(digests, images, strict=True):
+        row[:] = np.frombuffer(reading.hashlib.sha256(image.data).digest(), np.uint8)
+    stored = StoredImages(path, (4, 4, 1), digests)
+    for at in ([], [5], [299, 0, 0], list(range(40, 260)), [7, 8, 9, 3]):
+        np.testing.assert_array_equal(stored[np.array(at, np.int64)], images[at])
+    part = stored.part(np.array([9, 3, 8]))
+    np.testing.assert_array_equal(part[np.array([2, 0])], images[[8, 9]])
+    assert part.shape == (3, 4, 4, 1) and len(part) == 3
+
+
+def test_the_cache_is_told_and_cleared_but_for_what_is_being_written(pets, capsys):
+    pets.load("train")
+    (image_sets().parent / "extractors").mkdir()
+    (image_sets().parent / "extractors" / "a").write_bytes(bytes(10**5))
+    assert cache.main([]) == 0
+    told = capsys.readouterr().out
+    assert "images              1" in told and "extractors          1" in told
+    with FileLock(f"{only_set()}.lock"):
+        result = cache.cache(cache.CacheConfig(kind="images", clear=True))
+        assert result.busy == 1 and result.entries == {"images": 1}
+    train = pets.load("train")
+    result = cache.cache(cache.CacheConfig(clear=True))
+    assert result.removed > 10**5 and not any(result.bytes.values()) and not result.busy
+    assert train.take()[0].any()  # who has opened it keeps it

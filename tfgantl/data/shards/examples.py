@@ -1,0 +1,74 @@
+"""What shards of `tf.train.Example` have in common: a picture and a label in each record."""
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from tfgantl.data.opening import MAX_FILE, Refused
+from tfgantl.data.pictures import Encoded
+from tfgantl.errors import DataError
+
+MAX_LABEL = 2**31 - 1
+
+
+def encoded_of(record: bytes, image: str, label: str | None, told: str) -> Encoded:
+    """The picture of a record, and its label.
+
+    Args:
+        record: A `tf.train.Example`.
+        image: Name of the feature with the picture.
+        label: Name of the feature with the label, or `None`.
+        told: Where the record is, for messages.
+
+    Raises:
+        DataError: If the label is missing, or none.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow import train
+
+    try:
+        features = train.Example.FromString(record).features.feature
+    except DecodeError:
+        return Encoded(partial(_refuse, "is no tf.train.Example"), None if label is None else 0)
+    number = None
+    if label is not None:
+        values = list(features[label].int64_list.value) if label in features else []
+        if len(values) != 1 or not 0 <= values[0] <= MAX_LABEL:
+            names = ", ".join(sorted(features)[:20])
+            raise DataError(
+                f"{told}: `label` must be a feature with one whole number from 0, or null. "
+                f"Received: {label}, with {values[:3]}; there are {names}"
+            )
+        number = int(values[0])
+    pictures = list(features[image].bytes_list.value) if image in features else []
+    if len(pictures) != 1:
+        names = ", ".join(sorted(features)[:20])
+        return Encoded(partial(_refuse, f"has no feature `{image}` with a picture; there are {names}"), number)
+    return Encoded(partial(opened, pictures[0]), number)
+
+
+def opened(content: bytes) -> BinaryIO:
+    """A picture that is in memory.
+
+    Raises:
+        Refused: If it is empty, or too large.
+    """
+    if not content:
+        raise Refused("is empty (0 bytes)")
+    if len(content) > MAX_FILE:
+        raise Refused(f"has more than {MAX_FILE} bytes")
+    return io.BytesIO(content)
+
+
+def _refuse(why: str) -> BinaryIO:
+    raise Refused(why)
+
+
+def told_record(files: list[Path], counts: list[int], index: int) -> tuple[Path, int]:
+    """File of a record, and its number there."""
+    for file, count in zip(files, counts, strict=True):
+        if index < count:
+            return file, index
+        index -= count
+    raise IndexError(index)

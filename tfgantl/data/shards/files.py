@@ -1,0 +1,199 @@
+"""Which files a set of shards has: on this machine, or in a bucket, from where they are copied into the cache."""
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Hashable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from tfgantl.data.base import stamp_of
+from tfgantl.errors import ConfigError, DataError, RunError, not_installed, reason
+from tfgantl.files import Replacing, cache_directory
+from tfgantl.printing import printable
+
+RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+MAX_SHARDS = 2**20
+CLASS_NAMES = "classes.txt"
+MAX_CLASS_NAMES = 2**22  # bytes
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is an address."""
+    return re.match(r"[a-z][a-z0-9+.-]*://", path) is not None
+
+
+def expanded(path: str) -> list[str]:
+    """A path with ranges such as `{000..099}`, written out.
+
+    Raises:
+        ConfigError: If there are too many.
+
+    Example:
+        >>> expanded("train-{08..10}.tar")
+        ['train-08.tar', 'train-09.tar', 'train-10.tar']
+    """
+    paths = [path]
+    while found := RANGE.search(paths[0]):
+        first, last = found[1], found[2]
+        count = int(last) - int(first) + 1
+        if count < 1 or count * len(paths) > MAX_SHARDS:
+            raise ConfigError(f"`path` must name 1 to {MAX_SHARDS} files. Received: {path}")
+        numbers = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+        paths = [RANGE.sub(number, one, count=1) for one in paths for number in numbers]
+    return paths
+
+
+def check_files(where: str, path: str, suffixes: tuple[str, ...]) -> None:
+    """Refuses files of this machine that are not there, before anything that takes time.
+
+    Raises:
+        DataError: If there are none, or one of those named is missing.
+    """
+    if not is_remote(path):
+        _on_this_machine(where, path, suffixes)
+
+
+def stamp_of_files(where: str, path: str, suffixes: tuple[str, ...]) -> Hashable:
+    """What tells whether shards are those of before."""
+    if is_remote(path):
+        return tuple((file, _version(information)) for file, information in _in_bucket(where, path, suffixes)[1])
+    return tuple(stamp_of(Path(file)) for file in _on_this_machine(where, path, suffixes))
+
+
+def local_files(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
+    """The shards of a set as files of this machine, in the order of their names.
+
+    Args:
+        where: Name of the source, for messages.
+        path: A file, a folder, a pattern, or an address of one of these.
+        suffixes: What names of shards end in, in a folder.
+
+    Raises:
+        ConfigError: If the package for an address is not installed.
+        DataError: If there are none, or a bucket cannot be read.
+    """
+    return _copied(where, path, suffixes) if is_remote(path) else _on_this_machine(where, path, suffixes)
+
+
+def class_names_beside(files: list[Path]) -> tuple[str, ...] | None:
+    """Names of classes, by label, from `classes.txt` beside the first shard; `None` without it.
+
+    Raises:
+        DataError: If it is no list of different names.
+    """
+    path = files[0].parent / CLASS_NAMES
+    if not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        text = file.read(MAX_CLASS_NAMES + 1)
+    names = tuple(name.strip() for name in text.decode("utf-8", "replace").split("\n") if name.strip())
+    if len(text) > MAX_CLASS_NAMES or not names or len(set(names)) < len(names):
+        raise DataError(f"{printable(path)}: must be a list of different names. Received: {len(names)} lines")
+    return names
+
+
+def _on_this_machine(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
+    if os.path.isdir(path):
+        found = sorted(os.path.join(path, name) for name in os.listdir(path) if _is_shard(name, suffixes))
+    elif os.path.exists(path):
+        return [path]
+    elif RANGE.search(path):
+        found = expanded(path)
+        missing = [file for file in found if not os.path.isfile(file)]
+        if missing:
+            raise DataError(f"{where}: `path` must name files that are there. Received: {path}, without {missing[0]}")
+    else:
+        found = sorted(glob.glob(path))
+    found = [file for file in found if os.path.isfile(file)]
+    if not found:
+        raise DataError(f"{where}: `path` must be shards ({', '.join(suffixes)}). Received: {path}, with none")
+    return found
+
+
+def _is_shard(name: str, suffixes: tuple[str, ...]) -> bool:
+    return not name.startswith(".") and any(fnmatch(name.casefold(), f"*{suffix}") for suffix in suffixes)
+
+
+def _in_bucket(where: str, path: str, suffixes: tuple[str, ...]) -> tuple[Any, list[tuple[str, dict[str, Any]]]]:
+    """The file system of an address, and its shards with what it says of them."""
+    try:
+        import fsspec
+    except ImportError as error:
+        raise ConfigError(not_installed(where, "fsspec", "remote", error)) from error
+    try:
+        system, inner = fsspec.core.url_to_fs(path)
+        if system.isdir(inner):
+            names = [name for name in system.ls(inner, detail=False) if _is_shard(name.rpartition("/")[2], suffixes)]
+        elif RANGE.search(inner):
+            names = expanded(inner)
+        else:
+            names = system.glob(inner) if glob.has_magic(inner) else [inner]
+        found = [(name, system.info(name)) for name in sorted(names)]
+    except ImportError as error:  # of the package for this kind of bucket
+        raise ConfigError(not_installed(where, "the file system of this address", "remote", error)) from error
+    except Exception as error:  # file systems raise whatever their services answer
+        raise DataError(
+            f"{where}: `path` must be an address that can be read. Received: {path} "
+            f"({type(error).__name__}: {printable(reason(error))[:200]})"
+        ) from error
+    found = [(name, information) for name, information in found if information.get("type") == "file"]
+    if not found:
+        raise DataError(f"{where}: `path` must be shards ({', '.join(suffixes)}). Received: {path}, with none")
+    return system, found
+
+
+def _version(information: dict[str, Any]) -> tuple[str, ...]:
+    """What a bucket says of the content of a file."""
+    kinds = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
+    return tuple(str(information.get(kind)) for kind in kinds)
+
+
+def _copied(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
+    from tfgantl.progress import bar
+
+    system, shards = _in_bucket(where, path, suffixes)
+    folder = cache_directory() / "shards" / hashlib.sha256(repr((path, suffixes)).encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    total = sum(int(information.get("size") or 0) for _, information in shards)
+    copies = {name: folder / _name_of_copy(name, information) for name, information in shards}
+    missing = {name for name, copy in copies.items() if not copy.is_file()}
+    free = shutil.disk_usage(folder).free
+    needed = sum(int(information.get("size") or 0) for name, information in shards if name in missing)
+    if needed > free:
+        raise RunError(
+            f"the cache must have room for {needed / 1e9:.1f} GB of shards; TFGANTL_CACHE_DIR names another disk. "
+            f"Received: {free / 1e9:.1f} GB free in {folder}"
+        )
+    with FileLock(f"{folder}.lock"), bar(total, f"{where}: copying {path}", "byte") as shown:
+        for name, information in shards:
+            if not copies[name].is_file():
+                _copy(where, system, name, copies[name])
+            shown.update(int(information.get("size") or 0))
+    beside = f"{shards[0][0].rpartition('/')[0]}/{CLASS_NAMES}"
+    if system.exists(beside):
+        _copy(where, system, beside, folder / CLASS_NAMES)
+    return [str(copies[name]) for name, _ in shards]
+
+
+def _name_of_copy(name: str, information: dict[str, Any]) -> str:
+    """Names are those of a stranger, and files may change in their bucket: the copy has a hash of both."""
+    digest = hashlib.sha256(repr((name, _version(information))).encode()).hexdigest()[:12]
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", name.rpartition("/")[2])[-80:].lstrip(".")
+    return f"{digest}-{plain}"
+
+
+def _copy(where: str, system: Any, name: str, target: Path) -> None:
+    try:
+        with Replacing(target) as temporary:
+            system.get_file(name, str(temporary))
+            size = system.info(name).get("size")
+            if size is not None and os.path.getsize(temporary) != size:
+                raise OSError(f"{os.path.getsize(temporary)} of {size} bytes")
+    except Exception as error:
+        raise DataError(f"{where}: {printable(name)}: must be copied whole. Received: {reason(error)}") from error

@@ -1,0 +1,105 @@
+"""Data sets of Hugging Face's `datasets`; the one module that imports it."""
+
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfgantl.data.pictures import Encoded, Pictures, open_regular
+from tfgantl.data.shards.examples import opened
+from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
+from tfgantl.printing import printable
+
+if TYPE_CHECKING:
+    from tfgantl.data.shards.sources import HFDataset
+
+
+def fingerprint_of(source: "HFDataset") -> str:
+    """What `datasets` says of the content of a data set."""
+    return str(_loaded(source)._fingerprint)
+
+
+class HFPictures(Pictures):
+    """Rows of a data set, whose pictures `datasets` does not decode.
+
+    Args:
+        source: The data set.
+
+    Raises:
+        ConfigError: If `datasets` is not installed, or there is no such feature.
+        DataError: If there is no such data set, or it has no row.
+    """
+
+    unit = "row"
+
+    def __init__(self, source: "HFDataset") -> None:
+        import datasets
+
+        data, image, label = _loaded(source), source.image, source.label
+        features = data.features
+        pictures = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+        if image not in pictures:
+            raise ConfigError(
+                f"HFDataset: `image` must be an image feature of {printable(source.dataset)}: "
+                f"{', '.join(map(printable, pictures)) or 'it has none'}. Received: {image}"
+            )
+        self._data = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+        self._image, self._told = image, printable(source.dataset)
+        classes, self._labels = None, None
+        if label is not None and label in features:
+            self._labels, classes = _labels_of(data, label, features[label])
+        super().__init__("HFDataset", len(data), self._labels is not None, classes)
+
+    def chunk(self, start: int, stop: int) -> Iterator[Encoded]:
+        for number, value in enumerate(self._data[start:stop][self._image], start):
+            label = None if self._labels is None else int(self._labels[number])
+            if value["bytes"] is None and value["path"]:
+                yield Encoded(partial(open_regular, Path(value["path"])), label)
+            else:
+                yield Encoded(partial(opened, value["bytes"] or b""), label)
+
+    def told(self, index: int) -> str:
+        return f"{self._told}: row {index}"
+
+
+def _labels_of(data: Any, label: str, feature: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Labels int64 (n,), and names of classes if there are any."""
+    values = data.select_columns([label]).with_format("numpy")[label]
+    labels = np.asarray(values)
+    if labels.shape != (len(data),) or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
+        raise DataError(
+            f"HFDataset: `label` must be a feature of whole numbers from 0, such as ClassLabel, or null. "
+            f"Received: {label}, of {labels.dtype}"
+        )
+    names = getattr(feature, "names", None)
+    return labels.astype(np.int64), tuple(names) if names else None
+
+
+@lru_cache(maxsize=2)
+def _loaded(source: "HFDataset") -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise ConfigError(not_installed("HFDataset", "datasets", "hf", error)) from error
+    try:
+        if Path(source.dataset).is_dir() and _is_saved(Path(source.dataset)):
+            data = datasets.load_from_disk(source.dataset)
+            data = data[source.split] if isinstance(data, datasets.DatasetDict) else data
+        else:
+            data = datasets.load_dataset(source.dataset, source.config, split=source.split, revision=source.revision)
+    except TfgantlError:
+        raise
+    except Exception as error:  # it raises many kinds, some a screen long
+        raise DataError(
+            f"HFDataset: `dataset` must be on the Hub, in its cache, or a folder. Received: {source.dataset}, "
+            f"split {source.split} ({printable(reason(error))[:200]})"
+        ) from error
+    if not len(data):
+        raise DataError(f"HFDataset: {source.dataset}: split {source.split} must hold rows. Received: none")
+    return data
+
+
+def _is_saved(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json", "state.json"))

@@ -1,0 +1,230 @@
+"""Samples of WebDataset in `.tar` shards: found by the headers of the members, and read where they lie.
+
+Nothing is unpacked, so that names and links of an archive lead nowhere.
+"""
+
+import io
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from tfgantl.data.classes import in_order
+from tfgantl.data.opening import MAX_FILE, Refused
+from tfgantl.data.pictures import Encoded, Pictures
+from tfgantl.data.shards.files import class_names_beside
+from tfgantl.errors import DataError
+from tfgantl.printing import printable
+
+BLOCK = 512
+REGULAR, LONG_NAME, PAX = (b"0", b"\0", b"7"), b"L", b"x"
+MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
+MAX_LABEL = 2**12
+AHEAD = 2**20  # bytes that are read at one time
+LONG = 2**30  # bytes of shards that take a few seconds to list
+
+
+class Member(NamedTuple):
+    """A file in an archive: its name, and where its content lies."""
+
+    name: str
+    offset: int
+    size: int
+
+
+def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
+    """Finds the files of a `.tar` archive by its headers; folders, links and devices are passed over.
+
+    Args:
+        file: The archive.
+        size: Its bytes.
+        told: Its name, for messages.
+
+    Raises:
+        DataError: If a header is damaged, or promises more than there is.
+    """
+    offset, name_ahead = 0, None
+    while offset + BLOCK <= size:
+        file.seek(offset)
+        header = file.read(BLOCK)
+        if header.count(0) == BLOCK:  # the end
+            return
+        try:
+            stated = int(header[148:156].strip(b" \0") or b"0", 8)
+            length = _number(header[124:136])
+        except ValueError as error:
+            raise DataError(f"{told}: must be a .tar archive. Received: a damaged header at byte {offset}") from error
+        if stated != sum(header) - sum(header[148:156]) + 8 * ord(" "):
+            raise DataError(f"{told}: must be a .tar archive. Received: a damaged header at byte {offset}")
+        content, kind = offset + BLOCK, header[156:157]
+        if kind in (PAX, LONG_NAME):
+            if length > MAX_HEADER:
+                raise DataError(f"{told}: a header must have at most {MAX_HEADER} bytes. Received: {length}")
+            extended = file.read(length)
+            name_ahead = _text(extended) if kind == LONG_NAME else _pax_name(extended, told)
+        elif kind in REGULAR:
+            prefix = _text(header[345:500]) if header[257:262] == b"ustar" and header[263:265] == b"00" else ""
+            name = name_ahead or "/".join(filter(None, (prefix, _text(header[:100]))))
+            name_ahead = None
+            if content + length > size:
+                raise DataError(
+                    f"{told}: must be whole. Received: {printable(name)[:200]} of {length} bytes, {size - content} left"
+                )
+            yield Member(name, content, length)
+        offset = content + -(-length // BLOCK) * BLOCK
+
+
+class TarPictures(Pictures):
+    """Samples of `.tar` shards.
+
+    Args:
+        files: The shards.
+        images: Suffixes of pictures, the preferred one first.
+        label: Suffix of labels, or `None`.
+
+    Raises:
+        DataError: If a shard is damaged, there is no sample, or some have labels and others do not.
+    """
+
+    unit = "sample"
+
+    def __init__(self, files: list[Path], images: tuple[str, ...], label: str | None) -> None:
+        self._files, self._images, self._label = files, images, label
+        self._shards, self._offsets, self._sizes = array("L"), array("q"), array("q")
+        self._labels: list[bytes | None] = []  # few different ones
+        self._same: dict[bytes, bytes] = {}
+        self._without = 0
+        with _bar(files) as show:
+            for shard, file in enumerate(files):
+                self._index(shard, file)
+                show(file.stat().st_size)
+        if not self._offsets:
+            raise DataError(
+                f"WebDataset: shards must hold pictures ({', '.join(images)}). Received: {files[0]}"
+                f"{f' and {len(files) - 1} more' if len(files) > 1 else ''}, without any"
+            )
+        unlabelled = sum(text is None for text in self._labels)
+        if 0 < unlabelled < len(self._labels):
+            raise DataError(
+                f"WebDataset: every sample must have a label (.{label}), or none. Received: {unlabelled} of "
+                f"{len(self._labels)} samples without, the first at {self.told(self._labels.index(None))}"
+            )
+        classes, numbers = (None, None) if unlabelled else self._classes()
+        notes = [f"left out {self._without} samples without a picture"] if self._without else []
+        super().__init__("WebDataset", len(self._offsets), not unlabelled, classes, notes)
+        self._numbers = numbers
+
+    def chunk(self, start: int, stop: int) -> Iterator[Encoded]:
+        for i in range(start, stop):
+            text = self._labels[i]
+            opener = partial(_read, self._files[self._shards[i]], self._offsets[i], self._sizes[i])
+            yield Encoded(opener, None if self._numbers is None or text is None else self._numbers[text])
+
+    def told(self, index: int) -> str:
+        file = self._files[self._shards[index]]
+        with open(file, "rb") as stream:
+            stream.seek(self._offsets[index] - BLOCK)
+            return f"{printable(file)}: {printable(_text(stream.read(100)))}"
+
+    def _index(self, shard: int, file: Path) -> None:
+        key: tuple[str, str] | None = None
+        sample: dict[str, Member] = {}
+        with open(file, "rb", AHEAD) as stream:
+            for member in members_of(stream, os.fstat(stream.fileno()).st_size, f"WebDataset: {printable(file)}"):
+                folder, _, base = member.name.rpartition("/")
+                stem, _, suffix = base.partition(".")
+                if not stem:  # hidden, such as what macOS adds
+                    continue
+                if (folder, stem) != key:
+                    self._add(shard, sample, stream)
+                    key, sample = (folder, stem), {}
+                sample.setdefault(suffix.casefold(), member)
+            self._add(shard, sample, stream)
+
+    def _add(self, shard: int, sample: dict[str, Member], stream: BinaryIO) -> None:
+        picture = next((sample[suffix] for suffix in self._images if suffix in sample), None)
+        if picture is None:
+            self._without += bool(sample)
+            return
+        self._shards.append(shard)
+        self._offsets.append(picture.offset)
+        self._sizes.append(picture.size)
+        label = sample.get(self._label) if self._label else None
+        text = None
+        if label is not None:
+            stream.seek(label.offset)
+            text = stream.read(min(label.size, MAX_LABEL)).strip()
+            text = self._same.setdefault(text, text)
+        self._labels.append(text)
+
+    def _classes(self) -> tuple[tuple[str, ...] | None, dict[bytes, int]]:
+        """Names of classes, if there are any, and the number of each label."""
+        found = {text: text.decode("utf-8", "replace") for text in self._same}
+        if all(text.isdigit() and len(text) < 10 for text in found):
+            names = class_names_beside(self._files)
+            numbers = {text: int(text) for text in found}
+            if names is not None and max(numbers.values()) >= len(names):
+                raise DataError(
+                    f"WebDataset: labels must be in [0, {len(names) - 1}], as classes.txt says. "
+                    f"Received: {max(numbers.values())}"
+                )
+            return names, numbers
+        names = tuple(in_order(list(set(found.values()))))
+        return names, {text: names.index(name) for text, name in found.items()}
+
+
+def _read(file: Path, offset: int, size: int) -> BinaryIO:
+    if not size:
+        raise Refused("is empty (0 bytes)")
+    if size > MAX_FILE:
+        raise Refused(f"has more than {MAX_FILE} bytes")
+    with open(file, "rb", 0) as stream:
+        return io.BytesIO(os.pread(stream.fileno(), size, offset))
+
+
+@contextmanager
+def _bar(files: list[Path]) -> Iterator[Callable[[int], object]]:
+    """A bar for listing shards, where that takes more than a few seconds."""
+    total = sum(file.stat().st_size for file in files)
+    if total < LONG:
+        yield lambda size: None
+        return
+    from tfgantl.progress import bar
+
+    with bar(total, "WebDataset: listing shards", "byte") as shown:
+        yield shown.update
+
+
+def _number(field: bytes) -> int:
+    """A number in a header: octal digits, or of GNU's kind, binary."""
+    if field[:1] == b"\x80":
+        return int.from_bytes(field[1:], "big")
+    digits = field.strip(b" \0")
+    if digits.strip(b"01234567"):
+        raise ValueError("no octal digits")
+    return int(digits or b"0", 8)
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _pax_name(content: bytes, told: str) -> str | None:
+    """The name in a header of PAX, `None` if it has none.
+
+    Raises:
+        DataError: If it is damaged, or says how large the member is, which only those above 8 GB need.
+    """
+    found, rest = {}, content
+    while rest.strip(b"\0"):
+        length, _, after = rest.partition(b" ")
+        if not length.isdigit() or not len(length) + 1 < int(length) <= len(rest):
+            raise DataError(f"{told}: must be a .tar archive. Received: a damaged header of PAX")
+        key, _, value = rest[len(length) + 1 : int(length) - 1].partition(b"=")
+        found[key], rest = value, rest[int(length) :]
+    if b"size" in found:
+        raise DataError(f"{told}: members must be smaller than 8 GB. Received: one with its size in a header of PAX")
+    return _text(found[b"path"]) if b"path" in found else None

@@ -1,0 +1,161 @@
+"""The directory of a generated set: what is to be in it, which is written first, and which shards are there."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from tfgantl.errors import ConfigError, RunError
+from tfgantl.files import Replacing
+from tfgantl.models.copies import weights_hash
+from tfgantl.text_files import read_text
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.generate import GenerateConfig
+    from tfgantl.pipelines.generate.sampling import Sampler
+
+MANIFEST, STATE = "generated.json", ".generated"
+CLASS_NAMES = "classes.txt"
+SUFFIXES = {"webdataset": ".tar", "tfrecord": ".tfrecord"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A set of generated images.
+
+    Args:
+        directory: Where it is.
+        count: Number of images.
+        shard_size: Images a shard.
+        format: How they are written.
+        chosen: Numbers of the shards that this process is to write.
+        names: Name of each class by its label, or `None`.
+    """
+
+    directory: Path
+    count: int
+    shard_size: int
+    format: str
+    chosen: tuple[int, ...]
+    names: tuple[str, ...] | None
+
+    @classmethod
+    def opened(cls, config: "GenerateConfig", sampler: "Sampler") -> "Plan":
+        """Begins a set, or goes on with one.
+
+        Raises:
+            RunError: If the directory holds something else.
+            ConfigError: If `TF_CONFIG` is not what TensorFlow expects.
+        """
+        directory = Path(config.out_dir)
+        wanted = {
+            "format": config.format,
+            "count": config.count,
+            "shard_size": config.shard_size,
+            "seed": config.seed,
+            "batch_size": config.batch_size,
+            "labels": None if sampler.labels is None else list(sampler.labels),
+            "class_names": None if sampler.names is None else list(sampler.names),
+            "image_shape": [int(side) for side in sampler.generator.output_shape[1:]],
+            "weights": weights_hash(sampler.generator),
+        }
+        (directory / STATE).mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / STATE / "begin.lock"):
+            _begin(directory, wanted, config.model)
+        shards = range(config.shard_count) if config.shards is None else config.shards
+        worker, workers = worker_of(os.environ.get("TF_CONFIG"))
+        return cls(
+            directory, config.count, config.shard_size, config.format, tuple(shards)[worker::workers], sampler.names
+        )
+
+    @property
+    def shard_count(self) -> int:
+        """Number of shards of the whole set."""
+        return -(-self.count // self.shard_size)
+
+    def numbers(self, shard: int) -> range:
+        """The images of a shard."""
+        return range(shard * self.shard_size, min(self.count, (shard + 1) * self.shard_size))
+
+    def is_there(self, shard: int) -> bool:
+        """Whether a shard has been written, and has not been removed since."""
+        return self._mark(shard).exists() and (self.format == "folder" or self.file(shard).exists())
+
+    def file(self, shard: int) -> Path:
+        """The file of a shard."""
+        return self.directory / f"images-{shard:05}-of-{self.shard_count:05}{SUFFIXES[self.format]}"
+
+    def mark(self, shard: int) -> None:
+        """Says that a shard is there."""
+        with Replacing(self._mark(shard)) as temporary:
+            temporary.touch()
+
+    @contextmanager
+    def claimed(self, shard: int) -> Iterator[bool]:
+        """Whether nobody else is writing a shard, who then would wait for this process."""
+        lock = FileLock(self.directory / STATE / f"{shard:05}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _mark(self, shard: int) -> Path:
+        return self.directory / STATE / f"{shard:05}"
+
+
+def worker_of(tf_config: str | None) -> tuple[int, int]:
+    """Number of this worker and of all, from the cluster that `TF_CONFIG` describes; `(0, 1)` without it.
+
+    Raises:
+        ConfigError: If it is not what TensorFlow expects.
+
+    Example:
+        >>> worker_of('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}')
+        (1, 2)
+    """
+    if not tf_config:
+        return 0, 1
+    try:
+        described = json.loads(tf_config)
+        cluster, task = described["cluster"], described["task"]
+        tasks = [(kind, number) for kind in ("chief", "worker") for number in range(len(cluster.get(kind, ())))]
+        return tasks.index((task["type"], int(task["index"]))), len(tasks)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            "TF_CONFIG must be JSON with `cluster`, its `worker` addresses, and this `task` (`type`, `index`). "
+            f"Received: {tf_config[:200]}"
+        ) from error
+
+
+def _begin(directory: Path, wanted: dict[str, Any], model: str) -> None:
+    path = directory / MANIFEST
+    if path.is_file():
+        try:
+            found = json.loads(read_text(path))
+            different = [name for name, value in wanted.items() if found.get(name) != value]
+        except (ValueError, AttributeError) as error:
+            raise RunError(f"{path}: must be as `tfgantl generate` wrote it. Received: something else") from error
+        if different:
+            raise RunError(
+                f"`out_dir` must be new, or hold a set with these settings. Received: {directory}, whose "
+                f"`{different[0]}` is {str(found.get(different[0]))[:80]} and not {str(wanted[different[0]])[:80]}"
+            )
+        return
+    others = [name for name in os.listdir(directory) if name != STATE]
+    if others:
+        raise RunError(f"`out_dir` must be new, or hold a generated set. Received: {directory}, which has {others[0]}")
+    if wanted["class_names"] and wanted["format"] != "folder":
+        (directory / CLASS_NAMES).write_text("".join(f"{name}\n" for name in wanted["class_names"]), encoding="utf-8")
+    with Replacing(path) as temporary:
+        facts = {"model": model, "seed_of_image": "seed * 2**31 + number", **wanted}
+        temporary.write_text(json.dumps(facts, indent=1))
