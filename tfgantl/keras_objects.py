@@ -18,6 +18,7 @@ PACKAGE = "tfgantl"
 MODULES = {
     "tfgantl.adaptive": ("AdaptiveAugment",),
     "tfgantl.augment": ("DiffAugment",),
+    "tfgantl.crossmodal.text_encoder": ("TextEncoder",),
     "tfgantl.gan": ("GAN",),
     "tfgantl.models.ensemble": ("EnsembleDiscriminator",),
     "tfgantl.models.layers.batch_normalization": ("BatchNormalization",),

@@ -124,7 +124,7 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     if image_size is not None and image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1. Received: {image_size}")
     check_seed("seed", source.seed)
-    images, labels, num_classes, notes, keys, classes = source.read()
+    images, labels, num_classes, notes, keys, classes, files = source.read()
     where = type(source).__name__
     check_images(images, where)
     if labels is not None:
@@ -138,7 +138,10 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     idle = len(images) - sum(map(len, chosen.values()))
     if idle and isinstance(source, PictureSource):
         notes = (*notes, f"{idle} of {len(images)} images are neither shots nor held out (`validation`, `test`)")
+    called = [str(i) for i in range(len(images))] if files is None else files
     return {
-        split: Examples.from_arrays(images[at], None if labels is None else labels[at], num_classes, notes, classes)
+        split: Examples.from_arrays(
+            images[at], None if labels is None else labels[at], num_classes, notes, classes, [called[i] for i in at]
+        )
         for split, at in chosen.items()
     }

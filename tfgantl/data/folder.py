@@ -73,7 +73,7 @@ class Folder(PictureSource):
             read = list(
                 pool.map(lambda file: read_picture(file, size, channels, self.max_pixels, depth, self.crop), files)
             )
-        images, labels, keys, bad = [], [], [], []
+        images, labels, keys, names, bad = [], [], [], [], []
         seen: dict[bytes, tuple[Path, int]] = {}
         for file, label, result in zip(files, file_labels, read, strict=True):
             if not isinstance(result, str):
@@ -87,6 +87,7 @@ class Folder(PictureSource):
                 images.append(image)
                 labels.append(label)
                 keys.append(key)
+                names.append(file.relative_to(root).as_posix())
         if bad and (self.on_bad == "error" or not images):
             more = f" (and {len(bad) - 1} more files)" if len(bad) > 1 else ""
             raise DataError(
@@ -94,11 +95,12 @@ class Folder(PictureSource):
             )
         remarks = [*notes, *remarks, *(f"left out {line}" for line in bad)]
         if not classes:
-            return Content(np.stack(images), notes=tuple(remarks), keys=keys)
+            return Content(np.stack(images), notes=tuple(remarks), keys=keys, files=names)
         empty = sorted(set(range(len(classes))) - set(labels))
         if empty:
             raise DataError(f"Folder: {root}: every class must have a picture. Received: none in {classes[empty[0]]}")
-        return Content(np.stack(images), np.array(labels), len(classes), tuple(remarks), keys, tuple(classes))
+        labelled = np.array(labels), len(classes), tuple(remarks), keys, tuple(classes), names
+        return Content(np.stack(images), *labelled)
 
 
 def read_picture(

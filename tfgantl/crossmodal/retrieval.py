@@ -1,0 +1,47 @@
+"""Retrieval: how often what belongs together is found, from texts to pictures and from pictures to texts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+RANKS = (1, 5, 10)
+
+
+def recall_at(similarity: np.ndarray, relevant: np.ndarray, ranks: Sequence[int] = RANKS) -> dict[int, float]:
+    """Share of queries with something relevant among the first k found.
+
+    Args:
+        similarity: float (queries, candidates).
+        relevant: bool (queries, candidates): what counts as found. Pictures with equal captions are all relevant to
+            that caption. Queries that nothing is relevant to are left out.
+        ranks: The numbers k.
+
+    Returns:
+        k → recall in [0, 1]. Among equal similarities, the least lucky order counts.
+
+    Example:
+        >>> recall_at(np.array([[0.9, 0.1], [0.8, 0.3]]), np.eye(2, dtype=bool), ranks=(1, 2))
+        {1: 0.5, 2: 1.0}
+    """
+    asked = relevant.any(1)
+    similarity, relevant = similarity[asked], relevant[asked]
+    best = np.where(relevant, similarity, -np.inf).max(1, keepdims=True)
+    ahead = ((similarity >= best) & ~relevant).sum(1)
+    return {k: float((ahead < k).mean()) for k in ranks}
+
+
+def chance_at(relevant: np.ndarray, ranks: Sequence[int] = RANKS) -> dict[int, float]:
+    """What `recall_at` would be of candidates in random order: 1 - C(n - m, k) / C(n, k) for m relevant ones of n.
+
+    Example:
+        >>> chance_at(np.eye(4, dtype=bool), ranks=(1, 2))
+        {1: 0.25, 2: 0.5}
+    """
+    relevant = relevant[relevant.any(1)]
+    n, m = relevant.shape[1], relevant.sum(1)
+    found = {}
+    for k in ranks:
+        drawn = np.arange(min(k, n))
+        missed = np.clip(n - m[:, None] - drawn, 0, None) / (n - drawn)
+        found[k] = float((1 - missed.prod(1)).mean())
+    return found
