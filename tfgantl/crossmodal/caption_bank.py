@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfgantl.crossmodal.attribute_words import HIGH, LOW, MIDDLE
-from tfgantl.crossmodal.caption_templates import CLASS, CaptionTemplates
+from tfgantl.crossmodal.caption_templates import CLASS, CaptionTemplates, noun_of
 from tfgantl.crossmodal.captions import Captions
 from tfgantl.errors import DataError
 
@@ -55,7 +55,7 @@ class CaptionBank:
         phrases = [
             templates.phrase(int(row[0]), dict(zip(names, map(int, row[1:]), strict=True))) for row in says
         ]  # fmt: skip
-        values = [tuple(templates.phrase(label, {}) for label in range(classes))]
+        values = [tuple(noun_of(name) for name in templates.class_names) or (templates.noun,)]
         values += [(one.low[0], "", one.high[0]) for one in words]
         keep = slice(None) if templates.class_names else slice(1, None)
         return cls(tuple(phrases), (CLASS, *names)[keep], tuple(values[keep]), says[:, keep])

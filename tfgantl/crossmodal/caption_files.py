@@ -150,6 +150,27 @@ def read_captions(
     return found, tuple(notes)
 
 
+def phrases_in(path: Path) -> list[str]:
+    """The different captions of a file: lines of a `.txt`, captions of a CSV or `.jsonl`, whatever their pictures.
+
+    Raises:
+        DataError: If there are none, or one cannot be read.
+    """
+    if path.suffix.casefold() == ".txt":
+        lines = enumerate(_text(path).splitlines(), 1)
+        pairs: Pairs = (("", line, f"line {number}") for number, line in lines if line.strip())
+    else:
+        pairs = _pairs(path, ())
+    phrases: dict[str, None] = {}
+    for _, caption, place in pairs:
+        if wrong := fault_of(caption):
+            raise DataError(f"{path}: {place}: a caption must be {wrong}")
+        phrases[" ".join(caption.split())] = None
+    if not phrases:
+        raise DataError(f"{path}: must hold captions. Received: none")
+    return list(phrases)
+
+
 class _Names:
     """Names of pictures, found by their path or, where it can only mean one, by its last part."""
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfgantl.errors import DataError
 
+MEASURED_CAPTIONS, PART_CAPTIONS = "measured", "parts"  # in place of a file: how captions are made
 UNNAMED = -1  # in place of a value that a phrase does not name
 
 

@@ -11,6 +11,7 @@ from tfgantl.crossmodal.captions import Captions
 from tfgantl.crossmodal.encoders import TextImageEncoders
 from tfgantl.crossmodal.image_encoder import build_image_encoder
 from tfgantl.crossmodal.text_encoder import PADDING, UNKNOWN, TextEncoder
+from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import DataError, DivergedError
 from tfgantl.images import to_unit
 from tfgantl.optimizers import Adam
@@ -32,7 +33,7 @@ def train_encoders(
     dimension: int = 64,
     width: int = 24,
     shift: int = 2,
-    text: TextEncoder | None = None,
+    text: TextEncoder | WrappedTextEncoder | None = None,
     bank: CaptionBank | None = None,
 ) -> TextImageEncoders:
     """Trains both encoders on images with captions.
@@ -93,7 +94,8 @@ def train_encoders(
         phrases = captions.draw(some, rng)
         true = captions.true_of(some, phrases).astype(np.float32)
         pictures = to_unit(shifted(images[some], shift, rng))
-        loss = step(tf.constant(pictures), tf.constant(_some_unread(numbers[phrases], rng)), tf.constant(true))
+        read = _some_unread(numbers[phrases], rng) if numbers.dtype.kind == "i" else numbers[phrases]
+        loss = step(tf.constant(pictures), tf.constant(read), tf.constant(true))
         progress.update()
     progress.close()
     if not np.isfinite(loss.numpy()):

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.text_encoder import TextEncoder, check_text
+from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, intact
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
@@ -23,7 +24,8 @@ from tfgantl.models.inference import predict
 from tfgantl.untrusted.networks import load_network
 
 TEXT, IMAGE, FACTS = "text.keras", "image.keras", "encoders.json"
-PRESET = Path(__file__).parent.parent / "presets" / "text" / "encoders"
+NAME = "text/encoders"  # of those that are shipped
+PRESET = Path(__file__).parent.parent / "presets" / NAME
 PHRASES_AT_A_TIME = 1024
 
 
@@ -39,7 +41,7 @@ class TextImageEncoders:
         metadata: What was measured when they were made.
     """
 
-    text: TextEncoder
+    text: TextEncoder | WrappedTextEncoder
     image: keras.Model
     scale: float
     bank: CaptionBank
@@ -112,12 +114,13 @@ class TextImageEncoders:
         """Reads them from a directory, and compares their hashes.
 
         Args:
-            handle: The directory; those that are shipped, of handwritten and printed digits, if not given.
+            handle: The directory; those that are shipped, of handwritten and printed digits, if not given or
+                `text/encoders`.
 
         Raises:
             ArtifactError: If they are missing, damaged, or not what was saved.
         """
-        directory = PRESET if handle is None else Path(handle).expanduser()
+        directory = PRESET if handle in (None, NAME) else Path(handle).expanduser()  # type: ignore[arg-type]
         if not (directory / FACTS).is_file():
             raise ArtifactError(f"encoders must be a directory with {FACTS}. Received: {directory}")
         with intact(f"{directory}: must hold {FACTS}, {TEXT} and {IMAGE}"):
@@ -126,7 +129,7 @@ class TextImageEncoders:
             bank, scale = CaptionBank.from_json(facts["bank"]), float(facts["scale"])
             expected, digest = facts["hash"], facts.pop("digest")
             metadata = dict(facts.get("metadata") or {})
-        if not isinstance(text, TextEncoder) or text.output_shape != image.output_shape:
+        if not isinstance(text, TextEncoder | WrappedTextEncoder) or text.output_shape != image.output_shape:
             raise ArtifactError(
                 f"{directory}: must hold a text encoder and an image encoder of the same dimension. Received: "
                 f"{type(text).__name__} of {text.output_shape} and one of {image.output_shape}"

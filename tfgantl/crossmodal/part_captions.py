@@ -35,6 +35,8 @@ MISSING: dict[str, tuple[str, ...]] = {
     "mask": ("no mask",),
 }
 SUBJECTS = ("a person with {}", "someone with {}", "a portrait with {}", "an avatar with {}", "{}")
+SKIN = ("skinColor", "baseColor")
+SKIN_TONES = ((0.8, "light"), (0.6, "tan"), (0.4, "brown"), (0.0, "dark"))  # from which lightness on
 HUES = (
     (0.04, "red"), (0.11, "orange"), (0.19, "yellow"), (0.44, "green"), (0.53, "turquoise"), (0.71, "blue"),
     (0.81, "purple"), (0.96, "pink"), (1.01, "red"),
@@ -150,12 +152,12 @@ def word_of(part: str, value: str) -> str:
 
     Example:
         >>> word_of("hair", "mediumBangs2"), word_of("skinColor", "#ffdbb4"), word_of("glasses", "variant03")
-        ('medium bangs', 'pale orange', 'glasses')
+        ('medium bangs', 'light', 'glasses')
     """
     if not value:
         return NOTHING
     if found := HEX.fullmatch(value):
-        return colour_name(found[1])
+        return skin_tone(found[1]) if part in SKIN else colour_name(found[1])
     return split_name(part) if NUMBERED.fullmatch(value) else split_name(value)
 
 
@@ -183,6 +185,12 @@ def colour_name(hexadecimal: str) -> str:
     if name == "red" and lightness > PALE:
         return "pink"
     return f"pale {name}" if lightness > PALE else f"dark {name}" if lightness < DARK else name
+
+
+def skin_tone(hexadecimal: str) -> str:
+    """How light a colour of skin is."""
+    lightness = colorsys.rgb_to_hls(*(int(hexadecimal[i : i + 2], 16) / 255 for i in (0, 2, 4)))[1]
+    return next(word for least, word in SKIN_TONES if lightness >= least)
 
 
 def listed(sayings: list[str]) -> str:

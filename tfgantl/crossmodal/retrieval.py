@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfgantl.crossmodal.captions import Captions
+from tfgantl.crossmodal.encoders import TextImageEncoders
+
 RANKS = (1, 5, 10)
 
 
@@ -45,3 +48,32 @@ def chance_at(relevant: np.ndarray, ranks: Sequence[int] = RANKS) -> dict[int, f
         missed = np.clip(n - m[:, None] - drawn, 0, None) / (n - drawn)
         found[k] = float((1 - missed.prod(1)).mean())
     return found
+
+
+def measure_retrieval(
+    encoders: TextImageEncoders, images: np.ndarray, captions: Captions, ranks: Sequence[int] = RANKS
+) -> dict[str, dict[int, float]]:
+    """Retrieval on held-out pictures, both ways.
+
+    Every caption is asked for once, among all pictures, and every picture, among all captions. Whatever a caption is
+    true of counts as found, so that pictures with equal captions are no rivals.
+
+    Args:
+        encoders: Trained on others.
+        images: uint8 (n, height, width, channels).
+        captions: Of these.
+        ranks: Numbers of what is found that count.
+
+    Returns:
+        `text → picture`, `picture → text`, and what chance would give of each: rank → recall.
+    """
+    used = np.unique([phrase for ids in captions.of_pictures for phrase in ids])
+    vectors = encoders.embed_texts([captions.phrases[i] for i in used], check=False)
+    similarity = encoders.embed_images(images) @ vectors.T
+    relevant = captions.true_of(np.arange(len(images)), used)
+    return {
+        "text → picture": recall_at(similarity.T, relevant.T, ranks),
+        "by chance, text → picture": chance_at(relevant.T, ranks),
+        "picture → text": recall_at(similarity, relevant, ranks),
+        "by chance, picture → text": chance_at(relevant, ranks),
+    }

@@ -153,12 +153,12 @@ def words_of(text: str) -> list[str]:
     return plain.decode("utf-8", "replace").split()
 
 
-def check_text(text: str, encoder: TextEncoder, argument: str = "text") -> str:
+def check_text(text: str, encoder: Any, argument: str = "text") -> str:
     """Refuses what no image can be thought of by.
 
     Args:
         text: Of a user.
-        encoder: That is to read it.
+        encoder: `TextEncoder`, or another that tells its vocabulary, as far as that is known.
         argument: What it is called, for messages.
 
     Returns:
@@ -173,7 +173,7 @@ def check_text(text: str, encoder: TextEncoder, argument: str = "text") -> str:
     if len(words) > encoder.most_words:
         raise DataError(f"`{argument}` must have at most {encoder.most_words} words. Received: {len(words)}")
     unknown = encoder.unknown_words(text)
-    if set(words) <= set(unknown):
+    if encoder.vocabulary and set(words) <= set(unknown):
         alike = [word for near in unknown.values() for word in near]
         some = list(dict.fromkeys([*alike, *encoder.vocabulary]))[:8]
         raise DataError(f"`{argument}` must have a known word, such as {', '.join(some)}. Received: {shown(text)}")

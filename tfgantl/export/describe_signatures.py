@@ -3,9 +3,11 @@
 from functools import partial
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfgantl.crossmodal.encoders import TextImageEncoders
+from tfgantl.export.examples import ROWS
 from tfgantl.export.image_signatures import decode_pictures
 from tfgantl.export.signatures import check_finite, check_rows
 from tfgantl.export.text_inputs import TEXTS, checked_texts
@@ -18,6 +20,12 @@ def network_of(encoders: TextImageEncoders) -> keras.Model:
     image, text = encoders.image, encoders.text
     pictures, texts = keras.Input(encoders.image_shape, name="images"), keras.Input((), dtype="string", name="text")
     return keras.Model([pictures, texts], [image(pictures), text(texts)], name="encoders")
+
+
+def example_texts(encoders: TextImageEncoders) -> tuple[str, ...]:
+    """Some captions that the encoders know, from all over."""
+    phrases = encoders.bank.phrases
+    return tuple(phrases[i] for i in np.unique(np.linspace(0, len(phrases) - 1, ROWS).astype(int)))
 
 
 def describe_signatures(

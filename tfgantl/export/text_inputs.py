@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfgantl.crossmodal.text_encoder import MAX_CHARACTERS, UNKNOWN, TextEncoder, plain_words
+from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.export.signatures import check_rows
 
 # UTF-8 without controls, but for those that part words: what `text_encoder.fault_of` lets pass.
@@ -12,7 +13,7 @@ SHOWN = 8  # known words in a message
 TEXTS = tf.TensorSpec([None], tf.string, "text")
 
 
-def checked_texts(texts: tf.Tensor, encoder: TextEncoder) -> tf.Tensor:
+def checked_texts(texts: tf.Tensor, encoder: TextEncoder | WrappedTextEncoder) -> tf.Tensor:
     """The texts, string (batch,), if each can be read; else the graph fails with the reason.
 
     Args:
@@ -27,9 +28,11 @@ def checked_texts(texts: tf.Tensor, encoder: TextEncoder) -> tf.Tensor:
     clean = _all(tf.strings.regex_full_match(texts, WITHOUT_CONTROLS), "UTF-8, and no control characters")
     counts = tf.strings.split(plain_words(texts)).row_lengths()
     some, few = _all(counts > 0, "words"), _all(counts <= encoder.most_words, f"at most {encoder.most_words} words")
-    known = tf.reduce_any(encoder.get_layer("numbers")(texts) > UNKNOWN, 1)
     with tf.control_dependencies([clean, some, few]):
-        known = tf.identity(known)
+        texts = tf.identity(texts)
+    if not encoder.vocabulary:  # that of an encoder of another program
+        return texts
+    known = tf.reduce_any(encoder.get_layer("numbers")(texts) > UNKNOWN, 1)
     with tf.control_dependencies([_all(known, f"a known word, such as {', '.join(encoder.vocabulary[:SHOWN])}")]):
         return tf.identity(texts)
 

@@ -13,7 +13,9 @@ from tfgantl.training.settings import TrainingSettings
 
 # What is written is named as it was given, but for the home of the user; what is read must mean the same elsewhere.
 WRITTEN = ("export_dir", "list", "out_dir", "preset_dir", "resume", "rollback", "run_dir", "verify", "directory")
-READ = ("base", "class_map", "extractor", "hub", "model", "network", "source", "weights")
+READ = (
+    "base", "captions", "class_map", "extractor", "hub", "model", "network", "source", "text_encoder", "weights",
+)  # fmt: skip
 
 
 def resolve_paths(config: Any) -> None:
