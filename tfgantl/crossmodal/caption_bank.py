@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tfgantl.crossmodal.attribute_words import HIGH, LOW, MIDDLE
-from tfgantl.crossmodal.caption_templates import CLASS, CaptionTemplates, noun_of
+from tfgantl.crossmodal.caption_templates import CLASS, CaptionTemplates
 from tfgantl.crossmodal.captions import Captions
+from tfgantl.crossmodal.nouns import noun_of
 from tfgantl.errors import DataError
 
 MAX_PHRASES = 4096

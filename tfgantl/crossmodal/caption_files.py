@@ -1,32 +1,23 @@
 """Captions that people wrote: a CSV, a text file beside each picture, or `metadata.jsonl` as data sets have it."""
 
-import csv
-import io
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from tfgantl.crossmodal.caption_lines import caption_pairs
 from tfgantl.crossmodal.captions import Captions
 from tfgantl.crossmodal.text_encoder import fault_of
 from tfgantl.data.base import FiniteSource, Source
 from tfgantl.data.examples import SPLITS, Examples
-from tfgantl.errors import DataError, TfgantlError, reason
+from tfgantl.errors import DataError
 from tfgantl.printing import printable
-from tfgantl.text_files import read_text
 
 OnBad: TypeAlias = Literal["error", "skip"]
-FILE, CAPTION = ("file", "file_name"), ("caption", "text")  # columns, by the names that they may have
-DELIMITERS = ",;\t"  # those of spreadsheets in several countries
-METADATA = "metadata.jsonl"
-MAX_BYTES = 2**28  # of a file of captions
 MAX_NAMED = 3  # names in a message
-
-Pairs = Iterator[tuple[str, str, str]]  # name of a picture, caption, and where it stands
 
 
 def load_captioned(
@@ -116,7 +107,7 @@ def read_captions(
     known, wanted, bad = _Names([*names, *(set(others) - set(names))]), set(names), []
     found: dict[str, list[str]] = {}
     without_picture, repeated = Counter[str](), 0
-    for name, caption, place in _pairs(path, names):
+    for name, caption, place in caption_pairs(path, names):
         picture = known.find(name)
         if picture is None:
             without_picture[name] += 1
@@ -150,27 +141,6 @@ def read_captions(
     return found, tuple(notes)
 
 
-def phrases_in(path: Path) -> list[str]:
-    """The different captions of a file: lines of a `.txt`, captions of a CSV or `.jsonl`, whatever their pictures.
-
-    Raises:
-        DataError: If there are none, or one cannot be read.
-    """
-    if path.suffix.casefold() == ".txt":
-        lines = enumerate(_text(path).splitlines(), 1)
-        pairs: Pairs = (("", line, f"line {number}") for number, line in lines if line.strip())
-    else:
-        pairs = _pairs(path, ())
-    phrases: dict[str, None] = {}
-    for _, caption, place in pairs:
-        if wrong := fault_of(caption):
-            raise DataError(f"{path}: {place}: a caption must be {wrong}")
-        phrases[" ".join(caption.split())] = None
-    if not phrases:
-        raise DataError(f"{path}: must hold captions. Received: none")
-    return list(phrases)
-
-
 class _Names:
     """Names of pictures, found by their path or, where it can only mean one, by its last part."""
 
@@ -195,85 +165,3 @@ def _listed(what: str, names: list[str], column: str) -> str:
     some = ", ".join(printable(name) for name in names[:MAX_NAMED])
     more = " …" if len(names) > MAX_NAMED else ""
     return f"{len(names)} {what} ({column}: {some}{more})"
-
-
-def _pairs(path: Path, names: Sequence[str]) -> Pairs:
-    """Whatever captions there are."""
-    if path.is_dir():
-        if (path / METADATA).is_file():
-            yield from _of_lines(path / METADATA)
-        else:
-            yield from _beside(path, names)
-    elif not path.is_file():
-        raise DataError(f"`captions` must be a CSV, a .jsonl file or a folder. Received: {path}, which is not there")
-    elif path.suffix.casefold() == ".jsonl":
-        yield from _of_lines(path)
-    else:
-        yield from _of_table(path)
-
-
-def _text(path: Path) -> str:
-    if (size := path.stat().st_size) > MAX_BYTES:
-        raise DataError(f"{path}: must have at most {MAX_BYTES} bytes. Received: {size}")
-    try:
-        return read_text(path)
-    except TfgantlError as error:  # another code page is a mistake in data here
-        raise DataError(str(error)) from error
-
-
-def _of_table(path: Path) -> Pairs:
-    text = _text(path)
-    heading = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=heading.count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        columns = [name for name in rows.fieldnames or [] if name]
-        file, caption = (_column(columns, names, path) for names in (FILE, CAPTION))
-        for row in rows:
-            if None in row or row[caption] is None:
-                raise DataError(
-                    f"{path}: line {rows.line_num} must have {len(columns)} values; one with a comma stands in quotes. "
-                    f"Received: {'more' if None in row else 'fewer'}"
-                )
-            yield row[file], row[caption], f"line {rows.line_num}"
-    except csv.Error as error:
-        raise DataError(f"{path}: line {rows.line_num} must have its quotes in pairs. Received: {error}") from error
-
-
-def _column(columns: list[str], names: tuple[str, ...], path: Path) -> str:
-    plain = {name.strip().casefold(): name for name in columns}
-    for name in names:
-        if name in plain:
-            return plain[name]
-    known = ", ".join(printable(name)[:40] for name in columns[:8]) or "none"
-    raise DataError(f"{path}: a column must be called {' or '.join(names)}. Received: {known}")
-
-
-def _of_lines(path: Path) -> Pairs:
-    for number, line in enumerate(_text(path).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            entry: Any = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: line {number} must be a JSON object. Received: {reason(error)}") from error
-        if not isinstance(entry, dict):
-            raise DataError(f"{path}: line {number} must be a JSON object. Received: {type(entry).__name__}")
-        file, caption = (next((entry[name] for name in names if name in entry), None) for names in (FILE, CAPTION))
-        some = caption if isinstance(caption, list) else [caption]
-        if not isinstance(file, str) or not some or not all(isinstance(one, str) for one in some):
-            had = ", ".join(map(printable, entry)) or "nothing"
-            raise DataError(f"{path}: line {number} must have texts `file_name` and `text`. Received: {had}")
-        for one in some:
-            yield file, str(one), f"line {number}"
-
-
-def _beside(folder: Path, names: Sequence[str]) -> Pairs:
-    """Lines of the text file beside each picture."""
-    root = folder
-    for name in names:
-        file = (root / name).with_suffix(".txt")
-        if file.is_file():
-            for number, line in enumerate(_text(file).splitlines(), 1):
-                if line.strip():
-                    yield name, line, f"{printable(file.name)}, line {number}"

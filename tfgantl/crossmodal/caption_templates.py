@@ -9,15 +9,16 @@ import numpy as np
 
 from tfgantl.crossmodal.attribute_words import MIDDLE, AttributeWords, fit_words, levels_of
 from tfgantl.crossmodal.captions import UNNAMED, Captions, Claims
+from tfgantl.crossmodal.nouns import noun_of, plural_of, with_article
 from tfgantl.data.classes import plain_name
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.random_streams import Stream
 
 CLASS = "class"
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 FRAMES = ("{}", "{}", "{}", "a picture of {}", "an image of {}", "this is {}")
 SEVERAL = ("two", "three", "four", "five", "some", "several", "many")  # how many there are says nothing of each
 SHARE_OF_PLURALS = 0.2
+SHARE_WITHOUT_CLASS = 0.15  # of the phrases that name an attribute
 MOST_WORDS = 4  # for attributes, in one phrase
 ATTEMPTS = 20  # at words that name no held-out combination
 
@@ -33,7 +34,6 @@ class CaptionTemplates:
         class_names: Of the classes, by their labels; empty where there are none, and pictures are called so.
         words: For the attributes.
         held_out: Combinations of a class and two words that no phrase names.
-        noun: What a picture without a class is called.
 
     Example:
         >>> words = AttributeWords("thickness", 2.0, 3.0, ("thin", "fine"), ("thick", "bold"))
@@ -47,7 +47,6 @@ class CaptionTemplates:
     class_names: tuple[str, ...]
     words: tuple[AttributeWords, ...]
     held_out: frozenset[Combination] = frozenset()
-    noun: str = "picture"
     _nouns: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,6 +54,11 @@ class CaptionTemplates:
             noun = noun_of(name)
             for one in (noun, plural_of(noun), plain_name(name)):
                 self._nouns.setdefault(one, label)
+
+    @property
+    def noun(self) -> str:
+        """What pictures of any class are called."""
+        return "digit" if self.class_names and all(map(str.isdecimal, self.class_names)) else "picture"
 
     def phrase(self, label: int | None, levels: Mapping[str, int], rng: np.random.Generator | None = None) -> str:
         """A phrase that names a class and levels of attributes.
@@ -85,6 +89,8 @@ class CaptionTemplates:
             for word in words:
                 if (level := one.level_of(word)) is not None:
                     found[one.name] = level
+        if {self.noun, plural_of(self.noun)} & set(words):  # `three digits` are of any class
+            return found
         for length in range(4, 0, -1):  # classes may have names of several words
             at = [" ".join(words[i : i + length]) for i in range(len(words) - length + 1)]
             if known := [self._nouns[part] for part in at if part in self._nouns]:
@@ -116,7 +122,7 @@ class CaptionTemplates:
         return Claims(names, values, said, facts)
 
     def captions(self, labels: np.ndarray | None, levels: np.ndarray, seed: int, each: int = 4) -> Captions:
-        """Several phrases for each picture: its class and, of the words that are true of it, some or all.
+        """Several phrases for each picture: its class, as a rule, and, of the words that are true of it, some or all.
 
         Args:
             labels: int (n,), or `None`.
@@ -152,7 +158,8 @@ class CaptionTemplates:
             chosen = [list(true)[i] for i in rng.permutation(len(true))[:count]]
             levels_named = {name: true[name] for name in chosen}
             if not self.is_held_out(label, levels_named):
-                return self.phrase(label, levels_named, rng)
+                without = bool(levels_named) and rng.random() < SHARE_WITHOUT_CLASS
+                return self.phrase(None if without else label, levels_named, rng)
         return self.phrase(label, {}, rng)
 
 
@@ -223,31 +230,3 @@ def held_out_combinations(
         raise ConfigError(f"`held_out` must be at most {len(every) // 2}, half of all combinations. Received: {count}")
     chosen = Stream.CAPTIONS.generator(seed).permutation(len(every))[:count]
     return frozenset(every[i] for i in chosen)
-
-
-def noun_of(name: str) -> str:
-    """What a class is called in a phrase: a number by its word, other names without the signs of programs.
-
-    Example:
-        >>> noun_of("7"), noun_of("red_blood-cell")
-        ('seven', 'red blood cell')
-    """
-    plain = plain_name(name)
-    return NUMBERS[int(plain)] if plain.isdecimal() and int(plain) < len(NUMBERS) else plain
-
-
-def plural_of(noun: str) -> str:
-    """The usual plural of a noun.
-
-    Example:
-        >>> [plural_of(noun) for noun in ("seven", "six", "fly", "boy")]
-        ['sevens', 'sixes', 'flies', 'boys']
-    """
-    if noun.endswith(("s", "x", "z", "ch", "sh")) or noun == "zero":
-        return f"{noun}es"
-    return f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
-
-
-def with_article(words: str) -> str:
-    """The words behind `a` or `an`."""
-    return f"{'an' if words[:1] in 'aeiou' and not words.startswith('one') else 'a'} {words}"

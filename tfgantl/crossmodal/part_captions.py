@@ -103,7 +103,7 @@ def named_parts(parts: Mapping[str, np.ndarray]) -> tuple[NamedPart, ...]:
     return tuple(found)
 
 
-def describe_parts(parts: tuple[NamedPart, ...], seed: int, each: int = 4, most: int = 5) -> Captions:
+def describe_parts(parts: tuple[NamedPart, ...], seed: int, each: int = 4, most: int = 12) -> Captions:
     """Several phrases for each picture, each of some of its parts.
 
     Args:

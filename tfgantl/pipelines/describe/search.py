@@ -123,7 +123,7 @@ def _pictures_of(config: SearchByTextConfig, encoders: "TextImageEncoders", fold
 def _captions_of(config: SearchByTextConfig, encoders: "TextImageEncoders", file: Path) -> SearchByTextResult:
     import numpy as np
 
-    from tfgantl.crossmodal.caption_files import phrases_in
+    from tfgantl.crossmodal.caption_lines import phrases_in
     from tfgantl.pipelines.describe.opening import read_images
 
     if config.output is not None:
