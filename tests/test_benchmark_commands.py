@@ -15,7 +15,19 @@ CLONE = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    "name", ["adaptation", "transfer", "recognition", "pretraining", "editing", "speed", "style", "serving", "verdict"]
+    "name",
+    [
+        "adaptation",
+        "transfer",
+        "recognition",
+        "pretraining",
+        "editing",
+        "crossmodal",
+        "speed",
+        "style",
+        "serving",
+        "verdict",
+    ],
 )
 def test_each_benchmark_is_a_command_of_the_clone(name):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
