@@ -41,7 +41,7 @@ class CaptionTemplates:
         >>> templates.phrase(0, {"thickness": 2})
         'a thick seven'
         >>> templates.named_by("three bold eights")
-        {'class': 1, 'thickness': 2}
+        {'thickness': 2, 'class': 1}
     """
 
     class_names: tuple[str, ...]
