@@ -14,7 +14,17 @@ from tfgantl import keras_objects
 
 if TYPE_CHECKING:
     from tfgantl import recognition, transfer
-    from tfgantl.api import adapt, evaluate, load_generator, load_source, pretrain, publish, recognize, stylize
+    from tfgantl.api import (
+        adapt,
+        describe,
+        evaluate,
+        load_generator,
+        load_source,
+        pretrain,
+        publish,
+        recognize,
+        stylize,
+    )
     from tfgantl.data import Arrays, Folder, HandwrittenDigits, RenderedDigits, Tfds
     from tfgantl.gan import GAN
     from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
@@ -24,13 +34,13 @@ __version__ = "0.2.0"
 
 __all__ = [
     "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits",
-    "StyleGAN2", "Tfds", "__version__", "adapt", "evaluate", "load_generator", "load_source", "pretrain", "publish",
-    "recognition", "recognize", "stylize", "transfer",
+    "StyleGAN2", "Tfds", "__version__", "adapt", "describe", "evaluate", "load_generator", "load_source", "pretrain",
+    "publish", "recognition", "recognize", "stylize", "transfer",
 ]  # fmt: skip
 
 _MODULES = {
     "tfgantl.api": (
-        "adapt", "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognize", "stylize",
+        "adapt", "describe", "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognize", "stylize",
     ),
     "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),
     "tfgantl.gan": ("GAN",),
