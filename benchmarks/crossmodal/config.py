@@ -24,7 +24,7 @@ class CrossmodalBenchmarkConfig:
     digits: str | None = None
     avatars: str | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = 3000
+    steps: int = 1000
     samples: int = 8000
     work_dir: str = "runs/benchmark-crossmodal"
     report: str = "docs/benchmarks.md"

@@ -9,7 +9,7 @@ SMALLEST = 4  # side of the last maps: where something is counts, too
 MOST = 96  # channels
 
 
-def build_image_encoder(image_size: int, channels: int, dimension: int = 64, width: int = 24) -> keras.Model:
+def build_image_encoder(image_size: int, channels: int, dimension: int = 64, width: int = 16) -> keras.Model:
     """A 3 x 3 convolution with batch normalisation a stage, halving until at most 4 pixels a side, and a dense layer.
 
     Args:

@@ -61,10 +61,10 @@ class DescribeTrainConfig(PublishingConfig):
     channels: int = 1
     samples: int = 8000
     each: int = 4
-    steps: int = 2000
-    batch_size: int = 128
+    steps: int = 1000
+    batch_size: int = 96
     dimension: int = 64
-    width: int = 24
+    width: int = 16
     text_encoder: str | None = None
     allow_ops: tuple[str, ...] = ()
     seed: int = 0
