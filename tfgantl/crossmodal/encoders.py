@@ -120,7 +120,7 @@ class TextImageEncoders:
         Raises:
             ArtifactError: If they are missing, damaged, or not what was saved.
         """
-        directory = PRESET if handle in (None, NAME) else Path(handle).expanduser()  # type: ignore[arg-type]
+        directory = PRESET if handle in (None, NAME) else Path(handle).expanduser()
         if not (directory / FACTS).is_file():
             raise ArtifactError(f"encoders must be a directory with {FACTS}. Received: {directory}")
         with intact(f"{directory}: must hold {FACTS}, {TEXT} and {IMAGE}"):
