@@ -72,19 +72,23 @@ class CaptionBank:
     def beliefs(self, logits: np.ndarray) -> list[dict[str, dict[str, float]]]:
         """What is believed of pictures: for each name, the probability of each of its words.
 
+        Captions that leave a name out say nothing of it, and do not count for it.
+
         Args:
             logits: float (n, phrases), similarities times scale.
 
         Returns:
-            For each picture: name → word → probability to three digits; the empty word is that of neither.
+            For each picture: name → word → probability to three digits; those of a name sum to 1.
         """
         odds = np.exp(logits - logits.max(1, keepdims=True))
         shares = odds / odds.sum(1, keepdims=True)
         found: list[dict[str, dict[str, float]]] = [{} for _ in range(len(logits))]
         for column, (name, words) in enumerate(zip(self.names, self.values, strict=True)):
             of_value = np.eye(len(words))[self.says[:, column]]  # type: ignore[index]  # there are names
-            for belief, row in zip(found, shares @ of_value, strict=True):
-                belief[name] = {word: round(float(share), 3) for word, share in zip(words, row, strict=True)}
+            spoken = [number for number, word in enumerate(words) if word]
+            for belief, row in zip(found, (shares @ of_value)[:, spoken], strict=True):
+                total = max(float(row.sum()), 1e-12)
+                belief[name] = {words[i]: round(float(share) / total, 3) for i, share in zip(spoken, row, strict=True)}
         return found
 
     def to_json(self) -> dict[str, Any]:

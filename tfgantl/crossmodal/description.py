@@ -14,7 +14,7 @@ class Description:
     Args:
         caption: The likeliest.
         confidence: Its probability among the captions that there are.
-        beliefs: What is told of pictures, such as `class` → word → probability; the empty word is that of neither.
+        beliefs: What is told of pictures, such as `class` → word → probability.
         nearest: Captions and their probabilities, the likeliest first.
     """
 
@@ -28,7 +28,7 @@ class Description:
         told = [f"{self.caption} ({self.confidence:.0%})"]
         for name, words in self.beliefs.items():
             likeliest = sorted(words.items(), key=lambda item: -item[1])[:3]
-            shares = ", ".join(f"{word or 'neither'} {share:.0%}" for word, share in likeliest if share >= 0.005)
+            shares = ", ".join(f"{word} {share:.0%}" for word, share in likeliest if share >= 0.005)
             told.append(f"  {name:12} {shares}")
         others = ", ".join(f"{caption} ({share:.0%})" for caption, share in self.nearest[1:])
         return [*told, f"  {'or':12} {others}"] if others else told

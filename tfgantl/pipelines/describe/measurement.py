@@ -19,7 +19,8 @@ class DescriptionMeasures:
         pictures: Number of them.
         captions: Number of different captions that they have.
         retrieval: Direction, or what chance would give of it → rank → recall.
-        told: Name of what is told of pictures → share of them of which it is told rightly.
+        told: Name of what is told of pictures → share of those that show a value with a word, for which the likeliest
+            word is the right one.
     """
 
     pictures: int
@@ -52,7 +53,10 @@ def measure(encoders: TextImageEncoders, material: CaptionedMaterial) -> Descrip
     if material.facts is not None:
         beliefs = [description.beliefs for description in describe_images(encoders, images)]
         for column, name in enumerate(encoders.bank.names):
-            likeliest = [int(np.argmax(list(belief[name].values()))) for belief in beliefs]
-            told[name] = round(float(np.mean(np.array(likeliest) == material.facts[:, column])), 4)
-    found = measure_retrieval(encoders, images, captions)
-    return DescriptionMeasures(len(images), len(captions.phrases), found, told)
+            words = encoders.bank.values[column]
+            shown = [words[value] for value in material.facts[:, column]]
+            likeliest = [max(one[name], key=one[name].__getitem__) for one in beliefs]
+            right = [found == word for found, word in zip(likeliest, shown, strict=True) if word]
+            told[name] = round(float(np.mean(right)), 4) if right else 0.0
+    retrieval = measure_retrieval(encoders, images, captions)
+    return DescriptionMeasures(len(images), len(captions.phrases), retrieval, told)
