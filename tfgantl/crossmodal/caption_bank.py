@@ -13,6 +13,7 @@ from tfgantl.crossmodal.nouns import noun_of
 from tfgantl.errors import DataError
 
 MAX_PHRASES = 4096
+PREFERENCE = np.float32(1.0)  # for captions that say more, in logits a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,17 @@ class CaptionBank:
         counts = np.bincount(uses, minlength=len(captions.phrases))
         chosen = np.sort(np.argsort(-counts, kind="stable")[:MAX_PHRASES])
         return cls(tuple(captions.phrases[i] for i in chosen if counts[i]))
+
+    @property
+    def preference(self) -> np.ndarray:
+        """What is added to the logits float32 (phrases,) of captions before the likeliest is chosen.
+
+        Of captions that are true alike, the one that says more is to be told: a word counts as much as odds of e.
+        """
+        if self.says is None:
+            return np.zeros(len(self.phrases), np.float32)
+        has_word = [np.array([bool(word) for word in words])[self.says[:, i]] for i, words in enumerate(self.values)]
+        return PREFERENCE * np.sum(has_word, axis=0, dtype=np.float32)
 
     def beliefs(self, logits: np.ndarray) -> list[dict[str, dict[str, float]]]:
         """What is believed of pictures: for each name, the probability of each of its words.

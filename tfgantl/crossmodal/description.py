@@ -13,7 +13,7 @@ class Description:
 
     Args:
         caption: The likeliest.
-        confidence: Its probability among the captions that there are.
+        confidence: Its probability among the captions that there are, of which those that say more are preferred.
         beliefs: What is told of pictures, such as `class` → word → probability.
         nearest: Captions and their probabilities, the likeliest first.
     """
@@ -47,7 +47,8 @@ def describe_images(encoders: TextImageEncoders, images: np.ndarray, top: int = 
     """
     phrases = encoders.bank.phrases
     logits = encoders.scale * encoders.embed_images(images) @ encoders.embed_texts(phrases, check=False).T
-    odds = np.exp(logits - logits.max(1, keepdims=True))
+    preferred = logits + encoders.bank.preference
+    odds = np.exp(preferred - preferred.max(1, keepdims=True))
     shares = odds / odds.sum(1, keepdims=True)
     found = []
     for row, beliefs in zip(shares, encoders.bank.beliefs(logits), strict=True):

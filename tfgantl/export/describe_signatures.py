@@ -49,12 +49,13 @@ def describe_signatures(
     decode = partial(decode_pictures, side=side, channels=channels)
     phrases = tf.constant(encoders.bank.phrases)
     bank = tf.constant(encoders.scale * encoders.embed_texts(encoders.bank.phrases, check=False).T)
+    preference = tf.constant(encoders.bank.preference)
     top = min(TOP, len(encoders.bank.phrases))
     images = tf.TensorSpec([None, *encoders.image_shape], tf.float32, "images")
     files = tf.TensorSpec([None], tf.string, "image_bytes")
 
     def described(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        shares = tf.nn.softmax(tf.matmul(encoders.image(images, training=False), bank))
+        shares = tf.nn.softmax(tf.matmul(encoders.image(images, training=False), bank) + preference)
         scores, places = tf.math.top_k(shares, top)
         return {"captions": tf.gather(phrases, places), "scores": scores}
 
