@@ -68,7 +68,8 @@ def test_pictures_are_found_by_texts_and_captions_by_pictures(encoders, pictures
     found = json.loads(told.out.splitlines()[-1])
     assert found["found"][0][0] == "2.png" and len(found["found"]) == 3 and found["searched"] == 6
     assert found["unknown_words"] == {"brigt": ["bright"]} and "brigt: is not known, as bright would be" in told.err
-    assert Image.open(sheet).width > 250
+    with Image.open(sheet) as shown:
+        assert shown.width > 250
     (tmp_path / "some.txt").write_text("a dark one\na bright one\n")
     assert describe(["search", str(tmp_path / "some.txt"), str(pictures / "2.png"), "--model", str(encoders)]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("a bright one")
