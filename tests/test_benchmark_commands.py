@@ -23,6 +23,7 @@ CLONE = Path(__file__).parent.parent
         "pretraining",
         "privacy",
         "editing",
+        "crossmodal",
         "speed",
         "style",
         "serving",

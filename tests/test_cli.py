@@ -10,14 +10,28 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import adaptation, recognition, style, transfer, verdict
+from benchmarks import adaptation, crossmodal, recognition, style, transfer, verdict
 from benchmarks.serving import __main__ as serving
 from benchmarks.speed import __main__ as speed
 from tfgantl import cli
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
 from tfgantl.own_modules import find_own_modules
-from tfgantl.pipelines import adapt, cache, evaluate, export, extractor, generate, pretrain, recognize, serve, stylize
+from tfgantl.pipelines import (
+    adapt,
+    cache,
+    describe,
+    evaluate,
+    export,
+    extractor,
+    generate,
+    pretrain,
+    recognize,
+    serve,
+    stylize,
+)
+from tfgantl.pipelines.describe import search
+from tfgantl.pipelines.describe import train as describe_train
 from tfgantl.pipelines.edit import fill, find, invert, mix, move, restore, switch, walk
 from tfgantl.pipelines.stylize import apply, train
 from tfgantl.recognition import DANN, MCD, SHOT, AdaBN, GANImages
@@ -37,6 +51,9 @@ PIPELINES = {
     "stylize": (stylize.StylizeConfig, {}),
     "stylize train": (train.StyleTrainingConfig, {}),
     "stylize apply": (apply.StyleApplicationConfig, {}),
+    "describe": (describe.DescribeConfig, {}),
+    "describe search": (search.SearchByTextConfig, {}),
+    "describe train": (describe_train.DescribeTrainConfig, describe_train.DEFAULTS),
     "edit invert": (invert.InvertConfig, {}),
     "edit switch": (switch.SwitchConfig, {}),
     "edit move": (move.MoveConfig, {}),
@@ -48,6 +65,7 @@ PIPELINES = {
     "python -m benchmarks.adaptation": (adaptation.BenchmarkConfig, {}),
     "python -m benchmarks.transfer": (transfer.TransferBenchmarkConfig, {}),
     "python -m benchmarks.serving": (serving.ServingBenchmarkConfig, {}),
+    "python -m benchmarks.crossmodal": (crossmodal.CrossmodalBenchmarkConfig, {}),
     "python -m benchmarks.speed": (speed.SpeedBenchmarkConfig, {}),
     "python -m benchmarks.style": (style.StyleBenchmarkConfig, {}),
     "python -m benchmarks.verdict": (verdict.VerdictBenchmarkConfig, {}),
@@ -57,6 +75,8 @@ NEEDED = {
     "extractor": ["--domains+=RenderedDigits", "--out_dir", "somewhere"],
     "export": ["--list", "exported/x"],
     "serve": ["exported/x"],
+    "describe": ["--pictures", "x.png"],
+    "describe search": ["--among", "x", "--query", "y"],
     "stylize apply": ["--network", "x.keras", "--content", "y.jpg"],
 }
 

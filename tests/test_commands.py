@@ -135,6 +135,8 @@ SHORTER = {
     "edit fill": f"{SEARCH} --answers 1",
     "edit restore": f"{SEARCH} --answers 1",
     "edit --list": "",
+    "describe": "",
+    "describe train": "--steps 2 --batch_size 4 --width 2 --dimension 4 --samples 40",
     "stylize": "--steps 1 --size 32",
     "stylize train": "--steps 1 --size 32 --width 2 --blocks 1 --batch_size 2",
     "stylize apply": "--size 32",
@@ -154,6 +156,7 @@ PARTS = {
     "recognize": ("generate", "recognize"),
     "stylize": ("stylize",),
     "edit": ("edit",),
+    "describe": ("describe",),
 }
 
 
@@ -227,6 +230,11 @@ def given(request, workplace, monkeypatch, cached):
         monkeypatch.setattr(learnt_attributes.table_attribute, "__defaults__", (0, 2))
     if part == "adapt":
         shards_of_pages(workplace)
+    if part == "describe":
+        Image.fromarray(tiny_images(1, 40, 1)[0, ..., 0]).save(workplace / "photo.png")
+        rows = [f"{i}.png,{'a noisy' if i % 2 else 'another'} pattern" for i in range(60)]
+        (workplace / "captions.csv").write_text("\n".join(["file,caption", *rows]))
+        (workplace / "captions.txt").write_text("a thin seven\na bold eight\n")
     if part in ("adapt", "stylize"):
         request.getfixturevalue("narrow")
     if part == "stylize":

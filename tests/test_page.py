@@ -16,9 +16,12 @@ from conftest import TINY_DCGAN, TINY_STYLEGAN2, tiny_images
 from PIL import Image
 from selenium import webdriver
 
+from tfgantl.crossmodal.captions import Captions
+from tfgantl.crossmodal.contrastive import train_encoders
 from tfgantl.editing.directions import Direction, Directions
 from tfgantl.editing.encoder import build_encoder
 from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.export.describe_signatures import describe_signatures, network_of
 from tfgantl.export.edit_signatures import editing_signatures
 from tfgantl.export.publish import publish
 from tfgantl.gan import GAN
@@ -174,3 +177,26 @@ def test_a_person_edits(networks, browser, tmp_path):
         browser.find_element("css selector", "#photo").send_keys(str(tmp_path / "photo.png"))
         until(lambda: edited() != first)
         assert not browser.find_element("css selector", "#trouble").text
+
+
+def test_a_person_describes_pictures_and_asks_which_fits(browser, tmp_path):
+    images = np.concatenate([tiny_images(12) // 3, tiny_images(12) // 3 + 150])
+    captions = Captions.of([["a dark one"]] * 12 + [["a bright one"]] * 12)
+    encoders = train_encoders(images, captions, steps=30, batch_size=12, dimension=4, width=2)
+    paths = [tmp_path / "dark.png", tmp_path / "bright.png"]
+    for path, image in zip(paths, images[[0, -1]], strict=True):
+        path.write_bytes(encode_png(image))
+    signatures, texts = partial(describe_signatures, encoders=encoders), {"texts": ["a bright one", "a dark one"]}
+    with served(network_of(encoders), tmp_path / "seen", signatures=signatures, facts=texts) as url:
+        browser.get(url)
+        files = until(lambda: next((e for e in browser.find_elements("css selector", "#shown") if e.is_displayed()), 0))
+        files.send_keys("\n".join(map(str, paths)))
+        figures = until(lambda: [figure.text for figure in browser.find_elements("css selector", "#told figure")])
+        assert [figure.split("\n")[0][:8] for figure in figures] == ["a dark o", "a bright"]
+        sought = browser.find_element("css selector", "#sought")
+        sought.send_keys("bright\t")
+        until(lambda: "fits" in browser.find_element("css selector", "#told").text)
+        assert browser.find_elements("css selector", "#told figure")[0].text.startswith("a bright one")
+        sought.clear()
+        sought.send_keys("qqq\t")
+        until(lambda: "must have a known word" in browser.find_element("css selector", "#trouble").text)

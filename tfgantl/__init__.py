@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tfgantl import recognition, transfer
     from tfgantl.api import (
         adapt,
+        describe,
         evaluate,
         load_extractor,
         load_generator,
@@ -34,14 +35,14 @@ __version__ = "0.2.0"
 
 __all__ = [
     "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits",
-    "StyleGAN2", "Tfds", "__version__", "adapt", "evaluate", "load_extractor", "load_generator", "load_source",
-    "pretrain", "publish", "recognition", "recognize", "stylize", "transfer",
+    "StyleGAN2", "Tfds", "__version__", "adapt", "describe", "evaluate", "load_extractor", "load_generator",
+    "load_source", "pretrain", "publish", "recognition", "recognize", "stylize", "transfer",
 ]  # fmt: skip
 
 _MODULES = {
     "tfgantl.api": (
-        "adapt", "evaluate", "load_extractor", "load_generator", "load_source", "pretrain", "publish", "recognize",
-        "stylize",
+        "adapt", "describe", "evaluate", "load_extractor", "load_generator", "load_source", "pretrain", "publish",
+        "recognize", "stylize",
     ),
     "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),
     "tfgantl.gan": ("GAN",),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tfgantl.metrics.extractor_choice import ImageFeatures
     from tfgantl.models import Networks
     from tfgantl.pipelines.adapt.results import AdaptResult, ProbeResult
+    from tfgantl.pipelines.describe import DescribeResult
     from tfgantl.pipelines.evaluate import EvaluateResult
     from tfgantl.pipelines.pretrain.results import PretrainResult
     from tfgantl.pipelines.recognize.ranking import RankResult
@@ -102,6 +103,28 @@ def recognize(**settings: Any) -> "RecognizeResult | RankResult":
     from tfgantl.pipelines.recognize import recognize as verb
 
     return _run(verb, "recognize", RecognizeConfig, settings, DEFAULTS)
+
+
+def describe(pictures: str | Path, **settings: Any) -> "DescribeResult":
+    """Says what pictures show.
+
+    For example, `tfgantl.describe("photo.png").descriptions[0].caption`.
+
+    Args:
+        pictures: Picture, or folder of pictures.
+        **settings: Further fields of `DescribeConfig`, such as `model` and `top`.
+
+    Returns:
+        `descriptions`, `pictures`, `refused` and `model`.
+
+    Raises:
+        ConfigError: If a setting is unknown, or not what is allowed.
+        TfgantlError: If the model or no picture can be used.
+    """
+    from tfgantl.pipelines.describe import DescribeConfig
+    from tfgantl.pipelines.describe import describe as verb
+
+    return _run(verb, "describe", DescribeConfig, {"pictures": str(pictures), **settings}, {})
 
 
 def stylize(**settings: Any) -> "StylizeResult":

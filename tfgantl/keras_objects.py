@@ -18,6 +18,8 @@ PACKAGE = "tfgantl"
 MODULES = {
     "tfgantl.adaptive": ("AdaptiveAugment",),
     "tfgantl.augment": ("DiffAugment",),
+    "tfgantl.crossmodal.text_encoder": ("TextEncoder",),
+    "tfgantl.crossmodal.wrapped_text": ("WrappedTextEncoder",),
     "tfgantl.gan": ("GAN",),
     "tfgantl.models.ensemble": ("EnsembleDiscriminator",),
     "tfgantl.models.layers.batch_normalization": ("BatchNormalization",),

@@ -44,6 +44,8 @@ class Stream(Enum):
     EFFECTS = (73, 0)  # codes whose images show what directions do
     HOLES = (59, 0)  # pixels that a random hole takes
     NOISE = (79, 0)  # that pictures are damaged with, to be restored
+    CAPTIONS = (83, 0)  # words and frames of captions, and combinations that are held out
+    CONTRASTIVE = (89, 0)  # pictures and phrases of a training of encoders
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
     MEMBERS = (103, 0)  # training and held-out pictures that membership inference tells apart

@@ -146,7 +146,7 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     if image_size is not None and image_size < 1:
         raise ConfigError(f"`image_size` must be at least 1. Received: {image_size}")
     check_seed("seed", source.seed)
-    images, labels, num_classes, notes, keys, classes, digests = source.content(stamp)
+    images, labels, num_classes, notes, keys, classes, digests, files = source.content(stamp)
     where = type(source).__name__
     if isinstance(images, np.ndarray):  # those on disk were checked one by one
         check_images(images, where)
@@ -161,11 +161,14 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     idle = len(images) - sum(map(len, chosen.values()))
     if idle and isinstance(source, PictureSource):
         notes = (*notes, f"{idle} of {len(images)} images are neither shots nor held out (`validation`, `test`)")
+    if files is None and isinstance(images, np.ndarray):
+        files = [str(i) for i in range(len(images))]
     examples = {}
     for split, at in chosen.items():
         their_labels = None if labels is None else labels[at]
         if isinstance(images, np.ndarray):
-            examples[split] = Examples.from_arrays(images[at], their_labels, num_classes, notes, classes)
+            called = [files[i] for i in at] if files else None
+            examples[split] = Examples.from_arrays(images[at], their_labels, num_classes, notes, classes, called)
         else:
             examples[split] = Examples.from_stored(images.part(at), their_labels, num_classes, notes, classes)
     return examples

@@ -71,7 +71,8 @@ class EncodedSource(PictureSource):
             store = MemoryStore(pictures.count, form)
             good, notes = read_into(store, pictures, form, self.on_bad)
             images = store.images if len(good) == len(store.images) else store.images[good]
-            return _content(images, store.records[good], {"notes": notes, **facts})
+            content = _content(images, store.records[good], {"notes": notes, **facts})
+            return content._replace(files=[pictures.called(index) for index in good])
         with kept.locked():
             if whole := _stored(kept):  # by the process that this one has waited for
                 return whole

@@ -31,6 +31,7 @@ class Examples:
         fingerprint: Hash of the content.
         notes: Remarks for the report, such as files that were left out.
         classes: Name of each class, by its label; `None` if they have none.
+        files: What each example is called where it is from, such as its file in a folder; `None` if it has no end.
     """
 
     read: Reader
@@ -41,6 +42,7 @@ class Examples:
     fingerprint: str
     notes: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
+    files: tuple[str, ...] | None = None
 
     @classmethod
     def from_arrays(
@@ -50,6 +52,7 @@ class Examples:
         num_classes: int | None = None,
         notes: Sequence[str] = (),
         classes: Sequence[str] | None = None,
+        files: Sequence[str] | None = None,
     ) -> "Examples":
         """Wraps arrays that lie in memory.
 
@@ -59,15 +62,18 @@ class Examples:
             num_classes: Number of classes, or `None` without labels.
             notes: Remarks for the report.
             classes: Name of each class, by its label.
+            files: What each image is called where it is from.
         """
         names = None if classes is None else tuple(classes)
+        places = None if files is None else tuple(files)
         labels = None if labels is None else labels.astype(np.int32)
 
         def read(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
             return images[indices], None if labels is None else labels[indices]
 
         side, channels = images.shape[2:]
-        return cls(read, len(images), side, channels, num_classes, _digest(images, labels), tuple(notes), names)
+        digest = _digest(images, labels)
+        return cls(read, len(images), side, channels, num_classes, digest, tuple(notes), names, places)
 
     @classmethod
     def from_stored(
@@ -142,6 +148,7 @@ class Content(NamedTuple):
         keys: What each image was before it was decoded and resized, for `split_by_content`; `None` if it was not.
         classes: Name of each class, by its label; `None` if they have none.
         digests: uint8 (n, 32), SHA-256 of the pixels of each image; `None` if it is not known.
+        files: What each image is called where it is from; `None` for their places in the set.
     """
 
     images: "np.ndarray | StoredImages"
@@ -151,6 +158,7 @@ class Content(NamedTuple):
     keys: list[bytes] | None = None
     classes: tuple[str, ...] | None = None
     digests: np.ndarray | None = None
+    files: list[str] | None = None
 
 
 def _digest(images: np.ndarray, labels: np.ndarray | None) -> str:

@@ -42,7 +42,7 @@ class Folder(EncodedSource):
         return Path(self.path).resolve().name
 
     def pictures(self) -> Pictures:
-        return _Files(find_pictures(Path(self.path)))
+        return _Files(Path(self.path), find_pictures(Path(self.path)))
 
 
 class _Files(Pictures):
@@ -50,10 +50,10 @@ class _Files(Pictures):
 
     unit = "file"
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, root: Path, layout: Layout) -> None:
         classes = layout.classes or None
         super().__init__("Folder", len(layout.files), classes is not None, classes, layout.notes)
-        self._layout = layout
+        self._root, self._layout = root, layout
 
     def chunk(self, start: int, stop: int) -> Iterator[Encoded]:
         for file, label in zip(self._layout.files[start:stop], self._layout.labels[start:stop], strict=True):
@@ -61,3 +61,6 @@ class _Files(Pictures):
 
     def told(self, index: int) -> str:
         return printable(self._layout.files[index])
+
+    def called(self, index: int) -> str:
+        return self._layout.files[index].relative_to(self._root).as_posix()

@@ -59,6 +59,10 @@ class Pictures(ABC):
     def told(self, index: int) -> str:
         """Where picture `index` is, for messages: safe to print."""
 
+    def called(self, index: int) -> str:
+        """What picture `index` is called in files about pictures, such as captions: its place, if it has no name."""
+        return str(index)
+
 
 def open_regular(file: Path) -> BinaryIO:
     """Opens a file that has something in it; a pipe would keep whoever opens it.

@@ -245,8 +245,9 @@ class Tfds(PictureSource):
 def _tfds_test(source: Tfds, split: str) -> Examples:
     from tfgantl.data.tfds import read_tfds
 
-    images, labels, num_classes, notes, _, classes, _ = read_tfds(source, split)
+    images, labels, num_classes, notes, _, classes, _, _ = read_tfds(source, split)
     check_images(np.asarray(images), "Tfds")
     if labels is not None:
         check_labels(labels, len(images), num_classes, "Tfds")
-    return Examples.from_arrays(np.asarray(images), labels, num_classes, notes, classes)
+    places = [str(i) for i in range(len(images))]
+    return Examples.from_arrays(np.asarray(images), labels, num_classes, notes, classes, places)

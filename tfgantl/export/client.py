@@ -109,6 +109,26 @@ class Client:
         """Features of pictures, float32 (n, length); all else as in `classify`."""
         return self.predict("features", {"image_bytes": _files(pictures)})["features"]
 
+    def describe(self, pictures: list[bytes] | np.ndarray) -> tuple[list[list[str]], np.ndarray]:
+        """Captions of pictures.
+
+        Args:
+            pictures: As for `classify`.
+
+        Returns:
+            Captions of each picture, the likeliest first, and their probabilities float32 (n, captions).
+
+        Raises:
+            ServingError: If the server cannot be reached, or refuses; the message is its own.
+        """
+        outputs = self.predict("describe", {"image_bytes": _files(pictures)})
+        captions = [[caption.decode("utf-8", "replace") for caption in row] for row in outputs["captions"]]
+        return captions, outputs["scores"]
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors of texts, float32 (n, dimension); all else as in `describe`."""
+        return self.predict("embed_texts", {"text": np.array([text.encode() for text in texts], object)})["vectors"]
+
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Any signature: name → array, in and out. Files are arrays of `bytes` objects.
 
@@ -214,10 +234,15 @@ def _to_json(array: np.ndarray) -> list:
 
 def _from_json(value: list, dtype: str) -> np.ndarray:
     if dtype == "DT_STRING":
-        files = np.empty(len(value), object)
-        files[:] = [base64.b64decode(file["b64"]) if isinstance(file, dict) else file.encode() for file in value]
-        return files
+        is_nested = bool(value) and isinstance(value[0], list)
+        return np.stack([_strings(row) for row in value]) if is_nested else _strings(value)
     return np.array(value, {"DT_FLOAT": np.float32, "DT_UINT8": np.uint8, "DT_INT32": np.int32}.get(dtype))
+
+
+def _strings(value: list) -> np.ndarray:
+    strings = np.empty(len(value), object)
+    strings[:] = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one.encode() for one in value]
+    return strings
 
 
 class _Grpc:

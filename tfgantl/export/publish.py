@@ -1,7 +1,7 @@
 """Writes a SavedModel under a name that no server looks at, checks it, and renames it to the next version."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,9 +42,10 @@ def publish(
         network: Float32 network with its final weights.
         directory: Model directory; versions are its numbered children, and its name is that of the model.
         signatures: Gives the endpoints of the network; found by what it takes and gives if not given.
-        facts: What to keep with it: source, origin, transfer, metrics, verdict, privacy, and the range of each of its
-            directions, if it can be edited. If `run` is among them, a version that this
-            run has published already, with these weights, is given back: it was interrupted before its report.
+        facts: What to keep with it: source, origin, transfer, metrics, verdict, privacy, the range of each of its
+            directions, if it can be edited, and some texts that it knows, if it takes any. If `run` is among them, a
+            version that this run has published already, with these weights, is given back: it was interrupted before
+            its report.
         force: Publish also after negative transfer, and more copies than `max_copies`.
         before_after: PNG that shows what the adaptation did, for people who look at the model.
         max_copies: Largest share of its pictures that may be copies of training pictures, in [0, 1], if `privacy` is
@@ -139,7 +140,7 @@ def _write(
 ) -> None:
     """Writes all files of a version."""
     write_saved_model(network, endpoints, directory)
-    examples = _examples(network, endpoints, facts.get("directions") or {})
+    examples = _examples(network, endpoints, facts.get("directions") or {}, facts.get("texts") or ())
     write_examples(directory, examples)
     write_warmup(directory, name, {signature: inputs for signature, (inputs, _) in examples.items()})
     if before_after is not None:
@@ -170,11 +171,13 @@ def _flush(directory: Path) -> None:
         flush(path)
 
 
-def _examples(network: keras.Model, endpoints: dict, directions: dict) -> dict[str, tuple[dict, dict]]:
+def _examples(
+    network: keras.Model, endpoints: dict, directions: dict, texts: Sequence[str]
+) -> dict[str, tuple[dict, dict]]:
     """What the Keras model gives, signature by signature."""
     examples = {}
     for signature, function in endpoints.items():
-        inputs = example_inputs(_specs(function), getattr(network, "num_classes", None), list(directions))
+        inputs = example_inputs(_specs(function), getattr(network, "num_classes", None), list(directions), texts)
         values = [tf.constant(list(v) if v.dtype == object else v) for v in inputs.values()]
         examples[signature] = inputs, {name: value.numpy() for name, value in function(*values).items()}
     return examples

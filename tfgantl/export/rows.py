@@ -13,6 +13,7 @@ ROW_WISE = (
     layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D, layers.BatchNormalization, layers.LayerNormalization,
     layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.Flatten, layers.Reshape,
     layers.ZeroPadding2D, layers.Cropping2D, layers.UpSampling2D, layers.Concatenate, layers.Add, layers.Multiply,
+    layers.UnitNormalization,
 )  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def _is_called_row_wise(operation: keras.Operation | None) -> bool:
         ranks = {len(tensor.shape) for tensor in tensors if not isinstance(operation, layers.InputLayer)}
         if any(tensor.shape[:1] != (None,) for tensor in tensors) or node.arguments.kwargs.get("training"):
             return False
-        if not isinstance(operation, layers.Embedding) and min(ranks, default=2) < 2:
+        if not isinstance(operation, layers.Embedding) and not _is_ours(operation) and min(ranks, default=2) < 2:
             return False
         inputs = {len(tensor.shape) for tensor in node.input_tensors}
         if len(inputs) > 1 or axes & {0, *(-rank for rank in ranks)}:

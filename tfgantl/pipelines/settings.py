@@ -16,7 +16,10 @@ WRITTEN = (
     "export_dir", "list", "out_dir", "preset_dir", "resume", "rollback", "run_dir", "save_statistics", "verify",
     "directory",
 )  # fmt: skip
-READ = ("base", "class_map", "extractor", "hub", "model", "network", "source", "statistics", "weights")
+READ = (
+    "base", "captions", "class_map", "extractor", "hub", "model", "network", "source", "statistics", "text_encoder",
+    "weights",
+)  # fmt: skip
 
 
 def resolve_paths(config: Any) -> None:

@@ -40,7 +40,7 @@ class SignatureLayer(keras.layers.Layer):
         self.where, self.scalar = str(directory), scalar
         self._loaded = load_saved_model(directory, allow_ops)
         self.digest = digest(directory)
-        _ALLOWED[self.digest] = allow_ops
+        allow(directory, allow_ops)
         self.signature = self._choose_signature(signature)
         self._function = self._loaded.signatures[self.signature]
         self._sort_inputs(self._function.structured_input_signature[1])
@@ -213,6 +213,11 @@ def _captured(function: Any) -> set[int]:
 def digest(directory: Path) -> str:
     """SHA-256 of the graph of a SavedModel."""
     return hashlib.sha256((directory / "saved_model.pb").read_bytes()).hexdigest()
+
+
+def allow(directory: Path, operations: tuple[str, ...]) -> None:
+    """Remembers for this process which operations the user allowed a SavedModel."""
+    _ALLOWED[digest(directory)] = operations
 
 
 def allowed_before(graph_digest: str) -> tuple[str, ...]:

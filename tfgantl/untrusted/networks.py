@@ -25,6 +25,7 @@ MAX_ACTIVATIONS = 2**30  # bytes of what is there at one time, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
 MAX_CALLS = 3_000  # of layers, to build a network; large ones have a thousand
 MINED, WRAPPED = "tfgantl>MinedGenerator", "tfgantl>WrappedGenerator"
+WRAPPED_TEXT = "tfgantl>WrappedTextEncoder"
 MAX_SURPLUS = 2**20  # bytes of weights that need not be in the file, such as the states of random generators
 
 
@@ -122,8 +123,13 @@ def _calls(config: Any) -> tuple[int, int]:
 def _networks(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The configurations of the networks that are to have their weights in the file."""
     for network in _parts_of(config):
-        if _registered(_mined(network)) != WRAPPED:  # that has a SavedModel
+        if _registered(_mined(network)) != WRAPPED and not _reads_savedmodel(network):
             yield uncompiled(network)
+
+
+def _reads_savedmodel(config: dict[str, Any]) -> bool:
+    """Whether it is a text encoder of another program that is no Keras model."""
+    return _registered(config) == WRAPPED_TEXT and not isinstance(config["config"].get("source"), dict)
 
 
 def _miners(config: dict[str, Any]) -> Iterator[dict[str, Any]]:

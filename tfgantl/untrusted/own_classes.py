@@ -24,6 +24,7 @@ HOLDERS = {
     "EnsembleDiscriminator",
     "GAN",
     "MinedGenerator",
+    "WrappedTextEncoder",
 }  # which build what they hold, and copies of it
 OF_NETWORK, OF_BLOCK = 160, 12  # layers of the networks of this package, at most, and of each of their blocks
 REPEATED = ("blocks", "mapping_layers", "label_layers")  # numbers of blocks

@@ -22,15 +22,21 @@ def open_model(
     config: "ExportConfig", model: str
 ) -> "tuple[keras.Model, Callable[[keras.Model], dict], dict[str, Any]]":
     """What `model` names: the network, the function that gives its signatures, and what is known of it."""
+    from tfgantl.export.describe_signatures import describe_signatures, example_texts, network_of
     from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
     from tfgantl.export.kinds import signatures_for
     from tfgantl.metrics.extractors import Extractor, is_extractor
+    from tfgantl.pipelines.describe.opening import are_encoders, open_encoders
     from tfgantl.pretrained import load_model
 
+    if are_encoders(model):
+        encoders = open_encoders(model)
+        facts: dict[str, Any] = {"texts": list(example_texts(encoders))}
+        return network_of(encoders), partial(describe_signatures, encoders=encoders), facts
     if not is_extractor(model):
         network = load_model(model, config.networks, config.allow_ops, config.pixels)
         taken = getattr(network, "pixels", None)
-        facts: dict[str, Any] = {"pixels": taken} if taken else {}
+        facts = {"pixels": taken} if taken else {}
         if (path := Path(model) / DIRECTIONS).is_file():
             return network, *_edited(network, path, facts)
         return network, signatures_for(network, model), facts

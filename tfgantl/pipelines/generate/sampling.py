@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfgantl.data.classes import plain_name
 from tfgantl.errors import ConfigError, reason
 from tfgantl.models.inference import predict
-from tfgantl.pipelines.evaluate import is_conditional
+from tfgantl.pipelines.evaluate.subjects import is_conditional
 from tfgantl.pipelines.measurement import finite_pixels
 from tfgantl.pretrained import load_generator
 from tfgantl.random_streams import latents_of_seeds

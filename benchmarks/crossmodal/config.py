@@ -1,0 +1,42 @@
+"""Settings of the benchmark of texts and images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfgantl.errors import DataError, check_at_least
+
+
+@dataclass(frozen=True)
+class CrossmodalBenchmarkConfig:
+    """Settings of the benchmark of texts and images.
+
+    Args:
+        digits: Archive of MNIST (`x`, `y`); the handwritten digits of scikit-learn if not given.
+        avatars: Archive of Open Peeps with its parts named (`x`, `attribute_…`); left out if not given.
+        seeds: Each trains encoders of its own.
+        steps: Training steps of each pair of encoders.
+        samples: Training pictures of each set, at most.
+        work_dir: Where results are kept.
+        report: The page to write the tables to.
+        json: Print the result as the last line, one JSON object.
+    """
+
+    digits: str | None = None
+    avatars: str | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    steps: int = 1000
+    samples: int = 8000
+    work_dir: str = "runs/benchmark-crossmodal"
+    report: str = "docs/benchmarks.md"
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least(self, 1, "steps")
+        check_at_least(self, 10, "samples")
+
+    def check_files(self) -> None:
+        """Refuses archives that are not there, before anything takes time."""
+        for name in ("digits", "avatars"):
+            path = getattr(self, name)
+            if path is not None and not Path(path).is_file():
+                raise DataError(f"`{name}` must be an .npz archive. Received: {path}, which is not there")

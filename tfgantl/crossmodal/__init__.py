@@ -1,0 +1,1 @@
+"""Text and images: captions, encoders of both, and what connects them."""

@@ -1,0 +1,167 @@
+"""Captions that people wrote: a CSV, a text file beside each picture, or `metadata.jsonl` as data sets have it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from tfgantl.crossmodal.caption_lines import caption_pairs
+from tfgantl.crossmodal.captions import Captions
+from tfgantl.crossmodal.text_encoder import fault_of
+from tfgantl.data.base import FiniteSource, Source
+from tfgantl.data.examples import SPLITS, Examples
+from tfgantl.errors import DataError
+from tfgantl.printing import printable
+
+OnBad: TypeAlias = Literal["error", "skip"]
+MAX_NAMED = 3  # names in a message
+
+
+def load_captioned(
+    source: Source, where: str | Path, on_bad: OnBad = "error"
+) -> tuple[dict[str, Examples], dict[str, Captions]]:
+    """All splits of a source, with captions as `caption_splits` reads them.
+
+    Captions of pictures that are in no split, as shots are few, are no mistake.
+    """
+    splits = {split: source.load(split) for split in SPLITS}
+    everything = source
+    if isinstance(source, FiniteSource) and source.shots is not None:
+        everything = replace(source, shots=None)
+    idle = [name for split in SPLITS for name in everything.load(split).files or ()]
+    return caption_splits(splits, where, on_bad, idle)
+
+
+def caption_splits(
+    splits: Mapping[str, Examples], where: str | Path, on_bad: OnBad = "error", others: Sequence[str] = ()
+) -> tuple[dict[str, Examples], dict[str, Captions]]:
+    r"""The captions of all splits of a source, and the splits without those pictures that have none.
+
+    Args:
+        splits: Name of a split → its examples, which know what their pictures are called.
+        where: A CSV (`file,caption`, several lines a picture), a `.jsonl` file (`file_name`, `text`), or the folder
+            with `metadata.jsonl`, or with a `.txt` beside each picture, whose lines are its captions. For pictures of
+            an array, their places in it are their names.
+        on_bad: `error` stops at captions without a picture, pictures without a caption and captions that cannot be
+            read; `skip` leaves them out, and says so in the notes.
+        others: Names of pictures that may have captions and are in no split.
+
+    Returns:
+        Name of a split → its examples, and its captions.
+
+    Raises:
+        DataError: If the file cannot be used, no caption fits, or as `on_bad` says.
+
+    Example:
+        >>> _ = Path("captions.csv").write_text("file,caption\n0,a dark pattern\n1,noise\n2,noise")
+        >>> three = Examples.from_arrays(images[:3], None, files=["0", "1", "2"])
+        >>> _, captions = caption_splits({"train": three}, "captions.csv")
+        >>> captions["train"].phrases
+        ('a dark pattern', 'noise')
+    """
+    names = [name for examples in splits.values() for name in _names(examples)]
+    found, notes = read_captions(names, where, on_bad, others)
+    kept, captions = {}, {}
+    for split, examples in splits.items():
+        with_one = [i for i, name in enumerate(_names(examples)) if name in found]
+        if not with_one:
+            raise DataError(f"{where}: a picture of each split must have a caption. Received: none of {split}")
+        kept[split] = some_of(examples, with_one)
+        called = _names(kept[split])
+        captions[split] = Captions.of([found[name] for name in called], notes)
+    return kept, captions
+
+
+def some_of(examples: Examples, at: Sequence[int]) -> Examples:
+    """Some of the examples of a split, by their places."""
+    if len(at) == examples.size:
+        return examples
+    images, labels = examples.read(np.array(at))
+    some = Examples.from_arrays(
+        images, labels, examples.num_classes, examples.notes, examples.classes, [_names(examples)[i] for i in at]
+    )
+    return replace(some, notes=(*examples.notes, f"{len(at)} of {examples.size} pictures have captions"))
+
+
+def read_captions(
+    names: Sequence[str], where: str | Path, on_bad: OnBad = "error", others: Sequence[str] = ()
+) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The captions of pictures, by the names of these.
+
+    Args:
+        names: Of the pictures, as paths relative to their folder.
+        where: As for `caption_splits`.
+        on_bad: As for `caption_splits`.
+        others: As for `caption_splits`.
+
+    Returns:
+        Name → captions, for those that have any, and remarks.
+
+    Raises:
+        DataError: As `caption_splits`.
+    """
+    path = Path(where).expanduser()
+    known, wanted, bad = _Names([*names, *(set(others) - set(names))]), set(names), []
+    found: dict[str, list[str]] = {}
+    without_picture, repeated = Counter[str](), 0
+    for name, caption, place in caption_pairs(path, names):
+        picture = known.find(name)
+        if picture is None:
+            without_picture[name] += 1
+        elif picture not in wanted:
+            continue
+        elif wrong := fault_of(caption):
+            bad.append(f"{place}: a caption must be {wrong}")
+        elif caption in found.setdefault(picture, []):
+            repeated += 1
+        else:
+            found[picture].append(caption)
+    found = {name: captions for name, captions in found.items() if captions}
+    missing = [name for name in names if name not in found]
+    problems = [
+        *bad[:1],
+        *([_listed("captions without a picture", list(without_picture), "`file`")] if without_picture else []),
+        *([_listed("pictures without a caption", missing, "`--captions`")] if missing else []),
+    ]
+    if not found:
+        raise DataError(f"{path}: must hold captions of the pictures. Received: {'; '.join(problems) or 'none'}")
+    if problems and on_bad == "error":
+        raise DataError(
+            f"{path}: every picture must have a caption, and every caption a picture, or `on_bad` be skip. "
+            f"Received: {'; '.join(problems)}"
+        )
+    notes = [f"left out {line}" for line in problems]
+    if len(bad) > 1:
+        notes.append(f"left out {len(bad)} captions that cannot be read, the first named")
+    if repeated:
+        notes.append(f"{repeated} lines of {path.name} repeat others, and count once")
+    return found, tuple(notes)
+
+
+class _Names:
+    """Names of pictures, found by their path or, where it can only mean one, by its last part."""
+
+    def __init__(self, names: Sequence[str]):
+        self.paths = set(names)
+        last = Counter(PurePosixPath(name).name for name in names)
+        self.last = {PurePosixPath(name).name: name for name in names if last[PurePosixPath(name).name] == 1}
+
+    def find(self, name: str) -> str | None:
+        """The picture that is meant; `None` if there is none."""
+        path = PurePosixPath(name.strip().replace("\\", "/"))
+        return str(path) if str(path) in self.paths else self.last.get(path.name)
+
+
+def _names(examples: Examples) -> tuple[str, ...]:
+    if examples.files is None:
+        raise DataError("captions must be of images that are held in memory (`max_bytes`). Received: others")
+    return examples.files
+
+
+def _listed(what: str, names: list[str], column: str) -> str:
+    some = ", ".join(printable(name) for name in names[:MAX_NAMED])
+    more = " …" if len(names) > MAX_NAMED else ""
+    return f"{len(names)} {what} ({column}: {some}{more})"

@@ -1,0 +1,123 @@
+"""Files of captions, line by line: a CSV, `metadata.jsonl` as data sets have it, or a text file beside each picture."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfgantl.crossmodal.text_encoder import fault_of
+from tfgantl.errors import DataError, TfgantlError, reason
+from tfgantl.printing import printable
+from tfgantl.text_files import read_text
+
+FILE, CAPTION = ("file", "file_name"), ("caption", "text")  # columns, by the names that they may have
+DELIMITERS = ",;\t"  # those of spreadsheets in several countries
+METADATA = "metadata.jsonl"
+MAX_BYTES = 2**28  # of a file of captions
+
+Pairs = Iterator[tuple[str, str, str]]  # name of a picture, caption, and where it stands
+
+
+def phrases_in(path: Path) -> list[str]:
+    """The different captions of a file: lines of a `.txt`, captions of a CSV or `.jsonl`, whatever their pictures.
+
+    Raises:
+        DataError: If there are none, or one cannot be read.
+    """
+    if path.suffix.casefold() == ".txt":
+        lines = enumerate(_text(path).splitlines(), 1)
+        pairs: Pairs = (("", line, f"line {number}") for number, line in lines if line.strip())
+    else:
+        pairs = caption_pairs(path, ())
+    phrases: dict[str, None] = {}
+    for _, caption, place in pairs:
+        if wrong := fault_of(caption):
+            raise DataError(f"{path}: {place}: a caption must be {wrong}")
+        phrases[" ".join(caption.split())] = None
+    if not phrases:
+        raise DataError(f"{path}: must hold captions. Received: none")
+    return list(phrases)
+
+
+def caption_pairs(path: Path, names: Sequence[str]) -> Pairs:
+    """Whatever captions there are."""
+    if path.is_dir():
+        if (path / METADATA).is_file():
+            yield from _of_lines(path / METADATA)
+        else:
+            yield from _beside(path, names)
+    elif not path.is_file():
+        raise DataError(f"`captions` must be a CSV, a .jsonl file or a folder. Received: {path}, which is not there")
+    elif path.suffix.casefold() == ".jsonl":
+        yield from _of_lines(path)
+    else:
+        yield from _of_table(path)
+
+
+def _text(path: Path) -> str:
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise DataError(f"{path}: must have at most {MAX_BYTES} bytes. Received: {size}")
+    try:
+        return read_text(path)
+    except TfgantlError as error:  # another code page is a mistake in data here
+        raise DataError(str(error)) from error
+
+
+def _of_table(path: Path) -> Pairs:
+    text = _text(path)
+    heading = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=heading.count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        columns = [name for name in rows.fieldnames or [] if name]
+        file, caption = (_column(columns, names, path) for names in (FILE, CAPTION))
+        for row in rows:
+            if None in row or row[caption] is None:
+                raise DataError(
+                    f"{path}: line {rows.line_num} must have {len(columns)} values; one with a comma stands in quotes. "
+                    f"Received: {'more' if None in row else 'fewer'}"
+                )
+            yield row[file], row[caption], f"line {rows.line_num}"
+    except csv.Error as error:
+        raise DataError(f"{path}: line {rows.line_num} must have its quotes in pairs. Received: {error}") from error
+
+
+def _column(columns: list[str], names: tuple[str, ...], path: Path) -> str:
+    plain = {name.strip().casefold(): name for name in columns}
+    for name in names:
+        if name in plain:
+            return plain[name]
+    known = ", ".join(printable(name)[:40] for name in columns[:8]) or "none"
+    raise DataError(f"{path}: a column must be called {' or '.join(names)}. Received: {known}")
+
+
+def _of_lines(path: Path) -> Pairs:
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry: Any = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: line {number} must be a JSON object. Received: {reason(error)}") from error
+        if not isinstance(entry, dict):
+            raise DataError(f"{path}: line {number} must be a JSON object. Received: {type(entry).__name__}")
+        file, caption = (next((entry[name] for name in names if name in entry), None) for names in (FILE, CAPTION))
+        some = caption if isinstance(caption, list) else [caption]
+        if not isinstance(file, str) or not some or not all(isinstance(one, str) for one in some):
+            had = ", ".join(map(printable, entry)) or "nothing"
+            raise DataError(f"{path}: line {number} must have texts `file_name` and `text`. Received: {had}")
+        for one in some:
+            yield file, str(one), f"line {number}"
+
+
+def _beside(folder: Path, names: Sequence[str]) -> Pairs:
+    """Lines of the text file beside each picture."""
+    root = folder
+    for name in names:
+        file = (root / name).with_suffix(".txt")
+        if file.is_file():
+            for number, line in enumerate(_text(file).splitlines(), 1):
+                if line.strip():
+                    yield name, line, f"{printable(file.name)}, line {number}"

@@ -1,0 +1,197 @@
+"""The text encoder: a phrase in, a point on the unit sphere out; its vocabulary is a part of it."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from tfgantl.errors import ConfigError, DataError
+from tfgantl.printing import printable
+
+PADDING, UNKNOWN = 0, 1  # numbers that stand for no word, and for any word that is not in the vocabulary
+MAX_CHARACTERS = 500  # of a phrase
+MAX_VOCABULARY = 20_000
+SUGGESTED = 3  # known words that are named in place of an unknown one
+# Controls, but for those that part words, and what cannot be written.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@keras.saving.register_keras_serializable(package="tfgantl")
+class TextEncoder(keras.Model):
+    """Phrases, string (batch,) → vectors float32 (batch, dimension) of length 1.
+
+    Words are looked up in the vocabulary, whatever their case and the signs between them, and read in both directions
+    by gated recurrent units, so that their order counts: `three eights` is about the digit eight. Words that are not
+    known all mean the same; `unknown_words` tells which these are.
+
+    Args:
+        vocabulary: Known words, lower case, each once.
+        dimension: Length of the vectors.
+        width: Length of the vector of a word, and units of each direction.
+        most_words: Words that are read of a phrase, at most.
+
+    Example:
+        >>> encoder = TextEncoder.of(["a thick seven", "a thin eight"], dimension=8)
+        >>> encoder(tf.constant(["a thick eight"])).shape
+        TensorShape([1, 8])
+        >>> encoder.unknown_words("a thicc eight")
+        {'thicc': ['thick', 'thin']}
+
+    Reference:
+        Cho et al., 2014, https://arxiv.org/abs/1406.1078
+    """
+
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        dimension: int = 64,
+        width: int = 48,
+        most_words: int = 32,
+        name: str = "text_encoder",
+        **kwargs: Any,
+    ):
+        words = list(vocabulary)
+        if not words or len(set(words)) != len(words) or len(words) > MAX_VOCABULARY:
+            raise ConfigError(
+                f"`vocabulary` must have 1 to {MAX_VOCABULARY} different words. Received: {len(words)}, "
+                f"{len(set(words))} of them different"
+            )
+        if min(dimension, width, most_words) < 1:
+            raise ConfigError(
+                "`dimension`, `width` and `most_words` must be at least 1. "
+                f"Received: {dimension}, {width}, {most_words}"
+            )
+        # === Functional Model ===
+        text = keras.Input((), dtype="string", name="text")
+        numbers = layers.TextVectorization(
+            standardize=plain_words, output_sequence_length=most_words, vocabulary=words, name="numbers"
+        )(text)
+        x = numbers
+        for layer in _reader(len(words), dimension, width):
+            x = layer(x)
+        super().__init__(inputs=text, outputs=x, name=name, **kwargs)
+
+        # === Config ===
+        self.vocabulary = words
+        self.dimension, self.width, self.most_words = dimension, width, most_words
+
+    @classmethod
+    def of(
+        cls, phrases: Iterable[str], dimension: int = 64, width: int = 48, most_words: int = 32, limit: int = 8000
+    ) -> Self:
+        """An untrained encoder that knows the words of some phrases.
+
+        Args:
+            phrases: Whose words it is to know.
+            dimension: Length of the vectors.
+            width: Length of the vector of a word, and units of each direction.
+            most_words: Words that are read of a phrase, at most.
+            limit: Words of the vocabulary, at most; the rarest are left out.
+
+        Raises:
+            DataError: If no phrase has a word.
+        """
+        some = list(phrases)
+        adapted = layers.TextVectorization(standardize=plain_words, max_tokens=limit + 2)
+        if some:
+            adapted.adapt(some, batch_size=1024)
+        words = [str(word) for word in adapted.get_vocabulary(include_special_tokens=False)] if some else []
+        if not words:
+            raise DataError(f"captions must have words. Received: {len(some)} without any")
+        return cls(words, dimension, width, most_words)
+
+    def numbers(self, phrases: Sequence[str]) -> np.ndarray:
+        """Numbers of words int64 (n, most_words), 0 where there are none, and 1 for those that are not known."""
+        return self.get_layer("numbers")(tf.constant(list(phrases), tf.string, (len(phrases),))).numpy()
+
+    def of_numbers(self, numbers: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Vectors float32 (batch, dimension) of numbers of words int64 (batch, any number of words)."""
+        x = numbers
+        for layer in self.layers[2:]:
+            x = layer(x, training=training) if layer.name == "reader" else layer(x)
+        return x
+
+    def unknown_words(self, text: str) -> dict[str, list[str]]:
+        """The words of a text that are not known, each with the known ones that are spelled most alike."""
+        known = set(self.vocabulary)
+        unknown = dict.fromkeys(word for word in words_of(text) if word not in known)
+        return {word: difflib.get_close_matches(word, self.vocabulary, SUGGESTED) for word in unknown}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "vocabulary": self.vocabulary,
+            "dimension": self.dimension,
+            "width": self.width,
+            "most_words": self.most_words,
+            "name": self.name,
+        }
+
+
+def _reader(words: int, dimension: int, width: int) -> list[keras.layers.Layer]:
+    """The layers from numbers of words to a vector."""
+    return [
+        layers.Embedding(words + 2, width, mask_zero=True, name="embedding"),
+        layers.Bidirectional(layers.GRU(width), name="reader"),
+        layers.Dense(dimension, name="projection"),
+        layers.UnitNormalization(name="direction"),
+    ]
+
+
+def plain_words(text: tf.Tensor) -> tf.Tensor:
+    """Texts in lower case with a space in place of whatever is neither letter nor digit; strings of any shape."""
+    return tf.strings.regex_replace(tf.strings.lower(text, encoding="utf-8"), r"[^\p{L}\p{M}\p{N}]+", " ")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, as the encoder reads them."""
+    plain = plain_words(tf.constant(text.encode("utf-8", "replace"))).numpy()
+    return plain.decode("utf-8", "replace").split()
+
+
+def check_text(text: str, encoder: Any, argument: str = "text") -> str:
+    """Refuses what no image can be thought of by.
+
+    Args:
+        text: Of a user.
+        encoder: `TextEncoder`, or another that tells its vocabulary, as far as that is known.
+        argument: What it is called, for messages.
+
+    Returns:
+        The text, without spaces around it.
+
+    Raises:
+        DataError: If it is empty, too long, has control characters, or no word that is known.
+    """
+    if wrong := fault_of(text):
+        raise DataError(f"`{argument}` must be {wrong}")
+    words = words_of(text)
+    if len(words) > encoder.most_words:
+        raise DataError(f"`{argument}` must have at most {encoder.most_words} words. Received: {len(words)}")
+    unknown = encoder.unknown_words(text)
+    if encoder.vocabulary and set(words) <= set(unknown):
+        alike = [word for near in unknown.values() for word in near]
+        some = list(dict.fromkeys([*alike, *encoder.vocabulary]))[:8]
+        raise DataError(f"`{argument}` must have a known word, such as {', '.join(some)}. Received: {shown(text)}")
+    return text.strip()
+
+
+def fault_of(text: str) -> str | None:
+    """What a text must be and is not, with what it is, for messages; `None` for one that can be read."""
+    if len(text) > MAX_CHARACTERS:
+        return f"at most {MAX_CHARACTERS} characters. Received: {len(text)}"
+    if found := _CONTROLS.search(text):
+        return f"text without control characters. Received: {printable(found[0])}"
+    if not words_of(text):
+        return f"words. Received: {shown(text) or 'no text'}"
+    return None
+
+
+def shown(text: str, most: int = 60) -> str:
+    """A text that is fit for a message: the beginning of it, without what steers a terminal."""
+    plain = printable(" ".join(text.split()))
+    return plain if len(plain) <= most else f"{plain[:most]} …"
