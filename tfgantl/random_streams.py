@@ -70,6 +70,7 @@ class StepStream(IntEnum):
     SOURCE_LATENTS = 9  # of the images of a source that a discriminator is rebuilt from
     PATH_NOISE = 10  # that images are multiplied by to measure path lengths
     SELF_SUPERVISION = 11  # which part of real images a discriminator reconstructs
+    BLENDED = 12  # augmentation of images of what lies between two captions
 
 
 def latents(count: int, latent_dim: int, seed: int, stream: Stream = Stream.SAMPLES) -> np.ndarray:

@@ -30,6 +30,7 @@ class EvaluationSet:
         labels: int (samples,) with the shares of the test images, or `None` for an unconditional generator.
         num_classes: Number of classes of the generators, or `None`.
         classes: Name of each class by its label, or `None`.
+        asked: What a generator is asked for, if that is not the labels: int (samples,), numbers of captions.
     """
 
     train: tuple[np.ndarray, np.ndarray | None]
@@ -38,6 +39,7 @@ class EvaluationSet:
     labels: np.ndarray | None
     num_classes: int | None
     classes: tuple[str, ...] | None = None
+    asked: np.ndarray | None = None
 
     @classmethod
     def draw(
@@ -63,7 +65,7 @@ class EvaluationSet:
         Raises:
             ArtifactError: If a pixel is not finite.
         """
-        return finite_pixels(gan.generate(self.latents, self.labels))
+        return finite_pixels(gan.generate(self.latents, self.labels if self.asked is None else self.asked))
 
     def evaluator(self, extractor: Extractor, seed: int, classifier_steps: int) -> Evaluator:
         """Measures generated images against these."""
