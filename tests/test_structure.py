@@ -110,7 +110,7 @@ def users_pair():
     return generator, keras.Model(images, layers.Dense(1)(layers.Flatten()(x)))
 
 
-@pytest.mark.parametrize("name", sorted(set(methods.__all__) - {"Transfer", "Auto", "Perceptual"}))
+@pytest.mark.parametrize("name", sorted(set(methods.__all__) - {"Transfer", "Auto", "Perceptual", "TextDirection"}))
 def test_methods_take_networks_of_users(compiled, examples, name):
     keras.utils.set_random_seed(0)
     method, source = getattr(methods, name)(), GAN(*users_pair(), seed=0)

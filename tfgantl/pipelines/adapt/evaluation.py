@@ -8,7 +8,10 @@ import numpy as np
 from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.metrics.verdict import Verdict, judge_transfer
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.text_direction import DirectionEffect, direction_effect
 from tfgantl.pipelines.measurement import EvaluationSet
+from tfgantl.progress import log
+from tfgantl.transfer import TextDirection
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
@@ -23,12 +26,14 @@ class AdaptationEvaluation:
         classifiers: What a classifier was trained on → its accuracy on test images; empty without labels.
         verdict: Whether transfer helped, or `None` without a baseline.
         train_images: uint8 images that training saw.
+        direction: What has become of the images of the source, after an adaptation by two phrases.
     """
 
     generators: dict[str, Evaluation]
     classifiers: dict[str, float]
     verdict: Verdict | None
     train_images: np.ndarray
+    direction: DirectionEffect | None = None
 
     @property
     def adapted(self) -> Evaluation:
@@ -61,4 +66,12 @@ def evaluate(
         real_labels = None if labels is None else evaluation_set.test[1]
         adapted, baseline = generators["adapted"].features, generators["baseline"].features
         verdict = judge_transfer(evaluator.test_features, adapted, baseline, real_labels, labels, seed=config.seed)
-    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0])
+    direction = None
+    if isinstance(prepared.transfer, TextDirection):
+        known = evaluator.meaning.labels
+        direction = direction_effect(
+            images["source"], images["adapted"], prepared.transfer.target_text,
+            None if labels is None or known is None else known[labels], lambda some: prepared.extractor(some)[1],
+        )  # fmt: skip
+        log(f"from `{prepared.transfer.source_text}` to `{prepared.transfer.target_text}`: {direction.line()}")
+    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0], direction)

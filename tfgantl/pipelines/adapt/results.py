@@ -10,6 +10,7 @@ from tfgantl.metrics.transferability import Transferability
 from tfgantl.metrics.verdict import Verdict
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.text_direction import DirectionEffect
 from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.pipelines.results import Result, RunResult, python_only
 from tfgantl.report import Report
@@ -32,6 +33,7 @@ class AdaptResult(RunResult):
         transferability: Estimated before training.
         classifiers: What a classifier was trained on → its accuracy on test images.
         training_seconds: Name of a training → seconds spent in its steps.
+        direction: What has become of the images of the source, after an adaptation by two phrases.
         generator: Adapted generator, which maps latents, or [latents, labels], to images in [-1, 1].
     """
 
@@ -47,6 +49,7 @@ class AdaptResult(RunResult):
     transferability: Transferability
     classifiers: dict[str, float]
     training_seconds: dict[str, float]
+    direction: DirectionEffect | None = None
     generator: keras.Model = python_only()
 
     @classmethod
@@ -76,6 +79,7 @@ class AdaptResult(RunResult):
             transferability=prepared.transferability,
             classifiers=evaluation.classifiers,
             training_seconds={title: round(trained.seconds, 1) for title, trained in training.trained.items()},
+            direction=evaluation.direction,
             generator=training.adapted.gan.ema_generator,
             report=report,
         )
