@@ -34,13 +34,14 @@ __version__ = "0.2.0"
 
 __all__ = [
     "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits",
-    "StyleGAN2", "Tfds", "__version__", "adapt", "describe", "evaluate", "load_generator", "load_source", "pretrain",
-    "publish", "recognition", "recognize", "stylize", "transfer",
+    "StyleGAN2", "Tfds", "__version__", "adapt", "describe", "evaluate", "imagine", "load_generator", "load_source",
+    "pretrain", "publish", "recognition", "recognize", "stylize", "transfer",
 ]  # fmt: skip
 
 _MODULES = {
     "tfgantl.api": (
-        "adapt", "describe", "evaluate", "load_generator", "load_source", "pretrain", "publish", "recognize", "stylize",
+        "adapt", "describe", "evaluate", "imagine", "load_generator", "load_source", "pretrain", "publish",
+        "recognize", "stylize",
     ),
     "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),
     "tfgantl.gan": ("GAN",),

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from tensorflow.core.framework.node_def_pb2 import NodeDef
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-# Operations with a state that are no more than variables, random numbers and control flow.
+# Operations with a state that are no more than variables, tables made of the graph, random numbers and control flow.
 HARMLESS = set(
     """AddManySparseToTensorsMap Assert Assign AssignAdd AssignAddVariableOp AssignSub AssignSubVariableOp
     AssignVariableOp Case CheckNumerics CheckNumericsV2 DeepCopy DestroyResourceOp DisableCopyOnRead Empty
-    GuaranteeConst If IsVariableInitialized Multinomial NonDeterministicInts ParameterizedTruncatedNormal
+    GuaranteeConst HashTableV2 If InitializeTableV2 IsVariableInitialized LookupTableFindV2 LookupTableImportV2
+    LookupTableSizeV2 Multinomial NonDeterministicInts ParameterizedTruncatedNormal
     RandomCrop RandomGamma
     RandomPoisson RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt ReadVariableOp
     ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterUpdate RngReadAndSkip RngSkip Stack StackCloseV2
