@@ -124,6 +124,9 @@ SHORTER = {
     "recognize --method": CLASSIFIER,
     "recognize --rank": CLASSIFIER,
     "recognize --config": f"{CLASSIFIER} --method MCD",
+    "imagine": "--count 2",
+    "imagine train": f"{GAN} --baseline false --encoder_steps 2 --target.shots 4",
+    "adapt TextDirection": f"{GAN}",
     "edit invert": f"{SEARCH} --encoder_steps 1",
     "edit switch": f"{SEARCH} --encoder_steps 1 --frames 2",
     "edit mix": f"{SEARCH} --encoder_steps 1 --frames 2",
@@ -154,6 +157,7 @@ PARTS = {
     "stylize": ("stylize",),
     "edit": ("edit",),
     "describe": ("describe",),
+    "imagine": ("imagine",),
 }
 
 
