@@ -314,3 +314,22 @@ def growth_below(mebibytes):
     before = peak()
     yield
     assert peak() - before < mebibytes
+
+
+@pytest.fixture
+def text_encoders(monkeypatch):
+    """Encoders of a text and of images of 8 pixels, untrained, in place of those that are shipped."""
+    from tfgantl.crossmodal.caption_bank import CaptionBank
+    from tfgantl.crossmodal.encoders import TextImageEncoders
+    from tfgantl.crossmodal.image_encoder import build_image_encoder
+    from tfgantl.crossmodal.text_encoder import TextEncoder
+
+    def load(handle=None):
+        state = keras.random.SeedGenerator(0)
+        phrases = ("a thin digit", "a thick digit")
+        text, image = TextEncoder.of(phrases, dimension=6, width=4), build_image_encoder(8, 1, 6, width=2)
+        for variable in (*text.trainable_variables, *image.trainable_variables):
+            variable.assign(keras.random.normal(variable.shape, seed=state))
+        return TextImageEncoders(text, image, 10.0, CaptionBank(phrases))
+
+    monkeypatch.setattr(TextImageEncoders, "load", load)

@@ -25,6 +25,7 @@ from tfgantl.pipelines import (
     export,
     extractor,
     generate,
+    imagine,
     pretrain,
     recognize,
     serve,
@@ -33,6 +34,7 @@ from tfgantl.pipelines import (
 from tfgantl.pipelines.describe import search
 from tfgantl.pipelines.describe import train as describe_train
 from tfgantl.pipelines.edit import fill, find, invert, mix, move, restore, switch, walk
+from tfgantl.pipelines.imagine import train as imagine_train
 from tfgantl.pipelines.stylize import apply, train
 from tfgantl.recognition import DANN, MCD, SHOT, AdaBN, GANImages
 from tfgantl.text_files import load_yaml
@@ -54,6 +56,8 @@ PIPELINES = {
     "describe": (describe.DescribeConfig, {}),
     "describe search": (search.SearchByTextConfig, {}),
     "describe train": (describe_train.DescribeTrainConfig, describe_train.DEFAULTS),
+    "imagine": (imagine.ImagineConfig, {}),
+    "imagine train": (imagine_train.ImagineTrainConfig, imagine_train.DEFAULTS),
     "edit invert": (invert.InvertConfig, {}),
     "edit switch": (switch.SwitchConfig, {}),
     "edit move": (move.MoveConfig, {}),
@@ -315,7 +319,8 @@ def test_options_may_have_hyphens_and_their_values_keep_them():
 def test_an_unknown_class_lists_the_known_ones(capsys):
     transfers = (
         "AdAM, Alternating, Auto, CDC, EWC, FeatureDistillation, FineTune, FreezeD, KernelModulation, L2SP, "
-        "LatentAffine, LoRA, MineGAN, Perceptual, RICK, RSSA, SVD, ScaleShift, Scratch"
+        "LatentAffine, LoRA, MineGAN, Perceptual, RICK, RSSA, SVD, ScaleShift, Scratch, "
+        "TextDirection"
     )
     for option, known in (("--transfer", transfers), ("--target", "Arrays, Folder")):
         with pytest.raises(SystemExit):

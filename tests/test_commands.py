@@ -126,6 +126,9 @@ SHORTER = {
     "recognize --rank": CLASSIFIER,
     "recognize --config": f"{CLASSIFIER} --method MCD",
     "generate": "--count 300 --shard_size 100 --batch_size 64",
+    "imagine": "--count 2",
+    "imagine train": f"{GAN} --baseline false --encoder_steps 2 --target.shots 4",
+    "adapt TextDirection": f"{GAN}",
     "edit invert": f"{SEARCH} --encoder_steps 1",
     "edit switch": f"{SEARCH} --encoder_steps 1 --frames 2",
     "edit mix": f"{SEARCH} --encoder_steps 1 --frames 2",
@@ -157,6 +160,7 @@ PARTS = {
     "stylize": ("stylize",),
     "edit": ("edit",),
     "describe": ("describe",),
+    "imagine": ("imagine",),
 }
 
 

@@ -16,7 +16,8 @@ from tfgantl.models.parts import everything
 from tfgantl.training.stages import Stage, StageMetrics, selected_layers
 from tfgantl.training.trainable import trainable_parameters
 
-pytestmark = pytest.mark.usefixtures("vgg_weights")  # for the methods that look at images with it
+# For the methods that look at images with them.
+pytestmark = pytest.mark.usefixtures("vgg_weights", "text_encoders")
 METHODS = {name: getattr(methods, name) for name in methods.__all__ if name not in ("Transfer", "Auto")}
 
 
@@ -144,6 +145,7 @@ def test_penalties_are_zero_at_the_source_and_grow_with_the_distance(source, exa
 
 
 IMPOSSIBLE = [
+    ("TextDirection", {"strength": 0.0}), ("TextDirection", {"keep": -1.0}), ("TextDirection", {"amount": 0.0}),
     ("LoRA", {"rank": 0}), ("L2SP", {"strength": 0.0}), ("EWC", {"strength": -1.0}), ("EWC", {"samples": 0}),
     ("MineGAN", {"units": 0}), ("MineGAN", {"miner_share": 0.0}), ("CDC", {"strength": 0.0}), ("CDC", {"samples": 2}),
     ("CDC", {"anchors": 0}), ("CDC", {"anchor_every": 0}), ("CDC", {"anchor_spread": -1.0}), ("RSSA", {"samples": 0}),

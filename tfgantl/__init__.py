@@ -35,13 +35,14 @@ __version__ = "0.2.0"
 
 __all__ = [
     "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits",
-    "StyleGAN2", "Tfds", "__version__", "adapt", "describe", "evaluate", "load_extractor", "load_generator",
+    "StyleGAN2", "Tfds", "__version__", "adapt", "describe", "evaluate", "imagine", "load_extractor", "load_generator",
     "load_source", "pretrain", "publish", "recognition", "recognize", "stylize", "transfer",
 ]  # fmt: skip
 
 _MODULES = {
     "tfgantl.api": (
-        "adapt", "describe", "evaluate", "load_extractor", "load_generator", "load_source", "pretrain", "publish",
+        "adapt", "describe", "evaluate", "imagine", "load_extractor", "load_generator", "load_source", "pretrain",
+        "publish",
         "recognize", "stylize",
     ),
     "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.adapt.results import AdaptResult, ProbeResult
     from tfgantl.pipelines.describe import DescribeResult
     from tfgantl.pipelines.evaluate import EvaluateResult
+    from tfgantl.pipelines.imagine.results import ImagineResult
     from tfgantl.pipelines.pretrain.results import PretrainResult
     from tfgantl.pipelines.recognize.ranking import RankResult
     from tfgantl.pipelines.recognize.results import RecognizeResult
@@ -125,6 +126,28 @@ def describe(pictures: str | Path, **settings: Any) -> "DescribeResult":
     from tfgantl.pipelines.describe import describe as verb
 
     return _run(verb, "describe", DescribeConfig, {"pictures": str(pictures), **settings}, {})
+
+
+def imagine(text: str, **settings: Any) -> "ImagineResult":
+    """Draws what a text says.
+
+    For example, `tfgantl.imagine("a thick slanted seven", count=3).images`.
+
+    Args:
+        text: What to draw.
+        **settings: Fields of `ImagineConfig`, such as `model`, `count` and `seed`.
+
+    Returns:
+        `images`, `seeds`, `files`, `sheet`, `unknown_words`, `report`, `run_dir`.
+
+    Raises:
+        ConfigError: If a setting is unknown, or not what is allowed.
+        TfgantlError: If the text says nothing that is known, or the model or the run directory cannot be used.
+    """
+    from tfgantl.pipelines.imagine import ImagineConfig
+    from tfgantl.pipelines.imagine import imagine as verb
+
+    return _run(verb, "imagine", ImagineConfig, {"text": text, **settings}, {})
 
 
 def stylize(**settings: Any) -> "StylizeResult":

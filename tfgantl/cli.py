@@ -52,6 +52,8 @@ PIPELINES = {
     "stylize": "paint a picture in the style of others, by optimisation or with a module of TF-Hub",
     "stylize train": "train one network for many styles, or new styles for one that is trained",
     "stylize apply": "paint pictures with a trained network, in one pass",
+    "imagine": "draw what a text says",
+    "imagine train": "train a generator that is told in words what to draw, on captioned pictures",
     "describe": "say what pictures show: caption, class and attributes",
     "describe search": "find pictures by a text, or captions by a picture",
     "describe train": "train what describes and searches, on captioned pictures",

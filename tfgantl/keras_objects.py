@@ -23,6 +23,7 @@ MODULES = {
     "tfgantl.gan": ("GAN",),
     "tfgantl.models.ensemble": ("EnsembleDiscriminator",),
     "tfgantl.models.layers.batch_normalization": ("BatchNormalization",),
+    "tfgantl.models.layers.caption_vectors": ("CaptionVectors",),
     "tfgantl.models.layers.convolution": ("Conv2D", "Conv2DTranspose"),
     "tfgantl.models.layers.gates": ("GatedLinearUnit",),
     "tfgantl.models.layers.noise": ("Noise",),

@@ -73,6 +73,16 @@ LOSSES = {
 }
 
 
+# What a discriminator loses by a logit of something that it should take for generated.
+FAKE_TERMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "minimax": tf.nn.softplus,
+    "non_saturating": tf.nn.softplus,
+    "hinge": lambda logits: tf.nn.relu(1.0 + logits),
+    "least_squares": lambda logits: 0.5 * tf.square(logits),
+    "wasserstein": tf.identity,
+}
+
+
 def get(name: str) -> AdversarialLoss:
     """Returns the pair called `name`.
 

@@ -75,6 +75,7 @@ class StepStream(IntEnum):
     PATH_NOISE = 10  # that images are multiplied by to measure path lengths
     RANDOM_CLASSES = 12  # of generated images, where those of the batch must not be told
     SELF_SUPERVISION = 11  # which part of real images a discriminator reconstructs
+    BLENDED = 12  # augmentation of images of what lies between two captions
 
 
 def latents(count: int, latent_dim: int, seed: int, stream: Stream = Stream.SAMPLES) -> np.ndarray:

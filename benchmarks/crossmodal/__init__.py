@@ -36,8 +36,44 @@ def benchmark_crossmodal(config: CrossmodalBenchmarkConfig) -> dict:
                 result = keep(path, retrieval(settings))
                 keras.backend.clear_session()
             found.setdefault(name, []).append(result)
-    replace_part(Path(config.report), HEADING, lines(config, found))
+    drawing = drawing_of(config) if config.draw_steps else {}
+    replace_part(Path(config.report), HEADING, [*lines(config, found), *drawing_lines(drawing)])
+    return {**found, **drawing}
+
+
+def drawing_of(config: CrossmodalBenchmarkConfig) -> dict[str, list[dict[str, dict]]]:
+    """What generators that are told in words have drawn: title → rows of each seed."""
+    import keras
+
+    from benchmarks.crossmodal.drawing import directed, drawn, learnt
+
+    work_dir, found = Path(config.work_dir), dict[str, list[dict]]()
+    for title, measure, steps in (
+        ("Rendered digits, drawn by text", drawn, config.draw_steps),
+        ("Handwritten digits, ten captioned pictures a class", learnt, config.learn_steps),
+        ("Two phrases, and no picture", directed, config.direct_steps),
+    ):
+        for seed in config.seeds:
+            path = work_dir / f"{measure.__name__}-{seed}-{steps}.json"
+            result = kept(path)
+            if result is None:
+                result = keep(path, measure(seed, steps, work_dir / "runs"))
+                keras.backend.clear_session()
+            found.setdefault(title, []).append(result)
     return found
+
+
+def drawing_lines(found: dict[str, list[dict[str, dict]]]) -> list[str]:
+    """Tables of what was drawn: a line a row, a column a number, mean ± deviation over seeds."""
+    table: list[str] = []
+    for title, seeds in found.items():
+        columns = list(dict.fromkeys(name for row in seeds[0].values() for name in row))
+        table += [f"{title}.", "", f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+        for row in seeds[0]:
+            cells = [cell([seed[row].get(name) for seed in seeds], 1.0, 3) for name in columns]
+            table.append(f"| {row} | {' | '.join(cells)} |")
+        table.append("")
+    return table
 
 
 def lines(config: CrossmodalBenchmarkConfig, found: dict[str, list[dict[str, dict]]]) -> list[str]:

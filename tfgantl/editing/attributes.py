@@ -165,3 +165,16 @@ MEASURED = (
     Attribute("sharpness", "", sharpness, (3,)),
     Attribute("subject_size", "% of pixels", subject_size, (3,)),
 )
+
+
+def attribute_named(name: str, channels: int) -> Attribute:
+    """The measured attribute of a name, for images of so many channels.
+
+    Raises:
+        DataError: If there is none.
+    """
+    for attribute in MEASURED:
+        if attribute.name == name and channels in attribute.channels:
+            return attribute
+    known = ", ".join(attribute.name for attribute in MEASURED if channels in attribute.channels)
+    raise DataError(f"an attribute of images of {channels} channels must be one of {known}. Received: {name}")

@@ -33,6 +33,7 @@ class DCGANGenerator(keras.Model):
         norm_epsilon: Added to the variance in batch normalisations.
         norm_momentum: Share of the old moving statistics that a training step keeps.
         dtype: Keras dtype policy of the hidden layers.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
 
     Example:
         >>> generator = DCGANGenerator(28, 1, 100, (256, 128, 64), (1, 2, 2))
@@ -58,13 +59,14 @@ class DCGANGenerator(keras.Model):
         norm_epsilon: float = 1e-3,
         norm_momentum: float = 0.99,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "generator",
         **kwargs: Any,
     ):
         # === Functional Model ===
         base = image_size // prod(strides)
         norm = {"epsilon": norm_epsilon, "momentum": norm_momentum, "dtype": dtype}
-        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype)
+        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype, text_dim)
         x = layers.Dense(base * base * filters[0], use_bias=False, name="block0_dense", dtype=dtype)(x)
         reshape = layers.Reshape((base, base, filters[0]), name="block0_reshape", dtype=dtype)
         if norm_per_channel:
@@ -99,6 +101,7 @@ class DCGANGenerator(keras.Model):
         self.norm_epsilon = norm_epsilon
         self.norm_momentum = norm_momentum
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -115,6 +118,7 @@ class DCGANGenerator(keras.Model):
             "norm_epsilon": self.norm_epsilon,
             "norm_momentum": self.norm_momentum,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }
 
@@ -138,6 +142,7 @@ class DCGANDiscriminator(keras.Model):
         norm_epsilon: Added to the variance in batch normalisations.
         norm_momentum: Share of the old moving statistics that a training step keeps.
         dtype: Keras dtype policy of the hidden layers.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
 
     Example:
         >>> discriminator = DCGANDiscriminator(28, 1, (64, 128))
@@ -158,6 +163,7 @@ class DCGANDiscriminator(keras.Model):
         norm_epsilon: float = 1e-3,
         norm_momentum: float = 0.99,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "discriminator",
         **kwargs: Any,
     ):
@@ -176,7 +182,7 @@ class DCGANDiscriminator(keras.Model):
             if dropout:
                 x = layers.Dropout(dropout, seed=i, name=f"block{i}_dropout", dtype=dtype)(x)
         features = layers.Flatten(name="features", dtype=dtype)(x)
-        inputs, logits = discriminator_outputs(images, features, num_classes)
+        inputs, logits = discriminator_outputs(images, features, num_classes, text_dim=text_dim)
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
 
         # === Config ===
@@ -191,6 +197,7 @@ class DCGANDiscriminator(keras.Model):
         self.norm_epsilon = norm_epsilon
         self.norm_momentum = norm_momentum
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -205,5 +212,6 @@ class DCGANDiscriminator(keras.Model):
             "norm_epsilon": self.norm_epsilon,
             "norm_momentum": self.norm_momentum,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }

@@ -21,6 +21,7 @@ class MLPGenerator(keras.Model):
         label_dim: Length of the label embedding.
         negative_slope: Slope of the leaky ReLU.
         dtype: Keras dtype policy of the hidden layers.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
     """
 
     def __init__(
@@ -33,12 +34,13 @@ class MLPGenerator(keras.Model):
         label_dim: int = 16,
         negative_slope: float = 0.01,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "generator",
         **kwargs: Any,
     ):
         # === Functional Model ===
         shape = (image_size, image_size, channels)
-        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype)
+        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype, text_dim)
         x = layers.Dense(units, name="block0_dense", dtype=dtype)(x)
         x = layers.LeakyReLU(negative_slope, name="block0_relu", dtype=dtype)(x)
         x = layers.Dense(image_size * image_size * channels, name="to_images_dense", dtype=dtype)(x)
@@ -55,6 +57,7 @@ class MLPGenerator(keras.Model):
         self.label_dim = label_dim
         self.negative_slope = negative_slope
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -66,6 +69,7 @@ class MLPGenerator(keras.Model):
             "label_dim": self.label_dim,
             "negative_slope": self.negative_slope,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }
 
@@ -81,6 +85,7 @@ class MLPDiscriminator(keras.Model):
         num_classes: Number of classes, or `None` for an unconditional discriminator.
         negative_slope: Slope of the leaky ReLU.
         dtype: Keras dtype policy of the hidden layers.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class MLPDiscriminator(keras.Model):
         num_classes: int | None = None,
         negative_slope: float = 0.01,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "discriminator",
         **kwargs: Any,
     ):
@@ -99,7 +105,7 @@ class MLPDiscriminator(keras.Model):
         x = layers.Flatten(name="flatten", dtype=dtype)(images)
         x = layers.Dense(units, name="block1_dense", dtype=dtype)(x)
         features = layers.LeakyReLU(negative_slope, name="block1_relu", dtype=dtype)(x)
-        inputs, logits = discriminator_outputs(images, features, num_classes)
+        inputs, logits = discriminator_outputs(images, features, num_classes, text_dim=text_dim)
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
 
         # === Config ===
@@ -109,6 +115,7 @@ class MLPDiscriminator(keras.Model):
         self.num_classes = num_classes
         self.negative_slope = negative_slope
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -118,5 +125,6 @@ class MLPDiscriminator(keras.Model):
             "num_classes": self.num_classes,
             "negative_slope": self.negative_slope,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -24,21 +26,34 @@ def names() -> list[str]:
 
 def save_preset(directory: Path, generator: keras.Model, discriminator: keras.Model, metadata: dict) -> None:
     """Writes a pair into a new directory, which appears as a whole; its weights are stored in half precision."""
+    save_half({"generator": generator, "discriminator": discriminator}, directory, metadata)
+
+
+def save_half(
+    networks: dict[str, keras.Model], directory: Path, metadata: dict, files: dict[str, Path] | None = None
+) -> None:
+    """Writes networks in half precision into a new directory, which appears as a whole.
+
+    Args:
+        networks: By the names of their parts, such as `generator`.
+        directory: Where to.
+        metadata: What is known of them, in plain values.
+        files: Name in the directory → file that is to be there, too.
+    """
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
     temporary.mkdir(parents=True)
-    config = {
-        "generator": keras.saving.serialize_keras_object(generator),
-        "discriminator": keras.saving.serialize_keras_object(discriminator),
-        "metadata": metadata,
-    }
+    serialised = {part: keras.saving.serialize_keras_object(network) for part, network in networks.items()}
+    config = {**serialised, "metadata": metadata}
     (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     weights = {}
-    for network in (generator, discriminator):
+    for network in networks.values():
         for name, variable in named_weights(network).items():
             value = variable.numpy()
             half = value.astype(np.float16)
             weights[f"{network.name}/{name}"] = half if np.isfinite(half).all() else value
     np.savez_compressed(temporary / "weights.npz", **weights)
+    for name, file in (files or {}).items():
+        shutil.copyfile(file, temporary / name)
     temporary.rename(directory)
 
 
@@ -54,13 +69,30 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
     directory = PRESETS / handle if handle in names() else Path(handle)
     if not (directory / "config.json").is_file():
         raise ArtifactError(f"a preset must be one of {', '.join(names())}, or a directory. Received: {handle}")
+    return tuple(load_half(directory, PARTS)[0])
+
+
+def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model], dict]:
+    """Reads what `save_half` has written, by name and shape.
+
+    Args:
+        directory: Where from.
+        parts: Names of the networks.
+
+    Returns:
+        `(networks, metadata)`, the networks in the order of their names.
+
+    Raises:
+        ArtifactError: If files are damaged, or weights are missing, superfluous or of another shape.
+    """
     with intact(f"{directory}: must hold config.json and weights.npz of a preset"):
         config = json.loads((directory / "config.json").read_text())
         stored = read_npz(directory / "weights.npz")
-        for part in PARTS:
+        for part in parts:
             check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)
-        pair = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in PARTS]
-    wanted = {f"{network.name}/{name}": v for network in pair for name, v in named_weights(network).items()}
+        networks = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in parts]
+        metadata = dict(config.get("metadata") or {})
+    wanted = {f"{network.name}/{name}": v for network in networks for name, v in named_weights(network).items()}
     if set(wanted) != set(stored):
         raise ArtifactError(
             f"{directory}: weights.npz must hold the weights of config.json. Received: "
@@ -70,4 +102,4 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
         if stored[name].shape != tuple(variable.shape):
             raise ArtifactError(f"{directory}: {name} must have shape {variable.shape}. Received: {stored[name].shape}")
         variable.assign(stored[name])
-    return tuple(pair)
+    return networks, metadata

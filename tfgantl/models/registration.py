@@ -6,6 +6,7 @@ from tfgantl.models.families import FAMILIES
 NETWORKS = (*(network for family in FAMILIES for network in family.keras_classes()), mined.MinedGenerator)
 DISCRIMINATORS = (projected.ProjectedDiscriminator, ensemble.EnsembleDiscriminator)
 LAYERS = (
+    layers.CaptionVectors,
     layers.DoublingConv2D,
     layers.GatedLinearUnit,
     layers.HalvingSpectralConv2D,

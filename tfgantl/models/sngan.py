@@ -35,6 +35,7 @@ class SNGANGenerator(keras.Model):
         num_classes: Number of classes, or `None` for an unconditional generator.
         label_dim: Length of the label embedding.
         dtype: Keras dtype policy of the hidden layers.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
 
     Example:
         >>> generator = SNGANGenerator(28, 1, 128, width=16)
@@ -55,12 +56,13 @@ class SNGANGenerator(keras.Model):
         num_classes: int | None = None,
         label_dim: int = 16,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "generator",
         **kwargs: Any,
     ):
         # === Functional Model ===
         base, (first, *others) = sides(image_size)[0], doubled_widths(image_size, width, most)
-        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype)
+        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype, text_dim)
         x = layers.Dense(base * base * first, name="block0_dense", dtype=dtype)(x)
         x = layers.Reshape((base, base, first), name="block0_reshape", dtype=dtype)(x)
         for block, filters in enumerate(others, start=1):
@@ -86,6 +88,7 @@ class SNGANGenerator(keras.Model):
         self.num_classes = num_classes
         self.label_dim = label_dim
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def structure(self) -> Structure:
         """Blocks are the residual ones, each with its shortcut; the normalisation before the image ends the last."""
@@ -101,6 +104,7 @@ class SNGANGenerator(keras.Model):
             "num_classes": self.num_classes,
             "label_dim": self.label_dim,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }
 
@@ -121,6 +125,7 @@ class SNGANDiscriminator(keras.Model):
         most: and at most this many.
         num_classes: Number of classes, or `None` for an unconditional discriminator.
         dtype: Keras dtype policy of the residual blocks.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
 
     Example:
         >>> discriminator = SNGANDiscriminator(28, 1, width=16)
@@ -139,6 +144,7 @@ class SNGANDiscriminator(keras.Model):
         most: int = 1024,
         num_classes: int | None = None,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "discriminator",
         **kwargs: Any,
     ):
@@ -163,7 +169,7 @@ class SNGANDiscriminator(keras.Model):
         x = layers.ReLU(name=f"block{len(filters) + 1}_relu3", dtype=dtype)(x)
         x = layers.GlobalAveragePooling2D(name="mean", dtype="float32")(x)
         features = layers.Rescaling(places, name="features", dtype="float32")(x)
-        inputs, logits = discriminator_outputs(images, features, num_classes, SpectralDense)
+        inputs, logits = discriminator_outputs(images, features, num_classes, SpectralDense, text_dim)
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
 
         # === Config ===
@@ -173,6 +179,7 @@ class SNGANDiscriminator(keras.Model):
         self.most = most
         self.num_classes = num_classes
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def structure(self) -> Structure:
         """Blocks are the residual ones, each with its shortcut."""
@@ -186,6 +193,7 @@ class SNGANDiscriminator(keras.Model):
             "most": self.most,
             "num_classes": self.num_classes,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }
 

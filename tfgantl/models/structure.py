@@ -177,7 +177,7 @@ def structure_of_named_blocks(network: keras.Model, beside: tuple[keras.layers.L
         network=network,
         blocks=blocks,
         norms=tuple(layer for layer in network.layers if isinstance(layer, (*NORMALISATIONS, Noise))),
-        outputs=(*sorted(ends, key=lambda layer: not is_kernel_layer(layer)), *beside),
+        outputs=(*sorted(ends, key=lambda layer: layer.name.startswith("label_projection")), *beside),
         kernels=tuple(kernel for kernel in keras_kernels(network) if id(kernel.variable) in own),
         label_tables=label_tables(network),
         latent_inputs=() if takes_images else _latent_inputs(network, blocks[0].layers),
@@ -202,8 +202,9 @@ def _groups(network: keras.Model) -> tuple[list[list[keras.layers.Layer]], list[
     labels = {id(x._keras_history.operation) for x in network.inputs[1:]}  # they only accompany images or latents
     for operation in operations:
         producers = {id(node.operation) for node in operation._inbound_nodes[0].parent_nodes}
-        if isinstance(operation, layers.Embedding):
+        if producers and producers <= labels:  # an embedding, or what becomes of it
             tables.append(operation)
+            labels.add(id(operation))
         elif is_kernel_layer(operation) and not waiting - producers:
             groups.append([operation])
         elif groups and isinstance(operation, keras.layers.Layer) and not isinstance(operation, layers.InputLayer):
@@ -212,7 +213,7 @@ def _groups(network: keras.Model) -> tuple[list[list[keras.layers.Layer]], list[
             awaited[producer].discard(id(operation))
             if not awaited[producer]:
                 waiting.discard(producer)
-        if not isinstance(operation, layers.Embedding) and id(operation) not in labels:
+        if id(operation) not in labels:
             waiting.add(id(operation))
     return groups, tables
 

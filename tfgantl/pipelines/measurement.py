@@ -32,6 +32,7 @@ class EvaluationSet:
         num_classes: Number of classes of the generators, or `None`.
         classes: Name of each class by its label, or `None`.
         endless: Whether the training images were drawn as they were needed, and are nobody's pictures.
+        asked: What a generator is asked for, if that is not the labels: int (samples,), numbers of captions.
     """
 
     train: tuple[np.ndarray, np.ndarray | None]
@@ -41,6 +42,7 @@ class EvaluationSet:
     num_classes: int | None
     classes: tuple[str, ...] | None = None
     endless: bool = False
+    asked: np.ndarray | None = None
 
     @classmethod
     def draw(
@@ -66,7 +68,7 @@ class EvaluationSet:
         Raises:
             ArtifactError: If a pixel is not finite.
         """
-        return finite_pixels(gan.generate(self.latents, self.labels))
+        return finite_pixels(gan.generate(self.latents, self.labels if self.asked is None else self.asked))
 
     def evaluator(self, extractor: Extractor, seed: int, classifier_steps: int) -> Evaluator:
         """Measures generated images against these."""
@@ -83,6 +85,8 @@ class EvaluationSet:
         """
         if self.endless:
             return Audit("unknown", "the training images were drawn without end, and are nobody's pictures")
+        if self.asked is not None:  # attacks would have to know what each picture is called
+            return audit_privacy(images, self.train, self.test, extractor, seed=seed)
         return audit_privacy(images, self.train, self.test, extractor, gan.ema_generator, gan.score, seed)
 
 

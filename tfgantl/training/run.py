@@ -37,11 +37,13 @@ class TrainingData:
         train: What training sees.
         validation: What chooses the best state.
         extractor: Features for the validation.
+        classes: Class of each label, int (labels,), where labels are finer than classes, such as captions.
     """
 
     train: Examples
     validation: Examples
     extractor: Extractor
+    classes: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def train(
     progress = Progress(title, settings.steps, batch_size)
     best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.changing_weights]
     validate = _validation(data, settings, run, title, best_weights, progress)
+    if not transfer.needs_target:
+        validate.keep_from = settings.steps
     state = ScheduleState()
 
     def batches_from(start: int) -> tf.data.Dataset:
@@ -175,6 +179,7 @@ def _validation(
         patience=settings.patience,
         keep_from=settings.optimization.conditional_from,
         progress=progress,
+        classes=data.classes,
     )
 
 

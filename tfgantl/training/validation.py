@@ -47,6 +47,8 @@ class Validate(keras.callbacks.Callback):
             nothing of the generator is trained do not count.
         keep_from: Step before which no state is kept, and patience is not lost.
         progress: Where to show what was measured, or `None`.
+        classes: Class of each label, where labels are finer than classes, such as captions: pairs are weighted by them,
+            and labels to generate for are those of the validation images. `None` where labels are classes.
 
     Attributes:
         checkpoints: `Checkpoints` of the run, or `None`, for messages.
@@ -68,6 +70,7 @@ class Validate(keras.callbacks.Callback):
         patience: int | None = None,
         keep_from: int = 0,
         progress: Progress | None = None,
+        classes: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         self.run, self.extractor, self.every = run, extractor, every
@@ -76,6 +79,7 @@ class Validate(keras.callbacks.Callback):
         self.title, self.count = title, count
         self.patience, self.keep_from, self.progress = patience, keep_from, progress
         self.images, self.labels = validation
+        self.classes = classes
         self.features, _ = extractor(self.images)
         self.shot_features = None if shots is None else extractor(shots)[0]
         self.history: list[dict] = []
@@ -88,6 +92,8 @@ class Validate(keras.callbacks.Callback):
     def sample(self, gan: GAN, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Generated uint8 images for fixed latents, and their labels, in the order of the classes."""
         labels = None if gan.num_classes is None else np.arange(count, dtype=np.int32) % gan.num_classes
+        if self.classes is not None and self.labels is not None:
+            labels = np.resize(self.labels, count)
         return to_uint8(gan.generate(gan.latents(count, gan.seed, Stream.VALIDATION), labels)), labels
 
     def measure(self, logs: dict[str, float] | None = None) -> None:
@@ -116,7 +122,10 @@ class Validate(keras.callbacks.Callback):
 
     def distances(self, features: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
         """What is measured, from features of generated images and their labels."""
-        measured = {"val_ckid": kernel_distance(self.features, features, self.labels, labels)}
+        known = (self.labels, labels)
+        if self.classes is not None:
+            known = self.classes[self.labels], self.classes[labels]
+        measured = {"val_ckid": kernel_distance(self.features, features, *known)}
         count = min(len(self.features), len(features))  # as many of either, as in the evaluation at the end
         spread = np.linspace(0, len(self.features) - 1, count).astype(int)  # they may be in the order of classes
         near = neighbourhoods(self.features[spread], features[:count], min(5, count - 1))

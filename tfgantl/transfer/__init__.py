@@ -26,6 +26,7 @@ from tfgantl.transfer.rssa import RSSA
 from tfgantl.transfer.scale_shift import ScaleShift
 from tfgantl.transfer.scratch import Scratch
 from tfgantl.transfer.svd import SVD
+from tfgantl.transfer.text_direction import TextDirection
 
 NAMES = sorted(name for name, value in list(globals().items()) if isinstance(value, type))
 if not TYPE_CHECKING:  # type checkers cannot compute a list; without one they take all names

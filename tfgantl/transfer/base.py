@@ -27,6 +27,8 @@ class Transfer(TrainStepHooks):
     Attributes:
         needs_source: Whether the method starts from a source at all.
         needs_trained_discriminator: Whether it makes no sense with another discriminator than that of the source.
+        needs_target: Whether the method looks at images of the target. Without, there is nothing to choose a state by,
+            and no baseline to compare with.
         cost: What a step costs beyond one of fine-tuning, in words, for the documentation.
         g_lr_multiplier: Factor on the learning rate of the generator; few weights take larger steps than all of them.
         d_lr_multiplier: Factor on that of the discriminator.
@@ -34,6 +36,7 @@ class Transfer(TrainStepHooks):
 
     needs_source = True
     needs_trained_discriminator = False
+    needs_target = True
     cost = "none"
     g_lr_multiplier = 1.0
     d_lr_multiplier = 1.0

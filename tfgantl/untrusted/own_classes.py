@@ -12,12 +12,12 @@ from tfgantl.errors import ArtifactError
 
 PREFIX = "tfgantl>"
 LAYERS = {
-    "AdaptiveAugment", "AdaptivePseudoAugment", "BatchNormalization", "Bias", "ConditionalInstanceNorm",
-    "ConstantConv2D", "Conv2D", "Conv2DTranspose", "DiffAugment", "DoubledImage", "DoublingConv2D", "FusedConv2D",
-    "GatedLinearUnit", "HalvingSpectralConv2D", "ImageNetPreprocessing", "ImageRange", "LabelProjection", "LabelTable",
-    "LearntConstant", "LeCam", "LinearResizing", "MinibatchDeviation", "ModulatedConv2D", "Noise", "PathLength",
-    "ReflectionPadding", "ScaledConv2D", "ScaledDense", "SpectralConv2D", "SpectralDense", "Style", "StyleVectors",
-    "UniformNoise", "UnitRMS",
+    "AdaptiveAugment", "AdaptivePseudoAugment", "BatchNormalization", "Bias", "CaptionVectors",
+    "ConditionalInstanceNorm", "ConstantConv2D", "Conv2D", "Conv2DTranspose", "DiffAugment", "DoubledImage",
+    "DoublingConv2D", "FusedConv2D", "GatedLinearUnit", "HalvingSpectralConv2D", "ImageNetPreprocessing", "ImageRange",
+    "LabelProjection", "LabelTable", "LearntConstant", "LeCam", "LinearResizing", "MinibatchDeviation",
+    "ModulatedConv2D", "Noise", "PathLength", "ReflectionPadding", "ScaledConv2D", "ScaledDense", "SpectralConv2D",
+    "SpectralDense", "Style", "StyleVectors", "UniformNoise", "UnitRMS",
 }  # fmt: skip  # of a few operations each; all others are networks
 HOLDERS = {
     "DomainClassifier",

@@ -44,6 +44,7 @@ class FastGANDiscriminator(keras.Model):
         most: and at most this many.
         num_classes: Number of classes, or `None` for an unconditional discriminator.
         dtype: Keras dtype policy of the hidden layers.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
 
     Attributes:
         decoders: Network `[map, quadrant of a larger map]` → whole image and quadrant, both
@@ -70,6 +71,7 @@ class FastGANDiscriminator(keras.Model):
         most: int = 1024,
         num_classes: int | None = None,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "discriminator",
         **kwargs: Any,
     ):
@@ -88,7 +90,7 @@ class FastGANDiscriminator(keras.Model):
             x = layers.Average(name=f"{name_}_mean", dtype=dtype)([x, skip])
             maps.append(x)
         features = layers.Flatten(name="features", dtype="float32")(x)
-        inputs, logits = discriminator_outputs(images, features, num_classes, SpectralDense)
+        inputs, logits = discriminator_outputs(images, features, num_classes, SpectralDense, text_dim)
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)
         whole, large = maps[-2:][0], maps[-3:][0]  # the first map, where there are not as many
         self.supervised_maps = [whole, large]
@@ -101,6 +103,7 @@ class FastGANDiscriminator(keras.Model):
         self.most = most
         self.num_classes = num_classes
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def self_supervision(self, images: tf.Tensor, maps: Sequence[tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
         """Mean absolute errors of both decoders, added up; the authors' distance is one of features of a network.
@@ -137,6 +140,7 @@ class FastGANDiscriminator(keras.Model):
             "most": self.most,
             "num_classes": self.num_classes,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }
 

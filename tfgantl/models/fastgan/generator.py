@@ -34,6 +34,7 @@ class FastGANGenerator(keras.Model):
         num_classes: Number of classes, or `None` for an unconditional generator.
         label_dim: Length of the label embedding.
         dtype: Keras dtype policy of the hidden layers.
+        text_dim: Length of the vectors of captions that labels stand for; `None` for classes.
 
     Raises:
         ConfigError: If images can have no such size.
@@ -57,13 +58,14 @@ class FastGANGenerator(keras.Model):
         num_classes: int | None = None,
         label_dim: int = 16,
         dtype: str = "float32",
+        text_dim: int | None = None,
         name: str = "generator",
         **kwargs: Any,
     ):
         # === Functional Model ===
         check_size(image_size)
         first, *others = doubled_widths(image_size, width, most)
-        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype)
+        inputs, x = generator_inputs(latent_dim, num_classes, label_dim, dtype, text_dim)
         x = layers.Dense(START * START * 2 * first, name="block0_dense", dtype=dtype)(x)
         x = layers.Reshape((START, START, 2 * first), name="block0_reshape", dtype=dtype)(x)
         maps = [_gated(x, "block0", "", dtype)]
@@ -92,6 +94,7 @@ class FastGANGenerator(keras.Model):
         self.num_classes = num_classes
         self.label_dim = label_dim
         self.hidden_dtype = dtype
+        self.text_dim = text_dim
 
     def structure(self) -> Structure:
         """An excitation belongs to the block of the map that it scales; strengths of noise are like normalisations."""
@@ -107,6 +110,7 @@ class FastGANGenerator(keras.Model):
             "num_classes": self.num_classes,
             "label_dim": self.label_dim,
             "dtype": self.hidden_dtype,
+            "text_dim": self.text_dim,
             "name": self.name,
         }
 

@@ -1,6 +1,7 @@
 """Layers that several families share: where those of Keras are slow on TensorFlow, or do something else."""
 
 from tfgantl.models.layers.batch_normalization import BatchNormalization
+from tfgantl.models.layers.caption_vectors import CaptionVectors
 from tfgantl.models.layers.convolution import Conv2D, Conv2DTranspose
 from tfgantl.models.layers.gates import GatedLinearUnit
 from tfgantl.models.layers.linear_resizing import LinearResizing
@@ -9,6 +10,6 @@ from tfgantl.models.layers.resampling import DoublingConv2D, HalvingSpectralConv
 from tfgantl.models.layers.spectral import SpectralConv2D, SpectralDense
 
 __all__ = [
-    "BatchNormalization", "Conv2D", "Conv2DTranspose", "DoublingConv2D", "GatedLinearUnit", "HalvingSpectralConv2D",
-    "LinearResizing", "Noise", "SpectralConv2D", "SpectralDense",
+    "BatchNormalization", "CaptionVectors", "Conv2D", "Conv2DTranspose", "DoublingConv2D", "GatedLinearUnit",
+    "HalvingSpectralConv2D", "LinearResizing", "Noise", "SpectralConv2D", "SpectralDense",
 ]  # fmt: skip

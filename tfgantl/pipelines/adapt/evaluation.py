@@ -8,9 +8,12 @@ import numpy as np
 from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.metrics.verdict import Verdict, judge_transfer
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.text_direction import DirectionEffect, direction_effect
 from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.pipelines.measurement import EvaluationSet
 from tfgantl.privacy.audit import Audit
+from tfgantl.progress import log
+from tfgantl.transfer import TextDirection
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
@@ -27,6 +30,7 @@ class AdaptationEvaluation:
         train_images: uint8 images that training saw.
         privacy: What the adapted generator gives away of them.
         differential: Differential privacy of its training, if there was any.
+        direction: What has become of the images of the source, after an adaptation by two phrases.
     """
 
     generators: dict[str, Evaluation]
@@ -35,6 +39,7 @@ class AdaptationEvaluation:
     train_images: np.ndarray
     privacy: Audit
     differential: dict[str, float] | None
+    direction: DirectionEffect | None = None
 
     @property
     def privacy_record(self) -> dict[str, Any]:
@@ -78,4 +83,13 @@ def evaluate(
     privacy = evaluation_set.audit(training.adapted.gan, images["adapted"], prepared.extractor, config.seed)
     images_seen, steps = prepared.examples["train"].size, training.adapted.steps
     differential = config.privacy.record(images_seen, config.batch_size, steps)
-    return AdaptationEvaluation(generators, classifiers, verdict, evaluation_set.train[0], privacy, differential)
+    direction = None
+    if isinstance(prepared.transfer, TextDirection):
+        known = evaluator.meaning.labels
+        direction = direction_effect(
+            images["source"], images["adapted"], prepared.transfer.target_text,
+            None if labels is None or known is None else known[labels], lambda some: prepared.extractor(some)[1],
+        )  # fmt: skip
+        log(f"from `{prepared.transfer.source_text}` to `{prepared.transfer.target_text}`: {direction.line()}")
+    train = evaluation_set.train[0]
+    return AdaptationEvaluation(generators, classifiers, verdict, train, privacy, differential, direction)

@@ -1,6 +1,6 @@
 """What an adaptation starts with: the source fitted to the target, the data, the features, and the method."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import keras
@@ -17,7 +17,8 @@ from tfgantl.models.copies import weights_hash
 from tfgantl.pretrained import copy_weights, fit_source, open_source
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
-from tfgantl.transfer import Transfer
+from tfgantl.training.run import TrainingData
+from tfgantl.transfer import Scratch, Transfer
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
@@ -36,6 +37,7 @@ class PreparedAdaptation:
         transferability: Estimated before training.
         transfer: The method, chosen if it was to be.
         source_hash: Of the weights of the generator that `source` was made from.
+        baseline: The method of the baseline.
     """
 
     name: str
@@ -46,6 +48,11 @@ class PreparedAdaptation:
     transferability: Transferability
     transfer: Transfer
     source_hash: str
+    baseline: Transfer = field(default_factory=Scratch)
+
+    def training_data(self) -> TrainingData:
+        """What trainings learn from and are validated with."""
+        return TrainingData(self.examples["train"], self.examples["validation"], self.extractor)
 
     def opening(self) -> str:
         """What the run is about to train on, for its log."""
@@ -94,6 +101,11 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     if fitted.rows():
         log(f"fitted to the target: {fitted.lines()[0]}", *fitted.lines()[1:])
     config.optimization.check(config.steps, source.num_classes)
+    if config.probe and not config.transfer.needs_target:
+        raise ConfigError(
+            "`probe` must be left out for a method that looks at no target. "
+            f"Received: it, with {type(config.transfer).__name__}"
+        )
     extractor = choose_extractor(config.extractor, target.extractor, part, config.seed)
     transferability = estimate_transferability(source, part, extractor, config.seed)
     transfer, reason = config.transfer.resolve(transferability)

@@ -61,6 +61,9 @@ def adaptation_report(
         columns={title: {**entry.metrics, **entry.diversity} for title, entry in evaluation.generators.items()},
         protocol={**evaluation.adapted.protocol, **evaluation.adapted.diversity_protocol},
         tables={
+            "What the text has changed, of the same latents": evaluation.direction.rows()
+            if evaluation.direction
+            else [],
             "Do generated images help a classifier? Accuracy on held-out images": [
                 (f"trained on {what}", f"{value:.4f}") for what, value in evaluation.classifiers.items()
             ],

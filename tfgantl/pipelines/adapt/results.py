@@ -11,6 +11,7 @@ from tfgantl.metrics.transferability import Transferability
 from tfgantl.metrics.verdict import Verdict
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.adapt.text_direction import DirectionEffect
 from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.pipelines.results import Result, RunResult, python_only
 from tfgantl.report import Report
@@ -36,6 +37,7 @@ class AdaptResult(RunResult):
         privacy: What the generator gives away of its training images: level, rule, copies, attacks.
         origin: Hash and licence of the source, fingerprint and licence of the data.
         refusal: Why it was not published, or `None`.
+        direction: What has become of the images of the source, after an adaptation by two phrases.
         generator: Adapted generator, which maps latents, or [latents, labels], to images in [-1, 1].
     """
 
@@ -54,6 +56,7 @@ class AdaptResult(RunResult):
     privacy: dict[str, Any]
     origin: dict[str, str | None]
     refusal: str | None
+    direction: DirectionEffect | None = None
     generator: keras.Model = python_only()
 
     @classmethod
@@ -88,6 +91,7 @@ class AdaptResult(RunResult):
             privacy=evaluation.privacy_record,
             origin=origin.record(),
             refusal=None if export_dir else refusal,
+            direction=evaluation.direction,
             generator=training.adapted.gan.ema_generator,
             report=report,
         )

@@ -17,7 +17,7 @@ from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.settings import TrainingSettings
 from tfgantl.training.speed import Speed, measure_speed
-from tfgantl.transfer import Scratch, Transfer
+from tfgantl.transfer import Transfer
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
@@ -70,10 +70,12 @@ def train(
     save_networks(adapted.gan, run)
     before_after = side_by_side([grid(sheets[title], 10) for title in ("source", "adapted", "real")])
     run.write_png("before_after.png", before_after)
-    if config.baseline:
+    if config.baseline and prepared.transfer.needs_target:
         # Patience is for the adaptation; the baseline gets as many steps as that took.
         settings = config.training_settings(steps=adapted.steps, patience=None)
-        baseline = training.trained["baseline"] = train_pair(prepared, config, Scratch(), "baseline", settings, run)
+        baseline = training.trained["baseline"] = train_pair(
+            prepared, config, prepared.baseline, "baseline", settings, run
+        )
         show(baseline.gan, "baseline")
     return training
 
@@ -120,4 +122,4 @@ def _begin(
     keras.utils.set_random_seed(settings.seed)
     generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision))
     gan = GAN(generator, discriminator, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
-    return gan, TrainingData(prepared.examples["train"], prepared.examples["validation"], prepared.extractor)
+    return gan, prepared.training_data()

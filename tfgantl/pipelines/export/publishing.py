@@ -22,13 +22,19 @@ def open_model(
     config: "ExportConfig", model: str
 ) -> "tuple[keras.Model, Callable[[keras.Model], dict], dict[str, Any]]":
     """What `model` names: the network, the function that gives its signatures, and what is known of it."""
+    from tfgantl.crossmodal.text_to_image import is_text_to_image, load_text_to_image
     from tfgantl.export.describe_signatures import describe_signatures, example_texts, network_of
     from tfgantl.export.image_signatures import classifier_signatures, feature_signatures
     from tfgantl.export.kinds import signatures_for
+    from tfgantl.export.text_signatures import imagine_signatures
     from tfgantl.metrics.extractors import Extractor, is_extractor
     from tfgantl.pipelines.describe.opening import are_encoders, open_encoders
     from tfgantl.pretrained import load_model
 
+    if is_text_to_image(model):
+        _refuse_options(config, model, "a model that draws what a text says")
+        drawer = load_text_to_image(model)
+        return drawer, imagine_signatures, {"texts": drawer.phrases}
     if are_encoders(model):
         encoders = open_encoders(model)
         facts: dict[str, Any] = {"texts": list(example_texts(encoders))}
@@ -40,10 +46,7 @@ def open_model(
         if (path := Path(model) / DIRECTIONS).is_file():
             return network, *_edited(network, path, facts)
         return network, signatures_for(network, model), facts
-    if config.networks is not None or config.allow_ops or config.pixels is not None:
-        raise ConfigError(
-            f"`networks`, `allow_ops` and `pixels` must not be given for an extractor. Received: one, for {model}"
-        )
+    _refuse_options(config, model, "an extractor")
     extractor = Extractor.load(model)
     facts = {"extractor": extractor.id}
     if not extractor.predicts_labels:  # its classes are turns of an image, which nobody asks for
@@ -51,6 +54,13 @@ def open_model(
     if extractor.accuracy:
         facts["metrics"] = {f"accuracy on {name}": share for name, share in extractor.accuracy.items()}
     return extractor.classifier, partial(classifier_signatures, features=extractor.features), facts
+
+
+def _refuse_options(config: "ExportConfig", model: str, what: str) -> None:
+    if config.networks is not None or config.allow_ops or config.pixels is not None:
+        raise ConfigError(
+            f"`networks`, `allow_ops` and `pixels` must not be given for {what}. Received: one, for {model}"
+        )
 
 
 def _edited(

@@ -55,6 +55,11 @@ def fit_source(
         Classes: Wang et al., 2018, https://arxiv.org/abs/1805.01677; stages: Karras et al., 2018,
         https://arxiv.org/abs/1710.10196, who blend them in where these start as an identity.
     """
+    if getattr(source.generator, "text_dim", None) is not None and num_classes != source.num_classes:
+        raise ConfigError(
+            "`source` must have classes, or none, to be fitted to others: one that reads texts goes on with "
+            f"`tfgantl imagine train`. Received: {source.num_classes} captions"
+        )
     _, size, _, source_channels = source.generator.output_shape
     same_classes = source.num_classes == num_classes
     chosen = None

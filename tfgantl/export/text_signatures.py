@@ -1,0 +1,42 @@
+"""Endpoints of a model that draws what a text says."""
+
+import tensorflow as tf
+
+from tfgantl.crossmodal.text_to_image import TextToImage
+from tfgantl.export.signatures import check_finite, check_rows, encode_pngs
+from tfgantl.export.text_inputs import TEXTS, checked_texts
+from tfgantl.images import to_uint8
+from tfgantl.random_streams import latents_of_seeds
+
+
+def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """The endpoints of a generator with its text encoder.
+
+    - `serving_default(text, latents) → images`: float32 in [-1, 1].
+    - `imagine(text, seed) → png_bytes`: PNG files.
+
+    A picture depends on its own row alone. Texts that are empty, too long, not UTF-8 or without any known word, latents
+    that are not finite, and more than 256 rows are errors.
+
+    Args:
+        model: The generator with its text encoder.
+    """
+    latents = tf.TensorSpec([None, model.latent_dim], tf.float32, name="latents")
+    seed = tf.TensorSpec([None], tf.int64, name="seed")
+
+    def images_of(text: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([check_rows(latents), check_finite(latents)]):
+            latents = tf.identity(latents)
+        return model((latents, checked_texts(text, model.text_encoder)))
+
+    @tf.function(input_signature=[TEXTS, latents])
+    def serving_default(text: tf.Tensor, latents: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"images": images_of(text, latents)}
+
+    @tf.function(input_signature=[TEXTS, seed])
+    def imagine(text: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
+            seed = tf.identity(seed)
+        return {"png_bytes": encode_pngs(to_uint8(images_of(text, latents_of_seeds(seed, model.latent_dim))))}
+
+    return {"serving_default": serving_default, "imagine": imagine}
