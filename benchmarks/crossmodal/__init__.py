@@ -25,6 +25,7 @@ def benchmark_crossmodal(config: CrossmodalBenchmarkConfig) -> dict:
     """
     import keras
 
+    config.check_archives()
     from benchmarks.crossmodal.retrieval import retrieval, sets
 
     found: dict[str, list[dict]] = {}
@@ -90,7 +91,7 @@ def lines(config: CrossmodalBenchmarkConfig, found: dict[str, list[dict[str, dic
         "Recall of what a caption is true of among the first 1, 5 and 10 found: every different caption is asked for "
         "once, and every picture. Pictures with equal captions are no rivals; where captions differ, there is one "
         f"picture of each. {config.steps} training steps; seeds {', '.join(map(str, config.seeds))}. Regenerate with "
-        "`python -m benchmarks.crossmodal`.", "",
+        "`python -m benchmarks.crossmodal --digits MNIST.npz --avatars PEEPS.npz`.", "",
         *table, machine(), "",
     ]  # fmt: skip
 

@@ -41,7 +41,7 @@ class CrossmodalBenchmarkConfig:
         check_at_least(self, 0, "draw_steps")
         check_at_least(self, 10, "samples")
 
-    def check_files(self) -> None:
+    def check_archives(self) -> None:
         """Refuses archives that are not there, before anything takes time."""
         for name in ("digits", "avatars"):
             path = getattr(self, name)
