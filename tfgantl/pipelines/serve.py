@@ -89,6 +89,7 @@ def serve(config: ServeConfig) -> None:
         listener.bind((config.host, config.port))
         listener.listen(BACKLOG)  # now: until somebody listens, another server can bind the same port
     except OSError as error:
+        listener.close()
         raise RunError(f"`port` must be free. Received: {config.host}:{config.port} ({error.strerror})") from error
     metrics = Metrics()
     model = ServedModel(directory, metrics.batch).start()
