@@ -67,7 +67,7 @@ def test_what_is_written_is_a_source_with_labels(kind, classes, pair, tmp_path):
     seeds = 5 * 2**31 + np.arange(23)
     generator = tf.keras.models.load_model(pair[classes] / "generator.keras")
     noise, labels = latents_of_seeds(tf.constant(seeds), 4), np.arange(23) % 3
-    images = to_uint8(np.asarray(generator([noise, labels] if classes == "with" else noise)))
+    images = to_uint8(np.asarray(generator([noise, tf.constant(labels)] if classes == "with" else noise)))
     expected = {(tuple(i.ravel()), int(y) if classes == "with" else 0) for i, y in zip(images, labels, strict=True)}
     found = [part.take() for part in parts]
     both = [(i, 0 if y is None else y[n]) for x, y in found for n, i in enumerate(x)]

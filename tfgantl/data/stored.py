@@ -72,7 +72,7 @@ class StoredImages:
         """
         wanted = self.at[indices]
         images = np.empty((len(wanted), *self.shape[1:]), np.uint8)
-        flat = images.reshape(len(wanted), -1)
+        flat = images.reshape(len(wanted), self._size)
         most = max(1, LONGEST // self._size)
         start = 0
         for stop in [*(np.flatnonzero(np.diff(wanted) != 1) + 1), len(wanted)]:  # what lies together is read at once
