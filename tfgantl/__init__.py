@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         adapt,
         describe,
         evaluate,
+        generate,
         load_extractor,
         load_generator,
         load_source,
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
         recognize,
         stylize,
     )
-    from tfgantl.data import Arrays, Folder, HandwrittenDigits, RenderedDigits, Tfds
+    from tfgantl.data import (
+        ArrayRecords,
+        Arrays,
+        Folder,
+        HandwrittenDigits,
+        HFDataset,
+        Parquet,
+        RenderedDigits,
+        Tfds,
+        TFRecords,
+        WebDataset,
+    )
     from tfgantl.gan import GAN
     from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
     from tfgantl.pipelines.edit.editor import Editor
@@ -34,18 +46,21 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
-    "DCGAN", "GAN", "MLP", "SNGAN", "Arrays", "Editor", "FastGAN", "Folder", "HandwrittenDigits", "RenderedDigits",
-    "StyleGAN2", "Tfds", "__version__", "adapt", "describe", "evaluate", "imagine", "load_extractor", "load_generator",
-    "load_source", "pretrain", "publish", "recognition", "recognize", "stylize", "transfer",
+    "DCGAN", "GAN", "MLP", "SNGAN", "ArrayRecords", "Arrays", "Editor", "FastGAN", "Folder", "HFDataset",
+    "HandwrittenDigits", "Parquet", "RenderedDigits", "StyleGAN2", "TFRecords", "Tfds", "WebDataset", "__version__",
+    "adapt", "describe", "evaluate", "generate", "imagine", "load_extractor", "load_generator", "load_source",
+    "pretrain", "publish", "recognition", "recognize", "stylize", "transfer",
 ]  # fmt: skip
 
 _MODULES = {
     "tfgantl.api": (
-        "adapt", "describe", "evaluate", "imagine", "load_extractor", "load_generator", "load_source", "pretrain",
-        "publish",
-        "recognize", "stylize",
+        "adapt", "describe", "evaluate", "generate", "imagine", "load_extractor", "load_generator", "load_source",
+        "pretrain", "publish", "recognize", "stylize",
     ),
-    "tfgantl.data": ("Arrays", "Folder", "HandwrittenDigits", "RenderedDigits", "Tfds"),
+    "tfgantl.data": (
+        "ArrayRecords", "Arrays", "Folder", "HFDataset", "HandwrittenDigits", "Parquet", "RenderedDigits", "TFRecords",
+        "Tfds", "WebDataset",
+    ),
     "tfgantl.gan": ("GAN",),
     "tfgantl.pipelines.edit.editor": ("Editor",),
     "tfgantl.models": ("DCGAN", "MLP", "SNGAN", "FastGAN", "StyleGAN2"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.adapt.results import AdaptResult, ProbeResult
     from tfgantl.pipelines.describe import DescribeResult
     from tfgantl.pipelines.evaluate import EvaluateResult
+    from tfgantl.pipelines.generate import GenerateResult
     from tfgantl.pipelines.imagine.results import ImagineResult
     from tfgantl.pipelines.pretrain.results import PretrainResult
     from tfgantl.pipelines.recognize.ranking import RankResult
@@ -84,6 +85,25 @@ def evaluate(**settings: Any) -> "EvaluateResult":
     from tfgantl.pipelines.evaluate import evaluate as verb
 
     return _run(verb, "evaluate", EvaluateConfig, settings, DEFAULTS)
+
+
+def generate(**settings: Any) -> "GenerateResult":
+    """Writes images of a generator to disk, with labels and seeds: folders, or shards.
+
+    Args:
+        **settings: Fields of `GenerateConfig`, such as `model`, `count`, `format` and `out_dir`.
+
+    Returns:
+        `out_dir`, `written`, `there` and more; what is there is not written again.
+
+    Raises:
+        ConfigError: If a setting is unknown, or not what is allowed.
+        TfgantlError: If the model cannot be used, or the directory holds something else.
+    """
+    from tfgantl.pipelines.generate import GenerateConfig
+    from tfgantl.pipelines.generate import generate as verb
+
+    return _run(verb, "generate", GenerateConfig, settings, {})
 
 
 def recognize(**settings: Any) -> "RecognizeResult | RankResult":
