@@ -203,7 +203,7 @@ def test_as_a_pipeline_of_beam(config, tmp_path):
     command = [
         sys.executable, "-m", "tfgantl.pipelines.generate", "--model", config.model, "--out_dir", str(out),
         "--count", "23", "--shard_size", "10", "--batch_size", "4", "--format", "tfrecord", "--json",
-        "--beam", "--runner=DirectRunner",
+        "--beam=--runner=DirectRunner",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -39,8 +39,8 @@ class GenerateConfig(VerbConfig):
         shards: Numbers of the shards to write; all if not given. On a cluster with TF_CONFIG, each worker takes its
             part of them.
         batch_size: Images that are computed at one time. Another number moves pixels by rounding.
-        beam: Options of Apache Beam, such as "--runner=FlinkRunner --flink_master=host:8081", to generate as a Beam
-            pipeline.
+        beam: Options of Apache Beam, as in --beam="--runner=FlinkRunner --flink_master=host:8081", to generate as a
+            Beam pipeline.
     """
 
     model: str = "rendered-digits"
