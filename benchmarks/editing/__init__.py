@@ -36,7 +36,7 @@ def benchmark_editing(config: EditingBenchmarkConfig) -> dict:
     found["carried"] = [
         {method: measured(config, f"carried-{method}-{seed}", lambda: carried(config, method, seed))  # noqa: B023
          for method in config.methods}
-        for seed in config.seeds
+        for seed in config.carried_seeds
     ]  # fmt: skip
     replace_part(Path(config.report), HEADING, lines(config, found))
     return found
@@ -70,7 +70,8 @@ def lines(config: EditingBenchmarkConfig, found: dict[str, list[dict]]) -> list[
          {"Spearman": ("monotone", 3), "class stays": ("class stays", 3), "side effect": ("side effect", 2),
           "before orthogonalising": ("before", 2), "natural from": ("low", 1), "to": ("high", 1)}, found["directions"]),
         ("Directions of the source on models that methods have made of it: correlations of mean effects, of the change "
-         "of each image, of mean effects the other way, and of attributes of both images of the same noise",
+         "of each image, of mean effects the other way, and of attributes of both images of the same noise; seeds "
+         f"{', '.join(map(str, config.carried_seeds))}",
          {"effects": ("effects", 3), "each image": ("images", 3), "other way": ("effects back", 3),
           "same noise": ("same", 3)}, found["carried"]),
     ):  # fmt: skip

@@ -33,6 +33,7 @@ class EditingBenchmarkConfig:
         seeds: Each adapts its own model, and edits with its own seed.
         steps: Steps of each adaptation.
         count: Held-out digits that are inverted and restored.
+        carried_seeds: Those of `seeds` that methods are compared for, each of which trains a model a method.
         methods: Transfer methods whose models are compared with the source; none to leave that out.
         work_dir: Where models and results are kept.
         report: The page to write the tables to.
@@ -42,6 +43,7 @@ class EditingBenchmarkConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     steps: int = 600
     count: int = 100
+    carried_seeds: tuple[int, ...] = (0,)
     methods: tuple[str, ...] = tuple(METHODS)
     work_dir: str = "runs/benchmark-editing"
     report: str = "docs/benchmarks.md"
