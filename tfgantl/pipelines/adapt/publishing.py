@@ -1,7 +1,7 @@
 """Publishes an adapted generator, unless transfer was negative or it copies its training images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfgantl.export.origin import Origin, license_behind
 from tfgantl.export.publish import publish, refusal
@@ -35,12 +35,25 @@ def publish_adapted(
     """
     if refusal_of(config, evaluation) and not config.force:
         return None
-    facts = {
+    names = prepared.examples["train"].classes if training.adapted.gan.num_classes else None
+    facts = {**facts_of(config, prepared, evaluation, run), "class_names": names}
+    before_after = (run.path / "before_after.png").read_bytes()
+    generator = training.adapted.gan.ema_generator
+    limit = config.max_copies
+    return publish(
+        generator, config.export_path, facts=facts, force=config.force, before_after=before_after, max_copies=limit
+    )
+
+
+def facts_of(
+    config: "AdaptConfig", prepared: PreparedAdaptation, evaluation: AdaptationEvaluation, run: RunDirectory
+) -> dict[str, Any]:
+    """What is kept with the result of any adaptation."""
+    return {
         "run": run.id,
         "source": config.source,
         "target": prepared.name,
         "transfer": type(prepared.transfer).__name__,
-        "class_names": prepared.examples["train"].classes if training.adapted.gan.num_classes else None,
         "shots": prepared.examples["train"].size,
         "metrics": evaluation.adapted.metrics,
         "verdict": evaluation.verdict.outcome if evaluation.verdict else None,
@@ -48,12 +61,6 @@ def publish_adapted(
         "privacy": evaluation.privacy_record,
         "origin": origin_of(config, prepared).record(),
     }
-    before_after = (run.path / "before_after.png").read_bytes()
-    generator = training.adapted.gan.ema_generator
-    limit = config.max_copies
-    return publish(
-        generator, config.export_path, facts=facts, force=config.force, before_after=before_after, max_copies=limit
-    )
 
 
 def refusal_of(config: "AdaptConfig", evaluation: AdaptationEvaluation) -> str | None:

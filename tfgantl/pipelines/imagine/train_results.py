@@ -11,7 +11,7 @@ from tfgantl.export.publish import publish
 from tfgantl.export.text_signatures import imagine_signatures
 from tfgantl.models.presets import save_half
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
-from tfgantl.pipelines.adapt.publishing import origin_of, refusal_of
+from tfgantl.pipelines.adapt.publishing import facts_of, refusal_of
 from tfgantl.pipelines.adapt.results import AdaptResult
 from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.pipelines.imagine.preparation import PreparedCaptions
@@ -56,17 +56,10 @@ def publish_model(
     if refusal_of(settings, evaluation) and not config.force:
         return None
     facts = {
-        "run": run.id,
-        "source": config.source,
-        "target": prepared.name,
+        **facts_of(settings, prepared, evaluation, run),
         "transfer": type(config.transfer).__name__,
-        "shots": prepared.examples["train"].size,
         "texts": fidelity.phrases,
         "metrics": {**evaluation.adapted.metrics, **fidelity.numbers},
-        "verdict": evaluation.verdict.outcome if evaluation.verdict else None,
-        "baseline": evaluation.baseline.metrics if evaluation.baseline else None,
-        "privacy": evaluation.privacy_record,
-        "origin": origin_of(settings, prepared).record(),
     }
     return publish(
         fidelity.model, config.export_path, imagine_signatures, facts, config.force,
