@@ -5,6 +5,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -125,8 +126,10 @@ def stamp_of(path: Path) -> Hashable:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
-                elif entry.is_file():
-                    digest.update(repr(_told(entry.path, entry.stat())).encode("utf-8", "surrogatepass"))
+                else:
+                    with suppress(OSError):  # links in a circle, which are told once pictures are read
+                        if entry.is_file():
+                            digest.update(repr(_told(entry.path, entry.stat())).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

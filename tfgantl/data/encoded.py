@@ -12,7 +12,7 @@ from PIL import __version__ as pillow_version
 
 from tfgantl.data.base import PictureSource
 from tfgantl.data.examples import Content, check_classes
-from tfgantl.data.pictures import Pictures
+from tfgantl.data.pictures import PictureList
 from tfgantl.errors import ConfigError, DataError, check_at_least
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class EncodedSource(PictureSource):
     max_bytes: int = 4 * 2**30
 
     @abstractmethod
-    def pictures(self) -> Pictures:
+    def pictures(self) -> PictureList:
         """Lists the pictures, without decoding them.
 
         Raises:

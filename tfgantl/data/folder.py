@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfgantl.data.encoded import EncodedSource
 from tfgantl.data.layout import Layout, check_folder, find_pictures
-from tfgantl.data.pictures import Encoded, Pictures, open_regular
+from tfgantl.data.pictures import Encoded, PictureList, open_regular
 from tfgantl.files import absolute
 from tfgantl.printing import printable
 
@@ -41,11 +41,11 @@ class Folder(EncodedSource):
     def name(self) -> str:
         return Path(self.path).resolve().name
 
-    def pictures(self) -> Pictures:
+    def pictures(self) -> PictureList:
         return _Files(Path(self.path), find_pictures(Path(self.path)))
 
 
-class _Files(Pictures):
+class _Files(PictureList):
     """Pictures that are files."""
 
     unit = "file"

@@ -22,7 +22,7 @@ class Encoded(NamedTuple):
     label: int | None = None
 
 
-class Pictures(ABC):
+class PictureList(ABC):
     """The pictures of a source in their order; a listing, so that nothing is decoded to make it.
 
     Args:

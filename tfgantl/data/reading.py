@@ -13,7 +13,7 @@ import numpy as np
 
 from tfgantl.data.decode import Crop, Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.opening import Refused, open_picture
-from tfgantl.data.pictures import Encoded, Opener, Pictures, open_regular
+from tfgantl.data.pictures import Encoded, Opener, PictureList, open_regular
 from tfgantl.errors import DataError
 
 CHUNK = 2048  # pictures that are decoded and written at one time
@@ -104,7 +104,7 @@ class Read(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_into(store: Store, pictures: Pictures, form: Form, on_bad: str) -> Read:
+def read_into(store: Store, pictures: PictureList, form: Form, on_bad: str) -> Read:
     """Decodes all pictures, checks them, and keeps them in a store.
 
     Args:
@@ -139,7 +139,7 @@ def read_into(store: Store, pictures: Pictures, form: Form, on_bad: str) -> Read
 
 
 @contextmanager
-def _bar(pictures: Pictures, done: int) -> Iterator[Callable[[int], object]]:
+def _bar(pictures: PictureList, done: int) -> Iterator[Callable[[int], object]]:
     """Gives what tells a bar how many more pictures are done; of few, nothing is shown."""
     if pictures.count < WITH_BAR:
         yield lambda count: None
@@ -154,7 +154,7 @@ def _bar(pictures: Pictures, done: int) -> Iterator[Callable[[int], object]]:
 def _decode_chunks(
     pool: ThreadPoolExecutor,
     store: Store,
-    pictures: Pictures,
+    pictures: PictureList,
     form: Form,
     depth: Depth,
     depth_is_known: bool,
@@ -275,7 +275,7 @@ def read_picture(
     return image, key
 
 
-def _refuse_contradictions(store: Store, pictures: Pictures) -> None:
+def _refuse_contradictions(store: Store, pictures: PictureList) -> None:
     """Copies of one image must not be of two classes: the first one counts."""
     good = np.flatnonzero(store.records["state"] == GOOD)
     if not pictures.labelled or not len(good):
@@ -289,7 +289,7 @@ def _refuse_contradictions(store: Store, pictures: Pictures) -> None:
         store.reasons[index] = f"shows the same as {pictures.told(original)}, which has another label"
 
 
-def _refusal(store: Store, pictures: Pictures) -> DataError:
+def _refusal(store: Store, pictures: PictureList) -> DataError:
     worst = min(store.reasons)
     more = f" (and {len(store.reasons) - 1} more {pictures.unit}s)" if len(store.reasons) > 1 else ""
     return DataError(

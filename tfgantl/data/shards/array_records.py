@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfgantl.data.pictures import Encoded, Pictures
+from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.examples import encoded_of, told_record
 from tfgantl.data.shards.files import class_names_beside
 from tfgantl.errors import ConfigError, DataError, not_installed, reason
 from tfgantl.printing import printable
 
 
-class ArrayRecordPictures(Pictures):
+class ArrayRecordPictures(PictureList):
     """Records of ArrayRecord shards.
 
     Args:

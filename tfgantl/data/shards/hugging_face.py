@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfgantl.data.pictures import Encoded, Pictures, open_regular
+from tfgantl.data.pictures import Encoded, PictureList, open_regular
 from tfgantl.data.shards.examples import opened
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
@@ -21,7 +21,7 @@ def fingerprint_of(source: "HFDataset") -> str:
     return str(_loaded(source)._fingerprint)
 
 
-class HFPictures(Pictures):
+class HFPictures(PictureList):
     """Rows of a data set, whose pictures `datasets` does not decode.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfgantl.data.classes import in_order
-from tfgantl.data.pictures import Encoded, Pictures
+from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.examples import opened, told_record
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
@@ -19,7 +19,7 @@ MAX_GROUP = 2**32  # bytes of a row group, unpacked: they are read at one time
 MAX_RATIO = 1000  # unpacked to packed
 
 
-class ParquetPictures(Pictures):
+class ParquetPictures(PictureList):
     """Rows of Parquet files. Of a row, only the picture and its label are read; what lies elsewhere is not opened.
 
     Args:

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfgantl.data.pictures import Encoded, Pictures
+from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.examples import encoded_of, told_record
 from tfgantl.data.shards.files import class_names_beside
 from tfgantl.errors import DataError, reason
@@ -14,7 +14,7 @@ HEAD, FOOT = 12, 4  # bytes around a record: its length and checksums
 AHEAD = 2**20  # bytes that are read at one time
 
 
-class TFRecordPictures(Pictures):
+class TFRecordPictures(PictureList):
     """Records of TFRecord shards, whose checksums TensorFlow compares when they are read.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tfgantl.data.encoded import EncodedSource
-from tfgantl.data.pictures import Pictures
+from tfgantl.data.pictures import PictureList
 from tfgantl.data.shards.files import check_files, is_remote, local_files, stamp_of_files
 from tfgantl.files import absolute
 
@@ -41,11 +41,11 @@ class ShardSource(EncodedSource):
         stem = re.split(r"[*?\[{]", self._path.rstrip("/"))[0]
         return Path(stem).stem.rstrip("-_.") or Path(stem).parent.name or type(self).__name__.casefold()
 
-    def pictures(self) -> Pictures:
+    def pictures(self) -> PictureList:
         return self.listed([Path(file) for file in local_files(type(self).__name__, self._path, self.suffixes)])
 
     @abstractmethod
-    def listed(self, files: list[Path]) -> Pictures:
+    def listed(self, files: list[Path]) -> PictureList:
         """The pictures of shards, in the order of their names."""
 
     @property
@@ -78,7 +78,7 @@ class WebDataset(ShardSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".tar",)
 
-    def listed(self, files: list[Path]) -> Pictures:
+    def listed(self, files: list[Path]) -> PictureList:
         from tfgantl.data.shards.tar import TarPictures
 
         return TarPictures(files, self.image, self.label)
@@ -108,7 +108,7 @@ class TFRecords(ShardSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".tfrecord", ".tfrecords", ".tfrec", ".tfrecord-*")
 
-    def listed(self, files: list[Path]) -> Pictures:
+    def listed(self, files: list[Path]) -> PictureList:
         from tfgantl.data.shards.records import TFRecordPictures
 
         return TFRecordPictures(files, self.image, self.label)
@@ -136,7 +136,7 @@ class ArrayRecords(ShardSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".array_record", ".arrayrecord", ".array_record-*")
 
-    def listed(self, files: list[Path]) -> Pictures:
+    def listed(self, files: list[Path]) -> PictureList:
         from tfgantl.data.shards.array_records import ArrayRecordPictures
 
         return ArrayRecordPictures(files, self.image, self.label)
@@ -165,7 +165,7 @@ class Parquet(ShardSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
 
-    def listed(self, files: list[Path]) -> Pictures:
+    def listed(self, files: list[Path]) -> PictureList:
         from tfgantl.data.shards.parquet import ParquetPictures
 
         return ParquetPictures(files, self.image, self.label)
@@ -210,7 +210,7 @@ class HFDataset(EncodedSource):
 
         return fingerprint_of(self)
 
-    def pictures(self) -> Pictures:
+    def pictures(self) -> PictureList:
         from tfgantl.data.shards.hugging_face import HFPictures
 
         return HFPictures(self)

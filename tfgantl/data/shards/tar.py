@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from tfgantl.data.classes import in_order
 from tfgantl.data.opening import MAX_FILE, Refused
-from tfgantl.data.pictures import Encoded, Pictures
+from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.files import class_names_beside
 from tfgantl.errors import DataError
 from tfgantl.printing import printable
@@ -77,7 +77,7 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
         offset = content + -(-length // BLOCK) * BLOCK
 
 
-class TarPictures(Pictures):
+class TarPictures(PictureList):
     """Samples of `.tar` shards.
 
     Args:
