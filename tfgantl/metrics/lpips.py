@@ -99,15 +99,15 @@ class LPIPS:
         return vectors, self._embed(tf.constant(images[:1]))[1].numpy()
 
     def _embedded(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels = to_unit(images)
-        if images.shape[-1] == 1:
-            pixels = tf.repeat(pixels, 3, axis=-1)
+        pixels = to_unit(tf.repeat(images, 3 // tf.shape(images)[-1], axis=-1))  # gray ones, too
+        pixels = tf.ensure_shape(pixels, [None, None, None, 3])
         features = self._network((pixels - tf.constant(SHIFT)) / tf.constant(SCALE), training=False)
         parts, signs = [], []
         for feature, weights in zip(features, self._weights, strict=True):
             length = tf.sqrt(tf.reduce_sum(tf.square(feature), axis=-1, keepdims=True))
-            positions = feature.shape[1] * feature.shape[2]
-            scaled = feature / (length + EPSILON) * tf.constant(np.sqrt(np.abs(weights) / positions), tf.float32)
+            positions = tf.reduce_prod(tf.shape(feature)[1:3])  # of any size: one graph serves several
+            scale = tf.constant(np.sqrt(np.abs(weights)), tf.float32) / tf.sqrt(tf.cast(positions, tf.float32))
+            scaled = feature / (length + EPSILON) * scale
             parts.append(tf.reshape(scaled, (tf.shape(scaled)[0], -1)))
             signs.append(tf.tile(tf.constant(np.sign(weights), tf.float32), [positions]))
         return tf.concat(parts, axis=1), tf.concat(signs, axis=0)

@@ -114,8 +114,8 @@ class InceptionExtractor(Extractor):
         network = keras.Model(self.classifier.inputs, self.classifier.outputs[0])
 
         def forward(images: tf.Tensor) -> tf.Tensor:
-            if images.shape[-1] == 1:
-                images = tf.repeat(images, 3, axis=-1)
+            images = tf.repeat(images, 3 // tf.shape(images)[-1], axis=-1)  # gray ones, too: one graph serves both
+            images = tf.ensure_shape(images, [None, None, None, 3])
             return network(resized_in_graph(images, self.resizing), training=False)
 
         return tf.function(forward, autograph=False, jit_compile=False, reduce_retracing=True)
