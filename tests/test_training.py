@@ -90,7 +90,8 @@ def test_many_training_images_are_not_compared_for_copies(run_tiny, monkeypatch)
 @pytest.mark.parametrize("augment", ["ada", "translation"])
 def test_additive_methods_work_together_with_a_transfer_method(run_tiny, augment):
     optimization = Optimization(augment=augment, apa=True, lecam="auto", label_ramp=(2, 5), horizon=50)
-    trained = run_tiny(Alternating(rounds=2, patience=5, tolerance=0.0), optimization=optimization)
+    schedule = Alternating(rounds=2, patience=5, tolerance=0.0)
+    trained = run_tiny(schedule, optimization=optimization, networks=TINY_DCGAN)
     assert trained.best_step in (6, 8)  # the first validations after the ramp
     assert not [a for a in (*trained.gan.g_adapters, *trained.gan.d_adapters) if type(a).__name__ == "LabelRamp"]
     assert all("apa" in r and "gap" in r for r in trained.history if "g_loss" in r)
@@ -152,7 +153,7 @@ class Fever(FineTune):
 
 def test_a_run_recovers_with_half_the_learning_rates(run_tiny, tmp_path):
     with RunDirectory(tmp_path / "run") as run:
-        trained = run_tiny(Fever(), run)
+        trained = run_tiny(Fever(), run, networks=TINY_DCGAN)
     assert trained.steps == 8 and float(trained.gan.optimizer.learning_rate) == pytest.approx(0.5e-2)
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records] == [2, 4, 6, 8]

@@ -48,7 +48,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Block:
+class InceptionBlock:
     """Branches side by side.
 
     Args:
@@ -86,23 +86,25 @@ def _pool(filters: int) -> Branch:
     return Branch("pool", (_square(1, filters),), "branch_pool", "tower_2")
 
 
-def _of_35(name: str, pool: int) -> Block:
+def _of_35(name: str, pool: int) -> InceptionBlock:
     five = Branch("five", (_square(1, 48), _square(5, 64)), "branch5x5", "tower")
     double = Branch("double", (_square(1, 64), _square(3, 96), _square(3, 96)), "branch3x3dbl", "tower_1")
-    return Block(name, (_single(64), five, double, _pool(pool)), "average")
+    return InceptionBlock(name, (_single(64), five, double, _pool(pool)), "average")
 
 
-def _of_17(name: str, inner: int) -> Block:
+def _of_17(name: str, inner: int) -> InceptionBlock:
     seven = Branch("seven", (_square(1, inner), _row(7, inner), _column(7, 192)), "branch7x7", "tower")
     chain = (_square(1, inner), _column(7, inner), _row(7, inner), _column(7, inner), _row(7, 192))
-    return Block(name, (_single(192), seven, Branch("double", chain, "branch7x7dbl", "tower_1"), _pool(192)), "average")
+    return InceptionBlock(
+        name, (_single(192), seven, Branch("double", chain, "branch7x7dbl", "tower_1"), _pool(192)), "average"
+    )
 
 
-def _of_8(name: str, pooling: str) -> Block:
+def _of_8(name: str, pooling: str) -> InceptionBlock:
     fork = (_row(3, 384), _column(3, 384))
     three = Branch("three", (_square(1, 384),), "branch3x3", "tower", fork)
     double = Branch("double", (_square(1, 448), _square(3, 384)), "branch3x3dbl", "tower_1", fork)
-    return Block(name, (_single(320), three, double, _pool(192)), pooling)
+    return InceptionBlock(name, (_single(320), three, double, _pool(192)), pooling)
 
 
 STEM = {  # a max pooling follows the third and the fifth
@@ -117,7 +119,7 @@ BLOCKS = (
     _of_35("mixed_5b", 32),
     _of_35("mixed_5c", 64),
     _of_35("mixed_5d", 64),
-    Block(
+    InceptionBlock(
         "mixed_6a",
         (
             Branch("three", (_halving(384),), "branch3x3", ""),
@@ -129,7 +131,7 @@ BLOCKS = (
     _of_17("mixed_6c", 160),
     _of_17("mixed_6d", 160),
     _of_17("mixed_6e", 192),
-    Block(
+    InceptionBlock(
         "mixed_7a",
         (
             Branch("three", (_square(1, 192), _halving(320)), "branch3x3", "tower"),

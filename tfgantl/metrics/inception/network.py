@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from tfgantl.metrics.inception.blocks import BLOCKS, CLASSES, POOLED, STEM, Block, Branch, Convolution
+from tfgantl.metrics.inception.blocks import BLOCKS, CLASSES, POOLED, STEM, Branch, Convolution, InceptionBlock
 from tfgantl.models.vgg import FusedConv2D
 
 SIDE = 299  # pixels
@@ -38,12 +38,12 @@ def inception_network() -> keras.Model:
     return network
 
 
-def entrance_of(block: Block) -> list[Branch]:
+def entrance_of(block: InceptionBlock) -> list[Branch]:
     """The branches that begin with a convolution of one pixel on the map itself, which are computed as one."""
     return [b for b in block.branches if b.chain[0].kernel == (1, 1) and b.role != "pool"]
 
 
-def _joined(block: Block, x: keras.KerasTensor) -> keras.KerasTensor:
+def _joined(block: InceptionBlock, x: keras.KerasTensor) -> keras.KerasTensor:
     entrance = entrance_of(block)
     widths = [branch.chain[0].filters for branch in entrance]
     together = FusedConv2D(
@@ -73,7 +73,7 @@ def _joined(block: Block, x: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Concatenate(name=block.name)(outputs)
 
 
-def _pooled(block: Block, convolution: Convolution, x: keras.KerasTensor) -> keras.KerasTensor:
+def _pooled(block: InceptionBlock, convolution: Convolution, x: keras.KerasTensor) -> keras.KerasTensor:
     name = f"{block.name}_pool_1"
     if block.pooling == "max":
         return _convolve(name, convolution)(layers.MaxPooling2D(3, 1, "same", name=f"{block.name}_max")(x))
