@@ -192,7 +192,7 @@ def test_extractor_round_trip_and_its_hash(tiny_extractor, tmp_path):
 def test_extractor_refuses_other_sizes_and_names(tiny_extractor):
     with pytest.raises(ArtifactError, match=r"takes images of \(8, 8, 1\). Received: \(12, 12, 1\)"):
         tiny_extractor(tiny_images(2, 12))
-    with pytest.raises(ArtifactError, match="must be auto, vgg16, digits, or a directory .* Received: nope"):
+    with pytest.raises(ArtifactError, match="must be auto, inception, vgg16, digits, a directory .* Received: nope"):
         Extractor.load("nope")
 
 

@@ -51,7 +51,6 @@ class Stream(Enum):
     MEMBERS = (103, 0)  # training and held-out pictures that membership inference tells apart
     BOOTSTRAP = (101, 0)  # images that a resample of a kernel distance draws
     EXTRAPOLATION = (107, 0)  # parts of images that distances are extrapolated from
-    PATHS = (97, 0)  # ends of the paths whose perceptual length is measured
 
     def generator(self, seed: int) -> np.random.Generator:
         """NumPy's generator at the start of this stream of a run with this seed."""

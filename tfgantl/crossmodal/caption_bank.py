@@ -28,7 +28,7 @@ class CaptionBank:
 
     Example:
         >>> bank = CaptionBank(("a seven", "an eight"), ("class",), (("seven", "eight"),), np.array([[0], [1]]))
-        >>> bank.beliefs(np.array([[2.0, 0.0]]))[0]["class"]
+        >>> bank.beliefs(np.array([[2.0, 0.0]]))[0].get("class")
         {'seven': 0.881, 'eight': 0.119}
     """
 

@@ -171,8 +171,8 @@ def colour_name(hexadecimal: str) -> str:
     """What a colour is called.
 
     Example:
-        >>> [colour_name(one) for one in ("b6e3f4", "77311d", "ffffff", "2c1b18")]
-        ['pale blue', 'brown', 'white', 'dark brown']
+        >>> ", ".join(colour_name(one) for one in ("b6e3f4", "77311d", "ffffff", "2c1b18"))
+        'pale blue, brown, white, dark brown'
     """
     red, green, blue = (int(hexadecimal[i : i + 2], 16) / 255 for i in (0, 2, 4))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
