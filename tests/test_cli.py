@@ -367,7 +367,11 @@ FAILURES = {
         5,
         "`export_dir` must be a directory",
     ),
-    "unknown extractor": (lambda path: ["--extractor", "nope"], 4, "`extractor` must be auto, inception, vgg16, digits"),
+    "unknown extractor": (
+        lambda path: ["--extractor", "nope"],
+        4,
+        "`extractor` must be auto, inception, vgg16, digits",
+    ),
 }
 
 
