@@ -182,7 +182,7 @@ def test_a_person_edits(networks, browser, tmp_path):
 def test_a_person_describes_pictures_and_asks_which_fits(browser, tmp_path):
     images = np.concatenate([tiny_images(12) // 3, tiny_images(12) // 3 + 150])
     captions = Captions.of([["a dark one"]] * 12 + [["a bright one"]] * 12)
-    encoders = train_encoders(images, captions, steps=30, batch_size=12, dimension=4, width=2)
+    encoders = train_encoders(images, captions, steps=120, batch_size=12, dimension=8, width=4)
     paths = [tmp_path / "dark.png", tmp_path / "bright.png"]
     for path, image in zip(paths, images[[0, -1]], strict=True):
         path.write_bytes(encode_png(image))

@@ -58,7 +58,7 @@ def run(monkeypatch, capsys):
 def test_result_has_what_is_promised(adapted):
     _, result, progress = adapted
     keys = "run_dir export_dir steps seconds images_per_second metrics baseline diversity baseline_diversity verdict"
-    others = ["transferability", "classifiers", "training_seconds", "privacy", "origin", "refusal"]
+    others = ["transferability", "classifiers", "training_seconds", "privacy", "origin", "refusal", "direction"]
     assert list(result) == [*keys.split(), *others]
     audit = result["privacy"]
     assert audit["level"] in ("low", "elevated", "high") and audit["differential"] is None

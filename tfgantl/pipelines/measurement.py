@@ -87,7 +87,11 @@ class EvaluationSet:
             return Audit("unknown", "the training images were drawn without end, and are nobody's pictures")
         if self.asked is not None:  # attacks would have to know what each picture is called
             return audit_privacy(images, self.train, self.test, extractor, seed=seed)
-        return audit_privacy(images, self.train, self.test, extractor, gan.ema_generator, gan.score, seed)
+
+        def score(real: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+            return gan.score(real, None if gan.num_classes is None else labels)  # a target may have labels all the same
+
+        return audit_privacy(images, self.train, self.test, extractor, gan.ema_generator, score, seed)
 
 
 def probe_inputs(gan: GAN, labels: np.ndarray | None, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
