@@ -404,7 +404,7 @@ DOORS = {
     "np.load": {"recognition/results.py"},
     "tfds.builder_cls": {"data/tfds.py"}, "tfds.builder": set(), "tfds.load": set(), "as_dataset": set(),
     "builder_from_directory": set(), "builder_from_directories": set(), "builder_from_files": set(),
-    "TFRecordDataset": {"data/prepared.py"},
+    "TFRecordDataset": {"data/prepared.py", "data/shards/records.py"},
     "Image.open": {"data/opening.py", "export/client.py", "export/examples.py"},
 }  # fmt: skip
 

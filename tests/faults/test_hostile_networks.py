@@ -13,6 +13,7 @@ from keras import layers as L
 from modules import tf2_module
 
 from tfgantl import keras_objects
+from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.errors import ArtifactError
 from tfgantl.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from tfgantl.models.ensemble import EnsembleDiscriminator
@@ -178,6 +179,7 @@ NETWORKS = [
     lambda n: FastGANDiscriminator(2 * 8**n, 1, 1, 2, num_classes=2),
     lambda n: Stylizer(2, 1, n),
     lambda n: MinedGenerator(MLPGenerator(8, 1, 2), 2),
+    lambda n: TextEncoder([f"word{i}" for i in range(9**n)], 2, 2),
 ]
 
 
@@ -192,7 +194,12 @@ def test_every_class_of_this_package_is_known_as_a_layer_or_a_network():
     classes = [getattr(importlib.import_module(module), name) for module, name in keras_objects.classes()]
     layers = {kind.__name__ for kind in classes if issubclass(kind, L.Layer) and not issubclass(kind, keras.Model)}
     assert layers == own_classes.LAYERS
-    counted = {type(make(1)).__name__ for make in NETWORKS} | {"DomainClassifier", "GAN", "WrappedGenerator"}
+    counted = {type(make(1)).__name__ for make in NETWORKS} | {
+        "DomainClassifier",
+        "GAN",
+        "WrappedGenerator",
+        "WrappedTextEncoder",
+    }
     assert {kind.__name__ for kind in classes if issubclass(kind, keras.Model)} == counted
 
 

@@ -25,9 +25,10 @@ class CaptionVectors(keras.layers.Layer):
 
     Example:
         >>> table = CaptionVectors(3, 2)
-        >>> table.vectors.assign([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
-        >>> table(np.array([1, blend(0, 1, captions=3)])).numpy().round(3).tolist()
-        [[0.0, 1.0], [0.707, 0.707]]
+        >>> table.set_weights([np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])])
+        >>> table(np.array([1, blend(0, 1, captions=3)])).numpy()
+        array([[0.        , 1.        ],
+               [0.70710677, 0.70710677]], dtype=float32)
 
     Reference:
         Reed et al., 2016, https://arxiv.org/abs/1605.05396 (GAN-INT)
