@@ -18,15 +18,16 @@ CARRIED = {"effects": 0.9, "images": 0.5, "effects back": 0.8, "same": 0.6}
 
 
 def test_tables_have_all_rows_and_say_what_is_not_known():
-    config = EditingBenchmarkConfig(seeds=(0, 1))
+    config = EditingBenchmarkConfig(seeds=(0, 1), photographs="cells.npz")
     seeds = [0.25, 0.75]
     page = "\n".join(lines(config, {
         "inversion": [{"hybrid": {**INVERSION, "l1 of nearest": share}} for share in seeds],
-        "switch": [{"held-out digits": SWITCH}] * 2, "directions": [{"slant": DIRECTION}] * 2,
+        "switch": [{"held-out pictures": SWITCH}] * 2, "directions": [{"slant": DIRECTION}] * 2,
         "restoration": [{"centre hole": {"GAN": ANSWER, "mean": {"l1": 1, "class": 0}}}] * 2,
-        "carried": [{"LoRA": CARRIED}] * 2,
+        "carried": [{"LoRA": CARRIED}] * 2, "switch of photographs": [{"generated images": SWITCH}],
     }))  # fmt: skip
-    assert "| hybrid | 0.50 ± 0.35 |" in page and "| held-out digits | 0.980 ± 0.000 |" in page
+    assert "generated photographs switched" in page and "`cells.npz`" in page and "--photographs FILE.npz" in page
+    assert "| hybrid | 0.50 ± 0.35 |" in page and "| held-out pictures | 0.980 ± 0.000 |" in page
     assert "| slant | 0.950 ± 0.000 | – |" in page and "| LoRA | 0.900 ± 0.000 |" in page
     assert "| centre hole, mean | 1.000 ± 0.000 | 0.00 ± 0.00 | – |" in page
 

@@ -1,6 +1,7 @@
-"""How well a generator edits, on held-out digits: inversion, switches, directions, restoration; docs/benchmarks.md.
+"""How well a generator edits pictures it has not seen: inversion, switches, directions, restoration.
 
-`python -m benchmarks.editing`. It can be stopped and started again: models and results are kept in `work_dir`.
+`python -m benchmarks.editing` writes a part of docs/benchmarks.md. It can be stopped and started again: models and
+results are kept in `work_dir`.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,31 @@ from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
 
 HEADING = "# Editing"
+# What is measured → what its table is headed by, and its columns: title → key and digits.
+TABLES: dict[str, tuple[str, dict[str, tuple[str, int]]]] = {
+    "inversion": (
+        "{count} held-out {kind} inverted: errors as shares of those of the nearest training picture and of the mean "
+        "picture",
+        {"L1 / nearest": ("l1 of nearest", 2), "perceptual / nearest": ("perceptual of nearest", 2),
+         "L1 / mean": ("l1 of mean", 2), "PSNR": ("psnr", 1), "class agrees": ("class", 2), "seconds": ("seconds", 0)},
+    ),
+    "switch": (
+        "Held-out and generated {kind} switched to every other class",
+        {"reached": ("reached", 3), "change": ("change", 3), "change elsewhere": ("elsewhere", 3)},
+    ),
+    "directions": (
+        "Directions of attributes of {kind}, on images they were not found on; side effects in standard deviations for "
+        "each of its own",
+        {"Spearman": ("monotone", 3), "class stays": ("class stays", 3), "side effect": ("side effect", 2),
+         "before orthogonalising": ("before", 2), "natural from": ("low", 1), "to": ("high", 1)},
+    ),
+    "carried": (
+        "Directions of the source on models that methods have made of it: correlations of mean effects, of the change "
+        "of each image, of mean effects the other way, and of attributes of both images of the same noise",
+        {"effects": ("effects", 3), "each image": ("images", 3), "other way": ("effects back", 3),
+         "same noise": ("same", 3)},
+    ),
+}  # fmt: skip
 
 
 def benchmark_editing(config: EditingBenchmarkConfig) -> dict:
@@ -25,14 +51,19 @@ def benchmark_editing(config: EditingBenchmarkConfig) -> dict:
         What `--json` prints: part → results of all seeds.
     """
     from benchmarks.editing.measures import carried, directions, inversion, restoration, switches
+    from benchmarks.editing.subjects import digits, photographs
 
-    parts: dict[str, Callable[[EditingBenchmarkConfig, int], dict]] = {
-        "inversion": inversion, "switch": switches, "directions": directions, "restoration": restoration,
-    }  # fmt: skip
+    parts = {"inversion": inversion, "switch": switches, "directions": directions, "restoration": restoration}
     found = {
-        name: [measured(config, f"{name}-{seed}", lambda: part(config, seed)) for seed in config.seeds]  # noqa: B023
+        name: [measured(config, f"{name}-{seed}", lambda: part(digits(config, seed))) for seed in config.seeds]  # noqa: B023
         for name, part in parts.items()
     }
+    if config.photographs:
+        for name in ("inversion", "switch", "directions"):
+            found[f"{name} of photographs"] = [
+                measured(config, f"{name}-photographs-{seed}", lambda: parts[name](photographs(config, seed)))  # noqa: B023
+                for seed in config.carried_seeds
+            ]
     found["carried"] = [
         {method: measured(config, f"carried-{method}-{seed}", lambda: carried(config, method, seed))  # noqa: B023
          for method in config.methods}
@@ -57,26 +88,11 @@ def measured(config: EditingBenchmarkConfig, name: str, measure: Callable[[], di
 def lines(config: EditingBenchmarkConfig, found: dict[str, list[dict]]) -> list[str]:
     """The part of the page."""
     table: list[str] = []
-    for heading, columns, rows in (
-        (f"{config.count} held-out digits inverted: errors as shares of those of the nearest training picture and of "
-         "the mean picture",
-         {"L1 / nearest": ("l1 of nearest", 2), "perceptual / nearest": ("perceptual of nearest", 2),
-          "L1 / mean": ("l1 of mean", 2), "PSNR": ("psnr", 1), "class agrees": ("class", 2), "seconds": ("seconds", 0)},
-         found["inversion"]),
-        ("Switched to every other class",
-         {"reached": ("reached", 3), "change": ("change", 3), "change elsewhere": ("elsewhere", 3)}, found["switch"]),
-        ("Directions of attributes, on images they were not found on; side effects in standard deviations for each of "
-         "its own",
-         {"Spearman": ("monotone", 3), "class stays": ("class stays", 3), "side effect": ("side effect", 2),
-          "before orthogonalising": ("before", 2), "natural from": ("low", 1), "to": ("high", 1)}, found["directions"]),
-        ("Directions of the source on models that methods have made of it: correlations of mean effects, of the change "
-         "of each image, of mean effects the other way, and of attributes of both images of the same noise; seeds "
-         f"{', '.join(map(str, config.carried_seeds))}",
-         {"effects": ("effects", 3), "each image": ("images", 3), "other way": ("effects back", 3),
-          "same noise": ("same", 3)}, found["carried"]),
-    ):  # fmt: skip
-        if rows and rows[0]:
-            table += [f"{heading}.", "", *rows_of(columns, rows), ""]
+    for kind, of in {"digits": "", "photographs": " of photographs"}.items():
+        for name, (heading, columns) in TABLES.items():
+            rows = found.get(f"{name}{of}")
+            if rows and rows[0]:
+                table += [f"{heading.format(count=config.count, kind=kind)}.", "", *rows_of(columns, rows), ""]
     merged = [
         {f"{task}, {name}": numbers for task, some in seed.items() for name, numbers in some.items()}
         for seed in found["restoration"]
@@ -85,11 +101,19 @@ def lines(config: EditingBenchmarkConfig, found: dict[str, list[dict]]) -> list[
         "Damaged digits: mean absolute difference where pixels are unknown, and whether the class is seen.", "",
         *rows_of({"L1": ("l1", 3), "class agrees": ("class", 2), "spread of answers": ("spread", 3)}, merged), "",
     ]  # fmt: skip
+    photographs = (
+        f" Photographs are those of `{Path(config.photographs).name}` with 32 px, on which a class-conditional "
+        f"StyleGAN2 was pretrained, {config.photograph_steps} steps of 16; codes are in W+, and a classifier "
+        "that has seen only photographs tells classes."
+        if config.photographs
+        else ""
+    )
+    option = " --photographs FILE.npz" if config.photographs else ""
     return [
         HEADING, "",
         f"`rendered-digits` adapted to 10 handwritten digits of each class, {config.steps} steps; seeds "
         f"{', '.join(map(str, config.seeds))}. Classes are told by the shipped classifier, which has seen no generated "
-        "image. Regenerate with `python -m benchmarks.editing`.", "",
+        f"image.{photographs} Regenerate with `python -m benchmarks.editing{option}`.", "",
         *table, machine(), "",
     ]  # fmt: skip
 

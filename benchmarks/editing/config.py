@@ -35,6 +35,9 @@ class EditingBenchmarkConfig:
         count: Held-out digits that are inverted and restored.
         carried_seeds: Those of `seeds` that methods are compared for, each of which trains a model a method.
         methods: Transfer methods whose models are compared with the source; none to leave that out.
+        photographs: Archive with pictures in colour, `x`, `y` and `class_names`, on which a StyleGAN2 is pretrained
+            that is edited, too; empty to leave that out.
+        photograph_steps: Steps of that pretraining, of 16 pictures.
         work_dir: Where models and results are kept.
         report: The page to write the tables to.
         json: Print the result as the last line, one JSON object.
@@ -45,12 +48,14 @@ class EditingBenchmarkConfig:
     count: int = 100
     carried_seeds: tuple[int, ...] = (0,)
     methods: tuple[str, ...] = tuple(METHODS)
+    photographs: str = ""
+    photograph_steps: int = 3000
     work_dir: str = "runs/benchmark-editing"
     report: str = "docs/benchmarks.md"
     json: bool = False
 
     def __post_init__(self) -> None:
-        check_at_least(self, 1, "steps")
+        check_at_least(self, 1, "steps", "photograph_steps")
         check_at_least(self, 10, "count")
         unknown = set(self.methods) - set(METHODS)
         if unknown:

@@ -1,63 +1,29 @@
-"""What is measured of editing, on models that a method has adapted to handwritten digits."""
+"""What is measured of editing: of one model and pictures that it has not seen, or of two models."""
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.editing.config import METHODS, SOURCE, EditingBenchmarkConfig
-from tfgantl.errors import ConfigError
+from benchmarks.editing.config import SOURCE, EditingBenchmarkConfig
+from benchmarks.editing.subjects import Subject, adapted
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from tfgantl.metrics.extractors import Extractor
-    from tfgantl.pipelines.edit.model import EditedModel
 
 NOISE = (0.5, 1.0)  # standard deviations, where white is 1 and black -1
 TUNE = 100  # steps of pivotal tuning
 
 
-def adapted(config: EditingBenchmarkConfig, method: str, seed: int) -> "EditedModel":
-    """A model that one method has adapted to handwritten digits; trained once."""
-    from tfgantl.pipelines.adapt import AdaptConfig, adapt
-    from tfgantl.pipelines.edit.invert import InvertConfig
-    from tfgantl.pipelines.edit.model import EditedModel
-
-    run = Path(config.work_dir) / f"model-{method}-{seed}-{config.steps}"
-    if not (run / "report.html").is_file():
-        goes_on = {"resume": str(run)} if (run / "config.yaml").is_file() else {"run_dir": str(run)}
-        adapt(
-            AdaptConfig(
-                source=SOURCE, transfer=METHODS[method], steps=config.steps, seed=seed, baseline=False,
-                samples=500, classifier_steps=1, export_dir=str(Path(config.work_dir) / "exported"), **goes_on,
-            )
-        )  # fmt: skip
-    return EditedModel(InvertConfig(model=str(run), seed=seed))
-
-
-def held_out(model: "EditedModel", config: EditingBenchmarkConfig) -> "tuple[np.ndarray, np.ndarray, Extractor]":
-    """Pictures in [-1, 1] that the model has not seen, their classes, and a classifier that has not seen the model."""
-    from tfgantl.images import to_unit
-
-    pictures, labels = model.held_out(config.count)
-    if labels is None or model.classifier is None:
-        raise ConfigError("the target must have labels and a shipped classifier. Received: another")
-    return to_unit(pictures), labels, model.classifier
-
-
-def inversion(config: EditingBenchmarkConfig, seed: int) -> dict:
+def inversion(subject: Subject) -> dict:
     """Errors of an encoder, a search, both and a tuned generator, over those of the nearest training picture."""
     from tfgantl.editing.inversion import InversionSettings, Inverter
     from tfgantl.editing.latent_space import LatentSpace
     from tfgantl.editing.reconstruction import reconstruction_for
     from tfgantl.editing.tuning import tuned_around
-    from tfgantl.images import to_uint8
     from tfgantl.pipelines.edit.invert import InvertConfig
     from tfgantl.pipelines.edit.inverted import baselines_of
 
-    model = adapted(config, "FineTune", seed)
-    pictures, labels, classifier = held_out(model, config)
+    model, pictures, seed = subject.model, subject.pictures, subject.seed
     reconstruction = reconstruction_for(model.space.image_shape)
     defaults = InvertConfig()
     encoder = model.encoder(reconstruction, defaults.encoder_steps, seed)
@@ -69,7 +35,7 @@ def inversion(config: EditingBenchmarkConfig, seed: int) -> dict:
             **{f"{key} of nearest": float(found[key].mean() / nearest[key].mean()) for key in ("l1", "perceptual")},
             **{f"{key} of mean": float(found[key].mean() / mean[key].mean()) for key in ("l1", "perceptual")},
             "psnr": float(found["psnr"].mean()),
-            "class": float((classifier(to_uint8(images))[1] == labels).mean()),
+            "class": subject.agreement(images),
             "seconds": seconds,
         }
 
@@ -84,34 +50,33 @@ def inversion(config: EditingBenchmarkConfig, seed: int) -> dict:
         results[name] = row(model.space.images(found.codes, found.labels), time.perf_counter() - begun)
     begun = time.perf_counter()
     tuned = tuned_around(model.space, reconstruction, found.codes, found.labels, pictures, TUNE, seed)
-    images = LatentSpace(tuned, "z").images(found.codes, found.labels)
+    images = LatentSpace(tuned, model.space.name).images(found.codes, found.labels)
     results["hybrid, tuned"] = row(images, results["hybrid"]["seconds"] + time.perf_counter() - begun)
     return results
 
 
-def switches(config: EditingBenchmarkConfig, seed: int) -> dict:
-    """How often held-out digits, and generated ones, become every other class."""
+def switches(subject: Subject) -> dict:
+    """How often held-out pictures, and generated ones, become every other class."""
     import numpy as np
 
     from tfgantl.editing.class_switch import ClassSwitch, change
     from tfgantl.images import to_uint8
     from tfgantl.pipelines.edit.editor import Editor
 
-    model = adapted(config, "FineTune", seed)
-    pictures, _, classifier = held_out(model, config)
+    model, seed, count = subject.model, subject.seed, len(subject.pictures)
     editor = Editor(model.handle, seed=seed)
-    found, switch = editor.invert(to_uint8(pictures)), ClassSwitch(model.space)
+    found, switch = editor.invert(to_uint8(subject.pictures)), ClassSwitch(model.space)
     labels = np.asarray(found.labels)
-    codes = {"held-out digits": (found.codes, labels)}
-    own = np.asarray(model.space.labels(config.count))
-    codes["generated digits"] = (model.space.sample(config.count, own, seed + 1), own)
+    codes = {"held-out pictures": (found.codes, labels)}
+    own = np.asarray(model.space.labels(count))
+    codes["generated images"] = (model.space.sample(count, own, seed + 1), own)
     outside, results = switch.unchanged(seed), {}
     for name, (some, of) in codes.items():
         before, reached, rest, everywhere = model.space.images(some, of), [], [], []
         for to in range(switch.classes):
             images = switch(some, of, to)
             others = of != to
-            reached += list(classifier(to_uint8(images))[1][others] == to)
+            reached += list(subject.classifier(to_uint8(images))[1][others] == to)
             rest += list(change(images, before, outside)[others])
             everywhere += list(change(images, before, outside | ~outside)[others])
         results[name] = {
@@ -120,12 +85,12 @@ def switches(config: EditingBenchmarkConfig, seed: int) -> dict:
     return results
 
 
-def directions(config: EditingBenchmarkConfig, seed: int) -> dict:
+def directions(subject: Subject) -> dict:
     """What directions of measured attributes do to samples that they were not found on."""
     from tfgantl.pipelines.edit.directions import found_by_attributes, measured_for, with_measured_effects
     from tfgantl.pipelines.edit.find import FindConfig
 
-    model, defaults = adapted(config, "FineTune", seed), FindConfig()
+    model, seed, defaults = subject.model, subject.seed, FindConfig()
     attributes = measured_for(model)
     found = found_by_attributes(model, attributes, defaults.samples, seed)
     found = with_measured_effects(model, found, attributes, defaults.count, seed)
@@ -140,7 +105,7 @@ def directions(config: EditingBenchmarkConfig, seed: int) -> dict:
     return results
 
 
-def restoration(config: EditingBenchmarkConfig, seed: int) -> dict:
+def restoration(subject: Subject) -> dict:
     """Errors and class agreement of what the generator makes of damaged digits, beside what needs no generator."""
     import numpy as np
 
@@ -149,11 +114,9 @@ def restoration(config: EditingBenchmarkConfig, seed: int) -> dict:
     from tfgantl.editing.inversion import InversionSettings
     from tfgantl.editing.observations import Noisy, Observation, Reduced, WithHole
     from tfgantl.editing.restoration import Restorer
-    from tfgantl.images import to_uint8
     from tfgantl.pipelines.edit.fill import FillConfig
 
-    model, defaults = adapted(config, "FineTune", seed), FillConfig()
-    pictures, labels, classifier = held_out(model, config)
+    model, pictures, seed, defaults = subject.model, subject.pictures, subject.seed, FillConfig()
     settings = InversionSettings(defaults.steps, defaults.restarts, defaults.rate, seed)
     side = model.space.image_shape[0]
     hole = named_hole("centre", (side, side))
@@ -179,7 +142,7 @@ def restoration(config: EditingBenchmarkConfig, seed: int) -> dict:
         results[name] = {
             key: {
                 "l1": float(np.abs(some - pictures)[:, where].mean()),
-                "class": float((classifier(to_uint8(some))[1] == labels).mean()),
+                "class": subject.agreement(some),
             }
             for key, some in images.items()
         }

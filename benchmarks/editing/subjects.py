@@ -1,0 +1,105 @@
+"""What is edited: models of digits that methods have adapted, and one of photographs that was trained from nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.editing.config import METHODS, SOURCE, EditingBenchmarkConfig
+from tfgantl.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tfgantl.metrics.extractors import Extractor
+    from tfgantl.pipelines.edit.model import EditedModel
+
+SIDE = 32  # of photographs
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and pictures that it has not seen.
+
+    Args:
+        model: The model.
+        pictures: float32 (n, height, width, channels) in [-1, 1].
+        labels: Their classes, int (n,).
+        classifier: Tells classes, and has not seen a generated image.
+        seed: Of the edits.
+    """
+
+    model: "EditedModel"
+    pictures: "np.ndarray"
+    labels: "np.ndarray"
+    classifier: "Extractor"
+    seed: int
+
+    def agreement(self, images: "np.ndarray", labels: "np.ndarray | None" = None) -> float:
+        """Share of images in [-1, 1] that are told to be of their classes, of those of the pictures if not given."""
+        from tfgantl.images import to_uint8
+
+        return float((self.classifier(to_uint8(images))[1] == (self.labels if labels is None else labels)).mean())
+
+
+def adapted(config: EditingBenchmarkConfig, method: str, seed: int) -> "EditedModel":
+    """A model that one method has adapted to handwritten digits; trained once."""
+    from tfgantl.pipelines.adapt import AdaptConfig, adapt
+
+    run = Path(config.work_dir) / f"model-{method}-{seed}-{config.steps}"
+    if not (run / "report.html").is_file():
+        adapt(
+            AdaptConfig(
+                source=SOURCE, transfer=METHODS[method], steps=config.steps, seed=seed, baseline=False,
+                samples=500, classifier_steps=1, export_dir=str(Path(config.work_dir) / "exported"), **_begun(run),
+            )
+        )  # fmt: skip
+    return _edited(run, seed)
+
+
+def digits(config: EditingBenchmarkConfig, seed: int) -> Subject:
+    """A fine-tuned model with held-out digits."""
+    from tfgantl.images import to_unit
+
+    model = adapted(config, "FineTune", seed)
+    pictures, labels = model.held_out(config.count)
+    if labels is None or model.classifier is None:
+        raise ConfigError("the target must have labels and a shipped classifier. Received: another")
+    return Subject(model, to_unit(pictures), labels, model.classifier, seed)
+
+
+def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
+    """A class-conditional StyleGAN2 with held-out photographs; trained once."""
+    from tfgantl.data import Arrays
+    from tfgantl.images import to_unit
+    from tfgantl.metrics.extractor_choice import cached_extractor
+    from tfgantl.models import StyleGAN2
+    from tfgantl.pipelines.pretrain import PretrainConfig, pretrain
+
+    source = Arrays(config.photographs, names="class_names", image_size=SIDE, validation=0.1, test=0.1)
+    run = Path(config.work_dir) / f"photographs-{seed}-{config.photograph_steps}"
+    if not (run / "report.html").is_file():
+        pretrain(
+            PretrainConfig(
+                target=source, networks=StyleGAN2(), steps=config.photograph_steps, batch_size=16, mirror=True,
+                seed=seed, validate_every=500, samples=500, classifier_steps=1, **_begun(run),
+            )
+        )  # fmt: skip
+    model = _edited(run, seed)
+    pictures, labels = model.held_out(config.count)
+    if labels is None:
+        raise ConfigError("`photographs` must have classes. Received: none")
+    classifier = cached_extractor(source.load("train"), seed)
+    model.classifier = classifier  # as if it were shipped
+    return Subject(model, to_unit(pictures), labels, classifier, seed)
+
+
+def _begun(run: Path) -> dict[str, str]:
+    """Whether a run begins or goes on, as an option of it."""
+    return {"resume": str(run)} if (run / "config.yaml").is_file() else {"run_dir": str(run)}
+
+
+def _edited(run: Path, seed: int) -> "EditedModel":
+    from tfgantl.pipelines.edit.invert import InvertConfig
+    from tfgantl.pipelines.edit.model import EditedModel
+
+    return EditedModel(InvertConfig(model=str(run), seed=seed))
