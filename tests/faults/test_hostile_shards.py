@@ -62,6 +62,56 @@ def labels_by_picture(source):
     }
 
 
+# --- WebDataset ---
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_the_long_name_of_a_folder_is_not_that_of_the_file_behind_it(tmp_path, form):
+    deep = "/".join(["deep" * 20] * 3)
+    ahead = [member(f"{deep}/99.cls", type=kind, linkname="x") for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE)]
+    ahead += [member("link", type=tarfile.SYMTYPE, linkname=deep * 2)]
+    mixed = [one for n, both in enumerate(zip(*[iter(samples())] * 2, strict=True)) for one in (ahead[n % 3], *both)]
+    assert labels_by_picture(web_dataset(tmp_path / "a.tar", mixed, form)) == {n: n % 2 for n in range(12)}
+
+
+def test_links_and_folders_have_no_content_whatever_size_they_state(tmp_path):
+    """Some programs state of a second name of a file how large that is."""
+    whole = web_dataset(tmp_path / "a.tar", samples())
+    link = member("other", type=tarfile.LNKTYPE, linkname="00.png")[0].tobuf(tarfile.USTAR_FORMAT)
+    stated = bytearray(link)
+    stated[124:136] = b"%011o\0" % 1536
+    stated[148:156] = b" " * 8
+    stated[148:156] = b"%06o\0 " % sum(stated)
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(stated) + path.read_bytes())
+    assert labels_by_picture(whole) == {n: n % 2 for n in range(12)}
+
+
+def test_headers_of_a_million_entries_are_read_in_one_pass():
+    start = time.process_time()
+    assert tar._pax_name(b"4 =\n" * 2**18 + b"12 path=abc\n", "x") == "abc"
+    assert time.process_time() - start < 5
+    for damaged in (b"9 a=b\n", b"x a=b\n", b"-4 a\n", b"3 a=b\n" * 2, b"0 \n", b"2 ", b"12345678901 a=b\n"):
+        with pytest.raises(DataError, match="a damaged header of PAX"):
+            tar._pax_name(damaged, "x")
+
+
+def test_thousands_of_labels_are_numbered_in_one_pass():
+    pictures = object.__new__(tar.TarPictures)
+    pictures._same = {b"class %d" % number: b"" for number in range(60_000)}
+    start = time.process_time()
+    names, numbers = pictures._classes()
+    assert all(names[number].encode() == text for text, number in numbers.items())
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("labels", [(b"\xff", b"\xfe"), (b"", b"cat")])
+def test_labels_that_cannot_be_told_apart_are_no_classes(tmp_path, labels):
+    source = web_dataset(tmp_path / "a.tar", samples(lambda number: labels[number % 2]))
+    with pytest.raises(DataError, match="labels must be whole numbers, or names in UTF-8. Received: b'"):
+        source.load("train")
+
+
 # --- ArrayRecord ---
 
 
