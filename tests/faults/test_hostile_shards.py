@@ -112,6 +112,37 @@ def test_labels_that_cannot_be_told_apart_are_no_classes(tmp_path, labels):
         source.load("train")
 
 
+# --- Names of classes beside shards ---
+
+
+@pytest.mark.parametrize("most", [10**9, 1])
+def test_names_of_classes_that_have_changed_are_read_again(tmp_path, most):
+    source = replace(web_dataset(tmp_path / "a.tar", samples()), max_bytes=most)
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    assert source.load("train").classes == ("cat", "dog")
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    assert source.load("train").classes == ("dog", "cat")
+    (tmp_path / "classes.txt").unlink()
+    assert source.load("train").classes is None
+
+
+def test_names_of_classes_in_a_bucket_are_those_that_are_there(tmp_path):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    web_dataset(tmp_path / "a.tar", samples())
+    memory.pipe("/names/a.tar", (tmp_path / "a.tar").read_bytes())
+    memory.pipe("/names/classes.txt", b"cat\ndog\n")
+    source = WebDataset("memory://names/a.tar", **SIZES)
+    try:
+        assert source.load("train").classes == ("cat", "dog")
+        memory.rm("/names/classes.txt")
+        assert source.load("train").classes is None
+        memory.pipe("/names/classes.txt", bytes(2**22 + 1))
+        with pytest.raises(DataError, match="classes.txt must have at most 4194304 bytes"):
+            source.load("train")
+    finally:
+        memory.rm("/names", recursive=True)
+
+
 # --- ArrayRecord ---
 
 
