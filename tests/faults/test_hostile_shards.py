@@ -143,6 +143,52 @@ def test_names_of_classes_in_a_bucket_are_those_that_are_there(tmp_path):
         memory.rm("/names", recursive=True)
 
 
+# --- Parquet ---
+
+
+def table(path, columns, metadata=None, **options):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    found = pyarrow.table(columns)
+    write_table(found if metadata is None else found.replace_schema_metadata(metadata), path, **options)
+    return Parquet(str(path), **SIZES)
+
+
+def test_a_picture_that_a_million_rows_refer_to_is_in_memory_once(tmp_path):
+    """Of a dictionary, only what stands in it counts as unpacked."""
+    pyarrow = pytest.importorskip("pyarrow")
+    large = png(0) + np.random.default_rng(0).bytes(2**18)
+    same = np.zeros(4000, np.int32)
+    images = pyarrow.DictionaryArray.from_arrays(same, pyarrow.array([large], pyarrow.binary()))
+    labels = pyarrow.DictionaryArray.from_arrays(same, pyarrow.array(["a" * 2**16]))
+    for number, column in enumerate((images, pyarrow.StructArray.from_arrays([images], ["bytes"]))):
+        path = tmp_path / f"{number}.parquet"
+        options = {"dictionary_pagesize_limit": 2**22, "store_schema": False, "compression": "zstd"}
+        table(path, {"image": column, "label": labels}, **options)
+        assert path.stat().st_size < 10**6
+        with growth_below(300):
+            pictures = ParquetPictures([path], "image", "label")
+            assert next(iter(pictures.chunk(0, 1))).held == len(large)
+
+
+def test_rows_of_nothing_are_not_billions(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    nothing = pyarrow.nulls(10**6, pyarrow.binary())
+    with pytest.raises(DataError, match="rows must have at least 8 bytes each. Received: 1000000 in "):
+        table(tmp_path / "a.parquet", {"image": nothing}).load("train")
+
+
+def test_a_number_is_one_class_in_all_files(tmp_path):
+    for shard, names in enumerate((["cat", "dog"], ["dog", "cat"])):
+        info = json.dumps({"info": {"features": {"label": {"names": names}}}})
+        rows = range(6 * shard, 6 * shard + 6)
+        columns = {"image": [png(n) for n in rows], "label": [n % 2 for n in rows]}
+        table(tmp_path / f"{shard}.parquet", columns, {"huggingface": info})
+    with pytest.raises(DataError, match="the same names of classes, in the same order. Received: (cat, dog|dog, cat)"):
+        Parquet(str(tmp_path), **SIZES).load("train")
+
+
 # --- ArrayRecord ---
 
 
