@@ -220,3 +220,20 @@ def test_chunks_of_whole_array_records_are_found(tmp_path, options):
     with pytest.raises(ValueError, match="left|an end within"):
         path.write_bytes(path.read_bytes()[:-70_000])
         riegeli.check_chunks(path)
+
+
+# --- Hugging Face ---
+
+
+def test_rows_do_not_lead_out_of_the_data_set(tmp_path):
+    """A row may name a file in place of holding it: that of somebody else's data set names whatever it likes."""
+    inside, outside = tmp_path / "set" / "a.png", tmp_path / "private.png"
+    inside.parent.mkdir()
+    for path in (inside, outside):
+        path.write_bytes(png(0))
+    roots = [tmp_path / "set"]
+    with hugging_face.open_inside(roots, str(inside)) as file:
+        assert file.read() == png(0)
+    for path in (outside, f"{inside.parent}/../private.png", "/etc/passwd", f"{tmp_path}/set-of-others/a.png"):
+        with pytest.raises(Refused, match="lies outside of the data set"):
+            hugging_face.open_inside(roots, str(path))
