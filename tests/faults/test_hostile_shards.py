@@ -237,3 +237,44 @@ def test_rows_do_not_lead_out_of_the_data_set(tmp_path):
     for path in (outside, f"{inside.parent}/../private.png", "/etc/passwd", f"{tmp_path}/set-of-others/a.png"):
         with pytest.raises(Refused, match="lies outside of the data set"):
             hugging_face.open_inside(roots, str(path))
+
+
+# --- Memory ---
+
+
+class Held(PictureList):
+    """Pictures in memory, of which only so many may be alive at one time."""
+
+    def __init__(self, count):
+        super().__init__("Held", count)
+        self.waiting = self.most = 0
+        self.lock = Lock()
+
+    def chunk(self, start, stop):
+        for _ in range(start, stop):
+            with self.lock:
+                self.waiting += 1
+            self.most = max(self.most, self.waiting)
+            yield Encoded(self._open, None, 2**20)
+
+    def _open(self):
+        time.sleep(0.002)
+        with self.lock:
+            self.waiting -= 1
+        return opened(b"x")
+
+    def told(self, index):
+        return str(index)
+
+
+def test_no_more_pictures_are_read_than_are_decoded(monkeypatch):
+    """Two thousand photographs of a shard at one time would be gigabytes."""
+    monkeypatch.setattr(reading, "MAX_HELD", 5 * 2**20)
+    monkeypatch.setattr(reading, "CHUNK", 50)
+    monkeypatch.setattr(reading, "_decoded", lambda opener, *rest: (opener(), ("integers", 1.0))[1])
+    pictures = Held(200)
+    store = MemoryStore(200, Form(8, 1, 10**6))
+    with ThreadPoolExecutor(2) as pool:
+        starts = range(0, 200, 50)
+        reading._decode_chunks(pool, store, pictures, Form(8, 1, 10**6), Depth(), True, starts, lambda n: None, "skip")
+    assert pictures.most <= 7 and not pictures.waiting
