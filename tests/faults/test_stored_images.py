@@ -194,3 +194,29 @@ def test_what_others_keep_beside_the_cache_is_not_cleared(pets, tmp_path, monkey
         result = cache.cache(cache.CacheConfig(clear=True))
     assert result.entries == {"images": 0, "shards": 1, "extractors": 0, "discriminators": 0, "editing": 0}
     assert result.busy == 1 and copying.is_dir() and all(path.read_bytes() == b"my only copy" for path in mine)
+
+
+@pytest.mark.parametrize("name", [image_file.PIXELS, image_file.RECORDS, image_file.REASONS, ""])
+def test_links_in_a_shared_cache_are_not_written_through(pets, tmp_path, name):
+    pets.load("train")
+    kept = only_set()
+    shutil.rmtree(kept)
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "only").write_text("my only copy")
+    if name:
+        kept.mkdir()
+        (kept / name).symlink_to(victim / "only")
+    else:
+        kept.symlink_to(victim)
+    base._splits.cache_clear()
+    with pytest.raises(RunError, match=f"{name}: must be of the cache itself. Received: a link"):
+        pets.load("train")
+    assert [path.read_text() for path in victim.iterdir()] == ["my only copy"]
+
+
+def test_a_description_without_its_facts_is_written_anew(pets):
+    whole = pets.load("train").fingerprint
+    (only_set() / image_file.DESCRIPTION).write_text('{"format": 1}')
+    base._splits.cache_clear()
+    assert pets.load("train").fingerprint == whole
