@@ -5,7 +5,6 @@ is made again when it is needed.
 """
 
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
