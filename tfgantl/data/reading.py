@@ -169,7 +169,8 @@ def _decode_chunks(
     def submitted() -> Iterator[tuple[int, list[int | None], list[Future]]]:
         waiting, held = deque[tuple[Future, int]](), 0
         for start in starts:
-            labels, futures = [], []
+            labels: list[int | None] = []
+            futures: list[Future] = []
             for one in pictures.chunk(start, min(start + CHUNK, pictures.count)):
                 labels.append(one.label)
                 futures.append(pool.submit(_decoded, one.open, form, depth, depth_is_known))

@@ -185,8 +185,8 @@ class TarPictures(PictureList):
                 f"Received: {printable(repr(unfit[0]))[:80]}"
             )
         names = tuple(in_order(list(found.values())))
-        numbers = {name: number for number, name in enumerate(names)}
-        return names, {text: numbers[name] for text, name in found.items()}
+        by_name = {name: number for number, name in enumerate(names)}
+        return names, {text: by_name[name] for text, name in found.items()}
 
 
 def _read(file: Path, offset: int, size: int) -> BinaryIO:

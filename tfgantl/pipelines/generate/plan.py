@@ -71,7 +71,7 @@ class Plan:
         check_no_link(directory / STATE)
         with FileLock(directory / STATE / "begin.lock"):
             _begin(directory, wanted, config.model)
-        shards = range(config.shard_count) if config.shards is None else dict.fromkeys(config.shards)
+        shards = range(config.shard_count) if config.shards is None else tuple(dict.fromkeys(config.shards))
         worker, workers = worker_of(os.environ.get("TF_CONFIG"))
         return cls(
             directory, config.count, config.shard_size, config.format, tuple(shards)[worker::workers], sampler.names
