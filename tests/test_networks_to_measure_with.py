@@ -132,6 +132,23 @@ def test_what_stands_beside_a_network_is_heeded(network, tmp_path):
             tfgantl.load_extractor(str(tmp_path / "own.keras"))
 
 
+def test_networks_of_two_inputs_and_deviations_of_zero_are_told_in_one_line(network, tmp_path):
+    class Two(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3]), tf.TensorSpec([None])])
+        def serve(self, a, b):
+            return {"features": a[:, 0, 0] + b[:, None]}
+
+    two = Two()
+    tf.saved_model.save(two, str(tmp_path / "two"), signatures=two.serve)
+    with pytest.raises(ArtifactError, match="two: must be a network with one input. Received: "):
+        tfgantl.load_extractor(str(tmp_path / "two"))
+    network.save(tmp_path / "own.keras")
+    for settings in ({"std": [1, 0, 1]}, {"size": 8.5}, {"size": True}):
+        (tmp_path / "own.keras.json").write_text(json.dumps(settings))
+        with pytest.raises(ArtifactError, match="own.keras.json: must be JSON with .* Received: s"):
+            tfgantl.load_extractor(str(tmp_path / "own.keras"))
+
+
 def test_an_onnx_network_takes_channels_first(tmp_path):
     onnx = pytest.importorskip("onnx")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT

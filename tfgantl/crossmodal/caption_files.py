@@ -105,7 +105,7 @@ def read_captions(
     """
     path = Path(where).expanduser()
     known, wanted, bad = _Names([*names, *(set(others) - set(names))]), set(names), []
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}  # captions in their order, each once
     without_picture, repeated = Counter[str](), 0
     for name, caption, place in caption_pairs(path, names):
         picture = known.find(name)
@@ -115,11 +115,10 @@ def read_captions(
             continue
         elif wrong := fault_of(caption):
             bad.append(f"{place}: a caption must be {wrong}")
-        elif caption in found.setdefault(picture, []):
+        elif caption in (captions := found.setdefault(picture, {})):
             repeated += 1
         else:
-            found[picture].append(caption)
-    found = {name: captions for name, captions in found.items() if captions}
+            captions[caption] = None
     missing = [name for name in names if name not in found]
     problems = [
         *bad[:1],
@@ -138,11 +137,14 @@ def read_captions(
         notes.append(f"left out {len(bad)} captions that cannot be read, the first named")
     if repeated:
         notes.append(f"{repeated} lines of {path.name} repeat others, and count once")
-    return found, tuple(notes)
+    return {name: list(captions) for name, captions in found.items()}, tuple(notes)
 
 
 class _Names:
-    """Names of pictures, found by their path or, where it can only mean one, by its last part."""
+    """Names of pictures, found by their path or, where it can only mean one, by its last part.
+
+    One of both paths must end as the other: `cats/1.png` may be `/my/cats/1.png` or `1.png`, and is not `dogs/1.png`.
+    """
 
     def __init__(self, names: Sequence[str]):
         self.paths = set(names)
@@ -152,7 +154,13 @@ class _Names:
     def find(self, name: str) -> str | None:
         """The picture that is meant; `None` if there is none."""
         path = PurePosixPath(name.strip().replace("\\", "/"))
-        return str(path) if str(path) in self.paths else self.last.get(path.name)
+        if str(path) in self.paths:
+            return str(path)
+        found = self.last.get(path.name)
+        if found is None:
+            return None
+        ends = list(zip(reversed(path.parts), reversed(PurePosixPath(found).parts), strict=False))
+        return found if all(one == other for one, other in ends) else None
 
 
 def _names(examples: Examples) -> tuple[str, ...]:
