@@ -148,7 +148,7 @@ def test_captions_take_the_place_of_labels():
     data = captioned({"train": part, "test": part}, {split: Captions.of(phrases) for split in ("train", "test")}, 0)
     named = dict(zip(data.phrases, data.classes, strict=True))
     assert named == {"a zero": 0, "one zero": 0, "a one": 1, "a thin one": 1, "a number": -1}
-    assert set(data.phrases[:3]) == {"a number", "a zero", "a one"}  # of every class, the most used ones
+    assert data.phrases[:3] == ("a zero", "a one", "a number")  # the most used ones of each class, and of none
     assert not data.groups.any()  # of a class of its own, a number would have no real images
     train, test = data.splits["train"], data.splits["test"]
     assert (train.size, test.size, train.num_classes) == (12, 4, 5)
@@ -291,6 +291,28 @@ def test_captions_of_a_user_train_any_source(pictures, capsys):
     drawn = [load_text_to_image(handle).draw(["a dark pattern"], [1]) for handle in ("run", "preset")]
     np.testing.assert_allclose(*np.array(drawn, float), atol=2)  # the preset has half precision
     assert imagine(["noise", "--model", "run", "--count", "2"]) == 0
+
+
+@pytest.mark.usefixtures("short_extractor")
+def test_named_parts_are_drawn(pictures, capsys):
+    hats = np.array(["", "redHat", "blueHat"])[np.arange(30) % 3]
+    np.savez("hats.npz", x=tiny_images(30), attribute_hat=hats, attribute_beard=np.array(["", "fullBeard"])[(hats == "").astype(int)])
+    arguments = " ".join(TRAIN).replace("Folder --target.path pictures --captions captions.csv", "Arrays")
+    arguments = arguments.replace(" --preset_dir preset", "").split()
+    assert imagine([*arguments, "--target.path", "hats.npz", "--captions", "parts"]) == 0, capsys.readouterr().err
+    assert "parts that captions name: hat, beard" in capsys.readouterr().err
+    model = load_text_to_image("run")
+    assert {"hat", "beard", "full", "red"} <= set(model.text_encoder.vocabulary)
+    assert any("hat" in phrase for phrase in model.phrases)
+
+
+@pytest.mark.parametrize("source", ["imagine-digits", "preset"])
+def test_a_preset_is_no_source(source, pictures, capsys):
+    (pictures / "preset").mkdir()
+    (pictures / "preset" / ENCODER).touch()
+    assert imagine([*TRAIN, "--source", source, "--preset_dir", "new"]) == 2
+    error = capsys.readouterr().err
+    assert "`source` must have a discriminator" in error and error.count("\n") == 1
 
 
 def test_captions_that_cannot_be_used_are_one_line(pictures, capsys):
