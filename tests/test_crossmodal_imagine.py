@@ -295,8 +295,9 @@ def test_captions_of_a_user_train_any_source(pictures, capsys):
 
 @pytest.mark.usefixtures("short_extractor")
 def test_named_parts_are_drawn(pictures, capsys):
-    hats = np.array(["", "redHat", "blueHat"])[np.arange(30) % 3]
-    np.savez("hats.npz", x=tiny_images(30), attribute_hat=hats, attribute_beard=np.array(["", "fullBeard"])[(hats == "").astype(int)])
+    hats, beards = np.array(["", "redHat", "blueHat"]), np.array(["", "fullBeard"])
+    at = np.arange(30)
+    np.savez("hats.npz", x=tiny_images(30), attribute_hat=hats[at % 3], attribute_beard=beards[at % 2])
     arguments = " ".join(TRAIN).replace("Folder --target.path pictures --captions captions.csv", "Arrays")
     arguments = arguments.replace(" --preset_dir preset", "").split()
     assert imagine([*arguments, "--target.path", "hats.npz", "--captions", "parts"]) == 0, capsys.readouterr().err

@@ -5,16 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from tfgantl.cli import parse
-from tfgantl.data import HandwrittenDigits, RenderedDigits
+from tfgantl.data import HandwrittenDigits
 from tfgantl.pipelines.adapt import AdaptConfig, adapt
 from tfgantl.pipelines.imagine.train import DEFAULTS, ImagineTrainConfig, imagine_train
 from tfgantl.training.optimization import Optimization
 from tfgantl.transfer import TextDirection
 
 RECIPE = Path(__file__).parent.parent.parent / "pipelines" / "imagine_rendered_digits.yaml"
-LOOKS: dict[str, Any] = {
-    "rotation": 12.0, "shear": 0.35, "stroke": 0.05, "min_size": 0.7, "max_size": 1.0, "warp": 0.045,
-}  # fmt: skip  # of the digits that `rendered-digits` has learnt
 SHOTS = 10  # captioned pictures a class
 DIRECTIONS = (
     ("a thin digit", "a thick digit"),
@@ -52,11 +49,14 @@ def learnt(seed: int, steps: int, work_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def directed(seed: int, steps: int, work_dir: Path) -> dict[str, dict[str, Any]]:
-    """What two phrases make of `rendered-digits`: the change of the named attribute, and whether classes are kept."""
+    """What two phrases make of `rendered-digits`: the change of the named attribute, and whether classes are kept.
+
+    No picture of the target takes part in either.
+    """
     found = {}
     for number, (source_text, target_text) in enumerate(DIRECTIONS):
         config = AdaptConfig(
-            target=RenderedDigits(**LOOKS, seed=seed), transfer=TextDirection(source_text, target_text), steps=steps,
+            target=HandwrittenDigits(shots=None), transfer=TextDirection(source_text, target_text), steps=steps,
             validate_every=steps, seed=seed, optimization=Optimization(), samples=1000,
             run_dir=str(work_dir / f"directed-{seed}-{number}"),
             export_dir=str(work_dir / "exported" / f"directed-{seed}-{number}"),
