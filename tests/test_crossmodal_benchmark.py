@@ -18,7 +18,7 @@ def test_tables_are_of_what_is_finished(tmp_path):
         seeds=(0, 1), steps=5, draw_steps=7, learn_steps=0, tables=True, work_dir=str(tmp_path), report=str(page)
     )
     retrieved, drawn = "retrieval-handwritten digits-{}-5-8000", "drawn-{}-7"
-    names = [one.format(seed) for seed in (0, 1) for one in (retrieved, drawn, "directed-{}-300")]
+    names = [one.format(seed) for seed in (0, 1) for one in (retrieved, drawn, "directed-{}-60")]
     assert [job.name for job in jobs(config)] == names
     for seed, recall in enumerate((0.25, 0.75)):
         rows = {**RECALL, "text → picture": {**RECALL["text → picture"], "@10": recall}}

@@ -32,7 +32,7 @@ class CrossmodalBenchmarkConfig:
     samples: int = 8000
     draw_steps: int = 2000
     learn_steps: int = 1000
-    direct_steps: int = 300
+    direct_steps: int = 60
     tables: bool = False
     work_dir: str = "runs/benchmark-crossmodal"
     report: str = "docs/benchmarks.md"
