@@ -118,7 +118,7 @@ BAD_TEXTS = {
     "control": ("a \x1bone", "text must have UTF-8, and no control characters"),
     "separator": ("a one\u2028", "text must have UTF-8, and no control characters"),
     "not UTF-8": ({"b64": base64.b64encode(b"one \xff").decode()}, "text must have UTF-8, and no control characters"),
-    "no text": (7, "text"),
+    "no text": (7, "is not of expected type: string"),
 }
 
 
