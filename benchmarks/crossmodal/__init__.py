@@ -16,6 +16,7 @@ from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
 
 HEADING = "# Text and images"
+COMMAND = "python -m benchmarks.crossmodal --digits MNIST.npz --avatars PEEPS.npz"
 COUNTS = ("pictures", "captions")  # columns without decimals
 EXPLAINED = {
     "Retrieval": "Recall of what a caption is true of among the first 1, 5 and 10 found, on held-out pictures: every "
@@ -63,8 +64,8 @@ def jobs(config: CrossmodalBenchmarkConfig) -> Iterator[Job]:
     runs = Path(config.work_dir) / "runs"
     for seed in config.seeds:
         for name, settings in (sets(config, seed) if config.steps else {}).items():
-            file = f"retrieval-{name}-{seed}-{config.steps}-{config.samples}"
-            yield Job(retrieved, name, file, seed, config.steps, partial(retrieval, settings))
+            file = f"retrieval-{name}-{seed}-{settings.steps}-{config.samples}"
+            yield Job(retrieved, name, file, seed, settings.steps, partial(retrieval, settings))
         measures = (drawn, config.draw_steps), (learnt, config.learn_steps), (directed, config.direct_steps)
         for part, (measure, steps) in zip(others, measures, strict=True):
             if steps:
@@ -99,7 +100,7 @@ def benchmark_crossmodal(config: CrossmodalBenchmarkConfig) -> dict:
 
 def lines(found: dict[str, list[tuple[Job, Rows]]]) -> list[str]:
     """The part of the page: of each table what it is of, and a line a row, mean ± deviation over seeds."""
-    page, part = [HEADING, "", "Regenerate with `python -m benchmarks.crossmodal`.", ""], ""
+    page, part = [HEADING, "", f"Regenerate with `{COMMAND}`.", ""], ""
     for title, results in found.items():
         job, rows = results[0]
         if job.part != part:
