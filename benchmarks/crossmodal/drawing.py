@@ -36,7 +36,7 @@ def learnt(seed: int, steps: int, work_dir: Path) -> dict[str, dict[str, Any]]:
     """Handwritten digits with captions, ten pictures a class: from the source, and from scratch."""
     config = ImagineTrainConfig(
         target=HandwrittenDigits(shots=SHOTS, seed=seed), steps=steps, validate_every=max(1, steps // 2), seed=seed,
-        batch_size=32, encoder_steps=400, force=True, run_dir=str(work_dir / f"learnt-{seed}"),
+        batch_size=32, encoder_steps=400, classifier_steps=2, force=True, run_dir=str(work_dir / f"learnt-{seed}"),
         export_dir=str(work_dir / "exported" / f"learnt-{seed}"),
     )  # fmt: skip
     result = imagine_train(config)
