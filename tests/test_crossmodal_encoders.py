@@ -12,7 +12,8 @@ from tfgantl.crossmodal.contrastive import shifted, train_encoders
 from tfgantl.crossmodal.description import describe_images
 from tfgantl.crossmodal.encoders import FACTS, TextImageEncoders
 from tfgantl.crossmodal.retrieval import chance_at, measure_retrieval, recall_at
-from tfgantl.crossmodal.text_encoder import TextEncoder, check_text
+from tfgantl.crossmodal.text_checks import check_text
+from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder, open_foreign_text
 from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.untrusted.networks import load_network

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgantl.crossmodal.text_encoder import fault_of
+from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.errors import DataError, TfgantlError, reason
 from tfgantl.printing import printable
 from tfgantl.text_files import read_text

@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from tfgantl.crossmodal.text_encoder import MAX_CHARACTERS
+from tfgantl.crossmodal.text_checks import MAX_CHARACTERS
+from tfgantl.crossmodal.text_encoder import read_phrases
 from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.signature import allow, allowed_before, content_digest, digest
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.savedmodels import is_saved_model
-
-AT_A_TIME = 256  # phrases
 
 
 class TextModule(layers.Layer):
@@ -114,11 +113,7 @@ class WrappedTextEncoder(keras.Model):
 
     def numbers(self, phrases: Sequence[str]) -> np.ndarray:
         """What the encoder of the other program gives for phrases, float32 (n, its length)."""
-        parts = [
-            np.asarray(self.module(tf.constant(list(phrases[i : i + AT_A_TIME]), tf.string)), np.float32)
-            for i in range(0, len(phrases), AT_A_TIME)
-        ]
-        found = np.concatenate(parts)
+        found = read_phrases(self.module, phrases)
         if not np.isfinite(found).all():
             raise ArtifactError("a text encoder must give finite vectors. Received: NaN or infinity")
         return found
