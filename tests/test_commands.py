@@ -234,7 +234,7 @@ def given(request, workplace, monkeypatch, cached):
         monkeypatch.setattr(learnt_attributes.table_attribute, "__defaults__", (0, 2))
     if part == "adapt":
         shards_of_pages(workplace)
-    if part == "describe":
+    if part in ("describe", "imagine"):
         Image.fromarray(tiny_images(1, 40, 1)[0, ..., 0]).save(workplace / "photo.png")
         rows = [f"{i}.png,{'a noisy' if i % 2 else 'another'} pattern" for i in range(60)]
         (workplace / "captions.csv").write_text("\n".join(["file,caption", *rows]))
