@@ -152,7 +152,7 @@ ELSEWHERE = {
     "serve": "tests/test_real_server.py",
     "--privacy.noise": "tests/test_private_training.py, where the accountant is installed",
     "--to": "tests/test_hugging_face.py, with an endpoint on loopback",
-    "--format": "tests/test_export.py, where the packages of the format are installed",
+    "export --format": "tests/test_export.py, where the packages of the format are installed",
 }
 PARTS = {
     "adapt": ("pretrain", "adapt", "evaluate", "extractor", "export", "cache"),
@@ -162,6 +162,10 @@ PARTS = {
     "describe": ("describe",),
     "imagine": ("imagine",),
 }
+
+
+def runs_elsewhere(words):
+    return any(set(kind.split()) <= set(words) for kind in ELSEWHERE)
 
 
 def verb_of(words):
@@ -178,7 +182,7 @@ def shortened(words):
 
 def test_every_command_is_run_somewhere():
     verbs = {verb for part in PARTS.values() for verb in part}
-    lost = [line for line in commands() if not {verb_of(line.split()), *line.split()} & (verbs | set(ELSEWHERE))]
+    lost = [line for line in commands() if verb_of(line.split()) not in verbs and not runs_elsewhere(line.split())]
     assert not lost
 
 
@@ -252,7 +256,7 @@ def test_commands_run(part, monkeypatch, capsys):
     failed = {}
     for line in commands():
         words = shlex.split(line)
-        if verb_of(words) not in PARTS[part] or set(words) & set(ELSEWHERE):
+        if verb_of(words) not in PARTS[part] or runs_elsewhere(words):
             continue
         monkeypatch.setattr(sys, "argv", shortened(words))
         keras.backend.clear_session()
