@@ -128,6 +128,7 @@ SHORTER = {
     "generate": "--count 300 --shard_size 100 --batch_size 64",
     "imagine": "--count 2",
     "imagine train": f"{GAN} --baseline false --encoder_steps 2 --target.shots 4",
+    "imagine train --config": f"{GAN} --baseline false --encoder_steps 2 --pictures 100",
     "adapt TextDirection": f"{GAN}",
     "edit invert": f"{SEARCH} --encoder_steps 1",
     "edit switch": f"{SEARCH} --encoder_steps 1 --frames 2",
@@ -229,6 +230,7 @@ def given(request, workplace, monkeypatch, cached):
         (workplace / folder).mkdir(parents=True)
         TINY_DCGAN.build(8, 3, None)[0].save(workplace / folder / "generator.keras")
     if part == "edit":
+        keras.utils.set_random_seed(0)  # with which it takes some of the images for each of two classes
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
         for name, side in {"photo": 40, "a": 40, "b": 40, "small": 7, "noisy": 28, "gray": 30, "mask": 28}.items():
             Image.fromarray(tiny_images(1, side, 1, seed=side)[0, ..., 0]).save(workplace / f"{name}.png")
