@@ -215,15 +215,18 @@ def test_the_level_follows_from_the_numbers(digits, tiny_extractor):
     few = audit_privacy(others[0], (train[0][:19], train[1][:19]), held_out, tiny_extractor)
     assert few.level == "unknown" and "at least 20" in few.reason and not few.attacks
 
-    nothing, seen = replace(fine.copies, share=0.0, by_space={"pixels": 0.0}), attack_rates(np.arange(99.0) + 25, np.arange(99.0))
+    def found(share, chance):
+        return replace(fine.copies, share=share, by_space={"pixels": share - 0.01, "aligned": 0.01}, chance=chance)
+
+    nothing, seen = found(0.0, 0.02), attack_rates(np.arange(99.0) + 25, np.arange(99.0))
     assert judged(nothing, {"x": seen}).level in ("elevated", "high")
     assert judged(nothing, {"x": replace(seen, auc_interval=(0.51, 0.7), tpr_interval=(0, 1))}).level == "elevated"
     assert judged(nothing, {"x": replace(seen, auc_interval=(0.45, 0.7), tpr_interval=(0.2, 1))}).level == "high"
     quiet = replace(seen, auc_interval=(0.45, 0.6), tpr_interval=(0, 0.1))
     assert judged(nothing, {"x": quiet, "d": replace(seen, auc_interval=(0.9, 1.0), published=False)}).level == "low"
-    assert judged(replace(fine.copies, share=0.04, by_space={"pixels": 0.03}, chance=0.02), {"x": quiet}).level == "elevated"
-    assert judged(replace(fine.copies, share=0.04, by_space={"pixels": 0.04}, chance=0.05), {"x": quiet}).level == "low"
-    assert judged(replace(fine.copies, share=0.06, by_space={"pixels": 0.04}, chance=0.02), {"x": quiet}).level == "high"
+    assert judged(found(0.04, 0.02), {"x": quiet}).level == "elevated"
+    assert judged(found(0.04, 0.035), {"x": quiet}).level == "low"
+    assert judged(found(0.06, 0.02), {"x": quiet}).level == "high"
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,8 @@ class Copies:
 
     Args:
         share: Of the generated pictures, that are copies in any of the spaces.
-        chance: What a generator that never saw the training pictures does not exceed in any space, in 95 % of all cases;
-            it follows from the numbers of pictures and of spaces alone.
+        chance: What a generator that never saw the training pictures does not exceed in any space, in 95 % of all
+            cases; it follows from the numbers of pictures and of spaces alone.
         by_space: Space → share of copies in it.
         copied: Number of training pictures with a copy.
         generated: Number of generated pictures.
