@@ -5,28 +5,23 @@ are, then damaged in one way at a time. Results of each kind of features are kep
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.damage import DAMAGE, OF_COLOUR, Pictures
+from benchmarks.metrics_tables import CLASSIFIED, EXTRAPOLATION, HEADING, KINDS, lines, plot
 from benchmarks.pairs import coloured
 from benchmarks.results import keep, kept, shipped
-from benchmarks.tables import machine, replace_part
+from benchmarks.tables import replace_part
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ArtifactError, ConfigError, check_at_least
 
-HEADING = "# What metrics see"
 TRAIN = 100
-CLASSIFIED = 3  # draws of what trains a classifier each time
+MOST = 848  # of the 1,697 other digits
 EXTRAPOLATED = 512  # features at most: ten Fréchet distances of more take minutes
 LEFT_OUT = ("ckid_sd",)  # it is the spread of another metric over halves, and no metric of its own
-KINDS = {
-    "digits": "handwritten digits, features of the shipped extractor",
-    "vgg16": "the same in coloured ink on coloured paper, features of VGG16",
-}
 
 
 @dataclass(frozen=True)
@@ -62,13 +57,17 @@ class MetricsBenchmarkConfig:
             raise ConfigError(f"`kinds` must be of {', '.join(KINDS)}. Received: {', '.join(self.kinds)}")
         if not self.counts or min(*self.counts, self.damaged) < 20:
             raise ConfigError(f"`counts` and `damaged` must be at least 20. Received: {self.counts}, {self.damaged}")
+        if max(*self.counts, self.damaged) > MOST:
+            raise ConfigError(f"`counts` and `damaged` must be at most {MOST}: there are twice as many pictures")
 
 
 class RememberedFeatures:
     """An extractor that looks at every picture once, in however many sets it is drawn."""
 
-    def __init__(self, extractor):
-        self.extractor, self.known = extractor, {}
+    def __init__(self, kind: str):
+        from tfgantl.metrics.extractor_choice import load_extractor
+
+        self.extractor, self.known = load_extractor(kind, (28, 28, 3 if kind == "vgg16" else 1)), {}
 
     def __getattr__(self, name):
         return getattr(self.extractor, name)
@@ -94,18 +93,19 @@ def benchmark_metrics(config: MetricsBenchmarkConfig) -> dict:
     """
     from tfgantl.progress import log
 
-    found = {}
+    found: dict[str, dict] = {}
     for kind in config.kinds:
-        name = f"{kind}-{config.draws}-{config.damaged}-{config.classifier_steps}-{max(config.counts)}-{shipped()}.json"
         try:
-            path = Path(config.work_dir) / name
-            found[kind] = kept(path) or keep(path, measured(kind, config))
+            extractor = RememberedFeatures(kind)
         except ArtifactError as error:
             log(f"{kind}: left out: {error}")
             continue
-        replace_part(Path(config.report), HEADING, lines(found, config))
+        found[kind] = measured(kind, extractor, config)
+        replace_part(
+            Path(config.report), HEADING, lines(found, config.draws, config.damaged, bool(config.classifier_steps))
+        )
     if found:
-        draw(found, Path(config.picture))
+        plot(found, Path(config.picture))
     return found
 
 
@@ -113,39 +113,37 @@ def pictures_of(kind: str) -> tuple[Pictures, Pictures]:
     """Training pictures, and all others."""
     from tfgantl.data import HandwrittenDigits
 
-    source = HandwrittenDigits(validation_shots=None)
+    source = HandwrittenDigits(shots=None, validation_shots=None)
     parts = [source.load(split).take() for split in ("train", "test", "validation")]
     images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.random.default_rng(0).permutation(len(images))
+    images, labels = images[order], labels[order]
     if kind == "vgg16":
         images = coloured(images[..., 0])
     return (images[:TRAIN], labels[:TRAIN]), (images[TRAIN:], labels[TRAIN:])
 
 
-def measured(kind: str, config: MetricsBenchmarkConfig) -> dict:
-    """Means and standard deviations of all metrics, by numbers of pictures and by damage."""
-    from tfgantl.metrics.extractor_choice import load_extractor
+def measured(kind: str, extractor: "RememberedFeatures", config: MetricsBenchmarkConfig) -> dict:
+    """Means and standard deviations of all metrics, by numbers of pictures and by damage; each row is kept."""
     from tfgantl.progress import bar
 
     train, others = pictures_of(kind)
-    extractor = RememberedFeatures(load_extractor(kind, others[0].shape[1:]))
-    extractor(others[0])  # in one go
-    kinds = [name for name in DAMAGE if kind == "vgg16" or name != OF_COLOUR]
+    rows = [("counts", str(count), count, None) for count in config.counts]
+    rows += [("damage", "none", config.damaged, None)]
+    rows += [("damage", name, config.damaged, name) for name in DAMAGE if kind == "vgg16" or name != OF_COLOUR]
     result: dict[str, dict] = {"counts": {}, "damage": {}}
-    with bar((len(config.counts) + len(kinds) + 1) * config.draws, f"metrics: {kind}", "draw") as progress:
-
-        def drawn(count: int, damage: str | None) -> dict[str, list[float]]:
-            values: dict[str, list[float]] = {}
-            for draw in range(config.draws):
-                one = measure(extractor, train, others, count, damage, draw, config)
-                for name, value in one.items():
-                    values.setdefault(name, []).append(value)
-                progress.update()
-            return {name: [float(np.mean(v)), float(np.std(v, ddof=1))] for name, v in values.items()}
-
-        for count in config.counts:
-            result["counts"][str(count)] = drawn(count, None)
-        for name in ("none", *kinds):
-            result["damage"][name] = drawn(config.damaged, None if name == "none" else name)
+    with bar(len(rows), f"metrics: {kind}", "row") as progress:
+        for part, name, count, damage in rows:
+            short = f"{kind}-{part}-{name.replace(' ', '-')}-{count}-{config.draws}-{config.classifier_steps}"
+            path = Path(config.work_dir) / f"{short}-{shipped()}.json"
+            found = kept(path)
+            if found is None:
+                draws = [measure(extractor, train, others, count, damage, i, config) for i in range(config.draws)]
+                names = {key: None for draw in draws for key in draw}
+                values = {key: [draw[key] for draw in draws if key in draw] for key in names}
+                found = keep(path, {key: [float(np.mean(v)), float(np.std(v, ddof=1))] for key, v in values.items()})
+            result[part][name] = found
+            progress.update()
     return result
 
 
@@ -156,8 +154,8 @@ def measure(extractor, train, others, count, damage, draw, config) -> dict[str, 
     from tfgantl.metrics.intervals import distance_curve
 
     rng = np.random.default_rng((draw, count))
-    order = rng.permutation(len(others[0]))[: 2 * count]
-    test, made = ((others[0][part], others[1][part]) for part in (order[:count], order[count:]))
+    order = rng.permutation(len(others[0]))
+    test, made = ((others[0][part], others[1][part]) for part in (order[:count], order[count : 2 * count]))
     if damage is not None:
         made = DAMAGE[damage](made, train, rng)
     evaluator = Evaluator(extractor, train, test, 10, draw, config.classifier_steps or 1)
@@ -165,87 +163,8 @@ def measure(extractor, train, others, count, damage, draw, config) -> dict[str, 
     names = [metric.name for metric in METRICS if metric.name not in left_out]
     values = {name: value for name, value in evaluator.some(*made, names).items() if value is not None}
     if damage is None and extractor(made[0])[0].shape[1] <= EXTRAPOLATED:
-        values["cfid, extrapolated"] = distance_curve(evaluator.reference, extractor(made[0])[0], seed=draw).infinity
+        values[EXTRAPOLATION] = distance_curve(evaluator.reference, extractor(made[0])[0], seed=draw).infinity
     return values
-
-
-def titles() -> dict[str, str]:
-    """Titles of metrics by their names, without arrows."""
-    from tfgantl.metrics.generator_metrics import TITLES
-
-    plain: Callable[[str], str] = lambda title: title.rstrip(" ↑↓")  # noqa: E731
-    return {name: plain(title) for name, title in TITLES.items()} | {"cfid, extrapolated": "cFID, extrapolated"}
-
-
-def lines(found: dict[str, dict], config: MetricsBenchmarkConfig) -> list[str]:
-    """The part of the page."""
-    page = [
-        HEADING, "",
-        "Regenerate with `python -m benchmarks.metrics`; formulas and papers are in [metrics.md](metrics.md). Real "
-        "pictures play the generator, so the true distance is 0, and nothing is better. Inception is left out: on "
-        "random weights, which are all that there is without a download, it says nothing. "
-        f"{config.draws} draws of every number"
-        + (f" ({CLASSIFIED} of the classification accuracy score)." if config.classifier_steps else "."), "",
-    ]  # fmt: skip
-    known = titles()
-    for kind, one in found.items():
-        counts, damage = one["counts"], one["damage"]
-        names, seen = list(next(iter(counts.values()))), list(damage["none"])
-        page += [
-            f"## By number of pictures: {kind}", "",
-            f"{KINDS[kind][0].upper()}{KINDS[kind][1:]}: mean ± standard deviation, for as many test as generated "
-            "pictures.", "", "| | " + " | ".join(counts) + " |", "|---" * (len(counts) + 1) + "|",
-            *(f"| {known[name]} | " + " | ".join(spread(row.get(name)) for row in counts.values()) + " |"
-              for name in names), "",
-            f"## Damage that is seen: {kind}", "",
-            f"Change of the mean, in standard deviations of undamaged draws, for {config.damaged} pictures of either "
-            "kind. Below 2, a single evaluation would not tell it from chance.", "",
-            "| | " + " | ".join(name for name in damage if name != "none") + " |", "|---" * len(damage) + "|",
-            *(f"| {known[name]} | " + " | ".join(
-                change(damage["none"].get(name), row.get(name)) for key, row in damage.items() if key != "none"
-            ) + " |" for name in seen if name != "cfid, extrapolated"), "",
-        ]  # fmt: skip
-    return [*page, machine(), ""]
-
-
-def spread(pair: list[float] | None) -> str:
-    """Mean ± standard deviation with about two digits of the latter."""
-    if pair is None:
-        return "–"
-    digits = 2 if pair[1] == 0 else int(np.clip(1 - np.floor(np.log10(pair[1])), 1, 5))
-    return f"{pair[0]:.{digits}f} ± {pair[1]:.{digits}f}"
-
-
-def change(plain: list[float] | None, damaged: list[float] | None) -> str:
-    """By how many standard deviations a mean has moved."""
-    if plain is None or damaged is None or plain[1] == 0:
-        return "–"
-    moved = (damaged[0] - plain[0]) / plain[1]
-    return f"{moved:+.0f}" if abs(moved) >= 10 else f"{moved:+.1f}"
-
-
-def draw(found: dict[str, dict], path: Path) -> None:
-    """Plots metrics against numbers of pictures."""
-    from matplotlib.figure import Figure
-
-    from tfgantl.files import Replacing
-
-    shown = ("cfid", "cfid, extrapolated", "ckid", "gaussian_mmd", "recall", "coverage")
-    figure, known = Figure(figsize=(10, 3.2 * len(found)), layout="constrained"), titles()
-    axes = figure.subplots(len(found), len(shown) // 2, squeeze=False)
-    for row, (kind, one) in zip(axes, found.items(), strict=True):
-        for i, name in enumerate(shown):
-            if name not in next(iter(one["counts"].values())):
-                continue
-            counts = [int(count) for count in one["counts"]]
-            means, deviations = np.array([numbers[name] for numbers in one["counts"].values()]).T
-            row[i // 2].errorbar(counts, means, deviations, marker=".", capsize=2, label=known[name])
-            row[i // 2].set(xlabel="pictures", xscale="log", title=kind)
-            row[i // 2].grid(alpha=0.3)
-            row[i // 2].legend(fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
 
 
 def main(arguments: list[str] | None = None) -> int:

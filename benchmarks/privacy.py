@@ -11,13 +11,13 @@ from typing import Any
 
 from benchmarks.jobs import SAMPLES, prepared_for, start_worker
 from benchmarks.pairs import PAIRS, write_archives, write_textures
+from benchmarks.privacy_tables import HEADING, lines
 from benchmarks.results import keep, kept, shipped
-from benchmarks.tables import cell, machine, replace_part
+from benchmarks.tables import replace_part
 from tfgantl import transfer
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
 
-HEADING = "# What a generator gives away"
 IMAGES = 100
 
 
@@ -122,14 +122,14 @@ def benchmark_privacy(config: PrivacyBenchmarkConfig) -> dict:
     path = directory / "jobs" / f"copies-in-spaces-{shipped()}.json"
     copies = kept(path) or keep(path, changed_digits())
     found: dict[str, dict[str, list[dict]]] = {}
-    replace_part(Path(config.report), HEADING, lines(copies, found, config))
+    replace_part(Path(config.report), HEADING, lines(copies, found, config.steps, config.batch_size, IMAGES))
     for name, row, seed in config.jobs():
         short = row.replace(", ", "-").replace(" ", "-")
         path = directory / "jobs" / f"{name}-{short}-{seed}-{config.steps}-{config.batch_size}-{shipped()}.json"
         result = kept(path) or keep(path, audited(config, name, ROWS[row], seed))
         log(f"{name}, {row}, seed {seed}: privacy risk {result['level']}, cKID {result['ckid']:.4f}")
         found.setdefault(name, {}).setdefault(row, []).append(result)
-        replace_part(Path(config.report), HEADING, lines(copies, found, config))
+        replace_part(Path(config.report), HEADING, lines(copies, found, config.steps, config.batch_size, IMAGES))
     return found
 
 
@@ -210,55 +210,6 @@ def audited(settings: PrivacyBenchmarkConfig, name: str, row: Row, seed: int) ->
         "ckid": metrics["ckid"], "nn_ratio": metrics["nn_ratio"], "coverage": metrics["coverage"],
         "steps": trained.steps, "best_step": trained.best_step, "seconds": trained.seconds,
     }  # fmt: skip
-
-
-def lines(
-    copies: dict[str, dict[str, Any]], found: dict[str, dict[str, list[dict]]], config: PrivacyBenchmarkConfig
-) -> list[str]:
-    """The part of the page."""
-    page = [
-        HEADING, "",
-        "Regenerate with `python -m benchmarks.privacy`; what is measured is in [privacy.md](privacy.md).", "",
-        "## Copies that are found", "",
-        "Among pictures that a generator of 100 handwritten digits might have made, with 719 held-out digits.", "",
-        "| handwritten digits | copies % | in one space, at most | by chance |", "|---|---|---|---|",
-        *(
-            f"| {name} | {100 * one['share']:.1f} | {100 * max(one['by_space'].values()):.1f} "
-            f"| {100 * one['chance']:.1f} |"
-            for name, one in copies.items()
-        ), "",
-    ]  # fmt: skip
-    page += [
-        "## What lowers it", "",
-        f"{config.steps} steps of {config.batch_size}, {IMAGES} training pictures and DiffAugment where nothing else "
-        f"is said; {SAMPLES} generated pictures, as many members as non-members, at most 100 of each. "
-        "The state is the one that validated best. Copies in "
-        "%; by chance: what a generator that never saw the training pictures stays below in 95 % of all cases. AUC of "
-        "the best attack on the generator, and of the logits of the discriminator; 0.5 for guesses. Mean ± sample "
-        "standard deviation over seeds.", "",
-    ] if found else []  # fmt: skip
-    titles = ("", "risk", "copies", "by chance", "AUC, generator", "AUC, discriminator", "NN ratio", "cKID × 1000")
-    for name, rows in found.items():
-        page += [f"### {PAIRS[name].title}: privacy", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-        for row, results in rows.items():
-            levels = ", ".join(result["level"] for result in results)
-            generator = [best(result, published=True) for result in results]
-            discriminator = [best(result, published=False) for result in results]
-            numbers = (
-                cell([result["copies"]["share"] for result in results], 100, 2),
-                cell([result["copies"]["chance"] for result in results], 100, 2),
-                cell(generator, 1, 2), cell(discriminator, 1, 2),
-                cell([result["nn_ratio"] for result in results], 1, 2),
-                cell([result["ckid"] for result in results], 1000, 2),
-            )  # fmt: skip
-            page.append(f"| {row} | {levels} | {' | '.join(numbers)} |")
-        page.append("")
-    return [*page, machine(), ""]
-
-
-def best(result: dict, published: bool) -> float:
-    """Largest area of the attacks that need nothing but the generator, or of the others."""
-    return max(rates["auc"] for rates in result["attacks"].values() if rates["published"] == published)
 
 
 def main(arguments: list[str] | None = None) -> int:
