@@ -58,7 +58,10 @@ class MetricsBenchmarkConfig:
         if not self.counts or min(*self.counts, self.damaged) < 20:
             raise ConfigError(f"`counts` and `damaged` must be at least 20. Received: {self.counts}, {self.damaged}")
         if max(*self.counts, self.damaged) > MOST:
-            raise ConfigError(f"`counts` and `damaged` must be at most {MOST}: there are twice as many pictures")
+            raise ConfigError(
+                f"`counts` and `damaged` must be at most {MOST}, half of the pictures. "
+                f"Received: {self.counts}, {self.damaged}"
+            )
 
 
 class RememberedFeatures:

@@ -115,11 +115,12 @@ class EvaluateResult(Result):
 
         columns = self.compared or {self.model: {**self.metrics, **self.diversity}}
         several = len(columns) > 1
-        lines = [" " * 17 + "".join(f"{name[-12:]:>13}" for name in columns)] if several else []
+        width = max(12, *map(len, columns)) + 1  # whole names: those of two runs may end alike
+        lines = [" " * 17 + "".join(f"{name:>{width}}" for name in columns)] if several else []
         for name in self.protocol:
             values = [numbers.get(name) for numbers in columns.values()]
             shown = ["–" if value is None else f"{value:.4f}" for value in values]
-            cells = "".join(f"{cell:>13}" for cell in shown) if several else f"{shown[0]:>10}"
+            cells = "".join(f"{cell:>{width}}" for cell in shown) if several else f"{shown[0]:>10}"
             lines.append(f"{name:{17 if several else 15}} {cells}   {self.protocol[name]}")
         for name, found in (self.privacy_of_all or {self.model: self.privacy}).items():
             lines.append(f"{f'{name}: ' if several else ''}privacy risk {found['level']}: {found['reason']}")
