@@ -117,6 +117,7 @@ def test_names_that_end_alike_are_told_apart_in_the_table():
     result = EvaluateResult(
         model="a/pictures_of_it", metrics=numbers, diversity={}, protocol={"ckid": "how"},
         privacy={"level": "low", "reason": "x"}, compared={"a/pictures_of_it": numbers, "b/pictures_of_it": {}},
+        generator=None,
     )  # fmt: skip
     head, row = result.text().splitlines()[:2]
     assert head.split() == ["a/pictures_of_it", "b/pictures_of_it"] and row.split() == ["ckid", "0.5000", "–", "how"]

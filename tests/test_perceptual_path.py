@@ -122,6 +122,6 @@ def test_path_lengths_are_rows_with_their_interval_and_distance():
     assert rows == [("a", "w end", "12.5 [10, 15]", "LPIPS, 100 pairs, ε = 1e-4")]
     result = EvaluateResult(
         model="a", metrics={}, diversity={}, protocol={}, privacy={"level": "low", "reason": "x"},
-        truncation={"a": {0.5: {"ckid": 0.25, "cfid": None}}},
+        truncation={"a": {0.5: {"ckid": 0.25, "cfid": None}}}, generator=None,
     )  # fmt: skip
     assert "a: ψ = 0.5: ckid 0.2500" in result.text()
