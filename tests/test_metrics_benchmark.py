@@ -36,7 +36,8 @@ def test_damage_keeps_sizes_and_does_what_it_says(name):
 
 def test_a_hue_that_is_turned_leaves_gray_and_comes_back():
     colours = np.array([[[[200, 90, 90], [90, 90, 90]]]], np.uint8)
-    assert hue_shifted(colours, 1 / 3)[0, 0].tolist() in ([[90, 200, 90], [90, 90, 90]], [[89, 199, 89], [90, 90, 90]])
+    third = hue_shifted(colours, 1 / 3)[0, 0].astype(int)
+    assert np.abs(third - [[90, 200, 90], [90, 90, 90]]).max() <= 1
     assert np.abs(hue_shifted(colours, 1.0).astype(int) - colours).max() <= 1
 
 

@@ -116,7 +116,7 @@ class EvaluateResult(Result):
         columns = self.compared or {self.model: {**self.metrics, **self.diversity}}
         several = len(columns) > 1
         width = max(12, *map(len, columns)) + 1  # whole names: those of two runs may end alike
-        lines = [" " * 17 + "".join(f"{name:>{width}}" for name in columns)] if several else []
+        lines = [" " * 18 + "".join(f"{name:>{width}}" for name in columns)] if several else []
         for name in self.protocol:
             values = [numbers.get(name) for numbers in columns.values()]
             shown = ["–" if value is None else f"{value:.4f}" for value in values]
