@@ -98,7 +98,7 @@ def perceptual_path_length(
     ends = [space.of_latents(part, labels) for part in (noise[:pairs], noise[pairs:])]
     places = Stream.PATHS.generator(seed + 1).random(pairs) if at == "full" else np.zeros(pairs)
     path = _on_a_sphere if space.name == "z" else _straight
-    steps = [path(*ends, places + shift).astype(np.float32) for shift in (0.0, epsilon)]
+    steps = [path(ends[0], ends[1], places + shift).astype(np.float32) for shift in (0.0, epsilon)]
 
     @tf.function(autograph=False, jit_compile=False, reduce_retracing=True)
     def changed(here: tf.Tensor, there: tf.Tensor, classes: tf.Tensor | None) -> tf.Tensor:

@@ -131,8 +131,8 @@ class EvaluateResult(Result):
         ]
         for name, curve in self.truncation.items():
             for psi, numbers in curve.items():
-                shown = ", ".join(f"{key} {value:.4f}" for key, value in numbers.items() if value is not None)
-                lines.append(f"{name}: ψ = {psi:g}: {shown}")
+                known = ", ".join(f"{key} {value:.4f}" for key, value in numbers.items() if value is not None)
+                lines.append(f"{name}: ψ = {psi:g}: {known}")
         if self.out_dir is not None:
             lines.append(f"report: {self.out_dir / 'report.html'}")
         return "\n".join(lines)
