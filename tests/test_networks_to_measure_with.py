@@ -15,6 +15,7 @@ from conftest import tiny_images
 
 import tfgantl
 from tfgantl.errors import ArtifactError
+from tfgantl.images import to_unit
 from tfgantl.metrics.inception.resizing import resized_clean
 from tfgantl.metrics.lpips import LPIPS, POSITIONS, intra_lpips
 from tfgantl.models.vgg import BLOCKS
@@ -59,6 +60,13 @@ def pairs():
 
 def test_lpips_is_that_of_its_package(lpips):
     np.testing.assert_allclose(lpips(*pairs()), DISTANCES, atol=1e-5)
+
+
+def test_lpips_of_pixels_that_are_not_rounded_is_that_of_bytes(lpips):
+    one, other = pairs()
+    np.testing.assert_allclose(lpips.distance(to_unit(one), to_unit(other)), lpips(one, other), rtol=1e-4)
+    gray = to_unit(one[..., :1])
+    np.testing.assert_array_equal(lpips.distance(gray, gray), np.zeros(len(gray)))
 
 
 def test_intra_lpips_is_the_mean_over_clusters(lpips):
