@@ -25,6 +25,7 @@ CLONE = Path(__file__).parent.parent
         "metrics",
         "editing",
         "crossmodal",
+        "inception",
         "speed",
         "style",
         "serving",

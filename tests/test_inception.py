@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import tiny_images
-from inception_weights import pictures, tensorflow_arrays, torch_arrays
+from inception_weights import pictures, tensorflow_arrays
 from tensorflow.core.protobuf import saved_model_pb2
 
 import tfgantl
+from benchmarks.inception import torch_arrays
 from tfgantl.errors import ArtifactError
 from tfgantl.metrics import extractor_choice
 from tfgantl.metrics.distances import frechet_distance, neighbourhoods

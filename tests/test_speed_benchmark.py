@@ -29,16 +29,12 @@ def test_workers_take_steps_in_turns_and_say_what_they_are(tmp_path):
         "print(json.dumps({'version': sys.argv[1]}), flush=True)\n"
         "for line in sys.stdin: print(json.dumps({'seconds': int(line) * float(sys.argv[2])}), flush=True)\n"
     )
-    workers = [Worker("tfgantl, float32", ["a", "0.5"]), Worker("PyTorch, float32", ["b", "1.0"])]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmarks.speed.workers.TORCH", program)
-        for worker in workers:
-            worker.torch_python = sys.executable
-        race(workers, rounds=3, steps=4)
-        assert [worker.seconds for worker in workers] == [[0.5] * 3, [1.0] * 3] and workers[0].version == "a"
-        broken = Worker("PyTorch, broken", ["broken"], sys.executable)
-        with pytest.raises(RunError, match="PyTorch, broken: every competitor must answer. Received: exit code 3"):
-            race([broken], rounds=1, steps=1)
+    commands = {"tfgantl, float32": ["a", "0.5"], "PyTorch, float32": ["b", "1.0"], "PyTorch, broken": ["broken"]}
+    *workers, broken = [Worker(name, some, sys.executable, script=program) for name, some in commands.items()]
+    race(workers, rounds=3, steps=4)
+    assert [worker.seconds for worker in workers] == [[0.5] * 3, [1.0] * 3] and workers[0].version == "a"
+    with pytest.raises(RunError, match="PyTorch, broken: every competitor must answer. Received: exit code 3"):
+        race([broken], rounds=1, steps=1)
     table = speed._table("classic28", "plain", {worker.name: 64 / worker.median for worker in workers})
     assert "| tfgantl, float32 | 128.0 | 2.00 |" in table and "| PyTorch, float32 | 64.0 | 1.00 |" in table
 

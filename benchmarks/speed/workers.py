@@ -22,11 +22,15 @@ class Worker:
         name: For the table.
         command: What follows the program.
         torch_python: Python with torch, for a competitor in PyTorch; `None` for one in this Python.
+        module: The program of one in this Python.
+        script: That of one in PyTorch.
     """
 
     name: str
     command: list[str]
     torch_python: str | None = None
+    module: str = "benchmarks.speed.keras_step"
+    script: Path = TORCH
     seconds: list[float] = field(default_factory=list)
 
     def start(self) -> None:
@@ -35,8 +39,8 @@ class Worker:
         Raises:
             RunError: If it ends instead.
         """
-        program = [self.torch_python, str(TORCH)] if self.torch_python else [
-            sys.executable, "-m", "benchmarks.speed.keras_step"]  # fmt: skip
+        torch = self.torch_python
+        program = [torch, str(self.script)] if torch else [sys.executable, "-m", self.module]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(CLONE)}
         self._process = subprocess.Popen(
             [*program, *self.command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

@@ -1,0 +1,7 @@
+"""`python -m benchmarks.inception`."""
+
+import sys
+
+from benchmarks.inception import main
+
+sys.exit(main())
