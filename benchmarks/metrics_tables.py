@@ -93,6 +93,8 @@ def plot(found: dict[str, dict], path: Path) -> None:
             means, deviations = np.array([numbers[name] for numbers in one["counts"].values()]).T
             row[i // 2].errorbar(counts, means, deviations, marker=".", capsize=2, label=known[name])
             row[i // 2].set(xlabel="pictures", xscale="log", title=kind)
+            row[i // 2].set_xticks(counts, map(str, counts))
+            row[i // 2].minorticks_off()
             row[i // 2].grid(alpha=0.3)
             row[i // 2].legend(fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
