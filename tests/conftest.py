@@ -46,6 +46,11 @@ from tfgantl.training.validation import Validate
 HERE = tf_stack.extract_stack()
 tf_stack.extract_stack = lambda stacklevel=1: HERE
 
+# Steps are also shared by two devices, which must be made before TensorFlow computes anything.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
