@@ -109,7 +109,7 @@ def test_trainings_that_cannot_be_shared_say_so(verb, monkeypatch, capsys):
 
     module, *more = verb.split()
     main = import_module(f"tfgantl.pipelines.{module}").main
-    needed = {"extractor": ["--domains", "HandwrittenDigits", "--out_dir", "x"]}.get(verb, [])
+    needed = {"extractor": ['--domains=[{"class_path": "HandwrittenDigits"}]', "--out_dir", "x"]}.get(verb, [])
     with pytest.raises(SystemExit) as left:
         main([*more, *needed, "--devices", "2"])
     error = capsys.readouterr().err
