@@ -1,4 +1,4 @@
-"""Trainings in real processes on loopback: they must come to what one process comes to, also when one of them dies."""
+"""Trainings of several workers: they must come to what one process comes to, also when one of them dies."""
 
 import os
 import re
@@ -8,32 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_training
+from tiny_training import train
 
-from tfgantl import cli
 from tfgantl.errors import ConfigError, WorkerError
 from tfgantl.training import team as teams
 from tfgantl.training.team import Team
-
-OPTIONS = ["--batch_size", "8", "--save_every", "2", "--precision", "float32", "--run_dir"]
-
-
-def alone(*options):
-    return cli.run(tiny_training.TinyConfig, "python -m tiny_training", tiny_training.work, {}, list(options))
-
-
-def launched(*options, restarts=0, **changes):
-    """Starts two workers; gives their exit code and lines."""
-    here = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
-    environment = {**os.environ, **changes, "PYTHONPATH": here, "TFGANTL_WORKER_WAIT": "900"}
-    command = [sys.executable, "-m", "tfgantl.launch", "--workers", "2", "--restarts", str(restarts)]
-    command += ["-m", "tiny_training", *options]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
-    return done.returncode, done.stdout + done.stderr
-
-
-def hashes(lines):
-    return re.findall(r"^\[[01]\] weights (\w{64})$", lines, re.MULTILINE)
 
 
 def assert_close(run, other):
@@ -43,31 +22,47 @@ def assert_close(run, other):
             np.testing.assert_allclose(first[name], second[name], atol=1e-5, rtol=1e-5, err_msg=name)
 
 
-def test_two_workers_are_as_one_also_after_a_kill(tmp_path):
-    assert alone(*OPTIONS, str(tmp_path / "alone")) == 0
-    code, lines = launched(*OPTIONS, str(tmp_path / "two"))
-    whole = hashes(lines)
-    assert code == 0 and len(whole) == 2 and len(set(whole)) == 1, lines
-    assert_close(tmp_path / "alone", tmp_path / "two")
-    # Only the chief writes and talks.
-    assert lines.count("run directory") == 1 and not list((tmp_path / "two").rglob(".*.tfgantl-*"))
-
-    code, lines = launched(*OPTIONS, str(tmp_path / "killed"), restarts=1, TINY_KILLED_AT="5")
-    assert "restart 1 of 1" in lines and "going on from step 4" in lines
-    assert code == 0 and set(hashes(lines)) == set(whole), lines
-
-
-def test_a_run_goes_on_with_two_workers_and_back(tmp_path, monkeypatch):
-    assert alone(*OPTIONS, str(tmp_path / "straight")) == 0
-    run = str(tmp_path / "changing")
+@pytest.mark.usefixtures("eagerly")
+def test_two_workers_are_as_one_process_also_after_a_kill(tmp_path, monkeypatch):
+    """One launch, as it takes long; what its workers do is in two_workers.py."""
+    assert train("--run_dir", str(tmp_path / "alone")) == 0
     with monkeypatch.context() as patch:
         patch.setenv("TINY_STOPPED_AT", "3")
-        assert alone(*OPTIONS, run) == 7
-    code, lines = launched("--resume", run, TINY_STOPPED_AT="5")
-    # The other worker hears of it with the next step.
-    assert code == 7 and "at step 6; everything is saved" in lines, lines
-    assert alone("--resume", run) == 0
-    assert_close(tmp_path / "straight", tmp_path / "changing")
+        assert train("--run_dir", str(tmp_path / "changing")) == 7
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
+    environment = {**os.environ, "PYTHONPATH": paths, "TFGANTL_WORKER_WAIT": "300", "TFGANTL_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "two_workers", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    out, error = done.stdout, done.stderr
+    assert done.returncode == 0, out + error
+
+    # Before anything happens, both have the same bits, and those of one process but for rounding.
+    hashes = re.findall(r"^\[([01])\] weights (\w{64})$", out, re.MULTILINE)
+    assert [rank for rank, _ in sorted(hashes)] == ["0", "0", "1", "1"], out + error
+    assert len({digest for _, digest in hashes}) == 1  # also of those that went on after a kill
+    assert_close(tmp_path / "alone", tmp_path / "two")
+    # Only the chief writes and talks.
+    assert error.count("tiny: training, run directory") == 4
+    assert not list(tmp_path.rglob(".*.tfgantl-*")) and not re.search(
+        r"^\[1\] (?!tiny_training: error)", error, re.MULTILINE
+    )
+
+    # The one that is left ends by itself; both begin again, and go on.
+    assert "workers ended with [9, -9]" in out, out + error
+    assert "[0] tiny_training: error: all workers must stay until the end" in error
+    assert "a worker has ended with 137; restart 1 of 1" in error and "going on from step 4" in error
+
+    # A run that one process has begun goes on with two workers, and back: it hears of a wish to stop with the next step.
+    assert "at step 6; everything is saved" in error and "launch ended with 7" in out
+    assert train("--resume", str(tmp_path / "changing")) == 0
+    assert_close(tmp_path / "alone", tmp_path / "changing")
+
+    # Workers that are about to do something else find out before they begin.
+    assert (
+        error.count("workers must have the same settings, data, weights and packages. Received: worker 1 with rank 1")
+        == 2
+    )
+    assert "launch ended with 9" in out and "Traceback" not in error
 
 
 class Spoken(Team):

@@ -1,17 +1,20 @@
-"""A training that tests start as one process or as several: `python -m tiny_training`, without an evaluation."""
+"""A training without an evaluation, which tests start in one process or in several."""
 
 import hashlib
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tfgantl.cli import run
+from tfgantl import cli
 from tfgantl.data import HandwrittenDigits
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import GANTrainingConfig
+
+OPTIONS = ("--batch_size", "8", "--save_every", "2", "--precision", "float32")
+# One graph, and a small one: tracing it takes most of the time.
+OPTIONS += tuple(f"--optimization.{x}" for x in ("augment=translation", "reuse_fakes=true", "r1_every=1"))
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class TinyConfig(GANTrainingConfig):
     @property
     def run_name(self) -> str:
         return "tiny"
+
+
+def train(*arguments: str) -> int:
+    """Begins a training, or goes on with one; gives the exit code."""
+    options = list(arguments) if "--resume" in arguments else [*OPTIONS, *arguments]
+    return cli.run(TinyConfig, "tiny_training", work, {}, options)
 
 
 def work(config: TinyConfig) -> dict:
@@ -60,10 +69,11 @@ def work(config: TinyConfig) -> dict:
     keras.utils.set_random_seed(3)
     extractor = Extractor(small_cnn(8, 1, 10, width=4, units=6), "tiny", 1.0, predicts_labels=True)
     keras.utils.set_random_seed(config.seed)
+    facts = {"data": "digits", "rank": team.cluster.rank if "TINY_DIFFERENT" in os.environ and team.cluster else 0}
     with team.strategy.scope():
         gan = GAN(*MLP(latent_dim=4, units=8, label_dim=2).build(8, 1, 10), seed=config.seed)
     try:
-        with session.open("tiny", {"data": "digits"}, "training") as run:
+        with session.open("tiny", facts, "training") as run:
             train(gan, Scratch(), None, TrainingData(examples, examples, extractor), config.training_settings(), run)
             layers = [gan, gan.optimizer, gan.d_optimizer]
             arrays = {f"{i}": v.numpy() for i, v in enumerate(v for layer in layers for v in layer.variables)}
@@ -73,7 +83,3 @@ def work(config: TinyConfig) -> dict:
         return {"weights": digest}
     finally:
         callbacks.StopOnNonFinite.on_train_batch_end = end_of_step
-
-
-if __name__ == "__main__":
-    sys.exit(run(TinyConfig, "python -m tiny_training", work, {}))

@@ -290,7 +290,7 @@ def _form(config: Any) -> None:
     """Forms the team of a training, which must come before anything is computed."""
     from tfgantl.training.team import form
 
-    form(config.devices, config.batch_size, met=True)
+    form(config.devices, config.batch_size)
 
 
 def _say(text: str) -> None:

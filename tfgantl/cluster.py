@@ -17,6 +17,8 @@ DEFAULT_WAIT = 300.0  # seconds: machines of a cluster do not start at once
 KINDS = ("chief", "worker")  # in the order in which TensorFlow numbers them
 SHAPE = '{"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": "worker", "index": 0}}'
 
+_met: set["Cluster"] = set()  # of which this process has found all workers
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -72,6 +74,8 @@ class Cluster:
             ConfigError: If the port of this worker is in use.
             WorkerError: If one has not come when the time is over.
         """
+        if self in _met:  # TensorFlow has taken the port since then
+            return
         started, limit, told = time.monotonic(), wait_limit(), False
         missing = [i for i in range(len(self.addresses)) if i != self.rank]
         with self._listening():
@@ -89,6 +93,7 @@ class Cluster:
                     waiting(f"{self.names[self.rank]}: waiting for {who}, at most {limit:g} s")
                 if missing:
                     time.sleep(0.1)
+        _met.add(self)
 
     def _listening(self) -> socket.socket:
         """Listens in place of the server that TensorFlow starts later."""

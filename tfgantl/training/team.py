@@ -195,14 +195,13 @@ def current() -> Team:
     return _current or Team(tf.distribute.get_strategy())
 
 
-def form(devices: Devices = "auto", batch_size: int | None = None, met: bool = False) -> Team:
+def form(devices: Devices = "auto", batch_size: int | None = None) -> Team:
     """Forms the team that `TF_CONFIG` and the machine allow for; once a process with workers, whatever is asked again.
 
     Args:
         devices: How many devices of this machine to use: auto for as many GPUs as share a batch equally, all for all
             GPUs, or a number. A machine without GPUs has one device, its processor, but for a number.
         batch_size: Images a step, which devices share.
-        met: Whether it is known that all workers are there.
 
     Raises:
         ConfigError: If `TF_CONFIG` is no configuration, there are not so many devices, or TensorFlow has begun.
@@ -213,8 +212,7 @@ def form(devices: Devices = "auto", batch_size: int | None = None, met: bool = F
     if cluster is not None and _current is not None and _current.cluster == cluster:
         return _current
     if cluster is not None:
-        if not met:
-            cluster.meet(waiting=progress.log)
+        cluster.meet(waiting=progress.log)
         _current = Team(_of_workers(cluster), cluster)
         if cluster.rank:
             progress.silent = progress.quiet = True  # the chief tells the same
