@@ -46,7 +46,7 @@ from tfgantl.training.validation import Validate
 HERE = tf_stack.extract_stack()
 tf_stack.extract_stack = lambda stacklevel=1: HERE
 
-# Steps that two devices share need both before TensorFlow computes anything: test_replicas.py starts a process that has.
+# Steps that two devices share need both before TensorFlow computes anything, in a process that test_replicas.py starts.
 TWO_DEVICES = "TESTS_HAVE_TWO_DEVICES"
 collect_ignore = []
 if TWO_DEVICES in os.environ:

@@ -52,7 +52,7 @@ def test_two_workers_are_as_one_process_also_after_a_kill(tmp_path, monkeypatch)
     assert "[0] tiny_training: error: all workers must stay until the end" in error
     assert "a worker has ended with 137; restart 1 of 1" in error and "going on from step 4" in error
 
-    # A run that one process has begun goes on with two workers, and back: it hears of a wish to stop with the next step.
+    # A run that one process has begun goes on with two workers, and back. They stop one step after the wish.
     assert "at step 6; everything is saved" in error and "launch ended with 7" in out
     assert train("--resume", str(tmp_path / "changing")) == 0
     assert_close(tmp_path / "alone", tmp_path / "changing")

@@ -1,7 +1,7 @@
 """Trainings of two workers, for tests: `python -m two_workers DIRECTORY`.
 
-The workers are processes of their own, which the launcher watches. But they are forked off this one, in which TensorFlow
-has been imported and has not begun yet, since importing it takes longer than all that they do.
+The workers are processes of their own, which the launcher watches. But they are forked off this one, in which
+TensorFlow has been imported and has not begun yet, since importing it takes longer than all that they do.
 """
 
 import os
