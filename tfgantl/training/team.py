@@ -183,7 +183,7 @@ def errors_of_workers() -> Iterator[None]:
             raise
         raise WorkerError(
             "all workers must stay until the end: start them again, with --resume to go on from the last checkpoint. "
-            f"Received: {type(error).__name__}, since one has gone"
+            f"Received: {type(error).__name__}, as when one has gone ({reason(error)[:200]})"
         ) from error
 
 
