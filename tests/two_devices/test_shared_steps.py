@@ -133,7 +133,7 @@ def test_two_devices_come_to_what_one_comes_to_whatever_the_method(two, data, fa
 
     def make():
         gan = adapted_gan(method, source)
-        gan.compile(Adam(1e-3), Adam(1e-3), augment=DiffAugment("translation"), r1=0.1, r1_every=2, transfer=method)
+        gan.compile(Adam(1e-3), Adam(1e-3), augment=DiffAugment("translation"), r1=0.1, r1_every=4, transfer=method)
         next(iter(method.schedule(20))).begin(gan)
         return gan
 
