@@ -46,6 +46,15 @@ from tfgantl.training.validation import Validate
 HERE = tf_stack.extract_stack()
 tf_stack.extract_stack = lambda stacklevel=1: HERE
 
+# Steps that two devices share need both before TensorFlow computes anything, in a process that test_replicas.py starts.
+TWO_DEVICES = "TESTS_HAVE_TWO_DEVICES"
+collect_ignore = []
+if TWO_DEVICES in os.environ:
+    halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
+else:
+    collect_ignore.append("two_devices")
+
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}

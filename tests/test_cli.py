@@ -497,7 +497,7 @@ def test_an_interrupt_that_a_library_has_made_an_error_of_is_one(monkeypatch, ca
         except KeyboardInterrupt as error:
             raise SystemError("bad argument to internal function") from error
 
-    monkeypatch.setattr(cli, "quiet_tensorflow", lambda: None)
+    monkeypatch.setattr(cli, "quiet_tensorflow", lambda *_: None)
     assert cli.run(export.ExportConfig, "export", work, {}, ["--list", "x"]) == 130
     assert capsys.readouterr().err == "tfgantl export: error: interrupted\n"
 

@@ -75,7 +75,7 @@ class Parsed(Exception):
 
 @pytest.mark.parametrize("line", [pytest.param(line, id=f"{page}: {line}"[:100]) for line, page in commands().items()])
 def test_commands_are_understood(line, monkeypatch, workplace, capsys):
-    def begin():
+    def begin(*_):
         raise Parsed
 
     monkeypatch.setattr(cli, "quiet_tensorflow", begin)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.regularizers import Controller
+from tfgantl.replicas import drawn
 
 # Spread of the random changes, as in the paper.
 SHIFT = 0.125  # of the side, whole pixels
@@ -70,8 +71,8 @@ class _Dice:
         self.count, self.p = count, p
         # Drawn at once, which is much faster than one by one.
         uniform, normal = (tf.random.experimental.stateless_fold_in(seed, stream) for stream in (1, 2))
-        self.uniforms = iter(tf.unstack(tf.random.stateless_uniform((count, 30), uniform), axis=1))
-        self.normals = iter(tf.unstack(tf.random.stateless_normal((count, 8), normal), axis=1))
+        self.uniforms = iter(tf.unstack(drawn(tf.random.stateless_uniform, (count, 30), uniform), axis=1))
+        self.normals = iter(tf.unstack(drawn(tf.random.stateless_normal, (count, 8), normal), axis=1))
 
     def gate(self, values: tf.Tensor, p: tf.Tensor | None = None) -> tf.Tensor:
         return tf.where(next(self.uniforms) < (self.p if p is None else p), values, 0.0)

@@ -39,6 +39,10 @@ def resumed(arguments: list[str]) -> list[str]:
     if directory is None:
         return arguments
     wrong = [argument for argument in others if argument not in ("--json", "--allow_changes")]
+    if "--devices" in wrong:  # with its value; a run does not depend on them
+        place = wrong.index("--devices")
+        del wrong[place : place + 2]
+    wrong = [argument for argument in wrong if not argument.startswith("--devices=")]
     if wrong:
         raise ValueError(
             f"`--resume` must stand without other options; a run keeps its own. Received: {' '.join(wrong)}"

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfgantl.errors import ConfigError
+from tfgantl.replicas import drawn
 
 
 def _uniform(
@@ -13,7 +14,7 @@ def _uniform(
 ) -> tf.Tensor:
     """Stateless uniform numbers; `stream` separates the draws that share one seed."""
     seed = tf.random.experimental.stateless_fold_in(seed, stream)
-    return tf.random.stateless_uniform((tf.shape(images)[0], *shape), seed, low, high)
+    return drawn(tf.random.stateless_uniform, (tf.shape(images)[0], *shape), seed, low, high)
 
 
 def translation(images: tf.Tensor, seed: tf.Tensor, ratio: float = 0.125) -> tf.Tensor:

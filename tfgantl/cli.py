@@ -5,10 +5,12 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import typing
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import fields, is_dataclass
+from functools import partial
 from inspect import isabstract
 from typing import Any
 
@@ -29,8 +31,9 @@ from tfgantl.arguments import (
     underscored,
     with_renamed_recipes,
 )
+from tfgantl.cluster import VARIABLE, Cluster
 from tfgantl.configuration import chosen_class
-from tfgantl.errors import TfgantlError, is_out_of_memory, reason
+from tfgantl.errors import ConfigError, TfgantlError, is_out_of_memory, reason
 from tfgantl.old_names import renamed_arguments
 from tfgantl.printing import printable
 
@@ -125,6 +128,8 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     for recipe in named_recipes(arguments):
         _or_error(parser, read_recipe, recipe)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
+    if getattr(config_class, "trains_alone", False) and any(x.partition("=")[0] == "--devices" for x in arguments):
+        parser.error(f"`devices` must be left out for {verb}, which trains on one device")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
     parser.add_class_arguments(config_class, skip=set(flags), as_positional=verb in POSITIONAL)
     for flag in flags:
@@ -194,7 +199,7 @@ def run(
     """Parses, works, prints, and turns the user's mistakes into one line and an exit code.
 
     Exit codes: 0 done; 1 a bug, with its traceback; 2 options; 3 data; 4 model files; 5 run directory, disk or memory;
-    6 diverged; 7 interrupted and saved; 130 interrupted at once.
+    6 diverged; 7 interrupted and saved; 9 another worker has gone or differs; 130 interrupted at once.
 
     Args:
         config_class: Dataclass of the pipeline.
@@ -208,17 +213,34 @@ def run(
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     config = parse(config_class, verb, defaults, arguments)
-    as_json = getattr(config, "json", False)
     try:
         if hasattr(config, "check_files"):
             config.check_files()
+        cluster = _workers(config, verb)
+        if getattr(config, "computes", True):
+            quiet_tensorflow(partial(_form, config) if getattr(config, "shares_steps", False) else None)
     except TfgantlError as error:
         return _fail(verb, str(error), error.exit_code)
-    if getattr(config, "computes", True):
-        quiet_tensorflow()
     interrupts.raise_again()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it interrupts, as Ctrl-C does
+    if cluster is None:
+        return _worked(config, verb, work)
+    try:
+        code = _worked(config, verb, work)
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    if code:  # TensorFlow would wait for the other workers, which may be gone
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    return code
+
+
+def _worked(config: Any, verb: str, work: Callable[[Any], Any]) -> int:
+    """Works, prints, and turns mistakes into one line; gives the exit code."""
+    as_json = getattr(config, "json", False)
     try:
         with redirect_stdout(sys.stderr) if as_json else _as_is():
             result = work(config)
@@ -234,11 +256,41 @@ def run(
         if not is_out_of_memory(error):
             raise  # a bug
         return _fail(verb, f"memory: there must be enough of it; a smaller batch or size may help. {reason(error)}", 5)
+    if result is None:  # of a worker that is not the chief
+        return 0
     if as_json:
         _say(json.dumps(result if isinstance(result, dict) else result.to_json()))
     elif hasattr(result, "text") and (text := result.text()):
         _say(printable(text, keep="\n"))
     return 0
+
+
+def _workers(config: Any, verb: str) -> Cluster | None:
+    """The workers that a training is shared among, all of which are there.
+
+    Raises:
+        ConfigError: If `TF_CONFIG` asks for several, of a training that cannot be shared, or is none.
+        WorkerError: If one does not come.
+    """
+    if not (getattr(config, "shares_steps", False) or getattr(config, "trains_alone", False)):
+        return None
+    cluster = Cluster.from_environment()
+    if cluster is None:
+        return None
+    if not config.shares_steps:
+        raise ConfigError(
+            f"`{VARIABLE}` must be left out for {verb}, which trains on one device. Received: "
+            f"{len(cluster.addresses)} workers"
+        )
+    cluster.meet(waiting=lambda message: print(f"{program(verb)}: {printable(message)}", file=sys.stderr, flush=True))
+    return cluster
+
+
+def _form(config: Any) -> None:
+    """Forms the team of a training, which must come before anything is computed."""
+    from tfgantl.training.team import form
+
+    form(config.devices, config.batch_size)
 
 
 def _say(text: str) -> None:
@@ -264,10 +316,13 @@ def _as_is() -> redirect_stdout:
     return redirect_stdout(sys.stdout)
 
 
-def quiet_tensorflow() -> None:
+def quiet_tensorflow(first: Callable[[], None] | None = None) -> None:
     """Imports TensorFlow as the backend, and keeps its start-up remarks off the screen.
 
     They are written to the file descriptor itself, whatever the log level, and look like errors where there is no GPU.
+
+    Args:
+        first: What is to be done before TensorFlow looks for devices.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -279,6 +334,8 @@ def quiet_tensorflow() -> None:
         import keras
         import tensorflow as tf
 
+        if first is not None:
+            first()
         tf.config.list_logical_devices()
         keras.config.set_image_data_format("channels_last")  # whatever ~/.keras/keras.json says
     finally:

@@ -57,6 +57,12 @@ class ServingError(TfgantlError, RuntimeError):
     exit_code = 8
 
 
+class WorkerError(TfgantlError, RuntimeError):
+    """Another worker of the same training is missing, has gone, or does something else."""
+
+    exit_code = 9
+
+
 @contextmanager
 def intact(message: str) -> Iterator[None]:
     """Context manager around reading a file: whatever its parser meets first becomes `ArtifactError`, in one line.

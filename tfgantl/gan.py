@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgantl import losses
+from tfgantl import losses, replicas
 from tfgantl.averaging import update_average
 from tfgantl.compilation import compile_arguments, compile_config, optimizer_for
 from tfgantl.errors import ConfigError
@@ -23,6 +23,7 @@ from tfgantl.private_step import PrivateGradients, private_step
 from tfgantl.random_streams import StepStream, step_seeds
 from tfgantl.regularizers import Regularizer
 from tfgantl.running_means import RunningMeans
+from tfgantl.shared_step import SharedStep
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -64,6 +65,10 @@ class GAN(NetworkPair):
         >>> gan.generate(gan.latents(10)).shape
         (10, 28, 28, 1)
     """
+
+    shared_step: SharedStep | None = None  # while it is taken
+    asks_to_stop: Callable[[], bool] = staticmethod(lambda: False)  # whether this worker is to stop
+    stopping = False  # whether one was, in the last step
 
     def compile(
         self,
@@ -119,6 +124,11 @@ class GAN(NetworkPair):
         self.traces: dict[tuple[bool, ...], Callable] = {}
         self.test_means = RunningMeans("g_loss", "d_loss")
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several replicas share its steps."""
+        return self.distribute_strategy.num_replicas_in_sync > 1
+
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         reals, labels = images_and_labels(batch, self.num_classes)
         if self.private is not None:
@@ -158,6 +168,14 @@ class GAN(NetworkPair):
             logs |= regularizer.update(real_logits, fake_logits)
         return logs
 
+    def in_every(
+        self, period: int, then: Callable[[], tf.Tensor | float], otherwise: Callable[[], tf.Tensor | float]
+    ) -> tf.Tensor | float:
+        """What `then` gives in every `period`-th step, and what `otherwise` gives in the others."""
+        if self.shared_step is not None:  # which has a graph for these steps, and one for the others
+            return then() if self.shared_step.is_due(period) else otherwise()
+        return tf.cond(self.step % period == 0, then, otherwise)
+
     def follow(self) -> None:
         """Keeps the averaged generator up to date, and counts the step."""
         update_average(self.ema_generator, self.generator, self.g_adapters, self.step, self.ema_decay)
@@ -169,7 +187,8 @@ class GAN(NetworkPair):
 
     def noise(self, batch_size: tf.Tensor | int, stream: StepStream) -> tf.Tensor:
         """Latents (batch, latent_dim) of this step, as the transfer method wants them."""
-        noise = tf.random.stateless_normal((batch_size, self.latent_dim), self.seeds(stream))
+        shape = (batch_size, self.latent_dim)
+        noise = replicas.drawn(tf.random.stateless_normal, shape, self.seeds(stream))
         return self.transfer.latents(self, noise)
 
     def draw(
@@ -206,13 +225,14 @@ class GAN(NetworkPair):
             total += regularizer.penalty(real_logits, fake_logits)
         if self.r1:
             # Lazily: only some steps pay for second derivatives.
-            total += tf.cond(
-                self.step % self.r1_every == 0,
+            total += self.in_every(
+                self.r1_every,
                 lambda: self.r1 * self.r1_every * losses.r1_penalty(lambda x: critic(images=x), augmented),
                 lambda: 0.0,
             )
         if self.gradient_penalty:
-            mix = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), self.seeds(StepStream.D_MIX))
+            shape = (tf.shape(images)[0], 1, 1, 1)
+            mix = replicas.drawn(tf.random.stateless_uniform, shape, self.seeds(StepStream.D_MIX))
             fake = self.augmented(fakes, StepStream.D_FAKE)
             total += self.gradient_penalty * losses.gradient_penalty(lambda x: critic(images=x), augmented, fake, mix)
         return total
@@ -228,6 +248,8 @@ class GAN(NetworkPair):
         weights = [w for part in parts for w in part.trainable_variables]
         if weights:
             scale = optimizer.scale_loss(tf.ones_like(loss))  # 1 but for float16
+            if replicas.number() > 1:  # Keras adds their gradients up
+                scale /= replicas.number()
             # What a branch of `tf.cond` that is not taken uses has a gradient of 0 in a graph; here, too.
             unconnected = tf.UnconnectedGradients.ZERO if tf.executing_eagerly() else tf.UnconnectedGradients.NONE
             gradients = tape.gradient(
@@ -253,10 +275,16 @@ class GAN(NetworkPair):
     def make_train_function(self, force: bool = False) -> None:
         # A trace remembers what was trainable when it was made, so there is one for each pattern of freezing.
         pattern = tuple(layer.trainable for layer in self._flatten_layers())
-        if force or pattern not in self.traces:
+        if self.is_shared and (force or pattern not in self.traces):
+            self.traces[pattern] = SharedStep(self)
+        elif force or pattern not in self.traces:
             super().make_train_function(force=True)
             self.traces[pattern] = self.train_function
         self.train_function: Any = self.traces[pattern]
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # Under a strategy Keras takes a batch off the data to find shapes, which are known here.
+        pass
 
     def fit(
         self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args: Any, **kwargs: Any
@@ -266,7 +294,7 @@ class GAN(NetworkPair):
         Raises:
             DataError: If images or labels do not fit the pair, or pixels are outside of [-1, 1].
         """
-        self._check(x, y, first=int(self.step) == 0)
+        self._check(x, y, first=self.steps_taken == 0)
         if isinstance(kwargs.get("validation_data"), tuple):
             images, labels, _ = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
             self._check(images, labels, first=True)

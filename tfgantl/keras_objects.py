@@ -28,6 +28,7 @@ MODULES = {
     "tfgantl.models.layers.gates": ("GatedLinearUnit",),
     "tfgantl.models.layers.noise": ("Noise",),
     "tfgantl.models.layers.resampling": ("DoublingConv2D", "HalvingSpectralConv2D"),
+    "tfgantl.models.layers.dropout": ("Dropout",),
     "tfgantl.models.layers.linear_resizing": ("LinearResizing",),
     "tfgantl.models.layers.spectral": ("SpectralConv2D", "SpectralDense"),
     "tfgantl.models.mined": ("MinedGenerator",),

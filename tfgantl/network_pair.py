@@ -55,6 +55,11 @@ class NetworkPair(keras.Model):
         return self.generator.inputs[0].shape[-1]
 
     @property
+    def steps_taken(self) -> int:
+        """Number of training steps taken, as a number of Python."""
+        return int(tf.convert_to_tensor(self.step))  # also of a variable that has a copy on each device
+
+    @property
     def num_classes(self) -> int | None:
         """Number of classes of a conditional pair, else `None`."""
         return getattr(self.generator, "num_classes", None)

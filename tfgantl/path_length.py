@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import run
 from tfgantl.models.structure import structure_of
@@ -53,17 +54,17 @@ class PathLength(Regularizer):
         self.mean = self.state("mean")
 
     def generator_penalty(self, gan: Any, latents: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
-        return tf.cond(gan.step % self.every == 0, lambda: self._penalty(gan, latents, labels), lambda: 0.0)
+        return gan.in_every(self.every, lambda: self._penalty(gan, latents, labels), lambda: 0.0)
 
     def _penalty(self, gan: Any, latents: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
         lengths = path_lengths(gan, latents, labels)
-        mean = (1.0 - self.decay) * self.mean + self.decay * tf.reduce_mean(lengths)
+        mean = (1.0 - self.decay) * self.mean + self.decay * replicas.mean(tf.reduce_mean(lengths))
         mean = tf.stop_gradient(mean)
         self.mean.assign(mean)
         return self.weight * self.every * tf.reduce_mean(tf.square(lengths - mean))
 
     def update(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"path": self.mean.value}
+        return {"path": tf.convert_to_tensor(self.mean.value)}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weight": self.weight, "every": self.every, "decay": self.decay}
@@ -84,7 +85,8 @@ def path_lengths(gan: Any, latents: tf.Tensor, labels: tf.Tensor | None) -> tf.T
     with tf.GradientTape() as tape:
         styles, images = run(network, inputs, gan.g_adapters, keep_statistics=True)
         side = float(images.shape[1] * images.shape[2]) ** 0.5
-        noise = tf.random.stateless_normal(tf.shape(images), gan.seeds(StepStream.PATH_NOISE))
+        shape = (tf.shape(images)[0], *images.shape[1:])
+        noise = replicas.drawn(tf.random.stateless_normal, shape, gan.seeds(StepStream.PATH_NOISE))
         projected = tf.reduce_sum(images * noise) / side
     return tf.sqrt(tf.reduce_mean(tf.reduce_sum(tf.square(tape.gradient(projected, styles)), 2), 1))
 

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.random_streams import StepStream, key_seeds, step_seeds
 
 
@@ -49,8 +50,10 @@ class PrivateGradients:
         """
         total = clipped_sum(loss_of, batch, weights, self.clip)
         count = tf.cast(tf.shape(batch[0])[0], tf.float32)
+        # Of the whole batch; each replica adds its share of it.
+        share = self.clip * self.noise / replicas.number()
         noise = [tf.random.stateless_normal(x.shape, key_seeds(self.key, step, i)) for i, x in enumerate(total)]
-        return [(x + self.clip * self.noise * n) / count for x, n in zip(total, noise, strict=True)]
+        return [(x + share * n) / count for x, n in zip(total, noise, strict=True)]
 
 
 def clipped_sum(
@@ -89,7 +92,9 @@ def private_step(gan: Any, reals: tf.Tensor, labels: tf.Tensor | None) -> dict[s
     """
     count = tf.shape(reals)[0]
     seeds, classes = step_seeds(gan.seed, StepStream.RANDOM_CLASSES, gan.step), gan.num_classes
-    drawn = None if labels is None else tf.random.stateless_uniform((count,), seeds, 0, classes, tf.int32)
+    drawn = (
+        None if labels is None else replicas.drawn(tf.random.stateless_uniform, (count,), seeds, 0, classes, tf.int32)
+    )
     critic, d_parts = partial(gan.transfer.discriminator_logits, gan), [gan.discriminator, *gan.d_adapters]
     weights = [weight for part in d_parts for weight in part.trainable_variables]
     with tf.GradientTape() as g_tape:
@@ -108,8 +113,8 @@ def private_step(gan: Any, reals: tf.Tensor, labels: tf.Tensor | None) -> dict[s
     if weights:
         values = [weight.value for weight in weights]
         of_fakes = d_tape.gradient(fake_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        of_reals = gan.private(loss_of, batch, weights, gan.step)
-        gan.d_optimizer.apply([a + b for a, b in zip(of_fakes, of_reals, strict=True)], weights)
+        of_reals, shares = gan.private(loss_of, batch, weights, gan.step), replicas.number()  # Keras adds theirs up
+        gan.d_optimizer.apply([(a + b) / shares for a, b in zip(of_fakes, of_reals, strict=True)], weights)
 
     if not gan.reuse_fakes:
         with tf.GradientTape() as g_tape:

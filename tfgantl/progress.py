@@ -13,6 +13,7 @@ from tfgantl.printing import printable
 IN_NOTEBOOK = any(cls.__name__ == "tqdm_notebook" for cls in tqdm.__mro__)
 
 silent = False  # whether this process shows no bars, because several share the error stream
+quiet = False  # whether it writes no lines either, because another one writes the same
 
 
 def bar(total: int | None, title: str, unit: str = "step", shown: bool = True) -> tqdm:
@@ -38,7 +39,7 @@ def bar(total: int | None, title: str, unit: str = "step", shown: bool = True) -
 
 def log(*lines: str) -> None:
     """Writes lines to the error stream, above whatever bars are shown there; what is no text is escaped."""
-    for line in lines:
+    for line in () if quiet else lines:
         tqdm.write(printable(line), file=sys.stderr)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.errors import ConfigError
 
 # The strength of LeCam that `auto` takes. The penalty and the loss balance at a gap between mean real and mean fake
@@ -81,12 +82,12 @@ class Controller(Regularizer):
         self.p, self.r_t = self.state("p"), self.state("r_t")
 
     def update(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
-        sure = tf.reduce_mean(tf.sign(tf.cast(real_logits, tf.float32) - self.centre))
+        sure = replicas.mean(tf.reduce_mean(tf.sign(tf.cast(real_logits, tf.float32) - self.centre)))
         self.r_t.assign(0.75 * self.r_t + 0.25 * sure)
-        move = tf.cast(tf.shape(real_logits)[0], tf.float32) / self.horizon
+        move = tf.cast(replicas.rows_in_all(real_logits), tf.float32) / self.horizon
         p = self.p + tf.sign(self.r_t - self.target) * move
         self.p.assign(tf.clip_by_value(p, 0.0, self.most))
-        return {self.logged_as: self.p.value, "r_t": self.r_t.value}
+        return {self.logged_as: tf.convert_to_tensor(self.p.value), "r_t": tf.convert_to_tensor(self.r_t.value)}
 
     def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("target", "horizon", "most", "centre")}
@@ -114,7 +115,7 @@ class AdaptivePseudoAugment(Controller):
 
     def mix(self, images: tf.Tensor, fakes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seed = tf.random.experimental.stateless_fold_in(seed, 1)
-        replaced = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed) < self.p
+        replaced = replicas.drawn(tf.random.stateless_uniform, (tf.shape(images)[0], 1, 1, 1), seed) < self.p
         return tf.where(replaced, tf.cast(fakes, images.dtype), images)
 
 
@@ -166,7 +167,7 @@ class LeCam(Regularizer):
         decay = tf.minimum(self.decay, (1.0 + seen) / (10.0 + seen))  # follows closely at first
         decay = tf.where(seen > 0, decay, 0.0)  # nothing is left of the value that it starts with
         for average, logits in ((self.real, real_logits), (self.fake, fake_logits)):
-            average.assign(decay * average + (1.0 - decay) * tf.reduce_mean(logits))
+            average.assign(decay * average + (1.0 - decay) * replicas.mean(tf.reduce_mean(logits)))
         self.seen.assign_add(1)
         return {"gap": self.real - self.fake}
 

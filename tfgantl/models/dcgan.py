@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from tfgantl.models.conditional import discriminator_outputs, generator_inputs
-from tfgantl.models.layers import BatchNormalization, Conv2D, Conv2DTranspose
+from tfgantl.models.layers import BatchNormalization, Conv2D, Conv2DTranspose, Dropout
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -180,7 +180,7 @@ class DCGANDiscriminator(keras.Model):
                 )
             x = layers.LeakyReLU(negative_slope, name=f"block{i}_relu", dtype=dtype)(x)
             if dropout:
-                x = layers.Dropout(dropout, seed=i, name=f"block{i}_dropout", dtype=dtype)(x)
+                x = Dropout(dropout, seed=i, name=f"block{i}_dropout", dtype=dtype)(x)
         features = layers.Flatten(name="features", dtype=dtype)(x)
         inputs, logits = discriminator_outputs(images, features, num_classes, text_dim=text_dim)
         super().__init__(inputs=inputs, outputs=logits, name=name, **kwargs)

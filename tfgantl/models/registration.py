@@ -11,6 +11,7 @@ LAYERS = (
     layers.GatedLinearUnit,
     layers.HalvingSpectralConv2D,
     layers.Noise,
+    layers.Dropout,
     layers.LinearResizing,
     layers.SpectralConv2D,
     layers.SpectralDense,

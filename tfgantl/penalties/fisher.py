@@ -45,7 +45,8 @@ class Fisher(keras.layers.Layer):
         rng = Stream.FISHER.generator(seed)
         latents = tf.constant(rng.standard_normal((count, 1, gan.latent_dim), np.float32))
         labels = tf.constant(rng.integers(0, gan.num_classes or 1, (count, 1), dtype=np.int32))
-        values = [variable.value for variable in variables]
+        # Of a weight with a copy on each device, one.
+        values = [gan.distribute_strategy.experimental_local_results(variable.value)[0] for variable in variables]
         key = (id(gan), *map(id, values))  # which the traced function keeps
         if key not in self._traced:
             self._traced[key] = _measure(gan, values)

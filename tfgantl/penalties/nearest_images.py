@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.metrics.perceptual import normalised
 from tfgantl.models.vgg import vgg16
 
@@ -38,6 +39,7 @@ class NearestImages(keras.layers.Layer):
             fakes: float32 of the same shape.
         """
         real = self.network()(images, training=False)
+        fakes = replicas.gathered(fakes)
         made = self.network()(fakes, training=False)
         distances = 0.0
         for a, b in zip(real, made, strict=True):
@@ -46,5 +48,5 @@ class NearestImages(keras.layers.Layer):
         gaps = tf.abs(images[:, None] - fakes[None])
         distances = distances / len(LAYERS) + self.pixel * tf.reduce_mean(gaps, axis=(2, 3, 4))
         if labels is not None:
-            distances += APART * tf.cast(labels[:, None] != labels[None], tf.float32)
+            distances += APART * tf.cast(labels[:, None] != replicas.gathered(labels)[None], tf.float32)
         return tf.reduce_mean(tf.reduce_min(distances, axis=1))

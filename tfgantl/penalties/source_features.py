@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.gan import GAN
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.blocks import block_features
@@ -43,9 +44,8 @@ class SourceFeatures(keras.layers.Layer):
 
     def near_anchors(self, gan: GAN, noise: tf.Tensor, spread: float, every: int) -> tf.Tensor:
         """The noise itself; in every `every`-th step, latents near random anchors."""
-        pick = tf.random.stateless_uniform(
-            (tf.shape(noise)[0],), gan.seeds(StepStream.PENALTY), 0, self.anchors.shape[0], dtype=tf.int32
-        )
+        seeds, count = gan.seeds(StepStream.PENALTY), self.anchors.shape[0]
+        pick = replicas.drawn(tf.random.stateless_uniform, (tf.shape(noise)[0],), seeds, 0, count, dtype=tf.int32)
         near = tf.gather(tf.convert_to_tensor(self.anchors), pick) + spread * noise
         return tf.where(gan.step % every == 0, near, noise)
 
@@ -66,14 +66,17 @@ class SourceFeatures(keras.layers.Layer):
     def some_pairs(
         self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, samples: int
     ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """Features of the source and of the present generator, for the first latents."""
+        """Features of the source and of the present generator, for the first latents of the whole batch."""
+        latents, labels = replicas.gathered(latents), None if labels is None else replicas.gathered(labels)
         inputs = gan.inputs(latents[:samples], None if labels is None else labels[:samples])
-        return self.pairs(inputs, gan.g_adapters)
+        with replicas.whole_batch():  # they are few, and each is compared with each
+            return self.pairs(inputs, gan.g_adapters)
 
     def feature_distance(self, gan: GAN, images: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
         """Mean over blocks of the squared distance of features, relative to their size; 0 at the source."""
         pairs = self.pairs(gan.inputs(images, labels), gan.d_adapters, training=False)  # without dropout
-        gaps = [tf.reduce_sum(tf.square(a - b)) / (tf.reduce_sum(tf.square(a)) + 1e-8) for a, b in pairs]
+        sizes = [[replicas.total(tf.reduce_sum(tf.square(x))) for x in (a - b, a)] for a, b in pairs]
+        gaps = [gap / (size + 1e-8) for gap, size in sizes]
         return tf.add_n(gaps) / len(gaps)
 
     def distance_inconsistency(self, gan: GAN, latents: tf.Tensor, labels: tf.Tensor | None, samples: int) -> tf.Tensor:

@@ -8,6 +8,7 @@ from tfgantl.errors import ConfigError
 from tfgantl.pipelines.settings import GANTrainingConfig
 from tfgantl.progress import log
 from tfgantl.training.durations import in_words, seconds_of
+from tfgantl.training.team import current
 
 if TYPE_CHECKING:
     from tfgantl.training.settings import TrainingSettings
@@ -38,6 +39,11 @@ def with_steps(
     """
     if config.budget is None:
         return config
+    if current().cluster is not None:
+        raise ConfigError(
+            "`budget` must be left out with several workers, which would not agree on the steps. "
+            f"Received: {config.budget}"
+        )
     seconds, every = seconds_of(config.budget, "budget"), config.validate_every
     usual, usual_every = config.default_steps, config.default_validate_every
     count = -(-usual // usual_every)

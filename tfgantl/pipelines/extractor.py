@@ -6,7 +6,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from tfgantl.cli import run as run_cli
 from tfgantl.configuration import to_yaml
@@ -47,6 +47,8 @@ class ExtractorConfig(VerbConfig):
     channels: int = 1
     seed: int = 0
     renamed_classes: dict[str, str] = field(default_factory=dict)
+
+    trains_alone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         resolve_paths(self)

@@ -1,18 +1,24 @@
 """One run, from its directory to its report: what all verbs that write a run directory do in the same way."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from tfgantl.configuration import to_yaml
 from tfgantl.files import absolute
 from tfgantl.pipelines.results import RunResult
 from tfgantl.pipelines.settings import RunConfig
-from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.run_directory import OthersRun, RunDirectory, compared_settings
+from tfgantl.versions import versions
+
+if TYPE_CHECKING:
+    from tfgantl.training.team import Team
 
 SomeResult = TypeVar("SomeResult", bound=RunResult)
+T = TypeVar("T")
 
 
 class Session:
@@ -31,6 +37,10 @@ class Session:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
+        if config.shares_steps:
+            from tfgantl.training.team import form
+
+            form(config.devices, config.batch_size)  # type: ignore[attr-defined]
         self._started = time.perf_counter()
 
     @property
@@ -59,16 +69,35 @@ class Session:
         """
         from tfgantl.progress import log
 
-        self.name = name
-        with RunDirectory.open(self.config, folder or name) as run:
-            run.begin(to_yaml(self._stored()), facts, self.config.allow_changes)
+        self.name, recipe = name, to_yaml(self._stored())
+        with ExitStack() as stack:
+
+            def opened() -> tuple[str, str]:
+                self._run = stack.enter_context(RunDirectory.open(self.config, folder or name))
+                self._run.begin(recipe, facts, self.config.allow_changes)
+                return str(self._run.path.absolute()), self._run.id
+
+            team = self._team()
+            team.compare({**versions(), **facts, **compared_settings(recipe)})
+            path, run_id = team.lead(opened)
+            if not team.is_chief:
+                self._run = stack.enter_context(OthersRun(Path(path), run_id))
+            run = self._run
             log(f"{name}: {opening}, run directory {run.path}", *notes)
-            self._run = run
             try:
                 yield run
             except KeyboardInterrupt:
                 log(f"{name}: to go on with what is finished, --resume {run.path}")
                 raise
+
+    def _team(self) -> "Team":
+        from tfgantl.training.team import current
+
+        return current()
+
+    def by_chief(self, work: Callable[[], T]) -> T:
+        """What is left to do when all workers have trained: the chief does it, and the others wait, and get `None`."""
+        return self._team().by_chief(work)
 
     def _stored(self) -> RunConfig:
         """The settings as the run keeps them: what is published lands in the same place from wherever it goes on."""

@@ -9,7 +9,7 @@ from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.files import absolute_if_there, check_name, name_from
 from tfgantl.training.durations import seconds_of
 from tfgantl.training.optimization import Precision
-from tfgantl.training.settings import TrainingSettings
+from tfgantl.training.settings import Devices, TrainingSettings
 
 # What is written is named as it was given, but for the home of the user; what is read must mean the same elsewhere.
 WRITTEN = (
@@ -48,9 +48,16 @@ class VerbConfig:
 
     Args:
         json: Print the result as the last line, one JSON object.
+
+    Attributes:
+        shares_steps: Whether several devices or workers can share the steps of the verb.
+        trains_alone: Whether it trains, and they cannot.
     """
 
     json: bool = False
+
+    shares_steps: ClassVar[bool] = False
+    trains_alone: ClassVar[bool] = False
 
     def check_files(self) -> None:
         """Refuses data sources that are not there, before TensorFlow is imported.
@@ -164,6 +171,8 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
 
     Args:
         precision: auto takes bfloat16 where the processor computes in it.
+        devices: Devices of this machine that share each batch: auto takes as many GPUs as divide it, all takes all
+            GPUs, and a number so many. Several machines are set by TF_CONFIG (docs/scale.md).
 
     Attributes:
         default_steps: Training steps, if neither they nor a budget are given.
@@ -175,7 +184,9 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
     validate_every: int | None = None  # type: ignore[assignment]
     budget: str | None = None
     precision: Precision = "auto"
+    devices: Devices = "auto"
 
+    shares_steps: ClassVar[bool] = True
     default_steps: ClassVar[int]
     default_validate_every: ClassVar[int]
 
@@ -191,6 +202,7 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
                     "`budget` and `steps` must not both be given: each says how long to train. "
                     f"Received: {self.budget} and {self.steps}"
                 )
+        check_at_least(self, 1, *([] if isinstance(self.devices, str) else ["devices"]))
         for shared in (TrainingSettings, EvaluationConfig, RunConfig):
             shared.__post_init__(self)
         self.optimization.check(self.steps)

@@ -59,7 +59,7 @@ class Progress(keras.callbacks.Callback):
         numbers = {**{k: losses[k] for k in PROGRESS_LOGS if k in losses}, **self.measured}
         shown = {name: f"{value:.2f}" for name, value in numbers.items()}
         self._bar.set_postfix(
-            step=int(self.model.step) if hasattr(self.model, "step") else batch + 1, **shown, refresh=False
+            step=self.model.steps_taken if hasattr(self.model, "steps_taken") else batch + 1, **shown, refresh=False
         )
         self._bar.update(self.batch_size)
 
@@ -94,7 +94,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
                 raise DivergedError(
-                    f"training diverged at step {int(self.model.step)}: every loss must be finite. "
+                    f"training diverged at step {self.model.steps_taken}: every loss must be finite. "
                     f"Received: {name} = {value}; last good checkpoint: {self.validate.last_good}"
                 )
 
@@ -113,11 +113,17 @@ class Save(keras.callbacks.Callback):
         super().__init__()
         self.checkpoints, self.every, self.interruption, self.path = checkpoints, every, interruption, path
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.model.asks_to_stop = lambda: self.interruption.asked is not None
+
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        step = int(self.model.step)
-        if step % self.every == 0 or self.interruption.asked:
+        step = self.model.steps_taken
+        # Workers stop after the same step: the one in which all of them have heard that one is to stop.
+        asked = self.model.stopping if self.model.is_shared else self.interruption.asked
+        if step % self.every == 0 or asked:
             self.checkpoints.save(step)
-        if self.interruption.asked:
+        if asked:
+            self.checkpoints.team.meet()  # so that the chief has saved before any ends
             self.interruption.stop(step, self.path)
 
 

@@ -14,11 +14,12 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from tfgantl.errors import DivergedError, RunError, is_out_of_memory
+from tfgantl.errors import DivergedError, RunError, WorkerError, is_out_of_memory
 from tfgantl.files import Replacing
 from tfgantl.gan import GAN
 from tfgantl.models.copies import constant_layers
 from tfgantl.progress import log
+from tfgantl.training.team import Team, current
 
 MAX_TO_KEEP = 2
 
@@ -47,6 +48,7 @@ class Checkpoints:
         parts: Name → what has a state beside the weights.
         best_weights: Variables that hold the best weights so far.
         run: What nothing but this run is called; a checkpoint of another run is refused.
+        team: Workers, of which the chief writes, and says what all read; that of the process if not given.
 
     Attributes:
         last: Path of the newest checkpoint, without its suffix, or `none`.
@@ -59,8 +61,10 @@ class Checkpoints:
         parts: Mapping[str, Stateful] | None = None,
         best_weights: Sequence[tf.Variable] = (),
         run: str = "",
+        team: Team | None = None,
     ) -> None:
         self.gan, self.directory, self.parts, self.run = gan, Path(directory), parts or {}, run
+        self.team = team or current()
         layers = [gan, *gan.regularizers, *gan.g_adapters, *gan.d_adapters, gan.optimizer, gan.d_optimizer]
         # Keras has the seeds of dropout among the variables of a layer, where TensorFlow does not find them.
         variables = {id(v): v for layer in layers for v in layer.variables}
@@ -98,6 +102,9 @@ class Checkpoints:
                 f"training diverged at step {step}: weights and moments must be finite. Received: NaN or infinity; "
                 f"last good checkpoint: {self.last}"
             )
+        if not self.team.is_chief:
+            self._saved = step
+            return
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._state.write(str(self.directory / f"step-{step}"))
@@ -127,28 +134,42 @@ class Checkpoints:
         Raises:
             RunError: If it is of another network or method, or there are some and none is whole.
         """
-        found = self._steps()
-        for step in found:
+        found = self.team.lead(self._newest_whole)
+        if found is None:
+            return None
+        step, manifest = found
+        self._take_up(step, manifest)
+        return step
+
+    def _newest_whole(self) -> tuple[int, dict] | None:
+        steps = self._steps()
+        for step in steps:
             manifest = self._verified(step)
-            if manifest is None:
-                continue
-            if manifest.get("run", self.run) != self.run:  # earlier versions did not say
-                raise RunError(f"{self.directory}: checkpoints must be of this run. Received: step {step} of another")
-            if manifest["variables"] != self._names:
-                differing = sorted(set(manifest["variables"]) ^ set(self._names))
-                raise RunError(
-                    f"{self.directory}: the checkpoint must be of the same networks, method and settings. "
-                    f"Received: {', '.join(differing[:4]) or 'another order of weights'}"
-                )
-            self._state.restore(str(self.directory / f"step-{step}")).assert_consumed()
-            for name, part in self.parts.items():
-                part.set_state(manifest["parts"][name])
-            self._saved = step
-            self._line = {known for known in found if known <= step}  # later ones were damaged, and are left behind
-            return step
-        if found:
-            raise RunError(f"{self.directory}: one checkpoint must be whole. Received: {len(found)}, all damaged")
+            if manifest is not None:
+                return step, manifest
+        if steps:
+            raise RunError(f"{self.directory}: one checkpoint must be whole. Received: {len(steps)}, all damaged")
         return None
+
+    def _take_up(self, step: int, manifest: dict) -> None:
+        if not (self.directory / f"step-{step}.index").is_file():
+            raise WorkerError(
+                f"{self.directory}: the run directory must be one that all workers see. Received: no checkpoint of "
+                f"step {step}, which the chief has"
+            )
+        if manifest.get("run", self.run) != self.run:  # earlier versions did not say
+            raise RunError(f"{self.directory}: checkpoints must be of this run. Received: step {step} of another")
+        if manifest["variables"] != self._names:
+            differing = sorted(set(manifest["variables"]) ^ set(self._names))
+            raise RunError(
+                f"{self.directory}: the checkpoint must be of the same networks, method and settings. "
+                f"Received: {', '.join(differing[:4]) or 'another order of weights'}"
+            )
+        self._state.restore(str(self.directory / f"step-{step}")).assert_consumed()
+        for name, part in self.parts.items():
+            part.set_state(manifest["parts"][name])
+        self._saved = step
+        self._line = {known for known in self._steps() if known <= step}  # later ones were damaged, and are left behind
 
     def _drop_old(self, newest: int) -> None:
         """Deletes all checkpoints of this directory but the last, and what saves that were killed have left."""

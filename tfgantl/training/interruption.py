@@ -40,4 +40,6 @@ class Interruption:
         Raises:
             InterruptedRun: Always.
         """
-        raise InterruptedRun(f"{self.asked} at step {step}; everything is saved, `--resume {path}` goes on")
+        raise InterruptedRun(
+            f"{self.asked or 'another worker stopped'} at step {step}; everything is saved, `--resume {path}` goes on"
+        )

@@ -12,6 +12,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError, DivergedError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.models.copies import assign_weights, fresh_copy
 from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints, Stateful
@@ -20,6 +21,7 @@ from tfgantl.training.private import DifferentialPrivacy
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.schedule import ScheduleState, run_schedule
 from tfgantl.training.settings import TrainingSettings
+from tfgantl.training.team import current, errors_of_workers
 from tfgantl.training.validation import Validate
 
 if TYPE_CHECKING:
@@ -95,14 +97,17 @@ def train(
         InterruptedRun: If a signal asks to stop; everything is saved then.
         RunError: If the disk is full, or a checkpoint is of another network.
     """
+    team = current()
     batch_size = min(settings.batch_size, data.train.size or settings.batch_size)
-    transfer.prepare(gan, source)
+    team.check_batch(batch_size)
     privacy = settings.privacy
-    privacy.check(settings.optimization, transfer, gan)
-    key = privacy.new_key()
-    if privacy.on:
-        tell_epsilon(privacy, data.train.size, batch_size, settings.steps)
-    settings.optimization.compile(gan, settings.steps, transfer, privacy.gradients(key))
+    key = team.lead(privacy.new_key)
+    with gan.distribute_strategy.scope():
+        transfer.prepare(gan, source)
+        privacy.check(settings.optimization, transfer, gan)
+        if privacy.on:
+            tell_epsilon(privacy, data.train.size, batch_size, settings.steps)
+        settings.optimization.compile(gan, settings.steps, transfer, privacy.gradients(key))
     progress = Progress(title, settings.steps, batch_size)
     best_weights = [tf.Variable(weight.value, trainable=False) for weight in gan.changing_weights]
     validate = _validation(data, settings, run, title, best_weights, progress)
@@ -110,12 +115,14 @@ def train(
         validate.keep_from = settings.steps
     state = ScheduleState()
 
-    def batches_from(start: int) -> tf.data.Dataset:
+    def batches_from(start: int, **shares: Any) -> tf.data.Dataset:
         seed = key if privacy.on else settings.seed
-        return batches(data.train, batch_size, seed, start, mirror=settings.mirror, independent=privacy.on)
+        return batches(data.train, batch_size, seed, start, mirror=settings.mirror, independent=privacy.on, **shares)
 
     def follow_schedule(save: Save | None = None) -> list[str]:
-        return run_schedule(gan, transfer.schedule(settings.steps), batches_from, validate, progress, state, save)
+        stages = transfer.schedule(settings.steps)
+        with errors_of_workers():
+            return run_schedule(gan, stages, team.shared(batches_from), validate, progress, state, save)
 
     try:
         if run is None:
@@ -123,7 +130,7 @@ def train(
         else:
             parts: dict[str, Stateful] = {"validation": validate, "progress": progress, "schedule": state}
             checkpoints = validate.checkpoints = Checkpoints(
-                gan, run.path / "checkpoints" / title, parts, best_weights, run.id
+                gan, run.path / "checkpoints" / title, parts, best_weights, run.id, team
             )
             restored = checkpoints.restore_last()
             run.rewrite_log(title, validate.history)
@@ -134,13 +141,26 @@ def train(
             with Interruption() as interruption:
                 save = Save(checkpoints, settings.save_every or settings.validate_every, interruption, run.path)
                 stages = with_rollback(gan, checkpoints, run, validate, batches_from, lambda: follow_schedule(save))
-                if interruption.asked:  # in the last measurement
+                if team.lead(lambda: interruption.asked):  # in the last measurement
                     interruption.stop(validate.history[-1]["step"], run.path)
     finally:
         progress.close()  # or it would be drawn again below an error
     transfer.finish(gan)
+    if gan.is_shared:
+        gan = on_one_device(gan)
     steps, best_step = validate.history[-1]["step"], cast(int, validate.best_step)  # which the schedule has restored
     return Trained(gan, stages, validate.history, best_step, steps, progress.seconds, progress.images_per_second)
+
+
+def on_one_device(gan: GAN) -> GAN:
+    """The same pair without copies on several devices, to be measured and saved; without adapters and optimizers."""
+    generator, discriminator = fresh_copy(gan.generator), fresh_copy(gan.discriminator)
+    alone = GAN(generator, discriminator, ema_decay=gan.ema_decay, seed=gan.seed)
+    networks = (gan.generator, gan.discriminator, gan.ema_generator)
+    for copy, network in zip((generator, discriminator, alone.ema_generator), networks, strict=True):
+        assign_weights(copy, network.get_weights())
+    alone.step.assign(gan.steps_taken)
+    return alone
 
 
 def tell_epsilon(privacy: DifferentialPrivacy, images: int | None, batch_size: int, steps: int) -> None:
@@ -212,7 +232,7 @@ def with_rollback(
         try:
             return follow_schedule()
         except DivergedError as error:
-            step, factor = int(gan.step), float(gan.rate_factor)
+            step, factor = gan.steps_taken, float(tf.convert_to_tensor(gan.rate_factor))
             if factor <= 0.5**ROLLBACKS:
                 arrays: dict[str, Any] = {}
                 for number in range(max(0, step - 2), step):

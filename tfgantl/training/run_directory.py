@@ -1,6 +1,7 @@
 """The directory that holds everything one run wrote, and that only one run at a time may use."""
 
 import json
+import tempfile
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # How a run is continued and shown may differ when it goes on.
-NOT_COMPARED = ("resume", "allow_changes", "json")
+NOT_COMPARED = ("resume", "allow_changes", "json", "devices")
 
 
 class RunDirectory:
@@ -163,7 +164,7 @@ class RunDirectory:
         Raises:
             RunError: If something is not as it was; the message says what it was, and is.
         """
-        now = {**versions(), **facts, **_settings(yaml.safe_load(recipe) or {})}
+        now = {**versions(), **facts, **compared_settings(recipe)}
         path = self.path / "run.json"
         before = renamed_settings(_read_settings(path)) if path.is_file() else {}
         self.id = before.pop("id", None) or uuid.uuid4().hex
@@ -192,6 +193,34 @@ class RunDirectory:
             file.write(json.dumps(record) + "\n")
 
 
+class OthersRun(RunDirectory):
+    """The run directory of the chief, as the other workers have it: they read there, and what they write is dropped.
+
+    Args:
+        path: The directory.
+        id: What the run is called.
+    """
+
+    def __init__(self, path: Path, id: str) -> None:
+        self.path, self.id = Path(path), id
+        self._dropped = tempfile.TemporaryDirectory(prefix="tfgantl-worker-")
+
+    def __exit__(self, *exception: object) -> None:
+        self._dropped.cleanup()
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        return self.path / name
+
+    def replacing(self, name: str) -> "Replacing":
+        return Replacing(Path(self._dropped.name) / name)
+
+    def rewrite_log(self, title: str, history: list[dict]) -> None:
+        pass
+
+    def log(self, record: dict) -> None:
+        pass
+
+
 def _read_settings(path: Path) -> dict:
     try:
         settings = json.loads(path.read_text())
@@ -217,6 +246,11 @@ def read_log(directory: Path) -> list[dict]:
 def read_result(directory: Path) -> dict:
     """What a run that has ended has logged as its result; empty for anything else."""
     return next((record for record in reversed(read_log(directory)) if record["run"] == "result"), {})
+
+
+def compared_settings(recipe: str) -> dict[str, Any]:
+    """The settings of a configuration as YAML that results depend on, as `a.b` → value."""
+    return _settings(yaml.safe_load(recipe) or {})
 
 
 def _settings(recipe: dict, prefix: str = "") -> dict:

@@ -81,13 +81,13 @@ def run_schedule(
             stage.apply(gan)  # what is done before a stage is in the checkpoint
         else:
             stage.begin(gan)
-            state.begun, state.start = number, int(gan.step)
+            state.begun, state.start = number, gan.steps_taken
         progress.stage = stage.name
         _tell_what_is_trained(gan, stage, progress.title, told)
-        left = max(0, state.start + stage.steps - int(gan.step))  # it may be resumed with fewer steps than were taken
+        left = max(0, state.start + stage.steps - gan.steps_taken)  # it may be resumed with fewer steps than were taken
         if left and not validate.stopped:
             gan.fit(
-                batches_from(int(gan.step)),
+                batches_from(gan.steps_taken),
                 steps_per_epoch=left,
                 verbose=0,
                 shuffle=False,
@@ -98,7 +98,7 @@ def run_schedule(
             outcome = _measured(gan, stage, validate, state)
         state.outcomes.append(outcome)
     if save:
-        save.checkpoints.save(int(gan.step), again=True)  # what was measured at the end of the stage belongs to it
+        save.checkpoints.save(gan.steps_taken, again=True)  # what was measured at the end of the stage belongs to it
     validate.restore_best()
     stopped = [f"stopped: {validate.patience} validations without a better cKID"] if validate.stopped else []
     return state.lines + stopped
@@ -119,12 +119,12 @@ def _tell_what_is_trained(gan: GAN, stage: Stage, title: str, told: set[str]) ->
 
 
 def _measured(gan: GAN, stage: Stage, validate: Validate, state: ScheduleState) -> StageMetrics:
-    if not validate.history or validate.history[-1]["step"] != int(gan.step):
+    if not validate.history or validate.history[-1]["step"] != gan.steps_taken:
         validate.measure()
     best = min(record["val_ckid"] for record in validate.history)
     outcome = StageMetrics(validate.history[-1]["val_ckid"], best, *validate.discriminator_accuracy())
     state.lines.append(
-        f"{stage.name}: {int(gan.step) - state.start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
+        f"{stage.name}: {gan.steps_taken - state.start} steps, validation cKID {outcome.ckid:.4f} (best {best:.4f}), "
         f"discriminator accuracy {outcome.d_real:.2f} on real, {outcome.d_fake:.2f} on generated"
     )
     return outcome

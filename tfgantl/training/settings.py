@@ -1,10 +1,13 @@
 """The settings of one training, which imports no TensorFlow."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tfgantl.errors import check_at_least, check_seed
 from tfgantl.training.optimization import Optimization
 from tfgantl.training.private import DifferentialPrivacy
+
+Devices = Literal["auto", "all"] | int
 
 
 @dataclass(frozen=True, kw_only=True)

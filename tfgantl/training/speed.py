@@ -4,12 +4,15 @@ from dataclasses import dataclass, replace
 from time import perf_counter as clock
 from typing import TYPE_CHECKING, Any
 
+import tensorflow as tf
+
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
 from tfgantl.training.callbacks import Progress
 from tfgantl.training.run import MAX_VALIDATION_IMAGES, TrainingData
 from tfgantl.training.schedule import ScheduleState, run_schedule
 from tfgantl.training.settings import TrainingSettings
+from tfgantl.training.team import current
 from tfgantl.training.validation import Validate
 
 if TYPE_CHECKING:
@@ -72,11 +75,13 @@ def measure_speed(
         settings: Of the training that is asked about.
         most: Seconds after which to stop; at least two steps are taken.
     """
-    began = clock()
+    began, team = clock(), current()
     settings = replace(settings, steps=STEPS, patience=None)
     batch_size = min(settings.batch_size, data.train.size or settings.batch_size)
-    transfer.prepare(gan, source)
-    settings.optimization.compile(gan, STEPS, transfer, settings.privacy.gradients(settings.privacy.new_key()))
+    team.check_batch(batch_size)
+    with gan.distribute_strategy.scope():
+        transfer.prepare(gan, source)
+        settings.optimization.compile(gan, STEPS, transfer, settings.privacy.gradients(settings.privacy.new_key()))
     progress = Progress("measuring speed", STEPS, batch_size)
     stopwatch = _Stopwatch(
         most,
@@ -86,11 +91,15 @@ def measure_speed(
         every=STEPS,
         title="measuring speed",
     )
+
+    def batches_from(start: int, **shares: Any) -> tf.data.Dataset:
+        return batches(data.train, batch_size, settings.seed, start, mirror=settings.mirror, **shares)
+
     try:
         run_schedule(
             gan,
             transfer.schedule(STEPS),
-            lambda start: batches(data.train, batch_size, settings.seed, start, mirror=settings.mirror),
+            team.shared(batches_from),
             stopwatch,
             progress,
             ScheduleState(),

@@ -16,6 +16,7 @@ from tfgantl.training.balance import WITHOUT_SIGN, Balance
 from tfgantl.training.callbacks import Progress, all_finite
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.team import current
 
 # The default job has ratios of 1.0 to 1.3 on validation images; that of copies is close to 0.
 MIN_NEIGHBOUR_RATIO = 0.5
@@ -101,24 +102,31 @@ class Validate(keras.callbacks.Callback):
         gan = self.model
         if not all_finite(gan):
             raise DivergedError(
-                f"training diverged at step {int(gan.step)}: weights must be finite. Received: NaN or infinity; "
+                f"training diverged at step {gan.steps_taken}: weights must be finite. Received: NaN or infinity; "
                 f"last good checkpoint: {self.last_good}"
             )
         gan.recalibrate_batch_norm()
-        images, labels = self.sample(gan, self.count)
-        features, _ = self.extractor(images)
-        step = int(gan.step)
-        record = {"step": step, **self.distances(features, labels)}
+        step = gan.steps_taken
+        measured, deviation = current().lead(self._measured)
+        record = {"step": step, **measured}
         self.history.append({**record, **{k: float(v) for k, v in (logs or {}).items()}})
         self.choose(step, record["val_ckid"])
         self._balance.close()
-        self.warn(step, record["val_coverage"], record.get("val_nn_ratio"), self.logit_deviation(images, labels))
+        self.warn(step, record["val_coverage"], record.get("val_nn_ratio"), deviation)
         if self.progress is not None:
             self.progress.measured = {k.removeprefix("val_"): record[k] for k in record if k in PROGRESS_METRICS}
         if self.run is not None:
             self.run.log({"run": self.title, **self.history[-1]})
+
+    def _measured(self) -> tuple[dict[str, float], float]:
+        """Distances of generated images, which are shown, too, and the deviation of logits."""
+        images, labels = self.sample(self.model, self.count)
+        distances = self.distances(self.extractor(images)[0], labels)
+        if self.run is not None:
             shown = images[:100] if labels is None else images[:100][np.argsort(labels[:100], kind="stable")]
-            self.run.write_png(f"fakes_{self.title}_{step:06d}.png", grid(shown, 10), generated=True)
+            name = f"fakes_{self.title}_{self.model.steps_taken:06d}.png"
+            self.run.write_png(name, grid(shown, 10), generated=True)
+        return distances, self.logit_deviation(images, labels)
 
     def distances(self, features: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
         """What is measured, from features of generated images and their labels."""
@@ -196,7 +204,7 @@ class Validate(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._balance.add(logs)
-        if int(self.model.step) % self.every == 0:
+        if self.model.steps_taken % self.every == 0:
             self.measure(logs)
 
     def state(self) -> dict:
@@ -225,6 +233,9 @@ class Validate(keras.callbacks.Callback):
 
     def discriminator_accuracy(self) -> tuple[float, float]:
         """Share of validation images taken for real, and of as many generated ones taken for generated."""
+        return current().lead(self._accuracy)
+
+    def _accuracy(self) -> tuple[float, float]:
         gan, count = self.model, len(self.images)
         labels = self.labels if gan.num_classes is not None else None
         fakes = gan.generate(gan.latents(count, gan.seed, Stream.DISCRIMINATOR_ACCURACY), labels)

@@ -68,7 +68,7 @@ class CDC(FineTune):
         return gan.method_state.near_anchors(gan, noise, self.anchor_spread, self.anchor_every)
 
     def discriminator_logits(self, gan: "GAN", images: "tf.Tensor", labels: "tf.Tensor | None") -> "tf.Tensor":
-        return gan.d_adapters[-1].discriminator_logits(gan, images, labels, whole=gan.step % self.anchor_every == 0)
+        return gan.d_adapters[-1].discriminator_logits(gan, images, labels, whole_every=self.anchor_every)
 
     def generator_penalty(
         self, gan: "GAN", latents: "tf.Tensor", labels: "tf.Tensor | None", fakes: "tf.Tensor"

@@ -83,7 +83,7 @@ class RICK(FineTune):
                 tuned, frozen, _ = states.parts[name]
                 tuned.assign(tuned.numpy() + frozen.numpy())
                 frozen.assign(np.zeros(kernel.filters))
-            fisher = gan.method_state(gan, kernels, self.samples, gan.seed + int(gan.step))
+            fisher = gan.method_state(gan, kernels, self.samples, gan.seed + gan.steps_taken)
             for (name, kernel), information in zip(states.kernels.items(), fisher, strict=True):
                 tuned, frozen, frozen_values = states.parts[name]
                 score = kernel.matrix(information).numpy().mean(1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import keras
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.losses import FAKE_TERMS
 from tfgantl.models.conditional import VECTORS
 from tfgantl.models.layers.caption_vectors import blend
@@ -74,7 +75,7 @@ class TextMatching(Transfer):
         total = self.method.discriminator_penalty(gan, images, labels)
         if not self.mismatch:
             return total
-        wrong = tf.roll(labels, 1, 0)  # a batch is in random order
+        wrong = replicas.rolled(labels)  # a batch is in random order
         vectors = _table(gan.discriminator)
         alike = tf.reduce_sum(vectors(labels) * vectors(wrong), axis=1)
         weights = tf.clip_by_value(1.0 - alike, 0.0, 1.0)
@@ -89,7 +90,7 @@ class TextMatching(Transfer):
         if not self.blending:
             return total
         half = (tf.shape(labels)[0] + 1) // 2
-        between = blend(labels, tf.roll(labels, 1, 0), _table(gan.generator).captions)[:half]
+        between = blend(labels, replicas.rolled(labels), _table(gan.generator).captions)[:half]
         images = gan.augmented(gan.run_generator(latents[:half], between), StepStream.BLENDED)
         return total + self.blending * gan.adversarial.generator(self.discriminator_logits(gan, images, between))
 

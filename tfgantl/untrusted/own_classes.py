@@ -14,7 +14,8 @@ PREFIX = "tfgantl>"
 LAYERS = {
     "AdaptiveAugment", "AdaptivePseudoAugment", "BatchNormalization", "Bias", "CaptionVectors",
     "ConditionalInstanceNorm", "ConstantConv2D", "Conv2D", "Conv2DTranspose", "DiffAugment", "DoubledImage",
-    "DoublingConv2D", "FusedConv2D", "GatedLinearUnit", "HalvingSpectralConv2D", "ImageNetPreprocessing", "ImageRange",
+    "DoublingConv2D", "Dropout", "FusedConv2D", "GatedLinearUnit", "HalvingSpectralConv2D", "ImageNetPreprocessing",
+    "ImageRange",
     "LabelProjection", "LabelTable", "LearntConstant", "LeCam", "LinearResizing", "MinibatchDeviation",
     "ModulatedConv2D", "Noise", "PathLength", "ReflectionPadding", "ScaledConv2D", "ScaledDense", "SpectralConv2D",
     "SpectralDense", "Style", "StyleVectors", "UniformNoise", "UnitRMS",

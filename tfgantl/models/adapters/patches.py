@@ -11,7 +11,7 @@ from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.blocks import deepest_map
 
 if TYPE_CHECKING:
-    from tfgantl.network_pair import NetworkPair
+    from tfgantl.gan import GAN
 
 
 class PatchHead(Adapter):
@@ -30,12 +30,12 @@ class PatchHead(Adapter):
         self.built = True
 
     def discriminator_logits(
-        self, gan: NetworkPair, images: tf.Tensor, labels: tf.Tensor | None, whole: tf.Tensor
+        self, gan: GAN, images: tf.Tensor, labels: tf.Tensor | None, whole_every: int
     ) -> tf.Tensor:
-        """Logits of whole images (batch, 1, 1, 1) if `whole`, else of patches (batch, height, width, 1)."""
+        """Logits of whole images (batch, 1, 1, 1) in every `whole_every`-th step, else of patches (batch, h, w, 1)."""
 
         def patches() -> tf.Tensor:
             return self.head(tf.cast(run(self.maps(), gan.inputs(images, labels), gan.d_adapters), tf.float32))
 
         # Of one rank, or the optimizer of the graph takes sums over the one for sums over the other.
-        return tf.cond(whole, lambda: gan.discriminate(images, labels)[:, None, None], patches)
+        return gan.in_every(whole_every, lambda: gan.discriminate(images, labels)[:, None, None], patches)

@@ -3,6 +3,7 @@
 from tfgantl.models.layers.batch_normalization import BatchNormalization
 from tfgantl.models.layers.caption_vectors import CaptionVectors
 from tfgantl.models.layers.convolution import Conv2D, Conv2DTranspose
+from tfgantl.models.layers.dropout import Dropout
 from tfgantl.models.layers.gates import GatedLinearUnit
 from tfgantl.models.layers.linear_resizing import LinearResizing
 from tfgantl.models.layers.noise import Noise
@@ -10,6 +11,6 @@ from tfgantl.models.layers.resampling import DoublingConv2D, HalvingSpectralConv
 from tfgantl.models.layers.spectral import SpectralConv2D, SpectralDense
 
 __all__ = [
-    "BatchNormalization", "CaptionVectors", "Conv2D", "Conv2DTranspose", "DoublingConv2D", "GatedLinearUnit",
-    "HalvingSpectralConv2D", "LinearResizing", "Noise", "SpectralConv2D", "SpectralDense",
+    "BatchNormalization", "CaptionVectors", "Conv2D", "Conv2DTranspose", "DoublingConv2D", "Dropout",
+    "GatedLinearUnit", "HalvingSpectralConv2D", "LinearResizing", "Noise", "SpectralConv2D", "SpectralDense",
 ]  # fmt: skip

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgantl.replicas import drawn
+
 
 @keras.saving.register_keras_serializable(package="tfgantl")
 class Noise(keras.layers.Layer):
@@ -30,8 +32,8 @@ class Noise(keras.layers.Layer):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         if training:
-            shape = [tf.shape(x)[0], x.shape[1], x.shape[2], 1]
-            noise = keras.random.normal(shape, dtype=self.compute_dtype, seed=self.seeds)
+            shape = (tf.shape(x)[0], x.shape[1], x.shape[2], 1)
+            noise = drawn(keras.random.normal, shape, dtype=self.compute_dtype, seed=self.seeds)
         else:
             noise = tf.convert_to_tensor(self.map)[None, :, :, None]
         return x + noise * self.strength

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgantl import replicas
+
 DECAY = 0.995  # share of the old average of w that a training step keeps
 
 
@@ -64,7 +66,7 @@ class StyleVectors(keras.layers.Layer):
         if not training:
             return self._truncated(vectors)
         if self.trainable:
-            self.average.assign(DECAY * self.average + (1.0 - DECAY) * tf.reduce_mean(w, axis=0))
+            self.average.assign(DECAY * self.average + (1.0 - DECAY) * replicas.mean(tf.reduce_mean(w, axis=0)))
         return self._mixed(vectors, latents) if self.mixing and self.mapping is not None else vectors
 
     def _truncated(self, vectors: tf.Tensor) -> tf.Tensor:
@@ -75,7 +77,7 @@ class StyleVectors(keras.layers.Layer):
         return average + tf.constant(shares)[:, None] * (vectors - average)
 
     def _mixed(self, vectors: tf.Tensor, latents: list[tf.Tensor]) -> tf.Tensor:
-        other = self.mapping([tf.roll(latents[0], 1, axis=0), *latents[1:]])
+        other = self.mapping([replicas.rolled(latents[0]), *latents[1:]])
         chance, place = tf.unstack(keras.random.uniform((2,), dtype="float32", seed=self.seeds))
         first = 1 + tf.cast(place * (self.layers - 1), tf.int32)
         first = tf.where(chance < self.mixing, first, self.layers)

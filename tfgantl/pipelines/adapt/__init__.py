@@ -78,7 +78,8 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
         config: The settings.
 
     Returns:
-        The adapted generator, its metrics, the verdict and the report; of a probe, whether transfer would help.
+        The adapted generator, its metrics, the verdict and the report; of a probe, whether transfer would help. On
+        workers other than the chief, `None`.
 
     Raises:
         TfgantlError: If the source, the target or the run directory cannot be used, or training diverges.
@@ -104,23 +105,17 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
     with session.open(prepared.name, prepared.facts(), prepared.opening(), *prepared.examples["train"].notes) as run:
         evaluation_set = EvaluationSet.draw(prepared.source, prepared.examples, config.samples, config.seed)
         training = train(config, prepared, evaluation_set, run)
-        evaluation = evaluate(config, prepared, evaluation_set, training)
-        report = adaptation_report(config, prepared, training, evaluation)
-        export_dir = publish_adapted(config, prepared, training, evaluation, run)
-        return session.finish(
-            AdaptResult.of(
-                run.path,
-                export_dir,
-                session.seconds,
-                prepared,
-                training,
-                evaluation,
-                report,
-                origin_of(config, prepared),
-                refusal_of(config, evaluation),
-            ),  # fmt: skip
-            prepared.examples["train"].classes,
-        )
+
+        def judged_and_published() -> AdaptResult:
+            evaluation = evaluate(config, prepared, evaluation_set, training)
+            report = adaptation_report(config, prepared, training, evaluation)
+            export_dir = publish_adapted(config, prepared, training, evaluation, run)
+            reasons = origin_of(config, prepared), refusal_of(config, evaluation)
+            parts = (prepared, training, evaluation, report, *reasons)
+            result = AdaptResult.of(run.path, export_dir, session.seconds, *parts)
+            return session.finish(result, prepared.examples["train"].classes)
+
+        return session.by_chief(judged_and_published)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.settings import TrainingSettings
 from tfgantl.training.speed import Speed, measure_speed
+from tfgantl.training.team import current
 from tfgantl.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def _begin(
 ) -> tuple[GAN, TrainingData]:
     """A fresh pair, which depends on the seed alone, and what it is trained with."""
     keras.utils.set_random_seed(settings.seed)
-    generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision))
-    gan = GAN(generator, discriminator, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
+    with current().strategy.scope():
+        generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision))
+        gan = GAN(generator, discriminator, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
     return gan, prepared.training_data()

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tfgantl.cli import run as run_cli
 from tfgantl.crossmodal.captions import MEASURED_CAPTIONS
@@ -69,6 +69,8 @@ class DescribeTrainConfig(PublishingConfig):
     allow_ops: tuple[str, ...] = ()
     seed: int = 0
     out_dir: str | None = None
+
+    trains_alone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -66,6 +66,8 @@ class SearchConfig(EditConfig):
     restarts: int = 4
     rate: float = 0.1
 
+    trains_alone: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self, 0, "steps")

@@ -135,17 +135,21 @@ def imagine_train(config: ImagineTrainConfig) -> "ImagineTrainResult":
     config = session.config = shared = with_steps(config, partial(measure, shared, prepared), remark)
     with session.open(prepared.name, prepared.facts(), prepared.opening(), *prepared.notes) as run:
         evaluation_set = prepared.evaluation_set(config.samples, config.seed)
-        save_text_encoder(prepared.text_encoder, run)
+        session.by_chief(lambda: save_text_encoder(prepared.text_encoder, run))
         training = train(shared, prepared, evaluation_set, run)
-        evaluation = evaluate(shared, prepared, evaluation_set, training)
-        fidelity = tell_fidelity(prepared, training.adapted.gan)
-        report = tell_in_report(adaptation_report(shared, prepared, training, evaluation), prepared, fidelity)
-        keep_preset(config, prepared, training, evaluation, fidelity, run)
-        export_dir = publish_model(config, prepared, training, evaluation, fidelity, run)
-        reasons = origin_of(shared, prepared), refusal_of(shared, evaluation)
-        parts = (prepared, training, evaluation, report, *reasons)
-        result = ImagineTrainResult.of(run.path, export_dir, session.seconds, *parts)
-        return session.finish(replace(result, fidelity=fidelity.numbers), prepared.examples["train"].classes)
+
+        def judged_and_published() -> ImagineTrainResult:
+            evaluation = evaluate(shared, prepared, evaluation_set, training)
+            fidelity = tell_fidelity(prepared, training.adapted.gan)
+            report = tell_in_report(adaptation_report(shared, prepared, training, evaluation), prepared, fidelity)
+            keep_preset(config, prepared, training, evaluation, fidelity, run)
+            export_dir = publish_model(config, prepared, training, evaluation, fidelity, run)
+            reasons = origin_of(shared, prepared), refusal_of(shared, evaluation)
+            parts = (prepared, training, evaluation, report, *reasons)
+            result = ImagineTrainResult.of(run.path, export_dir, session.seconds, *parts)
+            return session.finish(replace(result, fidelity=fidelity.numbers), prepared.examples["train"].classes)
+
+        return session.by_chief(judged_and_published)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -61,7 +61,7 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
         config: The settings.
 
     Returns:
-        The generator, its metrics and the report.
+        The generator, its metrics and the report; `None` on workers other than the chief.
 
     Raises:
         TfgantlError: If the images or the run directory cannot be used, or training diverges.
@@ -78,18 +78,20 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
     config = session.config = with_steps(config, partial(measure, config, prepared))
     with session.open(config.run_name, prepared.facts(), prepared.opening()) as run:
         trained = train(config, prepared, run)
-        evaluation_set = EvaluationSet.draw(
-            trained.gan, prepared.examples, config.samples, config.seed, max_images=MAX_IMAGES
-        )
-        evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
-        evaluation = evaluator(evaluation_set.generate(trained.gan), evaluation_set.labels)
-        privacy = evaluation_set.audit(trained.gan, evaluation.images, prepared.extractor, config.seed)
-        sheet = publish_pair(config, trained.gan, evaluation, prepared.examples["train"].classes, run)
-        report = pretraining_report(config, prepared, trained, evaluation, sheet, privacy, evaluation_set.train[0])
-        return session.finish(
-            PretrainResult.of(run.path, session.seconds, trained, evaluation, report, privacy),
-            prepared.examples["train"].classes,
-        )
+
+        def judged() -> PretrainResult:
+            evaluation_set = EvaluationSet.draw(
+                trained.gan, prepared.examples, config.samples, config.seed, max_images=MAX_IMAGES
+            )
+            evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
+            evaluation = evaluator(evaluation_set.generate(trained.gan), evaluation_set.labels)
+            privacy = evaluation_set.audit(trained.gan, evaluation.images, prepared.extractor, config.seed)
+            sheet = publish_pair(config, trained.gan, evaluation, prepared.examples["train"].classes, run)
+            report = pretraining_report(config, prepared, trained, evaluation, sheet, privacy, evaluation_set.train[0])
+            result = PretrainResult.of(run.path, session.seconds, trained, evaluation, report, privacy)
+            return session.finish(result, prepared.examples["train"].classes)
+
+        return session.by_chief(judged)
 
 
 def main(arguments: list[str] | None = None) -> int:

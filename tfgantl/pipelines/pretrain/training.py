@@ -14,6 +14,7 @@ from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.settings import TrainingSettings
 from tfgantl.training.speed import Speed, measure_speed
+from tfgantl.training.team import current
 from tfgantl.transfer import Scratch
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ def _begin(config: "PretrainConfig", prepared: PreparedPretraining) -> tuple[GAN
     examples = prepared.examples["train"]
     keras.utils.set_random_seed(config.seed)
     dtype = dtype_policy(config.precision)
-    generator, discriminator = prepared.networks.build(
-        examples.image_size, examples.channels, prepared.num_classes, dtype
-    )
-    if config.discriminator is not None:
-        discriminator = config.discriminator.build(discriminator, prepared.num_classes, dtype)
-    gan = GAN(generator, discriminator, ema_decay=config.optimization.ema_decay, seed=config.seed)
+    with current().strategy.scope():
+        generator, discriminator = prepared.networks.build(
+            examples.image_size, examples.channels, prepared.num_classes, dtype
+        )
+        if config.discriminator is not None:
+            discriminator = config.discriminator.build(discriminator, prepared.num_classes, dtype)
+        gan = GAN(generator, discriminator, ema_decay=config.optimization.ema_decay, seed=config.seed)
     return gan, TrainingData(examples, prepared.examples["validation"], prepared.extractor)

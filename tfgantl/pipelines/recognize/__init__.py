@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import HandwrittenDigits, RenderedDigits, Source
@@ -75,6 +75,8 @@ class RecognizeConfig(PublishingConfig):
     renamed_classes: dict[str, str] = field(default_factory=dict)
     rank: bool = False
     force: bool = False
+
+    trains_alone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

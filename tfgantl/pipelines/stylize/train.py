@@ -5,7 +5,7 @@
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed
@@ -64,6 +64,8 @@ class StyleTrainingConfig(PublishingConfig):
     precision: Precision = "auto"
     name: str = "styles"
     save_every: int = 500
+
+    trains_alone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

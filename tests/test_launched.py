@@ -1,0 +1,115 @@
+"""Trainings of several workers: they must come to what one process comes to, also when one of them dies."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_training import train
+
+from tfgantl.errors import ConfigError, WorkerError
+from tfgantl.training import team as teams
+from tfgantl.training.team import Team
+
+
+def assert_close(run, other):
+    with np.load(run / "weights.npz") as first, np.load(other / "weights.npz") as second:
+        assert first.files == second.files
+        for name in first.files:
+            np.testing.assert_allclose(first[name], second[name], atol=1e-5, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_two_workers_are_as_one_process_also_after_a_kill(tmp_path, monkeypatch):
+    """One launch, as it takes long; what its workers do is in two_workers.py."""
+    assert train("--run_dir", str(tmp_path / "alone")) == 0
+    with monkeypatch.context() as patch:
+        patch.setenv("TINY_STOPPED_AT", "3")
+        assert train("--run_dir", str(tmp_path / "changing")) == 7
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
+    environment = {**os.environ, "PYTHONPATH": paths, "TFGANTL_WORKER_WAIT": "300", "TFGANTL_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "two_workers", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    out, error = done.stdout, done.stderr
+    assert done.returncode == 0, out + error
+
+    # Before anything happens, both have the same bits, and those of one process but for rounding.
+    hashes = re.findall(r"^\[([01])\] weights (\w{64})$", out, re.MULTILINE)
+    assert [rank for rank, _ in sorted(hashes)] == ["0", "0", "1", "1"], out + error
+    assert len({digest for _, digest in hashes}) == 1  # also of those that went on after a kill
+    assert_close(tmp_path / "alone", tmp_path / "two")
+    # Only the chief writes and talks.
+    assert error.count("tiny: training, run directory") == 4
+    assert not list(tmp_path.rglob(".*.tfgantl-*")) and not re.search(
+        r"^\[1\] (?!tiny_training: error)", error, re.MULTILINE
+    )
+
+    # The one that is left ends by itself; both begin again, and go on.
+    assert "workers ended with [9, -9]" in out, out + error
+    assert "[0] tiny_training: error: all workers must stay until the end" in error
+    assert "a worker has ended with 137; restart 1 of 1" in error and "going on from step 4" in error
+
+    # A run that one process has begun goes on with two workers, and back. They stop one step after the wish.
+    assert "at step 6; everything is saved" in error and "launch ended with 7" in out
+    assert train("--resume", str(tmp_path / "changing")) == 0
+    assert_close(tmp_path / "alone", tmp_path / "changing")
+
+    # Workers that are about to do something else find out before they begin.
+    assert (
+        error.count("workers must have the same settings, data, weights and packages. Received: worker 1 with rank 1")
+        == 2
+    )
+    assert "launch ended with 9" in out and "Traceback" not in error
+
+
+class Spoken(Team):
+    """The first of two workers, whose messages are given."""
+
+    def __init__(self, rank, others):
+        cluster = teams.Cluster(("a:1", "b:1"), ("worker 0", "worker 1"), rank)
+        super().__init__(teams.tf.distribute.get_strategy(), cluster)
+        object.__setattr__(self, "others", others)
+
+    def _gathered(self, message):
+        messages = [self.others, message] if self.cluster.rank else [message, self.others]
+        return [m if isinstance(m, bytes) else m.encode() for m in messages]
+
+
+def test_workers_that_are_about_to_do_something_else_are_told():
+    Spoken(0, '{"steps": 3, "data": "x"}').compare({"steps": 3, "data": "x"})
+    with pytest.raises(WorkerError, match="worker 1 with data y, and x of the chief; steps 4, and 3"):
+        Spoken(0, '{"steps": 4, "data": "y"}').compare({"steps": 3, "data": "x"})
+
+
+def test_the_chief_decides_and_its_mistakes_end_all():
+    assert Spoken(1, '{"value": [1, "a"]}').lead(lambda: pytest.fail("not asked")) == [1, "a"]
+    with pytest.raises(ConfigError, match="worker 0: no"):
+        Spoken(1, '{"error": "ConfigError", "text": "no"}').lead(lambda: None)
+    assert Spoken(0, "").lead(lambda: np.float32(0.5)) == 0.5
+    assert Spoken(1, '{"value": null}').by_chief(lambda: pytest.fail("not asked")) is None
+
+    def mistaken():
+        raise ConfigError("no")
+
+    with pytest.raises(ConfigError, match="^no$"):
+        Spoken(0, "").lead(mistaken)
+
+
+@pytest.mark.parametrize("verb", ["recognize", "stylize train", "extractor", "describe train", "edit invert"])
+def test_trainings_that_cannot_be_shared_say_so(verb, monkeypatch, capsys):
+    from importlib import import_module
+
+    module, *more = verb.split()
+    main = import_module(f"tfgantl.pipelines.{module}").main
+    needed = {"extractor": ['--domains=[{"class_path": "HandwrittenDigits"}]', "--out_dir", "x"]}.get(verb, [])
+    with pytest.raises(SystemExit) as left:
+        main([*more, *needed, "--devices", "2"])
+    error = capsys.readouterr().err
+    assert left.value.code == 2 and f"`devices` must be left out for {verb}" in error and error.count("\n") == 1
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
+    assert main([*more, *needed]) == 2
+    error = capsys.readouterr().err
+    assert f"`TF_CONFIG` must be left out for {verb}, which trains on one device" in error and error.count("\n") == 1
