@@ -38,6 +38,8 @@ def benchmark_crossmodal(config: CrossmodalBenchmarkConfig) -> dict:
                 keras.backend.clear_session()
             found.setdefault(name, []).append(result)
     drawing = drawing_of(config) if config.draw_steps else {}
+    if config.style_model is not None:
+        drawing["Photographs painted by phrases, as a classifier of styles sees them"] = styling_of(config)
     replace_part(Path(config.report), HEADING, [*lines(config, found), *drawing_lines(drawing)])
     return {**found, **drawing}
 
@@ -61,6 +63,19 @@ def drawing_of(config: CrossmodalBenchmarkConfig) -> dict[str, list[dict[str, di
                 result = keep(path, measure(seed, steps, work_dir / "runs"))
                 keras.backend.clear_session()
             found.setdefault(title, []).append(result)
+    return found
+
+
+def styling_of(config: CrossmodalBenchmarkConfig) -> list[dict[str, dict]]:
+    """What a classifier of styles sees in photographs that phrases have painted: rows of each seed."""
+    from benchmarks.crossmodal.styling import styled
+    from tfgantl.files import name_from
+
+    found = []
+    for seed in config.seeds:
+        path = Path(config.work_dir) / f"styled-{name_from(str(config.style_model))}-{seed}.json"
+        result = kept(path)
+        found.append(keep(path, styled(config.style_model, seed)) if result is None else result)
     return found
 
 

@@ -19,6 +19,7 @@ class CrossmodalBenchmarkConfig:
         draw_steps: Training steps of a text-conditional generator of rendered digits; 0 to leave drawing out.
         learn_steps: Of one of ten captioned handwritten digits a class, and of its baseline.
         direct_steps: Of an adaptation by two phrases.
+        style_model: Network that phrases are painted with; `text/stylize` for the shipped one; left out if not given.
         work_dir: Where results are kept.
         report: The page to write the tables to.
         json: Print the result as the last line, one JSON object.
@@ -32,6 +33,7 @@ class CrossmodalBenchmarkConfig:
     draw_steps: int = 6000
     learn_steps: int = 1000
     direct_steps: int = 300
+    style_model: str | None = None
     work_dir: str = "runs/benchmark-crossmodal"
     report: str = "docs/benchmarks.md"
     json: bool = False

@@ -1,4 +1,4 @@
-"""Phrases that ask for styles: which styles of a network they mean, and by how much; and which words are for a style."""
+"""Phrases that ask for styles: which styles of a network they mean, and by how much; and words for a style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -42,8 +42,8 @@ class StyleCaptions:
         phrases: Captions that people gave each style; they take the place of words.
 
     Example:
-        >>> words = (StyleWord(("dark", "dim"), "brightness", (True, False)), StyleWord(("blue",), "blue", (True, True)))
-        >>> captions = StyleCaptions(("night", "day"), words)
+        >>> dark, blue = StyleWord(("dark",), "brightness", (True, False)), StyleWord(("blue",), "blue", (True, True))
+        >>> captions = StyleCaptions(("night", "day"), (dark, blue))
         >>> captions.full(0), captions.wanted([0, 1]).round(2)
         ('dark, blue', array([0.94, 0.06], dtype=float32))
     """

@@ -31,8 +31,10 @@ def captions_of_styles(
     pictures: Sequence[np.ndarray],
     files: Sequence[Path],
     on_bad: Literal["error", "skip"] = "error",
-) -> tuple[StyleCaptions, CaptionBank, tuple[str, ...]]:
+) -> tuple[StyleCaptions | None, CaptionBank | None, tuple[str, ...]]:
     """What is known of styles in words, what pictures can be described by, and remarks.
+
+    Where styles differ in nothing that is measured, as a single one does, nothing is known.
 
     Args:
         captions: `measured`, or a file of captions as `tfgantl.crossmodal.caption_files` reads it.
@@ -42,12 +44,12 @@ def captions_of_styles(
         on_bad: What to do about captions that do not fit.
 
     Raises:
-        DataError: If captions cannot be used, or styles differ in no word.
+        DataError: If captions cannot be used, or a style has none.
     """
     if captions == MEASURED_CAPTIONS:
         words = measured_words(pictures)
         if not words:
-            raise DataError("`styles` must differ in what is measured of them, or have captions. Received: none does")
+            return None, None, ("no phrases are learnt, as the styles differ in nothing that there are words for",)
         known = StyleCaptions(tuple(names), words)
         told = ", ".join(f"{name}: {known.full(i)}" for i, name in enumerate(names))
         return known, bank_of(known), (f"styles in words: {told}",)
@@ -87,9 +89,9 @@ def bank_of(captions: StyleCaptions) -> CaptionBank:
         for value, phrase in enumerate(some[1:], 1):
             phrases.append(phrase)
             says.append([value if i == column else 0 for i in range(len(values) + 1)])
-    for number, name in enumerate(captions.styles, 1):
-        phrases.append(captions.full(number - 1))
-        says.append([*_said_of(number - 1, list(attributes.values())), number])
+    for style in range(len(captions.styles)):
+        phrases.append(captions.full(style))
+        says.append([*_said_of(style, list(attributes.values())), style + 1])
     names = (*attributes, STYLE)
     styles = ("", *(plain_name(name) for name in captions.styles))
     return CaptionBank(tuple(phrases), names, (*values, styles), np.array(says, np.int16))

@@ -1,4 +1,4 @@
-"""Painters that need one pass: a module for arbitrary styles, and a network of many styles that is asked by a phrase."""
+"""Painters that need one pass: a module for arbitrary styles, and a network of many styles asked by a phrase."""
 
 import time
 from abc import ABC, abstractmethod

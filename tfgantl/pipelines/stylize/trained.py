@@ -66,6 +66,11 @@ def load_with_phrases(handle: str | None) -> "tuple[Stylizer, StylePhrases]":
     return network, phrases
 
 
+def is_stylizer(handle: str) -> bool:
+    """Whether a handle is that of a run that trained styles, or of the shipped network."""
+    return handle == NAME or (Path(handle) / STYLIZER).is_file()
+
+
 def is_preset(handle: str) -> bool:
     """Whether a handle is that of a network in half precision, as it is shipped."""
     return handle == NAME or (Path(handle) / "weights.npz").is_file()
