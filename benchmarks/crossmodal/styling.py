@@ -13,11 +13,12 @@ from tfgantl.data.textures import draw_texture
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import Stylizer, paint
 from tfgantl.models.vgg import vgg16
-from tfgantl.pipelines.stylize.captions import captions_of_styles
+from tfgantl.pipelines.stylize.captions import measured_words
 from tfgantl.pipelines.stylize.trained import load_with_phrases
 from tfgantl.style.crops import crops
 from tfgantl.style.phrases import StylePhrases
 from tfgantl.style.pictures import read_picture, resized, shape_at
+from tfgantl.style.style_captions import StyleCaptions
 
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv2")  # no loss of a painting looks at these
 PHOTOGRAPHS = ("astronaut", "rocket", "coffee")  # that the recipe of the shipped network does not train on
@@ -38,8 +39,7 @@ def styled(model: str | None, seed: int) -> dict[str, dict[str, Any]]:
     """
     network, phrases = load_with_phrases(model)
     pictures = [draw_texture(name) for name in network.styles]
-    captions, _, _ = captions_of_styles("measured", network.styles, pictures, [])
-    assert captions is not None  # textures differ
+    captions = StyleCaptions(tuple(network.styles), measured_words(pictures))
     judge = StyleJudge(pictures, seed)
     rng, count = np.random.default_rng([seed, 22]), len(pictures)
     photographs = [read_picture(name, "content") for name in PHOTOGRAPHS]

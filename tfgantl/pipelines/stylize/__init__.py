@@ -144,7 +144,7 @@ def stylize(config: StylizeConfig) -> "StylizeResult":
     Raises:
         TfgantlError: If pictures, weights or directories cannot be used, the size does not fit, or it diverges.
     """
-    from tfgantl.pipelines.stylize.painters import make_painter, paint_all
+    from tfgantl.pipelines.stylize.painting import make_painter, paint_all
     from tfgantl.pipelines.stylize.preparation import check_output, prepare
     from tfgantl.pipelines.stylize.results import StylizeResult, style_report
 
