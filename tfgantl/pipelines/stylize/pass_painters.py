@@ -61,7 +61,12 @@ class PassPainter(ABC):
             painted = self._smoothed(run, number, content, painted)
         write_painted(run, place(run, path), to_uint8(painted))
         seconds = round(time.perf_counter() - start, 4)
-        plain = {"content_loss": None, "style_loss": None, "seconds_per_step": seconds, "effective_weights": {}}
+        plain: dict[str, Any] = {
+            "content_loss": None,
+            "style_loss": None,
+            "seconds_per_step": seconds,
+            "effective_weights": {},
+        }
         return {**plain, **self.told}
 
     def _smoothed(self, run: RunDirectory, number: int, content: np.ndarray, painted: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def learn(
     if (found := load_phrases(str(run.path), network)) is not None:  # a run that goes on may have learnt them
         return found
     vgg = prepared.loss.network
-    layers = keras.Model(vgg.inputs, vgg.outputs[1:])  # without that of the content
+    layers = keras.Model(vgg.input, vgg.outputs[1:])  # without that of the content
     statistics = np.stack([
         np.concatenate([
             crop_statistics(layers, picture, config.size, CROPS, config.seed),
