@@ -1,6 +1,7 @@
 """Styles by a phrase: words for pictures, what a phrase asks for, training, painting, serving, and bad input."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -165,7 +166,7 @@ def test_texts_that_ask_for_nothing_are_refused(run, tmp_path, text, told):
 
 def test_what_is_a_phrase_and_what_are_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    picture("dark")
+    Path(picture("dark.png")).rename("dark")
     assert not is_phrase("dark") and not is_phrase("dark:0.5,blue") and not is_phrase("folder/blue")
     assert is_phrase("blue") and is_phrase("dark blue") and is_phrase("x" * 5000) and is_phrase("a\0b")
 
