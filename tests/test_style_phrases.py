@@ -220,11 +220,13 @@ def test_phrases_of_another_network_and_changed_ones_are_refused(run, phrases, t
     (tmp_path / PHRASES / "encoders.json").write_text(json.dumps(facts))
     with pytest.raises(ArtifactError, match="as it was saved"):
         StylePhrases.load(tmp_path / PHRASES, CAPTIONS.styles)
+    (tmp_path / "bare").mkdir()
+    load_stylizer(str(run)).save(tmp_path / "bare" / STYLIZER)
+    config = stylize.StylizeConfig(
+        content=picture(tmp_path / "p.png"), styles="dark", model=str(tmp_path / "bare")
+    )  # fmt: skip
     with pytest.raises(ArtifactError, match="knows none"):
-        load_stylizer(str(run)).save(tmp_path / "bare" / STYLIZER) if (tmp_path / "bare").mkdir() else None
-        stylize.stylize(
-            stylize.StylizeConfig(content=picture(tmp_path / "p.png"), styles="dark", model=str(tmp_path / "bare"))
-        )
+        stylize.stylize(config)
 
 
 def test_captions_of_people_take_the_place_of_words(tmp_path):
