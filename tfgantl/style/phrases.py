@@ -66,7 +66,15 @@ class StylePhrases:
 
         Returns:
             The description, and shares by names of styles, the largest first.
+
+        Raises:
+            ArtifactError: If the statistics are of another network than that of the training.
         """
+        if statistics.shape[1:] != self.encoders.image.input_shape[1:]:
+            raise ArtifactError(
+                f"`weights` must be those of VGG16, whose statistics are {self.encoders.image.input_shape[1]} numbers. "
+                f"Received: {statistics.shape[1]}"
+            )
         vectors = predict(self.encoders.image, statistics).mean(0, keepdims=True)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         (description,) = describe_vectors(self.encoders, vectors)

@@ -14,7 +14,6 @@ from tfgantl.style.pictures import resized, shape_at
 
 SKETCH = 16  # channels that those of a layer are projected to before their products are taken
 PICTURE_SIZE = 2  # longer side of a picture over that of a crop, as paintings are trained
-UPPER = np.flatnonzero(np.triu(np.ones((SKETCH, SKETCH))))  # of a symmetric matrix, what is not told twice
 AT_A_TIME = 16  # crops
 
 
@@ -34,10 +33,12 @@ def statistics_of(features: Sequence[tf.Tensor]) -> tf.Tensor:
     parts = []
     for number, layer in enumerate(features):
         values = tf.cast(layer, tf.float32)
-        projection = Stream.STYLE_SKETCH.generator(number).standard_normal((values.shape[-1], SKETCH))
+        sketch = min(SKETCH, values.shape[-1])
+        projection = Stream.STYLE_SKETCH.generator(number).standard_normal((values.shape[-1], sketch))
         directions = tf.constant(np.linalg.qr(projection)[0].astype(np.float32))
-        products = tf.reshape(gram(tf.linalg.matmul(values, directions)), (-1, SKETCH * SKETCH))
-        parts += [tf.reduce_mean(values, (1, 2)), tf.gather(products, UPPER, axis=1)]
+        products = tf.reshape(gram(tf.linalg.matmul(values, directions)), (-1, sketch * sketch))
+        upper = np.flatnonzero(np.triu(np.ones((sketch, sketch))))  # a symmetric matrix tells the rest twice
+        parts += [tf.reduce_mean(values, (1, 2)), tf.gather(products, upper, axis=1)]
     found = tf.concat(parts, 1)
     return tf.sign(found) * tf.sqrt(tf.abs(found))
 
