@@ -11,13 +11,13 @@ from typing import Any
 
 from benchmarks.jobs import SAMPLES, prepared_for, start_worker
 from benchmarks.pairs import PAIRS, write_archives, write_textures
+from benchmarks.privacy_tables import HEADING, lines
 from benchmarks.results import keep, kept, shipped
-from benchmarks.tables import cell, machine, replace_part
+from benchmarks.tables import replace_part
 from tfgantl import transfer
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
 
-HEADING = "# What a generator gives away"
 IMAGES = 100
 
 
@@ -30,22 +30,29 @@ class Row:
         share: Of the steps of the benchmark.
         images: Training images in all.
         changes: Settings of the optimization that differ.
+        batch_size: Images a step; `None` for that of the benchmark.
+        noise: Of differential privacy, over the norm that gradients are clipped to; 0 for none.
     """
 
     method: transfer.Transfer = field(default_factory=transfer.FineTune)
     share: float = 1.0
     images: int = IMAGES
     changes: dict[str, Any] = field(default_factory=dict)
+    batch_size: int | None = None
+    noise: float = 0.0
 
 
 ROWS = {
     "FineTune": Row(),
-    "FineTune, 20 pictures": Row(images=20),
     "LoRA": Row(transfer.LoRA()),
     "FineTune, no DiffAugment": Row(changes={"augment": ""}),
-    "FineTune, three times the steps": Row(share=3.0),
+    "FineTune, 20 pictures": Row(images=20),
     "FineTune, 500 pictures": Row(images=500),
     "FineTune, a third of the steps": Row(share=1 / 3),
+    "FineTune, default job": Row(share=3.0, batch_size=64),
+    "DP-SGD, noise 1, 500 pictures": Row(images=500, changes={"r1": 0.0}, noise=1.0),
+    "DP-SGD, noise 4, 500 pictures": Row(images=500, changes={"r1": 0.0}, noise=4.0),
+    "FineTune, ADA": Row(changes={"augment": "ada"}),
 }  # fmt: skip
 
 
@@ -112,22 +119,26 @@ def benchmark_privacy(config: PrivacyBenchmarkConfig) -> dict:
         write_archives(directory, config.mnist)
     if "textures" in config.pairs:
         write_textures(directory)
-    path = directory / "jobs" / f"copies-{shipped()}.json"
+    path = directory / "jobs" / f"copies-in-spaces-{shipped()}.json"
     copies = kept(path) or keep(path, changed_digits())
     found: dict[str, dict[str, list[dict]]] = {}
-    replace_part(Path(config.report), HEADING, lines(copies, found, config))
+    replace_part(Path(config.report), HEADING, lines(copies, found, config.steps, config.batch_size, IMAGES))
     for name, row, seed in config.jobs():
         short = row.replace(", ", "-").replace(" ", "-")
         path = directory / "jobs" / f"{name}-{short}-{seed}-{config.steps}-{config.batch_size}-{shipped()}.json"
         result = kept(path) or keep(path, audited(config, name, ROWS[row], seed))
         log(f"{name}, {row}, seed {seed}: privacy risk {result['level']}, cKID {result['ckid']:.4f}")
         found.setdefault(name, {}).setdefault(row, []).append(result)
-        replace_part(Path(config.report), HEADING, lines(copies, found, config))
+        replace_part(Path(config.report), HEADING, lines(copies, found, config.steps, config.batch_size, IMAGES))
     return found
 
 
-def changed_digits() -> dict[str, float]:
-    """Share of copies among handwritten digits that a generator might have made: of training images, and of others."""
+def changed_digits() -> dict[str, dict[str, Any]]:
+    """Copies among handwritten digits that a generator might have made, of training images and of others.
+
+    Returns:
+        What was made → share of copies, of copies in each space, and what is due to chance in a space.
+    """
     import numpy as np
     from scipy.ndimage import gaussian_filter
 
@@ -162,7 +173,11 @@ def changed_digits() -> dict[str, float]:
         "new pictures, blurred": blurred(new[0]),
         "new pictures, means of two of one class": mixed(in_order[1]),
     }
-    return {name: find_copies(images, train[0], held_out[0], spaces).share for name, images in made.items()}
+    found = {name: find_copies(images, train[0], held_out[0], spaces) for name, images in made.items()}
+    return {
+        name: {"share": one.share, "by_space": one.by_space, "chance": one.chance, "found": one.found}
+        for name, one in found.items()
+    }
 
 
 def audited(settings: PrivacyBenchmarkConfig, name: str, row: Row, seed: int) -> dict:
@@ -175,8 +190,10 @@ def audited(settings: PrivacyBenchmarkConfig, name: str, row: Row, seed: int) ->
     from tfgantl.privacy.audit import audit_privacy
 
     config, prepared, judge = prepared_for(Path(settings.work_dir), name, row.images, seed)
-    config = replace(config, optimization=replace(config.optimization, **row.changes))
-    steps, batch_size = max(1, round(settings.steps * row.share)), min(settings.batch_size, row.images)
+    privacy = replace(config.privacy, noise=row.noise)
+    config = replace(config, optimization=replace(config.optimization, **row.changes), privacy=privacy)
+    steps = max(1, round(settings.steps * row.share))
+    batch_size = min(row.batch_size or settings.batch_size, row.images)
     training = config.training_settings(steps=steps, batch_size=batch_size)
     trained = train_pair(prepared, config, row.method, "audited", training)
     gan = trained.gan
@@ -189,54 +206,10 @@ def audited(settings: PrivacyBenchmarkConfig, name: str, row: Row, seed: int) ->
     keras.backend.clear_session()
     return {
         **{key: record[key] for key in ("level", "copies", "attacks")},
+        "differential": privacy.record(row.images, batch_size, trained.steps),
         "ckid": metrics["ckid"], "nn_ratio": metrics["nn_ratio"], "coverage": metrics["coverage"],
         "steps": trained.steps, "best_step": trained.best_step, "seconds": trained.seconds,
     }  # fmt: skip
-
-
-def lines(
-    copies: dict[str, float], found: dict[str, dict[str, list[dict]]], config: PrivacyBenchmarkConfig
-) -> list[str]:
-    """The part of the page."""
-    page = [
-        HEADING, "",
-        "Regenerate with `python -m benchmarks.privacy`; what is measured is in [privacy.md](privacy.md).", "",
-        "## Copies that are found", "",
-        "Among pictures that a generator of 100 handwritten digits might have made, with 719 held-out digits.", "",
-        "| handwritten digits | copies % |", "|---|---|",
-        *(f"| {name} | {100 * share:.1f} |" for name, share in copies.items()), "",
-    ]  # fmt: skip
-    page += [
-        "## What lowers it", "",
-        f"{config.steps} steps of {config.batch_size}, {IMAGES} training pictures and DiffAugment where nothing else "
-        f"is said; {SAMPLES} generated pictures, as many members as non-members, at most 100 of each. "
-        "The state is the one that validated best. Copies in "
-        "%; by chance: what a generator that never saw the training pictures stays below in 95 % of all cases. AUC of "
-        "the best attack on the generator, and of the logits of the discriminator; 0.5 for guesses. Mean ± sample "
-        "standard deviation over seeds.", "",
-    ] if found else []  # fmt: skip
-    titles = ("", "risk", "copies", "by chance", "AUC, generator", "AUC, discriminator", "NN ratio", "cKID × 1000")
-    for name, rows in found.items():
-        page += [f"### {PAIRS[name].title}: privacy", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-        for row, results in rows.items():
-            levels = ", ".join(result["level"] for result in results)
-            generator = [best(result, published=True) for result in results]
-            discriminator = [best(result, published=False) for result in results]
-            numbers = (
-                cell([result["copies"]["share"] for result in results], 100, 2),
-                cell([result["copies"]["chance"] for result in results], 100, 2),
-                cell(generator, 1, 2), cell(discriminator, 1, 2),
-                cell([result["nn_ratio"] for result in results], 1, 2),
-                cell([result["ckid"] for result in results], 1000, 2),
-            )  # fmt: skip
-            page.append(f"| {row} | {levels} | {' | '.join(numbers)} |")
-        page.append("")
-    return [*page, machine(), ""]
-
-
-def best(result: dict, published: bool) -> float:
-    """Largest area of the attacks that need nothing but the generator, or of the others."""
-    return max(rates["auc"] for rates in result["attacks"].values() if rates["published"] == published)
 
 
 def main(arguments: list[str] | None = None) -> int:

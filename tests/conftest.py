@@ -33,6 +33,7 @@ from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, MLP, SNGAN, FastGAN, StyleGAN2
 from tfgantl.models.adapters.base import run
 from tfgantl.models.layers import Noise
+from tfgantl.models.structure import structure_of
 from tfgantl.models.vgg import BLOCKS, vgg16
 from tfgantl.network_pair import NetworkPair
 from tfgantl.optimizers import Adam
@@ -70,6 +71,15 @@ TINY = {
 
 def tiny_images(count=24, size=8, channels=1, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+
+
+def conditional_pair(spec=TINY_DCGAN, classes=3, size=8):
+    """A pair whose discriminator tells classes apart."""
+    keras.utils.set_random_seed(1)
+    gan = GAN(*spec.build(size, 1, classes))
+    for variable in structure_of(gan.discriminator).label_tables:
+        variable.assign(np.random.default_rng(0).normal(size=variable.shape))
+    return gan
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ CLONE = Path(__file__).parent.parent
         "recognition",
         "pretraining",
         "privacy",
+        "metrics",
         "editing",
         "crossmodal",
         "speed",

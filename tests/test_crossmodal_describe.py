@@ -67,7 +67,7 @@ def test_pictures_are_found_by_texts_and_captions_by_pictures(encoders, pictures
     told = capsys.readouterr()
     found = json.loads(told.out.splitlines()[-1])
     assert found["found"][0][0] == "2.png" and len(found["found"]) == 3 and found["searched"] == 6
-    assert found["unknown_words"] == {"brigt": ["bright"]} and "brigt: is not known, as bright would be" in told.err
+    assert found["unknown_words"] == {"brigt": ["bright"]} and "brigt (known: bright)" in told.err
     with Image.open(sheet) as shown:
         assert shown.width > 250
     (tmp_path / "some.txt").write_text("a dark one\na bright one\n")

@@ -12,7 +12,8 @@ from tfgantl.crossmodal.contrastive import shifted, train_encoders
 from tfgantl.crossmodal.description import describe_images
 from tfgantl.crossmodal.encoders import FACTS, TextImageEncoders
 from tfgantl.crossmodal.retrieval import chance_at, measure_retrieval, recall_at
-from tfgantl.crossmodal.text_encoder import TextEncoder, check_text
+from tfgantl.crossmodal.text_checks import check_text
+from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder, open_foreign_text
 from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.untrusted.networks import load_network
@@ -213,6 +214,12 @@ def test_a_savedmodel_of_strings_is_used_as_it_is(module, tmp_path):
     encoders.save(tmp_path / "encoders")
     again = TextImageEncoders.load(tmp_path / "encoders")
     np.testing.assert_allclose(again.embed_texts(["the top row"]), encoders.embed_texts(["the top row"]), atol=1e-6)
+    variables = module / "variables" / "variables.data-00000-of-00001"
+    trained = variables.read_bytes()
+    variables.write_bytes(trained[::-1])  # trained anew, under the same graph
+    with pytest.raises(ArtifactError, match="must be the text encoder that the model was made from"):
+        TextImageEncoders.load(tmp_path / "encoders")
+    variables.write_bytes(trained)
     (module / "saved_model.pb").rename(module / "moved")
     with pytest.raises(ArtifactError, match="must be the text encoder that the model was made from"):
         TextImageEncoders.load(tmp_path / "encoders")

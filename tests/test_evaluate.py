@@ -11,6 +11,8 @@ from tfgantl.cli import parse
 from tfgantl.errors import ConfigError
 from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.pipelines.evaluate import DEFAULTS, EvaluateConfig, main
+from tfgantl.pipelines.evaluate.results import EvaluateResult
+from tfgantl.pipelines.evaluate.subjects import Subject, _image_size
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,29 @@ def test_a_folder_alone_says_the_size_of_the_target(tmp_path, capsys, short_extr
         file.unlink()
     assert main(["--model", str(tmp_path / "made"), *options]) == 3
     assert "at least 10 generated pictures. Received: 9" in capsys.readouterr().err
+
+
+def test_one_gray_picture_makes_no_gray_folder(tmp_path):
+    images = tiny_images(3, 12, 3)
+    images[0] = images[0][..., :1]
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    assert _image_size([Subject("made", str(tmp_path), None)]) == (12, 3)
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "2.png").unlink()
+    assert _image_size([Subject("made", str(tmp_path), None)]) == (12, 1)
+
+
+def test_names_that_end_alike_are_told_apart_in_the_table():
+    numbers = {"ckid": 0.5}
+    result = EvaluateResult(
+        model="a/pictures_of_it", metrics=numbers, diversity={}, protocol={"ckid": "how"},
+        privacy={"level": "low", "reason": "x"}, compared={"a/pictures_of_it": numbers, "b/pictures_of_it": {}},
+        generator=None,
+    )  # fmt: skip
+    head, row = result.text().splitlines()[:2]
+    assert head.split() == ["a/pictures_of_it", "b/pictures_of_it"] and row.split() == ["ckid", "0.5000", "–", "how"]
+    assert head.index("b/") + len("b/pictures_of_it") == row.index("–") + 1
 
 
 def test_statistics_are_those_that_pytorch_fid_writes(tmp_path):

@@ -19,7 +19,7 @@ from tfgantl.data import SPLITS, Folder, TFRecords, WebDataset
 from tfgantl.errors import ConfigError, RunError
 from tfgantl.images import to_uint8
 from tfgantl.pipelines import generate as verb
-from tfgantl.pipelines.generate import GenerateConfig, generate, writers
+from tfgantl.pipelines.generate import GenerateConfig, generate, sampling, writers
 from tfgantl.pipelines.generate.plan import worker_of
 from tfgantl.random_streams import latents_of_seeds
 
@@ -180,6 +180,60 @@ def test_mistakes_are_one_line(config, changes, told):
 def test_classes_of_a_generator_without_are_refused(config, pair):
     with pytest.raises(ConfigError, match="`classes` must be none for a generator without. Received: 1"):
         generate(replace(config, model=str(pair["without"]), classes=("1",)))
+
+
+@pytest.mark.parametrize("place", ["a picture", "a class", "the marks"])
+def test_a_set_of_somebody_else_is_not_gone_on_with_through_links(place, config, tmp_path):
+    """Who is handed a set that has been begun may be handed links, under the names of what is to come."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "only").write_text("my only copy")
+    generate(replace(config, shards=(0,)))
+    out = Path(config.out_dir)
+    if place == "a picture":
+        (out / "1" / ".0000000010.png.part").symlink_to(victim / "only")
+        assert generate(config).written == 13
+    else:
+        part = out / ("1" if place == "a class" else ".generated")
+        part.rename(tmp_path / "moved")
+        part.symlink_to(victim)
+        with pytest.raises(RunError, match="must be a folder of the set itself. Received: a link"):
+            generate(config)
+    assert [path.read_text() for path in victim.iterdir() if path.suffix != ".lock"] == ["my only copy"]
+
+
+@pytest.mark.parametrize("names", [["a\nb", "c", "d"], ["", "c", "d"], ["c", "c ", "d"]])
+def test_names_that_would_move_to_other_labels_are_not_written(names, config, pair, monkeypatch, tmp_path):
+    monkeypatch.setattr(sampling, "class_names_behind", lambda handle: names)
+    config = replace(config, format="tfrecord", count=3, out_dir=str(tmp_path / "out"))
+    generate(config)
+    assert not (Path(config.out_dir) / "classes.txt").exists()
+
+
+def test_a_kill_between_names_and_manifest_is_gone_on_from(config, monkeypatch):
+    monkeypatch.setattr(sampling, "class_names_behind", lambda handle: ["a", "b", "c"])
+    config = replace(config, format="tfrecord", count=3)
+    generate(replace(config, shards=()))
+    out = Path(config.out_dir)
+    (out / "generated.json").rename(out / ".generated.tfgantl-1.json")
+    assert generate(config).written == 3
+    (out / "generated.json").unlink()
+    (out / "classes.txt").write_text("mine\n")
+    with pytest.raises(RunError, match="`out_dir` must be new"):
+        generate(config)
+
+
+def test_a_graph_with_its_numbers_inside_is_told_from_another(config, tmp_path, monkeypatch):
+    """Frozen graphs have no weights that could differ."""
+    graph = tmp_path / "model" / "saved_model.pb"
+    graph.parent.mkdir()
+    other, generator = replace(config, model=str(graph.parent)), sampling.load_generator(config.model)
+    monkeypatch.setattr(sampling, "load_generator", lambda *_: generator)
+    graph.write_bytes(b"one")
+    generate(replace(other, shards=()))
+    graph.write_bytes(b"two")
+    with pytest.raises(RunError, match="whose `graph` is"):
+        generate(other)
 
 
 def test_folders_are_named_as_classes_where_that_is_safe():

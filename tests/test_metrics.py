@@ -10,7 +10,13 @@ from tfgantl.errors import ArtifactError, DataError
 from tfgantl.files import cache_directory
 from tfgantl.metrics import extractor_choice
 from tfgantl.metrics.classification import SmallClassifier, accuracy
-from tfgantl.metrics.distances import frechet_distance, kernel_distance, neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.distances import (
+    frechet_distance,
+    gaussian_discrepancy,
+    kernel_distance,
+    neighbourhoods,
+    subset_kernel_distances,
+)
 from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractor_choice import choose_extractor
@@ -35,6 +41,20 @@ def test_kernel_distance_is_the_textbook_sum():
     within_y = np.mean([k(y[i], y[j]) for i in range(7) for j in range(7) if i != j])
     across = np.mean([k(a, b) for a in x for b in y])
     np.testing.assert_allclose(kernel_distance(x, y), within_x + within_y - 2 * across)
+
+
+def test_the_gaussian_discrepancy_is_the_textbook_sum():
+    x, y = gauss(5), gauss(7, 1.0, seed=1)
+    units = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, y)]
+
+    def mean(a, b, own=False):
+        values = [np.exp(-np.sum((p - q) ** 2) / 200) for i, p in enumerate(a) for j, q in enumerate(b)
+                  if not own or i != j]  # fmt: skip
+        return np.mean(values)
+
+    expected = 1000 * (mean(units[0], units[0], True) + mean(units[1], units[1], True) - 2 * mean(*units))
+    np.testing.assert_allclose(gaussian_discrepancy(x, y), expected)
+    np.testing.assert_allclose(gaussian_discrepancy(3 * x, y / 2), expected)  # lengths do not count
 
 
 def test_kernel_distance_is_unbiased():

@@ -15,6 +15,7 @@ from conftest import tiny_images
 
 import tfgantl
 from tfgantl.errors import ArtifactError
+from tfgantl.images import to_unit
 from tfgantl.metrics.inception.resizing import resized_clean
 from tfgantl.metrics.lpips import LPIPS, POSITIONS, intra_lpips
 from tfgantl.models.vgg import BLOCKS
@@ -59,6 +60,13 @@ def pairs():
 
 def test_lpips_is_that_of_its_package(lpips):
     np.testing.assert_allclose(lpips(*pairs()), DISTANCES, atol=1e-5)
+
+
+def test_lpips_of_pixels_that_are_not_rounded_is_that_of_bytes(lpips):
+    one, other = pairs()
+    np.testing.assert_allclose(lpips.distance(to_unit(one), to_unit(other)), lpips(one, other), rtol=1e-4)
+    gray = to_unit(one[..., :1])
+    np.testing.assert_array_equal(lpips.distance(gray, gray), np.zeros(len(gray)))
 
 
 def test_intra_lpips_is_the_mean_over_clusters(lpips):
@@ -129,6 +137,23 @@ def test_what_stands_beside_a_network_is_heeded(network, tmp_path):
     for wrong in ('{"mean": [1]}', '{"size": 0}', '{"sise": 3}', "[", '{"std": [1, 2, null]}'):
         beside.write_text(wrong)
         with pytest.raises(ArtifactError, match="own.keras.json: must be JSON"):
+            tfgantl.load_extractor(str(tmp_path / "own.keras"))
+
+
+def test_networks_of_two_inputs_and_deviations_of_zero_are_told_in_one_line(network, tmp_path):
+    class Two(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3]), tf.TensorSpec([None])])
+        def serve(self, a, b):
+            return {"features": a[:, 0, 0] + b[:, None]}
+
+    two = Two()
+    tf.saved_model.save(two, str(tmp_path / "two"), signatures=two.serve)
+    with pytest.raises(ArtifactError, match="two: must be a network with one input. Received: "):
+        tfgantl.load_extractor(str(tmp_path / "two"))
+    network.save(tmp_path / "own.keras")
+    for settings in ({"std": [1, 0, 1]}, {"size": 8.5}, {"size": True}):
+        (tmp_path / "own.keras.json").write_text(json.dumps(settings))
+        with pytest.raises(ArtifactError, match="own.keras.json: must be JSON with .* Received: s"):
             tfgantl.load_extractor(str(tmp_path / "own.keras"))
 
 

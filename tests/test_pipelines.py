@@ -128,10 +128,13 @@ def test_the_saved_configuration_repeats_the_run(adapted, run):
     """Same seed, same machine: the same images, without the baseline."""
     directory, result, _ = adapted
     config = directory / result["run_dir"] / "config.yaml"
-    again, _ = run("adapt", directory, "--config", str(config), "--baseline", "false", "--name", "again")
+    shown = ["--name", "again", "--show_training_pictures"]
+    again, _ = run("adapt", directory, "--config", str(config), "--baseline", "false", *shown)
     assert again["baseline"] is None and again["verdict"] is None
     assert again["metrics"]["ckid"] == pytest.approx(result["metrics"]["ckid"], abs=1e-9)
     assert again["export_dir"].endswith("exported/again/1") and again["run_dir"] == "runs/again/1"
+    pictures = [directory / job["export_dir"] / "assets.extra" / "before_after.png" for job in (result, again)]
+    assert [path.exists() for path in pictures] == [False, True]  # training pictures, only where they are asked for
 
 
 def test_a_run_is_a_model_to_evaluate(adapted, run):

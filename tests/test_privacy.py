@@ -116,12 +116,27 @@ def test_a_mean_picture_is_near_to_all_and_no_copy(digits):
     assert find_copies(means, train, held_out, [PixelSpace(), AlignedSpace()]).share == 0.0
 
 
-def test_chance_is_what_new_pictures_stay_below():
-    """Points without structure, many times: in at most 5 % of the cases there are more copies than by chance."""
-    rng, above = np.random.default_rng(0), 0
+class RowSpace(PixelSpace):
+    """One row of pixels: spaces of different rows know nothing of each other."""
+
+    def __init__(self, row):
+        self.name, self.row = f"row {row}", row
+
+    def vectors(self, images):
+        return super().vectors(images[:, self.row])
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("count", [40, 400])
+def test_chance_is_what_new_pictures_stay_below(rows, count):
+    """Points without structure, many times: in at most 5 % of the cases there are more copies than by chance.
+
+    In several spaces there are more chances, and few generated pictures spread more than many.
+    """
+    rng, above, spaces = np.random.default_rng(0), 0, [RowSpace(row) for row in range(rows)]
     for _ in range(60):
-        train, held_out, generated = (rng.integers(0, 256, (n, 2, 2, 1), dtype=np.uint8) for n in (40, 40, 400))
-        above += find_copies(generated, train, held_out, [PixelSpace()]).found
+        train, held_out, generated = (rng.integers(0, 256, (n, rows, 4, 1), dtype=np.uint8) for n in (40, 40, count))
+        above += find_copies(generated, train, held_out, spaces).found
     assert above <= 8  # 3 are expected; more than 8 have odds of 1 in 200
 
 
@@ -200,15 +215,18 @@ def test_the_level_follows_from_the_numbers(digits, tiny_extractor):
     few = audit_privacy(others[0], (train[0][:19], train[1][:19]), held_out, tiny_extractor)
     assert few.level == "unknown" and "at least 20" in few.reason and not few.attacks
 
-    nothing, seen = replace(fine.copies, share=0.0), attack_rates(np.arange(99.0) + 25, np.arange(99.0))
+    def found(share, chance):
+        return replace(fine.copies, share=share, by_space={"pixels": share - 0.01, "aligned": 0.01}, chance=chance)
+
+    nothing, seen = found(0.0, 0.02), attack_rates(np.arange(99.0) + 25, np.arange(99.0))
     assert judged(nothing, {"x": seen}).level in ("elevated", "high")
     assert judged(nothing, {"x": replace(seen, auc_interval=(0.51, 0.7), tpr_interval=(0, 1))}).level == "elevated"
     assert judged(nothing, {"x": replace(seen, auc_interval=(0.45, 0.7), tpr_interval=(0.2, 1))}).level == "high"
     quiet = replace(seen, auc_interval=(0.45, 0.6), tpr_interval=(0, 0.1))
     assert judged(nothing, {"x": quiet, "d": replace(seen, auc_interval=(0.9, 1.0), published=False)}).level == "low"
-    assert judged(replace(fine.copies, share=0.04, chance=0.02), {"x": quiet}).level == "elevated"
-    assert judged(replace(fine.copies, share=0.04, chance=0.05), {"x": quiet}).level == "low"
-    assert judged(replace(fine.copies, share=0.06, chance=0.02), {"x": quiet}).level == "high"
+    assert judged(found(0.04, 0.02), {"x": quiet}).level == "elevated"
+    assert judged(found(0.04, 0.035), {"x": quiet}).level == "low"
+    assert judged(found(0.06, 0.02), {"x": quiet}).level == "high"
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +253,12 @@ def test_a_record_survives_a_log_and_a_forged_one_does_not(record):
 def test_copies_are_published_only_if_forced(record, tmp_path):
     facts = {"privacy": record}
     assert excess_copies(facts, 0.1) == 1.0 and excess_copies(facts, None) is None and excess_copies({}, 0.1) is None
-    by_chance = {"privacy": {**record, "copies": {**record["copies"], "share": 0.2, "chance": 0.3}}}
-    assert excess_copies(by_chance, 0.1) is None
+    copies = {**record["copies"], "share": 0.2, "by_space": {"pixels": 0.15, "aligned": 0.05}}
+    assert excess_copies({"privacy": {**record, "copies": {**copies, "chance": 0.16}}}, 0.1) is None
+    assert excess_copies({"privacy": {**record, "copies": {**copies, "chance": 0.14}}}, 0.1) == 0.2
+    for made_up in ({"copies": {"share": 0.3}}, {"level": "high"}, 0.3):
+        with pytest.raises(ConfigError, match="`privacy` among the `facts` must be what .* Received: "):
+            excess_copies({"privacy": made_up}, 0.1)
     assert "100.0% of its pictures are copies" in refusal(facts, 0.1)
     assert refusal({"verdict": "negative"}, None) == "transfer was negative"
     generator = TINY_DCGAN.build(8, 1)[0]

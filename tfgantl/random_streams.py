@@ -52,6 +52,7 @@ class Stream(Enum):
     CLUSTERS = (31, 0)  # members of large clusters that are compared
     MEMBERS = (103, 0)  # training and held-out pictures that membership inference tells apart
     BOOTSTRAP = (101, 0)  # images that a resample of a kernel distance draws
+    PATHS = (109, 0)  # ends of paths through a latent space, and places on them
     EXTRAPOLATION = (107, 0)  # parts of images that distances are extrapolated from
 
     def generator(self, seed: int) -> np.random.Generator:

@@ -1,9 +1,14 @@
-"""How well texts and images find each other, on held-out pictures and captions; docs/benchmarks.md.
+"""How well texts and images find each other, and whether what is drawn is what was said; docs/benchmarks.md.
 
-`python -m benchmarks.crossmodal`. It can be stopped and started again: results are kept in `work_dir`.
+`python -m benchmarks.crossmodal`. It can be stopped and started again: results are kept in `work_dir`, and the tables
+are of those that are finished.
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.crossmodal.config import CrossmodalBenchmarkConfig
 from benchmarks.results import keep, kept
@@ -11,7 +16,69 @@ from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
 
 HEADING = "# Text and images"
-COLUMNS = {"pictures": 0, "captions": 0, "@1": 3, "@5": 3, "@10": 3, "rightly": 3}
+COMMAND = "python -m benchmarks.crossmodal --digits MNIST.npz --avatars PEEPS.npz"
+COUNTS = ("pictures", "captions")  # columns without decimals
+EXPLAINED = {
+    "Retrieval": "Recall of what a caption is true of among the first 1, 5 and 10 found, on held-out pictures: every "
+    "different caption is asked for once, and every picture. Pictures with equal captions are no rivals; where "
+    "captions differ, there is one picture of each.",
+    "Rendered digits, drawn by text": "Shares of the pictures that a classifier takes for the class that the text "
+    "names, and whose measured attribute moves the way that a word says, in combinations that captions name and in "
+    "those that were held out.",
+    "Handwritten digits, ten captioned pictures a class": "The same networks with the same steps, from the source and "
+    "from scratch; 1 where the paired verdict is positive.",
+    "Two phrases, and no picture": "Change of the attribute that the second phrase names, in standard deviations among "
+    "the pictures of the source, and the share of pictures that are still taken for their class.",
+    "Photographs painted by phrases": "Phrases that are meant as one style, or as two: the share whose mix has these "
+    "styles first, and of the paintings, that of which a classifier of styles (VGG16, trained on crops of the style "
+    "pictures) names them first. The network is not trained here.",
+}
+
+Rows = dict[str, dict[str, Any]]  # row of a table → column → number
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training that is measured.
+
+    Args:
+        part: Of the page.
+        title: Of its table.
+        name: Of the file that keeps the result.
+        seed: Of the training.
+        steps: Of the training; 0 if there is none.
+        measure: Does it.
+    """
+
+    part: str
+    title: str
+    name: str
+    seed: int
+    steps: int
+    measure: Callable[[], Rows]
+
+
+def jobs(config: CrossmodalBenchmarkConfig) -> Iterator[Job]:
+    """All that the settings ask for, seed by seed."""
+    from benchmarks.crossmodal.drawing import directed, drawn, learnt
+    from benchmarks.crossmodal.retrieval import retrieval, sets
+    from benchmarks.crossmodal.styling import styled
+    from tfgantl.files import name_from
+
+    retrieved, *others = EXPLAINED
+    runs = Path(config.work_dir) / "runs"
+    for seed in config.seeds:
+        for name, settings in (sets(config, seed) if config.steps else {}).items():
+            file = f"retrieval-{name}-{seed}-{settings.steps}-{config.samples}"
+            yield Job(retrieved, name, file, seed, settings.steps, partial(retrieval, settings))
+        measures = (drawn, config.draw_steps), (learnt, config.learn_steps), (directed, config.direct_steps)
+        for part, (measure, steps) in zip(others[:-1], measures, strict=True):
+            if steps:
+                name = f"{measure.__name__}-{seed}-{steps}"
+                yield Job(part, part, name, seed, steps, partial(measure, seed, steps, runs))
+        if config.style_model is not None:
+            name = f"styled-{name_from(config.style_model)}-{seed}"
+            yield Job(others[-1], others[-1], name, seed, 0, partial(styled, config.style_model, seed))
 
 
 def benchmark_crossmodal(config: CrossmodalBenchmarkConfig) -> dict:
@@ -21,94 +88,51 @@ def benchmark_crossmodal(config: CrossmodalBenchmarkConfig) -> dict:
         config: The settings.
 
     Returns:
-        What `--json` prints: set of pictures → rows of each seed.
+        What `--json` prints: title of a table → rows of each seed.
     """
     import keras
 
     config.check_archives()
-    from benchmarks.crossmodal.retrieval import retrieval, sets
-
-    found: dict[str, list[dict]] = {}
-    for seed in config.seeds:
-        for name, settings in sets(config, seed).items():
-            path = Path(config.work_dir) / f"retrieval-{name}-{seed}-{config.steps}-{config.samples}.json"
-            result = kept(path)
-            if result is None:
-                result = keep(path, retrieval(settings))
-                keras.backend.clear_session()
-            found.setdefault(name, []).append(result)
-    drawing = drawing_of(config) if config.draw_steps else {}
-    if config.style_model is not None:
-        drawing["Photographs painted by phrases, as a classifier of styles sees them"] = styling_of(config)
-    replace_part(Path(config.report), HEADING, [*lines(config, found), *drawing_lines(drawing)])
-    return {**found, **drawing}
-
-
-def drawing_of(config: CrossmodalBenchmarkConfig) -> dict[str, list[dict[str, dict]]]:
-    """What generators that are told in words have drawn: title → rows of each seed."""
-    import keras
-
-    from benchmarks.crossmodal.drawing import directed, drawn, learnt
-
-    work_dir, found = Path(config.work_dir), dict[str, list[dict]]()
-    for title, measure, steps in (
-        ("Rendered digits, drawn by text", drawn, config.draw_steps),
-        ("Handwritten digits, ten captioned pictures a class", learnt, config.learn_steps),
-        ("Two phrases, and no picture", directed, config.direct_steps),
-    ):
-        for seed in config.seeds:
-            path = work_dir / f"{measure.__name__}-{seed}-{steps}.json"
-            result = kept(path)
-            if result is None:
-                result = keep(path, measure(seed, steps, work_dir / "runs"))
-                keras.backend.clear_session()
-            found.setdefault(title, []).append(result)
-    return found
-
-
-def styling_of(config: CrossmodalBenchmarkConfig) -> list[dict[str, dict]]:
-    """What a classifier of styles sees in photographs that phrases have painted: rows of each seed."""
-    from benchmarks.crossmodal.styling import styled
-    from tfgantl.files import name_from
-
-    found = []
-    for seed in config.seeds:
-        path = Path(config.work_dir) / f"styled-{name_from(str(config.style_model))}-{seed}.json"
+    found: dict[str, list[tuple[Job, Rows]]] = {}
+    for job in jobs(config):
+        path = Path(config.work_dir) / f"{job.name}.json"
         result = kept(path)
-        found.append(keep(path, styled(config.style_model, seed)) if result is None else result)
-    return found
+        if result is None and not config.tables:
+            result = keep(path, job.measure())
+            keras.backend.clear_session()
+        if result is not None:
+            found.setdefault(job.title, []).append((job, result))
+    replace_part(Path(config.report), HEADING, lines(found))
+    return {title: [rows for _, rows in results] for title, results in found.items()}
 
 
-def drawing_lines(found: dict[str, list[dict[str, dict]]]) -> list[str]:
-    """Tables of what was drawn: a line a row, a column a number, mean ± deviation over seeds."""
-    table: list[str] = []
-    for title, seeds in found.items():
-        columns = list(dict.fromkeys(name for row in seeds[0].values() for name in row))
-        table += [f"{title}.", "", f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-        for row in seeds[0]:
-            cells = [cell([seed[row].get(name) for seed in seeds], 1.0, 3) for name in columns]
-            table.append(f"| {row} | {' | '.join(cells)} |")
-        table.append("")
-    return table
+def lines(found: dict[str, list[tuple[Job, Rows]]]) -> list[str]:
+    """The part of the page: of each table what it is of, and a line a row, mean ± deviation over seeds."""
+    page, part = [HEADING, "", f"Regenerate with `{COMMAND}`.", ""], ""
+    for title, results in found.items():
+        job, rows = results[0]
+        if job.part != part:
+            part = job.part
+            page += [f"## {part}", "", EXPLAINED[part], ""]
+        columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+        seeds = ", ".join(str(one.seed) for one, _ in results)
+        told = "" if title == part else f"{title}: "
+        page += [
+            f"{told}{f'{job.steps} training steps; seeds' if job.steps else 'Seeds'} {seeds}.", "",
+            f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|",
+        ]  # fmt: skip
+        for row in rows:
+            cells = [told_cell(name, [seed[row].get(name) for _, seed in results]) for name in columns]
+            page.append(f"| {row} | {' | '.join(cells)} |")
+        page.append("")
+    return [*page, machine(), ""]
 
 
-def lines(config: CrossmodalBenchmarkConfig, found: dict[str, list[dict[str, dict]]]) -> list[str]:
-    """The part of the page."""
-    table: list[str] = []
-    for name, seeds in found.items():
-        table += [f"{name}.", "", f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
-        for row in seeds[0]:
-            cells = [cell([seed[row].get(key) for seed in seeds], 1.0, digits) for key, digits in COLUMNS.items()]
-            table.append(f"| {row} | {' | '.join(cells)} |")
-        table.append("")
-    return [
-        HEADING, "",
-        "Recall of what a caption is true of among the first 1, 5 and 10 found: every different caption is asked for "
-        "once, and every picture. Pictures with equal captions are no rivals; where captions differ, there is one "
-        f"picture of each. {config.steps} training steps; seeds {', '.join(map(str, config.seeds))}. Regenerate with "
-        "`python -m benchmarks.crossmodal --digits MNIST.npz --avatars PEEPS.npz`.", "",
-        *table, machine(), "",
-    ]  # fmt: skip
+def told_cell(column: str, values: list[float | None]) -> str:
+    """A cell of a table; counts differ between seeds by chance, and have no deviation."""
+    if column in COUNTS and (numbers := [value for value in values if value is not None]):
+        return f"{sum(numbers) / len(numbers):.0f}"
+    return cell(values)
 
 
 def main(arguments: list[str] | None = None) -> int:

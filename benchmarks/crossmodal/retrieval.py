@@ -19,14 +19,17 @@ from tfgantl.pipelines.describe.train import DescribeTrainConfig
 
 def sets(config: CrossmodalBenchmarkConfig, seed: int) -> dict[str, DescribeTrainConfig]:
     """Name of a set → how encoders of it are trained."""
-    shared: dict[str, Any] = {"steps": config.steps, "samples": config.samples, "seed": seed}
-    found = {"handwritten digits": DescribeTrainConfig(target=HandwrittenDigits(shots=None), **shared)}
+    shared: dict[str, Any] = {"samples": config.samples, "seed": seed}
+    of_digits = {"steps": config.steps, **shared}
+    found = {"handwritten digits": DescribeTrainConfig(target=HandwrittenDigits(shots=None), **of_digits)}
     if config.digits is not None:
         target = Arrays(named_classes(Path(config.digits), Path(config.work_dir)), image_size=28, channels=1)
-        found = {"MNIST": DescribeTrainConfig(target=target, **shared)}
+        found = {"MNIST": DescribeTrainConfig(target=target, **of_digits)}
     if config.avatars is not None:
         target = Arrays(config.avatars, image_size=64, channels=3)
-        found["Open Peeps"] = DescribeTrainConfig(target=target, captions=PART_CAPTIONS, **shared)
+        found["Open Peeps"] = DescribeTrainConfig(
+            target=target, captions=PART_CAPTIONS, steps=config.avatar_steps, **shared
+        )
     return found
 
 

@@ -102,7 +102,7 @@ def lines(config: EditingBenchmarkConfig, found: dict[str, list[dict]]) -> list[
         *rows_of({"L1": ("l1", 3), "class agrees": ("class", 2), "spread of answers": ("spread", 3)}, merged), "",
     ]  # fmt: skip
     photographs = (
-        f" Photographs are those of `{Path(config.photographs).name}` with 32 px, on which a class-conditional "
+        f" Photographs are those of `{Path(config.photographs).name}` in gray with 32 px, on which a class-conditional "
         f"StyleGAN2 was pretrained, {config.photograph_steps} steps of 16; codes are in W+, and a classifier "
         "that has seen only photographs tells classes."
         if config.photographs

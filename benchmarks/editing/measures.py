@@ -29,11 +29,13 @@ def inversion(subject: Subject) -> dict:
     encoder = model.encoder(reconstruction, defaults.encoder_steps, seed)
     mean, nearest = (reconstruction.measured(images, pictures) for images in baselines_of(model, pictures).values())
 
+    compared = [key for key in ("l1", "perceptual") if key in mean]  # gray pictures have no perceptual distance
+
     def row(images: "np.ndarray", seconds: float) -> dict:
         found = reconstruction.measured(images, pictures)
         return {
-            **{f"{key} of nearest": float(found[key].mean() / nearest[key].mean()) for key in ("l1", "perceptual")},
-            **{f"{key} of mean": float(found[key].mean() / mean[key].mean()) for key in ("l1", "perceptual")},
+            **{f"{key} of nearest": float(found[key].mean() / nearest[key].mean()) for key in compared},
+            **{f"{key} of mean": float(found[key].mean() / mean[key].mean()) for key in compared},
             "psnr": float(found["psnr"].mean()),
             "class": subject.agreement(images),
             "seconds": seconds,

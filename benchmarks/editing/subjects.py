@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tfgantl.metrics.extractors import Extractor
     from tfgantl.pipelines.edit.model import EditedModel
 
-SIDE = 32  # of photographs
+SIDE = 32  # of photographs, which are brought to gray
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
     from tfgantl.models import StyleGAN2
     from tfgantl.pipelines.pretrain import PretrainConfig, pretrain
 
-    source = Arrays(config.photographs, names="class_names", image_size=SIDE, validation=0.1, test=0.1)
+    source = Arrays(config.photographs, names="class_names", image_size=SIDE, channels=1, validation=0.1, test=0.1)
     run = Path(config.work_dir) / f"photographs-{seed}-{config.photograph_steps}"
     if not (run / "report.html").is_file():
         pretrain(

@@ -198,7 +198,8 @@ def test_a_picture_of_a_run_that_is_a_link_is_not_published(generator, tmp_path,
     generator.save(tmp_path / "run" / "generator.keras")
     (tmp_path / "run" / "before_after.png").symlink_to(tmp_path / "secret")
     (tmp_path / "secret").write_bytes(png)
-    assert export(["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model")]) == 0
+    published = ["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model"), "--show_training_pictures"]
+    assert export(published) == 0
     assert not (tmp_path / "model" / "1" / "assets.extra" / "before_after.png").exists()
 
 

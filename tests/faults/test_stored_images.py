@@ -165,8 +165,9 @@ def test_reading_takes_no_more_memory_than_a_batch(tmp_path):
 
 def test_the_cache_is_told_and_cleared_but_for_what_is_being_written(pets, capsys):
     pets.load("train")
-    (image_sets().parent / "extractors").mkdir()
-    (image_sets().parent / "extractors" / "a").write_bytes(bytes(10**5))
+    extractor = image_sets().parent / "extractors" / "0123456789abcdef"
+    extractor.mkdir(parents=True)
+    (extractor / "a").write_bytes(bytes(10**5))
     assert cache.main([]) == 0
     told = capsys.readouterr().out
     assert "images              1" in told and "extractors          1" in told
@@ -177,3 +178,45 @@ def test_the_cache_is_told_and_cleared_but_for_what_is_being_written(pets, capsy
     result = cache.cache(cache.CacheConfig(clear=True))
     assert result.removed > 10**5 and not any(result.bytes.values()) and not result.busy
     assert train.take()[0].any()  # who has opened it keeps it
+
+
+def test_what_others_keep_beside_the_cache_is_not_cleared(pets, tmp_path, monkeypatch):
+    """The cache may have been given a disk on which somebody has folders of the same names."""
+    pets.load("train")
+    mine = [image_sets() / "holiday" / "1.png", image_sets().parent / "shards" / "train" / "0.tar", tmp_path / "linked"]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"my only copy")
+    (image_sets().parent / "shards" / "0123456789abcdef").symlink_to(tmp_path / "linked")
+    copying = image_sets().parent / "shards" / "fedcba9876543210"
+    copying.mkdir()
+    with FileLock(f"{copying}.lock"):
+        result = cache.cache(cache.CacheConfig(clear=True))
+    assert result.entries == {"images": 0, "shards": 1, "extractors": 0, "discriminators": 0, "editing": 0}
+    assert result.busy == 1 and copying.is_dir() and all(path.read_bytes() == b"my only copy" for path in mine)
+
+
+@pytest.mark.parametrize("name", [image_file.PIXELS, image_file.RECORDS, image_file.REASONS, ""])
+def test_links_in_a_shared_cache_are_not_written_through(pets, tmp_path, name):
+    pets.load("train")
+    kept = only_set()
+    shutil.rmtree(kept)
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "only").write_text("my only copy")
+    if name:
+        kept.mkdir()
+        (kept / name).symlink_to(victim / "only")
+    else:
+        kept.symlink_to(victim)
+    base._splits.cache_clear()
+    with pytest.raises(RunError, match=f"{name}: must be of the cache itself. Received: a link"):
+        pets.load("train")
+    assert [path.read_text() for path in victim.iterdir()] == ["my only copy"]
+
+
+def test_a_description_without_its_facts_is_written_anew(pets):
+    whole = pets.load("train").fingerprint
+    (only_set() / image_file.DESCRIPTION).write_text('{"format": 1}')
+    base._splits.cache_clear()
+    assert pets.load("train").fingerprint == whole

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfgantl.crossmodal.caption_lines import caption_pairs
 from tfgantl.crossmodal.captions import Captions
-from tfgantl.crossmodal.text_encoder import fault_of
+from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.data.base import FiniteSource, Source
 from tfgantl.data.examples import SPLITS, Examples
 from tfgantl.errors import DataError
@@ -62,28 +62,20 @@ def caption_splits(
         >>> captions["train"].phrases
         ('a dark pattern', 'noise')
     """
-    names = [name for examples in splits.values() for name in _names(examples)]
+    names = [name for examples in splits.values() for name in names_of(examples)]
     found, notes = read_captions(names, where, on_bad, others)
     kept, captions = {}, {}
     for split, examples in splits.items():
-        with_one = [i for i, name in enumerate(_names(examples)) if name in found]
+        with_one = [i for i, name in enumerate(names_of(examples)) if name in found]
         if not with_one:
             raise DataError(f"{where}: a picture of each split must have a caption. Received: none of {split}")
-        kept[split] = some_of(examples, with_one)
-        called = _names(kept[split])
+        kept[split] = examples.some(np.array(with_one))
+        if len(with_one) != examples.size:
+            told = f"{len(with_one)} of {examples.size} pictures have captions"
+            kept[split] = replace(kept[split], notes=(*examples.notes, told))
+        called = names_of(kept[split])
         captions[split] = Captions.of([found[name] for name in called], notes)
     return kept, captions
-
-
-def some_of(examples: Examples, at: Sequence[int]) -> Examples:
-    """Some of the examples of a split, by their places."""
-    if len(at) == examples.size:
-        return examples
-    images, labels = examples.read(np.array(at))
-    some = Examples.from_arrays(
-        images, labels, examples.num_classes, examples.notes, examples.classes, [_names(examples)[i] for i in at]
-    )
-    return replace(some, notes=(*examples.notes, f"{len(at)} of {examples.size} pictures have captions"))
 
 
 def read_captions(
@@ -105,7 +97,7 @@ def read_captions(
     """
     path = Path(where).expanduser()
     known, wanted, bad = _Names([*names, *(set(others) - set(names))]), set(names), []
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}  # captions in their order, each once
     without_picture, repeated = Counter[str](), 0
     for name, caption, place in caption_pairs(path, names):
         picture = known.find(name)
@@ -115,11 +107,10 @@ def read_captions(
             continue
         elif wrong := fault_of(caption):
             bad.append(f"{place}: a caption must be {wrong}")
-        elif caption in found.setdefault(picture, []):
+        elif caption in (captions := found.setdefault(picture, {})):
             repeated += 1
         else:
-            found[picture].append(caption)
-    found = {name: captions for name, captions in found.items() if captions}
+            captions[caption] = None
     missing = [name for name in names if name not in found]
     problems = [
         *bad[:1],
@@ -130,7 +121,7 @@ def read_captions(
         raise DataError(f"{path}: must hold captions of the pictures. Received: {'; '.join(problems) or 'none'}")
     if problems and on_bad == "error":
         raise DataError(
-            f"{path}: every picture must have a caption, and every caption a picture, or `on_bad` be skip. "
+            f"{path}: every picture must have a caption, and every caption a picture, or `on_bad_captions` be skip. "
             f"Received: {'; '.join(problems)}"
         )
     notes = [f"left out {line}" for line in problems]
@@ -138,11 +129,14 @@ def read_captions(
         notes.append(f"left out {len(bad)} captions that cannot be read, the first named")
     if repeated:
         notes.append(f"{repeated} lines of {path.name} repeat others, and count once")
-    return found, tuple(notes)
+    return {name: list(captions) for name, captions in found.items()}, tuple(notes)
 
 
 class _Names:
-    """Names of pictures, found by their path or, where it can only mean one, by its last part."""
+    """Names of pictures, found by their path or, where it can only mean one, by its last part.
+
+    One of both paths must end as the other: `cats/1.png` may be `/my/cats/1.png` or `1.png`, and is not `dogs/1.png`.
+    """
 
     def __init__(self, names: Sequence[str]):
         self.paths = set(names)
@@ -152,10 +146,21 @@ class _Names:
     def find(self, name: str) -> str | None:
         """The picture that is meant; `None` if there is none."""
         path = PurePosixPath(name.strip().replace("\\", "/"))
-        return str(path) if str(path) in self.paths else self.last.get(path.name)
+        if str(path) in self.paths:
+            return str(path)
+        found = self.last.get(path.name)
+        if found is None:
+            return None
+        ends = list(zip(reversed(path.parts), reversed(PurePosixPath(found).parts), strict=False))
+        return found if all(one == other for one, other in ends) else None
 
 
-def _names(examples: Examples) -> tuple[str, ...]:
+def names_of(examples: Examples) -> tuple[str, ...]:
+    """What each picture is called where it is from.
+
+    Raises:
+        DataError: If pictures have no names, as those that are kept on disk.
+    """
     if examples.files is None:
         raise DataError("captions must be of images that are held in memory (`max_bytes`). Received: others")
     return examples.files

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgantl.crossmodal.text_encoder import fault_of
+from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.errors import DataError, TfgantlError, reason
 from tfgantl.printing import printable
 from tfgantl.text_files import read_text
@@ -16,6 +16,8 @@ FILE, CAPTION = ("file", "file_name"), ("caption", "text")  # columns, by the na
 DELIMITERS = ",;\t"  # those of spreadsheets in several countries
 METADATA = "metadata.jsonl"
 MAX_BYTES = 2**28  # of a file of captions
+MAX_COLUMNS = 1000  # of a table, each of which is kept for each row
+MAX_NAMED = 8  # columns in a message
 
 Pairs = Iterator[tuple[str, str, str]]  # name of a picture, caption, and where it stands
 
@@ -72,6 +74,8 @@ def _of_table(path: Path) -> Pairs:
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         columns = [name for name in rows.fieldnames or [] if name]
+        if len(rows.fieldnames or ()) > MAX_COLUMNS:
+            raise DataError(f"{path}: must have at most {MAX_COLUMNS} columns. Received: {len(rows.fieldnames or ())}")
         file, caption = (_column(columns, names, path) for names in (FILE, CAPTION))
         for row in rows:
             if None in row or row[caption] is None:
@@ -89,12 +93,12 @@ def _column(columns: list[str], names: tuple[str, ...], path: Path) -> str:
     for name in names:
         if name in plain:
             return plain[name]
-    known = ", ".join(printable(name)[:40] for name in columns[:8]) or "none"
+    known = ", ".join(printable(name)[:40] for name in columns[:MAX_NAMED]) or "none"
     raise DataError(f"{path}: a column must be called {' or '.join(names)}. Received: {known}")
 
 
 def _of_lines(path: Path) -> Pairs:
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(_text(path).split("\n"), 1):  # other separators may be in texts of JSON
         if not line.strip():
             continue
         try:
@@ -106,7 +110,7 @@ def _of_lines(path: Path) -> Pairs:
         file, caption = (next((entry[name] for name in names if name in entry), None) for names in (FILE, CAPTION))
         some = caption if isinstance(caption, list) else [caption]
         if not isinstance(file, str) or not some or not all(isinstance(one, str) for one in some):
-            had = ", ".join(map(printable, entry)) or "nothing"
+            had = ", ".join(printable(name)[:40] for name in [*entry][:MAX_NAMED]) or "nothing"
             raise DataError(f"{path}: line {number} must have texts `file_name` and `text`. Received: {had}")
         for one in some:
             yield file, str(one), f"line {number}"

@@ -95,7 +95,7 @@ def _phrases(
     for phrase in by_use:
         rank[phrase] = seen[classes[phrase]]
         seen[classes[phrase]] += 1
-    ordered = sorted(by_use, key=lambda phrase: (rank[phrase], classes[phrase]))
+    ordered = sorted(by_use, key=lambda phrase: (rank[phrase], classes[phrase] == NONE, classes[phrase]))
     without = all(part.num_classes is None for part in examples.values())
     return tuple(ordered), None if without else np.array([classes[phrase] for phrase in ordered], np.int32)
 
@@ -112,14 +112,6 @@ def _with_phrases(part: Examples, own: Sequence[Sequence[int]], turns: int, coun
         part, read=pictures_and_phrases, size=size * turns, num_classes=count, classes=None, files=None,
         fingerprint=f"{part.fingerprint}-{fingerprint}",
     )  # fmt: skip
-
-
-def finite(examples: Examples, count: int) -> Examples:
-    """The first pictures of a source without end; one that has an end stays what it is."""
-    if examples.size is not None:
-        return examples
-    images, labels = examples.take(count)
-    return Examples.from_arrays(images, labels, examples.num_classes, examples.notes, examples.classes)
 
 
 def classes_named(phrases: Sequence[str], names: Sequence[str]) -> np.ndarray:

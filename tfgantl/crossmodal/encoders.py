@@ -12,10 +12,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfgantl.crossmodal.caption_bank import CaptionBank
-from tfgantl.crossmodal.text_encoder import TextEncoder, check_text
+from tfgantl.crossmodal.text_checks import check_text
+from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, intact
 from tfgantl.images import to_unit
@@ -26,7 +26,6 @@ from tfgantl.untrusted.networks import load_network
 TEXT, IMAGE, FACTS = "text.keras", "image.keras", "encoders.json"
 NAME = "text/encoders"  # of those that are shipped
 PRESET = Path(__file__).parent.parent / "presets" / NAME
-PHRASES_AT_A_TIME = 1024
 
 
 @dataclass(eq=False)
@@ -67,8 +66,7 @@ class TextImageEncoders:
         if check:
             for text in texts:
                 check_text(text, self.text)
-        parts = [list(texts[i : i + PHRASES_AT_A_TIME]) for i in range(0, len(texts), PHRASES_AT_A_TIME)]
-        return np.concatenate([self.text(tf.constant(part, tf.string)).numpy() for part in parts])
+        return read_phrases(self.text, texts)
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         """Vectors float32 (n, dimension) of uint8 images (n, height, width, channels).

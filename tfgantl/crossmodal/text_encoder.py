@@ -1,7 +1,6 @@
 """The text encoder: a phrase in, a point on the unit sphere out; its vocabulary is a part of it."""
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -11,14 +10,12 @@ import tensorflow as tf
 from keras import layers
 
 from tfgantl.errors import ConfigError, DataError
-from tfgantl.printing import printable
+from tfgantl.models.inference import predict
 
 PADDING, UNKNOWN = 0, 1  # numbers that stand for no word, and for any word that is not in the vocabulary
-MAX_CHARACTERS = 500  # of a phrase
 MAX_VOCABULARY = 20_000
+AT_A_TIME = 1024  # phrases
 SUGGESTED = 3  # known words that are named in place of an unknown one
-# Controls, but for those that part words, and what cannot be written.
-_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
@@ -147,51 +144,19 @@ def plain_words(text: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(tf.strings.lower(text, encoding="utf-8"), r"[^\p{L}\p{M}\p{N}]+", " ")
 
 
+def read_phrases(encoder: keras.Model, phrases: Sequence[str]) -> np.ndarray:
+    """Vectors float32 (n, dimension) that an encoder gives of phrases; of equal ones once.
+
+    Args:
+        encoder: Strings (batch,) → vectors (batch, dimension).
+        phrases: n of them, whatever they are.
+    """
+    numbers = {phrase: i for i, phrase in enumerate(dict.fromkeys(phrases))}
+    vectors = predict(encoder, np.array(list(numbers), object), AT_A_TIME)
+    return np.asarray(vectors[[numbers[phrase] for phrase in phrases]], np.float32)
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text, as the encoder reads them."""
     plain = plain_words(tf.constant(text.encode("utf-8", "replace"))).numpy()
     return plain.decode("utf-8", "replace").split()
-
-
-def check_text(text: str, encoder: Any, argument: str = "text") -> str:
-    """Refuses what no image can be thought of by.
-
-    Args:
-        text: Of a user.
-        encoder: `TextEncoder`, or another that tells its vocabulary, as far as that is known.
-        argument: What it is called, for messages.
-
-    Returns:
-        The text, without spaces around it.
-
-    Raises:
-        DataError: If it is empty, too long, has control characters, or no word that is known.
-    """
-    if wrong := fault_of(text):
-        raise DataError(f"`{argument}` must be {wrong}")
-    words = words_of(text)
-    if len(words) > encoder.most_words:
-        raise DataError(f"`{argument}` must have at most {encoder.most_words} words. Received: {len(words)}")
-    unknown = encoder.unknown_words(text)
-    if encoder.vocabulary and set(words) <= set(unknown):
-        alike = [word for near in unknown.values() for word in near]
-        some = list(dict.fromkeys([*alike, *encoder.vocabulary]))[:8]
-        raise DataError(f"`{argument}` must have a known word, such as {', '.join(some)}. Received: {shown(text)}")
-    return text.strip()
-
-
-def fault_of(text: str) -> str | None:
-    """What a text must be and is not, with what it is, for messages; `None` for one that can be read."""
-    if len(text) > MAX_CHARACTERS:
-        return f"at most {MAX_CHARACTERS} characters. Received: {len(text)}"
-    if found := _CONTROLS.search(text):
-        return f"text without control characters. Received: {printable(found[0])}"
-    if not words_of(text):
-        return f"words. Received: {shown(text) or 'no text'}"
-    return None
-
-
-def shown(text: str, most: int = 60) -> str:
-    """A text that is fit for a message: the beginning of it, without what steers a terminal."""
-    plain = printable(" ".join(text.split()))
-    return plain if len(plain) <= most else f"{plain[:most]} …"

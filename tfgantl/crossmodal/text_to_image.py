@@ -9,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.crossmodal.text_conditioning import from_vectors, is_text_conditional
+from tfgantl.crossmodal.text_encoder import read_phrases
 from tfgantl.errors import ArtifactError
 from tfgantl.images import to_uint8
 from tfgantl.models import presets
+from tfgantl.models.inference import predict
 from tfgantl.random_streams import latents_of_seeds
 from tfgantl.untrusted.networks import load_network
 
@@ -62,12 +64,8 @@ class TextToImage(keras.Model):
         Returns:
             uint8 (n, height, width, channels).
         """
-        made = []
-        for start in range(0, len(phrases), BATCH):
-            some = slice(start, start + BATCH)
-            latents = latents_of_seeds(tf.constant(np.asarray(seeds[some], np.int64)), self.latent_dim)
-            made.append(to_uint8(self((latents, tf.constant(list(phrases[some])))).numpy()))
-        return np.concatenate(made)
+        latents = latents_of_seeds(tf.constant(np.asarray(seeds, np.int64)), self.latent_dim).numpy()
+        return to_uint8(predict(self.generator, [latents, read_phrases(self.text_encoder, phrases)], BATCH))
 
 
 def is_text_to_image(handle: str) -> bool:

@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from tfgantl.crossmodal.text_encoder import MAX_CHARACTERS
+from tfgantl.crossmodal.text_checks import MAX_CHARACTERS
+from tfgantl.crossmodal.text_encoder import read_phrases
 from tfgantl.errors import ArtifactError
-from tfgantl.pretrained.signature import allow, allowed_before, digest
+from tfgantl.pretrained.signature import allow, allowed_before, content_digest, digest
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.savedmodels import is_saved_model
-
-AT_A_TIME = 256  # phrases
 
 
 class TextModule(layers.Layer):
@@ -100,7 +99,7 @@ class WrappedTextEncoder(keras.Model):
             path = Path(source).expanduser().absolute()
             module = TextModule(path, tuple(allow_ops))
             allow(path, tuple(allow_ops))
-            self_config = {"source": str(path), "digest": digest(path)}
+            self_config = {"source": str(path), "digest": digest(path), "content": content_digest(path)}
         # === Functional Model ===
         text = keras.Input((), dtype="string", name="text")
         x = layers.UnitNormalization(name="foreign_direction")(module(text))
@@ -114,11 +113,7 @@ class WrappedTextEncoder(keras.Model):
 
     def numbers(self, phrases: Sequence[str]) -> np.ndarray:
         """What the encoder of the other program gives for phrases, float32 (n, its length)."""
-        parts = [
-            np.asarray(self.module(tf.constant(list(phrases[i : i + AT_A_TIME]), tf.string)), np.float32)
-            for i in range(0, len(phrases), AT_A_TIME)
-        ]
-        found = np.concatenate(parts)
+        found = read_phrases(self.module, phrases)
         if not np.isfinite(found).all():
             raise ArtifactError("a text encoder must give finite vectors. Received: NaN or infinity")
         return found
@@ -140,11 +135,11 @@ class WrappedTextEncoder(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> "WrappedTextEncoder":
         """The same model; a SavedModel is not loaded if it is not what it was."""
         config = dict(config)
-        expected, source = config.pop("digest", None), config["source"]
+        expected, content, source = config.pop("digest", None), config.pop("content", None), config["source"]
         if isinstance(source, dict):
             return cls(**config)
         path = Path(source)
-        if not is_saved_model(path) or digest(path) != expected:
+        if not is_saved_model(path) or digest(path) != expected or content_digest(path) != content:
             raise ArtifactError(f"{path}: must be the text encoder that the model was made from. Received: another")
         return cls(**config, allow_ops=allowed_before(expected))
 

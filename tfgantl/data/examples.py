@@ -130,11 +130,23 @@ class Examples:
             raise DataError(f"`count` must be at most {self.size}, the number of examples. Received: {count}")
         return self.read(np.arange(count))
 
-    def subset(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """All examples, or `limit` of them: always the same, from all over the split."""
+    def places(self, limit: int) -> np.ndarray:
+        """Indices int64 of all examples, or of `limit` of them: always the same, from all over the split."""
         if self.size is None or self.size <= limit:
-            return self.take(limit if self.size is None else None)
-        return self.read(np.sort(np.random.default_rng(0).permutation(self.size)[:limit]))
+            return np.arange(limit if self.size is None else self.size)
+        return np.sort(np.random.default_rng(0).permutation(self.size)[:limit])
+
+    def subset(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The examples at `places(limit)`."""
+        return self.read(self.places(limit))
+
+    def some(self, at: np.ndarray) -> "Examples":
+        """Some of the examples, in memory; the split itself where these are all of it."""
+        if len(at) == self.size:
+            return self
+        images, labels = self.read(at)
+        files = None if self.files is None else [self.files[int(i)] for i in at]
+        return Examples.from_arrays(images, labels, self.num_classes, self.notes, self.classes, files)
 
 
 class Content(NamedTuple):

@@ -22,6 +22,7 @@ from tfgantl.files import Replacing, cache_directory
 
 FORMAT = 1  # of the directory; another one is written anew
 PIXELS, RECORDS, REASONS, DESCRIPTION = "images.u8", "records.bin", "left_out.jsonl", "description.json"
+FACTS = {"count", "shape", "notes", "records", "classes", "labelled", "where", "from"}  # of a description
 PATIENCE = 5.0  # seconds that a process waits for another one without a word
 SPARE = 2**28  # bytes of the disk that are left alone
 
@@ -50,7 +51,8 @@ class ImageFile:
             found = json.loads((self.path / DESCRIPTION).read_text())
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+        is_whole = isinstance(found, dict) and found.get("format") == FORMAT and found.keys() >= FACTS
+        return found if is_whole else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -76,6 +78,8 @@ class ImageFile:
             RunError: If the disk has too little room.
         """
         self._remove_older()
+        if self.path.is_symlink():
+            raise _linked(self.path)
         if (self.path / DESCRIPTION).exists():  # complete once, and damaged since
             shutil.rmtree(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
@@ -140,9 +144,14 @@ class FileStore:
     def __init__(self, path: Path, count: int, form: Form) -> None:
         self.shape = form.shape
         self._image = int(np.prod(form.shape))
-        self._pixels = os.open(path / PIXELS, os.O_RDWR | os.O_CREAT, 0o644)
-        self._records = os.open(path / RECORDS, os.O_RDWR | os.O_CREAT, 0o644)
-        self._reasons = open(path / REASONS, "a+", encoding="utf-8")  # noqa: SIM115 - closed with the others
+        for name in (PIXELS, RECORDS, REASONS):
+            if (path / name).is_symlink():
+                raise _linked(path / name)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        self._pixels = os.open(path / PIXELS, flags, 0o644)
+        self._records = os.open(path / RECORDS, flags, 0o644)
+        reasons = os.open(path / REASONS, flags | os.O_APPEND, 0o644)
+        self._reasons = open(reasons, "a+", encoding="utf-8")  # noqa: SIM115 - closed with the others
         try:
             self._reserve(path, count * self._image)
             self.records = np.zeros(count, RECORD)
@@ -199,6 +208,11 @@ class FileStore:
                 found[index] = reason
         bad = np.flatnonzero(self.records["state"] == BAD)
         return {int(index): found.get(int(index), "cannot be used") for index in bad}
+
+
+def _linked(path: Path) -> RunError:
+    """What to say of a cache that others may write, in which somebody has put a link: it would be written through."""
+    return RunError(f"{path}: must be of the cache itself. Received: a link")
 
 
 def _write_all(file: int, array: np.ndarray, offset: int) -> None:

@@ -16,10 +16,12 @@ class Encoded(NamedTuple):
     Attributes:
         open: Gives the picture as an open binary file; raises `Refused` or `OSError` where there is none.
         label: Number of its class; `None` without classes.
+        held: Bytes of it that are in memory until it is opened.
     """
 
     open: Opener
     label: int | None = None
+    held: int = 0
 
 
 class PictureList(ABC):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ import numpy as np
 
 from tfgantl.data.decode import Crop, Depth, choose_depth, decode_picture, deep_range
 from tfgantl.data.opening import Refused, open_picture
-from tfgantl.data.pictures import Encoded, Opener, PictureList, open_regular
+from tfgantl.data.pictures import Opener, PictureList, open_regular
 from tfgantl.errors import DataError
 
 CHUNK = 2048  # pictures that are decoded and written at one time
+MAX_HELD = 2**28  # bytes of encoded pictures in memory that wait to be decoded
 WITH_BAR = 5000  # pictures that take more than a few seconds
 MAX_TOLD = 100  # pictures that are left out, in the notes
 WAITING, GOOD, BAD, DEEP = range(4)  # states; deep pictures wait until it is known what white is
@@ -164,17 +166,28 @@ def _decode_chunks(
 ) -> None:
     """Decodes one chunk while the one before it is written."""
 
-    def submitted() -> Iterator[tuple[int, list[Encoded], list[Future]]]:
+    def submitted() -> Iterator[tuple[int, list[int | None], list[Future]]]:
+        waiting, held = deque[tuple[Future, int]](), 0
         for start in starts:
-            encoded = list(pictures.chunk(start, min(start + CHUNK, pictures.count)))
-            yield start, encoded, [pool.submit(_decoded, one.open, form, depth, depth_is_known) for one in encoded]
+            labels: list[int | None] = []
+            futures: list[Future] = []
+            for one in pictures.chunk(start, min(start + CHUNK, pictures.count)):
+                labels.append(one.label)
+                futures.append(pool.submit(_decoded, one.open, form, depth, depth_is_known))
+                waiting.append((futures[-1], one.held))
+                held += one.held
+                while waiting and (held > MAX_HELD or waiting[0][0].done()):  # no more is read ahead of decoding
+                    oldest, size = waiting.popleft()
+                    oldest.exception()
+                    held -= size
+            yield start, labels, futures
 
-    def finish(start: int, encoded: list[Encoded], futures: list[Future]) -> None:
-        images = np.zeros((len(encoded), *form.shape), np.uint8)
-        records = np.zeros(len(encoded), RECORD)
+    def finish(start: int, labels: list[int | None], futures: list[Future]) -> None:
+        images = np.zeros((len(labels), *form.shape), np.uint8)
+        records = np.zeros(len(labels), RECORD)
         reasons = {}
-        for i, (one, future) in enumerate(zip(encoded, futures, strict=True)):
-            records[i]["label"] = -1 if one.label is None else one.label
+        for i, (label, future) in enumerate(zip(labels, futures, strict=True)):
+            records[i]["label"] = -1 if label is None else label
             result = future.result()
             if isinstance(result, str):
                 records[i]["state"], reasons[start + i] = BAD, result
@@ -187,11 +200,11 @@ def _decode_chunks(
                 records[i]["key"] = np.frombuffer(result.key, np.uint8)
                 records[i]["digest"] = np.frombuffer(result.digest, np.uint8)
         if depth_is_known:
-            records["floats"] = store.records["floats"][start : start + len(encoded)]
-            records["top"] = store.records["top"][start : start + len(encoded)]
+            records["floats"] = store.records["floats"][start : start + len(labels)]
+            records["top"] = store.records["top"][start : start + len(labels)]
         store.write(start, images, records, reasons)
         if not depth_is_known:
-            show(len(encoded))
+            show(len(labels))
         if store.stops_early and on_bad == "error" and store.reasons:
             raise _refusal(store, pictures)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfgantl.errors import ArtifactError, RunError, is_out_of_memory
+from tfgantl.errors import ArtifactError, ConfigError, RunError, is_out_of_memory
 from tfgantl.export.check import check_in_fresh_process
 from tfgantl.export.deployment import check_deployment, write_deployment
 from tfgantl.export.directory import check_versions, flush, published_by, rename_to_next, temporary_version
@@ -20,6 +20,8 @@ from tfgantl.export.rows import rows_are_independent, same_alone
 from tfgantl.export.warmup import write_warmup
 from tfgantl.files import check_name
 from tfgantl.models.copies import weights_hash
+from tfgantl.printing import printable
+from tfgantl.privacy.records import read_audit
 from tfgantl.training.checkpoint import plain
 
 
@@ -47,7 +49,8 @@ def publish(
             version that this run has published already, with these weights, is given back: it was interrupted before
             its report.
         force: Publish also after negative transfer, and more copies than `max_copies`.
-        before_after: PNG that shows what the adaptation did, for people who look at the model.
+        before_after: PNG that shows what the adaptation did, for people who look at the model; that of a run shows
+            training pictures, to anybody who can reach the server.
         max_copies: Largest share of its pictures that may be copies of training pictures, in [0, 1], if `privacy` is
             among the facts; `None` for no limit.
 
@@ -57,6 +60,7 @@ def publish(
     Raises:
         ArtifactError: If the SavedModel, read back, does not give what the Keras model does, transfer was negative, it
             copies training pictures, or no endpoints suit the network.
+        ConfigError: If `privacy` is among the facts, and not as an audit records it.
         RunError: If the directory cannot be written.
     """
     directory = Path(directory).expanduser()
@@ -101,11 +105,22 @@ def publish(
 
 
 def excess_copies(facts: dict, max_copies: float | None) -> float | None:
-    """The share of copies, if it is more than what is allowed and than by chance; else `None`."""
-    copies = (facts.get("privacy") or {}).get("copies")
-    if copies is None or max_copies is None or copies["share"] <= max(max_copies, copies["chance"]):
+    """The share of copies, if it is more than what is allowed and, in any space, than by chance; else `None`.
+
+    Raises:
+        ConfigError: If `privacy` is among the facts, and not as an audit records it.
+    """
+    privacy = facts.get("privacy")
+    audit = None if privacy is None else read_audit(privacy)
+    if privacy is not None and audit is None:
+        raise ConfigError(
+            "`privacy` among the `facts` must be what `Audit.record` of tfgantl.privacy.audit gives, or what the "
+            f"metrics of a run have. Received: {printable(privacy)[:100]}"
+        )
+    copies = audit and audit["copies"]
+    if not copies or max_copies is None or copies["share"] <= max_copies:
         return None
-    return copies["share"]
+    return copies["share"] if max(copies["by_space"].values(), default=0.0) > copies["chance"] else None
 
 
 def refusal(facts: dict, max_copies: float | None) -> str | None:

@@ -2,12 +2,13 @@
 
 import tensorflow as tf
 
-from tfgantl.crossmodal.text_encoder import MAX_CHARACTERS, UNKNOWN, TextEncoder, plain_words
+from tfgantl.crossmodal.text_checks import CONTROLS, MAX_CHARACTERS
+from tfgantl.crossmodal.text_encoder import UNKNOWN, TextEncoder, plain_words
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.export.signatures import check_rows
 
-# UTF-8 without controls, but for those that part words: what `text_encoder.fault_of` lets pass.
-WITHOUT_CONTROLS = r"[^\x{00}-\x{08}\x{0e}-\x{1f}\x{7f}-\x{9f}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]*"
+# In the syntax of TensorFlow; what is no UTF-8 does not match either.
+WITHOUT_CONTROLS = "".join(["[^", *(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in CONTROLS), "]*"])
 SHOWN = 8  # known words in a message
 
 TEXTS = tf.TensorSpec([None], tf.string, "text")

@@ -132,6 +132,20 @@ class Evaluator:
             result[f"real + generated{suffix}"] = self.classifier_accuracy(both, both_labels, title, augment)
         return result
 
+    def some(
+        self, images: np.ndarray, labels: np.ndarray | None, names: Sequence[str], title: str = "generated"
+    ) -> dict[str, float | None]:
+        """Some of the metrics of generated images: name → value, of those that suit the extractor.
+
+        Args:
+            images: uint8 (n, side, side, channels).
+            labels: int (n,) they were asked for with, or `None`.
+            names: Which ones.
+            title: What the images are, for progress.
+        """
+        sample = Sample(self, images, labels, title)
+        return {m.name: m.value(sample) for m in METRICS if m.name in names and m.suits(self.extractor)}
+
     def __call__(self, images: np.ndarray, labels: np.ndarray | None, title: str = "generated") -> Evaluation:
         """Measures generated images.
 

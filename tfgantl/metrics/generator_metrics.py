@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tfgantl.metrics.distances import neighbourhoods, subset_kernel_distances
+from tfgantl.metrics.distances import CMMD_WIDTH, gaussian_discrepancy, neighbourhoods, subset_kernel_distances
 from tfgantl.metrics.diversity import Clusters, intra_cluster_distance
 from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.metrics.inception.score import inception_score
@@ -256,14 +256,19 @@ METRICS = (
         "inception_score_sd", "± sd of the parts", lambda s: s.inception_score[1],
         lambda s: "standard deviation over the parts", comparable=True,
     ),
+    Metric(
+        "gaussian_mmd", "Gaussian MMD ↓", lambda s: gaussian_discrepancy(s.evaluator.test_features, s.features),
+        lambda s: f"features of length 1, kernel of width {CMMD_WIDTH:g}, unbiased, times 1,000 (CMMD, if of CLIP); "
+        f"{s.sets}, {s.extractor}",
+    ),
     _of_neighbourhoods("precision", "precision ↑"),
     _of_neighbourhoods("recall", "recall ↑"),
     _of_neighbourhoods("density", "density ↑"),
     _of_neighbourhoods("coverage", "coverage ↑"),
     Metric(
-        "gan_train", "GAN-train ↑", gan_train,
-        lambda s: f"small CNN, {s.evaluator.classifier_steps} steps of 64 on {len(s.images)} generated, "
-        f"not augmented, seed {s.evaluator.seed}; {s.tests} test images",
+        "gan_train", "classification accuracy score (GAN-train) ↑", gan_train,
+        lambda s: f"test accuracy of a small CNN, {s.evaluator.classifier_steps} steps of 64 on {len(s.images)} "
+        f"generated, not augmented, seed {s.evaluator.seed}; {s.tests} test images",
     ),
     Metric(
         "gan_test", "GAN-test ↑", gan_test,

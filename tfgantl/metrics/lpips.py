@@ -88,6 +88,12 @@ class LPIPS:
 
         return in_batches(both, [images, others], BATCH)
 
+    def distance(self, images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+        """The same for pictures that are not rounded: float32 (n,) of float32 (n, height, width, 1 or 3) in [-1, 1]."""
+        a, signs = self._embedded_pixels(images)
+        b, _ = self._embedded_pixels(others)
+        return tf.reduce_sum(tf.square(a - b) * signs, axis=1)
+
     def embed(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vectors float32 (n, d) of images, and signs (d,): a distance is the sum of signed squared differences.
 
@@ -99,7 +105,10 @@ class LPIPS:
         return vectors, self._embed(tf.constant(images[:1]))[1].numpy()
 
     def _embedded(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels = to_unit(tf.repeat(images, 3 // tf.shape(images)[-1], axis=-1))  # gray ones, too
+        return self._embedded_pixels(to_unit(images))
+
+    def _embedded_pixels(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = tf.repeat(pixels, 3 // tf.shape(pixels)[-1], axis=-1)  # gray ones, too
         pixels = tf.ensure_shape(pixels, [None, None, None, 3])
         features = self._network((pixels - tf.constant(SHIFT)) / tf.constant(SCALE), training=False)
         parts, signs = [], []

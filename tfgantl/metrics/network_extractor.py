@@ -54,7 +54,8 @@ class NetworkExtractor(Extractor):
         self.name, self.scale, self.predicts_labels, self.classes, self.accuracy = self.path.stem, 1.0, False, None, {}
         self.settings = _settings(self.path)
         self._size, self._channels_first = None, False
-        self._function = self._opened()
+        with intact(f"{self.path}: must be a network with one input"):
+            self._function = self._opened()
         self._size = self.settings.get("size") or self._size
 
     @property
@@ -91,6 +92,8 @@ class NetworkExtractor(Extractor):
                     features = np.asarray(self._function(self._pixels(batch)), np.float32)
                 parts.append(self._flat(features, len(batch)))
                 progress.update(len(batch))
+        if len(lengths := {part.shape[1] for part in parts}) > 1:
+            raise ArtifactError(f"{self.path}: must give as many features of every batch. Received: {sorted(lengths)}")
         return np.concatenate(parts), np.zeros(len(images), np.int64)
 
     def _pixels(self, images: np.ndarray) -> np.ndarray:
@@ -161,6 +164,8 @@ def _settings(path: Path) -> dict[str, Any]:
         for name in ("mean", "std"):
             if name in settings and (len(settings[name]) != 3 or not np.isfinite(np.float32(settings[name])).all()):
                 raise ValueError(f"{name} {settings[name]}, not three numbers")
-        if not 1 <= int(settings.get("size", 1)) <= 4096:
+        if min(settings.get("std", [1])) <= 0:
+            raise ValueError(f"std {settings['std']}, not above 0")
+        if type(settings.get("size", 1)) is not int or not 1 <= settings.get("size", 1) <= 4096:
             raise ValueError(f"size {settings['size']}, not in [1, 4096]")
         return settings

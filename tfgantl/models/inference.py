@@ -25,7 +25,8 @@ def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_s
 
     Args:
         network: Any Keras model or layer.
-        inputs: Array (n, …), or a list of such arrays. Floats are taken as float32, integers as int32.
+        inputs: Array (n, …), or a list of such arrays. Floats are taken as float32, integers as int32, and arrays of
+            objects as strings.
         batch_size: Rows at a time; does not change the result beyond rounding.
 
     Returns:
@@ -67,7 +68,7 @@ def _graph(network: keras.Model, arrays: list[np.ndarray], many: bool = False) -
 
         if tf.config.functions_run_eagerly():  # as whoever debugs a network asks for; this holds for the call alone
             return forward
-        specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in arrays]
+        specs = [tf.TensorSpec([None, *x.shape[1:]], tf.as_dtype(x.dtype)) for x in arrays]
         # A concrete function: calls of it are not counted as calls of a function that is traced again and again.
         traces.graphs[key] = tf.function(forward, autograph=False, jit_compile=False).get_concrete_function(*specs)
     return traces.graphs[key]
@@ -75,4 +76,6 @@ def _graph(network: keras.Model, arrays: list[np.ndarray], many: bool = False) -
 
 def _plain(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
+    if x.dtype.kind == "O":
+        return x
     return x.astype(np.float32 if x.dtype.kind == "f" else np.int32, copy=False)

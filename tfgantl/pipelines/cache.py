@@ -4,7 +4,7 @@
 is made again when it is needed.
 """
 
-import shutil
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,14 @@ KINDS = {
     "extractors": "features trained to measure a target",
     "discriminators": "discriminators rebuilt for sources without one",
     "editing": "what `tfgantl edit` has learnt of generators",
+}
+# What each of them calls what it keeps: `TFGANTL_CACHE_DIR` may name a disk with folders of other people's.
+NAMES = {
+    "images": r"[0-9a-f]{16}-[0-9a-f]{16}",
+    "shards": r"[0-9a-f]{16}",
+    "extractors": r"[0-9a-f]{16}",
+    "discriminators": r"[0-9a-f]{16}\.keras",
+    "editing": r"[0-9a-f]{12}",
 }
 Kind = Literal["all", "images", "shards", "extractors", "discriminators", "editing"]
 
@@ -82,13 +90,13 @@ def cache(config: CacheConfig) -> CacheResult:
     root, removed, busy = cache_directory(), 0, 0
     kinds = [kind for kind in KINDS if config.kind in ("all", kind)]
     if config.clear:
-        for entry in [entry for kind in kinds for entry in _entries(root / kind)]:
+        for entry in [entry for kind in kinds for entry in _entries(root, kind)]:
             size = _size(entry)
             if _remove(entry):
                 removed += size
             else:
                 busy += 1
-    found = {kind: _entries(root / kind) for kind in kinds}
+    found = {kind: _entries(root, kind) for kind in kinds}
     return CacheResult(
         directory=root,
         bytes={kind: sum(map(_size, entries)) for kind, entries in found.items()},
@@ -98,8 +106,10 @@ def cache(config: CacheConfig) -> CacheResult:
     )
 
 
-def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix != ".lock") if folder.is_dir() else []
+def _entries(root: Path, kind: str) -> list[Path]:
+    """What this package keeps of a kind, and nothing else that lies there."""
+    folder = root / kind
+    return sorted(path for path in folder.iterdir() if re.fullmatch(NAMES[kind], path.name)) if folder.is_dir() else []
 
 
 def _size(entry: Path) -> int:
@@ -109,14 +119,11 @@ def _size(entry: Path) -> int:
 
 
 def _remove(entry: Path) -> bool:
-    from tfgantl.data.image_file import image_sets, remove_set
+    from tfgantl.data.image_file import remove_set
 
-    if entry.parent == image_sets():
-        return remove_set(entry)
     if entry.is_dir() and not entry.is_symlink():
-        shutil.rmtree(entry)
-    else:
-        entry.unlink()
+        return remove_set(entry)
+    entry.unlink()
     return True
 
 

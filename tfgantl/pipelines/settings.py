@@ -122,11 +122,14 @@ class ReleaseConfig(VerbConfig):
     Args:
         max_copies: Largest share of its pictures that may be copies of training pictures, if they are more than by
             chance (docs/privacy.md); none for no limit.
+        show_training_pictures: Whether the published version holds before_after.png, of which a third are training
+            pictures; servers show it to anybody.
         source_license: Licence of the source model, for the model card.
         target_license: Licence of the training images, for the model card.
     """
 
     max_copies: float | None = 0.1
+    show_training_pictures: bool = False
     source_license: str | None = None
     target_license: str | None = None
 

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import betabinom
 
 from tfgantl.privacy.spaces import Space, nearest_in
 
 WORST = 20  # generated pictures that are shown
-RISK = 0.05  # of a generator that never saw the training pictures, to be above `chance`
+RISK = 0.05  # of a generator that never saw the training pictures, to be above `chance` in any space
 SPARED = 500  # held-out pictures of which one may be nearer than a copy
 SMALLEST = 1e-6  # distance, of one that is in a denominator
 
@@ -30,8 +30,8 @@ class Copies:
 
     Args:
         share: Of the generated pictures, that are copies in any of the spaces.
-        chance: What a generator that never saw the training pictures stays below in 95 % of all cases; it follows from
-            the number of held-out pictures alone.
+        chance: What a generator that never saw the training pictures does not exceed in any space, in 95 % of all
+            cases; it follows from the numbers of pictures and of spaces alone.
         by_space: Space → share of copies in it.
         copied: Number of training pictures with a copy.
         generated: Number of generated pictures.
@@ -53,13 +53,13 @@ class Copies:
 
     @property
     def found(self) -> bool:
-        """Whether there are more of them than by chance."""
-        return self.share > self.chance
+        """Whether there are more of them than by chance, in any space."""
+        return max(self.by_space.values()) > self.chance
 
     def __str__(self) -> str:
         return (
             f"copies: {self.share:.2%} of {self.generated} generated pictures, of {self.copied} of {self.train} "
-            f"training pictures (by chance up to {self.chance:.2%}, with {self.held_out} held-out pictures)"
+            f"training pictures (by chance up to {self.chance:.2%} in a space, with {self.held_out} held-out pictures)"
         )
 
 
@@ -100,8 +100,10 @@ def find_copies(generated: np.ndarray, train: np.ndarray, held_out: np.ndarray, 
     first = np.sort(np.unique(twin[order], return_index=True)[1])[:WORST]  # the nearest picture to each twin
     return Copies(
         share=float(is_copy.any(0).mean()),
-        # Of what is distributed as the held-out pictures, the share below the k-th of them is beta distributed.
-        chance=float(beta.ppf(1.0 - RISK / len(spaces), spared + 1, len(held_out) - spared)),
+        # Of pictures that are distributed as the held-out ones, the number below the k-th of these is beta-binomial.
+        chance=float(
+            betabinom.ppf(1.0 - RISK / len(spaces), len(generated), spared + 1, len(held_out) - spared) / len(generated)
+        ),
         by_space={space.name: float(row.mean()) for space, row in zip(spaces, is_copy, strict=True)},
         copied=len(np.unique(twins[is_copy])),
         generated=len(generated),

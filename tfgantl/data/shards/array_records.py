@@ -9,6 +9,9 @@ from tfgantl.data.shards.examples import encoded_of, told_record
 from tfgantl.data.shards.files import class_names_beside
 from tfgantl.errors import ConfigError, DataError, not_installed, reason
 from tfgantl.printing import printable
+from tfgantl.untrusted.riegeli import check_chunks
+
+AT_A_TIME = 32  # records in memory
 
 
 class ArrayRecordPictures(PictureList):
@@ -35,6 +38,7 @@ class ArrayRecordPictures(PictureList):
         self._readers: list[Any] = []
         for file in files:
             with _whole(file):
+                check_chunks(file)
                 self._readers.append(ArrayRecordReader(str(file)))
                 if not self._readers[-1].num_records():  # also what is no ArrayRecord at all
                     raise ValueError("no records")
@@ -47,10 +51,10 @@ class ArrayRecordPictures(PictureList):
         first = 0
         for file, reader, count in zip(self._files, self._readers, self._counts, strict=True):
             numbers = range(max(0, start - first), min(count, stop - first))
-            if numbers:
+            for some in (numbers[at : at + AT_A_TIME] for at in range(0, len(numbers), AT_A_TIME)):
                 with _whole(file):
-                    records = reader.read(list(numbers))
-                for number, record in zip(numbers, records, strict=True):
+                    records = reader.read(list(some))
+                for number, record in zip(some, records, strict=True):
                     yield encoded_of(record, self._image, self._label, self.told(first + number))
             first += count
 

@@ -45,7 +45,7 @@ def encoded_of(record: bytes, image: str, label: str | None, told: str) -> Encod
     if len(pictures) != 1:
         names = ", ".join(sorted(features)[:20])
         return Encoded(partial(_refuse, f"has no feature `{image}` with a picture; there are {names}"), number)
-    return Encoded(partial(opened, pictures[0]), number)
+    return Encoded(partial(opened, pictures[0]), number, len(pictures[0]))
 
 
 def opened(content: bytes) -> BinaryIO:

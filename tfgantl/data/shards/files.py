@@ -62,8 +62,10 @@ def check_files(where: str, path: str, suffixes: tuple[str, ...]) -> None:
 def stamp_of_files(where: str, path: str, suffixes: tuple[str, ...]) -> Hashable:
     """What tells whether shards are those of before."""
     if is_remote(path):
-        return tuple((file, _version(information)) for file, information in _in_bucket(where, path, suffixes)[1])
-    return tuple(stamp_of(Path(file)) for file in _on_this_machine(where, path, suffixes))
+        system, shards = _in_bucket(where, path, suffixes)
+        return tuple((name, _version(found)) for name, found in (*shards, *_names_in_bucket(where, system, shards)))
+    files = [Path(file) for file in _on_this_machine(where, path, suffixes)]
+    return tuple(map(stamp_of, (*files, files[0].parent / CLASS_NAMES)))
 
 
 def local_files(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -101,7 +103,7 @@ def class_names_beside(files: list[Path]) -> tuple[str, ...] | None:
 def _on_this_machine(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
     if os.path.isdir(path):
         found = sorted(os.path.join(path, name) for name in os.listdir(path) if _is_shard(name, suffixes))
-    elif os.path.exists(path):
+    elif os.path.isfile(path):
         return [path]
     elif RANGE.search(path):
         found = expanded(path)
@@ -148,6 +150,24 @@ def _in_bucket(where: str, path: str, suffixes: tuple[str, ...]) -> tuple[Any, l
     return system, found
 
 
+def _names_in_bucket(where: str, system: Any, shards: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict]]:
+    """The file with names of classes beside shards of a bucket, and what it says of it; none if there is none."""
+    beside = f"{shards[0][0].rpartition('/')[0]}/{CLASS_NAMES}"
+    try:
+        information = system.info(beside)
+    except (FileNotFoundError, PermissionError):  # the latter of buckets that may not be listed
+        return []
+    except Exception as error:
+        raise DataError(
+            f"{where}: {printable(beside)}: must be readable. Received: {printable(reason(error))}"
+        ) from error
+    if int(information.get("size") or 0) > MAX_CLASS_NAMES:
+        raise DataError(
+            f"{where}: {printable(beside)} must have at most {MAX_CLASS_NAMES} bytes. Received: {information['size']}"
+        )
+    return [(beside, information)] if information.get("type") == "file" else []
+
+
 def _version(information: dict[str, Any]) -> tuple[str, ...]:
     """What a bucket says of the content of a file."""
     kinds = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
@@ -175,9 +195,11 @@ def _copied(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
             if not copies[name].is_file():
                 _copy(where, system, name, copies[name])
             shown.update(int(information.get("size") or 0))
-    beside = f"{shards[0][0].rpartition('/')[0]}/{CLASS_NAMES}"
-    if system.exists(beside):
-        _copy(where, system, beside, folder / CLASS_NAMES)
+        names = _names_in_bucket(where, system, shards)
+        for name, _ in names:
+            _copy(where, system, name, folder / CLASS_NAMES)
+        if not names:  # as there may have been before
+            (folder / CLASS_NAMES).unlink(missing_ok=True)
     return [str(copies[name]) for name, _ in shards]
 
 
@@ -196,4 +218,6 @@ def _copy(where: str, system: Any, name: str, target: Path) -> None:
             if size is not None and os.path.getsize(temporary) != size:
                 raise OSError(f"{os.path.getsize(temporary)} of {size} bytes")
     except Exception as error:
-        raise DataError(f"{where}: {printable(name)}: must be copied whole. Received: {reason(error)}") from error
+        raise DataError(
+            f"{where}: {printable(name)}: must be copied whole. Received: {printable(reason(error))}"
+        ) from error

@@ -1,12 +1,15 @@
 """Data sets of Hugging Face's `datasets`; the one module that imports it."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from tfgantl.data.base import stamp_of
+from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList, open_regular
 from tfgantl.data.shards.examples import opened
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
@@ -16,9 +19,14 @@ if TYPE_CHECKING:
     from tfgantl.data.shards.sources import HFDataset
 
 
-def fingerprint_of(source: "HFDataset") -> str:
-    """What `datasets` says of the content of a data set."""
-    return str(_loaded(source)._fingerprint)
+AT_A_TIME = 32  # rows in memory
+
+
+def fingerprint_of(source: "HFDataset") -> tuple[str, Hashable]:
+    """What `datasets` says of the content of a data set and, of a folder, names, sizes and times of its files."""
+    folder = Path(source.dataset)
+    files = stamp_of(folder) if folder.is_dir() else None
+    return str(_loaded(source, files)._fingerprint), files
 
 
 class HFPictures(PictureList):
@@ -37,7 +45,8 @@ class HFPictures(PictureList):
     def __init__(self, source: "HFDataset") -> None:
         import datasets
 
-        data, image, label = _loaded(source), source.image, source.label
+        folder = Path(source.dataset)
+        data, image, label = _loaded(source, fingerprint_of(source)[1]), source.image, source.label
         features = data.features
         pictures = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
         if image not in pictures:
@@ -47,21 +56,51 @@ class HFPictures(PictureList):
             )
         self._data = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
         self._image, self._told = image, printable(source.dataset)
+        self._roots = (folder,) if folder.is_dir() else _cached_by_library()
         classes, self._labels = None, None
         if label is not None and label in features:
             self._labels, classes = _labels_of(data, label, features[label])
         super().__init__("HFDataset", len(data), self._labels is not None, classes)
 
     def chunk(self, start: int, stop: int) -> Iterator[Encoded]:
-        for number, value in enumerate(self._data[start:stop][self._image], start):
-            label = None if self._labels is None else int(self._labels[number])
-            if value["bytes"] is None and value["path"]:
-                yield Encoded(partial(open_regular, Path(value["path"])), label)
-            else:
-                yield Encoded(partial(opened, value["bytes"] or b""), label)
+        for first in range(start, stop, AT_A_TIME):
+            some = self._data[first : min(stop, first + AT_A_TIME)][self._image]
+            for number, value in enumerate(some, first):
+                label = None if self._labels is None else int(self._labels[number])
+                if value["bytes"] is None and value["path"]:
+                    yield Encoded(partial(open_inside, self._roots, value["path"]), label)
+                else:
+                    content = value["bytes"] or b""
+                    yield Encoded(partial(opened, content), label, len(content))
 
     def told(self, index: int) -> str:
         return f"{self._told}: row {index}"
+
+
+def open_inside(roots: Sequence[Path], path: str) -> BinaryIO:
+    """Opens a picture that a row names and does not hold: rows of a stranger may name any file of this machine.
+
+    Args:
+        roots: Folders of which the picture must be in one.
+        path: Its path, as the row has it.
+
+    Raises:
+        Refused: If it is in none of them.
+        OSError: If it cannot be opened.
+    """
+    file = Path(os.path.abspath(path))
+    if not any(file.is_relative_to(os.path.abspath(root)) for root in roots):
+        raise Refused(f"lies outside of the data set, in {printable(file)[:200]}")
+    return open_regular(file)
+
+
+def _cached_by_library() -> tuple[Path, ...]:
+    """Where pictures lie that `datasets` has downloaded."""
+    import datasets
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    config = datasets.config
+    return tuple(map(Path, (config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE)))
 
 
 def _labels_of(data: Any, label: str, feature: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
@@ -78,7 +117,8 @@ def _labels_of(data: Any, label: str, feature: Any) -> tuple[np.ndarray, tuple[s
 
 
 @lru_cache(maxsize=2)
-def _loaded(source: "HFDataset") -> Any:
+def _loaded(source: "HFDataset", files: Hashable) -> Any:
+    """The data set, loaded anew if its `files` have changed."""
     try:
         import datasets
     except ImportError as error:

@@ -17,6 +17,8 @@ from tfgantl.printing import printable
 
 MAX_GROUP = 2**32  # bytes of a row group, unpacked: they are read at one time
 MAX_RATIO = 1000  # unpacked to packed
+LEAST_ROW = 8  # bytes: rows of nothing take none, and there may be billions
+MAX_NAMED = 20  # columns in a message
 
 
 class ParquetPictures(PictureList):
@@ -42,25 +44,38 @@ class ParquetPictures(PictureList):
         self._files, self._image = files, image
         self._opened: list[Any] = []
         self._groups: list[tuple[int, int, int]] = []  # number of the file and of the group, first row
-        rows, texts = 0, []
+        self._leaves: list[str] = []  # what of a column of structs is read
+        rows, values = 0, []
         labelled: set[bool] = set()
+        class_names: set[tuple[str, ...] | None] = set()
         for number, file in enumerate(files):
             with _whole(file):
-                parquet = pyarrow.parquet.ParquetFile(file)
-                self._opened.append(parquet)
-                names = parquet.schema_arrow.names
+                schema = pyarrow.parquet.read_schema(file)
+                names = schema.names
                 if image not in names:
                     raise ConfigError(
-                        f"Parquet: `image` must be a column of {printable(file)}: {', '.join(map(printable, names))}. "
-                        f"Received: {image}"
+                        f"Parquet: `image` must be a column of {printable(file)}: "
+                        f"{', '.join(map(printable, names[:MAX_NAMED]))}. Received: {image}"
+                    )
+                leaf = _leaf_of(schema, image)
+                has_label = label is not None and label in names
+                # A value that stands in a dictionary is kept once, however many rows refer to it.
+                parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=[leaf, *([label] if has_label else ())])
+                self._opened.append(parquet)
+                self._leaves.append(leaf)
+                if parquet.metadata.num_rows > file.stat().st_size // LEAST_ROW:
+                    raise DataError(
+                        f"Parquet: {printable(file)}: rows must have at least {LEAST_ROW} bytes each. "
+                        f"Received: {parquet.metadata.num_rows} in {file.stat().st_size}"
                     )
                 for group in range(parquet.num_row_groups):
                     _check_size(parquet, group, file)
                     self._groups.append((number, group, rows))
                     rows += parquet.metadata.row_group(group).num_rows
-                labelled.add(label is not None and label in names)
-                if label is not None and label in names:
-                    texts += parquet.read([label])[label].to_pylist()
+                labelled.add(has_label)
+                if has_label:
+                    values += _values(parquet.read([label])[label])
+                    class_names.add(class_names_in(schema.metadata or {}, label))
         if not rows:
             raise DataError(f"Parquet: files must hold rows. Received: {files[0]}, without any")
         if len(labelled) > 1:
@@ -68,8 +83,8 @@ class ParquetPictures(PictureList):
         self._counts = [parquet.metadata.num_rows for parquet in self._opened]
         classes: tuple[str, ...] | None = None
         self._labels: np.ndarray | None = None
-        if texts:
-            classes, self._labels = _labels_of(texts, self._opened[0].schema_arrow, label)
+        if values:
+            classes, self._labels = _labels_of(values, class_names)
         super().__init__("Parquet", rows, self._labels is not None, classes)
 
     def chunk(self, start: int, stop: int) -> Iterator[Encoded]:
@@ -82,14 +97,9 @@ class ParquetPictures(PictureList):
                 column = self._column(number, group)
                 for row in range(max(start, first), min(stop, first + rows)):
                     value = column[row - first].as_py()
-                    content = value.get("bytes") if isinstance(value, dict) else value
-                    if not isinstance(content, bytes | type(None)):
-                        raise DataError(
-                            f"Parquet: `image` must be a column of bytes, or of structs with `bytes`. "
-                            f"Received: {self._image}, of {type(content).__name__}"
-                        )
+                    content = (value.get("bytes") if isinstance(value, dict) else value) or b""
                     label = None if self._labels is None else int(self._labels[row])
-                    yield Encoded(partial(opened, content or b""), label)
+                    yield Encoded(partial(opened, content), label, len(content))
 
     def told(self, index: int) -> str:
         file, number = told_record(self._files, self._counts, index)
@@ -98,8 +108,41 @@ class ParquetPictures(PictureList):
     def _column(self, number: int, group: int) -> Any:
         """The pictures of a row group; the last one is kept, as chunks end within."""
         if getattr(self, "_last", (None, None))[0] != (number, group):
-            self._last = (number, group), self._opened[number].read_row_group(group, [self._image])[self._image]
+            table = self._opened[number].read_row_group(group, [self._leaves[number]])
+            self._last = (number, group), table[self._image]
         return self._last[1]
+
+
+def _leaf_of(schema: Any, image: str) -> str:
+    """The column with the bytes of pictures, which of structs is a part.
+
+    Raises:
+        DataError: If there are no bytes.
+    """
+    from pyarrow import types
+
+    kind, leaf = schema.field(image).type, image
+    if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind, leaf = kind.field("bytes").type, f"{image}.bytes"
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    if not (types.is_binary(kind) or types.is_large_binary(kind)):
+        raise DataError(
+            f"Parquet: `image` must be a column of bytes, or of structs with `bytes`. "
+            f"Received: {image}, of {printable(kind)[:80]}"
+        )
+    return leaf
+
+
+def _values(column: Any) -> list:
+    """The values of a column; those of a dictionary are one object each."""
+    found: list = []
+    for part in column.chunks:
+        if hasattr(part, "dictionary"):
+            known = part.dictionary.to_pylist()
+            found += [None if at is None else known[at] for at in part.indices.to_pylist()]
+        else:
+            found += part.to_pylist()
+    return found
 
 
 def _check_size(parquet: Any, group: int, file: Path) -> None:
@@ -114,9 +157,8 @@ def _check_size(parquet: Any, group: int, file: Path) -> None:
         )
 
 
-def _labels_of(values: list, schema: Any, label: str | None) -> tuple[tuple[str, ...] | None, np.ndarray]:
+def _labels_of(values: list, class_names: set[tuple[str, ...] | None]) -> tuple[tuple[str, ...] | None, np.ndarray]:
     """Names of classes, if there are any, and labels int64 (n,)."""
-    names = class_names_in(schema.metadata or {}, label)
     if all(isinstance(value, str) for value in values):
         found = in_order(list(set(values)))
         numbers = {name: number for number, name in enumerate(found)}
@@ -124,6 +166,12 @@ def _labels_of(values: list, schema: Any, label: str | None) -> tuple[tuple[str,
     wrong = next((value for value in values if type(value) is not int or not 0 <= value < 2**31), None)
     if wrong is not None or None in values:
         raise DataError(f"Parquet: labels must be whole numbers from 0, or names. Received: {printable(str(wrong))}")
+    if len(class_names) > 1:  # a number would be another class in another file
+        raise DataError(
+            "Parquet: every file must have the same names of classes, in the same order. "
+            f"Received: {printable('; '.join(', '.join(names or ('none',)) for names in class_names))[:200]}"
+        )
+    (names,) = class_names
     labels = np.array(values, np.int64)
     if names is not None and labels.max() >= len(names):
         raise DataError(f"Parquet: labels must be in [0, {len(names) - 1}], by their names. Received: {labels.max()}")

@@ -21,8 +21,11 @@ from tfgantl.printing import printable
 
 BLOCK = 512
 REGULAR, LONG_NAME, PAX = (b"0", b"\0", b"7"), b"L", b"x"
+ABOUT_NEXT = (LONG_NAME, PAX, b"K", b"g")  # headers, whose content is about what comes behind them
+WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices and folders, whatever size they state
 MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
 MAX_LABEL = 2**12
+MAX_DIGITS = 10  # of the length of an entry of PAX, and the space behind them
 AHEAD = 2**20  # bytes that are read at one time
 LONG = 2**30  # bytes of shards that take a few seconds to list
 
@@ -68,12 +71,15 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
         elif kind in REGULAR:
             prefix = _text(header[345:500]) if header[257:262] == b"ustar" and header[263:265] == b"00" else ""
             name = name_ahead or "/".join(filter(None, (prefix, _text(header[:100]))))
-            name_ahead = None
             if content + length > size:
                 raise DataError(
                     f"{told}: must be whole. Received: {printable(name)[:200]} of {length} bytes, {size - content} left"
                 )
             yield Member(name, content, length)
+        if kind not in ABOUT_NEXT:  # that of a folder is not that of the file behind it
+            name_ahead = None
+        if kind in WITHOUT_CONTENT:
+            length = 0
         offset = content + -(-length // BLOCK) * BLOCK
 
 
@@ -172,8 +178,15 @@ class TarPictures(PictureList):
                     f"Received: {max(numbers.values())}"
                 )
             return names, numbers
-        names = tuple(in_order(list(set(found.values()))))
-        return names, {text: names.index(name) for text, name in found.items()}
+        unfit = [text for text, name in found.items() if not name or "\ufffd" in name]
+        if unfit:
+            raise DataError(
+                "WebDataset: labels must be whole numbers, or names in UTF-8. "
+                f"Received: {printable(repr(unfit[0]))[:80]}"
+            )
+        names = tuple(in_order(list(found.values())))
+        by_name = {name: number for number, name in enumerate(names)}
+        return names, {text: by_name[name] for text, name in found.items()}
 
 
 def _read(file: Path, offset: int, size: int) -> BinaryIO:
@@ -218,13 +231,15 @@ def _pax_name(content: bytes, told: str) -> str | None:
     Raises:
         DataError: If it is damaged, or says how large the member is, which only those above 8 GB need.
     """
-    found, rest = {}, content
-    while rest.strip(b"\0"):
-        length, _, after = rest.partition(b" ")
-        if not length.isdigit() or not len(length) + 1 < int(length) <= len(rest):
+    found, start, end = {}, 0, len(content.rstrip(b"\0"))
+    while start < end:  # a header may hold hundreds of thousands: what is left of it is not copied for each
+        space = content.find(b" ", start, start + MAX_DIGITS)
+        digits = content[start:space] if space > start else b""
+        stop = start + int(digits) if digits.isdigit() else 0
+        if not space + 1 < stop <= len(content):
             raise DataError(f"{told}: must be a .tar archive. Received: a damaged header of PAX")
-        key, _, value = rest[len(length) + 1 : int(length) - 1].partition(b"=")
-        found[key], rest = value, rest[int(length) :]
+        key, _, value = content[space + 1 : stop - 1].partition(b"=")
+        found[key], start = value, stop
     if b"size" in found:
         raise DataError(f"{told}: members must be smaller than 8 GB. Received: one with its size in a header of PAX")
     return _text(found[b"path"]) if b"path" in found else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ FILE = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
 BYTES, SHA256 = 95_628_359, "6726825d"  # the first digits, as the name of the file has them
 MODULE = "tfgan/eval/inception"
+PUBLISHED = re.compile(rf"https://tfhub\.dev/{MODULE}/1(\?.*)?")
 EPSILON = 1e-3  # of the normalisations
 PARTS = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 HOW = (
@@ -62,7 +64,7 @@ def read_inception_weights(handle: str | Path | None = None) -> InceptionWeights
     origin = str(path) if handle is not None or not given else f"{VARIABLE}={given}"
     if is_saved_model(path):
         arrays = _of_saved_model(path)
-        return InceptionWeights(_by_own_names(arrays, origin), origin, bool(given) and MODULE in str(given))
+        return InceptionWeights(_by_own_names(arrays, origin), origin, bool(given) and is_published(str(given)))
     if not path.is_file():
         raise ArtifactError(f"weights of Inception: {HOW}. Received: {origin}, which is not there")
     if path.suffix == ".pb":
@@ -74,6 +76,16 @@ def read_inception_weights(handle: str | Path | None = None) -> InceptionWeights
     if len(found) != 1:
         raise ArtifactError(f"{origin}: must hold the Inception network of 2015; {HOW}. Received: another network")
     return InceptionWeights(_by_own_names(found[0], origin), origin, published)
+
+
+def is_published(handle: str) -> bool:
+    """Whether a handle is the address of the module that published numbers are made with: any folder may have its name.
+
+    Example:
+        >>> is_published("https://tfhub.dev/tfgan/eval/inception/1"), is_published("/tmp/tfgan/eval/inception/1")
+        (True, False)
+    """
+    return PUBLISHED.fullmatch(handle) is not None
 
 
 def assign_inception_weights(network: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
@@ -139,6 +151,8 @@ def _checked(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
             f"{where}: the Inception network of 2015 must have finite numbers of the shape {shape} as {name}. "
             f"Received: {received}"
         )
+    if name.endswith(("moving_variance", "running_var")) and array.min() < 0:
+        raise ArtifactError(f"{where}: variances must be at least 0, as {name}. Received: {array.min():.3g}")
     return array
 
 

@@ -28,7 +28,7 @@ def publish_adapted(
         prepared: What the adaptation started with.
         training: What came of it.
         evaluation: What was measured.
-        run: Run directory, whose picture goes along.
+        run: Run directory, whose picture goes along where the settings allow for it.
 
     Returns:
         The new version, or `None` where `refusal_of` gives a reason and there is no `force`.
@@ -37,7 +37,7 @@ def publish_adapted(
         return None
     names = prepared.examples["train"].classes if training.adapted.gan.num_classes else None
     facts = {**facts_of(config, prepared, evaluation, run), "class_names": names}
-    before_after = (run.path / "before_after.png").read_bytes()
+    before_after = (run.path / "before_after.png").read_bytes() if config.show_training_pictures else None
     generator = training.adapted.gan.ema_generator
     limit = config.max_copies
     return publish(

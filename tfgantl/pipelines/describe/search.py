@@ -97,7 +97,7 @@ def search(config: SearchByTextConfig) -> SearchByTextResult:
 def _pictures_of(config: SearchByTextConfig, encoders: "TextImageEncoders", folder: Path) -> SearchByTextResult:
     import numpy as np
 
-    from tfgantl.crossmodal.text_encoder import check_text
+    from tfgantl.crossmodal.text_checks import check_text, told_unknown
     from tfgantl.files import Replacing
     from tfgantl.images import grid, save_png
     from tfgantl.pipelines.describe.opening import read_images
@@ -105,8 +105,7 @@ def _pictures_of(config: SearchByTextConfig, encoders: "TextImageEncoders", fold
 
     text = check_text(config.query, encoders.text, "query")
     unknown = encoders.text.unknown_words(text)
-    for word, near in unknown.items():
-        log(f"{word}: is not known" + (f", as {', '.join(near)} would be" if near else ""))
+    log(*told_unknown(unknown))
     names, images, _ = read_images(folder, encoders.image_shape, config.crop)
     scores = encoders.similarity(images, [text])[:, 0]
     best = np.argsort(-scores, kind="stable")[: config.top]

@@ -33,6 +33,10 @@ class EvaluateConfig(EvaluationConfig):
         statistics: File with mean and covariance of features (`mu`, `sigma`), as pytorch-fid writes it, that Fréchet
             distances are from, in place of the test images.
         save_statistics: File that those of the test images are written to.
+        path_pairs: Pairs of images that perceptual path lengths are measured on, in z and, where there is one, in w;
+            0 to leave them out.
+        truncation: Shares of the distance of w from its average that a StyleGAN2 is also measured at, such as
+            [0.5, 0.7, 1]; none to leave it out.
     """
 
     model: list[str] | str = "rendered-digits"
@@ -43,6 +47,8 @@ class EvaluateConfig(EvaluationConfig):
     out_dir: str | None = None
     statistics: str | None = None
     save_statistics: str | None = None
+    path_pairs: int = 0
+    truncation: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,6 +57,10 @@ class EvaluateConfig(EvaluationConfig):
             raise ConfigError(f"`model` must name one or more models, each once. Received: {self.models}")
         if self.out_dir is not None and Path(self.out_dir).exists():
             raise ConfigError(f"`out_dir` must not exist. Received: {self.out_dir}")
+        if self.path_pairs != 0 and self.path_pairs < 10:
+            raise ConfigError(f"`path_pairs` must be 0 or at least 10. Received: {self.path_pairs}")
+        if not all(psi >= 0 for psi in self.truncation):
+            raise ConfigError(f"`truncation` must be numbers of at least 0. Received: {self.truncation}")
 
     @property
     def models(self) -> list[str]:
@@ -73,6 +83,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     from tfgantl.metrics.evaluation import Evaluator
     from tfgantl.metrics.extractor_choice import choose_extractor
     from tfgantl.metrics.gaussians import FeatureGaussian
+    from tfgantl.pipelines.evaluate.latents import path_lengths, truncation_curves
     from tfgantl.pipelines.evaluate.report import write_report
     from tfgantl.pipelines.evaluate.subjects import generated, load_target, open_subjects
     from tfgantl.pipelines.measurement import MAX_IMAGES
@@ -109,6 +120,8 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
         comparisons=Comparison.of_all(evaluations, evaluator, config.seed),
         privacy=audits[subjects[0].name].record(),
         privacy_of_all={name: audit.record() for name, audit in audits.items()},
+        path_lengths=path_lengths(config, subjects),
+        truncation=truncation_curves(config, subjects, evaluator),
         out_dir=None if config.out_dir is None else Path(config.out_dir),
         generator=subjects[0].generator,
     )

@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 
 from tfgantl.configuration import to_yaml
 from tfgantl.metrics.evaluation import Evaluation, Evaluator
+from tfgantl.metrics.generator_metrics import TITLES
 from tfgantl.metrics.intervals import DistanceCurve, distance_curve
+from tfgantl.pipelines.evaluate.latents import best_truncation, rows_of_paths
 from tfgantl.pipelines.evaluate.results import EvaluateResult
 from tfgantl.report import Report, memorisation_sheet, sheet
 
@@ -50,13 +52,19 @@ def write_report(
             caption = f"{name}: each generated image (left) beside the nearest training image (right)"
             pictures[caption] = memorisation_sheet(one.images, nearest)
         pictures["Distances against the number of generated images: compare equal numbers only"] = curves
+        for name, curve in result.truncation.items():
+            caption = f"{name}: metrics against ψ, the share of the distance of w from its average; nearest at "
+            pictures[f"{caption}{best_truncation(curve):g}"] = truncation_plot(curve)
         report = Report(
             title=f"{', '.join(evaluations)} on {config.target.name}",
             summary=[*map(str, result.comparisons)] or [f"Measured with {evaluator.extractor.id}."],
             pictures=pictures,
             columns=dict(result.compared),
             protocol=result.protocol,
-            tables={"Models": list(zip(evaluations, config.models, strict=True))},
+            tables={
+                "Models": list(zip(evaluations, config.models, strict=True)),
+                "Perceptual path lengths: low is smooth": rows_of_paths(result.path_lengths),
+            },
             config=to_yaml(config),
         )
         (directory / "report.html").write_text(report.html(), encoding="utf-8")
@@ -96,6 +104,30 @@ def distance_curves(drawn: dict[str, DistanceCurve], comparable: bool) -> bytes:
         axis.set_xscale("log")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
+    return _png(figure)
+
+
+def truncation_plot(curve: dict[float, dict[str, float | None]]) -> bytes:
+    """Distances, and how good and how diverse, against ψ, as PNG.
+
+    Args:
+        curve: ψ → metric → value.
+    """
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    names = {name: name for numbers in curve.values() for name in numbers}
+    shares = [name for name in names if name in ("precision", "recall", "coverage")]
+    for axis, drawn in zip(figure.subplots(1, 2), ([n for n in names if n not in shares], shares), strict=True):
+        for name in drawn:
+            values = [np.nan if numbers[name] is None else numbers[name] for numbers in curve.values()]
+            axis.plot(list(curve), values, marker=".", label=TITLES[name])
+        axis.set(xlabel="ψ")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    figure.axes[0].set_yscale("symlog", linthresh=1e-3)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -86,6 +86,8 @@ class EvaluateResult(Result):
         privacy: What the first gives away of the training part: level, rule, copies, attacks.
         privacy_of_all: Name of each → the same.
         comparisons: Of every two, which is nearer to the target.
+        path_lengths: Name of each generator → its perceptual path lengths, if they were asked for.
+        truncation: Name of each generator with a w → ψ → metrics, if it was asked for.
         out_dir: Directory with the report, or `None`.
         generator: The first generator, which maps latents, or [latents, labels], to images in [-1, 1]; `None` for a
             folder of pictures.
@@ -99,6 +101,8 @@ class EvaluateResult(Result):
     privacy_of_all: dict[str, dict[str, Any]] = field(default_factory=dict)
     compared: dict[str, dict[str, float | None]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
+    path_lengths: dict[str, dict[str, Any]] = field(default_factory=dict)
+    truncation: dict[str, dict[float, dict[str, float | None]]] = field(default_factory=dict)
     out_dir: Path | None = None
     generator: "keras.Model | None" = python_only()
 
@@ -107,17 +111,28 @@ class EvaluateResult(Result):
 
     def text(self) -> str:
         """A table of the numbers, and which is nearer."""
+        from tfgantl.pipelines.evaluate.latents import rows_of_paths
+
         columns = self.compared or {self.model: {**self.metrics, **self.diversity}}
         several = len(columns) > 1
-        lines = [" " * 17 + "".join(f"{name[-12:]:>13}" for name in columns)] if several else []
+        width = max(12, *map(len, columns)) + 1  # whole names: those of two runs may end alike
+        lines = [" " * 18 + "".join(f"{name:>{width}}" for name in columns)] if several else []
         for name in self.protocol:
             values = [numbers.get(name) for numbers in columns.values()]
             shown = ["–" if value is None else f"{value:.4f}" for value in values]
-            cells = "".join(f"{cell:>13}" for cell in shown) if several else f"{shown[0]:>10}"
+            cells = "".join(f"{cell:>{width}}" for cell in shown) if several else f"{shown[0]:>10}"
             lines.append(f"{name:{17 if several else 15}} {cells}   {self.protocol[name]}")
         for name, found in (self.privacy_of_all or {self.model: self.privacy}).items():
             lines.append(f"{f'{name}: ' if several else ''}privacy risk {found['level']}: {found['reason']}")
         lines += [str(comparison) for comparison in self.comparisons]
+        lines += [
+            f"{name}: perceptual path length, {place}: {length} ({how})"
+            for name, place, length, how in rows_of_paths(self.path_lengths)
+        ]
+        for name, curve in self.truncation.items():
+            for psi, numbers in curve.items():
+                known = ", ".join(f"{key} {value:.4f}" for key, value in numbers.items() if value is not None)
+                lines.append(f"{name}: ψ = {psi:g}: {known}")
         if self.out_dir is not None:
             lines.append(f"report: {self.out_dir / 'report.html'}")
         return "\n".join(lines)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.evaluate import EvaluateConfig
 
 OF_MODELS = ("generator.keras", "config.json", "saved_model.pb")  # files of directories that are models
+LOOKED_AT = 20  # pictures of a folder, to tell whether it is gray: one of them alone may be so in colour, too
 LEAST = 10  # generated pictures of which anything can be said
 
 
@@ -132,16 +133,17 @@ def load_target(target: Source, subjects: list[Subject]) -> tuple[Source, Exampl
 
 
 def _image_size(subjects: list[Subject]) -> tuple[int, int]:
-    """Side and channels of the images: those of the generators, or of the first picture of a folder."""
+    """Side and channels of the images: those of the generators, or of the first pictures of the first folder."""
     for subject in subjects:
         if subject.generator is not None:
             return subject.generator.output_shape[1], subject.generator.output_shape[3]
-    file = find_pictures(Path(subjects[0].handle)).files[0]
-    picture = decode_picture(file, None, 3, 10**8)
-    if isinstance(picture, str):
-        raise DataError(f"{file}: must be a usable picture. Received: one that {picture}")
-    gray = bool((picture == picture[..., :1]).all())
-    return min(picture.shape[:2]), 1 if gray else 3
+    side, gray = 0, True
+    for file in find_pictures(Path(subjects[0].handle)).files[:LOOKED_AT]:
+        picture = decode_picture(file, None, 3, 10**8)
+        if isinstance(picture, str):
+            raise DataError(f"{file}: must be a usable picture. Received: one that {picture}")
+        side, gray = side or min(picture.shape[:2]), gray and bool((picture == picture[..., :1]).all())
+    return side, 1 if gray else 3
 
 
 def _short_names(handles: list[str]) -> list[str]:

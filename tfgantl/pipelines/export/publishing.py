@@ -130,7 +130,8 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
         facts["origin"] = Origin.read(result.get("origin"), source=None if result else model, **known).record()
     version = publish(
         network, directory, signatures, {"source": model, **facts}, config.force,
-        before_after=png_in(Path(model) / "before_after.png"), max_copies=config.max_copies,
+        before_after=png_in(Path(model) / "before_after.png") if config.show_training_pictures else None,
+        max_copies=config.max_copies,
     )  # fmt: skip
     return PublishResult(
         version=version,

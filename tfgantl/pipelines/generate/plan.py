@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from tfgantl.errors import ConfigError, RunError
-from tfgantl.files import Replacing
+from tfgantl.files import TEMPORARY, Replacing
 from tfgantl.models.copies import weights_hash
+from tfgantl.pretrained.signature import digest
 from tfgantl.text_files import read_text
 
 if TYPE_CHECKING:
@@ -64,10 +65,13 @@ class Plan:
             "image_shape": [int(side) for side in sampler.generator.output_shape[1:]],
             "weights": weights_hash(sampler.generator),
         }
+        if (Path(config.model) / "saved_model.pb").is_file():  # whose numbers may be in the graph itself
+            wanted["graph"] = digest(Path(config.model))
         (directory / STATE).mkdir(parents=True, exist_ok=True)
+        check_no_link(directory / STATE)
         with FileLock(directory / STATE / "begin.lock"):
             _begin(directory, wanted, config.model)
-        shards = range(config.shard_count) if config.shards is None else config.shards
+        shards = range(config.shard_count) if config.shards is None else tuple(dict.fromkeys(config.shards))
         worker, workers = worker_of(os.environ.get("TF_CONFIG"))
         return cls(
             directory, config.count, config.shard_size, config.format, tuple(shards)[worker::workers], sampler.names
@@ -137,6 +141,21 @@ def worker_of(tf_config: str | None) -> tuple[int, int]:
         ) from error
 
 
+def check_no_link(path: Path) -> None:
+    """Refuses a part of a set that leads out of it, as that of somebody else may.
+
+    Raises:
+        RunError: If it is a link.
+    """
+    if path.is_symlink():
+        raise RunError(f"{path}: must be a folder of the set itself. Received: a link")
+
+
+def _are_lines(names: list[str]) -> bool:
+    """Whether a file of lines gives names back as they are, so that each stays with its label."""
+    return all(name and name == name.strip() and "\n" not in name for name in names) and len(set(names)) == len(names)
+
+
 def _begin(directory: Path, wanted: dict[str, Any], model: str) -> None:
     path = directory / MANIFEST
     if path.is_file():
@@ -151,11 +170,16 @@ def _begin(directory: Path, wanted: dict[str, Any], model: str) -> None:
                 f"`{different[0]}` is {str(found.get(different[0]))[:80]} and not {str(wanted[different[0]])[:80]}"
             )
         return
-    others = [name for name in os.listdir(directory) if name != STATE]
+    names = wanted["class_names"] if wanted["format"] != "folder" else None
+    lines = "".join(f"{name}\n" for name in names).encode() if names and _are_lines(names) else None
+    others = [name for name in os.listdir(directory) if name != STATE and not TEMPORARY.fullmatch(name)]
+    if lines and others == [CLASS_NAMES] and (directory / CLASS_NAMES).read_bytes() == lines:  # of a kill just here
+        others = []
     if others:
         raise RunError(f"`out_dir` must be new, or hold a generated set. Received: {directory}, which has {others[0]}")
-    if wanted["class_names"] and wanted["format"] != "folder":
-        (directory / CLASS_NAMES).write_text("".join(f"{name}\n" for name in wanted["class_names"]), encoding="utf-8")
+    if lines:
+        with Replacing(directory / CLASS_NAMES) as temporary:
+            temporary.write_bytes(lines)
     with Replacing(path) as temporary:
         facts = {"model": model, "seed_of_image": "seed * 2**31 + number", **wanted}
         temporary.write_text(json.dumps(facts, indent=1))

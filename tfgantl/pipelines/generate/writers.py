@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tfgantl.files import Replacing, name_from
 from tfgantl.images import encode_png
+from tfgantl.pipelines.generate.plan import check_no_link
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.generate.plan import Plan
@@ -69,6 +70,8 @@ class FolderWriter(ShardWriter):
                 label = int(drawn.labels[row])
                 folder /= self._folders.get(label, str(label))
             folder.mkdir(exist_ok=True)
+            if folder != self.plan.directory:
+                check_no_link(folder)
             text = PngInfo()
             text.add_text("seed", str(drawn.seeds[row]))
             image = drawn.images[row]
@@ -76,7 +79,9 @@ class FolderWriter(ShardWriter):
             Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(stream, "PNG", pnginfo=text)
             path = folder / f"{drawn.numbers[row]:010}.png"
             temporary = path.with_name(f".{path.name}.part")
-            temporary.write_bytes(stream.getvalue())
+            temporary.unlink(missing_ok=True)  # also a link, which would be written through
+            with open(temporary, "xb") as file:
+                file.write(stream.getvalue())
             os.replace(temporary, path)
 
         list(self.pool.map(save, range(len(drawn.numbers))))

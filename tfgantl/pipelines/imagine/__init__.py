@@ -62,24 +62,25 @@ def imagine(config: ImagineConfig) -> "ImagineResult":
     """
     import numpy as np
 
+    from tfgantl.crossmodal.text_checks import check_text, told_unknown
     from tfgantl.crossmodal.text_to_image import load_text_to_image
     from tfgantl.images import encode_png, grid
     from tfgantl.models.copies import weights_hash
     from tfgantl.pipelines.imagine.results import ImagineResult, imagine_report, scale_of
-    from tfgantl.pipelines.imagine.text import checked_text
 
     session = Session(config)
     model = load_text_to_image(config.model)
-    text, unknown = checked_text(config.text, model.text_encoder)
+    text = check_text(config.text, model.text_encoder)
+    unknown = model.text_encoder.unknown_words(text)
     facts = {"generator": weights_hash(model.generator), "text encoder": weights_hash(model.text_encoder)}
-    with session.open(config.run_name, facts, f"{config.count} pictures of `{text}`", *unknown.lines()) as run:
+    with session.open(config.run_name, facts, f"{config.count} pictures of `{text}`", *told_unknown(unknown)) as run:
         seeds = [config.seed + i for i in range(config.count)]
         images = model.draw([text] * config.count, np.array(seeds))
         files = [run.write(f"seed-{seed}.png", encode_png(image)) for seed, image in zip(seeds, images, strict=True)]
         sheet = run.write_png("sheet.png", grid(images, 10), scale_of(images))
         return session.finish(
             ImagineResult(
-                run_dir=run.path, phrase=text, unknown_words=unknown.words, seeds=seeds, files=files, sheet=sheet,
+                run_dir=run.path, phrase=text, unknown_words=unknown, seeds=seeds, files=files, sheet=sheet,
                 seconds=session.seconds, images=images, report=imagine_report(config, text, unknown, seeds, sheet),
             )
         )  # fmt: skip

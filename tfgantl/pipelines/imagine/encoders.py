@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfgantl.crossmodal.captions import Captions
 from tfgantl.crossmodal.contrastive import train_encoders
 from tfgantl.crossmodal.encoders import TEXT
 from tfgantl.crossmodal.text_conditioning import is_text_conditional
-from tfgantl.crossmodal.text_encoder import TextEncoder
+from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.text_to_image import ENCODER
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder, open_foreign_text
 from tfgantl.data import Examples
@@ -23,7 +22,6 @@ from tfgantl.untrusted.networks import load_network
 if TYPE_CHECKING:
     from tfgantl.pipelines.imagine.train import ImagineTrainConfig
 
-AT_A_TIME = 1024  # phrases
 MOST_IMAGES = 10_000  # that an encoder learns from
 BATCH, WIDTH = 64, 16  # of the image encoder, which only teaches the other one
 
@@ -51,8 +49,8 @@ def choose_encoder(
             )
         path = Path(config.source)
         return load_network((path if path.is_dir() else path.parent) / ENCODER), []
-    images, _ = part.subset(MOST_IMAGES)
-    some = captions if len(captions) == len(images) else captions.of_some(_subset(len(captions), MOST_IMAGES))
+    at = part.places(MOST_IMAGES)
+    images, some = part.read(at)[0], captions.of_some(at)
     steps, text = config.encoder_steps, None
     if config.text_encoder is not None:
         text = _opened(config.text_encoder, config.allow_ops)
@@ -61,11 +59,6 @@ def choose_encoder(
     told = f"a text encoder was trained in {steps} steps on {len(images)} captioned pictures"
     size: Any = {"batch_size": BATCH, "width": WIDTH}
     return train_encoders(images, some, steps=steps, seed=config.seed, text=text, **size).text, [told]
-
-
-def _subset(size: int, limit: int) -> np.ndarray:
-    """The places that `Examples.subset` takes."""
-    return np.sort(np.random.default_rng(0).permutation(size)[:limit])
 
 
 def _opened(handle: str, allow_ops: tuple[str, ...]) -> Any:
@@ -85,11 +78,7 @@ def vectors_of(encoder: keras.Model, phrases: Sequence[str]) -> np.ndarray:
     Raises:
         ArtifactError: If one is not finite, or has no direction.
     """
-    parts = [
-        np.asarray(encoder(tf.constant(list(phrases[i : i + AT_A_TIME]), tf.string)), np.float32)
-        for i in range(0, len(phrases), AT_A_TIME)
-    ]
-    vectors = np.concatenate(parts)
+    vectors = read_phrases(encoder, phrases)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(vectors).all() or not (lengths > 0).all():
         raise ArtifactError("a text encoder must give finite vectors other than 0. Received: others")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import keras
@@ -10,14 +11,17 @@ import numpy as np
 from tfgantl.crossmodal.caption_templates import CaptionTemplates
 from tfgantl.crossmodal.captioned import CaptionedData, captioned, classes_named
 from tfgantl.crossmodal.text_conditioning import NONE, CaptionTable, is_text_conditional, text_conditional
+from tfgantl.crossmodal.text_to_image import is_text_to_image
+from tfgantl.data import Source
 from tfgantl.data.classes import same_names
-from tfgantl.data.examples import Examples, check_splits
+from tfgantl.data.examples import SPLITS, Examples, check_splits
+from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.transferability import estimate_transferability
 from tfgantl.models.copies import weights_hash
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
-from tfgantl.pipelines.imagine.captions import CaptionedSplits, captions_for
+from tfgantl.pipelines.captioning import CaptionedSplits, caption_pictures
 from tfgantl.pipelines.imagine.encoders import choose_encoder, vectors_of
 from tfgantl.pipelines.measurement import MAX_IMAGES, EvaluationSet
 from tfgantl.pretrained import fit_source, open_source
@@ -86,11 +90,12 @@ def prepare(config: "ImagineTrainConfig", name: str) -> PreparedCaptions:
     Raises:
         TfgantlError: If the source, the target or captions cannot be used, or the method does not fit.
     """
+    _refuse_half(config.source)
     source, loaded = open_source(config.source, config.networks, config.allow_ops, config.seed)
     _, size, _, channels = source.generator.output_shape
     source_hash = weights_hash(source.generator)
     target = config.target.sized(size, channels)
-    splits = captions_for(config, target)
+    splits = _captions_of(config, target)
     check_splits(splits.examples)
     part = splits.examples["train"]
     data = captioned(splits.examples, splits.captions, config.seed)
@@ -113,6 +118,24 @@ def prepare(config: "ImagineTrainConfig", name: str) -> PreparedCaptions:
         transferability=transferability, transfer=transfer, baseline=TextMatching(Scratch(), **terms), data=data,
         source_hash=source_hash, table=table, text_encoder=encoder, templates=splits.templates,
         deviations=splits.deviations, notes=_notes(splits, part),
+    )  # fmt: skip
+
+
+def _refuse_half(handle: str) -> None:
+    """Refuses a generator that reads text and has no discriminator, as presets are: one is not rebuilt for text."""
+    if is_text_to_image(handle) and not (Path(handle) / "discriminator.keras").is_file():
+        raise ConfigError(
+            "`source` must have a discriminator, which a preset of `imagine train` is without: take the directory of "
+            f"its run. Received: {handle}"
+        )
+
+
+def _captions_of(config: "ImagineTrainConfig", target: Source) -> CaptionedSplits:
+    """The pictures of all splits and their captions; of a source without end, as many as the settings say."""
+    most = config.pictures if target.load(SPLITS[0]).size is None else None
+    return caption_pictures(
+        [target], config.captions, dict.fromkeys(SPLITS, most), config.seed, config.on_bad_captions, config.attributes,
+        config.held_out,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfgantl.configuration import to_yaml
-from tfgantl.pipelines.imagine.text import UnknownWords
+from tfgantl.crossmodal.text_checks import told_unknown
 from tfgantl.pipelines.results import RunResult, python_only
 from tfgantl.report import Report
 
@@ -48,14 +48,16 @@ class ImagineResult(RunResult):
         ]
 
 
-def imagine_report(config: "ImagineConfig", text: str, unknown: UnknownWords, seeds: list[int], sheet: Path) -> Report:
+def imagine_report(
+    config: "ImagineConfig", text: str, unknown: dict[str, list[str]], seeds: list[int], sheet: Path
+) -> Report:
     """The report of a drawing."""
     return Report(
         title=f"imagine: {text}",
         summary=[
             f"{len(seeds)} pictures, row by row of seed {seeds[0]} to {seeds[-1]}; a picture depends on its text and "
             "seed alone.",
-            *unknown.lines(),
+            *told_unknown(unknown),
         ],
         pictures={text: sheet.read_bytes()},
         config=to_yaml(config),

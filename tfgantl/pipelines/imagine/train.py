@@ -37,7 +37,8 @@ class ImagineTrainConfig(GANTrainingConfig, ReleaseConfig, PublishingConfig):
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.
         target: Pictures to train on.
         captions: A CSV (`file,caption`), a .jsonl file, or a folder with `metadata.jsonl` or a .txt beside each
-            picture; or measured: the class of each picture, and words for what is measured of it.
+            picture; or measured: the class of each picture, and words for what is measured of it; or parts: the arrays
+            `attribute_…` of an archive, which name the parts of its pictures.
         on_bad_captions: What to do about captions without a picture, pictures without a caption and captions that
             cannot be read: error stops and names one, skip leaves them out and says so.
         attributes: What is measured for captions: names as in `tfgantl.editing.attributes`, with commas; auto takes

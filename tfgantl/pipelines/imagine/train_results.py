@@ -61,9 +61,9 @@ def publish_model(
         "texts": fidelity.phrases,
         "metrics": {**evaluation.adapted.metrics, **fidelity.numbers},
     }
+    before_after = (run.path / "before_after.png").read_bytes() if config.show_training_pictures else None
     return publish(
-        fidelity.model, config.export_path, imagine_signatures, facts, config.force,
-        before_after=(run.path / "before_after.png").read_bytes(), max_copies=config.max_copies,
+        fidelity.model, config.export_path, imagine_signatures, facts, config.force, before_after, config.max_copies
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MAX_IMAGES = 4000  # of a split, for the evaluation
-IMAGE_SIZE, COLOUR, GRAY = 64, 3, 1  # for data that leaves them open; networks that are given have a size of their own
+IMAGE_SIZE, COLOUR = 64, 3  # for data that leaves them open; networks that are given have a size of their own
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,7 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     Raises:
         TfgantlError: If the images cannot be used, or the settings do not fit them.
     """
-    if config.networks is None:
-        target = config.target.sized(IMAGE_SIZE, COLOUR)
-    else:
-        target = config.target.sized(config.networks.default_size, GRAY)
+    target = config.target.sized(config.networks.default_size if config.networks else IMAGE_SIZE, COLOUR)
     examples = {split: target.load(split) for split in SPLITS}
     check_splits(examples)
     networks = config.networks or DCGAN.for_size(examples["train"].image_size)

@@ -1,0 +1,56 @@
+"""Files of captions that come from anywhere."""
+
+import json
+import time
+
+import pytest
+
+from tfgantl.crossmodal import caption_files
+from tfgantl.crossmodal.caption_files import read_captions
+from tfgantl.errors import DataError
+
+
+def test_a_caption_of_another_folder_is_not_that_of_a_picture_of_the_same_name(tmp_path):
+    path = tmp_path / "captions.csv"
+    path.write_text("file,caption\ncats/1.png,a cat\nme/pets/dogs/2.png,a dog\n3.png,an owl\n")
+    names = ["dogs/1.png", "dogs/2.png", "owls/3.png"]
+    found, notes = read_captions(names, path, "skip")
+    assert found == {"dogs/2.png": ["a dog"], "owls/3.png": ["an owl"]}
+    assert any("cats/1.png" in note for note in notes)
+
+
+def test_thousands_of_captions_of_one_picture_are_compared_in_one_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(caption_files, "fault_of", lambda caption: None)
+    path = tmp_path / "metadata.jsonl"
+    texts = ([f"word {n}" for n in range(m, m + 10_000)] for m in range(0, 60_000, 9_999))
+    path.write_text("\n".join(json.dumps({"file_name": "1.png", "text": some}) for some in texts))
+    start = time.process_time()
+    found, notes = read_captions(["1.png"], path)
+    assert len(found["1.png"]) == 69_994 and notes == ("6 lines of metadata.jsonl repeat others, and count once",)
+    assert time.process_time() - start < 10
+
+
+def test_a_table_of_a_million_columns_is_told_at_once(tmp_path):
+    path = tmp_path / "captions.csv"
+    path.write_text("file,caption" + "," * 10**6 + "\n" + "1.png,a cat\n" * 10_000)
+    start = time.process_time()
+    with pytest.raises(DataError, match="must have at most 1000 columns. Received: 1000002"):
+        read_captions(["1.png"], path)
+    assert time.process_time() - start < 10
+
+
+def test_a_message_does_not_repeat_a_file(tmp_path):
+    path = tmp_path / "metadata.jsonl"
+    path.write_text(json.dumps({f"\x1b[2J{n}" * 20: n for n in range(1000)}))
+    with pytest.raises(DataError, match="line 1 must have texts `file_name` and `text`. Received: ") as error:
+        read_captions(["1.png"], path)
+    assert len(str(error.value)) < 1000 and "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+def test_lines_of_json_end_at_line_feeds_only(tmp_path, mark):
+    """Texts of JSON may hold whatever else separates lines, and a spreadsheet leaves it there."""
+    path = tmp_path / "metadata.jsonl"
+    entries = [{"file_name": "1.png", "text": "a cat"}, {"file_name": "2.png", "text": "a dog", "by": f"me{mark}you"}]
+    path.write_text("\r\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries), encoding="utf-8")
+    assert read_captions(["1.png", "2.png"], path)[0] == {"1.png": ["a cat"], "2.png": ["a dog"]}

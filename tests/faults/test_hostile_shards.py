@@ -1,0 +1,280 @@
+"""Shards and data sets that come from anywhere: what they name, what they repeat, and what they claim."""
+
+import io
+import json
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+import pytest
+from conftest import growth_below, tiny_images
+from PIL import Image
+
+from tfgantl.data import ArrayRecords, Parquet, WebDataset, reading
+from tfgantl.data.decode import Depth
+from tfgantl.data.opening import Refused
+from tfgantl.data.pictures import Encoded, PictureList
+from tfgantl.data.reading import Form, MemoryStore
+from tfgantl.data.shards import hugging_face, tar
+from tfgantl.data.shards.examples import opened
+from tfgantl.data.shards.parquet import ParquetPictures
+from tfgantl.errors import DataError
+from tfgantl.untrusted import riegeli
+
+SIZES = {"image_size": 8, "channels": 1, "validation": 0.2, "test": 0.2}
+
+
+def png(number, side=8):
+    stream = io.BytesIO()
+    Image.fromarray(tiny_images(12, side)[number].squeeze()).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def member(name, content=b"", **fields):
+    found = tarfile.TarInfo(name)
+    found.size = len(content)
+    for field, value in fields.items():
+        setattr(found, field, value)
+    return found, io.BytesIO(content)
+
+
+def web_dataset(path, members, form=tarfile.GNU_FORMAT):
+    with tarfile.open(path, "w", format=form) as archive:
+        for one in members:
+            archive.addfile(*one)
+    return WebDataset(str(path), **SIZES)
+
+
+def samples(label=lambda number: b"%d" % (number % 2)):
+    return [
+        one for n in range(12) for one in (member(f"{n:02}.png", png(n)), member(f"{n:02}.cls", label(n)))
+    ]  # fmt: skip
+
+
+def labels_by_picture(source):
+    parts = [source.load(split).take() for split in ("train", "validation", "test")]
+    numbers = {image.tobytes(): number for number, image in enumerate(tiny_images(12))}
+    return {
+        numbers[image.tobytes()]: int(y) for images, labels in parts for image, y in zip(images, labels, strict=True)
+    }
+
+
+# --- WebDataset ---
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_the_long_name_of_a_folder_is_not_that_of_the_file_behind_it(tmp_path, form):
+    deep = "/".join(["deep" * 20] * 3)
+    ahead = [member(f"{deep}/99.cls", type=kind, linkname="x") for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE)]
+    ahead += [member("link", type=tarfile.SYMTYPE, linkname=deep * 2)]
+    mixed = [one for n, both in enumerate(zip(*[iter(samples())] * 2, strict=True)) for one in (ahead[n % 3], *both)]
+    assert labels_by_picture(web_dataset(tmp_path / "a.tar", mixed, form)) == {n: n % 2 for n in range(12)}
+
+
+def test_links_and_folders_have_no_content_whatever_size_they_state(tmp_path):
+    """Some programs state of a second name of a file how large that is."""
+    whole = web_dataset(tmp_path / "a.tar", samples())
+    link = member("other", type=tarfile.LNKTYPE, linkname="00.png")[0].tobuf(tarfile.USTAR_FORMAT)
+    stated = bytearray(link)
+    stated[124:136] = b"%011o\0" % 1536
+    stated[148:156] = b" " * 8
+    stated[148:156] = b"%06o\0 " % sum(stated)
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(stated) + path.read_bytes())
+    assert labels_by_picture(whole) == {n: n % 2 for n in range(12)}
+
+
+def test_headers_of_a_million_entries_are_read_in_one_pass():
+    start = time.process_time()
+    assert tar._pax_name(b"4 =\n" * 2**18 + b"12 path=abc\n", "x") == "abc"
+    assert time.process_time() - start < 5
+    for damaged in (b"9 a=b\n", b"x a=b\n", b"-4 a\n", b"3 a=b\n" * 2, b"0 \n", b"2 ", b"12345678901 a=b\n"):
+        with pytest.raises(DataError, match="a damaged header of PAX"):
+            tar._pax_name(damaged, "x")
+
+
+def test_thousands_of_labels_are_numbered_in_one_pass():
+    pictures = object.__new__(tar.TarPictures)
+    pictures._same = {b"class %d" % number: b"" for number in range(60_000)}
+    start = time.process_time()
+    names, numbers = pictures._classes()
+    assert all(names[number].encode() == text for text, number in numbers.items())
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("labels", [(b"\xff", b"\xfe"), (b"", b"cat")])
+def test_labels_that_cannot_be_told_apart_are_no_classes(tmp_path, labels):
+    source = web_dataset(tmp_path / "a.tar", samples(lambda number: labels[number % 2]))
+    with pytest.raises(DataError, match="labels must be whole numbers, or names in UTF-8. Received: b'"):
+        source.load("train")
+
+
+# --- Names of classes beside shards ---
+
+
+@pytest.mark.parametrize("most", [10**9, 1])
+def test_names_of_classes_that_have_changed_are_read_again(tmp_path, most):
+    source = replace(web_dataset(tmp_path / "a.tar", samples()), max_bytes=most)
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    assert source.load("train").classes == ("cat", "dog")
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    assert source.load("train").classes == ("dog", "cat")
+    (tmp_path / "classes.txt").unlink()
+    assert source.load("train").classes is None
+
+
+def test_names_of_classes_in_a_bucket_are_those_that_are_there(tmp_path):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    web_dataset(tmp_path / "a.tar", samples())
+    memory.pipe("/names/a.tar", (tmp_path / "a.tar").read_bytes())
+    memory.pipe("/names/classes.txt", b"cat\ndog\n")
+    source = WebDataset("memory://names/a.tar", **SIZES)
+    try:
+        assert source.load("train").classes == ("cat", "dog")
+        memory.rm("/names/classes.txt")
+        assert source.load("train").classes is None
+        memory.pipe("/names/classes.txt", bytes(2**22 + 1))
+        with pytest.raises(DataError, match="classes.txt must have at most 4194304 bytes"):
+            source.load("train")
+    finally:
+        memory.rm("/names", recursive=True)
+
+
+# --- Parquet ---
+
+
+def table(path, columns, metadata=None, **options):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    found = pyarrow.table(columns)
+    write_table(found if metadata is None else found.replace_schema_metadata(metadata), path, **options)
+    return Parquet(str(path), **SIZES)
+
+
+def test_a_picture_that_a_million_rows_refer_to_is_in_memory_once(tmp_path):
+    """Of a dictionary, only what stands in it counts as unpacked."""
+    pyarrow = pytest.importorskip("pyarrow")
+    large = png(0) + np.random.default_rng(0).bytes(2**18)
+    same = np.zeros(4000, np.int32)
+    images = pyarrow.DictionaryArray.from_arrays(same, pyarrow.array([large], pyarrow.binary()))
+    labels = pyarrow.DictionaryArray.from_arrays(same, pyarrow.array(["a" * 2**16]))
+    for number, column in enumerate((images, pyarrow.StructArray.from_arrays([images], ["bytes"]))):
+        path = tmp_path / f"{number}.parquet"
+        options = {"dictionary_pagesize_limit": 2**22, "store_schema": False, "compression": "zstd"}
+        table(path, {"image": column, "label": labels}, **options)
+        assert path.stat().st_size < 10**6
+        with growth_below(300):
+            pictures = ParquetPictures([path], "image", "label")
+            assert next(iter(pictures.chunk(0, 1))).held == len(large)
+
+
+def test_rows_of_nothing_are_not_billions(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    nothing = pyarrow.nulls(10**6, pyarrow.binary())
+    with pytest.raises(DataError, match="rows must have at least 8 bytes each. Received: 1000000 in "):
+        table(tmp_path / "a.parquet", {"image": nothing}).load("train")
+
+
+def test_a_number_is_one_class_in_all_files(tmp_path):
+    for shard, names in enumerate((["cat", "dog"], ["dog", "cat"])):
+        info = json.dumps({"info": {"features": {"label": {"names": names}}}})
+        rows = range(6 * shard, 6 * shard + 6)
+        columns = {"image": [png(n) for n in rows], "label": [n % 2 for n in rows]}
+        table(tmp_path / f"{shard}.parquet", columns, {"huggingface": info})
+    with pytest.raises(DataError, match="the same names of classes, in the same order. Received: (cat, dog|dog, cat)"):
+        Parquet(str(tmp_path), **SIZES).load("train")
+
+
+# --- ArrayRecord ---
+
+
+def array_record(path, records, options):
+    module = pytest.importorskip("array_record.python.array_record_module")
+    writer = module.ArrayRecordWriter(str(path), options)
+    for record in records:
+        writer.write(record)
+    writer.close()
+    return ArrayRecords(str(path), **SIZES)
+
+
+def test_a_kilobyte_of_an_array_record_does_not_unpack_to_gigabytes(tmp_path):
+    source = array_record(tmp_path / "a.array_record", [bytes(2**27)], "group_size:1,brotli:1")
+    with (
+        growth_below(100),
+        pytest.raises(DataError, match="must be a whole shard. Received: a chunk of .* unpacks to 13"),
+    ):
+        source.load("train")
+
+
+@pytest.mark.parametrize("options", ["group_size:1", "group_size:700,zstd:3", "group_size:3,uncompressed"])
+def test_chunks_of_whole_array_records_are_found(tmp_path, options):
+    """Also where one begins within, or ends at, the header of a block; records without bytes have a place, too."""
+    for size, count in ((0, 3000), (900, 300), (65_400, 5), (200_000, 2)):
+        path = tmp_path / f"{size}.array_record"
+        array_record(path, [np.random.default_rng(n).bytes(size) for n in range(count)], options)
+        riegeli.check_chunks(path)
+    with pytest.raises(ValueError, match="left|an end within"):
+        path.write_bytes(path.read_bytes()[:-70_000])
+        riegeli.check_chunks(path)
+
+
+# --- Hugging Face ---
+
+
+def test_rows_do_not_lead_out_of_the_data_set(tmp_path):
+    """A row may name a file in place of holding it: that of somebody else's data set names whatever it likes."""
+    inside, outside = tmp_path / "set" / "a.png", tmp_path / "private.png"
+    inside.parent.mkdir()
+    for path in (inside, outside):
+        path.write_bytes(png(0))
+    roots = [tmp_path / "set"]
+    with hugging_face.open_inside(roots, str(inside)) as file:
+        assert file.read() == png(0)
+    for path in (outside, f"{inside.parent}/../private.png", "/etc/passwd", f"{tmp_path}/set-of-others/a.png"):
+        with pytest.raises(Refused, match="lies outside of the data set"):
+            hugging_face.open_inside(roots, str(path))
+
+
+# --- Memory ---
+
+
+class Held(PictureList):
+    """Pictures in memory, of which only so many may be alive at one time."""
+
+    def __init__(self, count):
+        super().__init__("Held", count)
+        self.waiting = self.most = 0
+        self.lock = Lock()
+
+    def chunk(self, start, stop):
+        for _ in range(start, stop):
+            with self.lock:
+                self.waiting += 1
+            self.most = max(self.most, self.waiting)
+            yield Encoded(self._open, None, 2**20)
+
+    def _open(self):
+        time.sleep(0.002)
+        with self.lock:
+            self.waiting -= 1
+        return opened(b"x")
+
+    def told(self, index):
+        return str(index)
+
+
+def test_no_more_pictures_are_read_than_are_decoded(monkeypatch):
+    """Two thousand photographs of a shard at one time would be gigabytes."""
+    monkeypatch.setattr(reading, "MAX_HELD", 5 * 2**20)
+    monkeypatch.setattr(reading, "CHUNK", 50)
+    monkeypatch.setattr(reading, "_decoded", lambda opener, *rest: (opener(), ("integers", 1.0))[1])
+    pictures = Held(200)
+    store = MemoryStore(200, Form(8, 1, 10**6))
+    with ThreadPoolExecutor(2) as pool:
+        starts = range(0, 200, 50)
+        reading._decode_chunks(pool, store, pictures, Form(8, 1, 10**6), Depth(), True, starts, lambda n: None, "skip")
+    assert pictures.most <= 7 and not pictures.waiting
