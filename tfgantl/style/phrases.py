@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfgantl.crossmodal.description import Description, describe_vectors
 from tfgantl.crossmodal.encoders import TextImageEncoders
-from tfgantl.crossmodal.text_encoder import check_text
+from tfgantl.crossmodal.text_checks import check_text
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.models.inference import predict
 
