@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfgantl.editing.attributes import MEASURED, ink, measured_of
+from tfgantl.editing.attributes import MEASURED, NAMED, ink, measured_of
 from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import to_unit
@@ -71,9 +71,15 @@ def test_ink_is_what_differs_from_the_border_and_images_do_not_depend_on_their_b
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-@pytest.mark.parametrize("attribute", MEASURED, ids=lambda one: f"{one.name}-{one.channels[0]}")
+@pytest.mark.parametrize("attribute", [*MEASURED, *NAMED], ids=lambda one: f"{one.name}-{one.channels[0]}")
 def test_an_image_without_anything_has_finite_values(attribute, value):
     assert np.isfinite(attribute(np.full((2, 16, 16, attribute.channels[0]), value, np.uint8))).all()
+
+
+@pytest.mark.parametrize("attribute", NAMED, ids=lambda one: one.name)
+def test_gray_photographs_are_measured_as_their_gray_colours_are(attribute):
+    gray = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 1), np.uint8)
+    np.testing.assert_allclose(attribute(gray), COLOUR[attribute.name](gray.repeat(3, -1)), rtol=1e-5)
 
 
 def test_colours_are_told_apart():

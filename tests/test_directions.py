@@ -316,7 +316,7 @@ def test_directions_are_found_listed_and_followed_by_pictures(model, tmp_path, c
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--attributes", "warmth"], "`attributes` must be of thickness, slant, size, brightness for this model"),
+        (["--attributes", "warmth"], "must be of thickness, slant, size, brightness, sharpness, subject_size for"),
         (["--attributes", "slant,slant"], "`attributes` must name each attribute once"),
         (["--layers", "0-2"], "`layers` must be given with `sefa`"),
         (["--sefa", "1", "--layers", "two"], "`layers` must be two numbers such as 0-3. Received: two"),

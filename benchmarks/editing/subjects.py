@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.edit.model import EditedModel
 
 SIDE = 32  # of photographs, which are brought to gray
+ATTRIBUTES = "brightness,sharpness,subject_size"  # of photographs; gray images are else taken for drawings
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Subject:
         labels: Their classes, int (n,).
         classifier: Tells classes, and has not seen a generated image.
         seed: Of the edits.
+        attributes: Names of what directions are looked for by; what suits drawings or colours if not given.
     """
 
     model: "EditedModel"
@@ -33,6 +35,7 @@ class Subject:
     labels: "np.ndarray"
     classifier: "Extractor"
     seed: int
+    attributes: str | None = None
 
     def agreement(self, images: "np.ndarray", labels: "np.ndarray | None" = None) -> float:
         """Share of images in [-1, 1] that are told to be of their classes, of those of the pictures if not given."""
@@ -90,7 +93,7 @@ def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
         raise ConfigError("`photographs` must have classes. Received: none")
     classifier = cached_extractor(source.load("train"), seed)
     model.classifier = classifier  # as if it were shipped
-    return Subject(model, to_unit(pictures), labels, classifier, seed)
+    return Subject(model, to_unit(pictures), labels, classifier, seed, ATTRIBUTES)
 
 
 def _begun(run: Path) -> dict[str, str]:

@@ -121,7 +121,7 @@ def temperature(images: np.ndarray) -> np.ndarray:
 
 def sharpness(images: np.ndarray) -> np.ndarray:
     """Deviation of the Laplacian of gray over that of gray itself: fine detail, whatever the contrast."""
-    gray = images.astype(np.float32) @ LUMA
+    gray = _gray(images)
     edges = 4 * gray[:, 1:-1, 1:-1] - gray[:, :-2, 1:-1] - gray[:, 2:, 1:-1] - gray[:, 1:-1, :-2] - gray[:, 1:-1, 2:]
     return edges.std((1, 2)) / np.maximum(gray.std((1, 2)), 1.0)
 
@@ -129,10 +129,15 @@ def sharpness(images: np.ndarray) -> np.ndarray:
 def subject_size(images: np.ndarray) -> np.ndarray:
     """Share of the pixels, in percent, whose colour is not that of the ground, the median of the outermost pixels."""
     pixels = images.astype(np.float32)
-    ground = np.stack([np.median(_border(pixels[..., c]), axis=1) for c in range(3)], axis=-1)
+    ground = np.stack([np.median(_border(channel), axis=1) for channel in np.moveaxis(pixels, -1, 0)], axis=-1)
     distance = np.linalg.norm(pixels - ground[:, None, None], axis=-1)
     far = np.percentile(distance, 95, axis=(1, 2))[:, None, None]
     return 100.0 * (distance > np.maximum(far / 2, 1.0)).mean((1, 2))
+
+
+def _gray(images: np.ndarray) -> np.ndarray:
+    pixels = images.astype(np.float32)
+    return pixels[..., 0] if pixels.shape[-1] == 1 else np.asarray(pixels @ LUMA)
 
 
 def _border(gray: np.ndarray) -> np.ndarray:
@@ -165,6 +170,8 @@ MEASURED = (
     Attribute("sharpness", "", sharpness, (3,)),
     Attribute("subject_size", "% of pixels", subject_size, (3,)),
 )
+# Of gray images, which are taken for drawings: only where they are named.
+NAMED = (Attribute("sharpness", "", sharpness, (1,)), Attribute("subject_size", "% of pixels", subject_size, (1,)))
 
 
 def attribute_named(name: str, channels: int) -> Attribute:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfgantl.editing.attribute_directions import attribute_directions, samples_of
-from tfgantl.editing.attributes import MEASURED, Attribute
+from tfgantl.editing.attributes import MEASURED, NAMED, Attribute
 from tfgantl.editing.directions import Direction, Directions, moved, read_directions
 from tfgantl.editing.effects import held_out, with_effects
 from tfgantl.editing.latent_space import LatentSpace
@@ -28,6 +28,12 @@ def measured_for(model: "EditedModel") -> list[Attribute]:
     return [attribute for attribute in MEASURED if model.space.image_shape[-1] in attribute.channels]
 
 
+def named_for(model: "EditedModel") -> dict[str, Attribute]:
+    """All attributes that can be named for the images of a model."""
+    some = (*measured_for(model), *(one for one in NAMED if model.space.image_shape[-1] in one.channels))
+    return {attribute.name: attribute for attribute in some}
+
+
 def chosen_attributes(text: str | None, model: "EditedModel", seed: int) -> list[Attribute]:
     """The attributes that an option names.
 
@@ -40,9 +46,9 @@ def chosen_attributes(text: str | None, model: "EditedModel", seed: int) -> list
     Raises:
         ConfigError: If there is no such attribute.
     """
-    known = {attribute.name: attribute for attribute in measured_for(model)}
+    known = named_for(model)
     if text is None:
-        return list(known.values())
+        return measured_for(model)
     found = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         path, _, what = part.rpartition(":")

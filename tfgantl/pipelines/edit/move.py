@@ -191,9 +191,9 @@ def _rows(
 ) -> "list[dict[str, Any]]":  # fmt: skip
     """What became of each picture at the ends of the strengths."""
     from tfgantl.images import to_uint8
-    from tfgantl.pipelines.edit.directions import measured_for, strip
+    from tfgantl.pipelines.edit.directions import named_for, strip
 
-    own = next((one for one in measured_for(model) if one.name == direction.name), None)
+    own = named_for(model).get(direction.name)
     judge = model.classifier
     first = to_uint8(model.space.images(codes, labels))
     ends = strengths[[0, -1]]
