@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import tensorflow as tf
 
+from tfgantl.crossmodal.text_checks import told_unknown
 from tfgantl.errors import ConfigError
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.stylizer import SMALLEST, paint
-from tfgantl.pipelines.imagine.text import UnknownWords
 from tfgantl.pipelines.stylize.painters import place, write_painted
 from tfgantl.pipelines.stylize.preparation import Job
 from tfgantl.pipelines.stylize.trained import load_with_phrases
@@ -120,14 +120,14 @@ class PhrasePainter(PassPainter):
         self.network, phrases = load_with_phrases(config.model)
         self.mix = phrases.mix(phrase, self.network.styles)
         shares = drawn_from(self.network.styles, self.mix)
-        self.unknown = UnknownWords(phrases.unknown_words(phrase))
-        self.told = {"phrase": phrase.strip(), "drawn_from": shares, "unknown_words": self.unknown.words}
+        unknown = phrases.unknown_words(phrase)
+        self.told = {"phrase": phrase.strip(), "drawn_from": shares, "unknown_words": unknown}
         self.facts = {"stylizer": weights_hash(self.network), "phrases": phrases.encoders.hash}
 
     def notes(self) -> list[str]:
         """Which styles are drawn from, and which words are not known."""
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.told["drawn_from"].items())
-        return [f"`{self.told['phrase']}` draws from {shares}", *self.unknown.lines()]
+        return [f"`{self.told['phrase']}` draws from {shares}", *told_unknown(self.told["unknown_words"])]
 
     def painted(self, content: np.ndarray) -> np.ndarray:
         """What the network paints in the mix."""
