@@ -92,7 +92,8 @@ def lines(config: EditingBenchmarkConfig, found: dict[str, list[dict]]) -> list[
         for name, (heading, columns) in TABLES.items():
             rows = found.get(f"{name}{of}")
             if rows and rows[0]:
-                table += [f"{heading.format(count=config.count, kind=kind)}.", "", *rows_of(columns, rows), ""]
+                seeds = "" if len(rows) == len(config.seeds) else f"; seeds {', '.join(map(str, config.carried_seeds))}"
+                table += [f"{heading.format(count=config.count, kind=kind)}{seeds}.", "", *rows_of(columns, rows), ""]
     merged = [
         {f"{task}, {name}": numbers for task, some in seed.items() for name, numbers in some.items()}
         for seed in found["restoration"]

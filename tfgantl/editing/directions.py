@@ -27,7 +27,8 @@ class Effect:
         before: `relative` of the direction before it was made orthogonal to others; empty if it was not.
         monotone: Mean Spearman correlation of strength and attribute over the natural range, image by image; of the
             attribute it was found for, or the one that it changes most.
-        class_stays: Share of the images over the natural range that a classifier takes for their class, or `None`.
+        class_stays: Share of the images over the natural range that a classifier takes for the class that they had
+            before, or `None`.
         low: Least strength that looks natural,
         high: and the greatest.
     """

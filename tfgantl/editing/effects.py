@@ -137,7 +137,8 @@ def _effect(
     def at(strength: float) -> np.ndarray:
         return to_uint8(space.images(moved(space, samples.codes, direction, strength), labels))
 
-    low, high, stays = _natural([_judged(at(strength), samples, classifier) for strength in STRENGTHS])
+    classes = classifier(at(0.0))[1] if classifier is not None and classifier.predicts_labels else None
+    low, high, stays = _natural([_judged(at(strength), samples, classifier, classes) for strength in STRENGTHS])
     slopes = changes(space, direction.vector, attributes, samples.codes, labels).mean(0)
     relative = slopes / samples.scales
     own = names.index(direction.name) if direction.name in names else int(np.abs(relative).argmax())
@@ -172,12 +173,17 @@ def monotone(values: np.ndarray) -> float:
     return float(np.mean(order @ ranks / np.where(spread > 0, spread, 1.0)))
 
 
-def _judged(images: np.ndarray, samples: HeldOut, classifier: Extractor | None) -> tuple[float, float | None]:
-    """Share of images that are far from all unedited ones, and of those whose class has stayed."""
+def _judged(
+    images: np.ndarray, samples: HeldOut, classifier: Extractor | None, classes: np.ndarray | None
+) -> tuple[float, float | None]:
+    """Share of images that are far from all unedited ones, and of those that are still taken for the same class.
+
+    Not for the class that was asked for: a generator that draws it in half of all cases may move images all the same.
+    """
     far = float(samples.far(images).mean())
-    if classifier is None or not classifier.predicts_labels or samples.labels is None:
+    if classifier is None or classes is None:
         return far, None
-    return far, float((classifier(images)[1] == samples.labels).mean())
+    return far, float((classifier(images)[1] == classes).mean())
 
 
 def _natural(judged: Sequence[tuple[float, float | None]]) -> tuple[float, float, float | None]:

@@ -196,12 +196,13 @@ def _rows(
     own = named_for(model).get(direction.name)
     judge = model.classifier
     first = to_uint8(model.space.images(codes, labels))
+    classes = judge(first)[1] if judge is not None and judge.predicts_labels else None
     ends = strengths[[0, -1]]
     ends = ends[ends != 0]
     rows: list[dict[str, Any]] = []
     for strength, images in zip(ends, strip(model.space, direction, codes, labels, ends), strict=True):
         values = None if own is None else (own(first), own(images))
-        stays = None if judge is None or labels is None else judge(images)[1] == labels
+        stays = None if judge is None or classes is None else judge(images)[1] == classes
         for i, name in enumerate(names):
             row: dict[str, Any] = {"picture": name, "direction": direction.name, "strength": round(float(strength), 3)}
             if values is not None:
