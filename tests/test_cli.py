@@ -36,6 +36,7 @@ from tfgantl.pipelines.describe import train as describe_train
 from tfgantl.pipelines.edit import fill, find, invert, mix, move, restore, switch, walk
 from tfgantl.pipelines.imagine import train as imagine_train
 from tfgantl.pipelines.stylize import apply, train
+from tfgantl.pipelines.stylize import describe as style_description
 from tfgantl.recognition import DANN, MCD, SHOT, AdaBN, GANImages
 from tfgantl.text_files import load_yaml
 
@@ -53,6 +54,7 @@ PIPELINES = {
     "stylize": (stylize.StylizeConfig, {}),
     "stylize train": (train.StyleTrainingConfig, {}),
     "stylize apply": (apply.StyleApplicationConfig, {}),
+    "stylize describe": (style_description.StyleDescriptionConfig, {}),
     "describe": (describe.DescribeConfig, {}),
     "describe search": (search.SearchByTextConfig, {}),
     "describe train": (describe_train.DescribeTrainConfig, describe_train.DEFAULTS),
@@ -82,6 +84,7 @@ NEEDED = {
     "describe": ["--pictures", "x.png"],
     "describe search": ["--among", "x", "--query", "y"],
     "stylize apply": ["--network", "x.keras", "--content", "y.jpg"],
+    "stylize describe": ["--picture", "x.jpg"],
 }
 
 

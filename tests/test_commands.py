@@ -142,8 +142,9 @@ SHORTER = {
     "describe": "",
     "describe train": "--steps 2 --batch_size 4 --width 2 --dimension 4 --samples 40",
     "stylize": "--steps 1 --size 32",
-    "stylize train": "--steps 1 --size 32 --width 2 --blocks 1 --batch_size 2",
+    "stylize train": "--steps 1 --size 32 --width 2 --blocks 1 --batch_size 2 --phrase_steps 2",
     "stylize apply": "--size 32",
+    "stylize describe": "",
     "stylize --hub": "--size 32",
 }
 AS_IT_IS = {"--resume", "export", "cache"}
@@ -248,6 +249,8 @@ def given(request, workplace, monkeypatch, cached):
     if part in ("adapt", "stylize"):
         request.getfixturevalue("narrow")
     if part == "stylize":
+        rows = ["file,caption", "a.jpg,a stormy sea", "b.jpg,quiet fields"]
+        (workplace / "captions.csv").write_text("\n".join(rows))
         cached("https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2", arbitrary_style_module)
 
 

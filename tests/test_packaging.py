@@ -15,6 +15,7 @@ CLONE = Path(__file__).parent.parent
 CHANGES = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
 MOST_BYTES = 4 * 2**20
 MOST_BYTES_OF_TEXT = 2_000_000  # of the presets that `describe` and `imagine` take, beside all else
+MOST_BYTES_OF_PHRASES = 1_000_000  # of the one that paints by a phrase, beside these
 
 
 def test_the_changelog_keeps_the_form_of_keep_a_changelog():
@@ -53,7 +54,9 @@ def test_a_wheel_holds_the_package_and_nothing_else(built):
     assert {name.split("/")[0] for name in names} == {"tfgantl", f"tfgantl-{tfgantl.__version__}.dist-info"}
     packed = {i.filename: i.compress_size for i in zipfile.ZipFile(wheel).infolist()}
     text = sum(size for name, size in packed.items() if name.startswith("tfgantl/presets/text/"))
-    assert text <= MOST_BYTES_OF_TEXT and wheel.stat().st_size - text <= MOST_BYTES
+    phrases = sum(size for name, size in packed.items() if name.startswith("tfgantl/presets/text/stylize/"))
+    assert phrases <= MOST_BYTES_OF_PHRASES and text - phrases <= MOST_BYTES_OF_TEXT
+    assert wheel.stat().st_size - text <= MOST_BYTES
     for path in (CLONE / "tfgantl").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             assert str(path.relative_to(CLONE)) in names

@@ -172,7 +172,20 @@ def folder(tmp_path_factory):
 
 def train(folder, name, *options, styles=("first.png", "second.png"), steps=3):
     words = ["train", str(folder / "contents"), *(str(folder / style) for style in styles)]
-    tiny = ["--size", "32", "--width", "2", "--blocks", "1", "--batch_size", "2", "--precision", "float32"]
+    tiny = [
+        "--size",
+        "32",
+        "--width",
+        "2",
+        "--blocks",
+        "1",
+        "--batch_size",
+        "2",
+        "--precision",
+        "float32",
+        "--phrase_steps",
+        "1",
+    ]
     where = ["--run_dir", str(folder / name), "--export_dir", str(folder / "exported")]
     return stylize.main([*words, *tiny, *where, "--steps", str(steps), *map(str, options)])
 

@@ -29,6 +29,9 @@ EXPLAINED = {
     "from scratch; 1 where the paired verdict is positive.",
     "Two phrases, and no picture": "Change of the attribute that the second phrase names, in standard deviations among "
     "the pictures of the source, and the share of pictures that are still taken for their class.",
+    "Photographs painted by phrases": "Phrases that are meant as one style, or as two: the share whose mix has these "
+    "styles first, and of the paintings, that of which a classifier of styles (VGG16, trained on crops of the style "
+    "pictures) names them first. The network is not trained here.",
 }
 
 Rows = dict[str, dict[str, Any]]  # row of a table → column → number
@@ -43,7 +46,7 @@ class Job:
         title: Of its table.
         name: Of the file that keeps the result.
         seed: Of the training.
-        steps: Of the training.
+        steps: Of the training; 0 if there is none.
         measure: Does it.
     """
 
@@ -59,6 +62,8 @@ def jobs(config: CrossmodalBenchmarkConfig) -> Iterator[Job]:
     """All that the settings ask for, seed by seed."""
     from benchmarks.crossmodal.drawing import directed, drawn, learnt
     from benchmarks.crossmodal.retrieval import retrieval, sets
+    from benchmarks.crossmodal.styling import styled
+    from tfgantl.files import name_from
 
     retrieved, *others = EXPLAINED
     runs = Path(config.work_dir) / "runs"
@@ -67,10 +72,13 @@ def jobs(config: CrossmodalBenchmarkConfig) -> Iterator[Job]:
             file = f"retrieval-{name}-{seed}-{settings.steps}-{config.samples}"
             yield Job(retrieved, name, file, seed, settings.steps, partial(retrieval, settings))
         measures = (drawn, config.draw_steps), (learnt, config.learn_steps), (directed, config.direct_steps)
-        for part, (measure, steps) in zip(others, measures, strict=True):
+        for part, (measure, steps) in zip(others[:-1], measures, strict=True):
             if steps:
                 name = f"{measure.__name__}-{seed}-{steps}"
                 yield Job(part, part, name, seed, steps, partial(measure, seed, steps, runs))
+        if config.style_model is not None:
+            name = f"styled-{name_from(config.style_model)}-{seed}"
+            yield Job(others[-1], others[-1], name, seed, 0, partial(styled, config.style_model, seed))
 
 
 def benchmark_crossmodal(config: CrossmodalBenchmarkConfig) -> dict:
@@ -110,7 +118,7 @@ def lines(found: dict[str, list[tuple[Job, Rows]]]) -> list[str]:
         seeds = ", ".join(str(one.seed) for one, _ in results)
         told = "" if title == part else f"{title}: "
         page += [
-            f"{told}{job.steps} training steps; seeds {seeds}.", "",
+            f"{told}{f'{job.steps} training steps; seeds' if job.steps else 'Seeds'} {seeds}.", "",
             f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|",
         ]  # fmt: skip
         for row in rows:

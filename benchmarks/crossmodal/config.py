@@ -20,6 +20,7 @@ class CrossmodalBenchmarkConfig:
         draw_steps: Training steps of a text-conditional generator of rendered digits; 0 to leave it out.
         learn_steps: Of one of ten captioned handwritten digits a class, and of its baseline; 0 to leave it out.
         direct_steps: Of an adaptation by two phrases; 0 to leave it out.
+        style_model: Network that phrases are painted with; `text/stylize` for the shipped one; left out if not given.
         tables: Write the tables of what is finished, and measure nothing.
         work_dir: Where results are kept.
         report: The page to write the tables to.
@@ -35,6 +36,7 @@ class CrossmodalBenchmarkConfig:
     draw_steps: int = 2000
     learn_steps: int = 120
     direct_steps: int = 60
+    style_model: str | None = None
     tables: bool = False
     work_dir: str = "runs/benchmark-crossmodal"
     report: str = "docs/benchmarks.md"

@@ -15,10 +15,13 @@ VOCABULARY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "slant": (("upright", "straight"), ("slanted", "leaning", "tilted")),
     "size": (("small", "little", "tiny"), ("large", "big", "huge")),
     "brightness": (("dark", "dim"), ("bright", "light")),
-    "saturation": (("pale", "muted"), ("colourful", "vivid")),
+    "saturation": (("pale", "muted"), ("colourful", "vivid", "saturated")),
     "temperature": (("cold", "cool"), ("warm",)),
     "sharpness": (("soft", "blurred"), ("sharp", "crisp")),
     "subject_size": (("distant", "far"), ("close", "near")),
+    "contrast": (("flat", "even", "low contrast"), ("stark", "harsh", "high contrast")),
+    "grain": (("smooth", "clean"), ("grainy", "rough", "noisy")),
+    "coarseness": (("fine", "delicate"), ("coarse", "broad")),
 }
 BACKWARD = ("backward", "backslanted")  # what leans to the left, in place of upright
 LEANS_LEFT = -5.0  # degrees

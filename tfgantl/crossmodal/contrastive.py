@@ -82,7 +82,9 @@ def train_encoders(
         with tf.GradientTape() as tape:
             both = image(pictures, training=True), text.of_numbers(read, training=True)
             logits = tf.exp(sharpness) * tf.matmul(*both, transpose_b=True)
-            loss = (_cross_entropy(logits, true) + _cross_entropy(tf.transpose(logits), tf.transpose(true))) / 2
+            loss = (
+                shared_cross_entropy(logits, true) + shared_cross_entropy(tf.transpose(logits), tf.transpose(true))
+            ) / 2
         optimizer.apply(tape.gradient(loss, weights), weights)
         sharpness.assign(tf.minimum(sharpness, -ln(LEAST_TEMPERATURE)))
         return loss
@@ -94,7 +96,7 @@ def train_encoders(
         phrases = captions.draw(some, rng)
         true = captions.true_of(some, phrases).astype(np.float32)
         pictures = to_unit(shifted(images[some], shift, rng))
-        read = _some_unread(numbers[phrases], rng) if numbers.dtype.kind == "i" else numbers[phrases]
+        read = some_unread(numbers[phrases], rng) if numbers.dtype.kind == "i" else numbers[phrases]
         loss = step(tf.constant(pictures), tf.constant(read), tf.constant(true))
         progress.update()
     progress.close()
@@ -104,8 +106,8 @@ def train_encoders(
     return TextImageEncoders(text, image, float(np.exp(sharpness.numpy())), bank)
 
 
-def _cross_entropy(logits: tf.Tensor, true: tf.Tensor) -> tf.Tensor:
-    """Mean over rows; what is true of a row shares its aim."""
+def shared_cross_entropy(logits: tf.Tensor, true: tf.Tensor) -> tf.Tensor:
+    """Mean over rows; what is true of a row shares its aim, by its weight."""
     shares = true / tf.reduce_sum(true, 1, keepdims=True)
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(shares, logits))
 
@@ -119,7 +121,7 @@ def shifted(images: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarr
     return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def _some_unread(numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def some_unread(numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Numbers of words (n, longest of these phrases), some of which are read as unknown."""
     longest = max(1, int((numbers != PADDING).sum(1).max()))
     words = numbers[:, :longest]

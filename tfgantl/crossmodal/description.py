@@ -45,8 +45,13 @@ def describe_images(encoders: TextImageEncoders, images: np.ndarray, top: int = 
     Raises:
         ArtifactError: If the images have another size.
     """
+    return describe_vectors(encoders, encoders.embed_images(images), top)
+
+
+def describe_vectors(encoders: TextImageEncoders, vectors: np.ndarray, top: int = 3) -> list[Description]:
+    """Describes what the image encoder has given vectors float32 (n, dimension) of, as `describe_images` does."""
     phrases = encoders.bank.phrases
-    logits = encoders.scale * encoders.embed_images(images) @ encoders.embed_texts(phrases, check=False).T
+    logits = encoders.scale * vectors @ encoders.embed_texts(phrases, check=False).T
     preferred = logits + encoders.bank.preference
     odds = np.exp(preferred - preferred.max(1, keepdims=True))
     shares = odds / odds.sum(1, keepdims=True)

@@ -5,8 +5,10 @@ import tensorflow as tf
 
 from tfgantl.export.picture_decoding import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_labels, check_rows
+from tfgantl.export.text_inputs import TEXTS, checked_texts
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
+from tfgantl.style.by_phrase import PhraseStylizer
 
 LARGEST = 1024  # pixels of the longer side; larger pictures are brought to it
 
@@ -18,13 +20,16 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
       strength from 0 for the picture itself to 1.
     - `mix(image_bytes, mix, strength) → png_bytes`: the same with a weight of each style, which are brought to a sum
       of 1.
+    - `phrase(image_bytes, text, strength) → png_bytes`, of a `PhraseStylizer`: the same with the mix that a phrase asks
+      for. Texts that are empty, too long, not UTF-8 or without any known word are errors.
 
     Pictures keep their size, but none gets more than 1,024 pixels a side. Each depends on its own row alone.
 
     Args:
-        network: A `Stylizer` in float32.
+        network: A `Stylizer` or `PhraseStylizer` in float32.
     """
-    styles = network.num_styles
+    painter = network.stylizer if isinstance(network, PhraseStylizer) else network
+    styles = painter.num_styles
     files = tf.TensorSpec([None], tf.string, "image_bytes")
     style = tf.TensorSpec([None], tf.int32, "style")
     mix = tf.TensorSpec([None, styles], tf.float32, "mix")
@@ -43,7 +48,7 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
             rows = tuple(tf.identity(x) for x in (checked_files(image_bytes), shares, strength))
         # One at a time: sizes differ, and each takes its own memory.
         return tf.map_fn(
-            lambda row: _painted(network, *row), rows, parallel_iterations=1,
+            lambda row: _painted(painter, *row), rows, parallel_iterations=1,
             fn_output_signature=tf.TensorSpec([], tf.string),
         )  # fmt: skip
 
@@ -56,7 +61,15 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
     def mixed(image_bytes: tf.Tensor, mix: tf.Tensor, strength: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"png_bytes": painted(image_bytes, mix, strength)}
 
-    return {"serving_default": serving_default, "mix": mixed}
+    endpoints = {"serving_default": serving_default, "mix": mixed}
+    if not isinstance(network, PhraseStylizer):
+        return endpoints
+
+    @tf.function(input_signature=[files, TEXTS, strength])
+    def phrase(image_bytes: tf.Tensor, text: tf.Tensor, strength: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"png_bytes": painted(image_bytes, network(checked_texts(text, network.text_encoder)), strength)}
+
+    return {**endpoints, "phrase": phrase}
 
 
 def _painted(network: Stylizer, file: tf.Tensor, mix: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:

@@ -8,26 +8,30 @@ from PIL import Image
 from tfgantl.data.decode import decode_picture
 from tfgantl.data.layout import SUFFIXES, pictures_in
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
+from tfgantl.data.textures import TEXTURES, texture
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.files import Replacing
 from tfgantl.printing import printable
 
 MAX_PIXELS = 64_000_000
+LONGEST_HANDLES = 65_536  # characters of all handles of a command line; more is a text
 NONE = "none"  # on the command line: texture synthesis without content, reconstruction without style
 
 
 def find_picture(handle: str, argument: str) -> Path:
-    """The file behind a path, or behind the name of a photograph that is shipped.
+    """The file behind a path, or behind the name of a photograph that is shipped or of a texture that is drawn.
 
     Raises:
         DataError: If there is none.
     """
-    if Path(handle).expanduser().is_file():
+    if _is_file(handle):
         return Path(handle).expanduser()
     if handle in PHOTOGRAPHS:
         return photograph(handle)
+    if handle in TEXTURES:
+        return texture(handle)
     raise DataError(
-        f"`{argument}` must be a picture, or one of {', '.join(PHOTOGRAPHS)}, or {NONE}. "
+        f"`{argument}` must be a picture, or one of {', '.join([*PHOTOGRAPHS, *TEXTURES])}, or {NONE}. "
         f"Received: {handle}, which is not there"
     )
 
@@ -85,9 +89,14 @@ def split_handles(text: str) -> list[str]:
 
 def _is_there(handle: str) -> bool:
     name, _, share = handle.strip().rpartition(":")
-    return any(
-        Path(one).expanduser().is_file() for one in (handle.strip(), name if share.replace(".", "").isdigit() else "")
-    )
+    return any(_is_file(one) for one in (handle.strip(), name if share.replace(".", "").isdigit() else ""))
+
+
+def _is_file(handle: str) -> bool:
+    try:
+        return Path(handle).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, or with signs that no name has
+        return False
 
 
 def split_shares(styles: str) -> tuple[list[str], list[float]]:
@@ -112,6 +121,24 @@ def split_shares(styles: str) -> tuple[list[str], list[float]]:
     if not all(np.isfinite(shares)) or min(shares) < 0 or not sum(shares):
         raise ConfigError(f"`styles` must have weights of at least 0, one of them above 0. Received: {styles}")
     return handles, [share / sum(shares) for share in shares]
+
+
+def is_phrase(styles: str) -> bool:
+    """Whether what is given as styles is a phrase: nothing of it is a picture, a name, or looks like a path.
+
+    Example:
+        >>> is_phrase("dark, grainy, blue"), is_phrase("ihc:0.7,brick"), is_phrase("missing.jpg"), is_phrase("none")
+        (True, False, False, False)
+    """
+    if len(styles) > LONGEST_HANDLES:
+        return True
+    for part in split_handles(styles):
+        handle, _, share = part.strip().rpartition(":")
+        for one in (part.strip(), handle if share.replace(".", "").isdigit() else ""):
+            known = one in (NONE, *PHOTOGRAPHS, *TEXTURES)
+            if known or _is_file(one) or Path(one).suffix.lower() in SUFFIXES or {"/", "\\"} & set(one):
+                return False
+    return True
 
 
 def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -22,7 +22,8 @@ class ExportConfig(ReleaseConfig):
 
     Args:
         model: What to publish: a generator (a run directory, a preset, a .keras file or any other source), the .keras
-            file of a classifier, the directory or name of an extractor, or encoders of text and images.
+            file of a classifier, the directory or name of an extractor, encoders of text and images, or a run that
+            trained styles.
         list: Model directory whose versions to list.
         verify: Version to check: hashes of its files, examples of every signature, warmup requests.
         rollback: Model directory whose newest version to withdraw, so that the one before it serves again.

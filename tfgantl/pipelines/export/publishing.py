@@ -29,12 +29,16 @@ def open_model(
     from tfgantl.export.text_signatures import imagine_signatures
     from tfgantl.metrics.extractors import Extractor, is_extractor
     from tfgantl.pipelines.describe.opening import are_encoders, open_encoders
+    from tfgantl.pipelines.stylize.trained import is_stylizer
     from tfgantl.pretrained import load_model
 
     if is_text_to_image(model):
         _refuse_options(config, model, "a model that draws what a text says")
         drawer = load_text_to_image(model)
         return drawer, imagine_signatures, {"texts": drawer.phrases}
+    if is_stylizer(model):
+        _refuse_options(config, model, "a network that paints")
+        return _painter(model)
     if are_encoders(model):
         encoders = open_encoders(model)
         facts: dict[str, Any] = {"texts": list(example_texts(encoders))}
@@ -61,6 +65,19 @@ def _refuse_options(config: "ExportConfig", model: str, what: str) -> None:
         raise ConfigError(
             f"`networks`, `allow_ops` and `pixels` must not be given for {what}. Received: one, for {model}"
         )
+
+
+def _painter(model: str) -> "tuple[keras.Model, Callable[[keras.Model], dict], dict[str, Any]]":
+    """A network of many styles, with what it knows of phrases, its endpoints, and what is known of it."""
+    from tfgantl.export.style_signatures import style_signatures
+    from tfgantl.pipelines.stylize.trained import load_phrases, load_stylizer
+    from tfgantl.style.by_phrase import PhraseStylizer, example_phrases
+
+    network = load_stylizer(model)
+    phrases, facts = load_phrases(model, network), {"target": ", ".join(network.styles)}
+    if phrases is None:
+        return network, style_signatures, facts
+    return PhraseStylizer(network, phrases), style_signatures, {**facts, "texts": example_phrases(phrases)}
 
 
 def _edited(

@@ -1,7 +1,7 @@
-"""Paints a picture in the style of others: by optimising its pixels, or in one pass with a module of TF-Hub.
+"""Paints a picture in the style of others, or as a phrase says: by optimising its pixels, or in one pass.
 
 `python -m tfgantl.pipelines.stylize CONTENT STYLE… [-o OUT]`, or `tfgantl stylize`. `… stylize train` trains a network
-of many styles, `… stylize apply` paints with it.
+of many styles, `… stylize apply` paints with it, `… stylize describe` says in words what a style is like.
 """
 
 import sys
@@ -31,7 +31,10 @@ class StylizeConfig(RunConfig):
     Args:
         content: Picture, folder of pictures or frames, or the name of a photograph that scikit-image ships; none for
             a texture of the styles alone.
-        styles: Pictures or names, with weights as in a.jpg:0.7,b.jpg:0.3; none to reconstruct the content.
+        styles: Pictures or names, with weights as in a.jpg:0.7,b.jpg:0.3; none to reconstruct the content; or a
+            phrase, as "dark, grainy, blue", which a network of many styles paints in one pass.
+        model: Network for a phrase, as `tfgantl stylize train` leaves it: its run directory; the shipped one if not
+            given.
         output: Where the result goes: a .png, .jpg or .webp file, or a directory if the content is a folder; in any
             case it is in the run directory.
         size: Pixels of the longer side.
@@ -62,6 +65,7 @@ class StylizeConfig(RunConfig):
 
     content: str = "astronaut"
     styles: str = "ihc"
+    model: str | None = None
     output: str | None = None
     size: int = 384
     sizes: tuple[int, ...] | None = None
@@ -140,7 +144,7 @@ def stylize(config: StylizeConfig) -> "StylizeResult":
     Raises:
         TfgantlError: If pictures, weights or directories cannot be used, the size does not fit, or it diverges.
     """
-    from tfgantl.pipelines.stylize.painters import make_painter, paint_all
+    from tfgantl.pipelines.stylize.painting import make_painter, paint_all
     from tfgantl.pipelines.stylize.preparation import check_output, prepare
     from tfgantl.pipelines.stylize.results import StylizeResult, style_report
 
@@ -148,7 +152,9 @@ def stylize(config: StylizeConfig) -> "StylizeResult":
     check_output(config.output, Path(config.content).is_dir())
     job = prepare(config)
     painter = make_painter(config, job)
-    with session.open(check_name(config.run_name), {**job.facts, **painter.facts}, job.opening()) as run:
+    with session.open(
+        check_name(config.run_name), {**job.facts, **painter.facts}, job.opening(), *painter.notes()
+    ) as run:
         output, last = paint_all(config, job, painter, run)
         numbers = {"steps": painter.steps, "seconds": session.seconds, **last}
         report = style_report(config, job, run, painter.history, numbers)
@@ -170,4 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
         from tfgantl.pipelines.stylize.apply import main as apply
 
         return apply(arguments[1:])
+    if arguments[:1] == ["describe"]:
+        from tfgantl.pipelines.stylize.describe import main as describe
+
+        return describe(arguments[1:])
     return run_cli(StylizeConfig, "stylize", stylize, {}, named(arguments, "content"))

@@ -4,7 +4,7 @@
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfgantl.cli import run as run_cli
@@ -21,7 +21,8 @@ class StyleApplicationConfig(VerbConfig):
     Args:
         network: Trained network: a .keras file, or the run directory of a training.
         content: Picture, folder of pictures or frames, or the name of a shipped photograph.
-        styles: Names of styles of the network, with weights as in ihc:0.7,brick:0.3; `all` for one picture in each.
+        styles: Names of styles of the network, with weights as in ihc:0.7,brick:0.3; `all` for one picture in each; or
+            a phrase, if the network was trained with captions.
         output: Where the result goes: a .png, .jpg or .webp file, or a directory for several pictures, with a
             sub-folder for each of several styles, as data sources take them for classes; NAME_STYLE.png, or the
             directory NAME_STYLE, if not given.
@@ -55,11 +56,13 @@ class StyleApplicationResult(Result):
         output: The picture, or the directory of several.
         pictures: Number of them.
         images_per_second: Without reading, writing and the first picture.
+        drawn_from: Name → share of each style that a phrase has drawn from.
     """
 
     output: Path
     pictures: int
     images_per_second: float
+    drawn_from: dict[str, float] = field(default_factory=dict)
 
 
 def apply_styles(config: StyleApplicationConfig) -> StyleApplicationResult:
@@ -74,14 +77,20 @@ def apply_styles(config: StyleApplicationConfig) -> StyleApplicationResult:
     Raises:
         TfgantlError: If the network, a picture, a style or the output cannot be used.
     """
+    from tfgantl.files import name_from
     from tfgantl.pipelines.stylize.one_pass import OnePassPainter, places_for
-    from tfgantl.pipelines.stylize.trained import load_stylizer
+    from tfgantl.pipelines.stylize.trained import load_phrases, load_stylizer
     from tfgantl.progress import bar, log
+    from tfgantl.style.phrases import drawn_from
     from tfgantl.style.pictures import find_contents
 
     network = load_stylizer(config.network)
     paths = find_contents(config.content)
-    mixes = mixes_of(config.styles, network.styles)
+    phrases = load_phrases(config.network, network) if is_phrase_for(config.styles, network.styles) else None
+    if phrases is None:
+        mixes = mixes_of(config.styles, network.styles)
+    else:
+        mixes = {name_from(config.styles): phrases.mix(config.styles, network.styles)}
     output, places = places_for(config, paths, list(mixes))
     painter = OnePassPainter(network, config)
     progress = bar(len(paths) * len(mixes), "painting", "picture")
@@ -92,9 +101,18 @@ def apply_styles(config: StyleApplicationConfig) -> StyleApplicationResult:
             progress.update()
     progress.close()
     log(f"painted: {output}")
+    shares = {} if phrases is None else drawn_from(network.styles, next(iter(mixes.values())))
     return StyleApplicationResult(
-        output=output, pictures=len(painter.seconds), images_per_second=painter.images_per_second
+        output=output, pictures=len(painter.seconds), images_per_second=painter.images_per_second, drawn_from=shares
     )
+
+
+def is_phrase_for(styles: str, known: list[str]) -> bool:
+    """Whether what is given as styles is neither `all` nor has the name of a style of the network."""
+    from tfgantl.style.pictures import is_phrase
+
+    parts = {part.strip().rpartition(":")[0] or part.strip() for part in styles.split(",")}
+    return styles != "all" and is_phrase(styles) and not parts & set(known)
 
 
 def mixes_of(styles: str, known: list[str]) -> dict:

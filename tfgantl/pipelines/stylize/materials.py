@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfgantl.data.textures import PAINTED, TEXTURES
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.vgg import smallest_side
 from tfgantl.style.painting import STYLE, STYLE_SIZE
@@ -26,6 +27,7 @@ class Materials:
         styles: What to paint like.
         names: Of the styles.
         facts: Name of a picture → its hash.
+        files: Of the styles.
     """
 
     training: list[np.ndarray]
@@ -33,6 +35,7 @@ class Materials:
     styles: list[np.ndarray]
     names: list[str]
     facts: dict[str, str]
+    files: list[Path]
 
 
 def read_materials(content: str | None, styles: str, size: int) -> Materials:
@@ -40,7 +43,7 @@ def read_materials(content: str | None, styles: str, size: int) -> Materials:
 
     Args:
         content: Folder, or `None` for photographs of scikit-image.
-        styles: Pictures or names of shipped photographs, separated by commas.
+        styles: Pictures or names of shipped photographs, separated by commas; `painted` for all textures.
         size: Height and width of the crops in pixels.
 
     Raises:
@@ -50,6 +53,7 @@ def read_materials(content: str | None, styles: str, size: int) -> Materials:
     paths = find_contents(content) if content else [find_picture(name, "content") for name in PHOTOGRAPHS]
     if len(paths) < 2:
         raise DataError(f"`content` must hold at least 2 pictures, one of which is held out. Received: {len(paths)}")
+    styles = ",".join(TEXTURES) if styles == PAINTED else styles
     handles = split_shares(styles)[0]
     names = [Path(handle).stem for handle in handles]
     if ",".join(handles) != styles.replace(" ", ""):
@@ -70,5 +74,5 @@ def read_materials(content: str | None, styles: str, size: int) -> Materials:
             )
     facts = {f"picture {path}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in [*paths, *files]}
     return Materials(
-        [p for i, p in enumerate(contents) if i % HELD_OUT], contents[::HELD_OUT], style_pictures, names, facts
+        [p for i, p in enumerate(contents) if i % HELD_OUT], contents[::HELD_OUT], style_pictures, names, facts, files
     )  # fmt: skip

@@ -13,7 +13,7 @@ from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
 from tfgantl.pipelines.stylize.preparation import check_kept, check_output
 from tfgantl.style.color import with_colors_of
 from tfgantl.style.objective import held
-from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
+from tfgantl.style.pictures import is_phrase, read_picture, resized, save_picture, shape_at
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize.apply import StyleApplicationConfig
@@ -37,7 +37,8 @@ def places_for(
         RunError: If its directory does not exist.
     """
     several = len(paths) * len(styles) > 1 or Path(config.content).is_dir()
-    stem = f"{Path(config.content).stem}_{config.styles.replace(',', '+').replace(':', '')}"
+    called = styles[0] if len(styles) == 1 and is_phrase(config.styles) else config.styles
+    stem = f"{Path(config.content).stem}_{called.replace(',', '+').replace(':', '')}"
     output = Path(config.output or (stem if several else f"{stem}.png"))
     if config.output:
         check_output(config.output, several)

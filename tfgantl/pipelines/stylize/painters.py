@@ -1,18 +1,15 @@
-"""Paints the pictures of a job one by one into a run directory: by optimisation, or with a module."""
+"""What paints a picture of a job into a run directory: by optimisation; others are in `pass_painters`."""
 
-import shutil
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from tfgantl.files import Replacing
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.pipelines.stylize.preparation import Job
 from tfgantl.progress import bar, log
-from tfgantl.style.color import match_colors, with_colors_of
-from tfgantl.style.pictures import read_picture, resized, save_picture, shape_at
+from tfgantl.style.color import with_colors_of
+from tfgantl.style.pictures import read_picture, resized, save_picture
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.run_directory import RunDirectory
 
@@ -27,6 +24,28 @@ RECORD_EVERY = 10  # steps between records
 def place(run: RunDirectory, path: Path | None) -> Path:
     """Where the result of a picture lies in the run directory."""
     return run.path / "painted" / f"{path.stem if path else 'texture'}.png"
+
+
+class Painter(Protocol):
+    """What paints the pictures of a job.
+
+    Attributes:
+        steps: Of each picture.
+        history: Name of a picture → records of its losses.
+        facts: What results depend on, beside settings, pictures and packages.
+    """
+
+    steps: int
+    history: dict[str, list[dict]]
+    facts: dict[str, str]
+
+    def notes(self) -> list[str]:
+        """Lines for the log, before anything is painted."""
+        ...
+
+    def paint(self, run: RunDirectory, number: int) -> dict:
+        """Paints one picture of the job, and tells of it."""
+        ...
 
 
 class OptimizingPainter:
@@ -49,6 +68,10 @@ class OptimizingPainter:
         )
         self.steps = config.steps
         self.facts = {"vgg16": weights_hash(self.network)}
+
+    def notes(self) -> list[str]:
+        """None."""
+        return []
 
     def paint(self, run: RunDirectory, number: int) -> dict:
         """Paints one picture.
@@ -92,8 +115,8 @@ class OptimizingPainter:
             picture = self._finished(task, cast(np.ndarray, painting.image))
             if len(self.job.contents) == 1:
                 target = run.path / "steps" / f"{painting.step:06}.png"
-                _write(run, target, picture)
-            _write(run, place(run, path), picture)
+                write_painted(run, target, picture)
+            write_painted(run, place(run, path), picture)
             terms: dict[str, Any] = {f"term_{name}": np.float32(value) for name, value in painting.terms.items()}
             save_state(run, {**(painting.state or {}), **terms}, step=painting.step, picture=number)
 
@@ -141,120 +164,8 @@ class OptimizingPainter:
         return to_uint8(painted)
 
 
-class ModulePainter:
-    """Paints each picture in one pass with a module for arbitrary styles.
-
-    Args:
-        config: The `StylizeConfig`.
-        job: What to paint; several styles are painted one by one and mixed.
-        hub: Handle of the module.
-    """
-
-    def __init__(self, config: "StylizeConfig", job: Job, hub: str) -> None:
-        from tfgantl.style.arbitrary import load_module
-
-        self.config, self.job, self.hub, self.steps = config, job, hub, 1
-        self.history: dict[str, list[dict]] = {}
-        self.module, digest = load_module(hub, config.allow_ops)
-        self.facts = {"module": digest}
-
-    def paint(self, run: RunDirectory, number: int) -> dict:
-        """Paints one picture; losses are not known."""
-        from tfgantl.style.arbitrary import paint_with
-
-        path, config = cast(Path, self.job.contents[number]), self.config  # a module needs a content
-        picture, start = read_picture(path, "content"), time.perf_counter()
-        content = to_unit(resized(picture, shape_at(picture, config.size)))
-        painted = np.zeros_like(content)
-        for style, share in zip(self.job.styles, self.job.shares, strict=True):
-            image = to_unit(style)
-            image = match_colors(image, content) if config.preserve_color == "cov" else image
-            painted = painted + share * paint_with(self.module, content, image, self.hub)
-        painted = content + config.strength * (painted - content)
-        if config.preserve_color == "lum":
-            painted = with_colors_of(painted, content)
-        if config.smooth and number:
-            painted = self._smoothed(run, number, content, painted)
-        _write(run, place(run, path), to_uint8(painted))
-        seconds = round(time.perf_counter() - start, 4)
-        return {"content_loss": None, "style_loss": None, "seconds_per_step": seconds, "effective_weights": {}}
-
-    def _smoothed(self, run: RunDirectory, number: int, content: np.ndarray, painted: np.ndarray) -> np.ndarray:
-        """Mixed with the frame before where the content has not moved."""
-        from tfgantl.style.objective import held
-
-        earlier = cast(Path, self.job.contents[number - 1])
-        shape = content.shape[:2]
-        frame, result = (read_picture(path, "content") for path in (earlier, place(run, earlier)))
-        before = to_unit(resized(result, shape)), to_unit(resized(frame, shape))
-        return held(painted, content, before, self.config.smooth)
-
-
-def make_painter(config: "StylizeConfig", job: Job) -> OptimizingPainter | ModulePainter:
-    """The one that a configuration asks for."""
-    return OptimizingPainter(config, job) if config.hub is None else ModulePainter(config, job, config.hub)
-
-
-def paint_all(
-    config: "StylizeConfig", job: Job, painter: OptimizingPainter | ModulePainter, run: RunDirectory
-) -> tuple[Path, dict]:
-    """Paints all pictures of a job, from the one on that an interrupted run was at.
-
-    Args:
-        config: The `StylizeConfig`.
-        job: What to paint.
-        painter: How to paint.
-        run: Where results go.
-
-    Returns:
-        Where the results are, and what the painter says of the last one.
-
-    Raises:
-        InterruptedRun: If a signal asks to stop; what has been painted is delivered before.
-    """
-    from tfgantl.style.state import load_state
-
-    state, last = load_state(run), {}
-    first = 0 if state is None else int(state["picture"])
-    try:
-        for number in range(first, len(job.contents)):
-            last = painter.paint(run, number)
-    finally:
-        output = deliver(config.output, [place(run, path) for path in job.contents])
-    return output, last
-
-
-def deliver(output: str | None, painted: list[Path]) -> Path:
-    """Copies results that are there from the run directory to where they were asked for.
-
-    Args:
-        output: File, or directory for several; `None` to leave them where they are.
-        painted: Files in the run directory.
-
-    Returns:
-        The file or directory.
-    """
-    several = len(painted) > 1 or (output is not None and not Path(output).suffix)
-    if output is None:
-        return painted[0].parent if several else painted[0]
-    target = Path(output)
-    for path in (path for path in painted if path.is_file()):
-        if several:
-            target.mkdir(exist_ok=True)
-            _copy(path, target / path.name)
-        elif target.suffix.lower() == ".png":
-            _copy(path, target)
-        else:
-            save_picture(target, read_picture(path, "output"))
-    return target
-
-
-def _copy(path: Path, target: Path) -> None:
-    with Replacing(target) as temporary:
-        shutil.copyfile(path, temporary)
-
-
-def _write(run: RunDirectory, target: Path, picture: np.ndarray) -> None:
+def write_painted(run: RunDirectory, target: Path, picture: np.ndarray) -> None:
+    """Writes a picture to its place in the run directory."""
     target.parent.mkdir(exist_ok=True)
     with run.replacing(str(target.relative_to(run.path))) as temporary:
         save_picture(temporary, picture)

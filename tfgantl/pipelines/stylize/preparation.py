@@ -18,6 +18,7 @@ from tfgantl.style.pictures import (
     NONE,
     find_contents,
     find_picture,
+    is_phrase,
     read_picture,
     shape_at,
     split_handles,
@@ -45,6 +46,7 @@ class Job:
         init: `content`, `style`, `noise`, or a uint8 picture.
         dtype: Keras dtype policy of VGG16.
         facts: What results depend on, beside settings and packages.
+        phrase: What to paint like, in place of styles; `None` if there are pictures of them.
     """
 
     contents: list[Path | None]
@@ -54,9 +56,12 @@ class Job:
     init: str | np.ndarray
     dtype: str
     facts: dict[str, str]
+    phrase: str | None = None
 
     def opening(self) -> str:
         """What is about to be painted, for the log."""
+        if self.phrase is not None:
+            return f"pictures: {len(self.contents)}, by a phrase"
         return f"pictures: {len(self.contents)}, styles: {len(self.styles)}"
 
     def read(self, path: Path | None) -> np.ndarray | None:
@@ -70,8 +75,9 @@ def prepare(config: "StylizeConfig") -> Job:
     Raises:
         TfgantlError: If a picture cannot be used, masks do not fit, VGG16 cannot take a size, or memory does not do.
     """
+    phrase = phrase_of(config)
     contents: list[Path | None] = [None] if config.content == NONE else [*find_contents(config.content)]
-    handles, shares = ([], []) if config.styles == NONE else split_shares(config.styles)
+    handles, shares = ([], []) if config.styles == NONE or phrase is not None else split_shares(config.styles)
     styles = [read_picture(handle, "styles") for handle in handles]
     masks = [read_picture(mask, "masks", 1) for mask in split_handles(config.masks)] if config.masks else None
     if masks is not None and len(masks) != len(styles):
@@ -95,7 +101,7 @@ def prepare(config: "StylizeConfig") -> Job:
                 raise DataError(
                     f"`masks` must have the size of the content, {_size(picture)}. Received: {_size(mask)} for {path}"
                 )
-        if config.hub is None:
+        if config.hub is None and phrase is None:
             _check_size(config, path, picture, styles)
             check_memory(
                 shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
@@ -104,7 +110,26 @@ def prepare(config: "StylizeConfig") -> Job:
         output = Path(config.output)
         check_kept([output, *(output / f"{path.stem}.png" for path in contents if path)], files)
     facts = {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
-    return Job(contents, styles, shares, masks, start, dtype, facts)
+    return Job(contents, styles, shares, masks, start, dtype, facts, phrase)
+
+
+def phrase_of(config: "StylizeConfig") -> str | None:
+    """The phrase that is given in place of styles, if there is one.
+
+    Raises:
+        ConfigError: If an option is given that does not go with it, or `model` without it.
+    """
+    if not is_phrase(config.styles):
+        if config.model is not None:
+            raise ConfigError(
+                f"`model` must be given with a phrase in place of styles. Received: {printable(config.styles)}"
+            )
+        return None
+    given = {"masks": config.masks, "hub": config.hub, "`preserve_color` cov": config.preserve_color == "cov"}
+    if config.content == NONE or (wrong := [name for name, value in given.items() if value]):
+        what = "no content" if config.content == NONE else ", ".join(wrong)
+        raise ConfigError(f"a phrase in place of styles must be given with a content alone. Received: {what}")
+    return config.styles
 
 
 def name_of(content: str, styles: str) -> str:

@@ -36,6 +36,9 @@ class StylizeResult(RunResult):
         style_loss: Of the last picture; 1 for the style as it was at the beginning. `None` with a module.
         seconds_per_step: Of the last picture.
         effective_weights: Term → what plain losses of the last picture are multiplied by.
+        phrase: What was painted like, if that was a phrase.
+        drawn_from: Name → share of each style that the phrase has drawn from.
+        unknown_words: Word of the phrase that is not known → known ones that are spelled alike.
         pictures: Number of pictures.
         seconds: Of the whole job.
     """
@@ -47,6 +50,9 @@ class StylizeResult(RunResult):
     style_loss: float | None = None
     seconds_per_step: float | None = None
     effective_weights: dict[str, float] = field(default_factory=dict)
+    phrase: str | None = None
+    drawn_from: dict[str, float] = field(default_factory=dict)
+    unknown_words: dict[str, list[str]] = field(default_factory=dict)
     pictures: int
     seconds: float
 
@@ -88,6 +94,9 @@ def style_report(config: "StylizeConfig", job: Job, run: RunDirectory, history: 
                 (name, f"{numbers[name]:.4f}")
                 for name in ("content_loss", "style_loss")
                 if numbers.get(name) is not None
+            ],
+            "What the phrase has drawn from": [
+                (name, f"{share:.3f}") for name, share in numbers.get("drawn_from", {}).items()
             ],
             "What plain losses are multiplied by": [
                 (name, f"{value:.4g}") for name, value in numbers.get("effective_weights", {}).items()

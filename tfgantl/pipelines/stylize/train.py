@@ -5,9 +5,11 @@
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tfgantl.cli import run as run_cli
+from tfgantl.crossmodal.captions import MEASURED_CAPTIONS
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import PublishingConfig
@@ -26,7 +28,7 @@ class StyleTrainingConfig(PublishingConfig):
 
     Args:
         content: Folder of pictures to learn painting on; photographs of scikit-image if not given.
-        styles: Pictures or names of shipped photographs, separated by commas.
+        styles: Pictures or names of shipped photographs or textures, separated by commas; `painted` for all textures.
         base: Trained network (.keras) whose kernels are kept: only rows for the new styles are trained, and added.
         baseline: Whether a network for the new styles alone is trained from scratch with the same budget, for
             comparison with a `base`.
@@ -39,6 +41,13 @@ class StyleTrainingConfig(PublishingConfig):
         learning_rate: At the beginning.
         width: Channels of the network at full size.
         blocks: Residual blocks.
+        captions: Words for the styles, so that phrases can ask for them: measured, of their pictures; or a CSV
+            (`file,caption`), a .jsonl file, or a folder with `metadata.jsonl` or a .txt beside each picture; none to
+            learn no phrases.
+        on_bad_captions: What to do about captions without a style and captions that cannot be read: error stops and
+            names one, skip leaves them out and says so.
+        phrase_steps: Training steps of what reads phrases.
+        preset_dir: New directory for the network in half precision, with what it knows of phrases.
         weights: Those of VGG16: imagenet, a file, or an address.
         seed: Makes the run repeatable.
         precision: auto takes bfloat16 where the processor computes in it.
@@ -59,6 +68,10 @@ class StyleTrainingConfig(PublishingConfig):
     learning_rate: float = 3e-3
     width: int = 16
     blocks: int = 5
+    captions: str | None = MEASURED_CAPTIONS
+    on_bad_captions: Literal["error", "skip"] = "error"
+    phrase_steps: int = 400
+    preset_dir: str | None = None
     weights: str = "imagenet"
     seed: int = 0
     precision: Precision = "auto"
@@ -69,7 +82,7 @@ class StyleTrainingConfig(PublishingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self, 1, "steps", "batch_size", "width", "blocks", "save_every")
+        check_at_least(self, 1, "steps", "batch_size", "width", "blocks", "phrase_steps", "save_every")
         check_at_least(self, 0, "tv_weight", "style_weight", "adversarial")
         check_above(self, 0, "learning_rate")
         check_seed("seed", self.seed)
@@ -77,6 +90,10 @@ class StyleTrainingConfig(PublishingConfig):
             raise ConfigError(f"`size` must be a multiple of 4, at least 32. Received: {self.size}")
         if not self.style_weight and not self.adversarial:
             raise ConfigError("`style_weight` or `adversarial` must be above 0. Received: 0 for both")
+        if self.preset_dir is not None and self.captions is None:
+            raise ConfigError("`captions` must be there for `preset_dir`, which is asked by phrases. Received: none")
+        if self.preset_dir and Path(self.preset_dir).exists() and not self.resume:
+            raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")
         if self.baseline and self.base is None:
             raise ConfigError("`baseline` must be given with `base`, to compare with it. Received: no base")
 
@@ -94,6 +111,7 @@ def train_styles(config: StyleTrainingConfig) -> "StyleTrainingResult":
         TfgantlError: If pictures, weights, the base or directories cannot be used, or training diverges.
     """
     from tfgantl.export.publish import check_export_dir
+    from tfgantl.pipelines.stylize.phrase_learning import keep_preset, learn
     from tfgantl.pipelines.stylize.training import prepare, train
     from tfgantl.pipelines.stylize.training_results import (
         StyleTrainingResult,
@@ -106,11 +124,13 @@ def train_styles(config: StyleTrainingConfig) -> "StyleTrainingResult":
     session = Session(config)
     check_export_dir(config.export_path)
     prepared = prepare(config)
-    with session.open(config.run_name, prepared.facts(), prepared.opening()) as run:
+    with session.open(config.run_name, prepared.facts(), prepared.opening(), *prepared.notes) as run:
         training = train(config, prepared, run)
         losses = evaluate(prepared, training)
         network, sheet = save_network(prepared, training, run)
-        export_dir = publish_styles(config, network, sheet, run)
+        phrases = learn(config, prepared, network, run)
+        keep_preset(config, network, losses, run)
+        export_dir = publish_styles(config, network, phrases, sheet, run)
         seconds = session.seconds
         report = training_report(config, prepared, training, losses, network, sheet, seconds)
         return session.finish(

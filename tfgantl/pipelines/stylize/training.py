@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.errors import ConfigError
 from tfgantl.models.copies import float32_copy, weights_hash
 from tfgantl.models.style_discriminator import StyleDiscriminator
 from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.stylize.captions import captions_of_styles
 from tfgantl.pipelines.stylize.materials import Materials, read_materials
 from tfgantl.pipelines.stylize.trained import DISCRIMINATOR, load_discriminator, load_stylizer
 from tfgantl.progress import bar
@@ -18,6 +20,7 @@ from tfgantl.style.crops import crops
 from tfgantl.style.feedforward import StylizerTraining, for_new_styles
 from tfgantl.style.painting import PaintingLoss
 from tfgantl.style.state import load_state, save_state
+from tfgantl.style.style_captions import StyleCaptions
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run_directory import RunDirectory
@@ -41,6 +44,9 @@ class PreparedStyles:
         base_discriminator: Discriminator that was trained with it, or `None`.
         loss: Of painted images.
         unseen: Crops float32 (n, size, size, 3) of pictures that are held out.
+        captions: Of the styles, or `None` to learn no phrases.
+        bank: Captions that pictures can be described by.
+        notes: Remarks on captions.
     """
 
     materials: Materials
@@ -50,6 +56,9 @@ class PreparedStyles:
     base_discriminator: StyleDiscriminator | None
     loss: PaintingLoss
     unseen: np.ndarray
+    captions: StyleCaptions | None
+    bank: CaptionBank | None
+    notes: tuple[str, ...]
 
     def opening(self) -> str:
         """What the run is about to train on, for its log."""
@@ -85,6 +94,11 @@ def prepare(config: "StyleTrainingConfig") -> PreparedStyles:
         TfgantlError: If pictures, weights or the base cannot be used.
     """
     materials = read_materials(config.content, config.styles, config.size)
+    captions, bank, notes = None, None, tuple[str, ...]()
+    if config.captions is not None:
+        captions, bank, notes = captions_of_styles(
+            config.captions, materials.names, materials.styles, materials.files, config.on_bad_captions
+        )
     keras.utils.set_random_seed(config.seed)
     dtype, base, base_discriminator = dtype_policy(config.precision), None, None
     if config.base:
@@ -99,7 +113,7 @@ def prepare(config: "StyleTrainingConfig") -> PreparedStyles:
     examples = next(iter(crops(materials.training, config.size, 16, 1, config.seed + 1))).numpy()
     unseen = next(iter(crops(materials.held_out, config.size, 16, 1, config.seed + 2))).numpy()
     loss = PaintingLoss(materials.styles, examples, config.weights, config.style_weight, config.tv_weight, dtype)
-    return PreparedStyles(materials, network, dtype, base, base_discriminator, loss, unseen)
+    return PreparedStyles(materials, network, dtype, base, base_discriminator, loss, unseen, captions, bank, notes)
 
 
 def train(config: "StyleTrainingConfig", prepared: PreparedStyles, run: RunDirectory) -> StyleTraining:

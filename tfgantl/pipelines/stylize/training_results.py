@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tfgantl.configuration import to_yaml
 from tfgantl.export.publish import publish
@@ -13,7 +13,9 @@ from tfgantl.pipelines.results import RunResult, python_only
 from tfgantl.pipelines.stylize.trained import STYLIZER
 from tfgantl.pipelines.stylize.training import PreparedStyles, StyleTraining
 from tfgantl.report import Report
+from tfgantl.style.by_phrase import PhraseStylizer, example_phrases
 from tfgantl.style.feedforward import measured, with_styles_of
+from tfgantl.style.phrases import StylePhrases
 from tfgantl.style.sheets import loss_curves, style_sheet
 from tfgantl.training.run_directory import RunDirectory
 
@@ -103,10 +105,16 @@ def save_network(prepared: PreparedStyles, training: StyleTraining, run: RunDire
     return final, sheet
 
 
-def publish_styles(config: "StyleTrainingConfig", network: Stylizer, sheet: bytes, run: RunDirectory) -> Path:
-    """Publishes the network, and gives its new version."""
-    facts = {"run": run.id, "target": ", ".join(network.styles)}
-    return publish(network, config.export_path, style_signatures, facts, before_after=sheet)
+def publish_styles(
+    config: "StyleTrainingConfig", network: Stylizer, phrases: StylePhrases | None, sheet: bytes, run: RunDirectory
+) -> Path:
+    """Publishes the network, with what reads phrases if there is any, and gives its new version."""
+    facts: dict[str, Any] = {"run": run.id, "target": ", ".join(network.styles)}
+    if phrases is None:
+        return publish(network, config.export_path, style_signatures, facts, before_after=sheet)
+    facts["texts"] = example_phrases(phrases)
+    by_phrase = PhraseStylizer(network, phrases)
+    return publish(by_phrase, config.export_path, style_signatures, facts, before_after=sheet)
 
 
 def training_report(

@@ -1,0 +1,56 @@
+"""Learns the phrases of a network that has been trained, and keeps them beside it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from tfgantl.configuration import to_yaml
+from tfgantl.crossmodal.encoders import FACTS, IMAGE, TEXT
+from tfgantl.models.presets import save_half
+from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.stylize.trained import PART, PHRASES, load_phrases
+from tfgantl.pipelines.stylize.training import PreparedStyles
+from tfgantl.style.phrase_training import learn_phrases
+from tfgantl.style.phrases import StylePhrases
+from tfgantl.style.statistics import crop_statistics, whole_statistics
+from tfgantl.training.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tfgantl.pipelines.stylize.train import StyleTrainingConfig
+
+CROPS = 12  # of each style, beside all of it
+
+
+def learn(
+    config: "StyleTrainingConfig", prepared: PreparedStyles, network: Stylizer, run: RunDirectory
+) -> StylePhrases | None:
+    """What a network knows of phrases, in the run directory; `None` if there are no captions."""
+    if prepared.captions is None or prepared.bank is None:
+        return None
+    if (found := load_phrases(str(run.path), network)) is not None:  # a run that goes on may have learnt them
+        return found
+    vgg = prepared.loss.network
+    layers = keras.Model(vgg.input, vgg.outputs[1:])  # without that of the content
+    statistics = np.stack([
+        np.concatenate([
+            crop_statistics(layers, picture, config.size, CROPS, config.seed),
+            whole_statistics(layers, picture, config.size),
+        ])
+        for picture in prepared.materials.styles
+    ])  # fmt: skip
+    phrases = learn_phrases(
+        prepared.captions, statistics, config.size, prepared.bank, config.phrase_steps, config.seed
+    )  # fmt: skip
+    phrases.save(run.path / PHRASES)
+    return phrases
+
+
+def keep_preset(config: "StyleTrainingConfig", network: Stylizer, losses: dict[str, dict], run: RunDirectory) -> None:
+    """Writes the network in half precision, and what it knows of phrases, if a preset is asked for."""
+    if config.preset_dir is None or Path(config.preset_dir).exists():  # a run that goes on may have written it
+        return
+    files = {name: run.path / PHRASES / name for name in (FACTS, IMAGE, TEXT)}
+    metadata = {"recipe": to_yaml(config), "losses": losses["styles"]}
+    save_half({PART: network}, Path(config.preset_dir), metadata, files)
