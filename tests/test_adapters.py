@@ -5,6 +5,7 @@ from conftest import adapted_gan, live_images, numpy_weights, play
 
 from tfgantl import transfer as methods
 from tfgantl.data.pipeline import batches
+from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.kernel_adapters import FilterStates, LowRank, Modulation, SingularValues
 from tfgantl.penalties.fisher import Fisher
 from tfgantl.pretrained import load_generator
@@ -153,6 +154,14 @@ def test_cdc_judges_whole_images_near_the_anchors_only(source, compiled):
         near = {tuple(z) for z in latents} <= {tuple(z) for z in gan.method_state.anchors.numpy()}
         assert near == (step % 4 == 0)
         assert logits.shape == ((8, 1, 1, 1) if near else (8, 2, 2, 1))
+
+
+def test_r1_is_taken_of_whole_images_alone(source, compiled):
+    """In a graph, second derivatives of logits of two shapes ended the process."""
+    method = methods.CDC(anchors=3)
+    gan = compiled(adapted_gan(method, source), transfer=method, r1=0.1, r1_every=6)
+    with pytest.raises(ConfigError, match="`r1_every` must be a multiple of 4, .* for CDC. Received: 6"):
+        method.discriminator_logits(gan, tf.zeros((8, 8, 8, 1)), tf.range(8) % 3)
 
 
 def test_a_mined_generator_is_one_model_that_saves_and_loads(source, compiled, examples, tmp_path):

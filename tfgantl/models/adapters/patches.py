@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from tfgantl.errors import ConfigError
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.blocks import deepest_map
 
@@ -32,7 +33,16 @@ class PatchHead(Adapter):
     def discriminator_logits(
         self, gan: GAN, images: tf.Tensor, labels: tf.Tensor | None, whole_every: int
     ) -> tf.Tensor:
-        """Logits of whole images (batch, 1, 1, 1) in every `whole_every`-th step, else of patches (batch, h, w, 1)."""
+        """Logits of whole images (batch, 1, 1, 1) in every `whole_every`-th step, else of patches (batch, h, w, 1).
+
+        Raises:
+            ConfigError: If R1 is taken in other steps: its second derivatives cannot be of logits of two shapes.
+        """
+        if gan.r1 and gan.r1_every % whole_every:
+            raise ConfigError(
+                f"`r1_every` must be a multiple of {whole_every}, the steps from one look at whole images to the next, "
+                f"for {type(gan.transfer).__name__}. Received: {gan.r1_every}"
+            )
 
         def patches() -> tf.Tensor:
             return self.head(tf.cast(run(self.maps(), gan.inputs(images, labels), gan.d_adapters), tf.float32))
