@@ -32,6 +32,7 @@ PAGES = [
     *sorted((CLONE / "pipelines").glob("*.yaml")),
 ]  # fmt: skip
 PROGRAMS = ("tfgantl ", "python -m tfgantl.", "python -m benchmarks.")
+VERBS_OF_TWO_WORDS = (["stylize", "train"], ["stylize", "describe"])  # which text may name
 PLACEHOLDERS = ("…", "VERB", "NAME", "NETWORK", "python -m benchmarks.X")
 
 
@@ -44,7 +45,7 @@ def commands():
             line = " ".join((block or inline).split())
             if line.startswith(PROGRAMS) and not any(word in line for word in PLACEHOLDERS):
                 words = shlex.split(line, comments=True)
-                if block or len(words) > 2 and words[1:] != ["stylize", "train"]:  # names of verbs
+                if block or len(words) > 2 and words[1:] not in VERBS_OF_TWO_WORDS:
                     found.setdefault(shlex.join(words), page.name)
     return found
 

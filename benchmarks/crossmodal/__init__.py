@@ -17,7 +17,7 @@ from tfgantl.cli import run as run_cli
 
 HEADING = "# Text and images"
 COMMAND = "python -m benchmarks.crossmodal --digits MNIST.npz --avatars PEEPS.npz"
-COUNTS = ("pictures", "captions")  # columns without decimals
+COUNTS = ("pictures", "captions", "asked")  # columns without decimals
 EXPLAINED = {
     "Retrieval": "Recall of what a caption is true of among the first 1, 5 and 10 found, on held-out pictures: every "
     "different caption is asked for once, and every picture. Pictures with equal captions are no rivals; where "
