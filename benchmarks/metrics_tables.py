@@ -11,8 +11,7 @@ CLASSIFIED = 3  # draws of what trains a classifier each time
 EXTRAPOLATION = "cfid, extrapolated"
 KINDS = {
     "digits": "handwritten digits, features of the shipped extractor",
-    "vgg16": "the same in ink and on paper of random colours, of which a shift of the hue is no damage, "
-    "features of VGG16",
+    "vgg16": "the same in blue ink on cream paper, in shades at random, features of VGG16",
 }
 
 
