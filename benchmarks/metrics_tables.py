@@ -11,7 +11,7 @@ CLASSIFIED = 3  # draws of what trains a classifier each time
 EXTRAPOLATION = "cfid, extrapolated"
 KINDS = {
     "digits": "handwritten digits, features of the shipped extractor",
-    "vgg16": "the same in coloured ink on coloured paper, features of VGG16",
+    "vgg16": "the same in blue ink on cream paper, in shades at random, features of VGG16",
 }
 
 

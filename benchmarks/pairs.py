@@ -126,15 +126,19 @@ def _write(path, **arrays):
         np.savez_compressed(temporary, **arrays)
 
 
-def coloured(images: "np.ndarray") -> "np.ndarray":
-    """Strokes of a dark colour on paper of a bright one, at random: uint8 (n, side, side) → (n, side, side, 3)."""
+Shades = tuple[tuple[float, float, float], tuple[float, float, float]]  # least and greatest red, green and blue
+BRIGHT: Shades = ((150, 150, 150), (255, 255, 255))
+DARK: Shades = ((0, 0, 0), (110, 110, 110))
+
+
+def coloured(images: "np.ndarray", paper: Shades = BRIGHT, ink: Shades = DARK) -> "np.ndarray":
+    """Strokes of one colour on paper of another, at random: uint8 (n, side, side) → (n, side, side, 3)."""
     import numpy as np
 
     rng = np.random.default_rng(0)
-    paper = rng.uniform(150, 255, (len(images), 1, 1, 3))
-    ink = rng.uniform(0, 110, (len(images), 1, 1, 3))
+    papers, inks = (rng.uniform(*shades, (len(images), 1, 1, 3)) for shades in (paper, ink))
     share = images[..., None] / 255.0
-    return (paper * (1 - share) + ink * share).round().astype(np.uint8)
+    return (papers * (1 - share) + inks * share).round().astype(np.uint8)
 
 
 def write_textures(directory: Path) -> None:

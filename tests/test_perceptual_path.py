@@ -9,10 +9,10 @@ from conftest import TINY_DCGAN, TINY_STYLEGAN2, tiny_images
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.perceptual_path import path_distance, perceptual_path_length
 from tfgantl.editing.truncation import truncated_images
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_uint8
 from tfgantl.metrics.evaluation import Evaluator
-from tfgantl.pipelines.evaluate import EvaluateConfig
+from tfgantl.pipelines.evaluate import EvaluateConfig, evaluate, subjects
 from tfgantl.pipelines.evaluate.latents import best_truncation, rows_of_paths, truncation_curves
 from tfgantl.pipelines.evaluate.report import truncation_plot
 from tfgantl.pipelines.evaluate.results import EvaluateResult
@@ -77,6 +77,14 @@ def test_where_there_is_no_lpips_it_is_said(monkeypatch, tmp_path):
     distance, name = path_distance((16, 16, 1), vgg=None)
     images = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 1)).astype(np.float32)
     assert name == "VGG16, not LPIPS" and float(distance(images, images)[0]) == 0 < float(distance(images, -images)[0])
+
+
+def test_missing_weights_are_told_before_anything_is_measured(monkeypatch, tmp_path):
+    for name in ("TFGANTL_VGG16_WEIGHTS", "TFGANTL_TORCH_VGG16_WEIGHTS"):
+        monkeypatch.setenv(name, str(tmp_path / "missing"))
+    monkeypatch.setattr(subjects, "load_target", lambda *arguments: pytest.fail("measured"))
+    with pytest.raises(ArtifactError, match="missing"):
+        evaluate(EvaluateConfig(model=("rendered-digits",), path_pairs=10))
 
 
 @pytest.fixture(scope="module")

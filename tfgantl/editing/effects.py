@@ -20,6 +20,7 @@ from tfgantl.random_streams import Stream
 COUNT = 128  # images that are moved
 UNEDITED = 1024  # images that show what is natural
 STRENGTHS = np.arange(-4.0, 4.5, 1.0)
+UNMOVED = int(np.flatnonzero(STRENGTHS == 0)[0])
 STEP = 1.0  # strength that slopes are measured with, to both sides
 FAR = 0.95  # quantile of the distances of unedited images, beyond which an image is far from all others
 MOST_FAR = 0.25  # share of edited images that may be, in the natural range; of unedited ones, 1 - FAR are
@@ -137,8 +138,11 @@ def _effect(
     def at(strength: float) -> np.ndarray:
         return to_uint8(space.images(moved(space, samples.codes, direction, strength), labels))
 
-    classes = classifier(at(0.0))[1] if classifier is not None and classifier.predicts_labels else None
-    low, high, stays = _natural([_judged(at(strength), samples, classifier, classes) for strength in STRENGTHS])
+    edited = [at(strength) for strength in STRENGTHS]
+    classes = None
+    if classifier is not None and classifier.predicts_labels:
+        classes = classifier(edited[UNMOVED])[1]
+    low, high, stays = _natural([_judged(images, samples, classifier, classes) for images in edited])
     slopes = changes(space, direction.vector, attributes, samples.codes, labels).mean(0)
     relative = slopes / samples.scales
     own = names.index(direction.name) if direction.name in names else int(np.abs(relative).argmax())
@@ -188,9 +192,8 @@ def _judged(
 
 def _natural(judged: Sequence[tuple[float, float | None]]) -> tuple[float, float, float | None]:
     """The strengths around 0 at which images look natural, and the mean share of the classes that stay there."""
-    middle = int(np.flatnonzero(STRENGTHS == 0)[0])
     natural = [far <= MOST_FAR and (stays is None or stays >= LEAST_STAYING) for far, stays in judged]
-    first = last = middle
+    first = last = UNMOVED
     while first > 0 and natural[first - 1]:
         first -= 1
     while last + 1 < len(natural) and natural[last + 1]:

@@ -91,6 +91,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
 
     statistics = None if config.statistics is None else FeatureGaussian.load(config.statistics)
     subjects = open_subjects(config)
+    lengths = path_lengths(config, subjects)  # first, as they may ask for weights that are not there
     target, train, test = load_target(config.target, subjects)
     test_images, test_labels = test.subset(MAX_IMAGES)
     extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
@@ -120,7 +121,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
         comparisons=Comparison.of_all(evaluations, evaluator, config.seed),
         privacy=audits[subjects[0].name].record(),
         privacy_of_all={name: audit.record() for name, audit in audits.items()},
-        path_lengths=path_lengths(config, subjects),
+        path_lengths=lengths,
         truncation=truncation_curves(config, subjects, evaluator),
         out_dir=None if config.out_dir is None else Path(config.out_dir),
         generator=subjects[0].generator,

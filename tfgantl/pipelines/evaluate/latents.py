@@ -1,5 +1,6 @@
 """What is measured along the latents of generators: path lengths, and distances against truncation."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tfgantl.editing.latent_space import LatentSpace
@@ -30,13 +31,13 @@ def path_lengths(config: "EvaluateConfig", subjects: list[Subject]) -> dict[str,
     """
     if not config.path_pairs:
         return {}
-    found = {}
+    found, distance_of = {}, cache(path_distance)  # which looks for weights, and builds a network
     for subject in subjects:
         spaces = _spaces(subject)
         if not spaces or subject.generator is None:
             log(f"{subject.name}: no path lengths, since its latents are not known")
             continue
-        distance, measure = path_distance(spaces[0].image_shape)
+        distance, measure = distance_of(spaces[0].image_shape)
         found[subject.name] = {"distance": measure, "pairs": config.path_pairs}
         for space in spaces:
             for at in ("full", "end"):
