@@ -170,6 +170,8 @@ def test_pretrain_makes_a_source_for_unlabelled_color_folders(tmp_path, run):
     made, _ = run("pretrain", tmp_path, *data, *size, *pair, *small, "--preset_dir", "preset")
     assert made["metrics"]["gan_train"] is None and np.isfinite(made["metrics"]["ckid"])
     assert {p.name for p in (tmp_path / "preset").iterdir()} == {"config.json", "weights.npz"}
+    kept = json.loads((tmp_path / "preset" / "config.json").read_text())["metadata"]["recipe"]
+    assert "steps: 4\n" in kept and "preset_dir: null\n" in kept  # presets are published: no places of this machine
     adapted, _ = run("adapt", tmp_path, "--source", made["run_dir"], *data, *small)  # the size is that of the source
     assert adapted["verdict"] == "inconclusive" and adapted["classifiers"] == {}  # 12 test images
 

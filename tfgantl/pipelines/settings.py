@@ -1,9 +1,10 @@
 """Settings that several verbs share, each declared once. Imports no TensorFlow."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from tfgantl.configuration import to_yaml
 from tfgantl.data import Source
 from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.files import absolute_if_there, check_name, name_from
@@ -32,6 +33,19 @@ def resolve_paths(config: Any) -> None:
             object.__setattr__(config, field.name, _resolved(value))
         elif isinstance(value, list) and field.name in READ:
             object.__setattr__(config, field.name, [_resolved(handle) for handle in value])
+
+
+def published_recipe(config: Any) -> str:
+    """The recipe that a preset keeps: without the places where its maker's machine had files written.
+
+    Args:
+        config: Dataclass of a verb.
+
+    Returns:
+        YAML of all other fields.
+    """
+    written = {field.name: None for field in fields(config) if field.name in WRITTEN}
+    return to_yaml(replace(config, **written))
 
 
 def _resolved(handle: str) -> str:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfgantl.configuration import to_yaml
 from tfgantl.crossmodal.text_conditioning import with_captions
 from tfgantl.crossmodal.text_to_image import ENCODER
 from tfgantl.export.publish import publish
@@ -16,6 +15,7 @@ from tfgantl.pipelines.adapt.results import AdaptResult
 from tfgantl.pipelines.adapt.training import AdaptationTraining
 from tfgantl.pipelines.imagine.preparation import PreparedCaptions
 from tfgantl.pipelines.imagine.telling import ToldFidelity
+from tfgantl.pipelines.settings import published_recipe
 from tfgantl.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def keep_preset(
     table = prepared.table.first(len(fidelity.phrases))
     generator = with_captions(training.adapted.gan.ema_generator, table)
     metadata = {
-        "phrases": fidelity.phrases, "recipe": to_yaml(config), "fidelity": fidelity.numbers,
+        "phrases": fidelity.phrases, "recipe": published_recipe(config), "fidelity": fidelity.numbers,
         "metrics": evaluation.adapted.metrics, "protocol": evaluation.adapted.protocol,
     }  # fmt: skip
     save_half({"generator": generator}, Path(config.preset_dir), metadata, {ENCODER: run.path / ENCODER})

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfgantl.configuration import to_yaml
 from tfgantl.gan import GAN
 from tfgantl.images import grid
 from tfgantl.metrics.evaluation import Evaluation
@@ -14,6 +13,7 @@ from tfgantl.models.copies import float32_copy
 from tfgantl.models.presets import save_preset
 from tfgantl.pipelines.measurement import sheet_of
 from tfgantl.pipelines.saving import save_networks
+from tfgantl.pipelines.settings import published_recipe
 from tfgantl.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -40,6 +40,6 @@ def publish_pair(
     run.write_png("fakes_pretrain.png", grid(sheet, 10), generated=True)
     if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
         metadata: dict = {"class_names": classes} if classes and gan.num_classes else {}
-        metadata |= {"recipe": to_yaml(config), "metrics": evaluation.metrics, "protocol": evaluation.protocol}
+        metadata |= {"recipe": published_recipe(config), "metrics": evaluation.metrics, "protocol": evaluation.protocol}
         save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
     return sheet

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from tfgantl.configuration import to_yaml
 from tfgantl.crossmodal.encoders import FACTS, IMAGE, TEXT
 from tfgantl.models.presets import save_half
 from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.settings import published_recipe
 from tfgantl.pipelines.stylize.trained import PART, PHRASES, load_phrases
 from tfgantl.pipelines.stylize.training import PreparedStyles
 from tfgantl.style.phrase_training import learn_phrases
@@ -52,5 +52,5 @@ def keep_preset(config: "StyleTrainingConfig", network: Stylizer, losses: dict[s
     if config.preset_dir is None or Path(config.preset_dir).exists():  # a run that goes on may have written it
         return
     files = {name: run.path / PHRASES / name for name in (FACTS, IMAGE, TEXT)}
-    metadata = {"recipe": to_yaml(config), "losses": losses["styles"]}
+    metadata = {"recipe": published_recipe(config), "losses": losses["styles"]}
     save_half({PART: network}, Path(config.preset_dir), metadata, files)
