@@ -26,6 +26,7 @@ CLONE = Path(__file__).parent.parent
         "editing",
         "crossmodal",
         "inception",
+        "scaling",
         "speed",
         "style",
         "serving",
