@@ -49,8 +49,8 @@ def test_labels_make_no_difference_before_the_ramp_some_within_and_all_after_it(
             np.testing.assert_array_equal(value, plain[path])  # bit for bit
 
 
-def test_patches_are_judged_by_a_part_without_labels_during_a_ramp(make_gan):
-    gan = make_gan(TINY_DCGAN)
+def test_patches_are_judged_by_a_part_without_labels_during_a_ramp(compiled, make_gan):
+    gan = compiled(make_gan(TINY_DCGAN))
     gan.d_adapters.append(LabelRamp(gan.discriminator, lambda: gan.step, 2, 6))
     head = PatchHead(gan.discriminator)
     gan.d_adapters.append(head)

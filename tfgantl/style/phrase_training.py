@@ -120,6 +120,7 @@ def _scales(statistics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _take_in(style: keras.Model, mean: np.ndarray, deviation: np.ndarray) -> None:
     """Makes an encoder of standardised statistics one of plain ones, so that nothing else is to be kept."""
-    kernel, bias = style.get_layer("projection").get_weights()
+    layer = style.get_layer("projection")
+    kernel, bias = layer.get_weights()
     kernel = kernel / deviation[:, None]
-    style.get_layer("projection").set_weights([kernel, bias - mean @ kernel])
+    layer.set_weights([kernel, bias - mean @ kernel])
