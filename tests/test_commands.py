@@ -223,8 +223,9 @@ def given(request, workplace, monkeypatch, cached):
             Image.fromarray(image).save(workplace / folder / f"{number}.png")
     for number, name in enumerate("photo.jpg painting.jpg style.jpg STYLE a.jpg b.jpg c.jpg new.jpg".split()):
         Image.fromarray(tiny_images(1, 40, 3, seed=number)[0]).save(workplace / name, "JPEG")
-    if part == "adapt":  # thousands of images of 28 pixels would make for most of the time
+    if part in ("adapt", "imagine"):  # thousands of images of 28 pixels would make for most of the time
         request.getfixturevalue("short_validation")
+    if part == "adapt":
         monkeypatch.setattr(transferability, "SAMPLES", 40)
         request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")

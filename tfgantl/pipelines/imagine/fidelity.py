@@ -7,7 +7,7 @@ import numpy as np
 
 from tfgantl.crossmodal.attribute_words import HIGH, LOW, AttributeWords
 from tfgantl.crossmodal.caption_templates import CaptionTemplates
-from tfgantl.editing.attributes import Attribute, attribute_named
+from tfgantl.editing.attributes import attribute_named
 
 Draw = Callable[[Sequence[str], np.ndarray], np.ndarray]  # phrases and seeds → uint8 images
 
@@ -61,43 +61,58 @@ def word_effects(
         channels: Of the images.
         each: Pictures of a phrase.
     """
-    rows = []
-    for label in range(len(templates.class_names)):
-        plain = templates.phrase(label, {})
-        pictures = draw([plain] * each, np.arange(each))
-        for words in templates.words:
-            measure = attribute_named(words.name, channels)
-            before = measure(pictures)
-            for level in (LOW, HIGH):
-                phrase = templates.phrase(label, {words.name: level})
-                rows.append(_effect(draw, phrase, measure, before, words, level, deviations[words.name], plain, False))
-    return rows
+    changes = [
+        _Change(templates.phrase(label, {}), templates.phrase(label, {words.name: level}), words, level)
+        for label in range(len(templates.class_names))
+        for words in templates.words
+        for level in (LOW, HIGH)
+    ]
+    return _effects(draw, changes, deviations, channels, each, held_out=False)
 
 
 def held_out_effects(
     draw: Draw, templates: CaptionTemplates, deviations: dict[str, float], channels: int, each: int = 20
 ) -> list[WordEffect]:
     """Measures both words of every combination that no caption of the training had, against the class alone."""
-    rows = []
     named = {words.name: words for words in templates.words}
-    for label, pair in sorted(templates.held_out):
-        plain, phrase = templates.phrase(label, {}), templates.phrase(label, dict(pair))
-        pictures = draw([plain] * each, np.arange(each))
-        for name, level in pair:
-            measure = attribute_named(name, channels)
-            before = measure(pictures)
-            rows.append(_effect(draw, phrase, measure, before, named[name], level, deviations[name], plain, True))
+    changes = [
+        _Change(templates.phrase(label, {}), templates.phrase(label, dict(pair)), named[name], level)
+        for label, pair in sorted(templates.held_out)
+        for name, level in pair
+    ]
+    return _effects(draw, changes, deviations, channels, each, held_out=True)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A phrase, the same with more words, and the word among these whose effect is asked for."""
+
+    plain: str
+    phrase: str
+    words: AttributeWords
+    level: int
+
+
+def _effects(
+    draw: Draw, changes: Sequence[_Change], deviations: dict[str, float], channels: int, each: int, held_out: bool
+) -> list[WordEffect]:
+    phrases = list(dict.fromkeys(phrase for one in changes for phrase in (one.plain, one.phrase)))
+    # All at once: a call costs more than the pictures of a phrase.
+    images = draw([phrase for phrase in phrases for _ in range(each)], np.tile(np.arange(each), len(phrases)))
+    drawn = {phrase: images[i * each : (i + 1) * each] for i, phrase in enumerate(phrases)}
+    rows = []
+    for one in changes:
+        measure = attribute_named(one.words.name, channels)
+        change = measure(drawn[one.phrase]) - measure(drawn[one.plain])
+        change = change if one.level == HIGH else -change
+        rows.append(
+            WordEffect(
+                one.plain.partition(" ")[2],
+                one.words.synonyms(one.level)[0],
+                one.words.name,
+                float((change > 0).mean()),
+                float(change.mean() / deviations[one.words.name]),
+                held_out,
+            )  # fmt: skip
+        )
     return rows
-
-
-def _effect(
-    draw: Draw, phrase: str, measure: Attribute, before: np.ndarray, words: AttributeWords, level: int,
-    deviation: float, plain: str, held_out: bool,
-) -> WordEffect:  # fmt: skip
-    change = measure(draw([phrase] * len(before), np.arange(len(before)))) - before
-    change = change if level == HIGH else -change
-    name = plain.partition(" ")[2]
-    return WordEffect(
-        name, words.synonyms(level)[0], words.name, float((change > 0).mean()), float(change.mean() / deviation),
-        held_out,
-    )  # fmt: skip

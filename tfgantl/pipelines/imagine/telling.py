@@ -72,8 +72,9 @@ def tell_fidelity(prepared: PreparedCaptions, gan: GAN) -> ToldFidelity:
         if unseen:
             numbers["held-out words right"] = float(np.mean([one.right for one in unseen]))
         effects += unseen
-    rows = [model.draw([phrase] * 10, np.arange(10)) for phrase in phrases]
-    return ToldFidelity(model, phrases, np.stack(rows), numbers, effects)
+    images = model.draw([phrase for phrase in phrases for _ in range(10)], np.tile(np.arange(10), len(phrases)))
+    images = images.reshape(len(phrases), 10, *images.shape[1:])
+    return ToldFidelity(model, phrases, images, numbers, effects)
 
 
 def _shown(prepared: PreparedCaptions) -> tuple[str, ...]:
