@@ -3,7 +3,7 @@
 `python -m tfgantl.launch --workers 2 -m tfgantl.pipelines.adapt …`: what begins with `-m` is the command of each
 worker, and finds the others by `TF_CONFIG`. Their lines are shown with the number of the worker in front. If one fails,
 all are ended; with `--restarts` they are then started again, after a pause that doubles each time, and go on from the
-last checkpoint if they name a `--run_dir`. SIGINT and SIGTERM are passed on to all of them.
+last checkpoint if they name a `--run_dir`, which must be of this launch. SIGINT and SIGTERM are passed on to all of them.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from types import FrameType
 from typing import BinaryIO, cast
 
 from tfgantl.cluster import VARIABLE
-from tfgantl.errors import ConfigError, InterruptedRun, TfgantlError
+from tfgantl.errors import ConfigError, InterruptedRun, RunError, TfgantlError
 from tfgantl.slurm import config_of_step
 
 PAUSE, MAX_PAUSE = 1.0, 60.0  # seconds before the first restart, and at most
@@ -122,6 +122,8 @@ def launch(command: Sequence[str], workers: int, restarts: int = 0) -> int:
 
     Raises:
         ConfigError: If a number is too small, or `TF_CONFIG` is set.
+        RunError: If there is to be a restart, and the run directory holds a run already: that would be gone on with,
+            which has settings of its own.
     """
     if workers < 1 or restarts < 0:
         raise ConfigError(
@@ -130,6 +132,12 @@ def launch(command: Sequence[str], workers: int, restarts: int = 0) -> int:
         )
     if os.environ.get(VARIABLE):
         raise ConfigError(f"`{VARIABLE}` must not be set for a launch, which sets it. Received: a value")
+    if restarts and (again := resuming(command)) != list(command):
+        place = again[again.index("--resume") + 1]
+        raise RunError(
+            f"`run_dir` must be new or empty for a launch with `restarts`. Received: {place}, which holds a run; "
+            "--resume in its place goes on with it"
+        )
     together = Workers(command, workers)
     handlers = {number: signal.signal(number, together.pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

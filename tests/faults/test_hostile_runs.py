@@ -1,0 +1,36 @@
+"""Directories and files that are there already: of another command, another run, or another state of the data."""
+
+import sys
+
+import pytest
+
+from tfgantl.cluster import Cluster
+from tfgantl.errors import ConfigError, RunError, WorkerError
+from tfgantl.launch import free_ports, launch, main
+
+
+def test_a_restart_does_not_go_on_with_the_run_of_another_command(tmp_path, capfd, monkeypatch):
+    """It would end with 0, and the run that was asked for would never have begun."""
+    monkeypatch.setattr("tfgantl.launch.PAUSE", 0.1)
+    (tmp_path / "config.yaml").write_text("styles: those of another command\n")
+    code = "import sys; print(*sys.argv[1:]); sys.exit(0 if '--resume' in sys.argv else 5)"
+    command = ["-c", code, "--styles", "mine", "--run_dir", str(tmp_path)]
+    with pytest.raises(RunError, match=f"`run_dir` must be new or empty .*Received: {tmp_path}, which holds a run"):
+        launch(command, workers=1, restarts=2)
+    assert main(["--workers", "1", "--restarts", "2", *command]) == 5
+    out, error = capfd.readouterr()
+    assert not out and error.count("\n") == 1 and "--resume in its place goes on with it" in error
+    # Whoever says so goes on with it; and without restarts, the command itself decides.
+    assert launch(["-c", code, "--resume", str(tmp_path)], workers=1, restarts=2) == 0
+    assert launch(command, workers=1) == 5
+
+
+def test_addresses_and_numbers_of_workers_that_nothing_can_have(monkeypatch):
+    monkeypatch.setenv("TFGANTL_WORKER_WAIT", "0.2")
+    addresses = [f"127.0.0.1:{free_ports(1)[0]}", f"{'a' * 70}.example:1"]  # a part of a name has at most 63 letters
+    with pytest.raises(WorkerError, match="no answer from worker 1 at aaaa"):
+        Cluster(tuple(addresses), ("worker 0", "worker 1"), 0).meet()
+    digits = sys.get_int_max_str_digits() + 1
+    config = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": "%s"}}' % ("9" * digits)
+    with pytest.raises(ConfigError, match=r"index of the task .*must be a whole number. Received: 9{80}$"):
+        Cluster.from_environment({"TF_CONFIG": config})
