@@ -3,7 +3,7 @@
 `python -m tfgantl.launch --workers 2 -m tfgantl.pipelines.adapt …`: what begins with `-m` is the command of each
 worker, and finds the others by `TF_CONFIG`. Their lines are shown with the number of the worker in front. If one fails,
 all are ended; with `--restarts` they are then started again, after a pause that doubles each time, and go on from the
-last checkpoint if they name a `--run_dir`, which must be of this launch. SIGINT and SIGTERM are passed on to all of them.
+last checkpoint if they name a `--run_dir`, which must be of this launch. SIGINT and SIGTERM are passed on to all.
 """
 
 import argparse

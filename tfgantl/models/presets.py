@@ -13,7 +13,7 @@ from tfgantl.errors import ArtifactError, intact
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.models.variable_names import named_weights
 from tfgantl.untrusted.archives import read_npz
-from tfgantl.untrusted.networks import check_network, uncompiled
+from tfgantl.untrusted.networks import check_finite, check_network, uncompiled
 
 PARTS = ("generator", "discriminator")
 PRESETS = Path(__file__).parent.parent / "presets"
@@ -83,7 +83,7 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
         `(networks, metadata)`, the networks in the order of their names.
 
     Raises:
-        ArtifactError: If files are damaged, or weights are missing, superfluous or of another shape.
+        ArtifactError: If files are damaged, or weights are missing, superfluous, not finite or of another shape.
     """
     with intact(f"{directory}: must hold config.json and weights.npz of a preset"):
         config = json.loads((directory / "config.json").read_text())
@@ -102,4 +102,6 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
         if stored[name].shape != tuple(variable.shape):
             raise ArtifactError(f"{directory}: {name} must have shape {variable.shape}. Received: {stored[name].shape}")
         variable.assign(stored[name])
+    for network in networks:
+        check_finite(network, str(directory))
     return networks, metadata

@@ -99,7 +99,7 @@ class StylePhrases:
             known: Names of the styles of the network that it belongs to.
 
         Raises:
-            ArtifactError: If it is missing, damaged, or of other styles.
+            ArtifactError: If it is missing, damaged, or of other styles, or its directions have another length than 1.
         """
         encoders = TextImageEncoders.load(directory)
         with intact(f"{directory}: must hold phrases of styles"):
@@ -110,12 +110,13 @@ class StylePhrases:
         if (
             not styles
             or not set(styles) <= set(known)
+            or len(set(styles)) < len(styles)
             or directions.shape != shape
-            or not np.isfinite(directions).all()
+            or not np.allclose(np.linalg.norm(directions.astype(np.float64), axis=1), 1, atol=1e-3)
         ):
             raise ArtifactError(
-                f"{directory}: must hold phrases of styles of the network beside it. Received: {', '.join(styles)}, "
-                f"and directions of {directions.shape}"
+                f"{directory}: must hold phrases of styles of the network beside it, each once, with directions of "
+                f"length 1. Received: {', '.join(styles)}, and directions of {directions.shape}"
             )
         return cls(encoders, styles, directions, size)
 
