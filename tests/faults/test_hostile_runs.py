@@ -1,12 +1,18 @@
 """Directories and files that are there already: of another command, another run, or another state of the data."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from tfgantl.cluster import Cluster
 from tfgantl.errors import ConfigError, RunError, WorkerError
 from tfgantl.launch import free_ports, launch, main
+from tfgantl.pipelines.stylize.preparation import hashes_of
+from tfgantl.pipelines.stylize.training import PreparedStyles
+from tfgantl.style.style_captions import StyleCaptions
+from tfgantl.training.run_directory import RunDirectory
 
 
 def test_a_restart_does_not_go_on_with_the_run_of_another_command(tmp_path, capfd, monkeypatch):
@@ -34,3 +40,37 @@ def test_addresses_and_numbers_of_workers_that_nothing_can_have(monkeypatch):
     config = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": "%s"}}' % ("9" * digits)
     with pytest.raises(ConfigError, match=r"index of the task .*must be a whole number. Received: 9{80}$"):
         Cluster.from_environment({"TF_CONFIG": config})
+
+
+def goes_on(path, facts):
+    """Begins a run, or goes on with it if it has begun."""
+    with RunDirectory(path, resume=path.exists()) as run:
+        run.begin("steps: 3\n", facts)
+
+
+def test_each_of_the_pictures_of_one_name_is_compared_when_a_painting_goes_on(tmp_path):
+    """Contents and styles of two folders often have the same names; the hash of the last one stood for all."""
+    files = [tmp_path / "contents" / "1.png", tmp_path / "styles" / "1.png"]
+    for file, colour in zip(files, ("red", "green"), strict=True):
+        file.parent.mkdir()
+        Image.new("RGB", (8, 8), colour).save(file)
+    goes_on(tmp_path / "run", hashes_of(files))
+    goes_on(tmp_path / "run", hashes_of(files))
+    Image.new("RGB", (8, 8), "blue").save(files[0])
+    with pytest.raises(RunError, match="settings, data, .* must be as they were.*Received: picture 1.png"):
+        goes_on(tmp_path / "run", hashes_of(files))
+
+
+def test_captions_of_styles_are_compared_when_a_training_goes_on(tmp_path):
+    """The file of captions has the same name, and others in it."""
+
+    def facts_with(*phrases):
+        captions = StyleCaptions(("a", "b"), phrases=tuple((phrase,) for phrase in phrases))
+        parts = {"materials": SimpleNamespace(facts={}), "loss": SimpleNamespace(network=None)}
+        others = dict.fromkeys(("base", "base_discriminator"))
+        return PreparedStyles.facts(SimpleNamespace(captions=captions, **parts, **others))
+
+    goes_on(tmp_path / "run", facts_with("dark", "bright"))
+    goes_on(tmp_path / "run", facts_with("dark", "bright"))
+    with pytest.raises(RunError, match="must be as they were.*Received: captions "):
+        goes_on(tmp_path / "run", facts_with("bright", "dark"))
