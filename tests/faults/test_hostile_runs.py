@@ -3,14 +3,24 @@
 import sys
 from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
 from PIL import Image
 
 from tfgantl.cluster import Cluster
+from tfgantl.crossmodal.caption_bank import CaptionBank
+from tfgantl.crossmodal.encoders import TextImageEncoders
+from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.errors import ConfigError, RunError, WorkerError
 from tfgantl.launch import free_ports, launch, main
+from tfgantl.models.presets import keep_half
+from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.describe.results import keep
+from tfgantl.pipelines.stylize import phrase_learning
 from tfgantl.pipelines.stylize.preparation import hashes_of
 from tfgantl.pipelines.stylize.training import PreparedStyles
+from tfgantl.style.phrases import StylePhrases
 from tfgantl.style.style_captions import StyleCaptions
 from tfgantl.training.run_directory import RunDirectory
 
@@ -74,3 +84,69 @@ def test_captions_of_styles_are_compared_when_a_training_goes_on(tmp_path):
     goes_on(tmp_path / "run", facts_with("dark", "bright"))
     with pytest.raises(RunError, match="must be as they were.*Received: captions "):
         goes_on(tmp_path / "run", facts_with("bright", "dark"))
+
+
+def files_of(directory):
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
+
+
+def encoders(*words):
+    keras.utils.set_random_seed(len(words))
+    image = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), keras.layers.UnitNormalization()])
+    return TextImageEncoders(TextEncoder.of(words, dimension=4, width=2), image, 10.0, CaptionBank(words))
+
+
+def test_a_preset_that_is_there_is_that_of_the_run_that_goes_on(tmp_path):
+    """Whatever was there was taken for it, and the run ended without its own, and without a word."""
+    keras.utils.set_random_seed(0)
+    mine, other = (Stylizer(2, width=2, blocks=1, styles=["a", "b"]) for _ in range(2))
+    texts = [tmp_path / "mine.json", tmp_path / "other.json"]
+    for text in texts:
+        text.write_text(text.stem)
+    keep_half({"stylizer": mine}, tmp_path / "preset", {}, {"words.json": texts[0]})
+    before = files_of(tmp_path / "preset")
+    keep_half({"stylizer": mine}, tmp_path / "preset", {}, {"words.json": texts[0]})
+    for network, text in ((other, texts[0]), (mine, texts[1])):
+        with pytest.raises(RunError, match="`preset_dir` must be new, or hold what this run has written. Received: "):
+            keep_half({"stylizer": network}, tmp_path / "preset", {}, {"words.json": text})
+    assert files_of(tmp_path / "preset") == before
+    (tmp_path / "preset" / "weights.npz").write_bytes(before["weights.npz"][:99])
+    with pytest.raises(RunError, match="something else; the run can go on once it is moved away"):
+        keep_half({"stylizer": mine}, tmp_path / "preset", {})
+
+
+def test_encoders_that_are_there_are_those_of_the_run_that_goes_on(tmp_path):
+    mine, other = encoders("dark", "bright"), encoders("dark", "bright", "blue")
+    keep(other, tmp_path / "own", None)
+    keep(mine, tmp_path / "own", str(tmp_path / "out"))  # changes were allowed: what the run has is replaced
+    before = files_of(tmp_path / "out")
+    keep(mine, tmp_path / "own", str(tmp_path / "out"))
+    assert TextImageEncoders.load(tmp_path / "own").hash == TextImageEncoders.load(tmp_path / "out").hash == mine.hash
+    with pytest.raises(RunError, match="`out_dir` must not exist"):
+        keep(other, tmp_path / "own", str(tmp_path / "out"))
+    assert files_of(tmp_path / "out") == before
+
+
+def test_phrases_are_learnt_anew_from_other_captions(tmp_path, monkeypatch):
+    """With --allow_changes; those that the run had learnt before were published with what it is now."""
+    learnt = []
+
+    def learn_phrases(captions, *rest):
+        learnt.append(captions.phrases)
+        return StylePhrases(encoders("dark", "bright"), ("a", "b"), np.eye(2, 4, dtype=np.float32), 32)
+
+    monkeypatch.setattr(phrase_learning, "learn_phrases", learn_phrases)
+    for statistics in ("crop_statistics", "whole_statistics"):
+        monkeypatch.setattr(phrase_learning, statistics, lambda *_: np.zeros((1, 4), np.float32))
+    inputs = keras.Input((2,))
+    vgg = keras.Model(inputs, [inputs, keras.layers.Activation("relu")(inputs)])
+    config = SimpleNamespace(size=32, phrase_steps=1, seed=0)
+    run = SimpleNamespace(path=tmp_path)
+    for phrases in (("dark",), ("bright",)), (("dark",), ("bright",)), (("bright",), ("dark",)):
+        captions = StyleCaptions(("a", "b"), phrases=phrases)
+        prepared = SimpleNamespace(
+            captions=captions, bank=True, facts=lambda captions=captions: {"captions": captions.fingerprint},
+            loss=SimpleNamespace(network=vgg), materials=SimpleNamespace(styles=[None, None]),
+        )  # fmt: skip
+        phrase_learning.learn(config, prepared, SimpleNamespace(styles=["a", "b"]), run)
+    assert learnt == [(("dark",), ("bright",)), (("bright",), ("dark",))]

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfgantl.errors import ArtifactError, intact
+from tfgantl.errors import ArtifactError, RunError, intact
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.models.variable_names import named_weights
 from tfgantl.untrusted.archives import read_npz
@@ -45,16 +45,58 @@ def save_half(
     serialised = {part: keras.saving.serialize_keras_object(network) for part, network in networks.items()}
     config = {**serialised, "metadata": metadata}
     (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    np.savez_compressed(temporary / "weights.npz", **_halves(networks))
+    for name, file in (files or {}).items():
+        shutil.copyfile(file, temporary / name)
+    temporary.rename(directory)
+
+
+def keep_half(
+    networks: dict[str, keras.Model], directory: Path, metadata: dict, files: dict[str, Path] | None = None
+) -> None:
+    """Like `save_half`, for a run that goes on, and may have written the directory before it was interrupted.
+
+    Args:
+        networks: By the names of their parts, such as `generator`.
+        directory: Where to.
+        metadata: What is known of them, in plain values.
+        files: Name in the directory → file that is to be there, too.
+
+    Raises:
+        RunError: If it holds anything else than these networks and files.
+    """
+    if not directory.exists():
+        save_half(networks, directory, metadata, files)
+    elif not _holds(directory, networks, files or {}):
+        raise RunError(
+            f"`preset_dir` must be new, or hold what this run has written. Received: {directory}, which holds "
+            "something else; the run can go on once it is moved away"
+        )
+
+
+def _holds(directory: Path, networks: dict[str, keras.Model], files: dict[str, Path]) -> bool:
+    """Whether a directory has the weights of these networks, and the texts among the files."""
+    texts = {name: file for name, file in files.items() if file.suffix == ".json"}  # others keep the time
+    try:
+        found, wanted = read_npz(directory / "weights.npz"), _halves(networks)
+        return (
+            found.keys() == wanted.keys()
+            and all(np.array_equal(found[name], value.astype(np.float32)) for name, value in wanted.items())
+            and all((directory / name).read_bytes() == file.read_bytes() for name, file in texts.items())
+        )
+    except (ArtifactError, OSError):
+        return False
+
+
+def _halves(networks: dict[str, keras.Model]) -> dict[str, np.ndarray]:
+    """Name → weight in half precision, but for those that have larger numbers."""
     weights = {}
     for network in networks.values():
         for name, variable in named_weights(network).items():
             value = variable.numpy()
             half = value.astype(np.float16)
             weights[f"{network.name}/{name}"] = half if np.isfinite(half).all() else value
-    np.savez_compressed(temporary / "weights.npz", **weights)
-    for name, file in (files or {}).items():
-        shutil.copyfile(file, temporary / name)
-    temporary.rename(directory)
+    return weights
 
 
 def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
