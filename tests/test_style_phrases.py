@@ -254,7 +254,9 @@ def test_a_training_learns_phrases_and_leaves_a_preset(tmp_path, monkeypatch):
     network = load_stylizer("preset")
     assert network.styles == result.styles == ["night-strokes", "rose-dots", "moss-wash"]
     assert load_phrases("run", network).encoders.hash == load_phrases("preset", network).encoders.hash
-    keep_preset(config, result.generator, {"styles": {}}, SimpleNamespace(path=Path("run")))  # which is there, and stays
+    keep_preset(
+        config, result.generator, {"styles": {}}, SimpleNamespace(path=Path("run"))
+    )  # which is there, and stays
     described = describe_style(StyleDescriptionConfig(picture="night-strokes", model="preset"))
     assert set(described.near_to) <= set(network.styles) and described.beliefs["brightness"].keys() == {
         "dark",

@@ -91,12 +91,20 @@ def _holds(directory: Path, networks: dict[str, keras.Model], files: dict[str, P
 def _halves(networks: dict[str, keras.Model]) -> dict[str, np.ndarray]:
     """Name → weight in half precision, but for those that have larger numbers."""
     weights = {}
-    for network in networks.values():
-        for name, variable in named_weights(network).items():
-            value = variable.numpy()
-            half = value.astype(np.float16)
-            weights[f"{network.name}/{name}"] = half if np.isfinite(half).all() else value
+    for name, variable in _weights_of(networks).items():
+        value = variable.numpy()
+        half = value.astype(np.float16)
+        weights[name] = half if np.isfinite(half).all() else value
     return weights
+
+
+def _weights_of(networks: dict[str, keras.Model]) -> dict[str, keras.Variable]:
+    """Weights of all networks, by the names of these; by those of their parts, if two networks have the same."""
+    names = {part: network.name for part, network in networks.items()}
+    names = names if len(set(names.values())) == len(names) else {part: part for part in names}
+    return {
+        f"{names[part]}/{name}": v for part, network in networks.items() for name, v in named_weights(network).items()
+    }
 
 
 def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
@@ -134,7 +142,7 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
             check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)
         networks = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in parts]
         metadata = dict(config.get("metadata") or {})
-    wanted = {f"{network.name}/{name}": v for network in networks for name, v in named_weights(network).items()}
+    wanted = _weights_of(dict(zip(parts, networks, strict=True)))
     if set(wanted) != set(stored):
         raise ArtifactError(
             f"{directory}: weights.npz must hold the weights of config.json. Received: "
