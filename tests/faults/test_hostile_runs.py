@@ -1,6 +1,7 @@
 """Directories and files that are there already: of another command, another run, or another state of the data."""
 
 import json
+import shutil
 import sys
 import time
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from tfgantl.pipelines.stylize.preparation import hashes_of
 from tfgantl.pipelines.stylize.training import PreparedStyles
 from tfgantl.style.phrases import StylePhrases
 from tfgantl.style.pictures import split_handles
+from tfgantl.style.state import check_shapes, load_state, save_state
 from tfgantl.style.style_captions import StyleCaptions
 from tfgantl.training.run_directory import RunDirectory
 
@@ -173,3 +175,21 @@ def test_thousands_of_commas_are_looked_at_in_one_pass(tmp_path):
     name = tmp_path / "red, green, blue.png"
     name.touch()
     assert split_handles(f"x.png,{name}:0.5,y") == ["x.png", f"{name}:0.5", "y"]
+
+
+def test_a_state_of_another_run_or_form_is_not_taken_up(tmp_path):
+    """Directories of two runs may have been copied into one; a checkpoint of a GAN says whose it is, too."""
+    for name in ("one", "other"):
+        with RunDirectory(tmp_path / name) as run:
+            run.begin(f"name: {name}\n", {})
+            save_state(run, {"v0": np.ones(3, np.float32)}, "styles", step=5)
+            state = load_state(run, "styles")
+            assert state.keys() == {"v0", "step"} and state["step"] == 5
+    shutil.copy(tmp_path / "one" / "state_styles.npz", tmp_path / "other")
+    with RunDirectory(tmp_path / "other", resume=True) as run:
+        run.begin("name: other\n", {})
+        with pytest.raises(RunError, match="state_styles.npz: must be of this run. Received: that of another"):
+            load_state(run, "styles")
+    for wanted in ({"v0": (4,)}, {"v1": (3,)}):
+        with pytest.raises(RunError, match="a painting must go on with the form that it had, v[01] of"):
+            check_shapes(state, wanted, "a painting")
