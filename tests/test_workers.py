@@ -137,12 +137,14 @@ def test_workers_that_fail_are_started_again_and_go_on_with_their_run(tmp_path, 
     assert launch(["-c", "import sys; sys.exit(9)"], workers=1, restarts=1) == 9
 
 
-def test_runs_that_have_begun_are_resumed(tmp_path):
+def test_runs_that_have_begun_are_resumed(tmp_path, monkeypatch):
     command = ["-m", "tfgantl.pipelines.adapt", "--steps", "9", f"--run-dir={tmp_path}", "--json"]
     assert resuming(command) == command
     (tmp_path / "config.yaml").touch()
     assert resuming(command) == ["-m", "tfgantl.pipelines.adapt", "--resume", str(tmp_path), "--json"]
     assert resuming(["-m", "tfgantl", "adapt", "--run_dir", str(tmp_path)])[:3] == ["-m", "tfgantl", "adapt"]
+    monkeypatch.setenv("HOME", str(tmp_path))  # no shell reads the ~ behind an equals sign
+    assert resuming(["-m", "tfgantl", "adapt", "--run_dir=~"])[3:] == ["--resume", "~"]
 
 
 def test_signals_reach_all_workers(tmp_path):

@@ -186,7 +186,7 @@ def resuming(command: Sequence[str]) -> list[str]:
         name, equals, value = argument.partition("=")
         if name.replace("-", "_") == "__run_dir":
             directory = value if equals else (command[i + 1] if i + 1 < len(command) else "")
-            if directory and (Path(directory) / "config.yaml").is_file():
+            if directory and (Path(directory).expanduser() / "config.yaml").is_file():
                 verb = command[: next(j for j, x in enumerate(command) if x.startswith("--"))]
                 return [*verb, "--resume", directory, *(["--json"] if "--json" in command else [])]
     return command

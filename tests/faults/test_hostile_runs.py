@@ -149,14 +149,18 @@ def test_phrases_are_learnt_anew_from_other_captions(tmp_path, monkeypatch):
     vgg = keras.Model(inputs, [inputs, keras.layers.Activation("relu")(inputs)])
     config = SimpleNamespace(size=32, phrase_steps=1, seed=0)
     run = SimpleNamespace(path=tmp_path)
-    for phrases in (("dark",), ("bright",)), (("dark",), ("bright",)), (("bright",), ("dark",)):
+    first, other = (("dark",), ("bright",)), (("bright",), ("dark",))
+    for phrases in (first, first, other, other):
         captions = StyleCaptions(("a", "b"), phrases=phrases)
         prepared = SimpleNamespace(
             captions=captions, bank=True, facts=lambda captions=captions: {"captions": captions.fingerprint},
             loss=SimpleNamespace(network=vgg), materials=SimpleNamespace(styles=[None, None]),
         )  # fmt: skip
         phrase_learning.learn(config, prepared, SimpleNamespace(styles=["a", "b"]), run)
-    assert learnt == [(("dark",), ("bright",)), (("bright",), ("dark",))]
+    assert learnt == [first, other]
+    (tmp_path / "phrases" / "encoders.json").write_text("{")  # what a run has learnt itself, it can learn anew
+    phrase_learning.learn(config, prepared, SimpleNamespace(styles=["a", "b"]), run)
+    assert learnt == [first, other, other]
 
 
 @pytest.mark.parametrize("workers", ["localhost:1", ["a:1", "a:1"], ["a:1", 2], {"a:1": 1, "b:1": 2}])

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 
 from tfgantl.crossmodal.encoders import FACTS, IMAGE, TEXT
+from tfgantl.errors import ArtifactError
 from tfgantl.models.presets import keep_half
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines.settings import published_recipe
@@ -34,9 +36,10 @@ def learn(
         return None
     learnt_from = _digest(config, prepared)
     if (run.path / PHRASES).is_dir():  # a run that goes on may have learnt them
-        found = load_phrases(str(run.path), network)
-        if found is not None and found.encoders.metadata.get(LEARNT_FROM) == learnt_from:
-            return found
+        with suppress(ArtifactError):  # damaged, or of other styles
+            found = load_phrases(str(run.path), network)
+            if found is not None and found.encoders.metadata.get(LEARNT_FROM) == learnt_from:
+                return found
         shutil.rmtree(run.path / PHRASES)
     vgg = prepared.loss.network
     layers = keras.Model(vgg.input, vgg.outputs[1:])  # without that of the content
