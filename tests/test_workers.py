@@ -106,7 +106,8 @@ def test_two_processes_that_are_the_same_task_are_told(monkeypatch):
 RANK = "import json, os, sys, time; rank = json.loads(os.environ['TF_CONFIG'])['task']['index']; "
 
 
-def test_lines_of_workers_have_their_number(capfdbinary):
+def test_lines_of_workers_have_their_number(capfdbinary, monkeypatch):
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo")])
     assert launch(["-c", RANK + "print('first\\rlast'); print('oh', file=sys.stderr)"], workers=2) == 0
     out, error = capfdbinary.readouterr()
     assert sorted(out.splitlines()) == [b"[0] last", b"[1] last"]

@@ -27,6 +27,7 @@ from tfgantl.slurm import config_of_step
 
 PAUSE, MAX_PAUSE = 1.0, 60.0  # seconds before the first restart, and at most
 GRACE = 20.0  # seconds between the wish that a worker ends and its end
+LOOPBACK = "lo"  # the only interface of a network namespace of its own
 # What a restart cannot mend: options, data, files, a bug, and what the user has asked for.
 FINAL = (0, 2, 3, 4, InterruptedRun.exit_code, 130)
 
@@ -137,6 +138,11 @@ def launch(command: Sequence[str], workers: int, restarts: int = 0) -> int:
         raise RunError(
             f"`run_dir` must be new or empty for a launch with `restarts`. Received: {place}, which holds a run; "
             "--resume in its place goes on with it"
+        )
+    if workers > 1 and any(name != LOOPBACK for _, name in socket.if_nameindex()):
+        _tell(
+            "note: TensorFlow listens on all addresses of this machine, and whoever reaches the ports of its workers "
+            "can run anything as you; docs/scale.md tells how to keep others out"
         )
     together = Workers(command, workers)
     handlers = {number: signal.signal(number, together.pass_on) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import sys
 import time
 from types import SimpleNamespace
@@ -197,3 +198,11 @@ def test_a_state_of_another_run_or_form_is_not_taken_up(tmp_path):
     for wanted in ({"v0": (4,)}, {"v1": (3,)}):
         with pytest.raises(RunError, match="a painting must go on with the form that it had, v[01] of"):
             check_shapes(state, wanted, "a painting")
+
+
+def test_a_launch_says_that_its_ports_are_open_to_others(monkeypatch, capfd):
+    """TensorFlow listens on all addresses, whatever a worker is called, and runs any graph that it is sent."""
+    for interfaces, told in (["lo"], 0), (["lo", "eth0"], 1):
+        monkeypatch.setattr(socket, "if_nameindex", lambda names=interfaces: list(enumerate(names, 1)))
+        assert launch(["-c", ""], workers=2) == launch(["-c", ""], workers=1) == 0
+        assert capfd.readouterr().err.count("whoever reaches the ports of its workers can run anything as you") == told
