@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -45,7 +46,8 @@ def save_half(
     serialised = {part: keras.saving.serialize_keras_object(network) for part, network in networks.items()}
     config = {**serialised, "metadata": metadata}
     (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    np.savez_compressed(temporary / "weights.npz", **_halves(networks))
+    weights: dict[str, Any] = _halves(networks)  # or NumPy's own options would be meant
+    np.savez_compressed(temporary / "weights.npz", **weights)
     for name, file in (files or {}).items():
         shutil.copyfile(file, temporary / name)
     temporary.rename(directory)
