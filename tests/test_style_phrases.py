@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -30,7 +31,6 @@ from tfgantl.style.pictures import is_phrase
 from tfgantl.style.statistics import statistics_of
 from tfgantl.style.style_captions import StyleCaptions, StyleWord
 from tfgantl.style.surface import coarseness, colours_of, contrast, grain
-from tfgantl.training.run_directory import RunDirectory
 
 WORDS = (
     StyleWord(("dark", "dim"), "brightness", (True, True, False, False)),
@@ -254,7 +254,9 @@ def test_a_training_learns_phrases_and_leaves_a_preset(tmp_path, monkeypatch):
     network = load_stylizer("preset")
     assert network.styles == result.styles == ["night-strokes", "rose-dots", "moss-wash"]
     assert load_phrases("run", network).encoders.hash == load_phrases("preset", network).encoders.hash
-    keep_preset(config, network, {}, RunDirectory.__new__(RunDirectory))  # which is there, and stays
+    keep_preset(
+        config, result.generator, {"styles": {}}, SimpleNamespace(path=Path("run"))
+    )  # which is there, and stays
     described = describe_style(StyleDescriptionConfig(picture="night-strokes", model="preset"))
     assert set(described.near_to) <= set(network.styles) and described.beliefs["brightness"].keys() == {
         "dark",

@@ -52,6 +52,15 @@ def test_a_preset_may_be_of_plain_networks(tmp_path):
     np.testing.assert_allclose(again(noise), generator(noise), atol=1e-3)
 
 
+def test_networks_of_a_preset_may_have_one_name(tmp_path):
+    """The weights of the first were gone, and it came back with others."""
+    inputs = keras.Input((4,))
+    pair = [keras.Model(inputs, keras.layers.Dense(4, name="dense")(inputs), name="network") for _ in range(2)]
+    save_preset(tmp_path / "pair", *pair, {})
+    for network, again in zip(pair, load_preset(tmp_path / "pair"), strict=True):
+        np.testing.assert_allclose(again.get_weights()[0], network.get_weights()[0], atol=1e-3)
+
+
 def test_the_shipped_preset_is_small_and_loads():
     source = GAN.from_preset("rendered-digits")
     assert source.generator.output_shape == (None, 28, 28, 1) and source.num_classes == 10

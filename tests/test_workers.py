@@ -106,7 +106,8 @@ def test_two_processes_that_are_the_same_task_are_told(monkeypatch):
 RANK = "import json, os, sys, time; rank = json.loads(os.environ['TF_CONFIG'])['task']['index']; "
 
 
-def test_lines_of_workers_have_their_number(capfdbinary):
+def test_lines_of_workers_have_their_number(capfdbinary, monkeypatch):
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo")])
     assert launch(["-c", RANK + "print('first\\rlast'); print('oh', file=sys.stderr)"], workers=2) == 0
     out, error = capfdbinary.readouterr()
     assert sorted(out.splitlines()) == [b"[0] last", b"[1] last"]
@@ -137,12 +138,14 @@ def test_workers_that_fail_are_started_again_and_go_on_with_their_run(tmp_path, 
     assert launch(["-c", "import sys; sys.exit(9)"], workers=1, restarts=1) == 9
 
 
-def test_runs_that_have_begun_are_resumed(tmp_path):
+def test_runs_that_have_begun_are_resumed(tmp_path, monkeypatch):
     command = ["-m", "tfgantl.pipelines.adapt", "--steps", "9", f"--run-dir={tmp_path}", "--json"]
     assert resuming(command) == command
     (tmp_path / "config.yaml").touch()
     assert resuming(command) == ["-m", "tfgantl.pipelines.adapt", "--resume", str(tmp_path), "--json"]
     assert resuming(["-m", "tfgantl", "adapt", "--run_dir", str(tmp_path)])[:3] == ["-m", "tfgantl", "adapt"]
+    monkeypatch.setenv("HOME", str(tmp_path))  # no shell reads the ~ behind an equals sign
+    assert resuming(["-m", "tfgantl", "adapt", "--run_dir=~"])[3:] == ["--resume", "~"]
 
 
 def test_signals_reach_all_workers(tmp_path):

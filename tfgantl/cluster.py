@@ -149,7 +149,7 @@ def _task(config: Any) -> tuple[str, int]:
     if not isinstance(task, dict) or not isinstance(task.get("type"), str):
         raise ConfigError(f"`{VARIABLE}` must say which task this process is: {SHAPE}. Received: {str(task)[:80]}")
     index = task.get("index", 0)
-    if isinstance(index, str) and index.isdecimal():  # some launchers write it so
+    if isinstance(index, str) and index.isdecimal() and len(index) < 10:  # some launchers write it so
         index = int(index)
     if not isinstance(index, int) or isinstance(index, bool):
         raise ConfigError(f"the index of the task of `{VARIABLE}` must be a whole number. Received: {str(index)[:80]}")
@@ -167,5 +167,5 @@ def _answers(address: str) -> bool:
     try:
         with socket.create_connection((host, _port(address)), timeout=2.0):
             return True
-    except OSError:
+    except (OSError, ValueError):  # nothing listens, or no host can have such a name
         return False

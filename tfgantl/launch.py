@@ -3,7 +3,7 @@
 `python -m tfgantl.launch --workers 2 -m tfgantl.pipelines.adapt …`: what begins with `-m` is the command of each
 worker, and finds the others by `TF_CONFIG`. Their lines are shown with the number of the worker in front. If one fails,
 all are ended; with `--restarts` they are then started again, after a pause that doubles each time, and go on from the
-last checkpoint if they name a `--run_dir`. SIGINT and SIGTERM are passed on to all of them.
+last checkpoint if they name a `--run_dir`, which must be of this launch. SIGINT and SIGTERM are passed on to all.
 """
 
 import argparse
@@ -22,11 +22,12 @@ from types import FrameType
 from typing import BinaryIO, cast
 
 from tfgantl.cluster import VARIABLE
-from tfgantl.errors import ConfigError, InterruptedRun, TfgantlError
+from tfgantl.errors import ConfigError, InterruptedRun, RunError, TfgantlError
 from tfgantl.slurm import config_of_step
 
 PAUSE, MAX_PAUSE = 1.0, 60.0  # seconds before the first restart, and at most
 GRACE = 20.0  # seconds between the wish that a worker ends and its end
+LOOPBACK = "lo"  # the only interface of a network namespace of its own
 # What a restart cannot mend: options, data, files, a bug, and what the user has asked for.
 FINAL = (0, 2, 3, 4, InterruptedRun.exit_code, 130)
 
@@ -122,6 +123,8 @@ def launch(command: Sequence[str], workers: int, restarts: int = 0) -> int:
 
     Raises:
         ConfigError: If a number is too small, or `TF_CONFIG` is set.
+        RunError: If there is to be a restart, and the run directory holds a run already: that would be gone on with,
+            which has settings of its own.
     """
     if workers < 1 or restarts < 0:
         raise ConfigError(
@@ -130,6 +133,17 @@ def launch(command: Sequence[str], workers: int, restarts: int = 0) -> int:
         )
     if os.environ.get(VARIABLE):
         raise ConfigError(f"`{VARIABLE}` must not be set for a launch, which sets it. Received: a value")
+    if restarts and (again := resuming(command)) != list(command):
+        place = again[again.index("--resume") + 1]
+        raise RunError(
+            f"`run_dir` must be new or empty for a launch with `restarts`. Received: {place}, which holds a run; "
+            "--resume in its place goes on with it"
+        )
+    if workers > 1 and any(name != LOOPBACK for _, name in socket.if_nameindex()):
+        _tell(
+            "note: TensorFlow listens on all addresses of this machine, and whoever reaches the ports of its workers "
+            "can run anything as you; docs/scale.md tells how to keep others out"
+        )
     together = Workers(command, workers)
     handlers = {number: signal.signal(number, together.pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -178,7 +192,7 @@ def resuming(command: Sequence[str]) -> list[str]:
         name, equals, value = argument.partition("=")
         if name.replace("-", "_") == "__run_dir":
             directory = value if equals else (command[i + 1] if i + 1 < len(command) else "")
-            if directory and (Path(directory) / "config.yaml").is_file():
+            if directory and (Path(directory).expanduser() / "config.yaml").is_file():
                 verb = command[: next(j for j, x in enumerate(command) if x.startswith("--"))]
                 return [*verb, "--resume", directory, *(["--json"] if "--json" in command else [])]
     return command

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tfgantl.crossmodal import caption_files
+from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.caption_files import read_captions
 from tfgantl.errors import DataError
 
@@ -17,6 +18,14 @@ def test_a_caption_of_another_folder_is_not_that_of_a_picture_of_the_same_name(t
     found, notes = read_captions(names, path, "skip")
     assert found == {"dogs/2.png": ["a dog"], "owls/3.png": ["an owl"]}
     assert any("cats/1.png" in note for note in notes)
+
+
+@pytest.mark.parametrize(("values", "says"), [(2, [[0], [2]]), (2, [[0], [-1]]), (50_000, [[0], [1]])])
+def test_encoders_say_of_pictures_what_they_have_words_for(values, says):
+    """One number would be another word, or none; of 50,000 words, a few hundred kilobytes, 20 GB would be made."""
+    words = [f"word {i}" for i in range(values)]
+    with pytest.raises(DataError, match="captions must say of kind one of at most 4096 words. Received: numbers from"):
+        CaptionBank.from_json({"phrases": ["a", "b"], "names": ["kind"], "values": [words], "says": says})
 
 
 def test_thousands_of_captions_of_one_picture_are_compared_in_one_pass(tmp_path, monkeypatch):

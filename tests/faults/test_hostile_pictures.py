@@ -19,6 +19,9 @@ from tfgantl.errors import DataError, ServingError
 from tfgantl.export.client import Client
 from tfgantl.export.image_signatures import decode_pictures
 from tfgantl.images import encode_png
+from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines import stylize
+from tfgantl.style import memory_budget
 from tfgantl.style.pictures import read_picture
 from tfgantl.untrusted.pictures import MAX_SCANS, pixels_of, refusal, scans_of
 
@@ -187,3 +190,14 @@ def test_pixels_of_16_bits_are_counted_before_they_are_decoded(tmp_path, monkeyp
     with pytest.raises(DataError, match="decodes to 50 x 50 pixels, more than `max_pixels` = 100"):
         Folder(str(tmp_path), 8, 1, max_pixels=100).load("train")
     assert not touched and deep_range(tmp_path / "deep.png", 2500) == ("integers", 0.0, 4000.0)
+
+
+def test_a_picture_is_painted_only_if_it_fits_into_memory(tmp_path, monkeypatch, capsys):
+    """8,000 x 8,000 pixels, which a PNG of 200 KB may have, would take 23 GB in one pass of the shipped network."""
+    Stylizer(1, width=2, blocks=1).save(tmp_path / "painter.keras")
+    Image.new("RGB", (40, 40), "orange").save(tmp_path / "content.png")
+    command = ["apply", str(tmp_path / "painter.keras"), str(tmp_path / "content.png"), "--output"]
+    monkeypatch.setattr(memory_budget, "free_bytes", lambda: memory_budget.BASE + memory_budget.PER_CHANNEL * 2 * 20**2)
+    assert stylize.main([*command, str(tmp_path / "large.png")]) == 2
+    assert "; 20 does. Received: 40, which takes" in capsys.readouterr().err and not (tmp_path / "large.png").exists()
+    assert stylize.main([*command, str(tmp_path / "small.png"), "--size", "20"]) == 0

@@ -11,6 +11,7 @@ from tfgantl.crossmodal.caption_templates import CLASS, CaptionTemplates
 from tfgantl.crossmodal.captions import Captions
 from tfgantl.crossmodal.nouns import noun_of
 from tfgantl.errors import DataError
+from tfgantl.printing import printable
 
 MAX_PHRASES = 4096
 PREFERENCE = np.float32(1.0)  # for captions that say more, in logits a word
@@ -43,6 +44,13 @@ class CaptionBank:
             raise DataError(f"captions to choose from must be 1 to {MAX_PHRASES}. Received: {len(self.phrases)}")
         if self.names and (said != shape or len(self.values) != len(self.names)):
             raise DataError(f"what captions say must have the shape {shape}. Received: {said}")
+        for column, (name, words) in enumerate(zip(self.names, self.values, strict=True)):
+            some = np.asarray(self.says)[:, column]
+            if len(words) > MAX_PHRASES or some.min() < 0 or some.max() >= len(words):
+                raise DataError(
+                    f"captions must say of {printable(name)[:40]} one of at most {MAX_PHRASES} words. "
+                    f"Received: numbers from {some.min()} to {some.max()}, of {len(words)} words"
+                )
 
     @classmethod
     def of_templates(cls, templates: CaptionTemplates) -> "CaptionBank":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfgantl.crossmodal.encoders import TextImageEncoders
+from tfgantl.errors import ArtifactError
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ def describe_images(encoders: TextImageEncoders, images: np.ndarray, top: int = 
         top: Captions that are told of each.
 
     Raises:
-        ArtifactError: If the images have another size.
+        ArtifactError: If the images have another size, or their vectors are not finite.
     """
     return describe_vectors(encoders, encoders.embed_images(images), top)
 
 
 def describe_vectors(encoders: TextImageEncoders, vectors: np.ndarray, top: int = 3) -> list[Description]:
     """Describes what the image encoder has given vectors float32 (n, dimension) of, as `describe_images` does."""
+    if not np.isfinite(vectors).all():
+        raise ArtifactError("vectors of pictures must be finite. Received: NaN or infinity")
     phrases = encoders.bank.phrases
     logits = encoders.scale * vectors @ encoders.embed_texts(phrases, check=False).T
     preferred = logits + encoders.bank.preference

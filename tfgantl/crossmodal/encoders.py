@@ -17,7 +17,7 @@ from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.text_checks import check_text
 from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
-from tfgantl.errors import ArtifactError, RunError, intact
+from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
@@ -86,6 +86,15 @@ class TextImageEncoders:
             ArtifactError: If the images have another size.
         """
         return self.embed_images(images) @ self.embed_texts(texts).T
+
+    def are_in(self, directory: Path) -> bool:
+        """Whether they were saved into a directory: the same weights, words, captions and scale."""
+        try:
+            saved = TextImageEncoders.load(directory)
+        except TfgantlError:
+            return False
+        mine, theirs = ((one.hash, one.scale, json.dumps(one.bank.to_json())) for one in (self, saved))
+        return mine == theirs
 
     def save(self, directory: str | Path) -> None:
         """Writes both into a new directory, which appears as a whole.

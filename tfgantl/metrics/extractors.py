@@ -158,8 +158,6 @@ class Extractor:
             )
         if not (isfinite(scale) and scale > 0):
             raise ArtifactError(f"{directory}: `scale` must be a finite number above 0. Received: {scale}")
-        if not all(np.isfinite(weight.numpy()).all() for weight in classifier.weights):
-            raise ArtifactError(f"{directory}: the weights must be finite. Received: NaN or infinity")
         return extractor
 
 

@@ -5,15 +5,16 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from tfgantl.errors import ArtifactError, intact
+from tfgantl.errors import ArtifactError, RunError, intact
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.models.variable_names import named_weights
 from tfgantl.untrusted.archives import read_npz
-from tfgantl.untrusted.networks import check_network, uncompiled
+from tfgantl.untrusted.networks import check_finite, check_network, uncompiled
 
 PARTS = ("generator", "discriminator")
 PRESETS = Path(__file__).parent.parent / "presets"
@@ -45,16 +46,67 @@ def save_half(
     serialised = {part: keras.saving.serialize_keras_object(network) for part, network in networks.items()}
     config = {**serialised, "metadata": metadata}
     (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    weights = {}
-    for network in networks.values():
-        for name, variable in named_weights(network).items():
-            value = variable.numpy()
-            half = value.astype(np.float16)
-            weights[f"{network.name}/{name}"] = half if np.isfinite(half).all() else value
+    weights: dict[str, Any] = _halves(networks)  # or NumPy's own options would be meant
     np.savez_compressed(temporary / "weights.npz", **weights)
     for name, file in (files or {}).items():
         shutil.copyfile(file, temporary / name)
     temporary.rename(directory)
+
+
+def keep_half(
+    networks: dict[str, keras.Model], directory: Path, metadata: dict, files: dict[str, Path] | None = None
+) -> None:
+    """Like `save_half`, for a run that goes on, and may have written the directory before it was interrupted.
+
+    Args:
+        networks: By the names of their parts, such as `generator`.
+        directory: Where to.
+        metadata: What is known of them, in plain values.
+        files: Name in the directory → file that is to be there, too.
+
+    Raises:
+        RunError: If it holds anything else than these networks and files.
+    """
+    if not directory.exists():
+        save_half(networks, directory, metadata, files)
+    elif not _holds(directory, networks, files or {}):
+        raise RunError(
+            f"`preset_dir` must be new, or hold what this run has written. Received: {directory}, which holds "
+            "something else; the run can go on once it is moved away"
+        )
+
+
+def _holds(directory: Path, networks: dict[str, keras.Model], files: dict[str, Path]) -> bool:
+    """Whether a directory has the weights of these networks, and the texts among the files."""
+    texts = {name: file for name, file in files.items() if file.suffix == ".json"}  # others keep the time
+    try:
+        found, wanted = read_npz(directory / "weights.npz"), _halves(networks)
+        return (
+            found.keys() == wanted.keys()
+            and all(np.array_equal(found[name], value.astype(np.float32)) for name, value in wanted.items())
+            and all((directory / name).read_bytes() == file.read_bytes() for name, file in texts.items())
+        )
+    except (ArtifactError, OSError):
+        return False
+
+
+def _halves(networks: dict[str, keras.Model]) -> dict[str, np.ndarray]:
+    """Name → weight in half precision, but for those that have larger numbers."""
+    weights = {}
+    for name, variable in _weights_of(networks).items():
+        value = variable.numpy()
+        half = value.astype(np.float16)
+        weights[name] = half if np.isfinite(half).all() else value
+    return weights
+
+
+def _weights_of(networks: dict[str, keras.Model]) -> dict[str, keras.Variable]:
+    """Weights of all networks, by the names of these; by those of their parts, if two networks have the same."""
+    names = {part: network.name for part, network in networks.items()}
+    names = names if len(set(names.values())) == len(names) else {part: part for part in names}
+    return {
+        f"{names[part]}/{name}": v for part, network in networks.items() for name, v in named_weights(network).items()
+    }
 
 
 def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
@@ -83,7 +135,7 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
         `(networks, metadata)`, the networks in the order of their names.
 
     Raises:
-        ArtifactError: If files are damaged, or weights are missing, superfluous or of another shape.
+        ArtifactError: If files are damaged, or weights are missing, superfluous, not finite or of another shape.
     """
     with intact(f"{directory}: must hold config.json and weights.npz of a preset"):
         config = json.loads((directory / "config.json").read_text())
@@ -92,7 +144,7 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
             check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)
         networks = [keras.saving.deserialize_keras_object(uncompiled(config[part])) for part in parts]
         metadata = dict(config.get("metadata") or {})
-    wanted = {f"{network.name}/{name}": v for network in networks for name, v in named_weights(network).items()}
+    wanted = _weights_of(dict(zip(parts, networks, strict=True)))
     if set(wanted) != set(stored):
         raise ArtifactError(
             f"{directory}: weights.npz must hold the weights of config.json. Received: "
@@ -102,4 +154,6 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
         if stored[name].shape != tuple(variable.shape):
             raise ArtifactError(f"{directory}: {name} must have shape {variable.shape}. Received: {stored[name].shape}")
         variable.assign(stored[name])
+    for network in networks:
+        check_finite(network, str(directory))
     return networks, metadata

@@ -1,18 +1,10 @@
 """All weights from a network to one of the same architecture: by name and shape, or not at all."""
 
 import keras
-import numpy as np
 
 from tfgantl.errors import ArtifactError
 from tfgantl.models.copies import finalize_state
-from tfgantl.models.variable_names import named_variables, named_weights, unique
-
-
-def check_finite(network: keras.Model, where: str) -> None:
-    """Raises `ArtifactError` if any weight is NaN or infinite."""
-    for name, variable in named_variables(network).items():
-        if not np.isfinite(variable.numpy()).all():
-            raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {name}")
+from tfgantl.models.variable_names import named_weights, unique
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:

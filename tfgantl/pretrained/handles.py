@@ -11,7 +11,6 @@ from tfgantl.models import Networks, presets
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.classifier_pixels import in_our_range
-from tfgantl.pretrained.copying import check_finite
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_pair
@@ -24,7 +23,7 @@ from tfgantl.printing import printable
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
-from tfgantl.untrusted.networks import build_for, load_network
+from tfgantl.untrusted.networks import build_for, check_finite, load_network
 from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
 from tfgantl.untrusted.torch_files import read_checkpoint
 

@@ -13,6 +13,7 @@ from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.optimizing import check_terms
 from tfgantl.style.painting import PaintingLoss
+from tfgantl.style.state import check_shapes
 
 
 class StylizerTraining:
@@ -96,7 +97,12 @@ class StylizerTraining:
         return {f"v{i}": variable.numpy() for i, variable in enumerate(self._variables)}
 
     def set_state(self, state: dict[str, np.ndarray], step: int) -> None:
-        """Takes up what `state` gave after `step` steps."""
+        """Takes up what `state` gave after `step` steps.
+
+        Raises:
+            RunError: If it is of a network of another form.
+        """
+        check_shapes(state, {f"v{i}": tuple(v.shape) for i, v in enumerate(self._variables)}, "a training of styles")
         for i, variable in enumerate(self._variables):
             variable.assign(state[f"v{i}"])
         self.step = step

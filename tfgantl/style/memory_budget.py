@@ -9,6 +9,7 @@ BASE = 300 * 2**20
 PER_PIXEL = {"float32": 2700, "mixed_bfloat16": 1650}
 PER_PIXEL_LBFGS = 1100  # earlier images and gradients, in float64
 PER_PIXEL_REGION = 400  # features within a mask, and their gradients
+PER_CHANNEL = 25  # of a network that paints in one pass, for each channel of its width
 GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 

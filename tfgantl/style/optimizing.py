@@ -10,6 +10,7 @@ from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from tfgantl.errors import DivergedError
 from tfgantl.style.objective import Objective
+from tfgantl.style.state import check_shapes
 
 Optimizer = Literal["adam", "lbfgs"]
 CORRECTIONS = 10  # pairs of steps and gradients that L-BFGS remembers
@@ -97,10 +98,15 @@ class PixelOptimizer:
         return {"image": self.image, **moments}
 
     def set_state(self, state: dict[str, np.ndarray]) -> None:
-        """Takes up what `state` gave."""
-        self._image.assign(state["image"])
-        for i, variable in enumerate(self._adam.variables):
-            variable.assign(state[f"adam{i}"])
+        """Takes up what `state` gave.
+
+        Raises:
+            RunError: If it is of a picture of another size.
+        """
+        variables = {"image": self._image, **{f"adam{i}": v for i, v in enumerate(self._adam.variables)}}
+        check_shapes(state, {name: tuple(v.shape) for name, v in variables.items()}, "a painting")
+        for name, variable in variables.items():
+            variable.assign(state[name])
 
 
 def check_terms(terms: dict[str, float]) -> None:

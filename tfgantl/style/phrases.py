@@ -14,6 +14,7 @@ from tfgantl.errors import ArtifactError, intact
 from tfgantl.models.inference import predict
 
 MOST_STYLES = 3  # in a mix; rows of more than these average to mud
+LEAST_SIZE = 32  # of crops, in pixels
 LEAST_SHARE = 0.1  # of the largest share, below which a style is left out
 STYLES, DIRECTIONS, SIZE = "styles", "directions", "size"  # in the metadata of the encoders
 
@@ -43,9 +44,11 @@ class StylePhrases:
 
         Raises:
             DataError: If it is empty, too long, has control characters, or no word that is known.
+            ArtifactError: If the encoder gives a vector that is not finite.
         """
         text = check_text(text, self.encoders.text, "styles")
-        shares = self.mixes(tf.constant(self.encoders.embed_texts([text], check=False))).numpy()[0]
+        vectors = _finite(self.encoders.embed_texts([text], check=False), "phrases")
+        shares = self.mixes(tf.constant(vectors)).numpy()[0]
         mix = np.zeros(len(known or self.styles), np.float32)
         mix[[list(known or self.styles).index(name) for name in self.styles]] = shares
         return mix
@@ -68,14 +71,14 @@ class StylePhrases:
             The description, and shares by names of styles, the largest first.
 
         Raises:
-            ArtifactError: If the statistics are of another network than that of the training.
+            ArtifactError: If the statistics are of another network than that of the training, or not finite.
         """
         if statistics.shape[1:] != self.encoders.image.input_shape[1:]:
             raise ArtifactError(
                 f"`weights` must be those of VGG16, whose statistics are {self.encoders.image.input_shape[1]} numbers. "
                 f"Received: {statistics.shape[1]}"
             )
-        vectors = predict(self.encoders.image, statistics).mean(0, keepdims=True)
+        vectors = _finite(predict(self.encoders.image, statistics).mean(0, keepdims=True), "pictures")
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         (description,) = describe_vectors(self.encoders, vectors)
         return description, drawn_from(self.styles, self.mixes(tf.constant(vectors)).numpy()[0])
@@ -99,7 +102,7 @@ class StylePhrases:
             known: Names of the styles of the network that it belongs to.
 
         Raises:
-            ArtifactError: If it is missing, damaged, or of other styles.
+            ArtifactError: If it is missing, damaged, or of other styles, or its directions have another length than 1.
         """
         encoders = TextImageEncoders.load(directory)
         with intact(f"{directory}: must hold phrases of styles"):
@@ -110,14 +113,24 @@ class StylePhrases:
         if (
             not styles
             or not set(styles) <= set(known)
+            or len(set(styles)) < len(styles)
             or directions.shape != shape
-            or not np.isfinite(directions).all()
+            or size < LEAST_SIZE
+            or not np.allclose(np.linalg.norm(directions.astype(np.float64), axis=1), 1, atol=1e-3)
         ):
             raise ArtifactError(
-                f"{directory}: must hold phrases of styles of the network beside it. Received: {', '.join(styles)}, "
-                f"and directions of {directions.shape}"
+                f"{directory}: must hold phrases of styles of the network beside it, each once, with directions of "
+                f"length 1, and crops of {LEAST_SIZE} pixels or more. Received: {', '.join(styles)}, directions of "
+                f"{directions.shape}, and crops of {size}"
             )
         return cls(encoders, styles, directions, size)
+
+
+def _finite(vectors: np.ndarray, what: str) -> np.ndarray:
+    """The vectors, of which anything could be said if they were no numbers."""
+    if not np.isfinite(vectors).all():
+        raise ArtifactError(f"vectors of {what} must be finite. Received: NaN or infinity")
+    return vectors
 
 
 def mixes_of_vectors(vectors: tf.Tensor, directions: np.ndarray | tf.Tensor, scale: float | tf.Tensor) -> tf.Tensor:

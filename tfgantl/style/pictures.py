@@ -15,6 +15,7 @@ from tfgantl.printing import printable
 
 MAX_PIXELS = 64_000_000
 LONGEST_HANDLES = 65_536  # characters of all handles of a command line; more is a text
+MOST_COMMAS = 16  # in the name of a file; each may be the last one of it
 NONE = "none"  # on the command line: texture synthesis without content, reconstruction without style
 
 
@@ -77,13 +78,13 @@ def find_contents(handle: str) -> list[Path]:
 
 
 def split_handles(text: str) -> list[str]:
-    """Handles between commas; a comma in the name of a file that is there belongs to it."""
-    parts, found = text.split(","), []
-    while parts:
-        ends = [end for end in range(len(parts), 1, -1) if _is_there(",".join(parts[:end]))]
-        end = ends[0] if ends else 1
-        found.append(",".join(parts[:end]))
-        parts = parts[end:]
+    """Handles between commas; up to 16 commas in the name of a file that is there belong to it."""
+    parts, found, start = text.split(","), [], 0
+    while start < len(parts):
+        ends = range(min(len(parts), start + MOST_COMMAS + 1), start + 1, -1)
+        end = next((end for end in ends if _is_there(",".join(parts[start:end]))), start + 1)
+        found.append(",".join(parts[start:end]))
+        start = end
     return found
 
 

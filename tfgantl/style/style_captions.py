@@ -1,5 +1,6 @@
 """Captions of styles: words that are true of some of them, and phrases that ask for one, for several, or for a mix."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,12 @@ class StyleCaptions:
     def __post_init__(self) -> None:
         if not self.styles or not (self.words or self.phrases):
             raise DataError("styles must differ in a word, or have captions. Received: neither")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that is known."""
+        content = repr((self.styles, self.words, self.phrases))
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def wanted(self, chosen: Sequence[int]) -> np.ndarray:
         """Shares float32 (styles,) of the styles that some words ask for together.

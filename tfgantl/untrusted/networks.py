@@ -33,7 +33,8 @@ def load_network(path: Path) -> keras.Model:
     """Loads one `.keras` file without running code from it, and without more memory than its weights need.
 
     Raises:
-        ArtifactError: If the file is missing, damaged, not a Keras model, or would do more than compute.
+        ArtifactError: If the file is missing, damaged, not a Keras model, or would do more than compute; or a weight is
+            not finite.
     """
     if not path.is_file():
         raise ArtifactError(f"{path}: must be a .keras file. Received: no such file")
@@ -54,7 +55,15 @@ def load_network(path: Path) -> keras.Model:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
         if not isinstance(network, keras.Model):
             raise ArtifactError(f"{path}: must hold a model. Received: {type(network).__name__}")
+        check_finite(network, str(path))
         return network
+
+
+def check_finite(network: keras.Model, where: str) -> None:
+    """Raises `ArtifactError` if any weight is NaN or infinite: what is computed by it would be black, or nothing."""
+    for variable in network.variables:
+        if not np.isfinite(variable.numpy()).all():
+            raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {variable.path}")
 
 
 def check_network(config: dict, stored: int, path: Path) -> None:

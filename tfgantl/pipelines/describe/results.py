@@ -1,5 +1,6 @@
 """What a training of encoders returns, publishes and reports."""
 
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,6 +55,24 @@ class DescribeTrainResult(RunResult):
         told = ", ".join(f"{name} {share:.3f}" for name, share in self.measured["told"].items())
         places = [f"encoders: {self.run_dir / ENCODERS}", f"exported: {self.export_dir}"]
         return [*numbers, *([f"told rightly: {told}"] if told else []), *places, *super().closing_lines()]
+
+
+def keep(encoders: TextImageEncoders, own: Path, out_dir: str | None) -> None:
+    """Writes encoders; a run that goes on may have written them before it was interrupted.
+
+    Args:
+        encoders: To be written.
+        own: Directory in the run; what is there is replaced if it is anything else.
+        out_dir: Directory beside that, or `None`.
+
+    Raises:
+        RunError: If `out_dir` is there and holds anything else.
+    """
+    if own.is_dir() and not encoders.are_in(own):
+        shutil.rmtree(own)
+    for directory in (own, *([Path(out_dir)] if out_dir else [])):
+        if not encoders.are_in(directory):
+            encoders.save(directory)
 
 
 def publish_encoders(

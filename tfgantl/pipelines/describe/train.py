@@ -84,7 +84,7 @@ class DescribeTrainConfig(PublishingConfig):
                 "`held_out`, `attributes` and `also` must only be given for measured captions. "
                 f"Received: one, for {self.captions}"
             )
-        if self.out_dir is not None and Path(self.out_dir).exists():
+        if self.out_dir is not None and Path(self.out_dir).exists() and not self.resume:
             raise ConfigError(f"`out_dir` must not exist. Received: {self.out_dir}")
 
 
@@ -105,7 +105,7 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
     from tfgantl.pipelines.describe.material import gather
     from tfgantl.pipelines.describe.measurement import measure
     from tfgantl.pipelines.describe.opening import ENCODERS
-    from tfgantl.pipelines.describe.results import finish, publish_encoders
+    from tfgantl.pipelines.describe.results import finish, keep, publish_encoders
 
     session = Session(config)
     material = gather(config)
@@ -121,9 +121,7 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
         )  # fmt: skip
         measured = measure(encoders, material)
         encoders.metadata = {"measured": measured.to_json(), "notes": list(material.notes)}
-        for directory in (str(run.path / ENCODERS), config.out_dir):
-            if directory is not None and not Path(directory).exists():  # a run that goes on may have written it
-                encoders.save(directory)
+        keep(encoders, run.path / ENCODERS, config.out_dir)
         version = publish_encoders(config, encoders, measured, run)
         return finish(session, run, encoders, material, measured, version)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from tfgantl.errors import ConfigError, RunError
+from tfgantl.cluster import VARIABLE, Cluster
+from tfgantl.errors import RunError
 from tfgantl.files import TEMPORARY, Replacing
 from tfgantl.models.copies import weights_hash
 from tfgantl.pretrained.signature import digest
@@ -72,7 +73,7 @@ class Plan:
         with FileLock(directory / STATE / "begin.lock"):
             _begin(directory, wanted, config.model)
         shards = range(config.shard_count) if config.shards is None else tuple(dict.fromkeys(config.shards))
-        worker, workers = worker_of(os.environ.get("TF_CONFIG"))
+        worker, workers = worker_of(os.environ.get(VARIABLE))
         return cls(
             directory, config.count, config.shard_size, config.format, tuple(shards)[worker::workers], sampler.names
         )
@@ -127,18 +128,8 @@ def worker_of(tf_config: str | None) -> tuple[int, int]:
         >>> worker_of('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}')
         (1, 2)
     """
-    if not tf_config:
-        return 0, 1
-    try:
-        described = json.loads(tf_config)
-        cluster, task = described["cluster"], described["task"]
-        tasks = [(kind, number) for kind in ("chief", "worker") for number in range(len(cluster.get(kind, ())))]
-        return tasks.index((task["type"], int(task["index"]))), len(tasks)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            "TF_CONFIG must be JSON with `cluster`, its `worker` addresses, and this `task` (`type`, `index`). "
-            f"Received: {tf_config[:200]}"
-        ) from error
+    cluster = Cluster.from_environment({VARIABLE: tf_config or ""})
+    return (0, 1) if cluster is None else (cluster.rank, len(cluster.addresses))
 
 
 def check_no_link(path: Path) -> None:

@@ -8,7 +8,7 @@ from tfgantl.crossmodal.text_conditioning import with_captions
 from tfgantl.crossmodal.text_to_image import ENCODER
 from tfgantl.export.publish import publish
 from tfgantl.export.text_signatures import imagine_signatures
-from tfgantl.models.presets import save_half
+from tfgantl.models.presets import keep_half
 from tfgantl.pipelines.adapt.evaluation import AdaptationEvaluation
 from tfgantl.pipelines.adapt.publishing import facts_of, refusal_of
 from tfgantl.pipelines.adapt.results import AdaptResult
@@ -76,7 +76,7 @@ def keep_preset(
     run: RunDirectory,
 ) -> None:
     """Writes the generator in half precision, with a short table, and the text encoder, if a preset is asked for."""
-    if not config.preset_dir or Path(config.preset_dir).exists():  # a run that goes on may have written it
+    if not config.preset_dir:
         return
     table = prepared.table.first(len(fidelity.phrases))
     generator = with_captions(training.adapted.gan.ema_generator, table)
@@ -84,4 +84,4 @@ def keep_preset(
         "phrases": fidelity.phrases, "recipe": published_recipe(config), "fidelity": fidelity.numbers,
         "metrics": evaluation.adapted.metrics, "protocol": evaluation.adapted.protocol,
     }  # fmt: skip
-    save_half({"generator": generator}, Path(config.preset_dir), metadata, {ENCODER: run.path / ENCODER})
+    keep_half({"generator": generator}, Path(config.preset_dir), metadata, {ENCODER: run.path / ENCODER})

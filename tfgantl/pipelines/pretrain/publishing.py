@@ -10,7 +10,7 @@ from tfgantl.gan import GAN
 from tfgantl.images import grid
 from tfgantl.metrics.evaluation import Evaluation
 from tfgantl.models.copies import float32_copy
-from tfgantl.models.presets import save_preset
+from tfgantl.models.presets import keep_half
 from tfgantl.pipelines.measurement import sheet_of
 from tfgantl.pipelines.saving import save_networks
 from tfgantl.pipelines.settings import published_recipe
@@ -38,8 +38,9 @@ def publish_pair(
     save_networks(gan, run)
     sheet = sheet_of(gan, config.seed)
     run.write_png("fakes_pretrain.png", grid(sheet, 10), generated=True)
-    if config.preset_dir and not Path(config.preset_dir).exists():  # a run that goes on may have written it
+    if config.preset_dir:
         metadata: dict = {"class_names": classes} if classes and gan.num_classes else {}
         metadata |= {"recipe": published_recipe(config), "metrics": evaluation.metrics, "protocol": evaluation.protocol}
-        save_preset(Path(config.preset_dir), gan.ema_generator, float32_copy(gan.discriminator), metadata)
+        pair = {"generator": gan.ema_generator, "discriminator": float32_copy(gan.discriminator)}
+        keep_half(pair, Path(config.preset_dir), metadata)
     return sheet

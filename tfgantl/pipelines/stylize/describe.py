@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from tfgantl.cli import run as run_cli
+from tfgantl.errors import DataError
 from tfgantl.pipelines.results import Result
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
 from tfgantl.pipelines.stylize.arguments import named
@@ -69,15 +70,24 @@ def describe_style(config: StyleDescriptionConfig) -> StyleDescriptionResult:
     Raises:
         TfgantlError: If the picture, the network or the weights of VGG16 cannot be used.
     """
-    from tfgantl.models.vgg import vgg16
+    from tfgantl.models.vgg import smallest_side, vgg16
     from tfgantl.pipelines.stylize.captions import STYLE as NAMES
     from tfgantl.pipelines.stylize.trained import load_with_phrases
+    from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
     from tfgantl.style.painting import STYLE
-    from tfgantl.style.pictures import read_picture
-    from tfgantl.style.statistics import whole_statistics
+    from tfgantl.style.pictures import read_picture, shape_at
+    from tfgantl.style.statistics import PICTURE_SIZE, whole_statistics
 
     picture = read_picture(config.picture, "picture")
     _, phrases = load_with_phrases(config.model)
+    seen = shape_at(picture, PICTURE_SIZE * phrases.size)
+    check_memory(seen, bytes_per_pixel("float32"))
+    if min(seen) < smallest_side(STYLE):
+        height, width = picture.shape[:2]
+        raise DataError(
+            f"`picture` must not be that narrow: of {PICTURE_SIZE * phrases.size} pixels a side, VGG16 takes at least "
+            f"{smallest_side(STYLE)} for the other. Received: {height} x {width} pixels"
+        )
     network = vgg16(STYLE, config.weights)
     description, near_to = phrases.describe(whole_statistics(network, picture, phrases.size))
     beliefs = {name: words for name, words in description.beliefs.items() if name != NAMES}

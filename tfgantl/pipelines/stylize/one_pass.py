@@ -12,6 +12,7 @@ from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
 from tfgantl.pipelines.stylize.preparation import check_kept, check_output
 from tfgantl.style.color import with_colors_of
+from tfgantl.style.memory_budget import PER_CHANNEL, check_memory
 from tfgantl.style.objective import held
 from tfgantl.style.pictures import is_phrase, read_picture, resized, save_picture, shape_at
 
@@ -73,7 +74,7 @@ class OnePassPainter:
         def painted(image: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
             return paint(network, tf.ensure_shape(image, (None, None, 3)), mix, config.strength)
 
-        self._painted = painted
+        self._painted, self._width = painted, network.width
 
     def begin(self) -> None:
         """Forgets the frame before: another sequence begins."""
@@ -88,12 +89,13 @@ class OnePassPainter:
             place: Where the result goes.
 
         Raises:
-            ConfigError: If it is too small for the network.
+            ConfigError: If it is too small for the network, or too large for the memory.
         """
         config, picture = self.config, read_picture(path, "content")
         image = to_unit(resized(picture, shape_at(picture, config.size)) if config.size else picture)
         if min(shape := image.shape[:2]) < SMALLEST:
             raise ConfigError(f"`size` must give at least {SMALLEST} pixels a side. Received: {shape} for {path}")
+        check_memory(shape, PER_CHANNEL * self._width)
         start = time.perf_counter()
         result = self._painted(tf.constant(image), tf.constant(mix)).numpy()
         self.seconds.append(time.perf_counter() - start)

@@ -109,8 +109,16 @@ def prepare(config: "StylizeConfig") -> Job:
     if config.output:
         output = Path(config.output)
         check_kept([output, *(output / f"{path.stem}.png" for path in contents if path)], files)
-    facts = {f"picture {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
-    return Job(contents, styles, shares, masks, start, dtype, facts, phrase)
+    return Job(contents, styles, shares, masks, start, dtype, hashes_of(files), phrase)
+
+
+def hashes_of(files: Iterable[Path]) -> dict[str, str]:
+    """`picture NAME` → hash; of all those that have the name, as content and styles of two folders may."""
+    found: dict[str, dict[str, None]] = {}
+    for path in files:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        found.setdefault(f"picture {path.name}", {})[digest] = None
+    return {name: " ".join(digests) for name, digests in found.items()}
 
 
 def phrase_of(config: "StylizeConfig") -> str | None:

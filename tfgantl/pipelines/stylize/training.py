@@ -66,10 +66,11 @@ class PreparedStyles:
         return f"pictures: {len(self.materials.training)}, styles: {len(self.materials.names)}{discriminator}"
 
     def facts(self) -> dict[str, str]:
-        """What the results depend on, beside settings and packages: hashes of pictures and weights."""
+        """What the results depend on, beside settings and packages: hashes of pictures, captions and weights."""
         used = {"vgg16": self.loss.network, "base": self.base, "discriminator of the base": self.base_discriminator}
         weights = {name: weights_hash(network) for name, network in used.items() if network is not None}
-        return {**self.materials.facts, **weights}
+        captions = {"captions": self.captions.fingerprint} if self.captions else {}
+        return {**self.materials.facts, **captions, **weights}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,95 @@
+"""NaN and infinity in the weights of networks that draw, paint, read or describe: what they compute would be black."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfgantl.crossmodal.caption_bank import CaptionBank
+from tfgantl.crossmodal.description import describe_vectors
+from tfgantl.crossmodal.encoders import TextImageEncoders
+from tfgantl.crossmodal.text_encoder import TextEncoder
+from tfgantl.errors import ArtifactError, ConfigError, DataError
+from tfgantl.models.presets import load_half, save_half
+from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.stylize.apply import main as apply
+from tfgantl.pipelines.stylize.describe import StyleDescriptionConfig, describe_style
+from tfgantl.style.phrases import StylePhrases
+from tfgantl.untrusted.networks import load_network
+
+
+def spoilt(network, value=np.nan):
+    """The network with one weight that is no number."""
+    weight = network.trainable_weights[0]
+    array = weight.numpy()
+    array.flat[0] = value
+    weight.assign(array)
+    return network
+
+
+def painter():
+    return Stylizer(2, width=2, blocks=1, styles=["a", "b"])
+
+
+def reader():
+    return TextEncoder.of(["dark", "blue"], dimension=4, width=2)
+
+
+def phrases(styles=("a", "b"), directions=None, size=32):
+    image = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.UnitNormalization()])
+    encoders = TextImageEncoders(reader(), image, 10.0, CaptionBank(("dark", "blue")))
+    return StylePhrases(encoders, styles, np.eye(2, 4, dtype=np.float32) if directions is None else directions, size)
+
+
+@pytest.mark.parametrize("make", [painter, reader])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_no_network_is_loaded_whose_weights_are_not_finite(make, value, tmp_path):
+    spoilt(make(), value).save(tmp_path / "network.keras")
+    with pytest.raises(ArtifactError, match="network.keras: weights must be finite. Received: NaN or infinity in"):
+        load_network(tmp_path / "network.keras")
+
+
+def test_no_preset_is_loaded_whose_weights_are_not_finite(tmp_path):
+    save_half({"stylizer": spoilt(painter())}, tmp_path / "preset", {})
+    with pytest.raises(ArtifactError, match="preset: weights must be finite. Received: NaN or infinity in"):
+        load_half(tmp_path / "preset", ["stylizer"])
+
+
+def test_nothing_is_painted_by_weights_that_are_not_finite(tmp_path, capsys):
+    """It was black, and the exit code 0."""
+    spoilt(painter()).save(tmp_path / "painter.keras")
+    Image.new("RGB", (20, 20), "orange").save(tmp_path / "content.png")
+    command = [str(tmp_path / "painter.keras"), str(tmp_path / "content.png"), "a", "--output", str(tmp_path / "x.png")]
+    assert apply(command) == 4
+    assert "weights must be finite" in capsys.readouterr().err and not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize(("styles", "length"), [(("a", "a"), 1), (("a", "b"), 1e30), (("a", "b"), 0)])
+def test_phrases_lead_to_each_style_once_and_in_a_direction(styles, length, tmp_path):
+    """Shares of the styles would not sum to 1, or be of whichever style comes first."""
+    phrases(styles, length * np.eye(2, 4, dtype=np.float32)).save(tmp_path / "phrases")
+    with pytest.raises(ArtifactError, match="each once, with directions of length 1, .* Received: "):
+        StylePhrases.load(tmp_path / "phrases", ["a", "b"])
+
+
+def test_pictures_without_features_are_not_described(tmp_path):
+    """Where VGG16 has no pixel left, everything is NaN; it was called dark, and near to nothing."""
+    known = phrases()
+    with pytest.raises(ArtifactError, match="vectors of pictures must be finite. Received: NaN"):
+        known.describe(np.full((1, 6), np.nan, np.float32))
+    with pytest.raises(ArtifactError, match="vectors of pictures must be finite. Received: NaN"):
+        describe_vectors(known.encoders, np.full((1, 4), np.nan, np.float32))
+    Image.new("RGB", (400, 4), "orange").save(tmp_path / "narrow.png")
+    with pytest.raises(DataError, match="`picture` must not be that narrow: .* Received: 4 x 400 pixels"):
+        describe_style(StyleDescriptionConfig(picture=str(tmp_path / "narrow.png")))
+
+
+@pytest.mark.parametrize("size", [0, -5, 10**6])
+def test_crops_of_phrases_have_a_size_that_fits_into_memory(size, tmp_path):
+    """The size is a number in a file; 10,000 pixels would take 360 GB, and 0 made everything NaN."""
+    keras.utils.set_random_seed(0)
+    painter().save(tmp_path / "stylizer.keras")
+    phrases(size=size).save(tmp_path / "phrases")
+    Image.new("RGB", (64, 64), "orange").save(tmp_path / "picture.png")
+    with pytest.raises((ArtifactError, ConfigError), match="crops of 32 pixels or more|`size` must fit in"):
+        describe_style(StyleDescriptionConfig(picture=str(tmp_path / "picture.png"), model=str(tmp_path)))
