@@ -37,6 +37,7 @@ from tfgantl.models.structure import structure_of
 from tfgantl.models.vgg import BLOCKS, vgg16
 from tfgantl.network_pair import NetworkPair
 from tfgantl.optimizers import Adam
+from tfgantl.privacy import audit, membership
 from tfgantl.training import run as training_run
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.stages import StageMetrics
@@ -55,6 +56,8 @@ if TWO_DEVICES in os.environ:
 else:
     collect_ignore.append("two_devices")
 
+# Graphs run as they are made: rewriting them takes a tenth of all time, and pays after many more steps than tests take.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
@@ -76,6 +79,15 @@ TINY = {
     "SNGAN": TINY_SNGAN,
     "FastGAN": TINY_FASTGAN,
 }  # one for each of `FAMILIES`, which a test compares
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_audits():
+    """Latents of 20 pictures of either kind are searched for, in two steps: that takes longer than tiny trainings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "MOST_MEMBERS", audit.ENOUGH)
+        patch.setattr(membership.recovery_scores, "__defaults__", (2,))
+        yield
 
 
 def tiny_images(count=24, size=8, channels=1, seed=0):

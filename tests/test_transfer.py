@@ -70,7 +70,7 @@ def test_every_method_is_the_source_until_it_is_trained(family, name):
 
 @pytest.mark.parametrize(("family", "name"), TRAINED)
 def test_frozen_weights_stay_bit_identical_and_adapters_merge_away(compiled, examples, family, name):
-    method, source = METHODS[name](), source_of(family)
+    method, source = METHODS[name](**QUICK.get(name, {})), source_of(family)
     untouched = [numpy_weights(network) for network in (source.generator, source.discriminator)]
     gan = compiled(adapted_gan(method, source), transfer=method)
     start = {v.path: v.numpy().copy() for part in (*gan.g_adapters, *gan.d_adapters) for v in part.trainable_variables}
