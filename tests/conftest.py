@@ -56,8 +56,6 @@ if TWO_DEVICES in os.environ:
 else:
     collect_ignore.append("two_devices")
 
-# Graphs run as they are made: rewriting them takes a tenth of all time, and pays after many more steps than tests take.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}

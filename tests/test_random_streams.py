@@ -40,7 +40,7 @@ def test_seeds_of_a_served_generator_give_the_numbers_of_published_models():
         [-0.9643073678016663, -0.7467485666275024, -0.6654829382896423],
     ]
     np.testing.assert_allclose(latents_of_seeds(tf.constant([0, 1, 2**62], tf.int64), 3), expected, rtol=1e-6)
-    alone = latents_of_seeds(tf.constant([1], tf.int64), 3)
+    alone = latents_of_seeds(np.array([1]), 3)
     np.testing.assert_array_equal(alone[0], latents_of_seeds(tf.constant([0, 1], tf.int64), 3)[1])
 
 

@@ -134,7 +134,9 @@ def latents_of_seeds(seeds: tf.Tensor, latent_dim: int) -> tf.Tensor:
     import tensorflow as tf
 
     # A loop of a hundred seeds takes half a second where each operation is called from Python.
-    return _graph_of_latents(latent_dim)(seeds) if tf.executing_eagerly() else _latents_of_seeds(seeds, latent_dim)
+    if tf.executing_eagerly():
+        return _graph_of_latents(latent_dim)(tf.convert_to_tensor(seeds, tf.int64))
+    return _latents_of_seeds(seeds, latent_dim)
 
 
 def _latents_of_seeds(seeds: tf.Tensor, latent_dim: int) -> tf.Tensor:
