@@ -52,8 +52,16 @@ def measured_lines(ways: dict[str, dict[str, Way]], wire: Wire, models: dict[str
         "computing of b images a worker, k sums of S bytes together over a ring of n workers, and w(n) for the wait "
         "for the slowest, drawn from the single steps that were timed. From sums of 1 KiB to 64 MiB over two workers: "
         f"α = {wire.latency * 1e3:.2f} ms, β = {wire.bandwidth / 1e9:.2f} GB/s (loopback; the same two cores do the "
-        "sums, the copies and the computing).", "",
+        "sums, the copies and the computing). {_missed(ways, models)}", "",
     ]  # fmt: skip
+
+
+def _missed(ways: dict[str, dict[str, Way]], models: dict[str, StepModel]) -> str:
+    over = [ways[pair]["two"].median / model.seconds(2, ways[pair]["one"].images) for pair, model in models.items()]
+    return (
+        f"Two workers take {min(over):.1f} to {max(over):.1f} times as long as the model says: it leaves out that both "
+        "compute on the same processor, whose second thread is worth less than a second processor."
+    )
 
 
 def predicted_lines(ways: dict[str, dict[str, Way]], models: dict[str, StepModel]) -> list[str]:
@@ -90,7 +98,13 @@ def predicted_lines(ways: dict[str, dict[str, Way]], models: dict[str, StepModel
             f"| {name} | {case.images} | {flops / 1e9:.1f} | {size / 1e6:.0f} | "
             f"{computing.seconds(case.images) * 1e3:.0f} | {' | '.join(cells)} |"
         )
-    return [*lines, ""]
+    return [
+        *lines, "",
+        "What breaks first: for small networks the messages, whose number grows with that of workers (k sums of "
+        "2 (n − 1) messages); for large ones on Ethernet the wire, since 2 S / β is longer than the step, whatever the "
+        "number of workers. Both ask for more images a worker, as far as the noise scale below lets them be of use.",
+        "",
+    ]  # fmt: skip
 
 
 def _efficiencies(model: StepModel, images: int) -> str:
