@@ -4,15 +4,18 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_training import train
+from tiny_training import other_trainings, train
 
 from tfgantl.errors import ConfigError, WorkerError
 from tfgantl.training import team as teams
+from tfgantl.training.run_directory import read_log
 from tfgantl.training.team import Team
+from tfgantl.untrusted.networks import load_network
 
 
 def assert_close(run, other):
@@ -57,6 +60,17 @@ def test_two_workers_are_as_one_process_also_after_a_kill(tmp_path, monkeypatch)
     assert train("--resume", str(tmp_path / "changing")) == 0
     assert_close(tmp_path / "alone", tmp_path / "changing")
 
+    # An extractor, and a comparison whose trainings are shared among workers, come to what one process comes to.
+    assert other_trainings(tmp_path) == 0
+    for name in ("extractor/classifier.keras", "compared/classifier.keras"):
+        one, two = (load_network(directory / name) for directory in (tmp_path, tmp_path / "others"))
+        for weight, other in zip(one.weights, two.weights, strict=True):
+            np.testing.assert_allclose(other.numpy(), weight.numpy(), atol=1e-5, err_msg=weight.path)
+    alone, shared = (read_log(directory / "compared") for directory in (tmp_path, tmp_path / "others"))
+    assert [record["run"] for record in shared] == [record["run"] for record in alone]
+    assert shared[-1]["methods"].keys() == alone[-1]["methods"].keys()
+    assert "3 trainings are shared among workers, and 1 of them done by the chief" in error
+
     # Workers that are about to do something else find out before they begin.
     assert (
         error.count("workers must have the same settings, data, weights and packages. Received: worker 1 with rank 1")
@@ -98,18 +112,18 @@ def test_the_chief_decides_and_its_mistakes_end_all():
         Spoken(0, "").lead(mistaken)
 
 
-@pytest.mark.parametrize("verb", ["recognize", "stylize train", "extractor", "describe train", "edit invert"])
-def test_trainings_that_cannot_be_shared_say_so(verb, monkeypatch, capsys):
-    from importlib import import_module
-
+@pytest.mark.parametrize(("verb", "why"), [("recognize", "for each training"), ("edit invert", "one device")])
+def test_what_devices_cannot_share_says_so(verb, why, capsys):
     module, *more = verb.split()
-    main = import_module(f"tfgantl.pipelines.{module}").main
-    needed = {"extractor": ['--domains=[{"class_path": "HandwrittenDigits"}]', "--out_dir", "x"]}.get(verb, [])
     with pytest.raises(SystemExit) as left:
-        main([*more, *needed, "--devices", "2"])
+        import_module(f"tfgantl.pipelines.{module}").main([*more, "--devices", "2"])
     error = capsys.readouterr().err
-    assert left.value.code == 2 and f"`devices` must be left out for {verb}" in error and error.count("\n") == 1
+    assert left.value.code == 2 and f"`devices` must be left out for {verb}" in error and why in error
+    assert error.count("\n") == 1
+
+
+def test_what_workers_cannot_share_says_so(monkeypatch, capsys):
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
-    assert main([*more, *needed]) == 2
+    assert import_module("tfgantl.pipelines.edit").main(["invert"]) == 2
     error = capsys.readouterr().err
-    assert f"`TF_CONFIG` must be left out for {verb}, which trains on one device" in error and error.count("\n") == 1
+    assert "`TF_CONFIG` must be left out for edit invert, which takes one device" in error and error.count("\n") == 1

@@ -17,6 +17,19 @@ OPTIONS = ("--batch_size", "8", "--save_every", "2", "--precision", "float32")
 OPTIONS += tuple(f"--optimization.{x}" for x in ("augment=translation", "reuse_fakes=true", "r1_every=1"))
 
 
+def other_trainings(directory: Path) -> int:
+    """What is no pair, and shared in other ways: the steps of an extractor, and the trainings of a comparison."""
+    from tfgantl.pipelines.extractor import main as extractor
+    from tfgantl.pipelines.recognize import main as recognize
+
+    digits = '{"class_path": "HandwrittenDigits", "init_args": {"image_size": 8}}'
+    small = ("--steps", "2", "--batch_size", "8")
+    code = extractor([f"--domains=[{digits}]", "--out_dir", str(directory / "extractor"), "--samples", "16", *small])
+    options = ("--method", "AdaBN", "--labels", "[0]", "--seeds", "1", "--backbone", "dense", "--augment", "color")
+    where = ("--run_dir", str(directory / "compared"), "--export_dir", str(directory / "classifier"))
+    return code or recognize([*options, *small, "--validate_every", "2", *where, "--image_size", "8"])
+
+
 @dataclass(frozen=True)
 class TinyConfig(GANTrainingConfig):
     """Settings. `TINY_KILLED_AT` and `TINY_STOPPED_AT` are steps after which the last worker gets a signal."""

@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from tiny_training import train
+from tiny_training import other_trainings, train
 
 from tfgantl import launch
+from tfgantl.export import publish
+from tfgantl.export.check import check
 
 PATIENCE = 30.0  # seconds in which those that are left must end by themselves
 
@@ -80,6 +82,7 @@ def work(directory: Path, arguments: list[str]) -> int:
     """What a worker does: the run that it is told, and another one before that begins, or after it has gone on."""
     if "TINY_DIFFERENT" not in os.environ and "--run_dir" in arguments:
         assert train("--run_dir", str(directory / "two")) == 0
+        assert other_trainings(directory / "others") == 0
         os.environ["TINY_KILLED_AT"] = "5"
     code = train(*arguments)
     if "--resume" in arguments:
@@ -96,6 +99,7 @@ def main(directory: Path) -> None:
     import tfgantl.training.run
     import tfgantl.transfer  # noqa: F401
 
+    publish.check_in_fresh_process = check  # no process can be started below
     launch.subprocess.Popen = partial(Forked, partial(work, directory))
     launch.Workers = Patient
     print("launch ended with", launch.launch(["--run_dir", str(directory / "killed")], workers=2, restarts=1))

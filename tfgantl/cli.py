@@ -129,8 +129,10 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     for recipe in named_recipes(arguments):
         _or_error(parser, read_recipe, recipe)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
-    if getattr(config_class, "trains_alone", False) and any(x.partition("=")[0] == "--devices" for x in arguments):
-        parser.error(f"`devices` must be left out for {verb}, which trains on one device")
+    one = {"alone": "takes one device", "trainings": "takes one device for each training"}
+    why = one.get(getattr(config_class, "sharing", ""))
+    if why and any(x.partition("=")[0] == "--devices" for x in arguments):
+        parser.error(f"`devices` must be left out for {verb}, which {why}")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
     parser.add_class_arguments(config_class, skip=set(flags), as_positional=verb in POSITIONAL)
     for flag in flags:
@@ -219,7 +221,7 @@ def run(
             config.check_files()
         cluster = _workers(config, verb)
         if getattr(config, "computes", True):
-            quiet_tensorflow(partial(_form, config) if getattr(config, "shares_steps", False) else None)
+            quiet_tensorflow(partial(_form, config) if _sharing(config) in ("steps", "trainings") else None)
     except TfgantlError as error:
         return _fail(verb, str(error), error.exit_code)
     interrupts.raise_again()
@@ -273,25 +275,29 @@ def _workers(config: Any, verb: str) -> Cluster | None:
         ConfigError: If `TF_CONFIG` asks for several, of a training that cannot be shared, or is none.
         WorkerError: If one does not come.
     """
-    if not (getattr(config, "shares_steps", False) or getattr(config, "trains_alone", False)):
+    if _sharing(config) is None:
         return None
     cluster = Cluster.from_environment()
     if cluster is None:
         return None
-    if not config.shares_steps:
+    if _sharing(config) == "alone":
         raise ConfigError(
-            f"`{VARIABLE}` must be left out for {verb}, which trains on one device. Received: "
+            f"`{VARIABLE}` must be left out for {verb}, which takes one device. Received: "
             f"{len(cluster.addresses)} workers"
         )
     cluster.meet(waiting=lambda message: print(f"{program(verb)}: {printable(message)}", file=sys.stderr, flush=True))
     return cluster
 
 
+def _sharing(config: Any) -> str | None:
+    return getattr(config, "sharing", None)
+
+
 def _form(config: Any) -> None:
     """Forms the team of a training, which must come before anything is computed."""
     from tfgantl.training.team import form
 
-    form(config.devices, config.batch_size)
+    form(getattr(config, "devices", 1), config.shared_batch)
 
 
 def _say(text: str) -> None:

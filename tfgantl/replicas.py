@@ -75,6 +75,12 @@ def total(value: tf.Tensor) -> tf.Tensor:
     return value if number() == 1 else _reduced("SUM", value)
 
 
+def part(loss: tf.Tensor) -> tf.Tensor:
+    """The part of a replica in a loss, whose gradients Keras' optimizers add up over replicas."""
+    count = number()
+    return loss if count == 1 else loss / count
+
+
 def gathered(batch: tf.Tensor) -> tf.Tensor:
     """All rows of a batch, in their order, from those of each replica; it has a gradient."""
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""A training step that several replicas share, under a strategy of `tf.distribute`.
+"""Training steps that several replicas share, under a strategy of `tf.distribute`.
 
 Reductions over replicas must not stand in a branch that is taken in some steps only: replicas of one machine wait for
 each other outside of branches alone. So what is done in every so-many-th step has a graph of its own.
@@ -10,6 +10,40 @@ from typing import Any
 import tensorflow as tf
 
 from tfgantl import replicas
+
+
+def shared(step: Callable[..., dict[str, tf.Tensor]]) -> Callable[..., dict[str, tf.Tensor]]:
+    """A training step of arrays as a graph; in the scope of several replicas, each of them takes its rows.
+
+    Args:
+        step: Takes tensors (batch, …), scalars and `None`, and gives scalars by name, which are means over rows.
+            What it minimises goes through `replicas.part`; what is about a whole batch, through `replicas`.
+
+    Returns:
+        The same of whole batches, which all workers must have.
+
+    Example:
+        >>> double_mean = shared(lambda numbers: {"mean": 2 * tf.reduce_mean(numbers)})
+        >>> float(double_mean(tf.constant([1.0, 3.0]))["mean"])
+        4.0
+    """
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync == 1:
+        return tf.function(step, autograph=False, reduce_retracing=True)
+
+    def rows_of(whole: tf.Tensor | None) -> tf.Tensor | None:
+        return whole if whole is None or not whole.shape.rank else replicas.rows(whole)
+
+    def of_replica(*whole: Any) -> dict[str, tf.Tensor]:
+        values = step(*[rows_of(batch) for batch in whole])
+        means = replicas.mean(tf.stack([tf.cast(value, tf.float32) for value in values.values()]))
+        return dict(zip(values, tf.unstack(means, num=len(values)), strict=True))
+
+    def of_all(*whole: Any) -> dict[str, tf.Tensor]:
+        outputs = strategy.run(of_replica, args=whole)
+        return {name: strategy.experimental_local_results(value)[0] for name, value in outputs.items()}
+
+    return tf.function(of_all, autograph=False, reduce_retracing=True)
 
 
 class SharedStep:

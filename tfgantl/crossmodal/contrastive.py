@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.captions import Captions
 from tfgantl.crossmodal.encoders import TextImageEncoders
@@ -17,6 +18,7 @@ from tfgantl.images import to_unit
 from tfgantl.optimizers import Adam
 from tfgantl.progress import bar
 from tfgantl.random_streams import Stream
+from tfgantl.shared_step import shared
 
 RATE = 2e-3
 TEMPERATURE, LEAST_TEMPERATURE = 0.07, 0.01
@@ -40,7 +42,8 @@ def train_encoders(
 
     In each batch, an image is to be told from all others by its phrase, and a phrase by its image. Phrases that are
     true of several images of the batch, such as equal ones, have all of these for their aim, in equal shares. Images
-    are shifted by some pixels, and some words are left unread.
+    are shifted by some pixels, and some words are left unread. In the scope of a strategy of `tf.distribute`, its
+    replicas share each batch.
 
     Args:
         images: uint8 (n, side, side, channels).
@@ -72,23 +75,26 @@ def train_encoders(
     keras.utils.set_random_seed(seed)
     text = TextEncoder.of(captions.phrases, dimension) if text is None else text
     image = build_image_encoder(images.shape[1], images.shape[-1], text.output_shape[-1], width)
-    sharpness = keras.Variable(-ln(TEMPERATURE), name="sharpness")  # logarithm of the inverse temperature
+    # The logarithm of the inverse temperature.
+    sharpness = keras.Variable(-ln(TEMPERATURE), name="sharpness", aggregation="mean")
     weights = [*text.trainable_variables, *image.trainable_variables, sharpness]
     optimizer = Adam(keras.optimizers.schedules.CosineDecay(RATE, steps))
     optimizer.build(weights)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step(pictures: tf.Tensor, read: tf.Tensor, true: tf.Tensor) -> tf.Tensor:
+    def step(pictures: tf.Tensor, read: tf.Tensor, true: tf.Tensor) -> dict[str, tf.Tensor]:
+        true = replicas.gathered(true)
         with tf.GradientTape() as tape:
-            both = image(pictures, training=True), text.of_numbers(read, training=True)
-            logits = tf.exp(sharpness) * tf.matmul(*both, transpose_b=True)
+            vectors = [image(pictures, training=True), text.of_numbers(read, training=True)]
+            logits = tf.exp(sharpness) * tf.matmul(*map(replicas.gathered, vectors), transpose_b=True)
             loss = (
                 shared_cross_entropy(logits, true) + shared_cross_entropy(tf.transpose(logits), tf.transpose(true))
             ) / 2
-        optimizer.apply(tape.gradient(loss, weights), weights)
+            minimised = replicas.part(loss)
+        optimizer.apply(tape.gradient(minimised, weights), weights)
         sharpness.assign(tf.minimum(sharpness, -ln(LEAST_TEMPERATURE)))
-        return loss
+        return {"loss": loss}
 
+    shared_step = shared(step)
     rng, progress = Stream.CONTRASTIVE.generator(seed), bar(steps, "text and image encoders")
     numbers, count = text.numbers(captions.phrases), min(batch_size, len(images))
     for _ in range(steps):
@@ -97,7 +103,7 @@ def train_encoders(
         true = captions.true_of(some, phrases).astype(np.float32)
         pictures = to_unit(shifted(images[some], shift, rng))
         read = some_unread(numbers[phrases], rng) if numbers.dtype.kind == "i" else numbers[phrases]
-        loss = step(tf.constant(pictures), tf.constant(read), tf.constant(true))
+        loss = shared_step(tf.constant(pictures), tf.constant(read), tf.constant(true))["loss"]
         progress.update()
     progress.close()
     if not np.isfinite(loss.numpy()):

@@ -6,13 +6,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.data.examples import Examples
 from tfgantl.data.pipeline import batches
 from tfgantl.images import to_unit
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.inference import predict
 from tfgantl.optimizers import Adam
-from tfgantl.progress import StepBar
+from tfgantl.progress import bar
+from tfgantl.shared_step import shared
 
 
 def affine_augmentation(seed: int = 0) -> keras.Sequential:
@@ -31,7 +33,8 @@ def affine_augmentation(seed: int = 0) -> keras.Sequential:
 class SmallClassifier:
     """The small CNN, trained with Adam and a cosine schedule as often as is asked for, each time from the beginning.
 
-    What Keras has compiled serves all trainings: on few images, that takes longer than a training.
+    What has been traced serves all trainings: on few images, that takes longer than a training. In the scope of a
+    strategy of `tf.distribute`, its replicas share each batch.
 
     Args:
         image_size: Height and width in pixels.
@@ -43,11 +46,9 @@ class SmallClassifier:
     def __init__(self, image_size: int, channels: int, num_classes: int, steps: int):
         self.steps, self._kind = steps, (image_size, channels, num_classes)
         self.model = small_cnn(*self._kind)
-        self.model.compile(
-            Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=False,
-        )
+        self._optimizer = Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps))
+        self._optimizer.build(self.model.trainable_variables)
+        self._train_step = shared(self._step)
 
     def train(
         self,
@@ -74,14 +75,28 @@ class SmallClassifier:
         keras.utils.set_random_seed(seed)
         for variable, fresh in zip(self.model.variables, small_cnn(*self._kind).variables, strict=True):
             variable.assign(fresh)  # also the state of dropout
-        for variable in self.model.optimizer.variables:
+        for variable in self._optimizer.variables:
             variable.assign(keras.ops.zeros_like(variable))
         data = batches(Examples.from_arrays(images, labels, self._kind[2]), min(batch_size, len(images)), seed)
         if augment is not None:
             data = data.map(lambda x, y: (augment(x, training=True), y))
-        shown = [StepBar(title)] if title else []
-        self.model.fit(data, steps_per_epoch=self.steps, epochs=1, verbose=0, shuffle=False, callbacks=shown)
+        progress = bar(self.steps, title) if title else None
+        for batch in data.take(self.steps):
+            self._train_step(*batch)
+            if progress is not None:
+                progress.update()
+        if progress is not None:
+            progress.close()
         return self.model
+
+    def _step(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        weights = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self.model(images, training=True)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+            minimised = replicas.part(loss)
+        self._optimizer.apply(tape.gradient(minimised, weights), weights)
+        return {"loss": loss}
 
 
 def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:

@@ -139,6 +139,7 @@ def train_extractor(
     seed: int = 0,
     steps: int = STEPS,
     name: str = RUN,
+    batch_size: int = 128,
 ) -> Extractor:
     """Trains an extractor on images of the domain, never on test images.
 
@@ -152,6 +153,7 @@ def train_extractor(
         seed: Makes the training repeatable.
         steps: Number of batches.
         name: How the numbers made with it are labelled.
+        batch_size: Images a step.
     """
     predicts_labels = True
     if labels is None or num_classes is None:
@@ -161,7 +163,7 @@ def train_extractor(
         images = np.concatenate(turned)
     side, channels = images.shape[2:]
     classifier = SmallClassifier(side, channels, num_classes, steps).train(
-        images, labels, seed, 128, affine_augmentation(seed), title="extractor"
+        images, labels, seed, batch_size, affine_augmentation(seed), title="extractor"
     )
     return Extractor(classifier, name, _root_mean_square(classifier, images[:2000]), predicts_labels)
 

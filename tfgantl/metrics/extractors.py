@@ -20,7 +20,7 @@ import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.images import to_unit
-from tfgantl.models.copies import weights_hash
+from tfgantl.models.copies import same_copy, weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
 from tfgantl.untrusted.networks import load_network
@@ -104,6 +104,11 @@ class Extractor:
     def id(self) -> str:
         """Name and hash, for tables."""
         return f"{self.name}@{self.hash}"
+
+    def on_one_device(self) -> "Extractor":
+        """The same without copies of its weights on several devices."""
+        copy = same_copy(self.classifier)
+        return Extractor(copy, self.name, self.scale, self.predicts_labels, self.accuracy, self.classes)  # type: ignore[arg-type]
 
     def save(self, directory: str | Path) -> None:
         """Writes the extractor into a new directory, which appears as a whole."""

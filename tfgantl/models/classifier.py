@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from tfgantl.models.layers.dropout import Dropout
+
 
 def small_cnn(image_size: int, channels: int, num_classes: int, width: int = 32, units: int = 64) -> keras.Model:
     """One 3 x 3 convolution a stage, halving until at most 8 pixels a side, then a dense layer.
@@ -28,7 +30,7 @@ def small_cnn(image_size: int, channels: int, num_classes: int, width: int = 32,
         x = layers.MaxPooling2D(name=f"block{stage}_pool")(x)
         width, side, stage = 2 * width, side // 2, stage + 1
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dropout(0.3, seed=1, name="dropout")(x)
+    x = Dropout(0.3, seed=1, name="dropout")(x)
     x = layers.Dense(units, activation="relu", name="dense")(x)
     logits = layers.Dense(num_classes, name="logits")(x)
     return keras.Model(images, logits, name="small_cnn")

@@ -17,7 +17,7 @@ def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
     config = network.get_config()
     if "dtype" in config:
         copy = type(network).from_config({**config, "dtype": dtype} if dtype else config)
-    elif hasattr(network, "structure"):  # a class that says what it is made of, which a clone would not
+    elif hasattr(network, "structure") or hasattr(network, "vocabulary"):  # a class that knows more than its layers
         copy = type(network).from_config(config)
     else:
         copy = keras.models.clone_model(network)
@@ -29,6 +29,13 @@ def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
 def constant_layers(network: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Layers, however deep, that say of their weights that they never change, such as VGG16 in a discriminator."""
     return [layer for layer in network._flatten_layers() if getattr(layer, "never_changes", False)]
+
+
+def same_copy(network: keras.Model) -> keras.Model:
+    """A network of the same architecture and weights, whose variables are those of the present strategy."""
+    copy = fresh_copy(network)
+    assign_weights(copy, network.get_weights())
+    return copy
 
 
 def float32_copy(network: keras.Model) -> keras.Model:

@@ -6,7 +6,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from tfgantl.cli import run as run_cli
 from tfgantl.configuration import to_yaml
@@ -15,6 +15,9 @@ from tfgantl.data.classes import matched
 from tfgantl.errors import ConfigError, DataError, check_at_least, check_seed
 from tfgantl.pipelines.results import Result, python_only
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
+from tfgantl.training.run_directory import compared_settings
+from tfgantl.training.settings import Devices
+from tfgantl.versions import versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +39,8 @@ class ExtractorConfig(VerbConfig):
         image_size: Height and width in pixels, for sources that leave it open.
         channels: 1 for gray, 3 for RGB, for sources that leave it open.
         seed: Makes the training repeatable.
+        batch_size: Images a step.
+        devices: Devices of this machine that share each batch, as for `adapt` (docs/scale.md).
         renamed_classes: Name of a class of a later domain → its name in the first, where they are called differently.
     """
 
@@ -46,15 +51,18 @@ class ExtractorConfig(VerbConfig):
     image_size: int = 28
     channels: int = 1
     seed: int = 0
+    batch_size: int = 128
+    devices: Devices = "auto"
     renamed_classes: dict[str, str] = field(default_factory=dict)
 
-    trains_alone: ClassVar[bool] = True
+    sharing = "steps"
 
     def __post_init__(self) -> None:
         resolve_paths(self)
         if not self.domains:
             raise ConfigError("`domains` must name at least one data source. Received: none")
-        check_at_least(self, 1, "steps", "samples")
+        check_at_least(self, 1, "steps", "samples", "batch_size")
+        check_at_least(self, 1, *([] if isinstance(self.devices, str) else ["devices"]))
         check_seed("seed", self.seed)
         if Path(self.out_dir).exists():
             raise ConfigError(f"`out_dir` must not exist. Received: {self.out_dir}")
@@ -84,24 +92,34 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
         config: The settings.
 
     Returns:
-        The extractor and its accuracy.
+        The extractor and its accuracy. On workers other than the chief, `None`.
 
     Raises:
         DataError: If the domains have no labels, or other classes.
     """
     from tfgantl.metrics.extractor_choice import train_extractor
+    from tfgantl.training.team import errors_of_workers, form
 
+    team = form(config.devices, config.batch_size)
     domains = [domain.sized(config.image_size, config.channels) for domain in config.domains]
     parts = same_classes(domains, "train", config.renamed_classes)
     images, labels, num_classes = training_images(parts, config.samples)
-    trained = train_extractor(images, labels, num_classes, config.seed, config.steps)
-    trained.classes = parts[0].classes
-    measure(trained, domains, same_classes(domains, "test", config.renamed_classes))
-    trained.save(config.out_dir)
-    (Path(config.out_dir) / "recipe.yaml").write_text(to_yaml(config))
-    return ExtractorResult(
-        out_dir=Path(config.out_dir), hash=trained.hash, accuracy=trained.accuracy, extractor=trained
-    )
+    data = {f"data of domain {number}": part.fingerprint for number, part in enumerate(parts)}
+    team.compare({**versions(), **data, **compared_settings(to_yaml(config))})
+    with team.strategy.scope(), errors_of_workers():
+        shared = train_extractor(images, labels, num_classes, config.seed, config.steps, batch_size=config.batch_size)
+
+    def measured_and_saved() -> ExtractorResult:
+        trained = shared if team.replicas == 1 else shared.on_one_device()
+        trained.classes = parts[0].classes
+        measure(trained, domains, same_classes(domains, "test", config.renamed_classes))
+        trained.save(config.out_dir)
+        (Path(config.out_dir) / "recipe.yaml").write_text(to_yaml(config))
+        return ExtractorResult(
+            out_dir=Path(config.out_dir), hash=trained.hash, accuracy=trained.accuracy, extractor=trained
+        )
+
+    return team.by_chief(measured_and_saved)
 
 
 def same_classes(domains: list[Source], split: str, renamed: dict[str, str]) -> list[Examples]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SomeResult = TypeVar("SomeResult", bound=RunResult)
 T = TypeVar("T")
+N = TypeVar("N")
 
 
 class Session:
@@ -37,10 +38,10 @@ class Session:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        if config.shares_steps:
+        if config.sharing in ("steps", "trainings"):
             from tfgantl.training.team import form
 
-            form(config.devices, config.batch_size)  # type: ignore[attr-defined]
+            form(getattr(config, "devices", 1), config.shared_batch)
         self._started = time.perf_counter()
 
     @property
@@ -94,6 +95,24 @@ class Session:
         from tfgantl.training.team import current
 
         return current()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Within it, networks have copies on all devices, which share the steps of trainings.
+
+        Raises:
+            WorkerError: If a worker has gone.
+        """
+        from tfgantl.training.team import errors_of_workers
+
+        with self._team().strategy.scope(), errors_of_workers():
+            yield
+
+    def alone(self, network: N) -> N:
+        """The same network for what the chief does by itself, without copies on several devices."""
+        from tfgantl.models.copies import same_copy
+
+        return network if self._team().replicas == 1 else same_copy(network)
 
     def by_chief(self, work: Callable[[], T]) -> T:
         """What is left to do when all workers have trained: the chief does it, and the others wait, and get `None`."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Source
@@ -64,14 +64,18 @@ class VerbConfig:
         json: Print the result as the last line, one JSON object.
 
     Attributes:
-        shares_steps: Whether several devices or workers can share the steps of the verb.
-        trains_alone: Whether it trains, and they cannot.
+        sharing: What several workers share: the steps of a training, as several devices do (`devices` says how many),
+            or trainings as a whole; `alone` for a search that takes one process, and `None` for what does not train.
     """
 
     json: bool = False
 
-    shares_steps: ClassVar[bool] = False
-    trains_alone: ClassVar[bool] = False
+    sharing: ClassVar[Literal["steps", "trainings", "alone"] | None] = None
+
+    @property
+    def shared_batch(self) -> int | None:
+        """Images of a step that devices share; `None` if each training takes one device."""
+        return getattr(self, "batch_size", None) if self.sharing == "steps" else None
 
     def check_files(self) -> None:
         """Refuses data sources that are not there, before TensorFlow is imported.
@@ -200,7 +204,7 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
     precision: Precision = "auto"
     devices: Devices = "auto"
 
-    shares_steps: ClassVar[bool] = True
+    sharing = "steps"
     default_steps: ClassVar[int]
     default_validate_every: ClassVar[int]
 

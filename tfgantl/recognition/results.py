@@ -7,6 +7,7 @@ import numpy as np
 
 from tfgantl.configuration import to_yaml
 from tfgantl.errors import intact
+from tfgantl.files import Replacing
 from tfgantl.printing import printable
 from tfgantl.progress import log
 from tfgantl.recognition.comparison import Trial, TrialResult
@@ -17,17 +18,20 @@ RECORD = "told"  # the array that holds a record as JSON; the name is part of th
 
 
 def save_result(run: RunDirectory, number: int, result: TrialResult) -> None:
-    """Writes the result of trial `number`: its classifier first, and last the file that marks it as finished."""
+    """Writes the result of trial `number`: its classifier first, and last the file that marks it as finished.
+
+    Each worker writes those of its own trials.
+    """
     directory = run.path / "jobs"
     directory.mkdir(exist_ok=True)
-    with run.replacing(f"jobs/{number}.keras") as temporary:
+    with Replacing(directory / f"{number}.keras") as temporary:
         result.classifier.save(temporary)
     record = {**_identity(result.trial), "score": result.score, "seconds": result.seconds}
     record |= {"history": result.history, "notes": result.notes}
     arrays: dict[str, Any] = {"predicted": result.predicted, RECORD: np.array(json.dumps(record))}
     if result.generated is not None:
         arrays |= dict(zip(("images", "labels"), result.generated, strict=True))
-    with run.replacing(f"jobs/{number}.npz") as temporary:
+    with Replacing(directory / f"{number}.npz") as temporary:
         np.savez_compressed(temporary, **arrays)
 
 

@@ -7,6 +7,7 @@ Reference:
 import keras
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.losses import get
 from tfgantl.models.style_discriminator import StyleDiscriminator
 
@@ -48,5 +49,6 @@ class Adversary:
         with tf.GradientTape() as tape:
             images, rows = tf.concat([reals, painted], 0), tf.concat([mix, mix], 0)
             loss = LOSS.discriminator(*tf.split(self.discriminator([images, rows], training=True), 2))
-        self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            minimised = replicas.part(loss)
+        self._optimizer.apply_gradients(zip(tape.gradient(minimised, variables), variables, strict=True))
         return loss

@@ -8,16 +8,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgantl import replicas
 from tfgantl.models.stylizer import ConditionalInstanceNorm, Stylizer
+from tfgantl.shared_step import shared
 from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.optimizing import check_terms
 from tfgantl.style.painting import PaintingLoss
 from tfgantl.style.state import check_shapes
 
+ASKS = "asks to stop"
+
 
 class StylizerTraining:
     """The steps of a training; images are painted in all styles in turn.
+
+    Made and run in the scope of a strategy of `tf.distribute`, its replicas share each batch.
 
     Args:
         network: What is trained: all of it, or only its rows.
@@ -40,8 +46,9 @@ class StylizerTraining:
         optimizer.build(variables)
         self._variables = [*variables, *optimizer.variables, *(adversary.variables if adversary else ())]
 
-        @tf.function(jit_compile=False)
-        def train_step(images: tf.Tensor, mix: tf.Tensor, reals: tf.Tensor | None) -> dict[str, tf.Tensor]:
+        def train_step(
+            images: tf.Tensor, mix: tf.Tensor, reals: tf.Tensor | None, asks: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
             with tf.GradientTape() as tape:
                 painted = network([images, mix], training=True)
                 terms = loss(images, painted, mix)
@@ -49,18 +56,19 @@ class StylizerTraining:
                 if adversary is not None:
                     terms["adversarial"] = adversary.loss(painted, mix)
                     total += adversary.weight * terms["adversarial"]
-            optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
+                minimised = replicas.part(total)
+            optimizer.apply_gradients(zip(tape.gradient(minimised, variables), variables, strict=True))
             if adversary is not None:
                 terms["discriminator"] = adversary.train_step(reals, tf.stop_gradient(painted), mix)
-            return {name: tf.reduce_mean(values) for name, values in {**terms, "total": total}.items()}
+            return {name: tf.reduce_mean(values) for name, values in {**terms, "total": total, ASKS: asks}.items()}
 
-        self._train_step = train_step
+        self._train_step = shared(train_step)
 
     def run(
         self, pictures: list[np.ndarray], styles: list[np.ndarray], size: int, batch_size: int, seed: int,
-        on_step: Callable[[dict[str, float]], bool],
+        on_step: Callable[[dict[str, float], bool], None], asks_to_stop: Callable[[], bool] = lambda: False,
     ) -> float:  # fmt: skip
-        """Trains to the last step, or until `on_step`, which gets the losses of each step, says to stop.
+        """Trains to the last step, or to the one after which this process, or one that shares the steps, asks to stop.
 
         Args:
             pictures: Content, uint8 (height, width, 3) of any size.
@@ -68,7 +76,8 @@ class StylizerTraining:
             size: Height and width of the crops in pixels, a multiple of 4.
             batch_size: Crops a step.
             seed: Chooses the crops.
-            on_step: Called after each step.
+            on_step: Called after each step with its losses, and whether it is the last one.
+            asks_to_stop: Whether this process does.
 
         Returns:
             Seconds a step, without the first.
@@ -80,15 +89,19 @@ class StylizerTraining:
         if self._adversarial:
             reals = crops(styles, size, batch_size, self.steps, seed, self.step, in_turn=True)
         contents = crops(pictures, size, batch_size, self.steps, seed, self.step)
+        is_shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
         for images, real in zip(contents, reals, strict=False):
             start = time.perf_counter()
             number = (self.step * batch_size + np.arange(batch_size)) % self.network.num_styles
             mix = np.eye(self.network.num_styles, dtype=np.float32)[number]
-            terms = {name: float(value) for name, value in self._train_step(images, mix, real).items()}
+            inputs = images, tf.constant(mix), real, tf.constant(float(asks_to_stop()))
+            terms = {name: float(value) for name, value in self._train_step(*inputs).items()}
+            stopping = terms.pop(ASKS) > 0.0 or (asks_to_stop() and not is_shared)  # others hear of it in the next step
             check_terms(terms)
             self.step += 1
             seconds.append(time.perf_counter() - start)
-            if on_step(terms):
+            on_step(terms, stopping or self.step == self.steps)
+            if stopping:
                 break
         return float(np.mean(seconds[1:] or seconds or [0.0]))
 

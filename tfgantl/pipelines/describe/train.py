@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tfgantl.cli import run as run_cli
 from tfgantl.crossmodal.captions import MEASURED_CAPTIONS
@@ -13,6 +13,7 @@ from tfgantl.data import HandwrittenDigits, Source
 from tfgantl.errors import ConfigError, check_at_least, check_seed
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import PublishingConfig
+from tfgantl.training.settings import Devices
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.describe.results import DescribeTrainResult
@@ -48,6 +49,7 @@ class DescribeTrainConfig(PublishingConfig):
             directory of a SavedModel, that takes strings and gives vectors; a fresh one is trained if not given.
         allow_ops: Operations of such a SavedModel that are trusted, of those that are refused otherwise.
         seed: Makes the training repeatable.
+        devices: Devices of this machine that share each batch, as for `adapt` (docs/scale.md).
         out_dir: New directory for the encoders, beside that in the run.
     """
 
@@ -68,15 +70,17 @@ class DescribeTrainConfig(PublishingConfig):
     text_encoder: str | None = None
     allow_ops: tuple[str, ...] = ()
     seed: int = 0
+    devices: Devices = "auto"
     out_dir: str | None = None
 
-    trains_alone: ClassVar[bool] = True
+    sharing = "steps"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self, 0, "held_out")
         check_at_least(self, 1, "steps", "each", "dimension", "width")
         check_at_least(self, 2, "batch_size", "samples")
+        check_at_least(self, 1, *([] if isinstance(self.devices, str) else ["devices"]))
         check_seed("seed", self.seed)
         is_measured = self.captions == MEASURED_CAPTIONS
         if not is_measured and (self.held_out or self.attributes != "auto" or self.also):
@@ -95,7 +99,8 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
         config: The settings.
 
     Returns:
-        Retrieval both ways, what is told of held-out pictures, and where the encoders are.
+        Retrieval both ways, what is told of held-out pictures, and where the encoders are. On workers other than the
+        chief, `None`.
 
     Raises:
         TfgantlError: If pictures, captions or directories cannot be used, or training diverges.
@@ -105,25 +110,33 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
     from tfgantl.pipelines.describe.material import gather
     from tfgantl.pipelines.describe.measurement import measure
     from tfgantl.pipelines.describe.opening import ENCODERS
-    from tfgantl.pipelines.describe.results import finish, keep, publish_encoders
+    from tfgantl.pipelines.describe.results import DescribeTrainResult, finish, keep, publish_encoders
+    from tfgantl.training.team import current
 
     session = Session(config)
     material = gather(config)
-    text = None
-    if config.text_encoder is not None:
-        text = open_foreign_text(config.text_encoder, config.dimension, config.allow_ops)
+    current().check_batch(min(config.batch_size, len(material.images)))
     facts = {"pictures": material.fingerprint}
     opening = f"{len(material.images)} pictures with {len(material.captions.phrases)} different captions"
     with session.open(config.run_name, facts, opening, *material.notes) as run:
-        encoders = train_encoders(
-            material.images, material.captions, config.steps, config.batch_size, config.seed, config.dimension,
-            config.width, text=text, bank=material.bank,
-        )  # fmt: skip
-        measured = measure(encoders, material)
-        encoders.metadata = {"measured": measured.to_json(), "notes": list(material.notes)}
-        keep(encoders, run.path / ENCODERS, config.out_dir)
-        version = publish_encoders(config, encoders, measured, run)
-        return finish(session, run, encoders, material, measured, version)
+        with session.together():
+            text = None
+            if config.text_encoder is not None:
+                text = open_foreign_text(config.text_encoder, config.dimension, config.allow_ops)
+            encoders = train_encoders(
+                material.images, material.captions, config.steps, config.batch_size, config.seed, config.dimension,
+                config.width, text=text, bank=material.bank,
+            )  # fmt: skip
+
+        def measured_and_published() -> DescribeTrainResult:
+            encoders.text, encoders.image = session.alone(encoders.text), session.alone(encoders.image)
+            measured = measure(encoders, material)
+            encoders.metadata = {"measured": measured.to_json(), "notes": list(material.notes)}
+            keep(encoders, run.path / ENCODERS, config.out_dir)
+            version = publish_encoders(config, encoders, measured, run)
+            return finish(session, run, encoders, material, measured, version)
+
+        return session.by_chief(measured_and_published)
 
 
 def main(arguments: list[str] | None = None) -> int:

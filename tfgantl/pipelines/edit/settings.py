@@ -66,7 +66,7 @@ class SearchConfig(EditConfig):
     restarts: int = 4
     rate: float = 0.1
 
-    trains_alone: ClassVar[bool] = True
+    sharing = "alone"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import HandwrittenDigits, RenderedDigits, Source
@@ -76,7 +76,7 @@ class RecognizeConfig(PublishingConfig):
     rank: bool = False
     force: bool = False
 
-    trains_alone: ClassVar[bool] = True
+    sharing = "trainings"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -119,7 +119,8 @@ def recognize(config: RecognizeConfig) -> "RecognizeResult | RankResult":
         config: The settings.
 
     Returns:
-        The rows of all methods, the best of them, its classifier, the verdict and the report; or the ranks.
+        The rows of all methods, the best of them, its classifier, the verdict and the report; or the ranks. On workers
+        other than the chief, `None`.
 
     Raises:
         TfgantlError: If data, options or the run directory cannot be used, or training diverges.
@@ -130,22 +131,27 @@ def recognize(config: RecognizeConfig) -> "RecognizeResult | RankResult":
     from tfgantl.pipelines.recognize.ranking import rank
     from tfgantl.pipelines.recognize.report import recognition_report
     from tfgantl.pipelines.recognize.results import RecognizeResult
-    from tfgantl.pipelines.recognize.training import train
+    from tfgantl.pipelines.recognize.training import summarize, train
 
-    if config.rank:
-        return rank(config)
     session = Session(config)
+    if config.rank:
+        return session.by_chief(lambda: rank(config))
     check_export_dir(config.export_path)
     prepared = prepare(config)
     folder = f"{config.run_name}-recognize"
     with session.open(config.run_name, prepared.facts(), prepared.opening(config), folder=folder) as run:
-        summary = train(config, prepared, run)
-        report = recognition_report(config, prepared.domains, summary)
-        export_dir = publish_best(config, summary, run, prepared.domains.source["train"].classes)
-        return session.finish(
-            RecognizeResult.of(config, run.path, export_dir, session.seconds, summary, report),
-            prepared.domains.source["train"].classes,
-        )
+        results = train(config, prepared, run)
+
+        def compared_and_published() -> RecognizeResult:
+            summary = summarize(results, prepared)
+            report = recognition_report(config, prepared.domains, summary)
+            export_dir = publish_best(config, summary, run, prepared.domains.source["train"].classes)
+            return session.finish(
+                RecognizeResult.of(config, run.path, export_dir, session.seconds, summary, report),
+                prepared.domains.source["train"].classes,
+            )
+
+        return session.by_chief(compared_and_published)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,7 +6,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tfgantl.cli import run as run_cli
 from tfgantl.crossmodal.captions import MEASURED_CAPTIONS
@@ -15,6 +15,7 @@ from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import PublishingConfig
 from tfgantl.pipelines.stylize.arguments import named
 from tfgantl.training.optimization import Precision
+from tfgantl.training.settings import Devices
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize.training_results import StyleTrainingResult
@@ -53,6 +54,7 @@ class StyleTrainingConfig(PublishingConfig):
         precision: auto takes bfloat16 where the processor computes in it.
         name: Name in run and export directories.
         save_every: Steps between checkpoints.
+        devices: Devices of this machine that share each batch, as for `adapt` (docs/scale.md).
     """
 
     content: str | None = None
@@ -77,12 +79,14 @@ class StyleTrainingConfig(PublishingConfig):
     precision: Precision = "auto"
     name: str = "styles"
     save_every: int = 500
+    devices: Devices = "auto"
 
-    trains_alone: ClassVar[bool] = True
+    sharing = "steps"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self, 1, "steps", "batch_size", "width", "blocks", "phrase_steps", "save_every")
+        check_at_least(self, 1, *([] if isinstance(self.devices, str) else ["devices"]))
         check_at_least(self, 0, "tv_weight", "style_weight", "adversarial")
         check_above(self, 0, "learning_rate")
         check_seed("seed", self.seed)
@@ -105,7 +109,7 @@ def train_styles(config: StyleTrainingConfig) -> "StyleTrainingResult":
         config: The settings.
 
     Returns:
-        The network, its losses on pictures that were held out, and the report.
+        The network, its losses on pictures that were held out, and the report. On workers other than the chief, `None`.
 
     Raises:
         TfgantlError: If pictures, weights, the base or directories cannot be used, or training diverges.
@@ -123,19 +127,25 @@ def train_styles(config: StyleTrainingConfig) -> "StyleTrainingResult":
 
     session = Session(config)
     check_export_dir(config.export_path)
-    prepared = prepare(config)
+    with session.together():
+        prepared = prepare(config)
     with session.open(config.run_name, prepared.facts(), prepared.opening(), *prepared.notes) as run:
-        training = train(config, prepared, run)
-        losses = evaluate(prepared, training)
-        network, sheet = save_network(prepared, training, run)
-        phrases = learn(config, prepared, network, run)
-        keep_preset(config, network, losses, run)
-        export_dir = publish_styles(config, network, phrases, sheet, run)
-        seconds = session.seconds
-        report = training_report(config, prepared, training, losses, network, sheet, seconds)
-        return session.finish(
-            StyleTrainingResult.of(config, run.path, export_dir, seconds, training, losses, network, report)
-        )
+        with session.together():
+            training = train(config, prepared, run)
+
+        def measured_and_published() -> StyleTrainingResult:
+            losses = evaluate(prepared, training)
+            network, sheet = save_network(prepared, training, run)
+            phrases = learn(config, prepared, network, run)
+            keep_preset(config, network, losses, run)
+            export_dir = publish_styles(config, network, phrases, sheet, run)
+            seconds = session.seconds
+            report = training_report(config, prepared, training, losses, network, sheet, seconds)
+            return session.finish(
+                StyleTrainingResult.of(config, run.path, export_dir, seconds, training, losses, network, report)
+            )
+
+        return session.by_chief(measured_and_published)
 
 
 def main(arguments: list[str] | None = None) -> int:

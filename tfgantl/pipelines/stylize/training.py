@@ -24,6 +24,7 @@ from tfgantl.style.style_captions import StyleCaptions
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.optimization import dtype_policy
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.team import current
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize.train import StyleTrainingConfig
@@ -184,7 +185,7 @@ def train_network(
     progress = bar(config.steps, title)
     progress.update(training.step)
 
-    def on_step(terms: dict[str, float]) -> bool:
+    def on_step(terms: dict[str, float], is_last: bool) -> None:
         progress.update()
         step = training.step
         if step in (1, config.steps) or step % RECORD_EVERY == 0:
@@ -192,9 +193,8 @@ def train_network(
             progress.set_postfix({name: f"{value:.3g}" for name, value in terms.items()}, refresh=False)
             history.append(record)
             run.log({"run": title, **record})
-        if step % config.save_every == 0 or step == config.steps or interruption.asked:
+        if step % config.save_every == 0 or is_last:
             save_state(run, training.state(), title, step=step)
-        return interruption.asked is not None
 
     with Interruption() as interruption:
         try:
@@ -205,10 +205,11 @@ def train_network(
                 config.batch_size,
                 config.seed,
                 on_step,
+                lambda: interruption.asked is not None,
             )
         finally:
             progress.close()
-        if interruption.asked:
+        if training.step < config.steps or current().lead(lambda: interruption.asked):
             interruption.stop(training.step, run.path)
     if adversary is not None and title == "styles":
         with run.replacing(DISCRIMINATOR) as temporary:
