@@ -18,7 +18,9 @@ OPTIONS += tuple(f"--optimization.{x}" for x in ("augment=translation", "reuse_f
 
 
 def other_trainings(directory: Path) -> int:
-    """What is no pair, and shared in other ways: the steps of an extractor, and the trainings of a comparison."""
+    """What is no pair, and shared in other ways: steps of an extractor, trainings of a comparison, pictures."""
+    from tfgantl.pipelines.edit import inversion
+    from tfgantl.pipelines.edit import main as edit
     from tfgantl.pipelines.extractor import main as extractor
     from tfgantl.pipelines.recognize import main as recognize
 
@@ -27,7 +29,10 @@ def other_trainings(directory: Path) -> int:
     code = extractor([f"--domains=[{digits}]", "--out_dir", str(directory / "extractor"), "--samples", "16", *small])
     options = ("--method", "AdaBN", "--labels", "[0]", "--seeds", "1", "--backbone", "dense", "--augment", "color")
     where = ("--run_dir", str(directory / "compared"), "--export_dir", str(directory / "classifier"))
-    return code or recognize([*options, *small, "--validate_every", "2", *where, "--image_size", "8"])
+    code = code or recognize([*options, *small, "--validate_every", "2", *where, "--image_size", "8"])
+    inversion.AT_A_TIME = 2  # so that both have something to do
+    search = ("--steps", "2", "--restarts", "1", "--encoder_steps", "2", "--count", "3")
+    return code or edit(["invert", "--model", "rendered-digits", *search, "--run_dir", str(directory / "inverted")])
 
 
 @dataclass(frozen=True)

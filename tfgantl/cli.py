@@ -31,9 +31,9 @@ from tfgantl.arguments import (
     underscored,
     with_renamed_recipes,
 )
-from tfgantl.cluster import VARIABLE, Cluster
+from tfgantl.cluster import Cluster
 from tfgantl.configuration import chosen_class
-from tfgantl.errors import ConfigError, TfgantlError, is_out_of_memory, reason
+from tfgantl.errors import TfgantlError, is_out_of_memory, reason
 from tfgantl.old_names import renamed_arguments
 from tfgantl.printing import printable
 
@@ -129,10 +129,8 @@ def parse(config_class: type[Config], verb: str, defaults: dict, arguments: list
     for recipe in named_recipes(arguments):
         _or_error(parser, read_recipe, recipe)
     parser.add_argument("--config", action="config", help="YAML recipe; options after it override it")
-    one = {"alone": "takes one device", "trainings": "takes one device for each training"}
-    why = one.get(getattr(config_class, "sharing", ""))
-    if why and any(x.partition("=")[0] == "--devices" for x in arguments):
-        parser.error(f"`devices` must be left out for {verb}, which {why}")
+    if getattr(config_class, "sharing", "") == "parts" and any(x.partition("=")[0] == "--devices" for x in arguments):
+        parser.error(f"`devices` must be left out for {verb}, of which workers do parts, each on one device")
     flags = [flag for flag in FLAGS if flag in config_class.__dataclass_fields__]
     parser.add_class_arguments(config_class, skip=set(flags), as_positional=verb in POSITIONAL)
     for flag in flags:
@@ -221,7 +219,7 @@ def run(
             config.check_files()
         cluster = _workers(config, verb)
         if getattr(config, "computes", True):
-            quiet_tensorflow(partial(_form, config) if _sharing(config) in ("steps", "trainings") else None)
+            quiet_tensorflow(partial(_form, config) if _sharing(config) else None)
     except TfgantlError as error:
         return _fail(verb, str(error), error.exit_code)
     interrupts.raise_again()
@@ -272,7 +270,7 @@ def _workers(config: Any, verb: str) -> Cluster | None:
     """The workers that a training is shared among, all of which are there.
 
     Raises:
-        ConfigError: If `TF_CONFIG` asks for several, of a training that cannot be shared, or is none.
+        ConfigError: If `TF_CONFIG` is no configuration.
         WorkerError: If one does not come.
     """
     if _sharing(config) is None:
@@ -280,11 +278,6 @@ def _workers(config: Any, verb: str) -> Cluster | None:
     cluster = Cluster.from_environment()
     if cluster is None:
         return None
-    if _sharing(config) == "alone":
-        raise ConfigError(
-            f"`{VARIABLE}` must be left out for {verb}, which takes one device. Received: "
-            f"{len(cluster.addresses)} workers"
-        )
     cluster.meet(waiting=lambda message: print(f"{program(verb)}: {printable(message)}", file=sys.stderr, flush=True))
     return cluster
 

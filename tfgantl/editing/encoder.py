@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from tfgantl import replicas
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.reconstruction import Reconstruction
 from tfgantl.errors import DivergedError
@@ -13,8 +14,10 @@ from tfgantl.models.inference import predict
 from tfgantl.optimizers import Adam
 from tfgantl.progress import bar
 from tfgantl.random_streams import Stream
+from tfgantl.shared_step import shared
 
 BATCH = 32
+REAL = BATCH // 8
 RATE = 1e-3
 
 
@@ -55,7 +58,7 @@ def train_encoder(
 
     Each step minimises the error of the coordinates, the cross-entropy of the class, and how far the image of the code
     is from the image. Of real pictures only the last is known, with the class that the encoder believes in; they are
-    an eighth of a batch.
+    an eighth of a batch. In the scope of a strategy of `tf.distribute`, its replicas share each batch.
 
     Args:
         space: Where codes are.
@@ -78,36 +81,37 @@ def train_encoder(
     encoder = build_encoder(space)
     optimizer = Adam(keras.optimizers.schedules.CosineDecay(RATE, steps))
     optimizer.build(encoder.trainable_variables)
-    real = 0 if pictures is None else BATCH // 8
+    real = 0 if pictures is None else REAL
 
-    @tf.function(autograph=False)
-    def step(u: tf.Tensor, labels: tf.Tensor | None, extra: tf.Tensor | None) -> tf.Tensor:
+    def step(u: tf.Tensor, labels: tf.Tensor | None, extra: tf.Tensor | None) -> dict[str, tf.Tensor]:
+        own = tf.shape(u)[0]  # rows of the generator, before those of real pictures
         images = space.decode(space.from_whitened(u), labels)
         shown = images if extra is None else tf.concat([images, extra], 0)
         with tf.GradientTape() as tape:
             found, *logits = tf.nest.flatten(encoder(shown, training=True))
             classes = labels
             if logits and extra is not None:
-                classes = tf.concat([labels, tf.argmax(logits[0][-real:], 1, tf.int32)], 0)
-            loss = tf.reduce_mean(tf.square(found[:BATCH] - u))
+                classes = tf.concat([labels, tf.argmax(logits[0][own:], 1, tf.int32)], 0)
+            loss = tf.reduce_mean(tf.square(found[:own] - u))
             again = space.decode(space.from_whitened(found), classes)
             loss += tf.reduce_mean(reconstruction(again, shown))
             if logits:
                 loss += tf.reduce_mean(
-                    keras.losses.sparse_categorical_crossentropy(labels, logits[0][:BATCH], from_logits=True)
+                    keras.losses.sparse_categorical_crossentropy(labels, logits[0][:own], from_logits=True)
                 )
-        optimizer.apply(tape.gradient(loss, encoder.trainable_variables), encoder.trainable_variables)
-        return loss
+            minimised = replicas.part(loss)
+        optimizer.apply(tape.gradient(minimised, encoder.trainable_variables), encoder.trainable_variables)
+        return {"loss": loss}
 
+    shared_step = shared(step)
     rng = Stream.ENCODER.generator(seed)
     progress = bar(steps, "encoder")
     for _ in range(steps):
         labels = None if space.num_classes is None else rng.integers(space.num_classes, size=BATCH).astype(np.int32)
         codes = space.of_latents(rng.standard_normal((BATCH, space.latent_dim), np.float32), labels)
         extra = None if pictures is None else tf.constant(to_unit(pictures[rng.integers(len(pictures), size=real)]))
-        loss = step(
-            tf.constant(space.whitened(codes), tf.float32), None if labels is None else tf.constant(labels), extra
-        )
+        u = tf.constant(space.whitened(codes), tf.float32)
+        loss = shared_step(u, None if labels is None else tf.constant(labels), extra)["loss"]
         progress.update()
     progress.close()
     if not np.isfinite(loss.numpy()):

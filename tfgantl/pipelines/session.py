@@ -38,7 +38,7 @@ class Session:
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        if config.sharing in ("steps", "trainings"):
+        if config.sharing is not None:
             from tfgantl.training.team import form
 
             form(getattr(config, "devices", 1), config.shared_batch)

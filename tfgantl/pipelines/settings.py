@@ -65,12 +65,12 @@ class VerbConfig:
 
     Attributes:
         sharing: What several workers share: the steps of a training, as several devices do (`devices` says how many),
-            or trainings as a whole; `alone` for a search that takes one process, and `None` for what does not train.
+            or parts of the work, such as trainings and pictures; `None` for what every process does by itself.
     """
 
     json: bool = False
 
-    sharing: ClassVar[Literal["steps", "trainings", "alone"] | None] = None
+    sharing: ClassVar[Literal["steps", "parts"] | None] = None
 
     @property
     def shared_batch(self) -> int | None:

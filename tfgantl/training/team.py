@@ -42,7 +42,17 @@ class Team:
     @property
     def is_chief(self) -> bool:
         """Whether this worker writes and decides."""
-        return self.cluster is None or self.cluster.rank == 0
+        return self.rank == 0
+
+    @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        return 1 if self.cluster is None else len(self.cluster.addresses)
+
+    @property
+    def rank(self) -> int:
+        """Which of them this one is."""
+        return 0 if self.cluster is None else self.cluster.rank
 
     @property
     def replicas(self) -> int:
@@ -91,10 +101,7 @@ class Team:
             >>> Team(tf.distribute.get_strategy()).share_of([3, 4, 5])
             [3, 4, 5]
         """
-        if self.cluster is None:
-            return jobs
-        workers, rank = len(self.cluster.addresses), self.cluster.rank
-        return jobs[len(jobs) * rank // workers : len(jobs) * (rank + 1) // workers]
+        return jobs[len(jobs) * self.rank // self.workers : len(jobs) * (self.rank + 1) // self.workers]
 
     def lead(self, work: Callable[[], T]) -> T:
         """What `work` gives on the chief, on every worker; the others wait for it.
@@ -150,6 +157,10 @@ class Team:
                 raise WorkerError(
                     f"workers must have the same settings, data, weights and packages. Received: {name} with {told}"
                 )
+
+    def exchange(self, message: bytes) -> list[bytes]:
+        """What each worker has to tell all others, in their order."""
+        return [message] if self.cluster is None else self._gathered(message)
 
     def _broadcast(self, message: bytes) -> bytes:
         return self._gathered(message)[0]

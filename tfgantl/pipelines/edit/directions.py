@@ -15,6 +15,7 @@ from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_uint8
 from tfgantl.pipelines.edit.results import table_of
+from tfgantl.training.team import current
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.edit.model import EditedModel
@@ -107,10 +108,12 @@ def kept_directions(model: "EditedModel") -> Directions | None:
 
 
 def keep(model: "EditedModel", directions: Directions) -> Path | None:
-    """Keeps directions beside a model, with those of other names; `None` where nothing can be written.
+    """Keeps directions beside a model, with those of other names; `None` where nothing can be written, or others do it.
 
     Those of a model that has been trained further, or of another space, are replaced.
     """
+    if not current().is_chief:
+        return None
     with suppress(ArtifactError):
         kept = kept_directions(model)
         directions = directions if kept is None else kept.joined(directions)

@@ -91,14 +91,18 @@ def fill(config: FillConfig) -> "EditResult":
     what = f"{len(pictures.names)} pictures with {hole.mean():.0%} missing"
     with session.open(config.run_name, facts, what) as run:
         answers = restored(config, model, observation, damaged, run)
-        baselines = {
-            "mean": filled_with_mean(damaged.observed, hole),
-            "biharmonic": filled_smoothly(damaged.observed, hole),
-        }
-        return report_restoration(
-            session, run, model, damaged, answers, baselines, to_uint8(damaged.observed),
-            f"{hole.mean():.0%} of the pixels are missing; known pixels are kept exactly.",
-        )  # fmt: skip
+
+        def reported() -> "EditResult":
+            baselines = {
+                "mean": filled_with_mean(damaged.observed, hole),
+                "biharmonic": filled_smoothly(damaged.observed, hole),
+            }
+            return report_restoration(
+                session, run, model, damaged, answers, baselines, to_uint8(damaged.observed),
+                f"{hole.mean():.0%} of the pixels are missing; known pixels are kept exactly.",
+            )  # fmt: skip
+
+        return session.by_chief(reported)
 
 
 def main(arguments: list[str] | None = None) -> int:

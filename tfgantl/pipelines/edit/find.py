@@ -97,11 +97,15 @@ def find(config: FindConfig) -> "EditResult":
     directions = _found(config, model, attributes)  # before there is a run: most mistakes show here
     facts = {"generator": model.space.generator_hash}
     with session.open(config.run_name, facts, f"directions in {model.space.name} of {model.handle}") as run:
-        directions = with_measured_effects(model, directions, attributes, config.count, config.seed)
-        directions.save(run.path / FILE)
-        kept = keep(model, directions)
-        carried = {} if other is None else _carried(config, model, other, directions, attributes)
-        return _report(session, run, model, directions, carried, str(kept or run.path / FILE))
+
+        def measured() -> "EditResult":
+            effective = with_measured_effects(model, directions, attributes, config.count, config.seed)
+            effective.save(run.path / FILE)
+            kept = keep(model, effective)
+            carried = {} if other is None else _carried(config, model, other, effective, attributes)
+            return _report(session, run, model, effective, carried, str(kept or run.path / FILE))
+
+        return session.by_chief(measured)
 
 
 def _by_attributes(config: FindConfig) -> bool:

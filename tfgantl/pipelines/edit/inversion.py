@@ -1,6 +1,11 @@
-"""Codes for the pictures of a verb: some pictures at a time, kept as they are found, so that a run can go on."""
+"""Codes for the pictures of a verb: some pictures at a time, kept as they are found, so that a run can go on.
+
+Several workers search at one time, each for other pictures.
+"""
 
 import json
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +18,7 @@ from tfgantl.images import to_unit
 from tfgantl.progress import bar, log
 from tfgantl.training.interruption import Interruption
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.team import Team, current
 from tfgantl.untrusted.archives import read_npz
 
 if TYPE_CHECKING:
@@ -53,31 +59,79 @@ def invert_pictures(
     """
     settings = InversionSettings(config.steps, config.restarts, config.rate, config.seed)
     inverter = Inverter(space, reconstruction, settings, encoder)
-    images, path = to_unit(pictures.images), run.path / CODES
+    images, names = to_unit(pictures.images), pictures.names
     labels = pictures.labels if config.label is not None else None  # those of held-out pictures are for the table alone
-    parts = [found_before(path, space)] if path.is_file() else []
-    first = sum(len(part.losses) for part in parts)
-    if first:
-        log(f"going on after {first} pictures")
-    progress = bar(sum(count * steps for count, steps in settings.rounds) * len(images), "inversion", "img")
-    progress.update(progress.total * first // len(images))
-    with Interruption() as interruption:
-        for start in range(first, len(images), AT_A_TIME):
-            rows = slice(start, start + AT_A_TIME)
-            some = None if labels is None else labels[rows]
-            parts.append(inverter(images[rows], some, on_step=progress.update))
-            save_codes(run, joined(parts), space, pictures.names)
-            if interruption.asked and start + AT_A_TIME < len(images):
-                progress.close()
-                interruption.stop(len(images[: rows.stop]), run.path)
-    progress.close()
-    inversion = joined(parts)
+
+    def search(rows: slice, on_step: Callable[[int], None]) -> Inversion:
+        return inverter(images[rows], None if labels is None else labels[rows], on_step=on_step)
+
+    inversion = search_all(search, settings, len(images), names, AT_A_TIME, space, run, "inversion")
     lost = [name for name, loss in zip(pictures.names, inversion.losses, strict=True) if np.isnan(loss)]
     if len(lost) == len(pictures.names):
         raise DivergedError(f"a picture must have a start with a finite loss. Received: none of {', '.join(lost[:4])}")
     for name in lost:
         log(f"{name}: no start had a finite loss, and its code is none")
     return inversion
+
+
+def search_all(
+    search: Callable[[slice, Callable[[int], None]], Inversion],
+    settings: InversionSettings,
+    count: int,
+    names: list[str],
+    at_a_time: int,
+    space: LatentSpace,
+    run: RunDirectory,
+    title: str,
+) -> Inversion:
+    """Searches codes for all pictures, and writes them to `codes.npz`; goes on where an interrupted run stopped.
+
+    Args:
+        search: Rows, and what to call with the number of images after each step → as many codes for each picture.
+        settings: How long a picture takes.
+        count: Number of pictures.
+        names: Of all codes.
+        at_a_time: Pictures of a search, which is what a worker takes.
+        space: Where codes are.
+        run: Run directory.
+        title: Of the progress bar.
+
+    Raises:
+        InterruptedRun: If a signal asks to stop; what was found is saved.
+        WorkerError: If another worker has gone.
+    """
+    team, path = current(), run.path / CODES
+    each = len(names) // count
+    parts = [found_before(path, space)] if path.is_file() else []
+    first = sum(len(part.losses) for part in parts) // each
+    if first:
+        log(f"going on after {first} pictures")
+    progress = bar(sum(kept * steps for kept, steps in settings.rounds) * count, title, "img")
+    progress.update(progress.total * first // count)
+    with Interruption() as interruption:
+        while first < count:
+            mine = slice(first + team.rank * at_a_time, min(count, first + (team.rank + 1) * at_a_time))
+            found = search(mine, progress.update) if mine.start < count else None
+            parts += [part for part in _of_all(team, found) if part is not None]
+            first = min(count, first + team.workers * at_a_time)
+            progress.update(progress.total * first // count - progress.n)  # what others have done
+            save_codes(run, joined(parts), space, names)
+            if team.lead(lambda: interruption.asked) and first < count:
+                progress.close()
+                interruption.stop(first, run.path)
+    progress.close()
+    return joined(parts)
+
+
+def _of_all(team: Team, found: Inversion | None) -> list[Inversion | None]:
+    """What each worker has found."""
+    if team.workers == 1:
+        return [found]
+    arrays = {name: value for name, value in vars(found).items() if value is not None} if found else {}
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)
+    told = [dict(np.load(BytesIO(message))) for message in team.exchange(buffer.getvalue())]
+    return [Inversion(**{"labels": None, **some}) if some else None for some in told]
 
 
 def joined(parts: list[Inversion]) -> Inversion:

@@ -61,9 +61,9 @@ def invert(config: InvertConfig) -> "EditResult":
     facts = {"generator": model.space.generator_hash, "pictures": pictures.fingerprint}
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures in {model.space.name}") as run:
         found = inverted(config, model, pictures, run)
-        if config.tune:
-            found = found.tuned(config, run)
-        return report_inversion(session, run, model, pictures, found)
+        return session.by_chief(
+            lambda: report_inversion(session, run, model, pictures, found.tuned(config, run) if config.tune else found)
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -70,7 +70,8 @@ def mix(config: MixConfig) -> "EditResult":
     pictures = read_pair(config, model)
     facts = {"generator": model.space.generator_hash, "pictures": pictures.fingerprint}
     with session.open(config.run_name, facts, f"{' and '.join(pictures.names)} in {model.space.name}") as run:
-        return _finished(session, run, model, inverted(config, model, pictures, run))
+        found = inverted(config, model, pictures, run)
+        return session.by_chief(lambda: _finished(session, run, model, found))
 
 
 def _finished(session: Session, run: Any, model: "EditedModel", found: "Inverted") -> "EditResult":

@@ -3,14 +3,15 @@
 import hashlib
 from contextlib import suppress
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from tfgantl.arguments import read_recipe
 from tfgantl.data import HandwrittenDigits, Source
-from tfgantl.editing.encoder import suits, train_encoder
+from tfgantl.editing.encoder import REAL, build_encoder, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory
@@ -18,6 +19,7 @@ from tfgantl.metrics.extractors import Extractor
 from tfgantl.pretrained import load_generator, load_network
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
+from tfgantl.training.team import Team, current, errors_of_workers
 
 if TYPE_CHECKING:
     import keras
@@ -87,20 +89,28 @@ class EditedModel:
             return None
         key = f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {steps} {seed}"
         path = self.directory / f"encoder-{self.space.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.keras"
-        if path.is_file():
+        team, encoder = current(), None
+        if team.is_chief and path.is_file():
             with suppress(TfgantlError):  # damaged; it is trained anew
                 found = load_network(path)
-                if suits(found, self.space):
-                    return found
+                encoder = found if suits(found, self.space) else None
+        if team.lead(lambda: encoder is not None):
+            return _of_chief(team, encoder, self.space)
         log(f"the encoder of the model is trained in {steps} steps, once, and kept in {path}")
         pictures = None
         with suppress(TfgantlError):
             pictures = self.target.load("train").subset(2000)[0]
-        encoder = train_encoder(self.space, reconstruction, steps, seed, pictures)
-        with suppress(OSError):  # a directory that cannot be written costs the time again
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with Replacing(path) as temporary:
-                encoder.save(temporary)
+        if REAL % team.replicas:
+            encoder = team.by_chief(lambda: train_encoder(self.space, reconstruction, steps, seed, pictures))
+        else:
+            with team.strategy.scope(), errors_of_workers():
+                encoder = train_encoder(self.space, reconstruction, steps, seed, pictures)
+        encoder = _of_chief(team, encoder, self.space)
+        if team.is_chief:
+            with suppress(OSError):  # a directory that cannot be written costs the time again
+                self.directory.mkdir(parents=True, exist_ok=True)
+                with Replacing(path) as temporary:
+                    encoder.save(temporary)
         return encoder
 
     @cached_property
@@ -151,6 +161,18 @@ class EditedModel:
                 f"Received: none, for a model of {self.space.image_shape}"
             )
         return images, labels if examples.num_classes == self.space.num_classes else None
+
+
+def _of_chief(team: Team, encoder: "keras.Model | None", space: LatentSpace) -> "keras.Model":
+    """The encoder that the chief has, on every worker, without copies on several devices."""
+    if team.replicas == 1:
+        return cast("keras.Model", encoder)
+    buffer = BytesIO()
+    np.savez(buffer, *(encoder.get_weights() if team.is_chief and encoder is not None else ()))
+    weights = np.load(BytesIO(team.exchange(buffer.getvalue())[0]))
+    copy = build_encoder(space)
+    copy.set_weights([weights[name] for name in weights.files])
+    return copy
 
 
 def default_model() -> str:

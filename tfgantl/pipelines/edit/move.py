@@ -99,7 +99,7 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     kept = kept_directions(model)
     if config.list:
         rows = [row_of(kept, direction) for direction in kept] if kept else []
-        return DirectionList(model=model.handle, directions=rows)
+        return session.by_chief(lambda: DirectionList(model=model.handle, directions=rows))
     if config.direction and kept:
         _chosen(config, kept)  # a name that is wrong is told before anything is computed
     pictures = read_pictures(config, model, config.count)
@@ -107,7 +107,7 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures in {model.space.name}") as run:
         chosen = _chosen(config, kept or _found(config, model))
         found = inverted(config, model, pictures, run)
-        return _report(session, run, model, pictures, found, chosen)
+        return session.by_chief(lambda: _report(session, run, model, pictures, found, chosen))
 
 
 def _found(config: MoveConfig, model: "EditedModel") -> "Directions":

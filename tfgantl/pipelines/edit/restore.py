@@ -88,8 +88,11 @@ def restore(config: RestoreConfig) -> "EditResult":
     what = f"{len(damaged.pictures.names)} pictures to {config.task}"
     with session.open(config.run_name, facts, what) as run:
         answers = restored(config, model, observation, damaged, run)
-        baselines, shown, sentence = without_generator(config, model, observation, damaged)
-        return report_restoration(session, run, model, damaged, answers, baselines, shown, sentence)
+        return session.by_chief(
+            lambda: report_restoration(
+                session, run, model, damaged, answers, *without_generator(config, model, observation, damaged)
+            )
+        )
 
 
 def damaged_pictures(config: RestoreConfig, model: "EditedModel", observation: "Observation") -> "Damaged":

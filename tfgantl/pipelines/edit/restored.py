@@ -1,5 +1,6 @@
 """Damaged pictures and their answers: what `fill` and `restore` share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,9 @@ from tfgantl.editing.reconstruction import reconstruction_for
 from tfgantl.editing.restoration import Restoration, Restorer
 from tfgantl.errors import DivergedError
 from tfgantl.images import encode_png, to_uint8
-from tfgantl.pipelines.edit.inversion import CODES, found_before, joined, save_codes
+from tfgantl.pipelines.edit.inversion import CODES, search_all
 from tfgantl.pipelines.edit.inverted import number
 from tfgantl.pipelines.edit.results import EditResult, finish, sheet_of
-from tfgantl.progress import bar, log
-from tfgantl.training.interruption import Interruption
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.edit.model import EditedModel
@@ -57,24 +56,12 @@ def restored(
     settings = InversionSettings(config.steps, config.restarts, config.rate, config.seed)
     restorer = Restorer(model.space, observation, settings, config.answers)
     names = [f"{name}-{k + 1}" for name in damaged.pictures.names for k in range(config.answers)]
-    observed, path = damaged.observed, run.path / CODES
-    parts = [found_before(path, model.space)] if path.is_file() else []
-    first = sum(len(part.losses) for part in parts) // config.answers
-    if first:
-        log(f"going on after {first} pictures")
-    progress = bar(sum(count * steps for count, steps in restorer.settings.rounds) * len(observed), "answers", "img")
-    progress.update(progress.total * first // len(observed))
-    with Interruption() as interruption:
-        for start in range(first, len(observed), AT_A_TIME):
-            rows = slice(start, start + AT_A_TIME)
-            labels = None if damaged.labels is None else damaged.labels[rows]
-            parts.append(_flat(restorer(observed[rows], labels, progress.update).found))
-            save_codes(run, joined(parts), model.space, names)
-            if interruption.asked and start + AT_A_TIME < len(observed):
-                progress.close()
-                interruption.stop(start + AT_A_TIME, run.path)
-    progress.close()
-    flat = joined(parts)
+    observed = damaged.observed
+
+    def search(rows: slice, on_step: Callable[[int], None]) -> Inversion:
+        return _flat(restorer(observed[rows], None if damaged.labels is None else damaged.labels[rows], on_step).found)
+
+    flat = search_all(search, restorer.settings, len(observed), names, AT_A_TIME, model.space, run, "answers")
     if not np.isfinite(flat.losses).any():
         raise DivergedError(f"a picture must have a start with a finite loss. Received: none of {', '.join(names[:4])}")
     shape = len(observed), config.answers

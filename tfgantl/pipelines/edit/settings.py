@@ -34,6 +34,7 @@ class EditConfig(RunConfig):
     weights: str = "imagenet"
     seed: int = 0
 
+    sharing = "parts"
     verb: ClassVar[str]
 
     def __post_init__(self) -> None:
@@ -65,8 +66,6 @@ class SearchConfig(EditConfig):
     steps: int = 120
     restarts: int = 4
     rate: float = 0.1
-
-    sharing = "alone"
 
     def __post_init__(self) -> None:
         super().__post_init__()

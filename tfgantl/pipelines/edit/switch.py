@@ -72,7 +72,9 @@ def switch(config: SwitchConfig) -> "EditResult":
     facts = {"generator": model.space.generator_hash, "pictures": pictures.fingerprint}
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures as another class") as run:
         found = inverted(config, model, pictures, run)
-        return _finished(session, run, model, found, pictures.refused, switching, list(classes))
+        return session.by_chief(
+            lambda: _finished(session, run, model, found, pictures.refused, switching, list(classes))
+        )
 
 
 def _finished(

@@ -5,7 +5,7 @@
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
@@ -14,7 +14,9 @@ from tfgantl.pipelines.edit.settings import AnimationFormat, EditConfig
 from tfgantl.pipelines.session import Session
 
 if TYPE_CHECKING:
+    from tfgantl.pipelines.edit.model import EditedModel
     from tfgantl.pipelines.edit.results import EditResult
+    from tfgantl.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,46 +56,52 @@ def walk(config: WalkConfig) -> "EditResult":
     Raises:
         TfgantlError: If the model or the run directory cannot be used.
     """
-    import numpy as np
-
-    from tfgantl.editing.animation import write_animation
-    from tfgantl.editing.walks import loop, smoothness
-    from tfgantl.images import to_uint8
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.results import finish, scale_for, sheet_of
 
     session = Session(config)
     model = EditedModel(config)
     space = model.space
     labels = list(range(space.num_classes or 1)) if config.label is None else [model.label(config.label)]
     with session.open(config.run_name, {"generator": space.generator_hash}, f"{config.frames} frames") as run:
-        walks, rows = [], []
-        for label in labels:
-            own = None if space.num_classes is None else np.full(config.stations, label)
-            codes = loop(space, space.sample(config.stations, own, config.seed), config.frames)
-            images = space.images(codes, None if own is None else np.full(config.frames, label))
-            steps = np.abs(images - np.roll(images, -1, axis=0)).mean((1, 2, 3))
-            rows.append(
-                {
-                    **({} if own is None else {"class": model.class_name(label)}),
-                    "mean step": float(steps.mean()),
-                    "smoothness": smoothness(steps),
-                }
-            )
-            walks.append(to_uint8(images))
-        name = f"walk.{config.format}"
-        frames = np.concatenate(walks, axis=2)
-        with run.replacing(name) as temporary:
-            write_animation(temporary, frames, scale=scale_for(walks[0]))
-        shown = np.linspace(0, config.frames - 1, min(config.frames, 12)).astype(int)
-        return finish(
-            session, run, model, rows, sheet_of([np.stack([some[i] for some in walks]) for i in shown]),
-            [
-                f"A closed walk through {config.stations} random codes in {space.name}; smoothness is 1 where "
-                "all steps are alike."
-            ],
-            files=(name,),
-        )  # fmt: skip
+        return session.by_chief(lambda: _finished(session, run, model, labels))
+
+
+def _finished(session: Session, run: "RunDirectory", model: "EditedModel", labels: list[int]) -> "EditResult":
+    import numpy as np
+
+    from tfgantl.editing.animation import write_animation
+    from tfgantl.editing.walks import loop, smoothness
+    from tfgantl.images import to_uint8
+    from tfgantl.pipelines.edit.results import finish, scale_for, sheet_of
+
+    config, space = cast(WalkConfig, session.config), model.space
+    walks, rows = [], []
+    for label in labels:
+        own = None if space.num_classes is None else np.full(config.stations, label)
+        codes = loop(space, space.sample(config.stations, own, config.seed), config.frames)
+        images = space.images(codes, None if own is None else np.full(config.frames, label))
+        steps = np.abs(images - np.roll(images, -1, axis=0)).mean((1, 2, 3))
+        rows.append(
+            {
+                **({} if own is None else {"class": model.class_name(label)}),
+                "mean step": float(steps.mean()),
+                "smoothness": smoothness(steps),
+            }
+        )
+        walks.append(to_uint8(images))
+    name = f"walk.{config.format}"
+    frames = np.concatenate(walks, axis=2)
+    with run.replacing(name) as temporary:
+        write_animation(temporary, frames, scale=scale_for(walks[0]))
+    shown = np.linspace(0, config.frames - 1, min(config.frames, 12)).astype(int)
+    return finish(
+        session, run, model, rows, sheet_of([np.stack([some[i] for some in walks]) for i in shown]),
+        [
+            f"A closed walk through {config.stations} random codes in {space.name}; smoothness is 1 where "
+            "all steps are alike."
+        ],
+        files=(name,),
+    )  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

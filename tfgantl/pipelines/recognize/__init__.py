@@ -76,7 +76,7 @@ class RecognizeConfig(PublishingConfig):
     rank: bool = False
     force: bool = False
 
-    sharing = "trainings"
+    sharing = "parts"
 
     def __post_init__(self) -> None:
         super().__post_init__()
