@@ -44,7 +44,7 @@ def stylizer():
     loss = PaintingLoss(pictures[:2], np.float32(tiny_images(2, 32, 3) / 127.5 - 1))
     adversary = Adversary(StyleDiscriminator(2), 0.5, 1e-3, STEPS)
     training = StylizerTraining(network, loss, STEPS, adversary=adversary)
-    training.run(pictures, pictures[:2], 32, 4, 0, lambda terms, is_last: None)
+    training.run(pictures, pictures[:2], 32, 4, 0, lambda terms, one_asks: False)
     return [network, adversary.discriminator]
 
 

@@ -66,9 +66,9 @@ class StylizerTraining:
 
     def run(
         self, pictures: list[np.ndarray], styles: list[np.ndarray], size: int, batch_size: int, seed: int,
-        on_step: Callable[[dict[str, float], bool], None], asks_to_stop: Callable[[], bool] = lambda: False,
+        on_step: Callable[[dict[str, float], bool], bool], asks_to_stop: Callable[[], bool] = lambda: False,
     ) -> float:  # fmt: skip
-        """Trains to the last step, or to the one after which this process, or one that shares the steps, asks to stop.
+        """Trains to the last step, or until `on_step` says to stop.
 
         Args:
             pictures: Content, uint8 (height, width, 3) of any size.
@@ -76,8 +76,8 @@ class StylizerTraining:
             size: Height and width of the crops in pixels, a multiple of 4.
             batch_size: Crops a step.
             seed: Chooses the crops.
-            on_step: Called after each step with its losses, and whether it is the last one.
-            asks_to_stop: Whether this process does.
+            on_step: Called after each step with its losses, and whether a process that shares the steps asks to stop.
+            asks_to_stop: Whether this process does, as the others are told in the next step.
 
         Returns:
             Seconds a step, without the first.
@@ -89,19 +89,17 @@ class StylizerTraining:
         if self._adversarial:
             reals = crops(styles, size, batch_size, self.steps, seed, self.step, in_turn=True)
         contents = crops(pictures, size, batch_size, self.steps, seed, self.step)
-        is_shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
         for images, real in zip(contents, reals, strict=False):
             start = time.perf_counter()
             number = (self.step * batch_size + np.arange(batch_size)) % self.network.num_styles
             mix = np.eye(self.network.num_styles, dtype=np.float32)[number]
             inputs = images, tf.constant(mix), real, tf.constant(float(asks_to_stop()))
             terms = {name: float(value) for name, value in self._train_step(*inputs).items()}
-            stopping = terms.pop(ASKS) > 0.0 or (asks_to_stop() and not is_shared)  # others hear of it in the next step
+            one_asks = terms.pop(ASKS) > 0.0
             check_terms(terms)
             self.step += 1
             seconds.append(time.perf_counter() - start)
-            on_step(terms, stopping or self.step == self.steps)
-            if stopping:
+            if on_step(terms, one_asks):
                 break
         return float(np.mean(seconds[1:] or seconds or [0.0]))
 

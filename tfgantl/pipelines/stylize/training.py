@@ -185,7 +185,7 @@ def train_network(
     progress = bar(config.steps, title)
     progress.update(training.step)
 
-    def on_step(terms: dict[str, float], is_last: bool) -> None:
+    def on_step(terms: dict[str, float], one_asks: bool) -> bool:
         progress.update()
         step = training.step
         if step in (1, config.steps) or step % RECORD_EVERY == 0:
@@ -193,8 +193,10 @@ def train_network(
             progress.set_postfix({name: f"{value:.3g}" for name, value in terms.items()}, refresh=False)
             history.append(record)
             run.log({"run": title, **record})
-        if step % config.save_every == 0 or is_last:
+        stopping = one_asks or (interruption.asked is not None and current().replicas == 1)  # or all stop a step later
+        if step % config.save_every == 0 or step == config.steps or stopping:
             save_state(run, training.state(), title, step=step)
+        return stopping
 
     with Interruption() as interruption:
         try:
