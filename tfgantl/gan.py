@@ -250,8 +250,10 @@ class GAN(NetworkPair):
             scale = optimizer.scale_loss(tf.ones_like(loss))  # 1 but for float16
             if replicas.number() > 1:  # Keras adds their gradients up
                 scale /= replicas.number()
-            # What a branch of `tf.cond` that is not taken uses has a gradient of 0 in a graph; here, too.
-            unconnected = tf.UnconnectedGradients.ZERO if tf.executing_eagerly() else tf.UnconnectedGradients.NONE
+            # What a branch of `tf.cond` that is not taken uses has a gradient of 0 in a graph; without one, too, as in
+            # the graphs of a shared step, each of which has what is due.
+            has_branches = not tf.executing_eagerly() and replicas.number() == 1
+            unconnected = tf.UnconnectedGradients.NONE if has_branches else tf.UnconnectedGradients.ZERO
             gradients = tape.gradient(
                 loss, [w.value for w in weights], output_gradients=scale, unconnected_gradients=unconnected
             )
