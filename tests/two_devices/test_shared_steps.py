@@ -22,6 +22,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import DCGAN
+from tfgantl.models.adapters.base import Adapter
 from tfgantl.optimizers import Adam
 from tfgantl.path_length import PathLength
 from tfgantl.private_step import PrivateGradients
@@ -142,9 +143,29 @@ def test_two_devices_come_to_what_one_comes_to_whatever_the_method(two, data, fa
     assert_alike(make, data, two)
 
 
+class Vector(Adapter):
+    def __init__(self):
+        super().__init__()
+        self.vector = self.add_weight(shape=(2,), initializer="zeros", name="vector")
+        self.built = True
+
+
+class Sometimes(FineTune):
+    """What it trains has something to do in every other step only, and moves by its moments in between."""
+
+    def discriminator_penalty(self, gan, images, labels):
+        weights = gan.d_adapters[-1].vector
+        return gan.in_every(2, lambda: tf.reduce_sum(tf.square(weights - 1.0)), lambda: 0.0)
+
+
 def test_what_is_done_in_some_steps_has_graphs_of_its_own(two, data):
-    options = {"regularizers": (), "augment": "translation"}
-    gan = assert_alike(lambda: pair_of("MLP", **options), data, two, steps=3)
+    def make():
+        gan = pair_of("MLP", regularizers=())
+        gan.d_adapters.append(Vector())
+        gan.compile(Adam(1e-3), Adam(1e-3), augment=DiffAugment("translation"), r1_every=2, transfer=Sometimes())
+        return gan
+
+    gan = assert_alike(make, data, two, steps=3)
     (step,) = gan.traces.values()
     assert len(step._graphs) == 2
 
