@@ -88,6 +88,12 @@ def short_audits():
         yield
 
 
+@pytest.fixture(scope="session")
+def two():
+    """Two devices, once for all tests: strategies of the same ones would take each other's messages for their own."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
 def tiny_images(count=24, size=8, channels=1, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), dtype=np.uint8)
 

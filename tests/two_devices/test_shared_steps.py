@@ -47,11 +47,6 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def two():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-@pytest.fixture(scope="module")
 def data():
     return Examples.from_arrays(tiny_images(24), np.arange(24) % 3, num_classes=3)
 

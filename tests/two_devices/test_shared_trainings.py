@@ -22,11 +22,6 @@ PHRASES = ("a red one", "a blue one", "a green thing")
 SHIFT = "residual0b_norm/beta"  # the next normalisation takes it away, so its gradients are rounding errors
 
 
-@pytest.fixture(scope="module")
-def two():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 def extractor():
     return train_extractor(tiny_images(24), np.arange(24) % 3, 3, steps=STEPS, batch_size=8).classifier
 
