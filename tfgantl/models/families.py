@@ -1,6 +1,7 @@
 """The one list of network families. Imports no TensorFlow.
 
-What is listed here can be named on the command line, is registered with Keras, and is run through the shared tests.
+What is listed here can be imported from `tfgantl` and `tfgantl.models`, named on the command line, is registered with
+Keras, and is run through the shared tests.
 A family of another package needs no line: its specification is a subclass of `Networks`, named by its class path.
 """
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import keras
 
 FAMILIES: tuple[type[Networks], ...] = (DCGAN, MLP, StyleGAN2, SNGAN, FastGAN)
+NAMES = [family.__name__ for family in FAMILIES]
+if not TYPE_CHECKING:  # type checkers cannot compute a list; without one they take all names
+    __all__ = NAMES
 
 
 def family_of(network: keras.Model) -> type[Networks] | None:
