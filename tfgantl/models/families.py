@@ -8,6 +8,7 @@ A family of another package needs no line: its specification is a subclass of `N
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import signature
 from typing import TYPE_CHECKING
 
 from tfgantl.models.specifications.base import Networks
@@ -35,6 +36,11 @@ def family_of(network: keras.Model) -> type[Networks] | None:
         if family not in families:
             families.append(family)
     return next((family for family in families if type(network) in family.keras_classes()), None)
+
+
+def text_families() -> list[type[Networks]]:
+    """The listed families that can be made text-conditional: their networks have the setting `text_dim`."""
+    return [family for family in FAMILIES if "text_dim" in signature(family.keras_classes()[0]).parameters]
 
 
 def family_names(families: Iterable[type[Networks]] = FAMILIES) -> str:
