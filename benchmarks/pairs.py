@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 # What is compared: name → method, and what differs from the settings of an adaptation. Rates of its own are those that
-# training from scratch does best with; chosen, as all settings, on validation images of the first pair.
+# training from scratch does best with; chosen, as all settings, on validation images of the first pair. Methods that
+# are not named here follow with their defaults.
 ROWS: dict[str, tuple[transfer.Transfer, dict[str, Any]]] = {
     "Scratch": (transfer.Scratch(), {}),
     "Scratch, own rates": (transfer.Scratch(), {"g_learning_rate": 4e-4, "d_learning_rate": 1.6e-3}),
@@ -46,6 +47,15 @@ ROWS: dict[str, tuple[transfer.Transfer, dict[str, Any]]] = {
     "RSSA": (transfer.RSSA(), {}),
     "FeatureDistillation": (transfer.FeatureDistillation(), {}),
 }
+
+
+def _others() -> list[str]:
+    """Methods without a row, but for the base, what chooses one of the others, and what looks at no target."""
+    known = {type(method).__name__ for method, _ in ROWS.values()} | {"Transfer", "Auto"}
+    return [name for name in transfer.__all__ if name not in known and getattr(transfer, name).needs_target]
+
+
+ROWS |= {name: (getattr(transfer, name)(), {}) for name in _others()}
 SOURCE_STEPS = 3000
 HELD_OUT = 9  # the digit that its source has not seen
 HALF = 5000  # images of MNIST that sources see; targets are cut from the others

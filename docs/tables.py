@@ -1,18 +1,20 @@
-"""Writes the tables of methods in README.md and docs/ from the classes themselves: `python docs/tables.py`.
+"""Writes the tables of methods, and which modules the reference shows, from the classes: `python docs/tables.py`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; what is between is replaced. Importing the
-methods needs no TensorFlow.
+classes needs no TensorFlow.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from tfgantl import method_tables, transfer
+from tfgantl.models import FAMILIES
 from tfgantl.recognition import METHODS
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/methods.md")
+PAGES = ("README.md", "docs/methods.md", *(f"docs/api/{page}.md" for page in ("models", "recognition", "transfer")))
 NEEDS = {"source": "labelled source", "unlabelled": "target images", "labelled": "target labels"}
 
 
@@ -54,6 +56,20 @@ def families() -> dict[str, list[type]]:
     return found
 
 
+def network_modules() -> list[str]:
+    """Modules of each family: its specification, and its networks."""
+    return [
+        module
+        for family in FAMILIES
+        for module in (family.__module__, *(path.partition(":")[0] for path in family.classes))
+    ]
+
+
+def reference(modules: Iterable[str]) -> list[str]:
+    """What shows each module once in the reference."""
+    return "\n\n".join(f"::: {module}" for module in dict.fromkeys(modules)).splitlines()
+
+
 def tables() -> dict[str, list[str]]:
     """Name of a table → its lines."""
     return {
@@ -77,6 +93,9 @@ def tables() -> dict[str, list[str]]:
                 for cls in found
             ],
         ),
+        "reference of network families": reference(network_modules()),
+        "reference of transfer methods": reference(cls.__module__ for cls in (transfer.Transfer, *transfer_methods())),
+        "reference of recognition methods": reference(cls.__module__ for found in families().values() for cls in found),
     }
 
 

@@ -11,6 +11,7 @@ from tfgantl.crossmodal.text_conditioning import CaptionTable, from_vectors, tex
 from tfgantl.data import Examples
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
+from tfgantl.models.families import text_families
 from tfgantl.models.layers.caption_vectors import CaptionVectors, blend
 from tfgantl.optimizers import Adam
 from tfgantl.transfer import CDC, FineTune, FreezeD, LoRA, MineGAN
@@ -18,7 +19,7 @@ from tfgantl.transfer.text_matching import TextMatching
 
 PHRASES = ("a thin zero", "a thick zero", "a thin one", "a thick one", "a thin two", "a thick two")
 CLASSES = np.array([0, 0, 1, 1, 2, 2])
-FAMILIES = [name for name in TINY if name != "StyleGAN2"]
+FAMILIES = [family.__name__ for family in text_families()]
 
 
 def table(phrases=PHRASES, dimension=6):
@@ -70,9 +71,13 @@ def test_other_captions_keep_the_map():
     np.testing.assert_array_equal(shorter([latents, np.arange(2)]), made.ema_generator([latents, np.array([4, 1])]))
 
 
-def test_networks_and_encoders_that_do_not_fit_are_told():
-    with pytest.raises(ConfigError, match="must be of DCGAN, SNGAN, FastGAN or MLP .* Received: StyleGAN2Generator"):
-        text_conditional(conditional_pair(TINY["StyleGAN2"]), table())
+@pytest.mark.parametrize("family", [name for name in TINY if name not in FAMILIES])
+def test_families_whose_labels_enter_elsewhere_are_told(family):
+    with pytest.raises(ConfigError, match=f"must be of DCGAN, .* text-conditional. Received: {family}Generator"):
+        text_conditional(conditional_pair(TINY[family]), table())
+
+
+def test_encoders_that_do_not_fit_are_told():
     made, _ = text_conditional(conditional_pair(), table())
     with pytest.raises(ConfigError, match="must have the length 6 .* Received: 7"):
         text_conditional(made, table(dimension=7))

@@ -21,8 +21,9 @@ from tfgantl.metrics.diversity import intra_cluster_distance
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.metrics.generator_metrics import METRICS, TITLES, Sample
+from tfgantl.metrics.generator_metrics import METRICS, TITLES
 from tfgantl.metrics.memorisation import neighbour_ratio
+from tfgantl.metrics.sample import Sample
 from tfgantl.metrics.verdict import judge_transfer
 from tfgantl.pipelines.extractor import same_classes
 

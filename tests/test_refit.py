@@ -11,7 +11,8 @@ import tensorflow as tf
 from tfgantl.data import Examples
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
-from tfgantl.models import DCGAN, MLP
+from tfgantl.models import DCGAN, FAMILIES, MLP
+from tfgantl.models.families import family_names
 from tfgantl.pretrained import WrappedGenerator, fit_source
 
 TINY = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=4, label_dim=2, dropout=0.0)
@@ -310,5 +311,6 @@ def test_foreign_networks_cannot_be_fitted_and_say_what_to_do(tmp_path):
 
     generator = WrappedGenerator(tf2_module(tmp_path / "module"))
     source = GAN(generator, TINY.build(4, 1)[1])
-    with pytest.raises(ArtifactError, match="must be a DCGAN, MLP or StyleGAN2 .* Received: WrappedGenerator; adopt"):
+    fitted = family_names(family for family in FAMILIES if family.refit)
+    with pytest.raises(ArtifactError, match=f"must be a {fitted} of .* Received: WrappedGenerator; adopt"):
         fit_source(source, 8, 1, None)

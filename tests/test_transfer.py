@@ -23,9 +23,11 @@ METHODS = {name: getattr(methods, name) for name in methods.__all__ if name not 
 
 # Every method on every family; the pairs of some families have no labels, so that both kinds are tried.
 CLASSES = {"MLP": None, "StyleGAN2": None, "FastGAN": None}
+# Methods that cannot work with a family, and say so.
 REFUSED = {"MLP": {"ScaleShift", "Perceptual", "CDC", "RSSA"}}
 TAKEN = [(family, name) for family in TINY for name in METHODS if name not in REFUSED.get(family, ())]
-# Graphs of large families take seconds to trace; of methods that do the same with their layers, one is trained.
+# Graphs of large families take seconds to trace; of methods that do the same with their layers, one is trained. On
+# families that are not named here all are.
 TRAINED_ON = {
     "StyleGAN2": ("LoRA", "AdAM", "ScaleShift", "LatentAffine", "CDC", "MineGAN"),
     "SNGAN": ("FreezeD", "SVD", "RICK", "LatentAffine"),
@@ -36,9 +38,16 @@ TRAINED = [(family, name) for family, name in TAKEN if name in TRAINED_ON.get(fa
 
 @functools.cache
 def source_of(family):
-    """A source that methods leave as it is, once for all of them."""
+    """A source that methods leave as it is, once for all of them.
+
+    No weight of it is all zeros, as after a training: behind a gate that is closed, nothing would get a gradient.
+    """
     keras.utils.set_random_seed(9)
-    return GAN(*TINY[family].build(8, 1, CLASSES.get(family, 3)), seed=9)
+    networks = TINY[family].build(8, 1, CLASSES.get(family, 3))
+    for variable in (v for network in networks for v in network.trainable_variables):
+        if not variable.numpy().any():
+            variable.assign(tf.fill(variable.shape, 0.1))
+    return GAN(*networks, seed=9)
 
 
 def labels_for(gan):
@@ -113,6 +122,7 @@ def test_frozen_weights_stay_bit_identical_and_adapters_merge_away(compiled, exa
     np.testing.assert_allclose(together, np.concatenate([gan.generate(*row) for row in one]), atol=1e-5)
 
 
+# Penalties that are 0 at the source; what else a method adds to a loss is tested on its own.
 PENALISED = {
     "EWC": lambda gan, method, x, y, z: method.generator_penalty(gan, z, y, None),
     "L2SP": lambda gan, method, x, y, z: method.generator_penalty(gan, z, y, None),
@@ -144,6 +154,7 @@ def test_penalties_are_zero_at_the_source_and_grow_with_the_distance(source, exa
     np.testing.assert_allclose(PENALISED[name](gan, stronger, images, labels, latents), 2 * values[-1], rtol=1e-5)
 
 
+# An option out of range for each check of `__post_init__`.
 IMPOSSIBLE = [
     ("TextDirection", {"strength": 0.0}), ("TextDirection", {"keep": -1.0}), ("TextDirection", {"amount": 0.0}),
     ("LoRA", {"rank": 0}), ("L2SP", {"strength": 0.0}), ("EWC", {"strength": -1.0}), ("EWC", {"samples": 0}),

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = "tfgantl"
-# Beside the networks of the families.
+# Beside the networks of the families and layers that are theirs alone.
 MODULES = {
     "tfgantl.adaptive": ("AdaptiveAugment",),
     "tfgantl.augment": ("DiffAugment",),
@@ -34,10 +34,6 @@ MODULES = {
     "tfgantl.models.mined": ("MinedGenerator",),
     "tfgantl.models.projected": ("ProjectedDiscriminator",),
     "tfgantl.models.style_discriminator": ("StyleDiscriminator",),
-    "tfgantl.models.stylegan2.batch_layers": ("DoubledImage", "ImageRange", "MinibatchDeviation"),
-    "tfgantl.models.stylegan2.dense_layers": ("LabelProjection", "LabelTable", "ScaledDense", "Style", "UnitRMS"),
-    "tfgantl.models.stylegan2.image_layers": ("Bias", "LearntConstant", "ModulatedConv2D", "ScaledConv2D"),
-    "tfgantl.models.stylegan2.style_vectors": ("StyleVectors",),
     "tfgantl.models.stylizer": ("ConditionalInstanceNorm", "ReflectionPadding", "Stylizer"),
     "tfgantl.models.vgg": ("ConstantConv2D", "FusedConv2D", "ImageNetPreprocessing"),
     "tfgantl.optimizers": ("Adam",),
@@ -68,9 +64,9 @@ def classes() -> list[tuple[str, str]]:
     """Module and name of every class that files can hold: those of all network families, and others."""
     from tfgantl.models.families import FAMILIES
 
-    networks = [path.partition(":") for family in FAMILIES for path in family.classes]
+    of_families = [path.partition(":") for family in FAMILIES for path in (*family.classes, *family.own_layers)]
     others = [(module, name) for module, names in MODULES.items() for name in names]
-    return [(module, name) for module, _, name in networks] + others
+    return [(module, name) for module, _, name in of_families] + others
 
 
 def _placeholder(module: str, name: str) -> type:

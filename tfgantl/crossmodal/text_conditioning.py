@@ -13,6 +13,7 @@ import numpy as np
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models.conditional import EMBEDDING, PROJECTION, VECTORS
+from tfgantl.models.families import family_names, text_families
 from tfgantl.models.mined import MinedGenerator
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained import LoadReport, copy_weights
@@ -98,7 +99,7 @@ def _edited(
     known = "text_dim" in edited.config and (classes is None or f"{label}/{_values(edited)}" in edited.arrays)
     if not known:
         raise ConfigError(
-            f"the {network.name} must be of DCGAN, SNGAN, FastGAN or MLP to become text-conditional. "
+            f"the {network.name} must be of {family_names(text_families())} to become text-conditional. "
             f"Received: {type(network).__name__}"
         )
     before = edited.config["text_dim"]

@@ -11,9 +11,10 @@ from tfgantl.errors import DataError
 from tfgantl.metrics.classification import SmallClassifier, accuracy, affine_augmentation
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.gaussians import FeatureGaussian
-from tfgantl.metrics.generator_metrics import METRICS, Sample
+from tfgantl.metrics.generator_metrics import METRICS
 from tfgantl.metrics.label_meaning import LabelMeaning
 from tfgantl.metrics.memorisation import nearest
+from tfgantl.metrics.sample import Sample
 from tfgantl.random_streams import Stream
 
 

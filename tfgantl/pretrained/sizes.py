@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tfgantl.errors import ConfigError
 from tfgantl.models import Networks
-from tfgantl.models.families import family_names
+from tfgantl.models.families import FAMILIES, family_names
 
 
 def infer_sizes(networks: Networks, shapes: Iterable[tuple[int, ...]], where: str) -> tuple[int, int, int | None]:
@@ -24,8 +24,9 @@ def infer_sizes(networks: Networks, shapes: Iterable[tuple[int, ...]], where: st
     shapes = list(shapes)
     possible = networks.possible_sizes(shapes)
     if possible is None:
+        known = [family for family in FAMILIES if family.possible_sizes is not Networks.possible_sizes]
         raise ConfigError(
-            f"`networks` must be {family_names()} to take bare weights. Received: {type(networks).__name__}"
+            f"`networks` must be {family_names(known)} to take bare weights. Received: {type(networks).__name__}"
         )
     sizes = sorted(set(possible))
     if len(sizes) != 1:

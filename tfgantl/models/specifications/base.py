@@ -28,6 +28,8 @@ class Networks(ABC):
     Attributes:
         latent_dim: Length of the noise vector.
         classes: `module:Class` of the generator and of the discriminator; strings, so that TensorFlow is not imported.
+        own_layers: `module:Class` of each layer that is registered with Keras and used by this family alone, so that
+            files that hold it can be read before its module is imported.
         refit: `module:Class` of the `tfgantl.pretrained.refit.base.Refit` that fits trained networks to another image
             size, other channels or other classes; a string, since it is loaded only if it is needed. Empty if they
             cannot be fitted.
@@ -37,6 +39,7 @@ class Networks(ABC):
     __dataclass_fields__: ClassVar[dict[str, Field]]  # what makes subclasses dataclasses
     latent_dim: int
     classes: ClassVar[tuple[str, ...]] = ()
+    own_layers: ClassVar[tuple[str, ...]] = ()
     refit: ClassVar[str] = ""
     default_size: ClassVar[int] = 28
 

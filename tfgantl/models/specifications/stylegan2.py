@@ -22,6 +22,12 @@ SIZES: dict[str, dict[str, Any]] = {
         "latent_dim": 512, "style_dim": 512, "mapping_layers": 8, "label_layers": 8, "base": 32768, "most": 512,
     },
 }  # fmt: skip
+OWN_LAYERS = (
+    "batch_layers:DoubledImage", "batch_layers:ImageRange", "batch_layers:MinibatchDeviation",
+    "dense_layers:LabelProjection", "dense_layers:LabelTable", "dense_layers:ScaledDense", "dense_layers:Style",
+    "dense_layers:UnitRMS", "image_layers:Bias", "image_layers:LearntConstant", "image_layers:ModulatedConv2D",
+    "image_layers:ScaledConv2D", "style_vectors:StyleVectors",
+)  # fmt: skip
 SMALLEST, LARGEST = 8, 1024
 
 
@@ -52,6 +58,7 @@ class StyleGAN2(Networks):
         "tfgantl.models.stylegan2.generator:StyleGAN2Generator",
         "tfgantl.models.stylegan2.discriminator:StyleGAN2Discriminator",
     )
+    own_layers = tuple(f"tfgantl.models.stylegan2.{path}" for path in OWN_LAYERS)
     refit = "tfgantl.pretrained.refit.stylegan2:StyleGAN2Refit"
     default_size = 64
 
