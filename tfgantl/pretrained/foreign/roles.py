@@ -7,7 +7,7 @@ from typing import TypeAlias
 import keras
 import numpy as np
 
-from tfgantl.errors import ArtifactError, intact
+from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.printing import printable
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
@@ -25,6 +25,7 @@ DISCRIMINATORS = ("d", "discriminator", "netd", "disc", "dis", "net_d", "critic"
 ROLES = (*AVERAGES, *GENERATORS, *DISCRIMINATORS)
 AROUND = re.compile(r"^(model|params)_?(?=.)|_?(state_dict|state|weights|params|model|dict|network)$")
 AVERAGED = re.compile(r"(.*_)?(ema|avg|average|averaged|shadow)(_.*)?")
+ONE_NAME = "networks of a checkpoint must have names of their own"
 AHEAD = re.compile(r"([^./]+)([./])(.+)", re.DOTALL)
 # Ahead of a slash, where layers have names such as `g`, too.
 WORDS = ("ema_generator", "generator_ema", "generator", "discriminator")
@@ -94,11 +95,12 @@ def pair_of_weights(arrays: dict[str, np.ndarray], where: str) -> Pair:
     """
     parts: dict[str, dict[str, np.ndarray]] = {}
     others: dict[str, np.ndarray] = {}
-    with intact(f"{where}: names of weights must be unique"):
-        for name, array in arrays.items():
-            top, separator, rest = match.groups() if (match := AHEAD.fullmatch(name)) else ("", "", name)
-            has_role = top in WORDS or (separator == "." and _plain_name(top) in ROLES)
-            add(parts.setdefault(top, {}) if has_role else others, rest if has_role else name, array)
+    for name, array in arrays.items():
+        top, separator, rest = match.groups() if (match := AHEAD.fullmatch(name)) else ("", "", name)
+        if top in WORDS or (separator == "." and _plain_name(top) in ROLES):
+            add(parts.setdefault(top, {}), rest, array, f"{where}: names of weights must be unique")
+        else:
+            others[name] = array
     pair = find_pair(ForeignCheckpoint({top: ForeignNetwork(part) for top, part in parts.items()}))
     if pair.generator is None:
         return Pair(ForeignNetwork(others), pair.discriminator, pair.notes)
@@ -132,13 +134,11 @@ def _split(networks: dict[str, ForeignNetwork]) -> dict[str, ForeignNetwork]:
         both = all(any(_plain_name(top) in side for top in roles) for side in (GENERATORS, DISCRIMINATORS))
         whole = roles == tops and all("." in array for array in network.arrays)
         if _plain_name(name) in ROLES or not roles or not (whole or both):
-            with intact("names of the networks of a checkpoint must be unique"):
-                add(split, name, network)
+            add(split, name, network, ONE_NAME)
             continue
         for top in sorted(roles):  # behind the name of what held them, which may say that it is the average
             part = ForeignNetwork(parts[top], network.arguments, network.kind)
-            with intact("names of the networks of a checkpoint must be unique"):
-                add(split, f"{name}.{top}" if name else top, part)
+            add(split, f"{name}.{top}" if name else top, part, ONE_NAME)
     return split
 
 
