@@ -10,7 +10,7 @@ import numpy as np
 
 from tfgantl.arguments import read_recipe
 from tfgantl.data import HandwrittenDigits, Source
-from tfgantl.editing.encoder import suits, train_encoder
+from tfgantl.editing.encoder import encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory
@@ -86,7 +86,10 @@ class EditedModel:
         if not steps:
             return None
         key = f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {steps} {seed}"
-        path = self.directory / f"encoder-{self.space.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.keras"
+        training = hashlib.sha256(key.encode()).hexdigest()[:12]
+        path = self.directory / encoder_name(self.space, training)
+        with suppress(OSError):  # of a version that did not put the generator into the name
+            (self.directory / f"encoder-{self.space.name}-{training}.keras").rename(path)
         if path.is_file():
             with suppress(TfgantlError):  # damaged; it is trained anew
                 found = load_network(path)
