@@ -18,6 +18,7 @@ from tfgantl.pretrained.foreign.roles import Opened, Pair, check_has_generator, 
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.ranges import in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
+from tfgantl.pretrained.together import check_together
 from tfgantl.pretrained.weights_h5 import STEP, read_weights_h5, with_names
 from tfgantl.pretrained.wrap import WrappedGenerator
 from tfgantl.printing import printable
@@ -151,9 +152,11 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
             generator, discriminator, notes = _pair_of(generator)
         generator = in_network_range(generator, handle)
     elif is_pair:
-        generator, discriminator = in_network_range(load_network(path / "generator.keras"), handle), None
+        generator, discriminator = load_network(path / "generator.keras"), None
         if not generator_only and (path / "discriminator.keras").is_file():
             discriminator = load_network(path / "discriminator.keras")
+            check_together(path, {"generator.keras": generator, "discriminator.keras": discriminator})
+        generator = in_network_range(generator, handle)
     elif path.is_file():
         return _open_checkpoint(read_checkpoint(path), networks, handle, generator_only)
     else:
