@@ -11,6 +11,7 @@ from tfgantl.errors import ArtifactError, intact
 from tfgantl.models.variable_names import names_of
 from tfgantl.untrusted.archives import check_digest
 from tfgantl.untrusted.hdf5 import find_datasets
+from tfgantl.untrusted.unique_names import add
 
 STEP = "gan/0"  # number of steps that a saved `GAN` has taken, the first of the weights that are in no network
 
@@ -71,7 +72,8 @@ def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Pa
     layers: dict[str, dict[int | str, np.ndarray]] = {}
     for name, dataset in datasets.items():
         parent, _, index = name.rpartition("/")
-        layers.setdefault(parent, {})[int(index) if index.isdecimal() else index] = dataset[()]
+        place = int(index) if index.isdecimal() else index
+        add(layers.setdefault(parent, {}), place, dataset[()], f"{path}: weights of a layer must have a number each")
     labels = {parent: _label(file[parent], parent) for parent in layers}
     uses = Counter(labels.values())
     arrays = {}

@@ -94,9 +94,10 @@ def class_names_beside(files: list[Path]) -> tuple[str, ...] | None:
         return None
     with open(path, "rb") as file:
         text = file.read(MAX_CLASS_NAMES + 1)
-    names = tuple(name.strip() for name in text.decode("utf-8", "replace").split("\n") if name.strip())
-    if len(text) > MAX_CLASS_NAMES or not names or len(set(names)) < len(names):
-        raise DataError(f"{printable(path)}: must be a list of different names. Received: {len(names)} lines")
+    names = tuple(name.strip() for name in text.decode("utf-8", "replace").rstrip().split("\n"))
+    if len(text) > MAX_CLASS_NAMES or not all(names) or len(set(names)) < len(names):  # an empty line shifts the others
+        lines = f"{len(names)} lines, {names.count('')} of them empty"
+        raise DataError(f"{printable(path)}: must be a list of different names. Received: {lines}")
     return names
 
 
