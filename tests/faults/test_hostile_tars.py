@@ -6,6 +6,7 @@ import tarfile
 import pytest
 
 from tfgantl.data import WebDataset
+from tfgantl.data.shards.files import local_files, stamp_of_files
 from tfgantl.data.shards.tar import BLOCK, RECORD, members_of
 from tfgantl.errors import DataError
 
@@ -72,3 +73,21 @@ def test_samples_of_one_name_in_a_row_are_told(tmp_path):
     (tmp_path / "a.tar").write_bytes(archive(["a.png", "a.cls", "a.PNG", "a.cls"]))
     with pytest.raises(DataError, match="must have each of their files once. Received: the name png twice"):
         WebDataset(str(tmp_path / "a.tar"), image_size=8, channels=1).pictures()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [((0, 1, 3), "2"), ((0, 1, 2, 3), ""), ((1, 2, 3, 4), ""), ((1, 3, 4), "2"), ((1, 2, 3), "0")],
+)
+def test_a_folder_of_shards_has_all_that_their_names_count(tmp_path, numbers, missing):
+    for number in numbers:
+        (tmp_path / f"train-{number:05}-of-00004.tar").write_bytes(b"")
+    (tmp_path / "test-00000-of-00001.tar").write_bytes(b"")
+    assert len(local_files("WebDataset", f"{tmp_path}/train-*", (".tar",))) == len(numbers)
+    if not missing:
+        assert len(local_files("WebDataset", str(tmp_path), (".tar",))) == 5
+        return
+    for path in (str(tmp_path), f"file://{tmp_path}"):
+        with pytest.raises(DataError, match=f"all 4 shards of train.tar; .* Received: {path}, without {missing}$"):
+            check = stamp_of_files if "://" in path else local_files
+            check("WebDataset", path, (".tar",))
