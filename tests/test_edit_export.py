@@ -11,7 +11,7 @@ from PIL import Image
 
 import tfgantl
 from tfgantl.editing.directions import Direction, Directions, moved
-from tfgantl.editing.encoder import build_encoder
+from tfgantl.editing.encoder import build_encoder, encoder_name
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ArtifactError, DataError
 from tfgantl.export.edit_signatures import editing_signatures
@@ -41,7 +41,7 @@ def edited(request, tmp_path_factory):
     space = LatentSpace(generator)
     directions, encoder = directions_of(space), build_encoder(space)
     directions.save(run / "editing" / "directions.npz")
-    encoder.save(run / "editing" / f"encoder-{space.name}-0.keras")
+    encoder.save(run / "editing" / encoder_name(space, "0"))
     assert export(["--model", str(run), "--export_dir", str(run.parent / "exported")]) == 0
     version = run.parent / "exported" / "1"
     return space, directions, encoder, version, tf.saved_model.load(str(version)).signatures, run

@@ -241,7 +241,7 @@ TARS = {
     "terabytes": (size_of_terabytes, "must be whole. Received: 0000.png of 1152921504606846976 bytes"),
     "long name": (long_name, "a header must have at most 1048576 bytes. Received: 4194304"),
     "packed": (lambda path: path.write_bytes(b"\x1f\x8b" + bytes(range(256)) * 8), "a damaged header at byte 0"),
-    "empty": (lambda path: path.write_bytes(b""), "shards must hold pictures"),
+    "empty": (lambda path: path.write_bytes(b""), "must be whole. Received: 0 bytes"),
 }
 
 

@@ -2,12 +2,14 @@
 
 import codecs
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tfgantl.errors import ArtifactError, reason
+from tfgantl.printing import printable
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WITHOUT_BASE_60 = {  # YAML 1.1, https://yaml.org/type/int.html and float.html, but for that
@@ -56,14 +58,14 @@ def load_yaml(text: str, what: str) -> Any:
         what: What it is, for messages.
 
     Raises:
-        ArtifactError: If a few lines of it stand for a mass of values, are nested too deeply, or say of a value that it
-            is of a kind that it is not.
+        ArtifactError: If a few lines of it stand for a mass of values, are nested too deeply, have a key twice, or say
+            of a value that it is of a kind that it is not.
         yaml.YAMLError: If it is no YAML.
     """
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
-        if (values := _expanded(node, {})) > MAX_VALUES:
+        if (values := _expanded(node, {}, what)) > MAX_VALUES:
             raise ArtifactError(f"{what} must have at most {MAX_VALUES} values. Received: {values}")
         return None if node is None else loader.construct_document(node)
     except RecursionError as error:
@@ -74,11 +76,19 @@ def load_yaml(text: str, what: str) -> Any:
         loader.dispose()
 
 
-def _expanded(node: Any, sizes: dict[int, int]) -> int:
-    """How many values a node of YAML stands for, with everything that it refers to."""
+def _expanded(node: Any, sizes: dict[int, int], what: str) -> int:
+    """How many values a node of YAML stands for, with everything that it refers to; keys are unique, as YAML wants."""
     if id(node) not in sizes:
         sizes[id(node)] = MAX_VALUES  # what contains itself has no end
         inner = node.value if isinstance(node, yaml.CollectionNode) else []
+        keys = Counter(item[0].value for item in inner if isinstance(item, tuple) and _is_key(item[0]))
+        if keys and (most := max(keys, key=keys.__getitem__)) and keys[most] > 1:
+            raise ArtifactError(f"{what} must have each key once. Received: {printable(most)[:80]} {keys[most]} times")
         parts = [part for item in inner for part in (item if isinstance(item, tuple) else (item,))]
-        sizes[id(node)] = 1 + sum(_expanded(part, sizes) for part in parts)
+        sizes[id(node)] = 1 + sum(_expanded(part, sizes, what) for part in parts)
     return sizes[id(node)]
+
+
+def _is_key(node: Any) -> bool:
+    """Whether a key is plain, and not one that takes over those of another mapping."""
+    return isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:merge"

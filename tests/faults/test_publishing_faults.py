@@ -1,15 +1,20 @@
 """Exports that are killed, and the log that they read: nothing is published twice, nothing stays behind."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import TINY_MLP, tiny_images
 from filelock import FileLock
 
+from tfgantl.editing.directions import Direction, Directions
+from tfgantl.editing.encoder import encoder_name, newest_encoder
+from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import RunError
 from tfgantl.export import directory as versions
 from tfgantl.export import publish as publishing
@@ -18,6 +23,7 @@ from tfgantl.export.manifest import read_manifest
 from tfgantl.export.publish import publish
 from tfgantl.images import encode_png
 from tfgantl.pipelines.export import main as export
+from tfgantl.pipelines.export.publishing import _edited
 from tfgantl.training.class_names import class_names_behind
 from tfgantl.training.run_directory import RunDirectory, read_log, read_result
 
@@ -40,6 +46,23 @@ def test_a_run_that_was_killed_behind_its_export_publishes_nothing_twice(generat
 def test_a_run_that_has_trained_on_publishes_what_it_has_become(make_gan, tmp_path):
     for seed, name in ((0, "1"), (1, "2"), (1, "2")):
         assert publish(make_gan(TINY_MLP, seed=seed).generator, tmp_path / "model", facts={"run": "a"}).name == name
+
+
+def test_an_encoder_is_published_with_the_generator_that_it_was_trained_on(make_gan, tmp_path, capsys):
+    """A run has gone on since it was edited: what was trained for its former generator is the newest file."""
+    (former, now) = (LatentSpace(make_gan(TINY_MLP, seed=seed).generator) for seed in (1, 2))
+    for age, space in enumerate((former, now)):
+        path = tmp_path / encoder_name(space, "0")
+        path.write_bytes(b"")
+        os.utime(path, (9 - age, 9 - age))
+    assert newest_encoder(tmp_path, now).name == encoder_name(now, "0")
+    newest_encoder(tmp_path, now).unlink()
+    assert newest_encoder(tmp_path, now) is None
+    one = Direction("one", "pca", np.ones(now.shape, "f4"), np.ones(now.shape, "f4"), 1.0)
+    Directions(now.generator_hash, now.name, (one,)).save(tmp_path / "directions.npz")
+    signatures, _ = _edited(now.generator, tmp_path / "directions.npz", {})
+    assert signatures.keywords["encoder"] is None
+    assert "none of which says that it is of this generator" in capsys.readouterr().err
 
 
 def test_a_run_is_called_the_same_however_often_it_is_resumed(tmp_path):

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,12 @@ import pytest
 import tensorflow as tf
 from conftest import TINY_MLP
 
-from tfgantl.errors import RunError
+from tfgantl.errors import ArtifactError, RunError
+from tfgantl.pipelines.saving import save_networks
+from tfgantl.pretrained import handles
+from tfgantl.pretrained.together import RECORD, check_together, record_of
 from tfgantl.training.checkpoint import MAX_TO_KEEP, Checkpoints
+from tfgantl.training.run_directory import RunDirectory
 
 OPERATIONS = [
     (tf.train.Checkpoint, "write"), (Path, "mkdir"), (Path, "write_text"), (os, "fsync"), (os, "replace"),
@@ -190,3 +195,41 @@ def test_a_manifest_that_names_no_weights_is_not_believed(tmp_path, compiled, ca
     (tmp_path / "step-2.json").write_text(f"{content}\n{digest}\n")
     assert Checkpoints(compiled(), tmp_path).restore_last() == 1
     assert "step-2.json names no weights" in capsys.readouterr().err
+
+
+def test_a_kill_between_two_networks_leaves_no_pair_of_two_trainings(make_gan, tmp_path, monkeypatch):
+    """Whichever file is the last that a run writes when it trains on."""
+    accepted = []
+    for number in range(4):
+        with RunDirectory(tmp_path / str(number)) as run, monkeypatch.context() as patch:
+            save_networks(filled(make_gan(TINY_MLP), 1), run)
+            done, replace = [], os.replace
+
+            def kill(*paths, done=done, number=number, replace=replace):
+                if len(done) == number:
+                    raise Killed
+                done.append(replace(*paths))
+
+            patch.setattr(os, "replace", kill)
+            with suppress(Killed):
+                save_networks(filled(make_gan(TINY_MLP), 2), run)
+        try:
+            networks = handles._open(str(run.path), None, ())[:2]
+        except ArtifactError as error:
+            assert "must be of one training, as together.json says" in str(error)
+            accepted.append(None)
+        else:
+            accepted.append({float(weight.numpy().flat[0]) for network in networks for weight in network.weights})
+    assert accepted == [{1.0}, {1.0}, None, {2.0}]
+    (tmp_path / "2" / "together.json").unlink()  # as of runs of before
+    assert handles._open(str(tmp_path / "2"), None, ())[1] is not None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, {}]", "[" * 10_000])
+def test_a_damaged_record_of_a_pair_is_no_record(make_gan, tmp_path, content):
+    network = make_gan(TINY_MLP).generator
+    (tmp_path / RECORD).write_text(content)
+    if content != "[1, {}]":
+        assert record_of(tmp_path, {"a": network}) == record_of(tmp_path / "nothing", {"a": network})
+    with pytest.raises(ArtifactError, match="must be of one training"):
+        check_together(tmp_path, {"a": network})

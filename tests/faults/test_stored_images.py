@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,19 @@ def test_they_are_written_once(pets, monkeypatch):
     (Path(pets.path) / "cats" / "99.png").write_bytes((Path(pets.path) / "cats" / "01.png").read_bytes())
     assert pets.load("train").size + pets.load("test").size + pets.load("validation").size == 41
     assert only_set()  # that of the folder as it was is gone
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_files_that_are_replaced_in_place_are_other_files(tmp_path, inside):
+    """As by `cp -p`, `rsync --inplace -t` or programs that set all times to 0: of the same name, size and time."""
+    file, seen = tmp_path / "0.bmp", []
+    for content in (b"one", b"two"):
+        with open(file, "wb") as stream:
+            stream.write(content)
+        os.utime(file, (0, 0))
+        seen += [base.stamp_of(tmp_path if inside else file)] * 2
+        time.sleep(0.02)  # clocks of file systems tick in steps
+    assert len(set(seen)) == 2 and base.stamp_of(tmp_path if inside else file) == seen[-1]
 
 
 def test_a_killed_process_has_not_worked_in_vain(pets, monkeypatch):

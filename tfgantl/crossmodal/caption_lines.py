@@ -11,6 +11,7 @@ from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.errors import DataError, TfgantlError, reason
 from tfgantl.printing import printable
 from tfgantl.text_files import read_text
+from tfgantl.untrusted.unique_names import add
 
 FILE, CAPTION = ("file", "file_name"), ("caption", "text")  # columns, by the names that they may have
 DELIMITERS = ",;\t"  # those of spreadsheets in several countries
@@ -78,7 +79,7 @@ def _of_table(path: Path) -> Pairs:
             raise DataError(f"{path}: must have at most {MAX_COLUMNS} columns. Received: {len(rows.fieldnames or ())}")
         file, caption = (_column(columns, names, path) for names in (FILE, CAPTION))
         for row in rows:
-            if None in row or row[caption] is None:
+            if None in row or None in (row[file], row[caption]):
                 raise DataError(
                     f"{path}: line {rows.line_num} must have {len(columns)} values; one with a comma stands in quotes. "
                     f"Received: {'more' if None in row else 'fewer'}"
@@ -89,10 +90,12 @@ def _of_table(path: Path) -> Pairs:
 
 
 def _column(columns: list[str], names: tuple[str, ...], path: Path) -> str:
-    plain = {name.strip().casefold(): name for name in columns}
+    plain = [name.strip().casefold() for name in columns]
     for name in names:
+        if plain.count(name) > 1:
+            raise DataError(f"{path}: columns must have names of their own. Received: {name} {plain.count(name)} times")
         if name in plain:
-            return plain[name]
+            return columns[plain.index(name)]
     known = ", ".join(printable(name)[:40] for name in columns[:MAX_NAMED]) or "none"
     raise DataError(f"{path}: a column must be called {' or '.join(names)}. Received: {known}")
 
@@ -102,7 +105,7 @@ def _of_lines(path: Path) -> Pairs:
         if not line.strip():
             continue
         try:
-            entry: Any = json.loads(line)
+            entry: Any = json.loads(line, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: line {number} must be a JSON object. Received: {reason(error)}") from error
         if not isinstance(entry, dict):
@@ -116,12 +119,20 @@ def _of_lines(path: Path) -> Pairs:
             yield file, str(one), f"line {number}"
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        add(found, key, value)
+    return found
+
+
 def _beside(folder: Path, names: Sequence[str]) -> Pairs:
     """Lines of the text file beside each picture."""
-    root = folder
+    told: dict[Path, str] = {}
     for name in names:
-        file = (root / name).with_suffix(".txt")
+        file = (folder / name).with_suffix(".txt")
         if file.is_file():
+            add(told, file, name, f"{folder}: a text file must be beside one picture", DataError)
             for number, line in enumerate(_text(file).splitlines(), 1):
                 if line.strip():
                     yield name, line, f"{printable(file.name)}, line {number}"

@@ -14,6 +14,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.images import to_uint8
 from tfgantl.models import presets
 from tfgantl.models.inference import predict
+from tfgantl.pretrained.together import check_together
 from tfgantl.random_streams import latents_of_seeds
 from tfgantl.untrusted.networks import load_network
 
@@ -93,6 +94,7 @@ def load_text_to_image(handle: str | None = None) -> TextToImage:
     else:
         network, metadata = load_network(directory / GENERATOR), {}
     encoder = load_network(directory / ENCODER)
+    check_together(directory, {GENERATOR: network, ENCODER: encoder})
     if not is_text_conditional(network) or encoder.output_shape[-1:] != (network.text_dim,):
         raise ArtifactError(
             f"{directory}: must hold a text-conditional generator and the text encoder that it was trained with. "

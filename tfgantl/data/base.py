@@ -133,8 +133,9 @@ def stamp_of(path: Path) -> Hashable:
     return digest.hexdigest()
 
 
-def _told(name: str, status: os.stat_result) -> tuple[str, int, int, int]:
-    return name, status.st_size, status.st_mtime_ns, status.st_ino
+def _told(name: str, status: os.stat_result) -> tuple[str, int, int, int, int]:
+    """The last is the time that nobody sets: programs that copy in place may keep size and time of what was there."""
+    return name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
 @lru_cache(maxsize=2)

@@ -1,5 +1,7 @@
 """The encoder of a generator: a picture in, its code and class out; learnt from images whose codes are known."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -117,6 +119,24 @@ def train_encoder(
     if not np.isfinite(loss.numpy()):
         raise DivergedError(f"the encoder must have a finite loss. Received: {loss.numpy()} after {steps} steps")
     return encoder
+
+
+def encoder_name(space: LatentSpace, training: str) -> str:
+    """Name of the file that an encoder is kept in, which says of which space of which generator it is.
+
+    Args:
+        space: Whose codes it gives.
+        training: What else it follows from, in short.
+    """
+    return f"encoder-{space.name}-{space.generator_hash}-{training}.keras"
+
+
+def newest_encoder(directory: Path, space: LatentSpace) -> Path | None:
+    """The file with the encoder of a space that was made last; `None` if no file says that it is of this space.
+
+    A run that has gone on has another generator than before, and encoders of both beside it.
+    """
+    return max(directory.glob(encoder_name(space, "*")), key=lambda file: file.stat().st_mtime_ns, default=None)
 
 
 def suits(encoder: keras.Model, space: LatentSpace) -> bool:

@@ -8,18 +8,21 @@ import numpy as np
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import Networks, presets
+from tfgantl.models.copies import assign_weights
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.foreign import recognise
-from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_pair
+from tfgantl.pretrained.foreign.roles import Opened, Pair, check_has_generator, find_pair, pair_of_weights
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.ranges import in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
-from tfgantl.pretrained.weights_h5 import read_weights_h5, with_names
+from tfgantl.pretrained.together import check_together
+from tfgantl.pretrained.weights_h5 import STEP, read_weights_h5, with_names
 from tfgantl.pretrained.wrap import WrappedGenerator
 from tfgantl.printing import printable
+from tfgantl.progress import log
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
@@ -27,9 +30,7 @@ from tfgantl.untrusted.networks import build_for, check_finite, load_network
 from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
 from tfgantl.untrusted.torch_files import read_checkpoint
 
-OF_GENERATOR = ("generator/", "generator.", "netG.", "G.")
-OF_DISCRIMINATOR = ("discriminator/", "discriminator.", "netD.", "D.")
-OTHERS = ("ema_generator/",)
+AVERAGE_TAKEN = "The averaged generator of the GAN was taken, and not the generator as the last step left it."
 
 
 def load_source(handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = ()) -> GAN:
@@ -108,7 +109,8 @@ def load_model(
         _refuse_unused(handle, networks, allow_ops)
         generator = GAN.from_preset(handle).generator
     else:
-        generator = _open(handle, networks, allow_ops, generator_only=True)[0]
+        generator, _, report = _open(handle, networks, allow_ops, generator_only=True)
+        log(*report.notes)
     check_finite(generator, handle)
     return in_our_range(generator, handle, pixels)
 
@@ -138,20 +140,23 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
     if allow_ops:
         raise ConfigError(f"`allow_ops` must only be given for a SavedModel. Received: {allow_ops} for {handle}")
     if path.name.endswith(".weights.h5"):
-        return _adopt_pair(read_weights_h5(path), networks, handle, generator_only)
+        return _adopt_pair(pair_of_weights(_of_gan(read_weights_h5(path)), handle), networks, handle, generator_only)
     if path.suffix == ".npz":
         arrays = read_npz(path)
         opened = None if networks else recognise(ForeignCheckpoint({"": ForeignNetwork(arrays)}), handle)
-        return opened or _adopt_pair(arrays, networks, handle, generator_only)
+        return opened or _adopt_pair(pair_of_weights(arrays, handle), networks, handle, generator_only)
+    notes: list[str] = []
     if path.suffix == ".keras":
         generator, discriminator = load_network(path), None
         if isinstance(generator, GAN):
-            generator, discriminator = generator.generator, generator.discriminator
+            generator, discriminator, notes = _pair_of(generator)
         generator = in_network_range(generator, handle)
     elif is_pair:
-        generator, discriminator = in_network_range(load_network(path / "generator.keras"), handle), None
+        generator, discriminator = load_network(path / "generator.keras"), None
         if not generator_only and (path / "discriminator.keras").is_file():
             discriminator = load_network(path / "discriminator.keras")
+            check_together(path, {"generator.keras": generator, "discriminator.keras": discriminator})
+        generator = in_network_range(generator, handle)
     elif path.is_file():
         return _open_checkpoint(read_checkpoint(path), networks, handle, generator_only)
     else:
@@ -162,7 +167,25 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
         )
     if discriminator is not None or generator_only:
         _refuse_unused(handle, networks, ())
-    return generator, discriminator, LoadReport()
+    return generator, discriminator, LoadReport(notes=notes)
+
+
+def _pair_of(gan: GAN) -> tuple[keras.Model, keras.Model, list[str]]:
+    """The networks of a saved training, and what there is to say: its generator is the average, as in all that it does.
+
+    The weights of the average are put into the generator that was trained, whose layers are not frozen.
+    """
+    if not gan.steps_taken:  # what was put into the generator since it was made is in no average
+        return gan.generator, gan.discriminator, []
+    assign_weights(gan.generator, gan.ema_generator.get_weights())
+    return gan.generator, gan.discriminator, [AVERAGE_TAKEN]
+
+
+def _of_gan(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights of a `GAN` without its average, unless a step has been taken."""
+    if STEP in arrays and not arrays[STEP].any():
+        return {name: array for name, array in arrays.items() if not name.startswith("ema_generator/")}
+    return arrays
 
 
 def _open_saved_model(
@@ -172,7 +195,7 @@ def _open_saved_model(
         return WrappedGenerator(path, allow_ops=allow_ops), None, LoadReport()
     if allow_ops:  # adopting reads variables only, and runs nothing
         raise ConfigError(f"`allow_ops` must not be given with `networks`. Received: {allow_ops}")
-    return _adopt_pair(read_variables(path), networks, str(path), generator_only)
+    return _adopt_pair(pair_of_weights(read_variables(path), str(path)), networks, str(path), generator_only)
 
 
 def _open_checkpoint(
@@ -191,38 +214,24 @@ def _open_checkpoint(
             f"`networks` must say which architecture the weights of {where} belong to, unless it is a DCGAN as in the "
             f"tutorial of PyTorch. Received: none, and a generator with {some} …"
         )
-    arrays = {f"G.{name}": array for name, array in generator.arrays.items()}
-    if pair.discriminator is not None:
-        arrays |= {f"D.{name}": array for name, array in pair.discriminator.arrays.items()}
-    made, judge, report = _adopt_pair(arrays, networks, where, generator_only)
-    return made, judge, LoadReport(notes=pair.notes) + report
+    return _adopt_pair(pair, networks, where, generator_only)
 
 
-def _adopt_pair(arrays: dict[str, np.ndarray], networks: Networks | None, where: str, generator_only: bool) -> Opened:
+def _adopt_pair(pair: Pair, networks: Networks | None, where: str, generator_only: bool) -> Opened:
     if networks is None:
         raise ConfigError(f"`networks` must say which architecture the weights of {where} belong to. Received: none")
-    of_generator = _with_prefix(arrays, OF_GENERATOR)
-    of_discriminator = _with_prefix(arrays, OF_DISCRIMINATOR)
-    if not of_generator:
-        known = (*OF_DISCRIMINATOR, *OTHERS)
-        of_generator = {name: array for name, array in arrays.items() if not name.startswith(known)}
+    of_generator, of_discriminator = (
+        {} if network is None else network.arrays for network in (pair.generator, pair.discriminator)
+    )
     size, channels, classes = infer_sizes(networks, [a.shape for a in of_generator.values()], where)
     # Some may be missing, as `adopt` says; a discriminator that is not there is as `networks` says.
     parts = [of_generator, of_discriminator or None]
     generator, discriminator = build_for(lambda: networks.build(size, channels, classes), parts, where, present=0.8)
-    report = adopt(with_names(of_generator, generator), generator, where=where)
+    report = LoadReport(notes=pair.notes) + adopt(with_names(of_generator, generator), generator, where=where)
     if generator_only or not of_discriminator:
         return generator, None, report
     report += adopt(with_names(of_discriminator, discriminator), discriminator, where=where)
     return generator, discriminator, report
-
-
-def _with_prefix(arrays: dict[str, np.ndarray], prefixes: tuple[str, ...]) -> dict[str, np.ndarray]:
-    for prefix in prefixes:
-        selected = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-        if selected:
-            return selected
-    return {}
 
 
 def _refuse_unused(handle: str, networks: Networks | None, allow_ops: tuple[str, ...]) -> None:

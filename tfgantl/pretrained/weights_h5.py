@@ -11,14 +11,18 @@ from tfgantl.errors import ArtifactError, intact
 from tfgantl.models.variable_names import names_of
 from tfgantl.untrusted.archives import check_digest
 from tfgantl.untrusted.hdf5 import find_datasets
+from tfgantl.untrusted.unique_names import add
+
+STEP = "gan/0"  # number of steps that a saved `GAN` has taken, the first of the weights that are in no network
 
 
 def read_weights_h5(path: Path) -> dict[str, np.ndarray]:
     """Reads a `.weights.h5` of Keras 3, under names of layers.
 
     Returns:
-        `[generator/ | discriminator/]<layer>/<number, or name, of the weight in its layer>` → array; see `with_names`.
-        Layers that share a name have their place in the file instead.
+        `[generator/ | ema_generator/ | discriminator/]<layer>/<number, or name, of the weight in its layer>` → array;
+        see `with_names`.
+        Layers that share a name have their place in the file instead. Of a `GAN`, `STEP` is among them.
 
     Raises:
         ArtifactError: If the file is missing, damaged, too large, ambiguous, or points to other files.
@@ -68,7 +72,8 @@ def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Pa
     layers: dict[str, dict[int | str, np.ndarray]] = {}
     for name, dataset in datasets.items():
         parent, _, index = name.rpartition("/")
-        layers.setdefault(parent, {})[int(index) if index.isdecimal() else index] = dataset[()]
+        place = int(index) if index.isdecimal() else index
+        add(layers.setdefault(parent, {}), place, dataset[()], f"{path}: weights of a layer must have a number each")
     labels = {parent: _label(file[parent], parent) for parent in layers}
     uses = Counter(labels.values())
     arrays = {}
@@ -85,6 +90,8 @@ def _named_by_layer(file: h5py.File, datasets: dict[str, h5py.Dataset], path: Pa
 
 def _label(group: h5py.Group, parent: str) -> str:
     """Name of a layer, behind that of the network of a pair that it is in."""
+    if parent == "vars" and "ema_generator" in group.file:
+        return "gan"  # whatever it is called
     label = group.attrs.get("name", parent.removesuffix("/vars").rpartition("/")[2])
     top = parent.partition("/")[0]
     return f"{top}/{label}" if top in ("generator", "discriminator", "ema_generator") else str(label)

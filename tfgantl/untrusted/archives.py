@@ -1,6 +1,7 @@
 """Zip and `.npz` archives: sizes, names and checksums are checked before anything is unpacked."""
 
 import hashlib
+import os
 import zipfile
 from collections import Counter
 from itertools import pairwise
@@ -17,6 +18,8 @@ MAX_BYTES = 8 * 2**30  # of one file, unpacked
 MAX_RATIO = 1000  # unpacked to packed; weights hardly compress
 ENCRYPTED = 1  # among the flags of a member
 FRAME = 30  # bytes before a member, without its name
+END, END_SIGN, MAX_COMMENT = 22, b"PK\5\6", 2**16  # the record at the end, which a comment may follow
+LARGE_END, NO_COUNT = 76, 2**16 - 1  # what is ahead of it in large archives, which have their count there
 MIN_BYTES = 2**16  # smaller files may unpack as if they had this size
 
 
@@ -56,12 +59,14 @@ def check_digest(path: Path) -> None:
 
 
 def check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Raises `ArtifactError` if an archive would unpack to too much, or has names twice or outside of it.
+    """Raises `ArtifactError` if an archive would unpack to too much, has names twice or outside of it, or lost some.
 
     Sizes are what the archive says. For them to hold, members must be packed by what unpacks no more than it is asked
     for, and no two may be made of the same bytes.
     """
     members = archive.infolist()
+    if (count := _stated_count(archive)) not in (len(members), len(members) % NO_COUNT):
+        raise ArtifactError(f"{path}: must list the {count} members that its end states. Received: {len(members)}")
     for member in members:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ArtifactError(
@@ -84,12 +89,28 @@ def check_members(archive: zipfile.ZipFile, path: Path) -> None:
             f"{path}: must unpack to at most {MAX_BYTES} bytes, and {MAX_RATIO} times what it has ({most}). "
             f"Received: {total} from {packed}"
         )
-    names = Counter(member.filename for member in members)
+    names = Counter(member.filename.removesuffix(".npy") for member in members)  # as NumPy names what is in an `.npz`
     if twice := [name for name, uses in names.items() if uses > 1]:  # readers would differ in which one they take
         raise ArtifactError(f"{path}: names in the archive must be unique. Received: {twice[0]} twice")
     for member in members:
         if member.filename.startswith("/") or ".." in PurePosixPath(member.filename).parts:
             raise ArtifactError(f"{path}: names in the archive must stay inside it. Received: {member.filename}")
+
+
+def _stated_count(archive: zipfile.ZipFile) -> int:
+    """Members that the record at the end states. The list ends by its bytes, and one comment can swallow the rest."""
+    if (file := archive.fp) is None:
+        raise ValueError("an archive that is closed")
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - LARGE_END - END - MAX_COMMENT))
+    tail = file.read()
+    whole = tail[-END : -END + 4] == END_SIGN and tail[-2:] == b"\0\0"  # without a comment, as it is looked for first
+    place = len(tail) - END if whole else tail.rfind(END_SIGN)
+    count = int.from_bytes(tail[place + 10 : place + 12], "little")
+    large = tail[max(0, place - LARGE_END) : place]
+    if count == NO_COUNT and large[:4] == b"PK\6\6":
+        return int.from_bytes(large[32:40], "little")
+    return count
 
 
 def read_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:

@@ -9,6 +9,7 @@ from h5py import h5z
 
 from tfgantl.errors import ArtifactError
 from tfgantl.untrusted.archives import MAX_BYTES, MAX_RATIO, MIN_BYTES
+from tfgantl.untrusted.unique_names import add
 
 FILTERS = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32)  # in the order in which h5py has them
 CHUNK_BYTES = 64  # of the file for each chunk, which takes some 4 kB of memory; those that h5py makes have thousands
@@ -26,10 +27,11 @@ def read_hdf5(path: Path) -> dict[str, np.ndarray]:
         Exception: If it is damaged, whatever its reader meets first.
     """
     with h5py.File(path, "r") as file:
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for name, dataset in find_datasets(file, path).items():
             label = dataset.parent.attrs.get("name")
-            arrays[f"{label}/{name}" if label else name] = dataset[()]
+            own = f"{label}/{name}" if label else name
+            add(arrays, own, dataset[()], f"{path}: names of weights must be unique, behind those of their layers")
         return arrays
 
 

@@ -18,6 +18,7 @@ from tfgantl.files import Replacing, cache_directory
 from tfgantl.printing import printable
 
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+NUMBERED = re.compile(r"(.*)-(\d{1,6})-of-(\d{1,6})(.*)", re.DOTALL)
 MAX_SHARDS = 2**20
 CLASS_NAMES = "classes.txt"
 MAX_CLASS_NAMES = 2**22  # bytes
@@ -94,15 +95,18 @@ def class_names_beside(files: list[Path]) -> tuple[str, ...] | None:
         return None
     with open(path, "rb") as file:
         text = file.read(MAX_CLASS_NAMES + 1)
-    names = tuple(name.strip() for name in text.decode("utf-8", "replace").split("\n") if name.strip())
-    if len(text) > MAX_CLASS_NAMES or not names or len(set(names)) < len(names):
-        raise DataError(f"{printable(path)}: must be a list of different names. Received: {len(names)} lines")
+    names = tuple(name.strip() for name in text.decode("utf-8", "replace").rstrip().split("\n"))
+    if len(text) > MAX_CLASS_NAMES or not all(names) or len(set(names)) < len(names):  # an empty line shifts the others
+        lines = f"{len(names)} lines, {names.count('')} of them empty"
+        raise DataError(f"{printable(path)}: must be a list of different names. Received: {lines}")
     return names
 
 
 def _on_this_machine(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
     if os.path.isdir(path):
-        found = sorted(os.path.join(path, name) for name in os.listdir(path) if _is_shard(name, suffixes))
+        names = [name for name in os.listdir(path) if _is_shard(name, suffixes)]
+        _check_complete(where, path, names)
+        found = sorted(os.path.join(path, name) for name in names)
     elif os.path.isfile(path):
         return [path]
     elif RANGE.search(path):
@@ -116,6 +120,23 @@ def _on_this_machine(where: str, path: str, suffixes: tuple[str, ...]) -> list[s
     if not found:
         raise DataError(f"{where}: `path` must be shards ({', '.join(suffixes)}). Received: {path}, with none")
     return found
+
+
+def _check_complete(where: str, path: str, names: list[str]) -> None:
+    """Refuses a folder without all shards that the names of those there count; patterns may take some of them."""
+    sets: dict[tuple[str, int, str], set[int]] = {}
+    for name in names:
+        if (match := NUMBERED.fullmatch(name)) is not None:
+            sets.setdefault((match[1], int(match[3]), match[4]), set()).add(int(match[2]))
+    for (before, total, behind), numbers in sets.items():
+        first = int(0 not in numbers and total in numbers)  # some count from 1
+        missing = [number for number in range(first, total + first) if number not in numbers]
+        if missing:
+            raise DataError(
+                f"{where}: `path` must be a folder with all {total} shards of {printable(before + behind)[:80]}; a "
+                f"pattern takes those that are there. Received: {path}, without {', '.join(map(str, missing[:8]))}"
+                f"{f' and {len(missing) - 8} more' * (len(missing) > 8)}"
+            )
 
 
 def _is_shard(name: str, suffixes: tuple[str, ...]) -> bool:
@@ -132,11 +153,14 @@ def _in_bucket(where: str, path: str, suffixes: tuple[str, ...]) -> tuple[Any, l
         system, inner = fsspec.core.url_to_fs(path)
         if system.isdir(inner):
             names = [name for name in system.ls(inner, detail=False) if _is_shard(name.rpartition("/")[2], suffixes)]
+            _check_complete(where, path, [name.rpartition("/")[2] for name in names])
         elif RANGE.search(inner):
             names = expanded(inner)
         else:
             names = system.glob(inner) if glob.has_magic(inner) else [inner]
         found = [(name, system.info(name)) for name in sorted(names)]
+    except DataError:
+        raise
     except ImportError as error:  # of the package for this kind of bucket
         raise ConfigError(not_installed(where, "the file system of this address", "remote", error)) from error
     except Exception as error:  # file systems raise whatever their services answer

@@ -18,11 +18,14 @@ from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.files import class_names_beside
 from tfgantl.errors import DataError
 from tfgantl.printing import printable
+from tfgantl.untrusted.unique_names import add
 
 BLOCK = 512
 REGULAR, LONG_NAME, PAX = (b"0", b"\0", b"7"), b"L", b"x"
 ABOUT_NEXT = (LONG_NAME, PAX, b"K", b"g")  # headers, whose content is about what comes behind them
 WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices and folders, whatever size they state
+RECORD = 20 * BLOCK  # what an archive is filled up to with zeros, and GNU tar may leave one more when it deletes
+RECORDS = tuple(2**power for power in range(14, 21))  # or by those for tapes
 MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
 MAX_LABEL = 2**12
 MAX_DIGITS = 10  # of the length of an entry of PAX, and the space behind them
@@ -47,13 +50,16 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
         told: Its name, for messages.
 
     Raises:
-        DataError: If a header is damaged, or promises more than there is.
+        DataError: If a header is damaged or promises more than there is, or the archive has no end, or more behind it.
     """
     offset, name_ahead = 0, None
-    while offset + BLOCK <= size:
+    while True:
+        if offset + BLOCK > size:
+            raise DataError(f"{told}: must be whole. Received: {size} bytes, without the end of an archive")
         file.seek(offset)
         header = file.read(BLOCK)
-        if header.count(0) == BLOCK:  # the end
+        if header.count(0) == BLOCK:
+            _check_end(file, offset, size, told)
             return
         try:
             stated = int(header[148:156].strip(b" \0") or b"0", 8)
@@ -63,9 +69,9 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
         if stated != sum(header) - sum(header[148:156]) + 8 * ord(" "):
             raise DataError(f"{told}: must be a .tar archive. Received: a damaged header at byte {offset}")
         content, kind = offset + BLOCK, header[156:157]
+        if kind in ABOUT_NEXT and length > MAX_HEADER:
+            raise DataError(f"{told}: a header must have at most {MAX_HEADER} bytes. Received: {length}")
         if kind in (PAX, LONG_NAME):
-            if length > MAX_HEADER:
-                raise DataError(f"{told}: a header must have at most {MAX_HEADER} bytes. Received: {length}")
             extended = file.read(length)
             name_ahead = _text(extended) if kind == LONG_NAME else _pax_name(extended, told)
         elif kind in REGULAR:
@@ -81,6 +87,18 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
         if kind in WITHOUT_CONTENT:
             length = 0
         offset = content + -(-length // BLOCK) * BLOCK
+
+
+def _check_end(file: BinaryIO, offset: int, size: int, told: str) -> None:
+    """Raises `DataError` unless zeros fill up a record from here on, and nothing more.
+
+    A file whose space is taken before it is copied has zeros in the place of all that is missing.
+    """
+    left = size - offset
+    most = max(2 * RECORD, *(record for record in RECORDS if size % record == 0), 0) + 2 * BLOCK
+    file.seek(offset)
+    if left > most or file.read(left).count(0) != left:
+        raise DataError(f"{told}: must end behind its last member. Received: {left} bytes more, at byte {offset}")
 
 
 class TarPictures(PictureList):
@@ -136,6 +154,7 @@ class TarPictures(PictureList):
             return f"{printable(file)}: {printable(_text(stream.read(100)))}"
 
     def _index(self, shard: int, file: Path) -> None:
+        once = f"WebDataset: {printable(file)}: samples must have each of their files once"
         key: tuple[str, str] | None = None
         sample: dict[str, Member] = {}
         with open(file, "rb", AHEAD) as stream:
@@ -147,7 +166,7 @@ class TarPictures(PictureList):
                 if (folder, stem) != key:
                     self._add(shard, sample, stream)
                     key, sample = (folder, stem), {}
-                sample.setdefault(suffix.casefold(), member)
+                add(sample, suffix.casefold(), member, once, DataError)
             self._add(shard, sample, stream)
 
     def _add(self, shard: int, sample: dict[str, Member], stream: BinaryIO) -> None:

@@ -54,6 +54,10 @@ class PreparedAdaptation:
         """What trainings learn from and are validated with."""
         return TrainingData(self.examples["train"], self.examples["validation"], self.extractor)
 
+    def beside(self) -> dict[str, keras.Model]:
+        """Networks that the trained pair is of no use without, by the names of their files in the run."""
+        return {}
+
     def opening(self) -> str:
         """What the run is about to train on, for its log."""
         return f"{self.examples['train'].size or 'endless'} training images"

@@ -68,7 +68,7 @@ def train(
     settings = config.training_settings()
     adapted = training.trained["adapted"] = train_pair(prepared, config, prepared.transfer, "adapted", settings, run)
     show(adapted.gan, "adapted")
-    save_networks(adapted.gan, run)
+    save_networks(adapted.gan, run, prepared.beside())
     before_after = side_by_side([grid(sheets[title], 10) for title in ("source", "adapted", "real")])
     run.write_png("before_after.png", before_after)
     if config.baseline and prepared.transfer.needs_target:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfgantl.arguments import read_recipe
 from tfgantl.data import HandwrittenDigits, Source
-from tfgantl.editing.encoder import REAL, build_encoder, suits, train_encoder
+from tfgantl.editing.encoder import REAL, build_encoder, encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory
@@ -88,8 +88,12 @@ class EditedModel:
         if not steps:
             return None
         key = f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {steps} {seed}"
-        path = self.directory / f"encoder-{self.space.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.keras"
+        training = hashlib.sha256(key.encode()).hexdigest()[:12]
+        path = self.directory / encoder_name(self.space, training)
         team, encoder = current(), None
+        if team.is_chief:
+            with suppress(OSError):  # of a version that did not put the generator into the name
+                (self.directory / f"encoder-{self.space.name}-{training}.keras").rename(path)
         if team.is_chief and path.is_file():
             with suppress(TfgantlError):  # damaged; it is trained anew
                 found = load_network(path)

@@ -85,17 +85,20 @@ def _edited(
 ) -> "tuple[Callable[[keras.Model], dict], dict[str, Any]]":
     """Endpoints of a generator whose run has directions, and their ranges; also its encoder, if there is one."""
     from tfgantl.editing.directions import directions_of_file
-    from tfgantl.editing.encoder import suits
+    from tfgantl.editing.encoder import newest_encoder, suits
     from tfgantl.editing.latent_space import LatentSpace
     from tfgantl.export.edit_signatures import editing_signatures
     from tfgantl.pretrained import load_network
     from tfgantl.progress import log
 
     directions = directions_of_file(path, network)
-    encoders = sorted(path.parent.glob(f"encoder-{directions.space}-*.keras"), key=lambda file: file.stat().st_mtime)
-    encoder = load_network(encoders[-1]) if encoders else None
-    if encoder is not None and not suits(encoder, LatentSpace(network, directions.space)):
-        raise ArtifactError(f"{encoders[-1]}: must be an encoder of this model. Received: a network of another form")
+    space = LatentSpace(network, directions.space)
+    file = newest_encoder(path.parent, space)
+    encoder = None if file is None else load_network(file)
+    if encoder is not None and not suits(encoder, space):
+        raise ArtifactError(f"{file}: must be an encoder of this model. Received: a network of another form")
+    if encoder is None and any(path.parent.glob(f"encoder-{directions.space}-*.keras")):
+        log(f"without the encoders of {path.parent}, none of which says that it is of this generator")
     names = ", ".join(direction.name for direction in directions)
     log(f"with directions {names}{'' if encoder is None else ', and the encoder'} of {path.parent}")
     ranges = {one.name: [-3.0, 3.0] if one.effect is None else [one.effect.low, one.effect.high] for one in directions}

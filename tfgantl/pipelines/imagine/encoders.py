@@ -17,6 +17,7 @@ from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder, open_foreign_tex
 from tfgantl.data import Examples
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
+from tfgantl.pretrained.together import check_together
 from tfgantl.untrusted.networks import load_network
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def choose_encoder(
                 f"Received: {config.text_encoder}, for {config.source}"
             )
         path = Path(config.source)
-        return load_network((path if path.is_dir() else path.parent) / ENCODER), []
+        directory = path if path.is_dir() else path.parent
+        check_together(directory, {ENCODER: (text := load_network(directory / ENCODER))})
+        return text, []
     at = part.places(MOST_IMAGES)
     images, some = part.read(at)[0], captions.of_some(at)
     steps, text = config.encoder_steps, None

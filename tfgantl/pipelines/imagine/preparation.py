@@ -11,7 +11,7 @@ import numpy as np
 from tfgantl.crossmodal.caption_templates import CaptionTemplates
 from tfgantl.crossmodal.captioned import CaptionedData, captioned, classes_named
 from tfgantl.crossmodal.text_conditioning import NONE, CaptionTable, is_text_conditional, text_conditional
-from tfgantl.crossmodal.text_to_image import is_text_to_image
+from tfgantl.crossmodal.text_to_image import ENCODER, is_text_to_image
 from tfgantl.data import Source
 from tfgantl.data.classes import same_names
 from tfgantl.data.examples import SPLITS, Examples, check_splits
@@ -55,6 +55,9 @@ class PreparedCaptions(PreparedAdaptation):
     templates: CaptionTemplates | None = None
     deviations: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def beside(self) -> dict[str, keras.Model]:
+        return {ENCODER: self.text_encoder}
 
     def opening(self) -> str:
         """What the run is about to train on, for its log."""

@@ -11,6 +11,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.printing import printable
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
+from tfgantl.untrusted.unique_names import add
 
 Opened: TypeAlias = tuple[keras.Model, keras.Model | None, LoadReport]  # generator and discriminator
 
@@ -21,8 +22,13 @@ AVERAGES = (
 )  # fmt: skip
 GENERATORS = ("g", "generator", "netg", "gen", "net_g")
 DISCRIMINATORS = ("d", "discriminator", "netd", "disc", "dis", "net_d", "critic")
+ROLES = (*AVERAGES, *GENERATORS, *DISCRIMINATORS)
 AROUND = re.compile(r"^(model|params)_?(?=.)|_?(state_dict|state|weights|params|model|dict|network)$")
 AVERAGED = re.compile(r"(.*_)?(ema|avg|average|averaged|shadow)(_.*)?")
+ONE_NAME = "networks of a checkpoint must have names of their own"
+AHEAD = re.compile(r"([^./]+)([./])(.+)", re.DOTALL)
+# Ahead of a slash, where layers have names such as `g`, too.
+WORDS = ("ema_generator", "generator_ema", "generator", "discriminator")
 EMPTY = ("state_dict", "state", "model", "models", "module", "weights", "params", "networks", "net")
 
 
@@ -54,7 +60,8 @@ def find_pair(checkpoint: ForeignCheckpoint) -> Pair:
         ['g_ema, the averaged generator, was taken, and not g.']
     """
     networks = _split(checkpoint.networks)
-    named = {_role_name(name): name for name in reversed(networks)}
+    # The first of a role counts, but for a discriminator that is an average: it has not been trained against any.
+    named = {_role_name(name): name for name in sorted(reversed(networks), key=_is_averaged, reverse=True)}
     averages, generators, discriminators = (
         [named[role] for role in roles if role in named] for roles in (AVERAGES, GENERATORS, DISCRIMINATORS)
     )
@@ -69,6 +76,35 @@ def find_pair(checkpoint: ForeignCheckpoint) -> Pair:
     chosen = next(iter([*averages, *generators]), None)
     judge = next(iter(discriminators), None)
     return Pair(None if chosen is None else networks[chosen], None if judge is None else networks[judge], notes)
+
+
+def pair_of_weights(arrays: dict[str, np.ndarray], where: str) -> Pair:
+    """The same for bare weights, of this package or others: what has no role by its name is the generator.
+
+    Args:
+        arrays: Of a file that is no checkpoint, such as `.weights.h5`, `.npz` or the variables of a SavedModel.
+        where: Name of the file for messages.
+
+    Raises:
+        ArtifactError: If two arrays have the same place in a network.
+
+    Example:
+        >>> weights = {"generator/dense/kernel": np.ones(2), "ema_generator/dense/kernel": np.zeros(2)}
+        >>> pair_of_weights(weights, "x.npz").notes
+        ['ema_generator, the averaged generator, was taken, and not generator.']
+    """
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    others: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        top, separator, rest = match.groups() if (match := AHEAD.fullmatch(name)) else ("", "", name)
+        if top in WORDS or (separator == "." and _plain_name(top) in ROLES):
+            add(parts.setdefault(top, {}), rest, array, f"{where}: names of weights must be unique")
+        else:
+            others[name] = array
+    pair = find_pair(ForeignCheckpoint({top: ForeignNetwork(part) for top, part in parts.items()}))
+    if pair.generator is None:
+        return Pair(ForeignNetwork(others), pair.discriminator, pair.notes)
+    return pair
 
 
 def check_has_generator(pair: Pair, checkpoint: ForeignCheckpoint, where: str) -> ForeignNetwork:
@@ -94,14 +130,15 @@ def _split(networks: dict[str, ForeignNetwork]) -> dict[str, ForeignNetwork]:
             if dot:
                 parts.setdefault(top, {})[rest] = numbers
         tops = set(parts)
-        roles = {top for top in tops if _plain_name(top) in (*AVERAGES, *GENERATORS, *DISCRIMINATORS)}
+        roles = {top for top in tops if _plain_name(top) in ROLES}
         both = all(any(_plain_name(top) in side for top in roles) for side in (GENERATORS, DISCRIMINATORS))
         whole = roles == tops and all("." in array for array in network.arrays)
-        if _plain_name(name) in (*AVERAGES, *GENERATORS, *DISCRIMINATORS) or not roles or not (whole or both):
-            split[name] = network
+        if _plain_name(name) in ROLES or not roles or not (whole or both):
+            add(split, name, network, ONE_NAME)
             continue
-        for top in sorted(roles):
-            split[top] = ForeignNetwork(parts[top], network.arguments, network.kind)
+        for top in sorted(roles):  # behind the name of what held them, which may say that it is the average
+            part = ForeignNetwork(parts[top], network.arguments, network.kind)
+            add(split, f"{name}.{top}" if name else top, part, ONE_NAME)
     return split
 
 
@@ -116,9 +153,14 @@ def _plain_name(name: str) -> str:
 
 def _role_name(name: str) -> str:
     """The plain name, or that of an average where a part of the path says so, as in `ema.generator`."""
-    plain, parts = _plain_name(name), name.lower().split(".")
-    averaged = len(parts) > 1 and any(AVERAGED.fullmatch(part) for part in parts)
-    return AVERAGES[0] if averaged and plain not in DISCRIMINATORS else plain
+    plain = _plain_name(name)
+    return AVERAGES[0] if _is_averaged(name) and plain not in DISCRIMINATORS else plain
+
+
+def _is_averaged(name: str) -> bool:
+    """Whether a part of the path of a network says that it is an average."""
+    parts = name.lower().split(".")
+    return len(parts) > 1 and any(AVERAGED.fullmatch(part) for part in parts)
 
 
 def _shown(names: list[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
+from tfgantl.untrusted.unique_names import add
 
 MAX_COPIES = 2**24  # bytes that one tensor under several names may take
 Arrays = dict[str, np.ndarray]
@@ -94,13 +95,14 @@ class WeightLayout:
             `(converted, origins, left)`: path → array, path → name, and names that were not used.
 
         Raises:
-            ArtifactError: If an array cannot be brought into our layout.
+            ArtifactError: If an array cannot be brought into our layout, or two would be one of ours.
         """
         stored = sum({id(array): array.nbytes for array in arrays.values()}.values())
         if (named := sum(array.nbytes for array in arrays.values())) > 4 * stored + MAX_COPIES:
             raise ArtifactError(f"tensors of a StyleGAN2 must have a name each. Received: {named} bytes of {stored}")
         converted: Arrays = {}
-        origins, left = {}, []
+        origins: dict[str, str] = {}
+        left = []
         largest = max(
             (int(side) for name in arrays for side in re.findall(r"(?:^|[./])b?(\d+)(?:x|\.)", name)), default=4
         )
@@ -111,7 +113,9 @@ class WeightLayout:
                 if matched:
                     path = rule.name([int(group) for group in matched.groups()], top)
                     with intact(f"{name} of a StyleGAN2 must fit {path}"):
-                        converted[path] = np.asarray(rule.change(array), np.float32)
+                        changed = np.asarray(rule.change(array), np.float32)
+                    what = f"{name} of a StyleGAN2 must be the only one for its place, beside {origins.get(path)}"
+                    add(converted, path, changed, what)
                     origins[path] = name
                     break
             else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,6 +19,7 @@ from tfgantl.pretrained.refit.base import Refit
 from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
 from tfgantl.random_streams import Stream
 from tfgantl.text_files import load_yaml, read_text
+from tfgantl.untrusted.unique_names import add
 
 MAX_BYTES = 2**20
 Start = int | Literal["average"] | None  # a class of the source, the mean of all, or the initial value
@@ -133,13 +134,15 @@ def _from_file(
         "JSON or lines of two"
     ):
         mapping = load_yaml(text, f"{path}: `class_map`")
+        pairs: list[Any]
         if isinstance(mapping, str):  # lines of `target source`
-            mapping = dict(line.replace(",", " ").split() for line in text.splitlines() if line.strip())
-        mapping = dict(enumerate(mapping)) if isinstance(mapping, list) else mapping
-        mapping = {
-            _label(k, names): None if v in (None, "init") else v if v == "average" else _label(v, source_names)
-            for k, v in mapping.items()
-        }
+            pairs = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
+        else:
+            pairs = [*enumerate(mapping)] if isinstance(mapping, list) else [*mapping.items()]
+        mapping = {}
+        for k, v in pairs:  # a name and a number may be one class
+            start = None if v in (None, "init") else v if v == "average" else _label(v, source_names)
+            add(mapping, _label(k, names), start)
     if set(mapping) != set(range(num_classes)):
         raise ArtifactError(
             f"{path}: `class_map` must name each of the {num_classes} classes of the target. "

@@ -15,7 +15,8 @@ from tfgantl.printing import printable
 from tfgantl.untrusted.foreign_checkpoints import ForeignNetwork
 from tfgantl.untrusted.torch_files.allowed_names import NUMPY_ARRAYS, PERSISTENT, TF_NETWORK
 from tfgantl.untrusted.torch_files.notes import Call
-from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, add, joined
+from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, joined
+from tfgantl.untrusted.unique_names import add
 
 
 def is_network(value: Any) -> bool:

@@ -37,19 +37,6 @@ def joined(prefix: str, name: str) -> str:
     return prefix + name
 
 
-def add(found: dict[str, Any], name: str, value: Any) -> None:
-    """Puts something under a name that nothing has; raises `ValueError` otherwise, as readers would differ.
-
-    Args:
-        found: Takes it.
-        name: Of the file.
-        value: Anything.
-    """
-    if name in found:
-        raise ValueError(f"the name {printable(name)[:80]} twice")
-    found[name] = value
-
-
 class Values:
     """Makes arrays and plain values of what a pickle noted.
 

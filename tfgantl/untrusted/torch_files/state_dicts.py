@@ -10,7 +10,8 @@ from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetw
 from tfgantl.untrusted.torch_files.allowed_names import NAMESPACE
 from tfgantl.untrusted.torch_files.notes import Call
 from tfgantl.untrusted.torch_files.persistent_objects import is_network, read_network
-from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, add, joined
+from tfgantl.untrusted.torch_files.plain_values import MAX_DEPTH, Values, joined
+from tfgantl.untrusted.unique_names import add
 
 OPTIMIZER = re.compile(r"optim(?!al|um)|(^|_)(opt|adamw?|sched(uler)?s?|scaler)([A-Z_]|$)")
 OF_TENSORFLOW = ("G", "D", "Gs")  # the three networks of NVIDIA's tuples; the last is the average of the first

@@ -1,0 +1,73 @@
+"""Which network of a file is taken where several could be meant: the average, and never the last by chance."""
+
+import numpy as np
+import pytest
+from conftest import TINY_MLP
+from modules import save_npz
+
+from tfgantl.pretrained import load_generator, open_source
+from tfgantl.pretrained.foreign.roles import find_pair, pair_of_weights
+from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
+
+
+def filled(network, value):
+    for weight in network.weights:
+        weight.assign(np.full(weight.shape, value))
+
+
+def save_npz_with_average(gan, path):
+    save_npz(gan, path)
+    arrays = dict(np.load(path))
+    averages = {f"ema_{name}": array * 0 + 2 for name, array in arrays.items() if name.startswith("generator/")}
+    np.savez(path, **arrays, **averages)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("gan.keras", 3), ("gan.weights.h5", 3), ("gan.weights.h5", 0), ("gan.npz", 0)]
+)
+def test_the_average_of_a_saved_gan_is_taken_and_said(make_gan, tmp_path, capsys, name, steps):
+    gan = make_gan(TINY_MLP)
+    gan.step.assign(steps)
+    filled(gan.generator, 1)
+    filled(gan.ema_generator, 2)
+    path = tmp_path / name
+    {"keras": gan.save, "h5": gan.save_weights, "npz": lambda path: save_npz_with_average(gan, path)}[
+        name.rpartition(".")[2]
+    ](path)
+    options = {} if name.endswith("keras") else {"networks": TINY_MLP}
+    taken = 2 if steps or name.endswith("npz") else 1  # without a step there is nothing that an average could be of
+    source, report = open_source(str(path), **options)
+    assert source.generator.trainable_weights
+    for network in (load_generator(str(path), **options), source.generator):
+        assert all((weight.numpy() == taken).all() for weight in network.weights)
+    told = "averaged generator"
+    assert (told in str(report)) == (told in capsys.readouterr().err) == (taken == 2)
+
+
+def test_the_average_of_a_foreign_archive_is_taken_whatever_networks_says(make_gan, tmp_path):
+    arrays = {f"{w.path}": w.numpy() for w in make_gan(TINY_MLP).generator.weights}
+    both = {f"{top}.{name}": array * 0 + value for top, value in (("netG_ema", 2), ("netG", 1))
+            for name, array in arrays.items()}  # fmt: skip
+    np.savez(tmp_path / "x.npz", **both)
+    generator = load_generator(str(tmp_path / "x.npz"), TINY_MLP)
+    assert all((weight.numpy() == 2).all() for weight in generator.weights)
+
+
+@pytest.mark.parametrize("names", [("averaged", "model"), ("model", "averaged"), ("epoch1", "epoch2")])
+def test_state_dicts_of_the_same_networks_are_told_apart(names):
+    """Each holds both networks: neither takes the place of the other."""
+    held = {name: ForeignNetwork({f"{top}.0.weight": np.full(2, number) for top in ("generator", "discriminator")})
+            for number, name in enumerate(names)}  # fmt: skip
+    pair = find_pair(ForeignCheckpoint(held))
+    generator, discriminator = (
+        names[int(network.arrays["0.weight"][0])] for network in (pair.generator, pair.discriminator)
+    )
+    live = [name for name in names if name != "averaged"]
+    assert generator == ("averaged" if "averaged" in names else "epoch1") and discriminator == live[0]
+    left_out = "epoch2.discriminator, epoch2.generator" if "epoch1" in names else "averaged.discriminator"
+    assert f"left out: {left_out}" in pair.notes[0]
+
+
+def test_layers_that_are_called_like_roles_stay_in_their_network():
+    arrays = {"g/kernel": np.ones(1), "d/kernel": np.ones(1), "ema/kernel": np.ones(1)}
+    assert pair_of_weights(arrays, "x").generator.arrays == arrays
