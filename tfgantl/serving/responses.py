@@ -18,7 +18,7 @@ def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:
         row: Whether in row format: `{"predictions": [...]}`, else `{"outputs": ...}`.
 
     Raises:
-        InvalidArgument: If outputs have no rows in common, in row format, or are not finite, for which JSON has no word.
+        InvalidArgument: If outputs have no rows in common, in row format, or are not finite: JSON has no such numbers.
     """
     for name, array in outputs.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
