@@ -468,3 +468,35 @@ def test_one_tensor_is_not_copied_under_thousands_of_names():
     g |= {f"synthesis.b{8 * 2**i}.conv1.bias": shared for i in range(40)}
     with growth_below(100), pytest.raises(ArtifactError, match="tensors of a StyleGAN2 must have a name each"):
         recognise(ForeignCheckpoint({"G_ema": ForeignNetwork(g)}), "x")
+
+
+class Flagged:
+    """An array of NumPy whose numbers are by columns if something that is no boolean says so."""
+
+    def __init__(self, flag):
+        self.flag = flag
+
+    def __reduce__(self):
+        state = 1, (2, 3), np.dtype("<f4"), self.flag, np.arange(6, dtype="<f4").tobytes()
+        return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state
+
+
+def test_arrays_say_by_a_boolean_whether_they_are_by_columns(tmp_path):
+    for flag in (True, False):
+        (tmp_path / "x.pkl").write_bytes(content := pickle.dumps({"w.weight": Flagged(flag)}, 2))
+        (found,) = read_checkpoint(tmp_path / "x.pkl").networks[""].arrays.values()
+        np.testing.assert_array_equal(found, pickle.loads(content)["w.weight"])
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps({"w.weight": Flagged(1)}, 2))
+    with pytest.raises(ArtifactError, match="does not say whether it is by columns"):
+        read_checkpoint(tmp_path / "x.pkl")
+
+
+def test_a_module_in_many_places_is_taken_once(tmp_path):
+    """Each of twenty levels has the one below twice: a million names of a thousand characters."""
+    module = files.persistent("x", parameters=[("p", files.tensor(np.zeros(1, "f")))])
+    for _ in range(20):
+        module = files.persistent("x", modules=[(name * 45, module) for name in "ab"])
+    (tmp_path / "x.pkl").write_bytes(files.nvidia({"G_ema": module}))
+    start = time.process_time()
+    assert len(read_checkpoint(tmp_path / "x.pkl").networks["G_ema"].arrays) == 1
+    assert time.process_time() - start < 2

@@ -1,13 +1,21 @@
 """Which network of a file is taken where several could be meant: the average, and never the last by chance."""
 
+from contextlib import nullcontext
+from itertools import pairwise
+
+import foreign_files as files
 import numpy as np
 import pytest
 from conftest import TINY_MLP
 from modules import save_npz
 
-from tfgantl.pretrained import load_generator, open_source
+from tfgantl.errors import ArtifactError
+from tfgantl.models import MLP
+from tfgantl.pretrained import adopt, load_generator, open_source
 from tfgantl.pretrained.foreign.roles import find_pair, pair_of_weights
+from tfgantl.pretrained.layouts import check_order
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
+from tfgantl.untrusted.torch_files import read_checkpoint
 
 
 def filled(network, value):
@@ -71,3 +79,44 @@ def test_state_dicts_of_the_same_networks_are_told_apart(names):
 def test_layers_that_are_called_like_roles_stay_in_their_network():
     arrays = {"g/kernel": np.ones(1), "d/kernel": np.ones(1), "ema/kernel": np.ones(1)}
     assert pair_of_weights(arrays, "x").generator.arrays == arrays
+
+
+WORDS = {
+    "words": (("first.conv", "second.conv"), True),
+    "words behind numbers": (("main.0.up", "main.0.down"), True),
+    "numbers": (("main.2.conv", "main.10.conv"), False),
+    "numbers behind words": (("up1", "up2"), False),
+}
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_layers_that_only_their_order_tells_apart_need_an_order(kind):
+    names, refused = WORDS[kind]
+    arrays = {f"{name}.weight": np.ones((8, 8, 4, 4)) for name in names} | {"last.weight": np.ones((8, 3, 4, 4))}
+    check_order(ForeignNetwork(arrays), "x.pt")
+    with pytest.raises(ArtifactError, match="must have numbers in their names") if refused else nullcontext():
+        check_order(ForeignNetwork(arrays, is_ordered=False), "x.safetensors")
+
+
+def test_a_safetensors_of_words_is_known_to_have_no_order(tmp_path):
+    (tmp_path / "x").write_bytes(files.safetensors({"a.weight": np.ones(2, "f")}))
+    assert not read_checkpoint(tmp_path / "x").networks[""].is_ordered
+
+
+@pytest.mark.parametrize("units", [20, 48])
+def test_hidden_layers_as_wide_as_a_picture_keep_their_order(units):
+    """Only what is next to an image has channels first there."""
+    side, channels, rng = 4, 3, np.random.default_rng(0)
+    network = MLP(latent_dim=5, units=units).build(side, channels)[0]
+    sizes = [5, units, side * side * channels]
+    arrays = {}
+    for number, (taken, given) in enumerate(pairwise(sizes)):
+        arrays[f"fc{number}.weight"] = rng.normal(size=(given, taken)).astype("f")
+        arrays[f"fc{number}.bias"] = rng.normal(size=given).astype("f")
+    adopt(arrays, network)
+    x = latents = rng.normal(size=(2, 5)).astype("f")
+    for number in range(2):
+        x = x @ arrays[f"fc{number}.weight"].T + arrays[f"fc{number}.bias"]
+        x = np.where(x > 0, x, network.negative_slope * x) if number == 0 else np.tanh(x)
+    wanted = x.reshape(2, channels, side, side).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(network(latents), wanted, atol=1e-5)

@@ -1,5 +1,6 @@
 """What strangers do to a development server: pages of other sites, connections that never ask, work without end."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -15,6 +16,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import httpx2
 import keras
@@ -36,10 +38,11 @@ from tfgantl.models import StyleGAN2
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.mined import MinedGenerator
 from tfgantl.serving import connections
-from tfgantl.serving.app import Metrics, make_app
+from tfgantl.serving.app import Metrics, _body, make_app
 from tfgantl.serving.connections import MAX_HEAD, BoundedProtocol, Limits, connections_within_descriptors
 from tfgantl.serving.origins import is_loopback
-from tfgantl.serving.request_error import Closed
+from tfgantl.serving.request_error import Closed, InvalidArgument, RequestError
+from tfgantl.serving.responses import write_response
 from tfgantl.serving.servable import Servable
 from tfgantl.serving.served_model import ServedModel
 
@@ -597,3 +600,26 @@ def test_a_client_gets_as_many_pictures_as_it_asked_for(monkeypatch):
     with pytest.raises(ServingError, match="the server must answer 2 pictures. Received: 3"):
         client.generate([1, 2])
     client.close()
+
+
+@pytest.mark.parametrize("row", [True, False])
+def test_answers_that_are_not_finite_are_told(row):
+    """As of latents of 1e38: JSON has no word for them, and pixels would be null."""
+    for value in (np.nan, np.inf):
+        with pytest.raises(InvalidArgument, match="such that images is finite"):
+            write_response({"images": np.array([[1, value]], "f"), "label": np.array([1])}, row)
+
+
+@pytest.mark.parametrize(("stated", "status"), [("9" * 5000, 413), ("0" * 5000, None), ("-1", 400), ("1e3", 400)])
+def test_lengths_of_bodies_are_read_whatever_they_are(stated, status):
+    async def nothing():
+        return
+        yield
+
+    asked = SimpleNamespace(headers={"content-length": stated}, stream=nothing)
+    if status is None:
+        assert asyncio.run(_body(asked, 10)) == b""
+        return
+    with pytest.raises(RequestError) as error:
+        asyncio.run(_body(asked, 10))
+    assert error.value.status == status

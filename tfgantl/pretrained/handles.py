@@ -15,6 +15,7 @@ from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.roles import Opened, Pair, check_has_generator, find_pair, pair_of_weights
+from tfgantl.pretrained.layouts import check_order
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.ranges import in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
@@ -223,6 +224,9 @@ def _adopt_pair(pair: Pair, networks: Networks | None, where: str, generator_onl
     of_generator, of_discriminator = (
         {} if network is None else network.arrays for network in (pair.generator, pair.discriminator)
     )
+    for network in (pair.generator, pair.discriminator):
+        if network is not None:
+            check_order(network, where)
     size, channels, classes = infer_sizes(networks, [a.shape for a in of_generator.values()], where)
     # Some may be missing, as `adopt` says; a discriminator that is not there is as `networks` says.
     parts = [of_generator, of_discriminator or None]

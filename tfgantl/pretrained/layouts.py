@@ -6,10 +6,15 @@ gradient for the transposed one, so nothing is flipped. With kernel 4 and stride
 padding 1. Where a feature map is flattened, PyTorch puts channels first and Keras last.
 """
 
+import re
+from itertools import pairwise
+
 import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError
+from tfgantl.printing import printable
+from tfgantl.untrusted.foreign_checkpoints import ForeignNetwork
 
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
@@ -17,6 +22,33 @@ NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "runni
 def is_pytorch(arrays: dict[str, np.ndarray]) -> bool:
     """Whether the names are those of a PyTorch state dict: `main.0.weight`."""
     return bool(arrays) and all("." in name and "/" not in name for name in arrays)
+
+
+def check_order(network: ForeignNetwork, where: str) -> None:
+    """Refuses layers that only their order tells apart, of a file that keeps none.
+
+    Args:
+        network: Of a state dict.
+        where: Name of the source for messages.
+
+    Raises:
+        ArtifactError: If two kernels have the same shape, and no numbers in their names say which comes first.
+    """
+    if network.is_ordered or not is_pytorch(network.arrays):
+        return
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for name, array in network.arrays.items():
+        if array.ndim > 1:
+            alike.setdefault(array.shape, []).append(name)
+    for names in alike.values():
+        for one, other in pairwise(names):  # they are sorted, so that it is neighbours that words would put in order
+            parts = zip(*(re.split(r"(\d+)", name) for name in (one, other)), strict=False)
+            place = next((i for i, (a, b) in enumerate(parts) if a != b), 0)
+            if place % 2 == 0:
+                raise ArtifactError(
+                    f"{where}: layers of one shape must have numbers in their names, as .safetensors keeps no order. "
+                    f"Received: {printable(one)[:60]} and {printable(other)[:60]}"
+                )
 
 
 def from_pytorch(
@@ -76,7 +108,7 @@ def _convert(
             norms["moving_mean"] = norms["moving_mean"] - pending
         size = layer.gamma.shape[0]
         if norms["gamma"].shape[0] == size:
-            return {role: (_flattened(value, network, size), "copied") for role, value in norms.items()}, None
+            return {role: (_flattened(value, layer, network), "copied") for role, value in norms.items()}, None
         # One statistic a channel, for a network that keeps one for each value of its first feature map.
         return {role: (np.tile(v, size // v.shape[0]), "resized") for role, v in norms.items()}, None
     if pending is not None:
@@ -87,7 +119,7 @@ def _convert(
         return {"embeddings": (kernel, kind)}, None
     weights = {"kernel": (kernel, kind)}
     if has_bias:
-        value = np.zeros(layer.bias.shape, np.float32) if bias is None else _flattened(bias, network, bias.size)
+        value = np.zeros(layer.bias.shape, np.float32) if bias is None else _flattened(bias, layer, network)
         weights["bias"] = (value, "copied" if bias is not None else "resized")
         return weights, None
     return weights, bias
@@ -98,7 +130,7 @@ def _kernel(weight: np.ndarray, layer: keras.layers.Layer, network: keras.Model)
     if isinstance(layer, keras.layers.Embedding):
         value, kind = weight, "copied"
     elif isinstance(layer, keras.layers.Dense):
-        value, kind = _dense(weight, shape, network), "transposed"
+        value, kind = _dense(weight, shape, layer, network), "transposed"
     else:
         value, kind = weight.transpose(2, 3, 1, 0), "transposed"
     if value.shape != shape:
@@ -106,35 +138,54 @@ def _kernel(weight: np.ndarray, layer: keras.layers.Layer, network: keras.Model)
     return value, kind
 
 
-def _dense(weight: np.ndarray, shape: tuple[int, ...], network: keras.Model) -> np.ndarray:
+def _dense(weight: np.ndarray, shape: tuple[int, ...], layer: keras.layers.Layer, network: keras.Model) -> np.ndarray:
     if weight.ndim == 4 and shape[1] == 1:  # the convolution that ends a discriminator
         return weight.transpose(2, 3, 1, 0).reshape(-1, 1)
     if weight.ndim == 4:  # the transposed convolution that starts a generator, from 1 x 1
         return weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], -1)
-    sides = _first_map(network)
+    sides = _map_behind(layer, network)
     if sides and sides[0] * sides[1] * sides[2] == shape[1]:  # a linear layer, then channels first
         return weight.T.reshape(-1, *sides).transpose(0, 2, 3, 1).reshape(weight.shape[1], -1)
-    sides = _last_map(network)
+    sides = _map_ahead(layer, network)
     if sides and sides[0] * sides[1] * sides[2] == shape[0]:
         return weight.reshape(-1, *sides).transpose(2, 3, 1, 0).reshape(-1, weight.shape[0])
     return weight.T
 
 
-def _flattened(vector: np.ndarray, network: keras.Model, size: int) -> np.ndarray:
+def _flattened(vector: np.ndarray, layer: keras.layers.Layer, network: keras.Model) -> np.ndarray:
     """A vector over a flat feature map with channels first, with channels last; any other as it is."""
-    sides = _first_map(network)
-    if not sides or sides[1] * sides[2] == 1 or sides[0] * sides[1] * sides[2] != size:
+    sides = _map_behind(layer, network)
+    if not sides or sides[1] * sides[2] == 1 or sides[0] * sides[1] * sides[2] != vector.size:
         return vector
     return vector.reshape(sides).transpose(1, 2, 0).ravel()
 
 
-def _first_map(network: keras.Model) -> tuple[int, int, int] | None:
-    """(channels, height, width) that a generator's dense layer is reshaped to, or `None`."""
-    shapes = [x.target_shape for x in network.layers if isinstance(x, keras.layers.Reshape)]
-    return (shapes[0][2], *shapes[0][:2]) if shapes and len(shapes[0]) == 3 else None
+def _map_behind(layer: keras.layers.Layer, network: keras.Model) -> tuple[int, int, int] | None:
+    """(channels, height, width) that what a layer gives is reshaped to, or `None`."""
+    reached = _neighbour(layer, network, keras.layers.Reshape, 1)
+    return None if reached is None or len(reached.target_shape) != 3 else _channels_first(reached.target_shape)
 
 
-def _last_map(network: keras.Model) -> tuple[int, int, int] | None:
-    """(channels, height, width) that a discriminator flattens, or `None`."""
-    shapes = [x.input.shape[1:] for x in network.layers if isinstance(x, keras.layers.Flatten)]
-    return (shapes[0][2], *shapes[0][:2]) if shapes and len(shapes[0]) == 3 else None
+def _map_ahead(layer: keras.layers.Layer, network: keras.Model) -> tuple[int, int, int] | None:
+    """(channels, height, width) that was flattened to what a layer takes, or `None`."""
+    reached = _neighbour(layer, network, keras.layers.Flatten, -1)
+    return None if reached is None or len(reached.input.shape) != 4 else _channels_first(reached.input.shape[1:])
+
+
+def _neighbour(
+    layer: keras.layers.Layer, network: keras.Model, kind: type[keras.layers.Layer], step: int
+) -> keras.layers.Layer | None:
+    """The layer of a kind on one side, where nothing in between mixes what it takes: other kernels would."""
+    layers = network.layers
+    place = layers.index(layer) + step
+    while 0 <= place < len(layers):
+        if isinstance(layers[place], kind):
+            return layers[place]
+        if hasattr(layers[place], "kernel"):
+            return None
+        place += step
+    return None
+
+
+def _channels_first(sides: tuple[int, ...]) -> tuple[int, int, int]:
+    return sides[2], sides[0], sides[1]

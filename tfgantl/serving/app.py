@@ -29,6 +29,7 @@ from tfgantl.untrusted.pictures import png_in
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
 STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I)
 CLOSING = 1.0  # seconds for batches that are computed after everybody who waited for them has been sent away
+MAX_DIGITS = 18  # of a length; Python refuses to read thousands
 SMALL = 2**16  # bytes of a body that is read in no time
 POLICY = "default-src 'none'; frame-ancestors 'none'; connect-src 'self'; img-src 'self' data:; " + "; ".join(
     f"{kind}-src 'unsafe-inline'" for kind in ("script", "style")
@@ -198,7 +199,11 @@ def _refused(message: str, status: int) -> Response:
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
-    if int(request.headers.get("content-length") or 0) > max_bytes:
+    stated = request.headers.get("content-length") or "0"
+    if not (stated.isascii() and stated.isdigit()):
+        raise RequestError("Content-Length must be a number", 400)
+    digits = stated.lstrip("0") or "0"
+    if len(digits) > MAX_DIGITS or int(digits) > max_bytes:
         raise RequestError(f"The body must have at most {max_bytes} bytes", 413)
     parts, size = [], 0
     async for part in request.stream():

@@ -18,8 +18,13 @@ def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:
         row: Whether in row format: `{"predictions": [...]}`, else `{"outputs": ...}`.
 
     Raises:
-        InvalidArgument: If outputs have no rows in common, in row format.
+        InvalidArgument: If outputs have no rows in common, in row format, or are not finite: JSON has no such numbers.
     """
+    for name, array in outputs.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InvalidArgument(
+                f"Inputs must be such that {name} is finite. Received: some with NaN or infinity in it"
+            )
     if row:
         counts = {array.shape[:1] for array in outputs.values()}
         if () in counts:

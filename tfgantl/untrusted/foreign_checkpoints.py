@@ -15,11 +15,13 @@ class ForeignNetwork:
         arguments: Constructor arguments, where the file says them: numbers, strings, booleans, lists and dicts of
             these.
         kind: Name of the class, where the file says it, else empty.
+        is_ordered: Whether arrays stand in the order of the layers; else by their names, of which only numbers tell it.
     """
 
     arrays: dict[str, np.ndarray]
     arguments: dict[str, Any] = field(default_factory=dict)
     kind: str = ""
+    is_ordered: bool = True
 
 
 @dataclass(frozen=True)

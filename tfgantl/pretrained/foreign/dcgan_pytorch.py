@@ -15,6 +15,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.models import DCGAN
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.foreign.roles import Opened, find_pair
+from tfgantl.pretrained.layouts import check_order
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint
 from tfgantl.untrusted.networks import build_for
@@ -68,10 +69,13 @@ def recognise(checkpoint: ForeignCheckpoint, where: str) -> Opened | None:
         if alone is not None and _discriminator(alone.arrays) is not None:
             raise ArtifactError(f"{where}: must hold a generator. Received: the discriminator of a DCGAN alone")
         return None
+    if pair.generator is not None:
+        check_order(pair.generator, where)
     judge = None if pair.discriminator is None else _discriminator(pair.discriminator.arrays)
     networks, notes = found.networks, [*pair.notes, _said(found)]
     fits = judge is not None and judge.size == found.size and judge.channels == found.channels and not found.classes
-    if judge is not None and fits:
+    if judge is not None and fits and pair.discriminator is not None:
+        check_order(pair.discriminator, where)
         networks = replace(networks, discriminator_filters=judge.filters, discriminator_norm=judge.has_norm)
     elif pair.discriminator is not None:
         notes.append("The discriminator of the file is of another architecture, and was not taken.")

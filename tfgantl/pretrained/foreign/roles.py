@@ -1,7 +1,7 @@
 """Which network of a checkpoint is the generator, its average, or the discriminator: files say it in many spellings."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import keras
@@ -137,7 +137,7 @@ def _split(networks: dict[str, ForeignNetwork]) -> dict[str, ForeignNetwork]:
             add(split, name, network, ONE_NAME)
             continue
         for top in sorted(roles):  # behind the name of what held them, which may say that it is the average
-            part = ForeignNetwork(parts[top], network.arguments, network.kind)
+            part = replace(network, arrays=parts[top])
             add(split, f"{name}.{top}" if name else top, part, ONE_NAME)
     return split
 

@@ -34,6 +34,8 @@ def numpy_array(call: Call, name: str, budget: Budget) -> np.ndarray:
     _, sides, kind, by_columns, content = call.state
     if type(sides) is not tuple or any(type(side) is not int or side < 0 for side in sides) or len(sides) > 16:
         raise ValueError(f"sides of {name} that are no tuple of at most 16")
+    if type(by_columns) is not bool:  # 1 means columns to NumPy
+        raise ValueError(f"an array {name} that does not say whether it is by columns")
     dtype, kind = _type(kind, name)
     stored = bytes_of(content, name, budget)
     if prod(sides) * dtype.itemsize != len(stored):
@@ -41,7 +43,7 @@ def numpy_array(call: Call, name: str, budget: Budget) -> np.ndarray:
     if not stored:
         return converted(np.empty([min(side, 2**20) for side in sides], dtype), kind, name)
     budget.spend(len(stored) * max(1, 4 // dtype.itemsize))
-    array = np.frombuffer(stored, dtype).reshape(sides, order="F" if by_columns is True else "C")
+    array = np.frombuffer(stored, dtype).reshape(sides, order="F" if by_columns else "C")
     return np.ascontiguousarray(converted(array.astype(dtype.newbyteorder("="), copy=False), kind, name)).reshape(sides)
 
 

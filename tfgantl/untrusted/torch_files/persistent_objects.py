@@ -46,7 +46,7 @@ def read_network(call: Call, values: Values) -> ForeignNetwork:
         arguments = {**arguments, "_init_args": values.plain(state["_init_args"])}
     arrays: dict[str, np.ndarray] = {}
     settings: dict[str, Any] = {}
-    _collect(state, "", values, arrays, settings, 0)
+    _collect(state, "", values, arrays, settings, 0, set())
     return ForeignNetwork(arrays, {**arguments, "modules": settings} if settings else arguments, kind)
 
 
@@ -68,8 +68,12 @@ def _collect(
     arrays: dict[str, np.ndarray],
     settings: dict[str, Any],
     depth: int,
+    seen: set[int],
 ) -> None:
-    """Parameters and buffers of a module and of those in it, and what a class may have by its own default."""
+    """Parameters and buffers of a module and of those in it, and what a class may have by its own default.
+
+    A module that is in several places is taken in the first, as `named_parameters` does it.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(f"modules nested more than {MAX_DEPTH} deep, or in a circle")
     clamp, activation = state.get("conv_clamp"), state.get("activation")
@@ -82,9 +86,10 @@ def _collect(
             if value is not None:
                 add(arrays, joined(prefix, name), values.array(value, joined(prefix, name)))
     for name, module in _items(state, "_modules"):
-        if module is not None:
+        if module is not None and id(module) not in seen:
             values.spend()
-            _collect(_object(module)[1], joined(prefix, f"{name}."), values, arrays, settings, depth + 1)
+            _collect(_object(module)[1], joined(prefix, f"{name}."), values, arrays, settings, depth + 1, seen)
+            seen.add(id(module))  # behind it, so that circles are told
 
 
 def _items(state: dict[str, Any], group: str) -> list[tuple[str, Any]]:
@@ -100,14 +105,16 @@ def _of_tensorflow(call: Call, values: Values) -> ForeignNetwork:
     arguments = call.state.get("static_kwargs")
     kind = call.state.get("build_func_name")
     arrays: dict[str, np.ndarray] = {}
-    _collect_variables(call, "", values, arrays, 0)
+    _collect_variables(call, "", values, arrays, 0, set())
     return ForeignNetwork(
         arrays, values.plain(arguments) if type(arguments) is dict else {}, kind if type(kind) is str else ""
     )
 
 
-def _collect_variables(call: Any, prefix: str, values: Values, arrays: dict[str, np.ndarray], depth: int) -> None:
-    """Variables of a network and of its components."""
+def _collect_variables(
+    call: Any, prefix: str, values: Values, arrays: dict[str, np.ndarray], depth: int, seen: set[int]
+) -> None:
+    """Variables of a network and of its components, of which each is taken once."""
     if depth > MAX_DEPTH:
         raise ValueError(f"networks nested more than {MAX_DEPTH} deep, or in a circle")
     state = call.state if type(call) is Call and call.name == TF_NETWORK else None
@@ -129,5 +136,7 @@ def _collect_variables(call: Any, prefix: str, values: Values, arrays: dict[str,
         else:
             add(arrays, name, values.array(value, name))
     for name, component in _items(state, "components"):
-        values.spend()
-        _collect_variables(component, joined(prefix, f"{name}/"), values, arrays, depth + 1)
+        if id(component) not in seen:
+            values.spend()
+            _collect_variables(component, joined(prefix, f"{name}/"), values, arrays, depth + 1, seen)
+            seen.add(id(component))

@@ -21,6 +21,7 @@ from tfgantl.untrusted.torch_files.tensors import TensorReader
 
 MAX_DEPTH = 64  # of dicts and lists inside of each other
 MAX_VALUES = 3_000_000  # with what is in several places, or looked at twice
+MAX_CHARACTERS = 2**25  # of the names of all arrays
 MAX_NAME = 2**10  # characters of the name of an array, with those of the modules that it is in
 NONE = object()  # in the place of what is no plain value
 
@@ -47,6 +48,7 @@ class Values:
 
     def __init__(self, tensors: TensorReader, bytes_left: Budget):
         self.tensors, self.bytes_left = tensors, bytes_left
+        self.characters_left = Budget("characters in names of arrays", MAX_CHARACTERS)
         self.values_left = Budget("values, with those that are in several places", MAX_VALUES)
 
     def spend(self) -> None:
@@ -69,6 +71,7 @@ class Values:
             ValueError: If it does not fit its numbers, or is no array.
         """
         self.spend()
+        self.characters_left.spend(len(name))
         shown = printable(name)[:80]
         if not self.is_array(value):
             raise ValueError(f"{shown}, which is no tensor")

@@ -66,7 +66,7 @@ def read_safetensors(stream: Bounded, where: str) -> ForeignCheckpoint:
     # The format keeps no order, and its writers sort by type and alphabet. Numbers of layers say their order.
     arrays = {name: arrays[name] for name in sorted(arrays, key=_numbered)}
     settings = {key: text for key, text in notes.items() if type(text) is str} if type(notes) is dict else {}
-    return ForeignCheckpoint({"": ForeignNetwork(arrays)}, {}, settings)
+    return ForeignCheckpoint({"": ForeignNetwork(arrays, is_ordered=False)}, {}, settings)
 
 
 def _described(name: str, claim: Any, where: str) -> tuple[str, str, list[int], int, int]:
