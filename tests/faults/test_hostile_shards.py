@@ -19,10 +19,12 @@ from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.reading import Form, MemoryStore
 from tfgantl.data.shards import hugging_face, tar
+from tfgantl.data.shards import parquet as parquet_shards
 from tfgantl.data.shards.examples import opened
 from tfgantl.data.shards.parquet import ParquetPictures
 from tfgantl.errors import DataError
 from tfgantl.untrusted import riegeli
+from tfgantl.untrusted.parquet_pages import unpacked_size
 
 SIZES = {"image_size": 8, "channels": 1, "validation": 0.2, "test": 0.2}
 
@@ -177,6 +179,48 @@ def test_rows_of_nothing_are_not_billions(tmp_path):
     nothing = pyarrow.nulls(10**6, pyarrow.binary())
     with pytest.raises(DataError, match="rows must have at least 8 bytes each. Received: 1000000 in "):
         table(tmp_path / "a.parquet", {"image": nothing}).load("train")
+
+
+def varint(number):
+    """A whole number as the footer has it, in as many bytes as it takes."""
+    number, found = 2 * number, []
+    while number > 127:
+        found, number = [*found, number & 127 | 128], number >> 7
+    return bytes([*found, number])
+
+
+def test_sizes_are_those_of_pages_and_not_what_the_footer_says(tmp_path):
+    """A reader takes the memory that each page asks for."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    large = 80 * 2**20
+    columns = {"image": [b"\0" * large, png(0)]}
+    table(path, columns, compression="zstd", use_dictionary=False, write_statistics=False)
+    stated = parquet.ParquetFile(path).metadata.row_group(0)
+    content = path.read_bytes()
+    for size in (stated.column(0).total_uncompressed_size, stated.total_byte_size):
+        said = varint(size)
+        content = content.replace(said, bytes([*[128 | 1] * (len(said) - 1), 0]))  # 1 in as many bytes
+    path.write_bytes(content)
+    column = parquet.ParquetFile(path).metadata.row_group(0).column(0)
+    assert column.total_uncompressed_size < 2**20 and len(content) < 2**16
+    with open(path, "rb") as file:
+        assert unpacked_size(file, column.data_page_offset, column.total_compressed_size) > large
+    with pytest.raises(DataError, match="a row group must unpack to at most 4294967296 bytes, and 1000 times what it"):
+        Parquet(str(path), **SIZES).load("train")
+
+
+def test_labels_of_all_row_groups_are_read_at_one_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_shards, "MAX_LABELS", 5 * 2**16)
+    columns = {"image": [png(n) for n in range(8)], "label": [str(n) * 2**16 for n in range(8)]}
+    with pytest.raises(DataError, match="labels must unpack to at most 327680 bytes. Received: 52"):
+        table(tmp_path / "a.parquet", columns, row_group_size=2, compression="zstd").load("train")
+
+
+@pytest.mark.parametrize("damaged", [b"\xff" * 30, b"\x15" * 4, b"", b"\x1c" * 40 + bytes(40)])
+def test_headers_of_pages_that_are_none_are_told(damaged):
+    with pytest.raises(DataError, match="pages must|headers of pages must"):
+        unpacked_size(io.BytesIO(damaged), 0, 100)
 
 
 def test_a_number_is_one_class_in_all_files(tmp_path):

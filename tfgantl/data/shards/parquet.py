@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.examples import opened, told_record
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
+from tfgantl.untrusted.parquet_pages import unpacked_size
 
 MAX_GROUP = 2**32  # bytes of a row group, unpacked: they are read at one time
 MAX_RATIO = 1000  # unpacked to packed
+MAX_LABELS = 2**30  # bytes of the labels of a file, unpacked: those of all row groups are read at one time
 LEAST_ROW = 8  # bytes: rows of nothing take none, and there may be billions
 MAX_NAMED = 20  # columns in a message
 
@@ -68,8 +70,8 @@ class ParquetPictures(PictureList):
                         f"Parquet: {printable(file)}: rows must have at least {LEAST_ROW} bytes each. "
                         f"Received: {parquet.metadata.num_rows} in {file.stat().st_size}"
                     )
+                _check_sizes(parquet, [leaf, *([label] if label and has_label else [])], label, file)
                 for group in range(parquet.num_row_groups):
-                    _check_size(parquet, group, file)
                     self._groups.append((number, group, rows))
                     rows += parquet.metadata.row_group(group).num_rows
                 labelled.add(has_label)
@@ -145,16 +147,37 @@ def _values(column: Any) -> list:
     return found
 
 
-def _check_size(parquet: Any, group: int, file: Path) -> None:
-    metadata = parquet.metadata.row_group(group)
-    columns = [metadata.column(number) for number in range(metadata.num_columns)]
-    unpacked = sum(column.total_uncompressed_size for column in columns)
-    packed = sum(column.total_compressed_size for column in columns)
-    if not 0 <= unpacked <= min(MAX_GROUP, MAX_RATIO * max(packed, 2**16)) or packed > file.stat().st_size:
+def _check_sizes(parquet: Any, names: list[str], label: str | None, file: Path) -> None:
+    """Raises `DataError` if a row group, or all labels, would take more memory than there may be."""
+    labels = 0
+    with open(file, "rb") as stream:
+        for group in range(parquet.num_row_groups):
+            metadata = parquet.metadata.row_group(group)
+            columns = [metadata.column(number) for number in range(metadata.num_columns)]
+            packed = sum(column.total_compressed_size for column in columns)
+            sizes = {column.path_in_schema: _unpacked(stream, column) for column in columns if _is_read(column, names)}
+            unpacked = sum(sizes.values())
+            if unpacked > min(MAX_GROUP, MAX_RATIO * max(packed, 2**16)) or packed > file.stat().st_size:
+                raise DataError(
+                    f"Parquet: {printable(file)}: a row group must unpack to at most {MAX_GROUP} bytes, and "
+                    f"{MAX_RATIO} times what it has. Received: {unpacked} from {packed}"
+                )
+            labels += sizes.get(label or "", 0)
+    if labels > MAX_LABELS:
         raise DataError(
-            f"Parquet: {printable(file)}: a row group must unpack to at most {MAX_GROUP} bytes, and {MAX_RATIO} times "
-            f"what it has. Received: {unpacked} from {packed}"
+            f"Parquet: {printable(file)}: labels must unpack to at most {MAX_LABELS} bytes. Received: {labels}"
         )
+
+
+def _is_read(column: Any, names: list[str]) -> bool:
+    return any(column.path_in_schema == name or column.path_in_schema.startswith(f"{name}.") for name in names)
+
+
+def _unpacked(stream: BinaryIO, column: Any) -> int:
+    first = column.data_page_offset
+    if column.has_dictionary_page and column.dictionary_page_offset is not None:
+        first = min(first, column.dictionary_page_offset)
+    return unpacked_size(stream, first, column.total_compressed_size)
 
 
 def _labels_of(values: list, class_names: set[tuple[str, ...] | None]) -> tuple[tuple[str, ...] | None, np.ndarray]:
