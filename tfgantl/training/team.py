@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -158,9 +159,13 @@ class Team:
                     f"workers must have the same settings, data, weights and packages. Received: {name} with {told}"
                 )
 
-    def exchange(self, message: bytes) -> list[bytes]:
-        """What each worker has to tell all others, in their order."""
-        return [message] if self.cluster is None else self._gathered(message)
+    def exchange(self, arrays: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """The arrays of each worker, by name, in the order of the workers."""
+        if self.cluster is None:
+            return [arrays]
+        buffer = BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        return [dict(np.load(BytesIO(message))) for message in self._gathered(buffer.getvalue())]
 
     def _broadcast(self, message: bytes) -> bytes:
         return self._gathered(message)[0]

@@ -5,7 +5,6 @@ Several workers search at one time, each for other pictures.
 
 import json
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,10 +127,7 @@ def _of_all(team: Team, found: Inversion | None) -> list[Inversion | None]:
     if team.workers == 1:
         return [found]
     arrays = {name: value for name, value in vars(found).items() if value is not None} if found else {}
-    buffer = BytesIO()
-    np.savez(buffer, **arrays)
-    told = [dict(np.load(BytesIO(message))) for message in team.exchange(buffer.getvalue())]
-    return [Inversion(**{"labels": None, **some}) if some else None for some in told]
+    return [Inversion(labels=some.pop("labels", None), **some) if some else None for some in team.exchange(arrays)]
 
 
 def joined(parts: list[Inversion]) -> Inversion:

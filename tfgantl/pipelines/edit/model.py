@@ -3,7 +3,6 @@
 import hashlib
 from contextlib import suppress
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -171,11 +170,9 @@ def _of_chief(team: Team, encoder: "keras.Model | None", space: LatentSpace) -> 
     """The encoder that the chief has, on every worker, without copies on several devices."""
     if team.replicas == 1:
         return cast("keras.Model", encoder)
-    buffer = BytesIO()
-    np.savez(buffer, *(encoder.get_weights() if team.is_chief and encoder is not None else ()))
-    weights = np.load(BytesIO(team.exchange(buffer.getvalue())[0]))
+    mine = encoder.get_weights() if team.is_chief and encoder is not None else []
     copy = build_encoder(space)
-    copy.set_weights([weights[name] for name in weights.files])
+    copy.set_weights(list(team.exchange({str(number): array for number, array in enumerate(mine)})[0].values()))
     return copy
 
 
