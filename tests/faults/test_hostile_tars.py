@@ -13,13 +13,13 @@ from tfgantl.errors import DataError
 COUNT = 12
 
 
-def archive(names=None):
+def archive(names=None, size=700):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as made:
         for name in names or [f"{number}.png" for number in range(COUNT)]:
             one = tarfile.TarInfo(name)
-            one.size = 700
-            made.addfile(one, io.BytesIO(b"x" * 700))
+            one.size = size
+            made.addfile(one, io.BytesIO(b"x" * size))
     return stream.getvalue()
 
 
@@ -67,6 +67,12 @@ def test_what_programs_fill_their_records_up_with_is_no_damage(zeros):
 def test_headers_of_a_petabyte_do_not_end_an_archive(kind):
     with pytest.raises(DataError, match="a header must have at most 1048576 bytes. Received: 1125899906842624"):
         count(archive()[: END // 2] + header(kind, 2**50) + archive()[END // 2 :])
+
+
+def test_labels_that_begin_alike_are_not_one_class(tmp_path):
+    (tmp_path / "a.tar").write_bytes(archive(["a.png", "a.cls"], size=5000))
+    with pytest.raises(DataError, match="a label must have at most 4096 bytes. Received: 5000 in a.cls"):
+        WebDataset(str(tmp_path / "a.tar"), image_size=8, channels=1).pictures()
 
 
 def test_samples_of_one_name_in_a_row_are_told(tmp_path):

@@ -180,8 +180,13 @@ class TarPictures(PictureList):
         label = sample.get(self._label) if self._label else None
         text = None
         if label is not None:
+            if label.size > MAX_LABEL:  # those that begin alike would be one class
+                raise DataError(
+                    f"WebDataset: {printable(self._files[shard])}: a label must have at most {MAX_LABEL} bytes. "
+                    f"Received: {label.size} in {printable(label.name)[:80]}"
+                )
             stream.seek(label.offset)
-            text = stream.read(min(label.size, MAX_LABEL)).strip()
+            text = stream.read(label.size).strip()
             text = self._same.setdefault(text, text)
         self._labels.append(text)
 
