@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import yaml
-from filelock import FileLock, Timeout
 
 from tfgantl.errors import RunError, reason
 from tfgantl.files import TEMPORARY, Replacing
@@ -46,6 +45,8 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path, resume: bool = False) -> None:
+        from filelock import FileLock, Timeout  # takes a tenth of the time of `--help`
+
         self.path, self.id = Path(path), ""
         if resume and not (self.path / "config.yaml").is_file():
             raise RunError(f"`resume` must be a run directory with a config.yaml. Received: {path}")
