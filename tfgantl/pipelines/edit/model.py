@@ -15,6 +15,7 @@ from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.models.copies import assign_weights
 from tfgantl.pretrained import load_generator, load_network
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
@@ -172,7 +173,8 @@ def _of_chief(team: Team, encoder: "keras.Model | None", space: LatentSpace) -> 
         return cast("keras.Model", encoder)
     mine = encoder.get_weights() if team.is_chief and encoder is not None else []
     copy = build_encoder(space)
-    copy.set_weights(list(team.exchange({str(number): array for number, array in enumerate(mine)})[0].values()))
+    arrays = team.exchange({str(number): array for number, array in enumerate(mine)})[0]
+    assign_weights(copy, list(arrays.values()))
     return copy
 
 
