@@ -31,18 +31,16 @@ def constant_layers(network: keras.layers.Layer) -> list[keras.layers.Layer]:
     return [layer for layer in network._flatten_layers() if getattr(layer, "never_changes", False)]
 
 
-def same_copy(network: keras.Model) -> keras.Model:
+def same_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
     """A network of the same architecture and weights, whose variables are those of the present strategy."""
-    copy = fresh_copy(network)
+    copy = fresh_copy(network, dtype)
     assign_weights(copy, network.get_weights())
     return copy
 
 
 def float32_copy(network: keras.Model) -> keras.Model:
     """A network of the same architecture and weights that computes in float32 whatever the original computes in."""
-    copy = fresh_copy(network, "float32")
-    assign_weights(copy, network.get_weights())
-    return copy
+    return same_copy(network, "float32")
 
 
 def assign_weights(network: keras.layers.Layer, weights: Sequence[np.ndarray]) -> None:

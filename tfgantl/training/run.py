@@ -12,7 +12,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError, DivergedError
 from tfgantl.gan import GAN
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.models.copies import assign_weights, fresh_copy
+from tfgantl.models.copies import assign_weights, same_copy
 from tfgantl.progress import log
 from tfgantl.training.callbacks import Progress, Save
 from tfgantl.training.checkpoint import Checkpoints, Stateful
@@ -154,11 +154,8 @@ def train(
 
 def on_one_device(gan: GAN) -> GAN:
     """The same pair without copies on several devices, to be measured and saved; without adapters and optimizers."""
-    generator, discriminator = fresh_copy(gan.generator), fresh_copy(gan.discriminator)
-    alone = GAN(generator, discriminator, ema_decay=gan.ema_decay, seed=gan.seed)
-    networks = (gan.generator, gan.discriminator, gan.ema_generator)
-    for copy, network in zip((generator, discriminator, alone.ema_generator), networks, strict=True):
-        assign_weights(copy, network.get_weights())
+    alone = GAN(same_copy(gan.generator), same_copy(gan.discriminator), ema_decay=gan.ema_decay, seed=gan.seed)
+    assign_weights(alone.ema_generator, gan.ema_generator.get_weights())
     alone.step.assign(gan.steps_taken)
     return alone
 
