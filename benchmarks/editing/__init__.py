@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.editing.config import EditingBenchmarkConfig
+from benchmarks.editing.config import SIDE, EditingBenchmarkConfig
 from benchmarks.results import keep, kept, shipped
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
@@ -103,9 +103,9 @@ def lines(config: EditingBenchmarkConfig, found: dict[str, list[dict]]) -> list[
         *rows_of({"L1": ("l1", 3), "class agrees": ("class", 2), "spread of answers": ("spread", 3)}, merged), "",
     ]  # fmt: skip
     photographs = (
-        f" Photographs are those of `{Path(config.photographs).name}` in gray with 32 px, on which a class-conditional "
-        f"StyleGAN2 was pretrained, {config.photograph_steps} steps of 16; codes are in W+, and a classifier "
-        "that has seen only photographs tells classes."
+        f" Photographs are those of `{Path(config.photographs).name}` with {SIDE} px, on which a class-conditional "
+        f"StyleGAN2 was pretrained, {config.photograph_steps} steps of 16 with the rates of its authors; codes are in "
+        "W+, and a classifier that has seen only photographs tells classes."
         if config.photographs
         else ""
     )

@@ -19,6 +19,7 @@ from tfgantl.transfer import (
 )
 
 SOURCE = "rendered-digits"
+SIDE = 32  # of photographs
 METHODS: dict[str, Transfer] = {
     method.__name__: method()
     for method in (FineTune, FreezeD, L2SP, EWC, LoRA, ScaleShift, SVD, KernelModulation, AdAM, RICK, Scratch)
@@ -36,7 +37,7 @@ class EditingBenchmarkConfig:
         carried_seeds: Those of `seeds` that methods are compared for, each of which trains a model a method.
         methods: Transfer methods whose models are compared with the source; none to leave that out.
         photographs: Archive with pictures in colour, `x`, `y` and `class_names`, on which a StyleGAN2 is pretrained
-            that is edited, too; empty to leave that out.
+            that is edited, too, with VGG16 weights (docs/style.md); empty to leave that out.
         photograph_steps: Steps of that pretraining, of 16 pictures.
         work_dir: Where models and results are kept.
         report: The page to write the tables to.
@@ -49,7 +50,7 @@ class EditingBenchmarkConfig:
     carried_seeds: tuple[int, ...] = (0,)
     methods: tuple[str, ...] = tuple(METHODS)
     photographs: str = ""
-    photograph_steps: int = 3000
+    photograph_steps: int = 6000
     work_dir: str = "runs/benchmark-editing"
     report: str = "docs/benchmarks.md"
     json: bool = False

@@ -89,11 +89,11 @@ def switches(subject: Subject) -> dict:
 
 def directions(subject: Subject) -> dict:
     """What directions of measured attributes do to samples that they were not found on."""
-    from tfgantl.pipelines.edit.directions import chosen_attributes, found_by_attributes, with_measured_effects
+    from tfgantl.pipelines.edit.directions import found_by_attributes, measured_for, with_measured_effects
     from tfgantl.pipelines.edit.find import FindConfig
 
     model, seed, defaults = subject.model, subject.seed, FindConfig()
-    attributes = chosen_attributes(subject.attributes, model, seed)
+    attributes = measured_for(model)
     found = found_by_attributes(model, attributes, defaults.samples, seed)
     found = with_measured_effects(model, found, attributes, defaults.count, seed)
     results = {}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.editing.config import METHODS, SOURCE, EditingBenchmarkConfig
+from benchmarks.editing.config import METHODS, SIDE, SOURCE, EditingBenchmarkConfig
 from tfgantl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from tfgantl.metrics.extractors import Extractor
     from tfgantl.pipelines.edit.model import EditedModel
-
-SIDE = 32  # of photographs, which are brought to gray
-ATTRIBUTES = "brightness,sharpness,subject_size"  # of photographs; gray images are else taken for drawings
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,6 @@ class Subject:
         labels: Their classes, int (n,).
         classifier: Tells classes, and has not seen a generated image.
         seed: Of the edits.
-        attributes: Names of what directions are looked for by; what suits drawings or colours if not given.
     """
 
     model: "EditedModel"
@@ -35,7 +31,6 @@ class Subject:
     labels: "np.ndarray"
     classifier: "Extractor"
     seed: int
-    attributes: str | None = None
 
     def agreement(self, images: "np.ndarray", labels: "np.ndarray | None" = None) -> float:
         """Share of images in [-1, 1] that are told to be of their classes, of those of the pictures if not given."""
@@ -77,13 +72,16 @@ def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
     from tfgantl.metrics.extractor_choice import cached_extractor
     from tfgantl.models import StyleGAN2
     from tfgantl.pipelines.pretrain import PretrainConfig, pretrain
+    from tfgantl.training.optimization import Optimization
 
-    source = Arrays(config.photographs, names="class_names", image_size=SIDE, channels=1, validation=0.1, test=0.1)
+    networks, batch = StyleGAN2(), 16
+    source = Arrays(config.photographs, names="class_names", image_size=SIDE, channels=3, validation=0.1, test=0.1)
     run = Path(config.work_dir) / f"photographs-{seed}-{config.photograph_steps}"
     if not (run / "report.html").is_file():
         pretrain(
             PretrainConfig(
-                target=source, networks=StyleGAN2(), steps=config.photograph_steps, batch_size=16, mirror=True,
+                target=source, networks=networks, steps=config.photograph_steps, batch_size=batch, mirror=True,
+                optimization=Optimization(**networks.training(SIDE, batch)), extractor="vgg16",
                 seed=seed, validate_every=500, samples=500, classifier_steps=1, **_begun(run),
             )
         )  # fmt: skip
@@ -93,7 +91,7 @@ def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
         raise ConfigError("`photographs` must have classes. Received: none")
     classifier = cached_extractor(source.load("train"), seed)
     model.classifier = classifier  # as if it were shipped
-    return Subject(model, to_unit(pictures), labels, classifier, seed, ATTRIBUTES)
+    return Subject(model, to_unit(pictures), labels, classifier, seed)
 
 
 def _begun(run: Path) -> dict[str, str]:

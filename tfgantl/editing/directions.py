@@ -29,7 +29,7 @@ class Effect:
             attribute it was found for, or the one that it changes most.
         class_stays: Share of the images over the natural range that a classifier takes for the class that they had
             before, or `None`.
-        low: Least strength that looks natural,
+        low: Least strength that looks natural and that the attribute of the name follows,
         high: and the greatest.
     """
 

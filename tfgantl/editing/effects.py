@@ -25,6 +25,7 @@ STEP = 1.0  # strength that slopes are measured with, to both sides
 FAR = 0.95  # quantile of the distances of unedited images, beyond which an image is far from all others
 MOST_FAR = 0.25  # share of edited images that may be, in the natural range; of unedited ones, 1 - FAR are
 LEAST_STAYING = 0.9  # share of images whose class stays there
+LEAST_FOLLOWING = 0.75  # share of images whose attribute grows from each strength to the next there
 WITHIN = 7  # strengths in the natural range at which the attribute of a direction is looked at
 COMPONENTS = 32  # of pixels, where there are no features
 
@@ -138,15 +139,24 @@ def _effect(
     def at(strength: float) -> np.ndarray:
         return to_uint8(space.images(moved(space, samples.codes, direction, strength), labels))
 
-    edited = [at(strength) for strength in STRENGTHS]
-    classes = None
-    if classifier is not None and classifier.predicts_labels:
-        classes = classifier(edited[UNMOVED])[1]
-    low, high, stays = _natural([_judged(images, samples, classifier, classes) for images in edited])
     slopes = changes(space, direction.vector, attributes, samples.codes, labels).mean(0)
     relative = slopes / samples.scales
-    own = names.index(direction.name) if direction.name in names else int(np.abs(relative).argmax())
-    values = np.stack([attributes[own](at(strength)) for strength in np.linspace(low, high, WITHIN)])
+    named = direction.name in names
+    own = names.index(direction.name) if named else int(np.abs(relative).argmax())
+    edited = [at(strength) for strength in STRENGTHS]
+    # The range is chosen on one half of the images, what is told of it comes from the other.
+    half = len(samples.codes) // 2
+    classes = None
+    if classifier is not None and classifier.predicts_labels:
+        classes = np.stack([classifier(images)[1] for images in edited])
+    values = np.stack([attributes[own](images[:half]) for images in edited])
+    low, high = _natural(
+        far=np.array([samples.far(images[:half]).mean() for images in edited]),
+        stays=None if classes is None else _staying(classes[:, :half]),
+        follows=(np.diff(values, axis=0) > 0).mean(1) if named else None,
+    )
+    inside = (low <= STRENGTHS) & (high >= STRENGTHS)
+    values = np.stack([attributes[own](at(strength)[half:]) for strength in np.linspace(low, high, WITHIN)])
     plain = np.zeros(0)
     if direction.kind == "attribute":
         plain = changes(space, direction.plain, attributes, samples.codes, labels).mean(0) / samples.scales
@@ -154,8 +164,8 @@ def _effect(
         slopes=dict(zip(names, map(float, slopes), strict=True)),
         relative=dict(zip(names, map(float, relative), strict=True)),
         before=dict(zip(names, map(float, plain), strict=False)),
-        monotone=monotone(values) * (1 if direction.name in names else float(np.sign(relative[own]))),
-        class_stays=stays,
+        monotone=monotone(values) * (1 if named else float(np.sign(relative[own]))),
+        class_stays=None if classes is None else float(_staying(classes[:, half:])[inside].mean()),
         low=low,
         high=high,
     )
@@ -177,29 +187,34 @@ def monotone(values: np.ndarray) -> float:
     return float(np.mean(order @ ranks / np.where(spread > 0, spread, 1.0)))
 
 
-def _judged(
-    images: np.ndarray, samples: HeldOut, classifier: Extractor | None, classes: np.ndarray | None
-) -> tuple[float, float | None]:
-    """Share of images that are far from all unedited ones, and of those that are still taken for the same class.
+def _staying(classes: np.ndarray) -> np.ndarray:
+    """Share of images whose class is that of the unmoved one, at each strength, of classes (strengths, n).
 
-    Not for the class that was asked for: a generator that draws it in half of all cases may move images all the same.
+    Not the class that was asked for: a generator that draws it in half of all cases may move images all the same.
     """
-    far = float(samples.far(images).mean())
-    if classifier is None or classes is None:
-        return far, None
-    return far, float((classifier(images)[1] == classes).mean())
+    return (classes == classes[UNMOVED]).mean(1)
 
 
-def _natural(judged: Sequence[tuple[float, float | None]]) -> tuple[float, float, float | None]:
-    """The strengths around 0 at which images look natural, and the mean share of the classes that stay there."""
-    natural = [far <= MOST_FAR and (stays is None or stays >= LEAST_STAYING) for far, stays in judged]
+def _natural(
+    far: np.ndarray, stays: np.ndarray | None = None, follows: np.ndarray | None = None
+) -> tuple[float, float]:
+    """The first and the last strength around 0 up to which images look natural and the attribute follows.
+
+    Args:
+        far: Share of images that are far from all unedited ones, at each strength.
+        stays: Share of images whose class stays, at each strength.
+        follows: Share of images whose attribute grows from each strength to the next.
+    """
+    natural = far <= MOST_FAR
+    if stays is not None:
+        natural &= stays >= LEAST_STAYING
+    steps = np.ones(len(far) - 1, bool) if follows is None else follows >= LEAST_FOLLOWING
     first = last = UNMOVED
-    while first > 0 and natural[first - 1]:
+    while first > 0 and natural[first - 1] and steps[first - 1]:
         first -= 1
-    while last + 1 < len(natural) and natural[last + 1]:
+    while last + 1 < len(natural) and natural[last + 1] and steps[last]:
         last += 1
-    shares = [stays for _, stays in judged[first : last + 1] if stays is not None]
-    return float(STRENGTHS[first]), float(STRENGTHS[last]), float(np.mean(shares)) if shares else None
+    return float(STRENGTHS[first]), float(STRENGTHS[last])
 
 
 def _flat(images: np.ndarray) -> np.ndarray:
