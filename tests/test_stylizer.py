@@ -254,6 +254,9 @@ def test_a_gan_of_styles_is_trained_moved_to_a_new_style_and_resumed(folder, cap
     networks = [load_network(folder / run / "discriminator.keras") for run in ("gan", "moved")]
     steps = [np.abs(a - b).max() for a, b in zip(*(n.get_layer("block3_conv").weights for n in networks), strict=True)]
     assert 0 < steps[0] < 2e-3  # one step of its own, from the discriminator of the base
+    (folder / "gan" / "discriminator.keras").write_bytes((folder / "moved" / "discriminator.keras").read_bytes())
+    assert train(folder, "wrong", "--base", folder / "gan", *options, styles=("new.png",)) == 4
+    assert "must be of one training, as together.json says" in capsys.readouterr().err
     (folder / "gan" / "discriminator.keras").write_bytes((folder / "gan" / "stylizer.keras").read_bytes())
     assert train(folder, "wrong", "--base", folder / "gan", *options, styles=("new.png",)) == 4
     assert "must hold a discriminator of styles. Received: Stylizer" in capsys.readouterr().err

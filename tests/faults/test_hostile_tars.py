@@ -97,3 +97,15 @@ def test_a_folder_of_shards_has_all_that_their_names_count(tmp_path, numbers, mi
         with pytest.raises(DataError, match=f"all 4 shards of train.tar; .* Received: {path}, without {missing}$"):
             check = stamp_of_files if "://" in path else local_files
             check("WebDataset", path, (".tar",))
+
+
+@pytest.mark.parametrize("other", ["b.tar.gz", "b.tar.part", "B.TAR.zst.part", "b.tfrecord-00001-of-00002.gz"])
+def test_packed_and_unfinished_shards_of_a_folder_are_told(tmp_path, other):
+    suffixes = (".tar", ".tfrecord-*")
+    for name in ("a.tar", "notes.txt.gz", other):
+        (tmp_path / name).write_bytes(b"")
+    for path in (str(tmp_path), f"file://{tmp_path}"):
+        check = stamp_of_files if "://" in path else local_files
+        with pytest.raises(DataError, match=f"are all there and not packed; .* Received: {path}, with {other}$"):
+            check("WebDataset", path, suffixes)
+    assert local_files("WebDataset", f"{tmp_path}/a*", suffixes) == [str(tmp_path / "a.tar")]

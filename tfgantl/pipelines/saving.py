@@ -13,15 +13,29 @@ from tfgantl.training.run_directory import RunDirectory
 def save_networks(gan: GAN, run: RunDirectory, beside: Mapping[str, keras.Model] | None = None) -> None:
     """Saves the averaged generator and the discriminator as `.keras` files, which are a source for other runs.
 
-    First comes the record that tells them from those of another training, of which a kill may leave one.
-
     Args:
         gan: Trained pair.
         run: Where to.
         beside: Networks that are there already, and belong to these, by the names of their files.
     """
-    pair = {f"{network.name}.keras": network for network in (gan.ema_generator, float32_copy(gan.discriminator))}
-    run.write(RECORD, record_of(run.path, {**pair, **(beside or {})}))
-    for name, network in pair.items():
+    save_together(
+        {f"{one.name}.keras": one for one in (gan.ema_generator, float32_copy(gan.discriminator))}, run, beside
+    )
+
+
+def save_together(
+    networks: Mapping[str, keras.Model], run: RunDirectory, beside: Mapping[str, keras.Model] | None = None
+) -> None:
+    """Saves networks that were trained with each other.
+
+    First comes the record that tells them from those of another training, of which a kill may leave one.
+
+    Args:
+        networks: By the names of their files.
+        run: Where to.
+        beside: Networks that are there already, and belong to these.
+    """
+    run.write(RECORD, record_of(run.path, {**networks, **(beside or {})}))
+    for name, network in networks.items():
         with run.replacing(name) as temporary:
             network.save(temporary)

@@ -17,6 +17,8 @@ from tfgantl.printing import printable
 
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 NUMBERED = re.compile(r"(.*)-(\d{1,6})-of-(\d{1,6})(.*)", re.DOTALL)
+# What is added to the name of a file that is packed, or not all there yet.
+PACKED_OR_BEGUN = re.compile(r"(?:\.(?:gz|bz2|xz|zst|lz4|zip|part|partial|tmp|download|crdownload|incomplete))+$", re.I)
 MAX_SHARDS = 2**20
 CLASS_NAMES = "classes.txt"
 MAX_CLASS_NAMES = 2**22  # bytes
@@ -102,8 +104,7 @@ def class_names_beside(files: list[Path]) -> tuple[str, ...] | None:
 
 def _on_this_machine(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
     if os.path.isdir(path):
-        names = [name for name in os.listdir(path) if _is_shard(name, suffixes)]
-        _check_complete(where, path, names)
+        names = _shards_among(where, path, os.listdir(path), suffixes)
         found = sorted(os.path.join(path, name) for name in names)
     elif os.path.isfile(path):
         return [path]
@@ -120,8 +121,33 @@ def _on_this_machine(where: str, path: str, suffixes: tuple[str, ...]) -> list[s
     return found
 
 
+def _shards_among(where: str, path: str, names: list[str], suffixes: tuple[str, ...]) -> list[str]:
+    """The shards of a folder, in which none may be missing, packed or not all there yet; patterns may take some.
+
+    Args:
+        where: Name of the source, for messages.
+        path: The folder.
+        names: Of all files in it.
+        suffixes: What names of shards end in.
+
+    Raises:
+        DataError: If one is.
+    """
+    plain = {name: PACKED_OR_BEGUN.sub("", name) for name in names}
+    others = sorted(name for name in names if plain[name] != name and _is_shard(plain[name], suffixes))
+    if others:
+        raise DataError(
+            f"{where}: `path` must be a folder whose shards are all there and not packed; a pattern takes those that "
+            f"are. Received: {path}, with {', '.join(map(printable, others[:4]))}"
+            f"{f' and {len(others) - 4} more' * (len(others) > 4)}"
+        )
+    found = [name for name in names if _is_shard(name, suffixes)]
+    _check_complete(where, path, found)
+    return found
+
+
 def _check_complete(where: str, path: str, names: list[str]) -> None:
-    """Refuses a folder without all shards that the names of those there count; patterns may take some of them."""
+    """Refuses a folder without all shards that the names of those there count."""
     sets: dict[tuple[str, int, str], set[int]] = {}
     for name in names:
         if (match := NUMBERED.fullmatch(name)) is not None:
@@ -150,8 +176,8 @@ def _in_bucket(where: str, path: str, suffixes: tuple[str, ...]) -> tuple[Any, l
     try:
         system, inner = fsspec.core.url_to_fs(path)
         if system.isdir(inner):
-            names = [name for name in system.ls(inner, detail=False) if _is_shard(name.rpartition("/")[2], suffixes)]
-            _check_complete(where, path, [name.rpartition("/")[2] for name in names])
+            places = {name.rpartition("/")[2]: name for name in system.ls(inner, detail=False)}
+            names = [places[name] for name in _shards_among(where, path, list(places), suffixes)]
         elif RANGE.search(inner):
             names = expanded(inner)
         else:

@@ -92,20 +92,26 @@ def _of_preset(directory: Path) -> "Stylizer":
     return network
 
 
-def load_discriminator(handle: str) -> "StyleDiscriminator | None":
+def load_discriminator(handle: str, network: "Stylizer") -> "StyleDiscriminator | None":
     """The discriminator that was trained beside a network, or `None` if it was trained without one.
 
     Args:
         handle: As for `load_stylizer`.
+        network: The network behind it.
 
     Raises:
-        ArtifactError: If it is damaged, or no discriminator of styles.
+        ArtifactError: If it is damaged, no discriminator of styles, or that of another training.
     """
     from tfgantl.models.style_discriminator import StyleDiscriminator
+    from tfgantl.pretrained.together import check_together
 
     path = Path(handle)
-    beside = (path if path.is_dir() else path.parent) / DISCRIMINATOR
-    return _load(beside, StyleDiscriminator, "a discriminator of styles") if beside.is_file() else None
+    directory = path if path.is_dir() else path.parent
+    if not (directory / DISCRIMINATOR).is_file():
+        return None
+    found = _load(directory / DISCRIMINATOR, StyleDiscriminator, "a discriminator of styles")
+    check_together(directory, {STYLIZER: network, DISCRIMINATOR: found})
+    return found
 
 
 def _load(path: Path, kind: type[Network], what: str) -> Network:

@@ -8,12 +8,12 @@ import numpy as np
 
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.errors import ConfigError
-from tfgantl.models.copies import float32_copy, weights_hash
+from tfgantl.models.copies import weights_hash
 from tfgantl.models.style_discriminator import StyleDiscriminator
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines.stylize.captions import captions_of_styles
 from tfgantl.pipelines.stylize.materials import Materials, read_materials
-from tfgantl.pipelines.stylize.trained import DISCRIMINATOR, load_discriminator, load_stylizer
+from tfgantl.pipelines.stylize.trained import load_discriminator, load_stylizer
 from tfgantl.progress import bar
 from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
@@ -82,11 +82,13 @@ class StyleTraining:
         networks: `styles`, and `scratch` if there is a baseline → trained network.
         history: The same → records of its losses.
         seconds_per_step: The same → seconds.
+        discriminators: The same → discriminator; `None` without one.
     """
 
     networks: dict[str, Stylizer]
     history: dict[str, list[dict]]
     seconds_per_step: dict[str, float]
+    discriminators: dict[str, StyleDiscriminator | None]
 
 
 def prepare(config: "StyleTrainingConfig") -> PreparedStyles:
@@ -105,7 +107,7 @@ def prepare(config: "StyleTrainingConfig") -> PreparedStyles:
     dtype, base, base_discriminator = dtype_policy(config.precision), None, None
     if config.base:
         base = load_stylizer(config.base)
-        base_discriminator = load_discriminator(config.base) if config.adversarial else None
+        base_discriminator = load_discriminator(config.base, base) if config.adversarial else None
         twice = sorted(set(materials.names) & set(base.styles))
         if twice:
             raise ConfigError(f"`styles` must be new to the base. Received: {', '.join(twice)}")
@@ -126,11 +128,11 @@ def train(config: "StyleTrainingConfig", prepared: PreparedStyles, run: RunDirec
         prepared: What to train with.
         run: Where logs and checkpoints go.
     """
-    training = StyleTraining({}, {}, {})
+    training = StyleTraining({}, {}, {}, {})
 
     def add(title: str, network: Stylizer, base_discriminator: StyleDiscriminator | None, rows_only: bool) -> None:
         training.networks[title] = network
-        training.history[title], training.seconds_per_step[title] = train_network(
+        training.history[title], training.seconds_per_step[title], training.discriminators[title] = train_network(
             config, prepared, run, network, base_discriminator, rows_only, title
         )
 
@@ -151,20 +153,20 @@ def train_network(
     base_discriminator: StyleDiscriminator | None,
     rows_only: bool,
     title: str,
-) -> tuple[list[dict], float]:
+) -> tuple[list[dict], float, StyleDiscriminator | None]:
     """Trains a network from the last checkpoint on.
 
     Args:
         config: The `StyleTrainingConfig`.
         prepared: What to train with.
-        run: Where checkpoints, the log and the discriminator of a GAN go.
+        run: Where checkpoints and the log go.
         network: What is trained.
         base_discriminator: Discriminator to begin with, with other heads; a new one if `None`.
         rows_only: Whether kernels stay what they are.
         title: Of the training, in the log.
 
     Returns:
-        Its losses (records with `step`), and seconds a step.
+        Its losses (records with `step`), seconds a step, and the discriminator of a GAN.
 
     Raises:
         InterruptedRun: If a signal asks to stop; everything is saved then.
@@ -213,7 +215,4 @@ def train_network(
             progress.close()
         if training.step < config.steps or current().lead(lambda: interruption.asked):
             interruption.stop(training.step, run.path)
-    if adversary is not None and title == "styles":
-        with run.replacing(DISCRIMINATOR) as temporary:
-            float32_copy(discriminator).save(temporary)
-    return history, round(seconds_per_step, 4)
+    return history, round(seconds_per_step, 4), None if adversary is None else adversary.discriminator

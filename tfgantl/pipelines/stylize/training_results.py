@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import keras
+
 from tfgantl.configuration import to_yaml
 from tfgantl.export.publish import publish
 from tfgantl.export.style_signatures import style_signatures
 from tfgantl.models.copies import float32_copy
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines.results import RunResult, python_only
-from tfgantl.pipelines.stylize.trained import STYLIZER
+from tfgantl.pipelines.saving import save_together
+from tfgantl.pipelines.stylize.trained import DISCRIMINATOR, STYLIZER
 from tfgantl.pipelines.stylize.training import PreparedStyles, StyleTraining
 from tfgantl.report import Report
 from tfgantl.style.by_phrase import PhraseStylizer, example_phrases
@@ -90,15 +93,18 @@ def evaluate(prepared: PreparedStyles, training: StyleTraining) -> dict[str, dic
 
 
 def save_network(prepared: PreparedStyles, training: StyleTraining, run: RunDirectory) -> tuple[Stylizer, bytes]:
-    """Saves the network, with the styles of its base, and a sheet of what it paints.
+    """Saves the network, with the styles of its base, its discriminator, and a sheet of what it paints.
 
     Returns:
         The network in float32, and the sheet as PNG.
     """
     network = training.networks["styles"]
     final = float32_copy(network) if prepared.base is None else with_styles_of(prepared.base, network)
-    with run.replacing(STYLIZER) as temporary:
-        final.save(temporary)
+    networks: dict[str, keras.Model] = {STYLIZER: final}
+    discriminator = training.discriminators["styles"]
+    if discriminator is not None:
+        networks[DISCRIMINATOR] = float32_copy(discriminator)
+    save_together(networks, run)
     styles = prepared.materials.styles if prepared.base is None else None
     sheet = style_sheet(final, prepared.materials.held_out[:MAX_SHOWN], styles)
     run.write("sheet.png", sheet)
