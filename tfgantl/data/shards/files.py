@@ -142,11 +142,11 @@ def _shards_among(where: str, path: str, names: list[str], suffixes: tuple[str, 
             f"{f' and {len(others) - 4} more' * (len(others) > 4)}"
         )
     found = [name for name in names if _is_shard(name, suffixes)]
-    _check_complete(where, path, found)
+    check_complete(where, path, found)
     return found
 
 
-def _check_complete(where: str, path: str, names: list[str]) -> None:
+def check_complete(where: str, path: str, names: list[str]) -> None:
     """Refuses a folder without all shards that the names of those there count."""
     sets: dict[tuple[str, int, str], set[int]] = {}
     for name in names:

@@ -1,6 +1,7 @@
 """Data sets of Hugging Face's `datasets`; the one module that imports it."""
 
 import os
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from tfgantl.data.base import stamp_of
 from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList, open_regular
 from tfgantl.data.shards.examples import opened
+from tfgantl.data.shards.saved_dataset import check_saved, is_saved
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
 
@@ -106,13 +108,16 @@ def _cached_by_library() -> tuple[Path, ...]:
 def _labels_of(data: Any, label: str, feature: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
     """Labels int64 (n,), and names of classes if there are any."""
     values = data.select_columns([label]).with_format("numpy")[label]
-    labels = np.asarray(values)
-    if labels.shape != (len(data),) or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
+    labels, names = np.asarray(values), getattr(feature, "names", None)
+    if labels.shape != (len(data),) or labels.dtype.kind not in "iu":
         raise DataError(
             f"HFDataset: `label` must be a feature of whole numbers from 0, such as ClassLabel, or null. "
             f"Received: {label}, of {labels.dtype}"
         )
-    names = getattr(feature, "names", None)
+    top = len(names) - 1 if names else np.iinfo(np.int32).max
+    wrong = labels[(labels < 0) | (labels > top)]
+    if len(wrong):
+        raise DataError(f"HFDataset: numbers of `label` must be in [0, {top}]. Received: {label}, with {wrong[0]}")
     return labels.astype(np.int64), tuple(names) if names else None
 
 
@@ -123,12 +128,20 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
         import datasets
     except ImportError as error:
         raise ConfigError(not_installed("HFDataset", "datasets", "hf", error)) from error
+    saved = Path(source.dataset).is_dir() and is_saved(Path(source.dataset))
+    if saved:
+        if source.config is not None or source.revision is not None:
+            raise ConfigError(
+                "HFDataset: `config` and `revision` must be null for a folder of `save_to_disk`. Received: "
+                f"{source.config}, {source.revision}"
+            )
+        check_saved(Path(source.dataset))
     try:
-        if Path(source.dataset).is_dir() and _is_saved(Path(source.dataset)):
-            data = datasets.load_from_disk(source.dataset)
-            data = data[source.split] if isinstance(data, datasets.DatasetDict) else data
+        if saved:
+            data = _chosen(datasets.load_from_disk(source.dataset), source.split)
         else:
             data = datasets.load_dataset(source.dataset, source.config, split=source.split, revision=source.revision)
+        data.data.validate(full=True)  # or offsets that are damaged lead anywhere in memory
     except TfgantlError:
         raise
     except Exception as error:  # it raises many kinds, some a screen long
@@ -138,8 +151,30 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
         ) from error
     if not len(data):
         raise DataError(f"HFDataset: {source.dataset}: split {source.split} must hold rows. Received: none")
-    return data
+    return data.with_format(None)  # a folder has that of whoever saved it
 
 
-def _is_saved(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json", "state.json"))
+def _chosen(saved: Any, split: str) -> Any:
+    """Rows of a saved `Dataset`, which may be one split, or `DatasetDict`, as `split` names them.
+
+    Raises:
+        ConfigError: If it names another split, or is no name.
+    """
+    import datasets
+
+    if isinstance(saved, datasets.DatasetDict):
+        parts = dict(saved)
+    else:
+        name = str(saved.split or datasets.Split.TRAIN)
+        if split == name:
+            return saved
+        parts = {re.split(r"[\[+]", name)[0]: saved}  # of train[:100], which has been cut already
+    try:
+        told = datasets.ReadInstruction.from_spec(split)
+        chosen = told.to_absolute({name: len(part) for name, part in parts.items()})
+    except (ValueError, AssertionError) as error:
+        raise ConfigError(
+            f"HFDataset: `split` must be of {', '.join(map(printable, parts))}, such as {printable(next(iter(parts)))}"
+            f"[:10%]. Received: {split}"
+        ) from error
+    return datasets.concatenate_datasets([parts[one.splitname].select(range(one.from_, one.to)) for one in chosen])

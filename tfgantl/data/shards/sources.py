@@ -178,7 +178,7 @@ class HFDataset(EncodedSource):
     Args:
         dataset: Name on the Hub, such as `ylecun/mnist`, or a folder.
         config: Name of its configuration; `None` for the only one.
-        split: What training, validation and test are cut from, such as `train` or `train[:10%]`.
+        split: What training, validation and test are cut from, such as `train` or `train[:10%]`; of a folder, too.
         revision: Commit, branch or tag on the Hub; `None` for the newest.
         image_size: Height and width in pixels that pictures are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.

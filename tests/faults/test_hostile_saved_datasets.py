@@ -1,0 +1,125 @@
+"""Folders of `save_to_disk` that are half copied, damaged, or of two exports."""
+
+import io
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import tiny_images
+from PIL import Image
+
+from tfgantl.data import SPLITS, HFDataset
+from tfgantl.errors import ConfigError, DataError, TfgantlError
+
+datasets = pytest.importorskip("datasets", reason="needs `pip install 'tfgantl[hf]'`")
+FIRST = "data-00000-of-00002.arrow"
+
+
+def made(names=("cat", "dog"), split="train", count=12):
+    rows = []
+    for number in range(count):
+        stream = io.BytesIO()
+        Image.fromarray(tiny_images(count)[number].squeeze()).save(stream, "PNG")
+        rows.append({"bytes": stream.getvalue(), "path": None})
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list(names))})
+    columns = {"image": rows, "label": [number % 2 for number in range(count)]}
+    return datasets.Dataset.from_dict(columns, features=features, split=split)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    made().save_to_disk(str(tmp_path / "saved"), num_shards=2)
+    return tmp_path / "saved"
+
+
+def rows_of(path, **options):
+    source = HFDataset(str(path), image_size=8, channels=1, validation=0.2, test=0.2, **options)
+    return sum(source.load(split).size for split in SPLITS)
+
+
+def change(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def of_another_export(folder):
+    made(("dog", "cat")).save_to_disk(str(folder.parent / "other"), num_shards=2)
+    shutil.copy(folder.parent / "other" / FIRST, folder / FIRST)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: (folder / FIRST).unlink(), "must list all .arrow files of its folder, once each"),
+        (lambda folder: change(folder / "state.json", _data_files=[{"filename": FIRST}] * 2), "once each"),
+        (lambda folder: change(folder / "state.json", _data_files=[{"filename": "../x.arrow"}]), "of this folder"),
+        (lambda folder: change(folder / "state.json", _data_files=None), "must list files of this folder"),
+        (lambda folder: (folder / "state.json").write_text("[" * 10**5), "must be readable JSON"),
+        (of_another_export, "must have the features that dataset_info.json tells"),
+        (lambda folder: (folder / FIRST).write_bytes((folder / FIRST).read_bytes()[:-8]), "must be a whole file"),
+        (
+            lambda folder: (folder / FIRST).write_bytes((folder / FIRST).read_bytes() + b"x" * 64),
+            "must be a whole file",
+        ),
+        (lambda folder: (folder / FIRST).write_bytes(b""), "must be a file of `save_to_disk`"),
+    ],
+)
+def test_a_saved_data_set_is_whole_and_of_one_export(saved, damage, told):
+    assert rows_of(saved) == 12
+    damage(saved)
+    with pytest.raises(DataError, match=told) as refusal:
+        rows_of(saved)
+    assert "\n" not in str(refusal.value)
+
+
+def test_shards_that_are_neither_listed_nor_there_are_missed(saved):
+    (saved / FIRST).unlink()
+    change(saved / "state.json", _data_files=[{"filename": FIRST.replace("00000-", "00001-")}])
+    with pytest.raises(DataError, match="all 2 shards of data.arrow; .*, without 0$"):
+        rows_of(saved)
+
+
+def test_rows_that_are_lost_with_the_end_of_a_file_are_told(saved, tmp_path):
+    """Wherever it is cut off, or zeros begin."""
+    content = (saved / FIRST).read_bytes()
+    for cut in range(0, len(content), 40):
+        for rest in (b"", bytes(len(content) - cut)):
+            (saved / FIRST).write_bytes(content[:cut] + rest)
+            with pytest.raises(DataError):
+                rows_of(saved)
+
+
+def test_no_damage_ends_the_process(saved):
+    generator = np.random.default_rng(0)
+    content = (saved / FIRST).read_bytes()
+    for _ in range(60):
+        damaged = bytearray(content)
+        for place in generator.integers(len(damaged), size=3):
+            damaged[place] = generator.integers(256)
+        (saved / FIRST).write_bytes(damaged)
+        os.utime(saved / FIRST)
+        try:
+            assert rows_of(saved) == 12
+        except TfgantlError as error:
+            assert "\n" not in str(error)
+
+
+def test_splits_of_a_saved_data_set_are_those_that_are_asked_for(saved, tmp_path):
+    assert rows_of(saved, split="train[:50%]") == 6
+    datasets.DatasetDict(train=made(), test=made(count=10, split="test")).save_to_disk(str(tmp_path / "parts"))
+    assert [rows_of(tmp_path / "parts", split=split) for split in ("train", "test", "train+test[2:]")] == [12, 10, 20]
+    made(split="train[:40]").save_to_disk(str(tmp_path / "cut"))
+    assert rows_of(tmp_path / "cut") == rows_of(tmp_path / "cut", split="train[:40]") == 12
+    for folder, split in ((saved, "test"), (saved, "train["), (saved, "test[:3]"), (tmp_path / "parts", "validation")):
+        with pytest.raises(ConfigError, match="`split` must be of train(, test)?, such as") as refusal:
+            rows_of(folder, split=split)
+        assert "\n" not in str(refusal.value)
+    for options in ({"config": "plain"}, {"revision": "v1"}):
+        with pytest.raises(ConfigError, match="`config` and `revision` must be null"):
+            rows_of(saved, **options)
+
+
+def test_the_format_that_a_data_set_was_saved_with_is_not_ours(saved):
+    change(saved / "state.json", _format_columns=["label"], _format_type="numpy")
+    assert rows_of(saved) == 12
