@@ -123,3 +123,28 @@ def test_splits_of_a_saved_data_set_are_those_that_are_asked_for(saved, tmp_path
 def test_the_format_that_a_data_set_was_saved_with_is_not_ours(saved):
     change(saved / "state.json", _format_columns=["label"], _format_type="numpy")
     assert rows_of(saved) == 12
+
+
+def test_rows_of_a_saved_data_set_are_neither_packed_nor_without_room(saved):
+    import pyarrow
+
+    content = (saved / FIRST).read_bytes()
+    with pyarrow.ipc.open_stream(content) as stream:
+        table = stream.read_all()
+    for count, packing, told in ((1, "zstd", "packed rows"), (2**20, None, "1048576 rows in 0 bytes")):
+        schema = table.schema if packing else pyarrow.schema({"image": pyarrow.null()})
+        batch = table if packing else pyarrow.table({"image": pyarrow.nulls(count)})
+        options = pyarrow.ipc.IpcWriteOptions(compression=packing)
+        with pyarrow.ipc.new_stream(str(saved / FIRST), schema, options=options) as writer:
+            writer.write_table(batch)
+        with pytest.raises(DataError, match=f"must be a file of `save_to_disk`. Received: {told}"):
+            rows_of(saved)
+
+
+def test_a_row_without_a_picture_is_told_like_any_other(tmp_path):
+    rows = made()
+    without = datasets.Dataset.from_dict({"image": [None], "label": [0]}, features=rows.features, split="train")
+    datasets.concatenate_datasets([rows, without]).save_to_disk(str(tmp_path / "saved"))
+    with pytest.raises(DataError, match="row 12.* is empty"):
+        rows_of(tmp_path / "saved")
+    assert rows_of(tmp_path / "saved", on_bad="skip") == 12

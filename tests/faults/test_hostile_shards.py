@@ -13,7 +13,7 @@ import pytest
 from conftest import growth_below, tiny_images
 from PIL import Image
 
-from tfgantl.data import ArrayRecords, Parquet, WebDataset, reading
+from tfgantl.data import SPLITS, ArrayRecords, Folder, Parquet, WebDataset, reading
 from tfgantl.data.decode import Depth
 from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList
@@ -22,6 +22,7 @@ from tfgantl.data.shards import hugging_face, tar
 from tfgantl.data.shards import parquet as parquet_shards
 from tfgantl.data.shards.examples import opened
 from tfgantl.data.shards.parquet import ParquetPictures
+from tfgantl.data.shards.records import TFRecordPictures
 from tfgantl.errors import DataError
 from tfgantl.untrusted import riegeli
 from tfgantl.untrusted.parquet_pages import unpacked_size
@@ -322,3 +323,92 @@ def test_no_more_pictures_are_read_than_are_decoded(monkeypatch):
         starts = range(0, 200, 50)
         reading._decode_chunks(pool, store, pictures, Form(8, 1, 10**6), Depth(), True, starts, lambda n: None, "skip")
     assert pictures.most <= 7 and not pictures.waiting
+
+
+def test_samples_whose_files_lie_apart_are_told(tmp_path):
+    """All pictures and then all labels, or a label that was corrected at the end: labels would be lost, or old."""
+    pictures, labels = [(f"{n:02}.png", png(n)) for n in range(6)], [(f"{n:02}.cls", b"%d" % (n % 2)) for n in range(6)]
+    together = [one for pair in zip(pictures, labels, strict=True) for one in pair]
+    for name, members in (("apart", pictures + labels), ("corrected", [*together, ("00.cls", b"1")])):
+        source = web_dataset(tmp_path / f"{name}.tar", [member(*one) for one in members])
+        with pytest.raises(DataError, match=r"must follow each other, .* [16] samples without a picture"):
+            source.load("train")
+    twice = web_dataset(tmp_path / "twice.tar", [member(*one) for one in together * 2])  # as people join archives
+    assert sum(twice.load(split).size for split in SPLITS) == 12
+
+
+def test_links_in_the_place_of_pictures_are_counted_and_parts_of_files_told(tmp_path):
+    path = tmp_path / "a.tar"
+    for number in range(6):
+        (tmp_path / f"{number}.png").write_bytes(png(number))
+    (tmp_path / "again.png").hardlink_to(tmp_path / "0.png")
+    with tarfile.open(path, "w") as archive:
+        for name in ("0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "again.png"):
+            archive.add(tmp_path / name, name)
+    examples = WebDataset(str(path), **SIZES).load("train")
+    assert "left out 1 links in the place of files" in examples.notes
+    with tarfile.open(path, "a") as archive:
+        sparse = tarfile.TarInfo("6.png")
+        sparse.type = tarfile.GNUTYPE_SPARSE
+        archive.addfile(sparse)
+    with pytest.raises(DataError, match="must hold whole files. Received: a sparse or continued one"):
+        WebDataset(str(path), **SIZES).load("train")
+
+
+@pytest.mark.parametrize("names", [("caf\u00e9", "cafe\u0301"), ("cat", "\ufeffcat"), ("cat", "c\u200bat")], ids=ascii)
+def test_names_of_classes_look_different(tmp_path, names):
+    members = samples(lambda number: names[number % 2].encode())
+    with pytest.raises(DataError, match=r"names of classes must look different. Received: '[\\a-z0-9]+' and '"):
+        web_dataset(tmp_path / "a.tar", members).load("train")
+    for number in range(6):
+        (tmp_path / "folder" / names[number % 2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / names[number % 2] / f"{number}.png").write_bytes(png(number))
+    with pytest.raises(DataError, match="names of classes must look different"):
+        Folder(str(tmp_path / "folder"), 8, 1).load("train")
+
+
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize("second", ["dog\ncat\n", None])
+def test_folders_of_shards_have_the_same_names_of_classes(tmp_path, monkeypatch, remote, second):
+    monkeypatch.setenv("TFGANTL_CACHE_DIR", str(tmp_path / "cache"))
+    for folder, names in (("a", "cat\ndog\n"), ("b", second)):
+        (tmp_path / folder).mkdir()
+        web_dataset(tmp_path / folder / "s.tar", samples())
+        if names:
+            (tmp_path / folder / "classes.txt").write_text(names)
+    pattern = f"{'file://' * remote}{tmp_path}/[ab]/s.tar"
+    with pytest.raises(DataError, match="classes.txt must be the same in all folders of shards"):
+        WebDataset(pattern, **SIZES).load("train")
+    (tmp_path / "b" / "classes.txt").write_text("cat\ndog\n")
+    assert WebDataset(pattern, **SIZES).load("train").classes == ("cat", "dog")
+
+
+def test_two_array_records_in_one_file_are_told(tmp_path):
+    """Places in the footer of the second are those of the file that it was, so half of the records were lost."""
+    module = pytest.importorskip("array_record.python.array_record_module", reason="needs `array_record`")
+    for name in ("a", "b"):
+        writer = module.ArrayRecordWriter(str(tmp_path / name), "group_size:1")
+        for number in range(20):
+            writer.write(b"%d" % number)
+        writer.close()
+    path = tmp_path / "both.array_record"
+    path.write_bytes((tmp_path / "a").read_bytes() + (tmp_path / "b").read_bytes())
+    with pytest.raises(DataError, match="must be a whole shard. Received: another file that begins at byte"):
+        ArrayRecords(str(path), **SIZES).load("train")
+
+
+def test_a_tfrecord_that_is_cut_while_it_is_read_is_told(tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    path = tmp_path / "a.tfrecord"
+    for count in (12, 5):
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for number in range(count):
+                image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[png(number)]))
+                label = tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))
+                features = tf.train.Features(feature={"image": image, "label": label})
+                writer.write(tf.train.Example(features=features).SerializeToString())
+        if count == 12:
+            pictures = TFRecordPictures([path], "image", "label")
+    with pytest.raises(DataError, match="record 5 must stay there while it is read. Received: none"):
+        list(pictures.chunk(0, 12))

@@ -14,12 +14,22 @@ from tfgantl.errors import DataError
 
 
 def in_order(names: Sequence[str]) -> list[str]:
-    """Names of classes in the order of their labels: as numbers if all are numbers, else by alphabet.
+    """Different names of classes in the order of their labels: as numbers if all are numbers, else by alphabet.
+
+    Raises:
+        DataError: If two look the same: they differ in blanks, marks that are not seen, or ways to write an accent.
 
     Example:
         >>> in_order(["10", "9", "1"]), in_order(["dog", "Cat"])
         (['1', '9', '10'], ['Cat', 'dog'])
     """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(_as_seen(name), name)
+        if other != name:
+            raise DataError(
+                f"names of classes must look different. Received: {ascii(other)[:80]} and {ascii(name)[:80]}"
+            )
     if all(re.fullmatch(r"[0-9]{1,18}", name) for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
@@ -104,6 +114,12 @@ def plain_name(name: str) -> str:
     """
     words = " ".join(re.split(r"[\s_-]+", unicodedata.normalize("NFKC", name).strip().casefold()))
     return words.lstrip("0") or "0" if re.fullmatch(r"[0-9]+", words) else words
+
+
+def _as_seen(name: str) -> str:
+    """A name without what nobody sees of it, such as the mark at the beginning of files of Windows."""
+    composed = unicodedata.normalize("NFC", name)
+    return " ".join("".join(c for c in composed if unicodedata.category(c) not in ("Cc", "Cf") or c.isspace()).split())
 
 
 def _listed(what: str, names: list[str]) -> str:

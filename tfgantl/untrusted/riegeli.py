@@ -14,13 +14,14 @@ from typing import BinaryIO
 
 BLOCK, BLOCK_HEADER = 2**16, 24  # bytes: at the beginning of each block, a header interrupts whatever lies there
 CHUNK_HEADER = struct.Struct("<5Q")  # hash, packed size, hash, kind and number of records, unpacked size
+SIGNATURE = ord("s")  # kind of the first chunk of a file
 MAX_CHUNK = 2**31  # bytes, unpacked
 MAX_RATIO = 1000  # unpacked to packed
 LEAST = 2**16  # bytes that a chunk counts as, at least
 
 
 def check_chunks(path: Path) -> None:
-    """Refuses a file of which a chunk would unpack to far more than it has.
+    """Refuses a file of which a chunk would unpack to far more than it has, and one that two were put together to.
 
     Args:
         path: The file.
@@ -36,6 +37,8 @@ def check_chunks(path: Path) -> None:
             if unpacked > min(MAX_CHUNK, MAX_RATIO * max(packed, LEAST)):
                 raise ValueError(f"a chunk of {packed} bytes that unpacks to {unpacked}")
             end = _behind(_behind(position, CHUNK_HEADER.size), packed)
+            if position and kind_and_records % 256 == SIGNATURE:  # places in its footer are those of the file it was
+                raise ValueError(f"another file that begins at byte {position}")
             if end > size:
                 raise ValueError(f"a chunk of {packed} bytes, {size - position} left")
             # Every record has a place of its own, be it empty.

@@ -66,7 +66,7 @@ def stamp_of_files(where: str, path: str, suffixes: tuple[str, ...]) -> Hashable
         system, shards = _in_bucket(where, path, suffixes)
         return tuple((name, _version(found)) for name, found in (*shards, *_names_in_bucket(where, system, shards)))
     files = [Path(file) for file in _on_this_machine(where, path, suffixes)]
-    return tuple(map(stamp_of, (*files, files[0].parent / CLASS_NAMES)))
+    return tuple(map(stamp_of, (*files, *(folder / CLASS_NAMES for folder in _folders(files)))))
 
 
 def local_files(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -85,12 +85,28 @@ def local_files(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
 
 
 def class_names_beside(files: list[Path]) -> tuple[str, ...] | None:
-    """Names of classes, by label, from `classes.txt` beside the first shard; `None` without it.
+    """Names of classes, by label, from `classes.txt` beside the shards; `None` without it.
 
     Raises:
-        DataError: If it is no list of different names.
+        DataError: If it is no list of different names, or not the same in all folders.
     """
-    path = files[0].parent / CLASS_NAMES
+    found = {folder: _class_names(folder / CLASS_NAMES) for folder in _folders(files)}
+    first = next(iter(found))
+    for folder, names in found.items():
+        if names != found[first]:  # a number would be another class
+            raise DataError(
+                f"{CLASS_NAMES} must be the same in all folders of shards. Received: others in {printable(folder)} "
+                f"than in {printable(first)}"
+            )
+    return found[first]
+
+
+def _folders(files: list[Path]) -> list[Path]:
+    """The different folders of files."""
+    return list(dict.fromkeys(file.parent for file in files))
+
+
+def _class_names(path: Path) -> tuple[str, ...] | None:
     if not path.is_file():
         return None
     with open(path, "rb") as file:
@@ -199,21 +215,35 @@ def _in_bucket(where: str, path: str, suffixes: tuple[str, ...]) -> tuple[Any, l
 
 
 def _names_in_bucket(where: str, system: Any, shards: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict]]:
-    """The file with names of classes beside shards of a bucket, and what it says of it; none if there is none."""
-    beside = f"{shards[0][0].rpartition('/')[0]}/{CLASS_NAMES}"
-    try:
-        information = system.info(beside)
-    except (FileNotFoundError, PermissionError):  # the latter of buckets that may not be listed
-        return []
-    except Exception as error:
+    """The files with names of classes beside shards of a bucket, and what it says of them; none if there are none.
+
+    Raises:
+        DataError: If one cannot be read or is too large, or only some folders have one.
+    """
+    folders = list(dict.fromkeys(name.rpartition("/")[0] for name, _ in shards))
+    found = []
+    for beside in (f"{folder}/{CLASS_NAMES}" for folder in folders):
+        try:
+            information = system.info(beside)
+        except (FileNotFoundError, PermissionError):  # the latter of buckets that may not be listed
+            continue
+        except Exception as error:
+            raise DataError(
+                f"{where}: {printable(beside)}: must be readable. Received: {printable(reason(error))}"
+            ) from error
+        if int(information.get("size") or 0) > MAX_CLASS_NAMES:
+            raise DataError(
+                f"{where}: {printable(beside)} must have at most {MAX_CLASS_NAMES} bytes. "
+                f"Received: {information['size']}"
+            )
+        if information.get("type") == "file":
+            found.append((beside, information))
+    if found and len(found) < len(folders):
         raise DataError(
-            f"{where}: {printable(beside)}: must be readable. Received: {printable(reason(error))}"
-        ) from error
-    if int(information.get("size") or 0) > MAX_CLASS_NAMES:
-        raise DataError(
-            f"{where}: {printable(beside)} must have at most {MAX_CLASS_NAMES} bytes. Received: {information['size']}"
+            f"{where}: {CLASS_NAMES} must be the same in all folders of shards. Received: one in {len(found)} of "
+            f"{len(folders)}"
         )
-    return [(beside, information)] if information.get("type") == "file" else []
+    return found
 
 
 def _version(information: dict[str, Any]) -> tuple[str, ...]:
@@ -246,10 +276,15 @@ def _copied(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
                 _copy(where, system, name, copies[name])
             shown.update(int(information.get("size") or 0))
         names = _names_in_bucket(where, system, shards)
-        for name, _ in names:
-            _copy(where, system, name, folder / CLASS_NAMES)
         if not names:  # as there may have been before
             (folder / CLASS_NAMES).unlink(missing_ok=True)
+        for number, (name, _) in enumerate(names):
+            _copy(where, system, name, folder / (CLASS_NAMES if number == 0 else f"other-{CLASS_NAMES}"))
+            if number and (folder / CLASS_NAMES).read_bytes() != (folder / f"other-{CLASS_NAMES}").read_bytes():
+                raise DataError(
+                    f"{where}: {CLASS_NAMES} must be the same in all folders of shards. Received: another one in "
+                    f"{printable(name)}"
+                )
     return [str(copies[name]) for name, _ in shards]
 
 

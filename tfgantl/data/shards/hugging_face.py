@@ -69,11 +69,11 @@ class HFPictures(PictureList):
             some = self._data[first : min(stop, first + AT_A_TIME)][self._image]
             for number, value in enumerate(some, first):
                 label = None if self._labels is None else int(self._labels[number])
-                if value["bytes"] is None and value["path"]:
-                    yield Encoded(partial(open_inside, self._roots, value["path"]), label)
+                content, path = (value["bytes"], value["path"]) if value else (None, None)
+                if content is None and path:
+                    yield Encoded(partial(open_inside, self._roots, path), label)
                 else:
-                    content = value["bytes"] or b""
-                    yield Encoded(partial(opened, content), label, len(content))
+                    yield Encoded(partial(opened, content or b""), label, len(content or b""))
 
     def told(self, index: int) -> str:
         return f"{self._told}: row {index}"

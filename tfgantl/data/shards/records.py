@@ -43,7 +43,9 @@ class TFRecordPictures(PictureList):
         if start != self._position:
             self._records, self._position = self._from(start), start
         for index in range(start, stop):
-            record = next(self._records)
+            record = next(self._records, None)
+            if record is None:
+                raise DataError(f"TFRecords: {self.told(index)} must stay there while it is read. Received: none")
             self._position += 1
             yield encoded_of(record, self._image, self._label, self.told(index))
 

@@ -13,6 +13,7 @@ from typing import Any
 from tfgantl.data.shards.files import check_complete
 from tfgantl.errors import DataError, reason
 from tfgantl.printing import printable
+from tfgantl.untrusted.arrow_batches import check_batch
 
 STATE, PARTS, INFORMATION = "state.json", "dataset_dict.json", "dataset_info.json"
 MAX_STATE = 2**24  # bytes
@@ -70,15 +71,16 @@ def _features(path: Path) -> Any:
     import pyarrow
 
     try:
-        with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
-            metadata = stream.schema.metadata or {}
-            for _ in stream:
-                pass
+        with pyarrow.memory_map(str(path)) as file:
+            messages = pyarrow.ipc.MessageReader.open_stream(file)
+            metadata = pyarrow.ipc.read_schema(messages.read_next_message()).metadata or {}
+            for message in messages:
+                check_batch(message.metadata.to_pybytes(), message.body.size if message.body is not None else 0)
             stop = file.tell()
             file.seek(max(0, stop - len(END)))
             whole = stop == file.size() and file.read(len(END)) == END
         features = json.loads(metadata[FEATURES])["info"]["features"] if FEATURES in metadata else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:  # pyarrow's are of these kinds
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, StopIteration) as error:  # pyarrow's are of these
         told = printable(reason(error))[:200]
         raise DataError(f"{path}: must be a file of `save_to_disk`. Received: {told}") from error
     if not whole:

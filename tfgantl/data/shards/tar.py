@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+
 from tfgantl.data.classes import in_order
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded, PictureList
@@ -23,7 +25,9 @@ from tfgantl.untrusted.unique_names import add
 BLOCK = 512
 REGULAR, LONG_NAME, PAX = (b"0", b"\0", b"7"), b"L", b"x"
 ABOUT_NEXT = (LONG_NAME, PAX, b"K", b"g")  # headers, whose content is about what comes behind them
-WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices and folders, whatever size they state
+LINKS = (b"1", b"2")  # hard and symbolic ones
+IN_PARTS = (b"S", b"M")
+WITHOUT_CONTENT = (*LINKS, b"3", b"4", b"5", b"6")  # links, devices and folders, whatever size they state
 RECORD = 20 * BLOCK  # what an archive is filled up to with zeros, and GNU tar may leave one more when it deletes
 RECORDS = tuple(2**power for power in range(14, 21))  # or by those for tapes
 MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
@@ -34,15 +38,15 @@ LONG = 2**30  # bytes of shards that take a few seconds to list
 
 
 class Member(NamedTuple):
-    """A file in an archive: its name, and where its content lies."""
+    """A file in an archive: its name, and where its content lies; `None` of a link, which is not followed."""
 
     name: str
-    offset: int
+    offset: int | None
     size: int
 
 
 def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
-    """Finds the files of a `.tar` archive by its headers; folders, links and devices are passed over.
+    """Finds the files of a `.tar` archive by its headers, and links; folders and devices are passed over.
 
     Args:
         file: The archive.
@@ -50,7 +54,8 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
         told: Its name, for messages.
 
     Raises:
-        DataError: If a header is damaged or promises more than there is, or the archive has no end, or more behind it.
+        DataError: If a header is damaged or promises more than there is, or the archive has no end, or more behind it,
+            or a file is in parts.
     """
     offset, name_ahead = 0, None
     while True:
@@ -71,17 +76,22 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
         content, kind = offset + BLOCK, header[156:157]
         if kind in ABOUT_NEXT and length > MAX_HEADER:
             raise DataError(f"{told}: a header must have at most {MAX_HEADER} bytes. Received: {length}")
+        if kind in IN_PARTS:
+            raise DataError(f"{told}: must hold whole files. Received: a sparse or continued one at byte {offset}")
         if kind in (PAX, LONG_NAME):
             extended = file.read(length)
             name_ahead = _text(extended) if kind == LONG_NAME else _pax_name(extended, told)
-        elif kind in REGULAR:
+        elif kind in (*REGULAR, *LINKS):
             prefix = _text(header[345:500]) if header[257:262] == b"ustar" and header[263:265] == b"00" else ""
             name = name_ahead or "/".join(filter(None, (prefix, _text(header[:100]))))
-            if content + length > size:
+            if kind in LINKS:
+                yield Member(name, None, 0)
+            elif content + length > size:
                 raise DataError(
                     f"{told}: must be whole. Received: {printable(name)[:200]} of {length} bytes, {size - content} left"
                 )
-            yield Member(name, content, length)
+            else:
+                yield Member(name, content, length)
         if kind not in ABOUT_NEXT:  # that of a folder is not that of the file behind it
             name_ahead = None
         if kind in WITHOUT_CONTENT:
@@ -120,7 +130,7 @@ class TarPictures(PictureList):
         self._shards, self._offsets, self._sizes = array("L"), array("q"), array("q")
         self._labels: list[bytes | None] = []  # few different ones
         self._same: dict[bytes, bytes] = {}
-        self._without = 0
+        self._without = self._links = 0
         with _bar(files) as show:
             for shard, file in enumerate(files):
                 self._index(shard, file)
@@ -137,7 +147,8 @@ class TarPictures(PictureList):
                 f"{len(self._labels)} samples without, the first at {self.told(self._labels.index(None))}"
             )
         classes, numbers = (None, None) if unlabelled else self._classes()
-        notes = [f"left out {self._without} samples without a picture"] if self._without else []
+        counts = {"samples without a picture": self._without, "links in the place of files": self._links}
+        notes = [f"left out {count} {what}" for what, count in counts.items() if count]
         super().__init__("WebDataset", len(self._offsets), not unlabelled, classes, notes)
         self._numbers = numbers
 
@@ -157,23 +168,42 @@ class TarPictures(PictureList):
         once = f"WebDataset: {printable(file)}: samples must have each of their files once"
         key: tuple[str, str] | None = None
         sample: dict[str, Member] = {}
+        keys, without = array("q"), array("q")  # hashes of all, and of those without a picture
         with open(file, "rb", AHEAD) as stream:
+
+            def finish() -> None:
+                if sample:
+                    keys.append(hash(key))
+                    if not self._add(shard, sample, stream):
+                        without.append(hash(key))
+
             for member in members_of(stream, os.fstat(stream.fileno()).st_size, f"WebDataset: {printable(file)}"):
                 folder, _, base = member.name.rpartition("/")
                 stem, _, suffix = base.partition(".")
                 if not stem:  # hidden, such as what macOS adds
                     continue
+                if member.offset is None:
+                    self._links += suffix.casefold() in (*self._images, self._label)
+                    continue
                 if (folder, stem) != key:
-                    self._add(shard, sample, stream)
+                    finish()
                     key, sample = (folder, stem), {}
                 add(sample, suffix.casefold(), member, once, DataError)
-            self._add(shard, sample, stream)
+            finish()
+        found, counts = np.unique(np.frombuffer(keys, np.int64), return_counts=True)
+        apart = int(np.isin(np.frombuffer(without, np.int64), found[counts > 1]).sum())
+        if apart:
+            raise DataError(
+                f"WebDataset: {printable(file)}: files of a sample must follow each other, as `tar --sort=name` has "
+                f"them. Received: {apart} samples without a picture, which is elsewhere in the shard"
+            )
+        self._without += len(without)
 
-    def _add(self, shard: int, sample: dict[str, Member], stream: BinaryIO) -> None:
+    def _add(self, shard: int, sample: dict[str, Member], stream: BinaryIO) -> bool:
+        """Adds a sample, unless it has no picture, and says whether it has."""
         picture = next((sample[suffix] for suffix in self._images if suffix in sample), None)
-        if picture is None:
-            self._without += bool(sample)
-            return
+        if picture is None or picture.offset is None:
+            return False
         self._shards.append(shard)
         self._offsets.append(picture.offset)
         self._sizes.append(picture.size)
@@ -185,10 +215,11 @@ class TarPictures(PictureList):
                     f"WebDataset: {printable(self._files[shard])}: a label must have at most {MAX_LABEL} bytes. "
                     f"Received: {label.size} in {printable(label.name)[:80]}"
                 )
-            stream.seek(label.offset)
+            stream.seek(label.offset or 0)
             text = stream.read(label.size).strip()
             text = self._same.setdefault(text, text)
         self._labels.append(text)
+        return True
 
     def _classes(self) -> tuple[tuple[str, ...] | None, dict[bytes, int]]:
         """Names of classes, if there are any, and the number of each label."""
