@@ -76,6 +76,23 @@ def test_edits_are_those_of_python(edited):
         signatures["edit"](**{**named, "direction": tf.constant(["one", "three", "one"])}, **given)
 
 
+def test_numbers_that_lead_nowhere_are_told_and_are_no_black_pictures(edited):
+    space, _, _, _, signatures, _ = edited
+    labels = {"labels": tf.constant([0])} if space.num_classes else {}
+    of_codes = labels if space.reads_labels else {}
+    codes, latents = tf.zeros((1, *space.shape)), tf.zeros((1, space.latent_dim))
+    asked = [("edit_codes", {"codes": codes, "strengths": tf.constant([[1e19, 0.0]]), **of_codes}),
+             ("edit_codes", {"codes": codes - 3e38, "strengths": tf.zeros((1, 2)), **of_codes}),
+             ("serving_default", {"latents": latents + 1e19, **labels})]  # fmt: skip
+    if space.name != "z":
+        asked.append(("codes", {"latents": latents + 1e19, **labels}))
+    for endpoint, inputs in asked:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="finite, and at most 1e.06 in absolute value"):
+            signatures[endpoint](**inputs)
+    with pytest.raises(DataError, match="codes must lead to finite images. Received: some up to inf"):
+        space.images(np.full((1, *space.shape), np.inf, "f4"), None if not space.reads_labels else np.zeros(1, int))
+
+
 def test_pictures_are_inverted_by_the_encoder(edited):
     space, _, encoder, _, signatures, _ = edited
     picture = tiny_images(1, 8, 1)[0]

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from tfgantl.errors import ArtifactError, reason
+from tfgantl.files import read_regular
 from tfgantl.printing import printable
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -19,6 +20,7 @@ _WITHOUT_BASE_60 = {  # YAML 1.1, https://yaml.org/type/int.html and float.html,
         r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
     ),
 }
+MAX_BYTES = 2**28
 MAX_VALUES = 100_000  # of a YAML file, with what its aliases repeat
 
 
@@ -27,8 +29,9 @@ def read_text(path: Path) -> str:
 
     Raises:
         ArtifactError: If it is in another code page.
+        OSError: If it cannot be read, is a pipe or a device, or is too large.
     """
-    content = path.read_bytes()
+    content = read_regular(path, MAX_BYTES)
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding)

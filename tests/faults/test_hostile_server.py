@@ -38,13 +38,14 @@ from tfgantl.models import StyleGAN2
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.mined import MinedGenerator
 from tfgantl.serving import connections
-from tfgantl.serving.app import Metrics, _body, make_app
+from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.connections import MAX_HEAD, BoundedProtocol, Limits, connections_within_descriptors
 from tfgantl.serving.origins import is_loopback
 from tfgantl.serving.request_error import Closed, InvalidArgument, RequestError
 from tfgantl.serving.responses import write_response
 from tfgantl.serving.servable import Servable
 from tfgantl.serving.served_model import ServedModel
+from tfgantl.serving.slots import Slots
 
 uvicorn = pytest.importorskip("uvicorn")
 STATUS = "/v1/models/judge"
@@ -618,8 +619,33 @@ def test_lengths_of_bodies_are_read_whatever_they_are(stated, status):
 
     asked = SimpleNamespace(headers={"content-length": stated}, stream=nothing)
     if status is None:
-        assert asyncio.run(_body(asked, 10)) == b""
+        assert asyncio.run(Slots(1, 10).body(asked)) == b""
         return
     with pytest.raises(RequestError) as error:
-        asyncio.run(_body(asked, 10))
+        asyncio.run(Slots(1, 10).body(asked))
     assert error.value.status == status
+
+
+def test_bodies_that_are_sent_slowly_keep_no_others_away():
+    """But for what they hold in memory."""
+
+    async def all_at_once():
+        slots, sent = Slots(2, 10), asyncio.Event()
+
+        async def slowly():
+            yield b"x" * 9
+            await sent.wait()
+
+        slow = SimpleNamespace(headers={}, stream=slowly)
+        waiting = [asyncio.create_task(slots.body(slow)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with slots.taken(), slots.taken(), pytest.raises(RequestError, match="answers 2 requests at a time"):
+            slots.check()
+        with pytest.raises(RequestError, match="receives other bodies") as error:
+            await slots.body(slow)
+        assert error.value.status == 429
+        sent.set()
+        assert [len(body) for body in await asyncio.gather(*waiting)] == [9, 9]
+        assert await slots.body(slow) == b"x" * 9
+
+    asyncio.run(all_at_once())

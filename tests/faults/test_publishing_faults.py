@@ -15,7 +15,7 @@ from filelock import FileLock
 from tfgantl.editing.directions import Direction, Directions
 from tfgantl.editing.encoder import encoder_name, newest_encoder
 from tfgantl.editing.latent_space import LatentSpace
-from tfgantl.errors import RunError
+from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export import directory as versions
 from tfgantl.export import publish as publishing
 from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
@@ -247,3 +247,20 @@ def test_an_export_that_is_refused_leaves_no_directory(tmp_path, capsys):
     (tmp_path / "broken.keras").write_bytes(b"no archive")
     assert export(["--model", str(tmp_path / "broken.keras"), "--export_dir", str(tmp_path / "model")]) == 4
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_a_manifest_is_a_regular_file_of_some_kilobytes(generator, tmp_path, kind):
+    """Of a pipe, whoever reads it waits for ever; a device has no end."""
+    version = publish(generator, tmp_path / "model")
+    (version / "manifest.json").unlink()
+    if kind == "pipe":
+        os.mkfifo(version / "manifest.json")
+    elif kind == "device":
+        (version / "manifest.json").symlink_to("/dev/zero")
+    else:
+        with open(version / "manifest.json", "wb") as file:
+            file.truncate(2**27)
+    with pytest.raises(ArtifactError, match="must hold an intact manifest.json. Received: .* must be a regular file"):
+        read_manifest(version)
+    assert class_names_behind(str(version)) is None

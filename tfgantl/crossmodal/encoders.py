@@ -18,12 +18,14 @@ from tfgantl.crossmodal.text_checks import check_text
 from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
+from tfgantl.files import read_regular
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.untrusted.networks import load_network
 
 TEXT, IMAGE, FACTS = "text.keras", "image.keras", "encoders.json"
+MAX_BANK = 2**28  # bytes of what is said of encoders, with all captions
 NAME = "text/encoders"  # of those that are shipped
 PRESET = Path(__file__).parent.parent / "presets" / NAME
 
@@ -131,7 +133,7 @@ class TextImageEncoders:
         if not (directory / FACTS).is_file():
             raise ArtifactError(f"encoders must be a directory with {FACTS}. Received: {directory}")
         with intact(f"{directory}: must hold {FACTS}, {TEXT} and {IMAGE}"):
-            facts = json.loads((directory / FACTS).read_text())
+            facts = json.loads(read_regular(directory / FACTS, MAX_BANK))
             text, image = load_network(directory / TEXT), load_network(directory / IMAGE)
             bank, scale = CaptionBank.from_json(facts["bank"]), float(facts["scale"])
             expected, digest = facts["hash"], facts.pop("digest")

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from tfgantl.data.reading import BAD, CHUNK, RECORD, Form, Read
 from tfgantl.data.stored import StoredImages
 from tfgantl.errors import RunError
-from tfgantl.files import Replacing, cache_directory
+from tfgantl.files import Replacing, cache_directory, read_regular
 
 FORMAT = 1  # of the directory; another one is written anew
 PIXELS, RECORDS, REASONS, DESCRIPTION = "images.u8", "records.bin", "left_out.jsonl", "description.json"
@@ -48,7 +48,7 @@ class ImageFile:
     def description(self) -> dict | None:
         """What is said of a complete set; `None` if there is none."""
         try:
-            found = json.loads((self.path / DESCRIPTION).read_text())
+            found = json.loads(read_regular(self.path / DESCRIPTION))
         except (OSError, ValueError):
             return None
         is_whole = isinstance(found, dict) and found.get("format") == FORMAT and found.keys() >= FACTS

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl import random_streams
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
@@ -91,10 +91,16 @@ class LatentSpace:
         Args:
             codes: float32 (n, *shape).
             labels: int (n,) where `reads_labels`.
+
+        Raises:
+            DataError: If codes lead so far away that an image is none.
         """
         if self.name == "w":
             codes = np.repeat(codes[:, None], self._layers, axis=1)
-        return predict(self._decoder, [codes, labels] if self.reads_labels and labels is not None else codes)
+        images = predict(self._decoder, [codes, labels] if self.reads_labels and labels is not None else codes)
+        if not np.isfinite(images).all():
+            raise DataError(f"codes must lead to finite images. Received: some up to {np.abs(codes).max():.3g}")
+        return images
 
     def of_latents(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Codes float32 (n, *shape) of noise (n, latent_dim)."""

@@ -10,7 +10,14 @@ from tfgantl.editing.directions import Directions
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ArtifactError
 from tfgantl.export.image_signatures import decode_pictures
-from tfgantl.export.signatures import check_finite, check_labels, check_rows, encode_pngs, generator_signatures
+from tfgantl.export.signatures import (
+    check_finite,
+    check_labels,
+    check_rows,
+    encode_pngs,
+    finite_images,
+    generator_signatures,
+)
 from tfgantl.images import to_uint8
 
 
@@ -57,7 +64,7 @@ def editing_signatures(
         with tf.control_dependencies([check_finite(strengths)]):
             moved = codes + tf.tensordot(strengths, steps, 1)
         images = space.decode(moved, labels[0] if labels else None)
-        return {"png_bytes": encode_pngs(to_uint8(images))}
+        return {"png_bytes": encode_pngs(to_uint8(finite_images(images)))}
 
     direction = tf.TensorSpec([None], tf.string, name="direction")
     strength = tf.TensorSpec([None], tf.float32, name="strength")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfgantl.errors import RunError, reason
 from tfgantl.export.manifest import read_manifest, verify_files
+from tfgantl.files import read_regular
 from tfgantl.progress import log
 from tfgantl.untrusted.hugging_face import PAIR, SCHEME, installed, parsed
 from tfgantl.untrusted.networks import load_network
@@ -65,4 +66,4 @@ def hub_card(version: Path) -> str:
     task = next((name for signature, name in TASKS.items() if signature in signatures), DEFAULT_TASK)
     facts = {"library_name": "keras", "pipeline_tag": task, "tags": ["tfgantl", "tensorflow", "savedmodel"]}
     lines = [f"{key}: {json.dumps(value)}" for key, value in facts.items()]  # JSON is YAML, too
-    return "\n".join(["---", *lines, "---", "", (version / "model_card.md").read_text(encoding="utf-8")])
+    return "\n".join(["---", *lines, "---", "", read_regular(version / "model_card.md").decode()])

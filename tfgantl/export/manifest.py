@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfgantl.errors import ArtifactError
+from tfgantl.files import read_regular
 from tfgantl.versions import versions
 
 NAME = "manifest.json"
@@ -35,7 +36,7 @@ def read_manifest(directory: Path) -> dict:
         ArtifactError: If there is none, or it is damaged.
     """
     try:
-        manifest = json.loads((directory / NAME).read_text())
+        manifest = json.loads(read_regular(directory / NAME))
         for key, kind in {"files": dict, "signatures": dict | None, **dict.fromkeys(TEXTS, str | None)}.items():
             if not isinstance(manifest.get(key), kind):
                 raise TypeError(f"another type of `{key}`")

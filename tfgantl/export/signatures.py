@@ -10,6 +10,7 @@ from tfgantl.provenance import FIRST, GENERATED
 from tfgantl.random_streams import latents_of_seeds
 
 MAX_IMAGES = 256  # of one request; a server without batching has no other limit
+MAX_NUMBER = 1e6  # typical latents are below 5; the squares of much larger numbers are infinite
 
 
 def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -36,7 +37,7 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
         checks = [check_rows(latents), check_finite(latents), *(check_labels(rows, classes) for rows in labels)]
         with tf.control_dependencies(checks):
             inputs = [tf.identity(rows) for rows in (latents, *labels)]
-        return generator(inputs if labels else inputs[0], training=False)
+        return finite_images(generator(inputs if labels else inputs[0], training=False))
 
     def pixels_of(seed: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
         with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
@@ -73,8 +74,16 @@ def check_rows(tensor: tf.Tensor) -> tf.Operation:
 
 
 def check_finite(tensor: tf.Tensor) -> tf.Operation:
-    """Fails in the graph for NaN and infinity, which JSON has no words for."""
-    return tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(tensor)), ["numbers must be finite"])
+    """Fails in the graph for NaN, infinity, which JSON has no words for, and what leads there."""
+    inside = tf.reduce_all(tf.abs(tensor) <= MAX_NUMBER)  # which NaN is not
+    return tf.debugging.Assert(inside, [f"numbers must be finite, and at most {MAX_NUMBER:g} in absolute value"])
+
+
+def finite_images(images: tf.Tensor) -> tf.Tensor:
+    """Images as they are; fails in the graph where they are none, which would be black as pixels."""
+    is_finite = tf.reduce_all(tf.math.is_finite(images))
+    with tf.control_dependencies([tf.debugging.Assert(is_finite, ["images must be finite: latents are too large"])]):
+        return tf.identity(images)
 
 
 def check_labels(labels: tf.Tensor, classes: int) -> tf.Operation:

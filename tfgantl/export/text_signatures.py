@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgantl.crossmodal.text_to_image import TextToImage
-from tfgantl.export.signatures import check_finite, check_rows, encode_pngs
+from tfgantl.export.signatures import check_finite, check_rows, encode_pngs, finite_images
 from tfgantl.export.text_inputs import TEXTS, checked_texts
 from tfgantl.images import to_uint8
 from tfgantl.random_streams import latents_of_seeds
@@ -27,7 +27,7 @@ def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.Po
     def images_of(text: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
         with tf.control_dependencies([check_rows(latents), check_finite(latents)]):
             latents = tf.identity(latents)
-        return model((latents, checked_texts(text, model.text_encoder)))
+        return finite_images(model((latents, checked_texts(text, model.text_encoder))))
 
     @tf.function(input_signature=[TEXTS, latents])
     def serving_default(text: tf.Tensor, latents: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
+from tfgantl.files import read_regular
 from tfgantl.images import to_unit
 from tfgantl.models.copies import same_copy, weights_hash
 from tfgantl.models.inference import predict
@@ -144,7 +145,7 @@ class Extractor:
                 f"Received: {handle}"
             )
         with intact(f"{directory}: must hold metadata.json and a Keras model classifier.keras"):
-            metadata = json.loads((directory / "metadata.json").read_text())
+            metadata = json.loads(read_regular(directory / "metadata.json"))
             classifier = load_network(directory / "classifier.keras")
             accuracy = {str(name): float(share) for name, share in metadata.get("accuracy", {}).items()}
             scale, judges, expected = float(metadata["scale"]), bool(metadata["judges"]), metadata["hash"]

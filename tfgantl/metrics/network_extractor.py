@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, not_installed
+from tfgantl.files import read_regular
 from tfgantl.metrics.extractors import Extractor, is_extractor
 from tfgantl.metrics.inception.resizing import resized_clean
 from tfgantl.models.inference import predict
@@ -155,9 +156,7 @@ def _settings(path: Path) -> dict[str, Any]:
     if not beside.is_file():
         return {}
     with intact(f"{beside}: must be JSON with {', '.join(SETTINGS)}"):
-        if beside.stat().st_size > MAX_SETTINGS:
-            raise ValueError(f"more than {MAX_SETTINGS} bytes")
-        settings = json.loads(beside.read_text(encoding="utf-8"))
+        settings = json.loads(read_regular(beside, MAX_SETTINGS))
         unknown = [name for name in settings if name not in SETTINGS]
         if unknown:
             raise ValueError(", ".join(unknown))

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, RunError, intact
+from tfgantl.files import read_regular
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.models.variable_names import named_weights
 from tfgantl.untrusted.archives import read_npz
@@ -138,7 +139,7 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
         ArtifactError: If files are damaged, or weights are missing, superfluous, not finite or of another shape.
     """
     with intact(f"{directory}: must hold config.json and weights.npz of a preset"):
-        config = json.loads((directory / "config.json").read_text())
+        config = json.loads(read_regular(directory / "config.json"))
         stored = read_npz(directory / "weights.npz")
         for part in parts:
             check_network(config[part], 4 * sum(array.size for array in stored.values()), directory)

@@ -23,13 +23,13 @@ from tfgantl.export.manifest import read_manifest
 from tfgantl.serving.origins import SameOrigin
 from tfgantl.serving.request_error import InvalidArgument, NotFound, RequestError
 from tfgantl.serving.served_model import ServedModel
+from tfgantl.serving.slots import Slots
 from tfgantl.untrusted.pictures import png_in
 
 # As in the source of TensorFlow Serving; letters of any case.
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
 STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I)
 CLOSING = 1.0  # seconds for batches that are computed after everybody who waited for them has been sent away
-MAX_DIGITS = 18  # of a length; Python refuses to read thousands
 SMALL = 2**16  # bytes of a body that is read in no time
 POLICY = "default-src 'none'; frame-ancestors 'none'; connect-src 'self'; img-src 'self' data:; " + "; ".join(
     f"{kind}-src 'unsafe-inline'" for kind in ("script", "style")
@@ -73,14 +73,12 @@ def make_app(
         host: Address that it listens on.
         allow_host: Hosts that are answered beside this machine.
     """
-    state = {"running": 0}
+    slots = Slots(max_requests, max_body)
 
     async def answer(request: Request) -> Response:
         start, verb = time.perf_counter(), "other"
-        state["running"] += 1
         try:
-            if state["running"] > max_requests:
-                raise RequestError(f"The server answers {max_requests} requests at a time", 429)
+            slots.check()
             path = request.url.path
             if request.method == "POST" and (match := PREDICT.fullmatch(path)):
                 verb = match[4].lower()
@@ -100,8 +98,6 @@ def make_app(
         except Exception as error:
             traceback.print_exc()
             response = _refused(reason(error), 500)
-        finally:
-            state["running"] -= 1
         metrics.requests.labels(verb, response.status_code).inc()
         metrics.seconds.labels(verb).observe(time.perf_counter() - start)
         return response
@@ -116,12 +112,13 @@ def make_app(
         deadline = time.monotonic() + timeout
         try:
             async with asyncio.timeout(timeout):
-                body = await _body(request, max_body)
-                if len(body) < SMALL:
-                    future = model.predict(name, version, body, deadline)
-                else:  # others must not wait for it
-                    future = await asyncio.to_thread(model.predict, name, version, body, deadline)
-                return Response(await asyncio.wrap_future(future), media_type="application/json")
+                body = await slots.body(request)
+                with slots.taken():
+                    if len(body) < SMALL:
+                        future = model.predict(name, version, body, deadline)
+                    else:  # others must not wait for it
+                        future = await asyncio.to_thread(model.predict, name, version, body, deadline)
+                    return Response(await asyncio.wrap_future(future), media_type="application/json")
         except TimeoutError as error:
             raise RequestError(f"Deadline of {timeout:g} seconds exceeded", 504) from error
 
@@ -196,19 +193,3 @@ def _number(number: str | None, label: str | None) -> int | None:
 def _refused(message: str, status: int) -> Response:
     # ASCII: a message may quote half of a surrogate pair.
     return Response(json.dumps({"error": message}), status, media_type="application/json")
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    stated = request.headers.get("content-length") or "0"
-    if not (stated.isascii() and stated.isdigit()):
-        raise RequestError("Content-Length must be a number", 400)
-    digits = stated.lstrip("0") or "0"
-    if len(digits) > MAX_DIGITS or int(digits) > max_bytes:
-        raise RequestError(f"The body must have at most {max_bytes} bytes", 413)
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > max_bytes:
-            raise RequestError(f"The body must have at most {max_bytes} bytes", 413)
-        parts.append(part)
-    return b"".join(parts)

@@ -15,7 +15,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from tfgantl.errors import DivergedError, RunError, WorkerError, is_out_of_memory
-from tfgantl.files import Replacing
+from tfgantl.files import Replacing, read_regular
 from tfgantl.gan import GAN
 from tfgantl.models.copies import constant_layers
 from tfgantl.progress import log
@@ -188,7 +188,7 @@ class Checkpoints:
     def _verified(self, step: int) -> dict | None:
         path = self.directory / f"step-{step}.json"
         try:
-            content, digest, _ = path.read_text().split("\n")
+            content, digest, _ = read_regular(path).decode().split("\n")
             if hashlib.sha256(content.encode()).hexdigest() != digest:
                 raise ValueError(f"{path.name} is not what was written")
             manifest = json.loads(content)

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from tfgantl.files import read_regular
 from tfgantl.models import presets
 from tfgantl.training.run_directory import read_result
 
@@ -21,10 +22,10 @@ def class_names_behind(handle: str) -> list[str] | None:
     path = presets.PRESETS / handle if handle in presets.names() else Path(handle)
     if (path / "config.json").is_file():
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            return class_names_of(json.loads((path / "config.json").read_text())["metadata"])
+            return class_names_of(json.loads(read_regular(path / "config.json"))["metadata"])
         return None
     if (path / MANIFEST).is_file():
         with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
-            return class_names_of(json.loads((path / MANIFEST).read_text()))
+            return class_names_of(json.loads(read_regular(path / MANIFEST)))
         return None
     return class_names_of(read_result(path if path.is_dir() else path.parent))
