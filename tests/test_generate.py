@@ -133,6 +133,40 @@ def test_a_shard_that_is_gone_is_written_again(config):
     assert generate(config).written == 10 and shard.read_bytes() == before
 
 
+def test_images_that_are_gone_and_shards_that_are_cut_off_are_written_again(config):
+    generate(config)
+    before = files_of(config.out_dir)
+    next(Path(config.out_dir).rglob("0000000012.png")).unlink()
+    assert generate(config).written == 10 and files_of(config.out_dir) == before
+    config = replace(config, format="webdataset", out_dir=config.out_dir + "-tar")
+    generate(config)
+    before = files_of(config.out_dir)
+    shard = Path(config.out_dir) / "images-00001-of-00003.tar"
+    shard.write_bytes(shard.read_bytes()[:1000])
+    assert generate(config).written == 10 and files_of(config.out_dir) == before
+    (Path(config.out_dir) / ".generated" / "00001").write_bytes(b"")  # as earlier versions have marked it
+    assert generate(config).written == 0
+
+
+@pytest.mark.parametrize("kind", ["webdataset", "tfrecord"])
+def test_a_full_disk_is_told_and_leaves_no_part_of_a_shard(kind, config, monkeypatch, capsys):
+    """What is in memory is only written when a shard is closed."""
+    target, error = tarfile.TarFile, OSError(28, "No space")
+    if kind == "tfrecord":
+        target, error = tf.io.TFRecordWriter, tf.errors.ResourceExhaustedError(None, None, "No space")
+    close = target.close
+
+    def full(self):
+        close(self)
+        raise error
+
+    monkeypatch.setattr(target, "close", full)
+    assert verb.main(["--model", config.model, "--out_dir", config.out_dir, "--count", "3", "--format", kind]) == 5
+    said = capsys.readouterr().err
+    assert "No space" in said and "Traceback" not in said
+    assert not [name for name in os.listdir(config.out_dir) if "images" in name]
+
+
 def test_several_processes_share_the_work(config, monkeypatch):
     generate(replace(config, shards=(0,)))
     with FileLock(Path(config.out_dir) / ".generated" / "00001.lock"):

@@ -12,6 +12,7 @@ from benchmarks.editing.config import SIDE, EditingBenchmarkConfig
 from benchmarks.results import keep, kept, shipped
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
+from tfgantl.errors import ConfigError, not_installed
 
 HEADING = "# Editing"
 # What is measured → what its table is headed by, and its columns: title → key and digits.
@@ -50,6 +51,10 @@ def benchmark_editing(config: EditingBenchmarkConfig) -> dict:
     Returns:
         What `--json` prints: part → results of all seeds.
     """
+    try:
+        import cv2  # noqa: F401 - what takes hours must not end for want of it
+    except ImportError as error:
+        raise ConfigError(not_installed("benchmarks.editing", "opencv-python-headless", "bench", error)) from error
     from benchmarks.editing.measures import carried, directions, inversion, restoration, switches
     from benchmarks.editing.subjects import digits, photographs
 

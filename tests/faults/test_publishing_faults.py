@@ -264,3 +264,39 @@ def test_a_manifest_is_a_regular_file_of_some_kilobytes(generator, tmp_path, kin
     with pytest.raises(ArtifactError, match="must hold an intact manifest.json. Received: .* must be a regular file"):
         read_manifest(version)
     assert class_names_behind(str(version)) is None
+
+
+def damaged(version):
+    (version / "saved_model.pb").write_bytes((version / "saved_model.pb").read_bytes()[:100])
+
+
+def test_damaged_versions_are_not_kept_in_place_of_those_that_can_be_served(generator, tmp_path):
+    for number in range(1, 6):
+        publish(generator, tmp_path)
+        if number in (3, 4):
+            damaged(tmp_path / str(number))
+    assert versions.keep_newest(tmp_path, 3) == [] and versions.keep_newest(tmp_path, 2) == [1]
+    assert versions_in(tmp_path) == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("fault", ["empty", "damaged"])
+def test_nobody_goes_back_to_a_version_that_cannot_be_served(generator, tmp_path, fault):
+    for _ in range(2):
+        publish(generator, tmp_path)
+    if fault == "damaged":
+        damaged(tmp_path / "1")
+    else:
+        shutil.rmtree(tmp_path / "1")
+        (tmp_path / "1").mkdir()
+    with pytest.raises(RunError, match="must hold a version that can be served to go back. Received: .*1"):
+        versions.roll_back(tmp_path)
+    assert versions_in(tmp_path) == [1, 2]
+
+
+def test_a_version_that_is_a_link_is_removed_and_what_it_leads_to_stays(generator, tmp_path):
+    for _ in range(2):
+        publish(generator, tmp_path / "model")
+    (tmp_path / "model" / "1").rename(tmp_path / "elsewhere")
+    (tmp_path / "model" / "1").symlink_to(tmp_path / "elsewhere")
+    assert versions.keep_newest(tmp_path / "model", 1) == [1] and (tmp_path / "elsewhere" / "saved_model.pb").is_file()
+    assert [name for name in os.listdir(tmp_path / "model") if "1" in name] == []

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tfgantl.errors import ArtifactError, RunError
-from tfgantl.export.manifest import read_manifest
+from tfgantl.errors import ArtifactError, RunError, reason
+from tfgantl.export.manifest import NAME as MANIFEST
+from tfgantl.export.manifest import read_manifest, verify_files
 
 WITHDRAWN = "withdrawn-"
 MAX_NUMBER = 2**63 - 1  # of a version, for TensorFlow Serving
@@ -49,7 +50,7 @@ def remove_leftovers(directory: Path) -> None:
     """Removes what exports that were killed have left; what another export is writing stays."""
     for name in sorted(os.listdir(directory)):
         if DELETED.fullmatch(name):
-            shutil.rmtree(directory / name, ignore_errors=True)
+            _remove(directory / name)
         elif match := TEMPORARY.fullmatch(name):
             lock = FileLock(directory / f"{match[1]}.lock")
             try:
@@ -101,11 +102,13 @@ def roll_back(directory: Path) -> tuple[int, int]:
         The number that was withdrawn, and the one that serves now.
 
     Raises:
-        RunError: If there is no version to go back to.
+        RunError: If there is no version to go back to, or it is damaged.
     """
     found = versions_in(directory)
     if len(found) < 2:
         raise RunError(f"{directory}: must hold two versions to go back. Received: {len(found)}")
+    if fault := _fault_of(directory / str(found[-2])):
+        raise RunError(f"{directory}: must hold a version that can be served to go back. Received: {fault}")
     os.rename(directory / str(found[-1]), directory / f"{WITHDRAWN}{found[-1]}")
     return found[-1], found[-2]
 
@@ -113,13 +116,20 @@ def roll_back(directory: Path) -> tuple[int, int]:
 def keep_newest(directory: Path, count: int) -> list[int]:
     """Deletes all versions but the newest `count`, and returns the numbers of those deleted.
 
-    What is no version of this package, by its manifest, stays.
+    Damaged ones do not count, since nobody can go back to them. What is no version of this package, by its manifest,
+    stays.
     """
-    old = [number for number in versions_in(directory)[:-count] if _has_manifest(directory / str(number))]
+    found = versions_in(directory)
+    intact = [number for number in found if not _fault_of(directory / str(number))]
+    old = [
+        number
+        for number in found
+        if len(intact) > count and number < intact[-count] and _has_manifest(directory / str(number))
+    ]
     for number in old:
         deleted = directory / f".deleted-{number}-{os.getpid()}"
         os.rename(directory / str(number), deleted)
-        shutil.rmtree(deleted)
+        _remove(deleted)
     return old
 
 
@@ -135,6 +145,26 @@ def check_versions(directory: Path) -> None:
                 f"`export_dir` must hold versions of a model under numbers. Received: {directory / str(number)}, "
                 "which has no saved_model.pb"
             )
+
+
+def _fault_of(version: Path) -> str:
+    """Why a version cannot be served, as far as its files tell; empty if it can."""
+    if not (version / "saved_model.pb").is_file():
+        return f"{version}, which has no saved_model.pb"
+    if (version / MANIFEST).exists():  # others may have published it
+        try:
+            verify_files(version)
+        except (ArtifactError, OSError) as error:
+            return reason(error)
+    return ""
+
+
+def _remove(path: Path) -> None:
+    """Removes a directory, or a link to one, which leads to what somebody else keeps."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _has_manifest(version: Path) -> bool:

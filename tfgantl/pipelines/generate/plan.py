@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 MANIFEST, STATE = "generated.json", ".generated"
 CLASS_NAMES = "classes.txt"
+IMAGE = re.compile(r"[0-9]{10}\.png")
 SUFFIXES = {"webdataset": ".tar", "tfrecord": ".tfrecord"}
 
 
@@ -88,8 +91,15 @@ class Plan:
         return range(shard * self.shard_size, min(self.count, (shard + 1) * self.shard_size))
 
     def is_there(self, shard: int) -> bool:
-        """Whether a shard has been written, and has not been removed since."""
-        return self._mark(shard).exists() and (self.format == "folder" or self.file(shard).exists())
+        """Whether a shard has been written, and nothing of it has been removed or cut off since."""
+        mark = self._mark(shard)
+        if not mark.exists():
+            return False
+        if self.format == "folder":
+            numbers = self.numbers(shard)
+            return self._listed.issuperset(numbers) or self._listed_anew().issuperset(numbers)
+        size = mark.read_text()  # empty in sets of earlier versions
+        return self.file(shard).exists() and size in ("", str(self.file(shard).stat().st_size))
 
     def file(self, shard: int) -> Path:
         """The file of a shard."""
@@ -98,7 +108,7 @@ class Plan:
     def mark(self, shard: int) -> None:
         """Says that a shard is there."""
         with Replacing(self._mark(shard)) as temporary:
-            temporary.touch()
+            temporary.write_text("" if self.format == "folder" else str(self.file(shard).stat().st_size))
 
     @contextmanager
     def claimed(self, shard: int) -> Iterator[bool]:
@@ -116,6 +126,17 @@ class Plan:
 
     def _mark(self, shard: int) -> Path:
         return self.directory / STATE / f"{shard:05}"
+
+    @cached_property
+    def _listed(self) -> set[int]:
+        """Numbers of the images in the folders of the set."""
+        folders = [self.directory, *(path for path in self.directory.iterdir() if path.is_dir())]
+        return {int(name[:-4]) for folder in folders for name in os.listdir(folder) if IMAGE.fullmatch(name)}
+
+    def _listed_anew(self) -> set[int]:
+        """The same once more, as other processes may be writing."""
+        vars(self).pop("_listed", None)
+        return self._listed
 
 
 def worker_of(tf_config: str | None) -> tuple[int, int]:

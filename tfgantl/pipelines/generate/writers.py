@@ -8,13 +8,16 @@ import json
 import os
 import tarfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tfgantl.errors import RunError, reason
 from tfgantl.files import Replacing, name_from
 from tfgantl.images import encode_png
 from tfgantl.pipelines.generate.plan import check_no_link
@@ -105,8 +108,12 @@ class FileWriter(ShardWriter):
             self._add(int(drawn.numbers[row]), png, label, int(drawn.seeds[row]))
 
     def close(self, complete: bool) -> None:
-        self._close()
-        self._replacing.__exit__(None if complete else Exception, None, None)
+        whole = False
+        try:
+            self._close()  # which writes, and finds the disk full
+            whole = complete
+        finally:
+            self._replacing.__exit__(None if whole else Exception, None, None)
 
     @abstractmethod
     def _open(self, path: Path) -> None: ...
@@ -151,10 +158,20 @@ class RecordWriter(FileWriter):
         features = {key: train.Feature(int64_list=train.Int64List(value=[value])) for key, value in integers.items()}
         features["image"] = train.Feature(bytes_list=train.BytesList(value=[png]))
         example = train.Example(features=train.Features(feature=features))
-        self._records.write(example.SerializeToString(deterministic=True))
+        with self._told():
+            self._records.write(example.SerializeToString(deterministic=True))
 
     def _close(self) -> None:
-        self._records.close()
+        with self._told():
+            self._records.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Context manager around writing: errors of TensorFlow become one line."""
+        try:
+            yield
+        except self._tf.errors.OpError as error:
+            raise RunError(f"{self.plan.file(self.shard)} must fit on the disk. Received: {reason(error)}") from error
 
 
 WRITERS: dict[str, type[ShardWriter]] = {"folder": FolderWriter, "webdataset": TarWriter, "tfrecord": RecordWriter}
