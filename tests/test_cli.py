@@ -189,6 +189,8 @@ MISTAKES = {
     "no patience": (["--patience", "0"], "`patience` must be at least 1, or none. Received: 0"),
     "too few samples": (["--samples", "9"], "`samples` must be at least 10. Received: 9"),
     "setting": (["--optimization.r1", "-2"], "`r1` must be at least 0. Received: -2"),
+    "endless setting": (["--optimization.r1", ".inf"], r"`r1` must be at least 0 and below 2\*\*63. Received: inf"),
+    "endless steps": (["--steps", "1" + "0" * 30], r"`steps` must be at least 1 and below 2\*\*63, or none. Received"),
 }
 
 
@@ -212,6 +214,13 @@ def test_values_that_are_not_of_their_kind_are_told(value, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         parse("adapt", "--config", str(tmp_path / "recipe.yaml"))
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_time_in_a_recipe_is_no_number_to_base_60(tmp_path, capsys):
+    (tmp_path / "recipe.yaml").write_text("budget: 1:30\n")
+    with pytest.raises(SystemExit):
+        parse("adapt", "--config", str(tmp_path / "recipe.yaml"))
+    assert "Received: 1:30" in capsys.readouterr().err
 
 
 METHODS = ["{class_path: SHOT", "SHOT:repeats=[", "{}"]

@@ -330,6 +330,24 @@ def test_numbers_that_are_not_finite_are_named(tmp_path):
         load_source(str(tmp_path / "x.pt"))
 
 
+@pytest.mark.parametrize("kind", ["i1", "u1", "?", "i8"])
+def test_whole_numbers_are_no_weights(tmp_path, kind):
+    """They are quantised, and whoever reads them without their scale gets saturated pictures."""
+    g, _ = pair()
+    g["main.3.weight"] = (20 * g["main.3.weight"]).astype(kind)
+    (tmp_path / "x.safetensors").write_bytes(files.safetensors(g))
+    with pytest.raises(ArtifactError, match="kernel must hold floating point numbers. Received: "):
+        load_generator(str(tmp_path / "x.safetensors"))
+
+
+def test_a_table_of_no_labels_is_no_generator(tmp_path):
+    g, _ = pair(labels=5)
+    g = {"embedding.weight": np.zeros((0, 5), "f"), **g}
+    (tmp_path / "x.safetensors").write_bytes(files.safetensors(g))
+    with pytest.raises((ArtifactError, ConfigError)):
+        load_generator(str(tmp_path / "x.safetensors"))
+
+
 def test_what_was_read_cannot_be_written_to(tmp_path):
     found = read(tmp_path, files.torch_file({"a": tensor(np.ones(2, "f"))}))
     assert not found.networks[""].arrays["a"].flags.writeable

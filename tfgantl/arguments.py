@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from os.path import isfile  # which a name that is too long is not, without an error
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import yaml
 
 from tfgantl import old_names
 from tfgantl.text_files import load_yaml, read_text
+
+BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 
 
 def underscored(arguments: list[str]) -> list[str]:
@@ -195,7 +198,8 @@ def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) ->
             argument = f"--config={value}"
         if name == "--config" and isfile(value):
             recipe, more = old_names.renamed_recipe(read_recipe(Path(value)))
-            if not more and not _is_plain(Path(value)):  # the parser reads UTF-8 only
+            # The parser reads UTF-8 only, and numbers to base 60.
+            if not more and (not _is_plain(Path(value)) or _has_base_60(recipe)):
                 argument = f"--config={yaml.safe_dump(recipe, allow_unicode=True)}"
             if more:
                 for option, names in choices.items():
@@ -205,6 +209,12 @@ def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) ->
                 argument = f"--config={yaml.safe_dump(recipe, allow_unicode=True)}"
         result.append(argument)
     return result, remarks
+
+
+def _has_base_60(value: Any) -> bool:
+    """Whether a recipe has a text such as 1:30, which YAML 1.1 has for a number."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(_has_base_60, inner)) or (isinstance(value, str) and BASE_60.fullmatch(value) is not None)
 
 
 def _is_plain(path: Path) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+LARGEST = 2**63  # what no number of a setting may be
+
 
 class TfgantlError(Exception):
     """Base of all errors that are reported to the user as one line."""
@@ -112,9 +114,10 @@ def _require(config: Any, names: tuple[str, ...], allowed: str, holds: Callable[
     """`config` is a dataclass; a field that is `None` is not set."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and not holds(value):
+        if value is not None and not (holds(value) and value < LARGEST):
             optional = ", or none" if type(config).__dataclass_fields__[name].default is None else ""
-            raise ConfigError(f"`{name}` must be {allowed}{optional}. Received: {value}")
+            below = " and below 2**63" if holds(value) else ""
+            raise ConfigError(f"`{name}` must be {allowed}{below}{optional}. Received: {str(value)[:40]}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -24,14 +24,18 @@ MAX_BYTES = 2**28
 MAX_VALUES = 100_000  # of a YAML file, with what its aliases repeat
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = MAX_BYTES) -> str:
     """Text in UTF-8 or, with its mark, UTF-16, as PowerShell writes it.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
 
     Raises:
         ArtifactError: If it is in another code page.
         OSError: If it cannot be read, is a pipe or a device, or is too large.
     """
-    content = read_regular(path, MAX_BYTES)
+    content = read_regular(path, most)
     encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding)

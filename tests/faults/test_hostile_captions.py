@@ -63,3 +63,18 @@ def test_lines_of_json_end_at_line_feeds_only(tmp_path, mark):
     entries = [{"file_name": "1.png", "text": "a cat"}, {"file_name": "2.png", "text": "a dog", "by": f"me{mark}you"}]
     path.write_text("\r\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries), encoding="utf-8")
     assert read_captions(["1.png", "2.png"], path)[0] == {"1.png": ["a cat"], "2.png": ["a dog"]}
+
+
+def test_texts_that_lie_elsewhere_are_no_captions(tmp_path):
+    """A link beside a picture made captions of any text of the user; in caches of hubs, both are links."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (tmp_path / "private.txt").write_text("a secret")
+    (folder / "a.png").touch()
+    (folder / "a.txt").symlink_to(tmp_path / "private.txt")
+    with pytest.raises(DataError, match="a.txt: must lie in the folder of captions. Received: a link to .*private.txt"):
+        read_captions(["a.png"], folder)
+    (folder / "a.png").unlink()
+    (tmp_path / "blob").touch()
+    (folder / "a.png").symlink_to(tmp_path / "blob")
+    assert read_captions(["a.png"], folder)[0] == {"a.png": ["a secret"]}

@@ -412,3 +412,13 @@ def test_a_tfrecord_that_is_cut_while_it_is_read_is_told(tmp_path, monkeypatch):
             pictures = TFRecordPictures([path], "image", "label")
     with pytest.raises(DataError, match="record 5 must stay there while it is read. Received: none"):
         list(pictures.chunk(0, 12))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_marks_at_the_beginning_of_names_are_no_part_of_them(tmp_path, encoding):
+    source = web_dataset(tmp_path / "a.tar", samples())
+    (tmp_path / "classes.txt").write_bytes("cat\r\ndog\r\n".encode(encoding))
+    assert source.load("train").classes == ("cat", "dog")
+    (tmp_path / "classes.txt").write_bytes(b"caf\xe9\ncaf\xe8\n")
+    with pytest.raises(DataError, match="classes.txt: must be a list of names. Received: .* of another code page"):
+        source.load("train")

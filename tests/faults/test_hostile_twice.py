@@ -86,7 +86,10 @@ READERS = {
     "named class": (class_map("cat: 1\n0: 2\n1: 0\n"), "YAML, JSON or lines of two. Received: the name 0 twice"),
     "JSON map": (class_map('{"0": 1, "0": 2, "1": 0}'), "must have each key once. Received: 0 2 times"),
     "recipe": (lambda _: load_yaml("a: {steps: 1, steps: 2}", "x"), "x must have each key once. Received: steps 2"),
-    "column": (captions("c.csv", "file,text, Text\n1,a,b\n"), "must have names of their own. Received: text 2 times"),
+    "column": (
+        captions("c.csv", "file,text, Text\n1,a,b\n"),
+        "one column must be called caption or text. Received: text,  Text",
+    ),
     "JSON line": (captions("c.jsonl", '{"file": "1", "text": "a", "text": "b"}'), "Received: the name text twice"),
     "text file": (text_beside_two_pictures, "a text file must be beside one picture. Received: the name .*1.txt twice"),
 }

@@ -93,3 +93,12 @@ def test_crops_of_phrases_have_a_size_that_fits_into_memory(size, tmp_path):
     Image.new("RGB", (64, 64), "orange").save(tmp_path / "picture.png")
     with pytest.raises((ArtifactError, ConfigError), match="crops of 32 pixels or more|`size` must fit in"):
         describe_style(StyleDescriptionConfig(picture=str(tmp_path / "picture.png"), model=str(tmp_path)))
+
+
+def test_no_network_is_loaded_with_variances_below_zero(tmp_path):
+    """Their roots are NaN: all pictures were black."""
+    network = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
+    network.layers[0].moving_variance.assign([1.0, 0.5, -0.1, 1.0])
+    network.save(tmp_path / "network.keras")
+    with pytest.raises(ArtifactError, match="variances must be at least 0. Received: -0.1 in .*moving_variance"):
+        load_network(tmp_path / "network.keras")

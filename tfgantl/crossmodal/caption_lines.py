@@ -91,11 +91,12 @@ def _of_table(path: Path) -> Pairs:
 
 def _column(columns: list[str], names: tuple[str, ...], path: Path) -> str:
     plain = [name.strip().casefold() for name in columns]
-    for name in names:
-        if plain.count(name) > 1:
-            raise DataError(f"{path}: columns must have names of their own. Received: {name} {plain.count(name)} times")
-        if name in plain:
-            return columns[plain.index(name)]
+    found = [number for number, name in enumerate(plain) if name in names]
+    if len(found) > 1:
+        told = ", ".join(printable(columns[number])[:40] for number in found[:MAX_NAMED])
+        raise DataError(f"{path}: one column must be called {' or '.join(names)}. Received: {told}")
+    if found:
+        return columns[found[0]]
     known = ", ".join(printable(name)[:40] for name in columns[:MAX_NAMED]) or "none"
     raise DataError(f"{path}: a column must be called {' or '.join(names)}. Received: {known}")
 
@@ -110,6 +111,9 @@ def _of_lines(path: Path) -> Pairs:
             raise DataError(f"{path}: line {number} must be a JSON object. Received: {reason(error)}") from error
         if not isinstance(entry, dict):
             raise DataError(f"{path}: line {number} must be a JSON object. Received: {type(entry).__name__}")
+        for names in (FILE, CAPTION):
+            if set(names) <= set(entry):
+                raise DataError(f"{path}: line {number} must have one of {' and '.join(names)}. Received: both")
         file, caption = (next((entry[name] for name in names if name in entry), None) for names in (FILE, CAPTION))
         some = caption if isinstance(caption, list) else [caption]
         if not isinstance(file, str) or not some or not all(isinstance(one, str) for one in some):
@@ -133,6 +137,19 @@ def _beside(folder: Path, names: Sequence[str]) -> Pairs:
         file = (folder / name).with_suffix(".txt")
         if file.is_file():
             add(told, file, name, f"{folder}: a text file must be beside one picture", DataError)
+            _check_place(file, folder, folder / name)
             for number, line in enumerate(_text(file).splitlines(), 1):
                 if line.strip():
                     yield name, line, f"{printable(file.name)}, line {number}"
+
+
+def _check_place(file: Path, folder: Path, picture: Path) -> None:
+    """Refuses a text that is a link to somewhere else: it would be learnt, reported and published.
+
+    Where pictures are links, too, as in caches of hubs, it may lie beside what they lead to.
+    """
+    if file.is_symlink():
+        place = file.resolve()
+        if not place.is_relative_to(folder.resolve()) and place.parent != picture.resolve().parent:
+            told = f"a link to {printable(place)}"
+            raise DataError(f"{printable(file)}: must lie in the folder of captions. Received: {told}")

@@ -23,6 +23,18 @@ def in_order(names: Sequence[str]) -> list[str]:
         >>> in_order(["10", "9", "1"]), in_order(["dog", "Cat"])
         (['1', '9', '10'], ['Cat', 'dog'])
     """
+    check_look_different(names)
+    if all(re.fullmatch(r"[0-9]{1,18}", name) for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def check_look_different(names: Sequence[str]) -> None:
+    """Refuses different names of classes that nobody can tell apart.
+
+    Raises:
+        DataError: If two differ in blanks, marks that are not seen, or ways to write an accent alone.
+    """
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(_as_seen(name), name)
@@ -30,9 +42,6 @@ def in_order(names: Sequence[str]) -> list[str]:
             raise DataError(
                 f"names of classes must look different. Received: {ascii(other)[:80]} and {ascii(name)[:80]}"
             )
-    if all(re.fullmatch(r"[0-9]{1,18}", name) for name in names):
-        return sorted(names, key=lambda name: (int(name), name))
-    return sorted(names)
 
 
 def matched(

@@ -58,7 +58,8 @@ def adopt(
         What became of every weight.
 
     Raises:
-        ArtifactError: For values that are not finite, more than one candidate, or too small a share.
+        ArtifactError: For values that are not finite or no floating point numbers, more than one candidate, or too
+            small a share.
         ConfigError: If `names` has a name that is not there.
     """
     _check_finite(arrays, where)
@@ -71,6 +72,7 @@ def adopt(
     left = {name: array for name, array in arrays.items() if not NO_WEIGHTS.search(name.removesuffix(":0"))}
 
     def take(target: str, name: str, value: np.ndarray, kind: str, detail: str) -> None:
+        check_floats(value, name, where)
         plan[target] = (value, kind, detail)
         left.pop(name)
 
@@ -128,6 +130,16 @@ def adopt(
         wanted[path].assign(value)
     finalize_state(network)
     return report
+
+
+def check_floats(array: np.ndarray, name: str, where: str) -> None:
+    """Refuses whole numbers in the place of weights: they are quantised, by a scale that is elsewhere.
+
+    Raises:
+        ArtifactError: If the numbers are of any other kind than floating point.
+    """
+    if array.dtype.kind != "f":
+        raise ArtifactError(f"{where}: {name} must hold floating point numbers. Received: {array.dtype}")
 
 
 def _check_finite(arrays: Mapping[str, np.ndarray], where: str) -> None:

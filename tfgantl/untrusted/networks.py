@@ -60,10 +60,18 @@ def load_network(path: Path) -> keras.Model:
 
 
 def check_finite(network: keras.Model, where: str) -> None:
-    """Raises `ArtifactError` if any weight is NaN or infinite: what is computed by it would be black, or nothing."""
+    """Refuses weights with which whatever is computed would be black, or nothing.
+
+    Raises:
+        ArtifactError: If any is NaN or infinite, or a variance below 0, whose root is none.
+    """
     for variable in network.variables:
         if not np.isfinite(variable.numpy()).all():
             raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {variable.path}")
+    for layer in network._flatten_layers():
+        variance = getattr(layer, "moving_variance", None)
+        if variance is not None and (least := float(variance.numpy().min(initial=0.0))) < 0:
+            raise ArtifactError(f"{where}: variances must be at least 0. Received: {least:.3g} in {variance.path}")
 
 
 def check_network(config: dict, stored: int, path: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tfgantl.data.base import stamp_of
-from tfgantl.errors import ConfigError, DataError, RunError, not_installed, reason
+from tfgantl.data.classes import check_look_different
+from tfgantl.errors import ConfigError, DataError, RunError, TfgantlError, not_installed, reason
 from tfgantl.files import Replacing, cache_directory
 from tfgantl.printing import printable
+from tfgantl.text_files import read_text
 
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 NUMBERED = re.compile(r"(.*)-(\d{1,6})-of-(\d{1,6})(.*)", re.DOTALL)
@@ -109,10 +111,13 @@ def _folders(files: list[Path]) -> list[Path]:
 def _class_names(path: Path) -> tuple[str, ...] | None:
     if not path.is_file():
         return None
-    with open(path, "rb") as file:
-        text = file.read(MAX_CLASS_NAMES + 1)
-    names = tuple(name.strip() for name in text.decode("utf-8", "replace").rstrip().split("\n"))
-    if len(text) > MAX_CLASS_NAMES or not all(names) or len(set(names)) < len(names):  # an empty line shifts the others
+    try:
+        text = read_text(path, MAX_CLASS_NAMES)
+    except (OSError, TfgantlError) as error:
+        raise DataError(f"{printable(path)}: must be a list of names. Received: {printable(reason(error))}") from error
+    names = tuple(name.strip() for name in text.rstrip().splitlines())
+    check_look_different(names)
+    if not all(names) or len(set(names)) < len(names):  # an empty line shifts the others
         lines = f"{len(names)} lines, {names.count('')} of them empty"
         raise DataError(f"{printable(path)}: must be a list of different names. Received: {lines}")
     return names

@@ -111,6 +111,8 @@ def _generator(arrays: dict[str, np.ndarray]) -> Generator | None:
         if set(roles) == {"weight"} and roles["weight"].ndim == 2 and LABELS.search(name)
     ]
     table = modules.pop(embeddings[0])["weight"] if len(embeddings) == 1 else None
+    if table is not None and not table.size:
+        return None
     kernels, normed = _convolutions(list(modules.values()))
     if len(kernels) < 3 or normed != [True] * (len(kernels) - 1) + [False]:
         return None

@@ -13,6 +13,7 @@ from tfgantl.models.specifications.stylegan2 import LARGEST, SMALLEST
 from tfgantl.models.stylegan2.discriminator import StyleGAN2Discriminator
 from tfgantl.models.stylegan2.generator import StyleGAN2Generator, widths
 from tfgantl.models.variable_names import named_weights
+from tfgantl.pretrained.adopt import check_floats
 from tfgantl.pretrained.foreign.roles import Opened, check_has_generator, find_pair
 from tfgantl.pretrained.foreign.stylegan2_layouts import DISCRIMINATORS, GENERATORS
 from tfgantl.pretrained.foreign.stylegan2_rules import Arrays, WeightLayout
@@ -228,6 +229,7 @@ def _assign(network: keras.Model, arrays: Arrays, origins: dict[str, str], optio
         )
     for path, variable in wanted.items():
         if path in arrays:
+            check_floats(arrays[path], origins[path], network.name)
             variable.assign(arrays[path])
             size = int(np.prod(variable.shape))
             report.add(
