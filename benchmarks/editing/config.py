@@ -50,7 +50,7 @@ class EditingBenchmarkConfig:
     carried_seeds: tuple[int, ...] = (0,)
     methods: tuple[str, ...] = tuple(METHODS)
     photographs: str = ""
-    photograph_steps: int = 6000
+    photograph_steps: int = 3500
     work_dir: str = "runs/benchmark-editing"
     report: str = "docs/benchmarks.md"
     json: bool = False
