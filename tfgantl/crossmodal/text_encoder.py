@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from tfgantl.crossmodal.image_encoder import standardised
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.inference import predict
 
@@ -23,14 +24,17 @@ class TextEncoder(keras.Model):
     """Phrases, string (batch,) → vectors float32 (batch, dimension) of length 1.
 
     Words are looked up in the vocabulary, whatever their case and the signs between them, and read in both directions
-    by gated recurrent units, so that their order counts: `three eights` is about the digit eight. Words that are not
-    known all mean the same; `unknown_words` tells which these are.
+    by gated recurrent units, so that their order counts: `three eights` is about the digit eight. What is read at each
+    word is averaged, so that of a long caption the first word counts as much as the last. Words that are not known all
+    mean the same; `unknown_words` tells which these are.
 
     Args:
         vocabulary: Known words, lower case, each once.
         dimension: Length of the vectors.
         width: Length of the vector of a word, and units of each direction.
         most_words: Words that are read of a phrase, at most.
+        averages: Whether the vector is of the average over words, normalised over a batch in training; encoders of
+            earlier versions tell by what has been read at both ends.
 
     Example:
         >>> encoder = TextEncoder.of(["a thick seven", "a thin eight"], dimension=8)
@@ -49,6 +53,7 @@ class TextEncoder(keras.Model):
         dimension: int = 64,
         width: int = 48,
         most_words: int = 32,
+        averages: bool = False,
         name: str = "text_encoder",
         **kwargs: Any,
     ):
@@ -69,13 +74,13 @@ class TextEncoder(keras.Model):
             standardize=plain_words, output_sequence_length=most_words, vocabulary=words, name="numbers"
         )(text)
         x = numbers
-        for layer in _reader(len(words), dimension, width):
+        for layer in _reader(len(words), dimension, width, averages):
             x = layer(x)
         super().__init__(inputs=text, outputs=x, name=name, **kwargs)
 
         # === Config ===
         self.vocabulary = words
-        self.dimension, self.width, self.most_words = dimension, width, most_words
+        self.dimension, self.width, self.most_words, self.averages = dimension, width, most_words, averages
 
     @classmethod
     def of(
@@ -100,17 +105,22 @@ class TextEncoder(keras.Model):
         words = [str(word) for word in adapted.get_vocabulary(include_special_tokens=False)] if some else []
         if not words:
             raise DataError(f"captions must have words. Received: {len(some)} without any")
-        return cls(words, dimension, width, most_words)
+        return cls(words, dimension, width, most_words, averages=True)
 
     def numbers(self, phrases: Sequence[str]) -> np.ndarray:
-        """Numbers of words int64 (n, most_words), 0 where there are none, and 1 for those that are not known."""
-        return self.get_layer("numbers")(tf.constant(list(phrases), tf.string, (len(phrases),))).numpy()
+        """Numbers of words int64 (n, most_words), 0 where there are none, and 1 for those that are not known.
+
+        A phrase without a word is read as one that is not known.
+        """
+        numbers = self.get_layer("numbers")(tf.constant(list(phrases), tf.string, (len(phrases),))).numpy()
+        numbers[(numbers == PADDING).all(1), 0] = UNKNOWN
+        return numbers
 
     def of_numbers(self, numbers: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Vectors float32 (batch, dimension) of numbers of words int64 (batch, any number of words)."""
         x = numbers
         for layer in self.layers[2:]:
-            x = layer(x, training=training) if layer.name == "reader" else layer(x)
+            x = layer(x, training=training) if layer.name in ("reader", "standard") else layer(x)
         return x
 
     def unknown_words(self, text: str) -> dict[str, list[str]]:
@@ -125,18 +135,19 @@ class TextEncoder(keras.Model):
             "dimension": self.dimension,
             "width": self.width,
             "most_words": self.most_words,
+            "averages": self.averages,
             "name": self.name,
         }
 
 
-def _reader(words: int, dimension: int, width: int) -> list[keras.layers.Layer]:
+def _reader(words: int, dimension: int, width: int, averages: bool) -> list[keras.layers.Layer]:
     """The layers from numbers of words to a vector."""
-    return [
-        layers.Embedding(words + 2, width, mask_zero=True, name="embedding"),
-        layers.Bidirectional(layers.GRU(width), name="reader"),
-        layers.Dense(dimension, name="projection"),
-        layers.UnitNormalization(name="direction"),
-    ]
+    embedding = layers.Embedding(words + 2, width, mask_zero=True, name="embedding")
+    reader = layers.Bidirectional(layers.GRU(width, return_sequences=averages), name="reader")
+    projection, direction = layers.Dense(dimension, name="projection"), layers.UnitNormalization(name="direction")
+    if not averages:
+        return [embedding, reader, projection, direction]
+    return [embedding, reader, layers.GlobalAveragePooling1D(name="average"), projection, standardised(), direction]
 
 
 def plain_words(text: tf.Tensor) -> tf.Tensor:
