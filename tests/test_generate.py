@@ -231,7 +231,7 @@ def test_a_set_of_somebody_else_is_not_gone_on_with_through_links(place, config,
         part = out / ("1" if place == "a class" else ".generated")
         part.rename(tmp_path / "moved")
         part.symlink_to(victim)
-        with pytest.raises(RunError, match="must be a folder of the set itself. Received: a link"):
+        with pytest.raises(RunError, match="must be a folder of .* itself. Received: a link"):
             generate(config)
     assert [path.read_text() for path in victim.iterdir() if path.suffix != ".lock"] == ["my only copy"]
 

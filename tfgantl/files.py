@@ -11,13 +11,14 @@ from os.path import exists  # which a name that is too long does not, without an
 from pathlib import Path
 from types import TracebackType
 
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, RunError
 
 # Names that `Replacing` gives while it writes.
 TEMPORARY = re.compile(r"\..+\.tfgantl-\d+(\.\w+)?")
 
 MAX_NAME = 80  # characters
 MAX_FACTS = 2**26  # bytes of a file about others
+MAX_FILE_NAME = 255  # bytes, of all file systems that are in use
 
 
 class Replacing:
@@ -25,7 +26,8 @@ class Replacing:
 
     def __init__(self, path: Path):
         self.path = path
-        self.temporary = path.with_name(f".{path.stem}.tfgantl-{threading.get_native_id()}{path.suffix}")
+        behind = f".tfgantl-{threading.get_native_id()}{path.suffix}"
+        self.temporary = path.with_name(fitted(f".{path.stem}", behind))
 
     def __enter__(self) -> Path:
         self.temporary.unlink(missing_ok=True)  # whatever has that name, a link among it: it would be written through
@@ -58,6 +60,55 @@ def read_regular(path: Path, most: int = MAX_FACTS) -> bytes:
         if not stat.S_ISREG(status.st_mode) or status.st_size > most:
             raise OSError(errno.EFBIG, f"must be a regular file of at most {most} bytes", str(path))
         return file.read(most)
+
+
+def check_no_link(folder: Path, root: Path) -> None:
+    """Refuses a folder that leads out of the one that it is in: what somebody else has made could lead anywhere.
+
+    Raises:
+        RunError: If it is a link.
+    """
+    if folder.is_symlink():
+        raise RunError(f"{folder}: must be a folder of {root} itself. Received: a link")
+
+
+def make_folder(root: Path, name: str) -> Path:
+    """Makes a folder within another, with those above it, if it is not there.
+
+    Args:
+        root: Which may be a link.
+        name: Its path from there.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RunError: If it, or one on the way, is a link.
+    """
+    folder = root
+    for part in Path(name).parts:
+        folder /= part
+        check_no_link(folder, root)
+        folder.mkdir(exist_ok=True)
+    return folder
+
+
+def fitted(stem: str, behind: str) -> str:
+    """A name of a file of two parts; if it is too long for one, the first is cut, and ends in a hash of all of it.
+
+    Args:
+        stem: Such as the name of a picture.
+        behind: What stands behind it in any case.
+
+    Example:
+        >>> fitted("a", "-1.png"), len(fitted("é" * 200, "-1.png").encode())
+        ('a-1.png', 255)
+    """
+    name, room = os.fsencode(stem), MAX_FILE_NAME - len(os.fsencode(behind))
+    if len(name) > room:
+        mark = f"-{hashlib.sha256(name).hexdigest()[:8]}"
+        stem = name[: room - len(mark)].decode(errors="ignore") + mark
+    return stem + behind
 
 
 def cache_directory() -> Path:

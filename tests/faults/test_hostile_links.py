@@ -3,6 +3,7 @@
 import configparser
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,15 @@ from PIL import Image
 from tfgantl.errors import RunError
 from tfgantl.export.directory import remove_leftovers
 from tfgantl.files import Replacing
+from tfgantl.pipelines.edit.model import EditedModel
+from tfgantl.pipelines.stylize.one_pass import places_for
+from tfgantl.pipelines.stylize.painters import write_painted
+from tfgantl.recognition.results import save_result
 from tfgantl.style.pictures import save_picture
+from tfgantl.training.run import TrainingData, train
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.settings import TrainingSettings
+from tfgantl.transfer import Scratch
 
 
 @pytest.mark.parametrize("written", ["a file of a run", "its log", "a picture"])
@@ -56,6 +64,46 @@ def test_no_lock_is_taken_through_a_link(tmp_path, place):
     settings.read(Path(__file__).parents[2] / "setup.cfg")
     (least,) = re.findall(r"^filelock >=([0-9.]+)", settings["options"]["install_requires"], re.MULTILINE)
     assert tuple(map(int, least.split("."))) >= (3, 20, 1)
+
+
+def checkpoint_of_a_training(run, make_gan, data):
+    train(make_gan(), Scratch(), None, data, TrainingSettings(steps=1, batch_size=2, validate_every=1), run, "adapted")
+
+
+def directions_of_a_model(run, make_gan, _):
+    run.write("config.yaml", "steps: 3\n")
+    make_gan().generator.save(run.path / "generator.keras")
+    EditedModel(SimpleNamespace(model=str(run.path), networks=None, allow_ops=(), space="auto"))
+
+
+FOLDERS = {
+    "answers": lambda run, *_: run.write("answers/a-1.png", b"new"),
+    "steps": lambda run, *_: write_painted(run, run.path / "steps" / "a-1.png", np.zeros((4, 4, 3), np.uint8)),
+    "jobs": lambda run, *_: save_result(run, 1, None),
+    "editing": directions_of_a_model,
+    "checkpoints": checkpoint_of_a_training,
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_nothing_is_written_into_a_folder_that_is_a_link(tmp_path, make_gan, examples, tiny_extractor, name):
+    """Files in it have names that another run, or the user, has given to the only copy of something else."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "a-1.png").write_text("my only copy")
+    with RunDirectory(tmp_path / "run") as run:
+        (run.path / name).symlink_to(victim)
+        with pytest.raises(RunError, match=f"{name}: must be a folder of .*run itself. Received: a link"):
+            FOLDERS[name](run, make_gan, TrainingData(examples, examples, tiny_extractor))
+    assert [(path.name, path.read_text()) for path in victim.iterdir()] == [("a-1.png", "my only copy")]
+
+
+def test_a_folder_of_a_set_of_painted_pictures_is_no_link_either(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ihc").symlink_to(tmp_path / "out")
+    config = SimpleNamespace(content=str(tmp_path), styles="all", output=str(tmp_path / "out"))
+    with pytest.raises(RunError, match="ihc: must be a folder of .*out itself. Received: a link"):
+        places_for(config, [tmp_path / "a.png"], ["brick", "ihc"])
 
 
 def test_a_picture_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):

@@ -14,10 +14,14 @@ from PIL import Image
 from tfgantl import progress
 from tfgantl.cli import program
 from tfgantl.export.model_card import write_model_card
+from tfgantl.files import TEMPORARY, fitted
+from tfgantl.models.presets import save_half
+from tfgantl.pipelines.edit import main as edit
 from tfgantl.pipelines.evaluate import main as evaluate
 from tfgantl.pipelines.export import main as export
 from tfgantl.printing import printable
 from tfgantl.report import Report
+from tfgantl.training.run_directory import RunDirectory
 
 EVIL = "x\x1b]0;owned\x07\x1b[2K\x9b31m\u202egnp.exe"
 SHOWN = r"x\x1b]0;owned\x07\x1b[2K\x9b31m\u202egnp.exe"
@@ -106,3 +110,32 @@ def test_a_message_is_one_line_whatever_a_name_holds(make_gan, tmp_path, capsys)
     path.write_bytes(path.read_bytes()[:100])
     assert export(["--model", str(path)]) == 4
     assert capsys.readouterr().err.count("\n") == 1 and program("export") == "tfgantl export"
+
+
+LONG = ("n" * 251, "é" * 125, "猫" * 83 + "ab")
+
+
+@pytest.mark.parametrize("stem", LONG, ids=["ASCII", "Latin", "Han"])
+def test_results_of_pictures_with_the_longest_names_have_names_that_fit(tmp_path, stem):
+    """All pictures of a folder were edited, and then nothing was written, as a temporary name was longer still."""
+    with RunDirectory(tmp_path / "run") as run:
+        for name in (f"{stem}.png", fitted(stem, "-10.png"), fitted(stem, "-11.png")):
+            assert run.write(f"answers/{name}", b"x").read_bytes() == b"x"
+        assert len([*(run.path / "answers").iterdir()]) == 3
+        with pytest.raises(RuntimeError), run.replacing(f"{stem}.png") as temporary:
+            temporary.touch()
+            assert TEMPORARY.fullmatch(temporary.name) and temporary.suffix == ".png"
+            raise RuntimeError
+    assert fitted(stem, "-10.png") != fitted(stem[:-1] + "x", "-10.png")
+    save_half({}, tmp_path / stem, {})
+    assert (tmp_path / stem / "config.json").is_file()
+
+
+def test_an_answer_for_a_picture_with_the_longest_name_is_written(tmp_path, eagerly, make_gan):
+    make_gan().generator.save(tmp_path / "generator.keras")
+    (tmp_path / "pictures").mkdir()
+    Image.new("L", (8, 8), 99).save(tmp_path / "pictures" / f"{LONG[0]}.png")
+    quick = ["--steps", "0", "--restarts", "1", "--weights", "none", "--answers", "1"]
+    place = ["--model", str(tmp_path), "-o", str(tmp_path / "run")]
+    assert edit(["fill", str(tmp_path / "pictures"), *place, *quick]) == 0
+    assert [path.name[:200] for path in (tmp_path / "run" / "answers").iterdir()] == ["n" * 200]

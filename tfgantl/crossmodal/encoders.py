@@ -18,7 +18,7 @@ from tfgantl.crossmodal.text_checks import check_text
 from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
-from tfgantl.files import read_regular
+from tfgantl.files import fitted, read_regular
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
@@ -107,7 +107,7 @@ class TextImageEncoders:
         final = Path(directory)
         if final.exists():
             raise RunError(f"`out_dir` must not exist. Received: {final}")
-        temporary = final.with_name(f".{final.name}.{os.getpid()}")
+        temporary = final.with_name(fitted(f".{final.name}", f".{os.getpid()}"))
         try:
             temporary.mkdir(parents=True)
             self.text.save(temporary / TEXT)

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
-from tfgantl.files import read_regular
+from tfgantl.files import fitted, read_regular
 from tfgantl.images import to_unit
 from tfgantl.models.copies import same_copy, weights_hash
 from tfgantl.models.inference import predict
@@ -114,7 +114,7 @@ class Extractor:
     def save(self, directory: str | Path) -> None:
         """Writes the extractor into a new directory, which appears as a whole."""
         final = Path(directory)
-        directory = final.with_name(f".{final.name}.{os.getpid()}")
+        directory = final.with_name(fitted(f".{final.name}", f".{os.getpid()}"))
         directory.mkdir(parents=True)
         plain = keras.Model(self.classifier.inputs[0], self.classifier.outputs[0])  # without the optimizer
         plain.save(directory / "classifier.keras")

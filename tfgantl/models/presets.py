@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, RunError, intact
-from tfgantl.files import read_regular
+from tfgantl.files import fitted, read_regular
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.models.variable_names import named_weights
 from tfgantl.untrusted.archives import read_npz
@@ -42,7 +42,7 @@ def save_half(
         metadata: What is known of them, in plain values.
         files: Name in the directory → file that is to be there, too.
     """
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}")
+    temporary = directory.with_name(fitted(f".{directory.name}", f".{os.getpid()}"))
     temporary.mkdir(parents=True)
     serialised = {part: keras.saving.serialize_keras_object(network) for part, network in networks.items()}
     config = {**serialised, "metadata": metadata}

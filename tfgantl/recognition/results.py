@@ -22,8 +22,7 @@ def save_result(run: RunDirectory, number: int, result: TrialResult) -> None:
 
     Each worker writes those of its own trials.
     """
-    directory = run.path / "jobs"
-    directory.mkdir(exist_ok=True)
+    directory = run.folder("jobs")
     with Replacing(directory / f"{number}.keras") as temporary:
         result.classifier.save(temporary)
     record = {**_identity(result.trial), "score": result.score, "seconds": result.seconds}

@@ -130,7 +130,7 @@ def train(
         else:
             parts: dict[str, Stateful] = {"validation": validate, "progress": progress, "schedule": state}
             checkpoints = validate.checkpoints = Checkpoints(
-                gan, run.path / "checkpoints" / title, parts, best_weights, run.id, team
+                gan, run.folder(f"checkpoints/{title}"), parts, best_weights, run.id, team
             )
             restored = checkpoints.restore_last()
             run.rewrite_log(title, validate.history)

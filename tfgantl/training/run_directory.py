@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from tfgantl.errors import RunError, reason
-from tfgantl.files import TEMPORARY, Replacing
+from tfgantl.files import TEMPORARY, Replacing, make_folder
 from tfgantl.images import encode_png
 from tfgantl.old_names import agrees, renamed_settings
 from tfgantl.versions import versions
@@ -119,7 +119,15 @@ class RunDirectory:
 
     def replacing(self, name: str) -> "Replacing":
         """Gives a temporary path, which becomes `name` if the block ends well and vanishes otherwise."""
-        return Replacing(self.path / name)
+        return Replacing(self.folder(str(Path(name).parent)) / Path(name).name)
+
+    def folder(self, name: str) -> Path:
+        """Makes a folder in the directory, if it is not there.
+
+        Raises:
+            RunError: If it is a link: a run directory of somebody else could lead anywhere.
+        """
+        return make_folder(self.path, name)
 
     def keep_records(self, title: str, step: int) -> list[dict]:
         """Cuts the log of a training back to a step, and gives what is left; later records are void after a kill.
@@ -212,8 +220,11 @@ class OthersRun(RunDirectory):
     def write(self, name: str, content: bytes | str) -> Path:
         return self.path / name
 
+    def folder(self, name: str) -> Path:
+        return super().folder(name) if self.path.is_dir() else self.path / name  # it may be on a disk of the chief
+
     def replacing(self, name: str) -> "Replacing":
-        return Replacing(Path(self._dropped.name) / name)
+        return Replacing(make_folder(Path(self._dropped.name), str(Path(name).parent)) / Path(name).name)
 
     def rewrite_log(self, title: str, history: list[dict]) -> None:
         pass

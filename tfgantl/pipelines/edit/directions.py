@@ -118,9 +118,9 @@ def keep(model: "EditedModel", directions: Directions) -> Path | None:
         kept = kept_directions(model)
         directions = directions if kept is None else kept.joined(directions)
     with suppress(OSError):
-        model.directory.mkdir(parents=True, exist_ok=True)
-        directions.save(model.directory / FILE)
-        return model.directory / FILE
+        path = model.make_directory() / FILE
+        directions.save(path)
+        return path
     return None
 
 

@@ -13,7 +13,7 @@ from tfgantl.data import HandwrittenDigits, Source
 from tfgantl.editing.encoder import REAL, build_encoder, encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
-from tfgantl.files import Replacing, cache_directory
+from tfgantl.files import Replacing, cache_directory, check_no_link, make_folder
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.models.copies import assign_weights
 from tfgantl.pretrained import load_generator, load_network
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.edit.settings import EditConfig
 
 PRESET = "rendered-digits"
+EDITING = "editing"
 DEFAULT_RUNS = Path("runs") / "handwritten-digits"
 
 
@@ -55,7 +56,9 @@ class EditedModel:
         self.class_names = class_names_behind(self.handle) if self.space.num_classes else None
         path = Path(self.handle)
         is_run = (path / "config.yaml").is_file() and (path / "generator.keras").is_file()
-        self.directory = (path if is_run else cache_directory() / "editing" / self.space.generator_hash) / "editing"
+        self._root = path if is_run else cache_directory() / "editing" / self.space.generator_hash
+        self.directory = self._root / EDITING
+        check_no_link(self.directory, self._root)  # before anything is computed that would be kept there
 
     def label(self, text: str) -> int:
         """The class that a name or a number stands for.
@@ -112,10 +115,19 @@ class EditedModel:
         encoder = _of_chief(team, encoder, self.space)
         if team.is_chief:
             with suppress(OSError):  # a directory that cannot be written costs the time again
-                self.directory.mkdir(parents=True, exist_ok=True)
+                self.make_directory()
                 with Replacing(path) as temporary:
                     encoder.save(temporary)
         return encoder
+
+    def make_directory(self) -> Path:
+        """Makes the directory of the encoder and the directions, if it is not there.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._root.mkdir(parents=True, exist_ok=True)
+        return make_folder(self._root, EDITING)
 
     @cached_property
     def target(self) -> Source:

@@ -11,6 +11,7 @@ from tfgantl.editing.observations import Observation
 from tfgantl.editing.reconstruction import reconstruction_for
 from tfgantl.editing.restoration import Restoration, Restorer
 from tfgantl.errors import DivergedError
+from tfgantl.files import fitted
 from tfgantl.images import encode_png, to_uint8
 from tfgantl.pipelines.edit.inversion import CODES, search_all
 from tfgantl.pipelines.edit.inverted import number
@@ -95,10 +96,9 @@ def report_restoration(
     """
     config: Any = session.config
     names, images = damaged.pictures.names, to_uint8(answers.images)
-    (run.path / ANSWERS).mkdir(exist_ok=True)
     for name, some in zip(names, images, strict=True):
         for k, image in enumerate(some):
-            run.write(f"{ANSWERS}/{name}-{k + 1}.png", encode_png(image, generated=True))
+            run.write(f"{ANSWERS}/{fitted(name, f'-{k + 1}.png')}", encode_png(image, generated=True))
     rows = rows_of_answers(model, damaged, answers, baselines, config.weights)
     rows += [{"picture": name, "error": reason} for name, reason in damaged.pictures.refused.items()]
     columns = [shown, *(images[:, k] for k in range(config.answers))]

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfgantl.configuration import to_yaml
+from tfgantl.files import fitted
 from tfgantl.metrics.evaluation import Evaluation, Evaluator
 from tfgantl.metrics.generator_metrics import TITLES
 from tfgantl.metrics.intervals import DistanceCurve, distance_curve
@@ -36,7 +37,7 @@ def write_report(
         evaluator: What it was measured with.
     """
     final = Path(config.out_dir or "")
-    directory = final.with_name(f".{final.name}.{os.getpid()}")
+    directory = final.with_name(fitted(f".{final.name}", f".{os.getpid()}"))
     directory.mkdir(parents=True)
     try:
         side_by_side = images_of_each(evaluator.test_images, evaluations)

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from tfgantl.cluster import VARIABLE, Cluster
 from tfgantl.errors import RunError
-from tfgantl.files import TEMPORARY, Replacing
+from tfgantl.files import TEMPORARY, Replacing, make_folder
 from tfgantl.models.copies import weights_hash
 from tfgantl.pretrained.signature import digest
 from tfgantl.text_files import read_text
@@ -71,8 +71,8 @@ class Plan:
         }
         if (Path(config.model) / "saved_model.pb").is_file():  # whose numbers may be in the graph itself
             wanted["graph"] = digest(Path(config.model))
-        (directory / STATE).mkdir(parents=True, exist_ok=True)
-        check_no_link(directory / STATE)
+        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory, STATE)
         with FileLock(directory / STATE / "begin.lock"):
             _begin(directory, wanted, config.model)
         shards = range(config.shard_count) if config.shards is None else tuple(dict.fromkeys(config.shards))
@@ -151,16 +151,6 @@ def worker_of(tf_config: str | None) -> tuple[int, int]:
     """
     cluster = Cluster.from_environment({VARIABLE: tf_config or ""})
     return (0, 1) if cluster is None else (cluster.rank, len(cluster.addresses))
-
-
-def check_no_link(path: Path) -> None:
-    """Refuses a part of a set that leads out of it, as that of somebody else may.
-
-    Raises:
-        RunError: If it is a link.
-    """
-    if path.is_symlink():
-        raise RunError(f"{path}: must be a folder of the set itself. Received: a link")
 
 
 def _are_lines(names: list[str]) -> bool:

@@ -18,9 +18,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tfgantl.errors import RunError, reason
-from tfgantl.files import Replacing, name_from
+from tfgantl.files import Replacing, make_folder, name_from
 from tfgantl.images import encode_png
-from tfgantl.pipelines.generate.plan import check_no_link
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.generate.plan import Plan
@@ -68,13 +67,8 @@ class FolderWriter(ShardWriter):
 
     def write(self, drawn: "Drawn") -> None:
         def save(row: int) -> None:
-            folder = self.plan.directory
-            if drawn.labels is not None:
-                label = int(drawn.labels[row])
-                folder /= self._folders.get(label, str(label))
-            folder.mkdir(exist_ok=True)
-            if folder != self.plan.directory:
-                check_no_link(folder)
+            label = None if drawn.labels is None else int(drawn.labels[row])
+            folder = make_folder(self.plan.directory, "" if label is None else self._folders.get(label, str(label)))
             text = PngInfo()
             text.add_text("seed", str(drawn.seeds[row]))
             image = drawn.images[row]

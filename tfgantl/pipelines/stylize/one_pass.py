@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ConfigError
+from tfgantl.files import fitted, make_folder
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
 from tfgantl.pipelines.stylize.preparation import check_kept, check_output
@@ -40,7 +41,7 @@ def places_for(
     several = len(paths) * len(styles) > 1 or Path(config.content).is_dir()
     called = styles[0] if len(styles) == 1 and is_phrase(config.styles) else config.styles
     stem = f"{Path(config.content).stem}_{called.replace(',', '+').replace(':', '')}"
-    output = Path(config.output or (stem if several else f"{stem}.png"))
+    output = Path(config.output or fitted(stem, "" if several else ".png"))
     if config.output:
         check_output(config.output, several)
     folders = {style: output / style if len(styles) > 1 else output for style in styles}
@@ -49,8 +50,9 @@ def places_for(
         places = {(styles[0], paths[0]): output}
     check_kept(places.values(), paths)
     if several:
-        for folder in (output, *folders.values()):
-            folder.mkdir(exist_ok=True)
+        output.mkdir(exist_ok=True)
+        for folder in folders.values():
+            make_folder(output, str(folder.relative_to(output)))
     return output, places
 
 

@@ -166,6 +166,5 @@ class OptimizingPainter:
 
 def write_painted(run: RunDirectory, target: Path, picture: np.ndarray) -> None:
     """Writes a picture to its place in the run directory."""
-    target.parent.mkdir(exist_ok=True)
     with run.replacing(str(target.relative_to(run.path))) as temporary:
         save_picture(temporary, picture)
