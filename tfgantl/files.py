@@ -141,8 +141,8 @@ def absolute_if_there(handle: str) -> str:
 
 
 def _is_shipped(handle: str) -> bool:
-    presets = Path(__file__).parent / "presets"
-    return (presets / handle).exists() or (presets / "extractors" / handle).exists()
+    presets = Path(__file__).parent / "presets"  # which has folders above it, but none that are meant
+    return not handle.startswith(".") and any((place / handle).exists() for place in (presets, presets / "extractors"))
 
 
 def check_name(name: str) -> str:

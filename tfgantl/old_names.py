@@ -22,6 +22,10 @@ METHOD_OPTIONS = {
 }
 
 
+# What run directories keep of a run and those of earlier versions do not, which is no change.
+LATER_FACTS = ("picture pixels", "mask pixels")
+
+
 def renamed_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """A command line with the names of today.
 

@@ -15,7 +15,7 @@ from tfgantl.data.classes import matched
 from tfgantl.errors import ConfigError, DataError, check_at_least, check_seed
 from tfgantl.pipelines.results import Result, python_only
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
-from tfgantl.training.run_directory import compared_settings
+from tfgantl.training.run_facts import compared_settings
 from tfgantl.training.settings import Devices
 from tfgantl.versions import versions
 

@@ -11,7 +11,8 @@ from tfgantl.configuration import to_yaml
 from tfgantl.files import absolute
 from tfgantl.pipelines.results import RunResult
 from tfgantl.pipelines.settings import RunConfig
-from tfgantl.training.run_directory import OthersRun, RunDirectory, compared_settings
+from tfgantl.training.run_directory import OthersRun, RunDirectory
+from tfgantl.training.run_facts import compared_settings
 from tfgantl.versions import versions
 
 if TYPE_CHECKING:

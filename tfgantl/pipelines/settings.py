@@ -18,8 +18,8 @@ WRITTEN = (
     "directory",
 )  # fmt: skip
 READ = (
-    "base", "captions", "class_map", "extractor", "hub", "model", "network", "source", "statistics", "text_encoder",
-    "weights",
+    "base", "captions", "class_map", "extractor", "hub", "mask", "model", "network", "other", "pictures", "source",
+    "statistics", "text_encoder", "weights",
 )  # fmt: skip
 
 

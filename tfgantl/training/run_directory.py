@@ -5,23 +5,18 @@ import tempfile
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import yaml
 
-from tfgantl.errors import RunError, reason
+from tfgantl.errors import RunError
 from tfgantl.files import TEMPORARY, Replacing, make_folder
 from tfgantl.images import encode_png
-from tfgantl.old_names import agrees, renamed_settings
+from tfgantl.training.run_facts import changed_facts, compared_settings, read_facts
 from tfgantl.versions import versions
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.settings import RunConfig
-
-
-# How a run is continued and shown may differ when it goes on.
-NOT_COMPARED = ("resume", "allow_changes", "json", "devices")
 
 
 class RunDirectory:
@@ -171,22 +166,25 @@ class RunDirectory:
             allow_changes: Whether to go on although something has changed.
 
         Raises:
-            RunError: If something is not as it was; the message says what it was, and is.
+            RunError: If something is not as it was; the message says what it was, and is. Or if it is not known what it
+                was.
         """
         now = {**versions(), **facts, **compared_settings(recipe)}
         path = self.path / "run.json"
-        before = renamed_settings(_read_settings(path)) if path.is_file() else {}
+        has_begun = (self.path / "config.yaml").is_file()
+        before = read_facts(path) if path.is_file() else {}
         self.id = before.pop("id", None) or uuid.uuid4().hex
+        if has_begun and not before and not allow_changes:  # every version has written it before the configuration
+            raise RunError(f"{path}: must be there, or --allow_changes be given. Received: no such file")
         if before and not allow_changes:
-            pairs = {key: (before.get(key), now.get(key)) for key in before | now}
-            changed = [f"{key} {old} → {new}" for key, (old, new) in pairs.items() if not agrees(old, new)]
+            changed = changed_facts(before, now)
             if changed:
                 raise RunError(
                     f"{self.path}: settings, data, weights and packages must be as they were, or --allow_changes be "
                     f"given. Received: {'; '.join(changed)}"
                 )
         self.write("run.json", json.dumps({"id": self.id, **now}, indent=2) + "\n")
-        if not (self.path / "config.yaml").is_file():
+        if not has_begun:
             self.write("config.yaml", recipe)
 
     def log(self, record: dict) -> None:
@@ -233,14 +231,6 @@ class OthersRun(RunDirectory):
         pass
 
 
-def _read_settings(path: Path) -> dict:
-    try:
-        settings = json.loads(path.read_text())
-        return dict(settings)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{path}: must be what the run has written. Received: {reason(error)}") from error
-
-
 def read_log(directory: Path) -> list[dict]:
     """The records of `metrics.jsonl`, those that are whole; none if there is no such file.
 
@@ -258,19 +248,3 @@ def read_log(directory: Path) -> list[dict]:
 def read_result(directory: Path) -> dict:
     """What a run that has ended has logged as its result; empty for anything else."""
     return next((record for record in reversed(read_log(directory)) if record["run"] == "result"), {})
-
-
-def compared_settings(recipe: str) -> dict[str, Any]:
-    """The settings of a configuration as YAML that results depend on, as `a.b` → value."""
-    return _settings(yaml.safe_load(recipe) or {})
-
-
-def _settings(recipe: dict, prefix: str = "") -> dict:
-    """A nested configuration as `a.b` → value, without how the run is shown and continued."""
-    flat: dict[str, Any] = {}
-    for key, value in recipe.items():
-        if isinstance(value, dict):
-            flat |= _settings(value, f"{prefix}{key}.")
-        elif prefix or key not in NOT_COMPARED:
-            flat[prefix + key] = value
-    return flat

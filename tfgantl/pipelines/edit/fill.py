@@ -74,7 +74,7 @@ def fill(config: FillConfig) -> "EditResult":
     from tfgantl.editing.plain_restoration import filled_smoothly, filled_with_mean
     from tfgantl.images import to_uint8, to_unit
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.pictures import read_pictures
+    from tfgantl.pipelines.edit.pictures import facts_of, read_pictures
     from tfgantl.pipelines.edit.restored import Damaged, report_restoration, restored
 
     session = Session(config)
@@ -87,7 +87,7 @@ def fill(config: FillConfig) -> "EditResult":
         pictures, observation.damaged(whole), whole if config.pictures is None else None,
         None if config.label is None else pictures.labels,
     )  # fmt: skip
-    facts = {"generator": model.space.generator_hash, "pictures": pictures.fingerprint}
+    facts = facts_of(model, pictures, hole if config.mask else None)
     what = f"{len(pictures.names)} pictures with {hole.mean():.0%} missing"
     with session.open(config.run_name, facts, what) as run:
         answers = restored(config, model, observation, damaged, run)

@@ -92,7 +92,7 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     from tfgantl.pipelines.edit.directions import kept_directions, row_of
     from tfgantl.pipelines.edit.inverted import inverted
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.pictures import read_pictures
+    from tfgantl.pipelines.edit.pictures import facts_of, read_pictures
 
     session = Session(config)
     model = EditedModel(config)
@@ -103,7 +103,7 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     if config.direction and kept:
         _chosen(config, kept)  # a name that is wrong is told before anything is computed
     pictures = read_pictures(config, model, config.count)
-    facts = {"generator": model.space.generator_hash, "pictures": pictures.fingerprint}
+    facts = facts_of(model, pictures)
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures in {model.space.name}") as run:
         chosen = _chosen(config, kept or _found(config, model))
         found = inverted(config, model, pictures, run)

@@ -32,11 +32,6 @@ class Pictures(NamedTuple):
     labels: np.ndarray | None
     refused: dict[str, str]
 
-    @property
-    def fingerprint(self) -> str:
-        """Hash of their pixels."""
-        return hashlib.sha256(self.images.tobytes()).hexdigest()[:16]
-
 
 def read_pictures(
     config: "SearchConfig", model: "EditedModel", count: int, shape: tuple[int, int] | None = None
@@ -72,6 +67,18 @@ def read_pictures(
     return Pictures(list(found), images, None if label is None else np.full(len(images), label), refused)
 
 
+def facts_of(model: "EditedModel", pictures: Pictures, mask: np.ndarray | None = None) -> dict[str, str]:
+    """What a run depends on beside its settings, among which `pictures` and `mask` are paths.
+
+    Args:
+        model: The generator.
+        pictures: What is edited.
+        mask: What a picture says that is missing in them, bool (height, width).
+    """
+    facts = {"generator": model.space.generator_hash, "picture pixels": _hash_of(pictures.images)}
+    return facts if mask is None else {**facts, "mask pixels": _hash_of(mask)}
+
+
 def read_pair(config: "MixConfig", model: "EditedModel") -> Pictures:
     """The two pictures of a mixture, by names that differ; held-out ones of different classes where none are named.
 
@@ -89,3 +96,7 @@ def read_pair(config: "MixConfig", model: "EditedModel") -> Pictures:
     names = [f"{part.names[0]} {place}" for part, place in zip(both, ("(first)", "(second)"), strict=True)]
     labels = None if both[0].labels is None else np.concatenate([part.labels for part in both])
     return Pictures(names, np.concatenate([part.images for part in both]), labels, {})
+
+
+def _hash_of(pixels: np.ndarray) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()[:16]

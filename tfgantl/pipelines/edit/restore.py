@@ -78,13 +78,14 @@ def restore(config: RestoreConfig) -> "EditResult":
         TfgantlError: If the model, a picture or the run directory cannot be used, or nothing finite is found.
     """
     from tfgantl.pipelines.edit.model import EditedModel
+    from tfgantl.pipelines.edit.pictures import facts_of
     from tfgantl.pipelines.edit.restored import report_restoration, restored
 
     session = Session(config)
     model = EditedModel(config)
     observation = config.observation(model)
     damaged = damaged_pictures(config, model, observation)
-    facts = {"generator": model.space.generator_hash, "pictures": damaged.pictures.fingerprint}
+    facts = facts_of(model, damaged.pictures)
     what = f"{len(damaged.pictures.names)} pictures to {config.task}"
     with session.open(config.run_name, facts, what) as run:
         answers = restored(config, model, observation, damaged, run)
