@@ -8,10 +8,14 @@ import pytest
 from conftest import TINY_MLP
 from PIL import Image
 
+from tfgantl.editing.directions import Direction, Directions, Effect, read_directions
+from tfgantl.editing.inversion import Inversion
 from tfgantl.editing.latent_space import LatentSpace
-from tfgantl.errors import RunError
+from tfgantl.errors import ArtifactError, DataError, RunError
 from tfgantl.pipelines.edit import main
+from tfgantl.pipelines.edit.directions import strip
 from tfgantl.pipelines.edit.fill import FillConfig
+from tfgantl.pipelines.edit.inversion import found_before, save_codes
 from tfgantl.pipelines.edit.mix import MixConfig
 from tfgantl.training.run_directory import RunDirectory
 
@@ -72,6 +76,57 @@ def test_paths_of_pictures_and_masks_mean_the_same_from_everywhere(tmp_path, mon
     )
 
 
+ROWS = 2
+CODES = {
+    "codes that are no numbers": ({"codes": np.full((ROWS, 4), np.nan, "f4")}, "codes that are not finite"),
+    "codes that are endless": ({"codes": np.full((ROWS, 4), np.inf, "f4")}, "codes that are not finite"),
+    "whole codes": ({"codes": np.ones((ROWS, 4), np.int8)}, "2 codes in int8 of 2 pictures"),
+    "losses of one": ({"losses": np.zeros(1)}, r"losses of \(1,\)"),
+    "losses of a table": ({"losses": np.zeros((ROWS, 2))}, r"losses of \(2, 2\)"),
+    "endless losses": ({"losses": np.full(ROWS, -np.inf)}, "losses that are not finite"),
+    "no losses": ({"losses": None}, "losses"),
+    "no labels": ({"labels": None}, "no labels for a model with 3 classes"),
+    "labels below": ({"labels": np.full(ROWS, -1)}, "labels of .* not all below 3 classes"),
+    "labels beyond": ({"labels": np.full(ROWS, 99)}, "labels of .* not all below 3 classes"),
+    "labels between": ({"labels": np.full(ROWS, 1.5)}, "labels of .* in float32"),
+    "other pictures": ({"names": ["c", "b"]}, "codes of c, b"),
+    "more pictures": ({"names": ["a", "b", "c", "d"]}, "2 codes in float32 of 4 pictures"),
+}
+
+
+@pytest.mark.parametrize("fault", CODES)
+def test_codes_that_a_run_goes_on_with_are_its_own_and_usable(tmp_path, fault):
+    """NaN gave black pictures, a label of -1 the class `-1`, and other names the codes of other pictures."""
+    changes, told = CODES[fault]
+    space, names = space_of(), ["a", "b"]
+    codes = np.ones((ROWS, 4), np.float32)
+    with RunDirectory(tmp_path / "run") as run:
+        save_codes(run, Inversion(codes, codes, np.array([0, 2]), np.array([0.1, np.nan])), space, names)
+        path = run.path / "codes.npz"
+        assert len(found_before(path, space, [*names, "c"], 1).losses) == ROWS
+        arrays = dict(np.load(path))
+        about = json.loads(arrays["about"].tobytes())
+        about["names"] = changes.get("names", names)
+        text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        arrays |= {**{name: value for name, value in changes.items() if name != "names"}, "about": text}
+        np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+        with pytest.raises(ArtifactError, match=f"codes.npz: must hold .*Received: .*{told}") as error:
+            found_before(path, space, [*names, "c"], 1)
+    assert "\n" not in str(error.value)
+
+
+def test_codes_are_those_of_whole_pictures_and_of_a_model_with_their_classes(tmp_path):
+    codes = np.ones((ROWS, 4), np.float32)
+    with RunDirectory(tmp_path / "run") as run:
+        plain = space_of(None)
+        save_codes(run, Inversion(codes, codes, np.array([0, 2]), np.zeros(ROWS)), plain, ["a", "b"])
+        with pytest.raises(ArtifactError, match="Received: labels for a model with no classes"):
+            found_before(run.path / "codes.npz", plain, ["a", "b"], 1)
+        save_codes(run, Inversion(codes, codes, None, np.zeros(ROWS)), plain, ["a", "b"])
+        with pytest.raises(ArtifactError, match="must hold the first codes of this run; delete it .*: codes of a, b"):
+            found_before(run.path / "codes.npz", plain, ["a", "b", "c", "d", "e", "f"], 3)
+
+
 @pytest.mark.parametrize(
     "content", ["{}", "[]", '[["a", 1]]', "null", "5", '{"id": "a"}', '{"id": 5, "keras": "3"}', None]
 )
@@ -87,3 +142,29 @@ def test_a_run_does_not_go_on_where_nothing_says_what_it_was(tmp_path, content):
         if content is None:
             run.begin("steps: 4\n", {}, allow_changes=True)
     assert "\n" not in str(error.value)
+
+
+RANGES = [(np.nan, 1.0), (-1.0, np.nan), (-1e30, 1e30), (1.0, -1.0), (-np.inf, 0.0)]
+
+
+@pytest.mark.parametrize("low_and_high", [*RANGES, "twice"])
+def test_directions_have_names_of_their_own_and_a_range(tmp_path, low_and_high):
+    """Pictures that were moved over them were black, and of two directions of a name the last counted."""
+    space = space_of()
+    low, high = (-1.0, 1.0) if low_and_high == "twice" else low_and_high
+    vector, effect = np.ones(space.shape, np.float32), Effect({}, {}, {}, 1.0, None, low, high)
+    names = ("one", "one") if low_and_high == "twice" else ("one", "other")
+    some = tuple(Direction(name, "pca", vector, vector, 1.0, effect) for name in names)
+    Directions(space.generator_hash, space.name, some).save(tmp_path / "directions.npz")
+    told = "the name one twice" if low_and_high == "twice" else "a natural range from "
+    with pytest.raises(ArtifactError, match=f"must hold directions as .*Received: {told}"):
+        read_directions(tmp_path / "directions.npz", space)
+
+
+def test_nothing_is_moved_so_far_that_it_has_no_image():
+    space = space_of()
+    vector = np.full(space.shape, 3e38, np.float32)
+    far = Direction("one", "pca", vector, vector, 1.0)
+    codes, labels, strengths = np.ones((1, *space.shape), np.float32), np.zeros(1, np.int32), np.array([0.0, 2.0])
+    with pytest.raises(DataError, match="codes must lead to finite images"):
+        strip(space, far, codes, labels, strengths)

@@ -10,9 +10,11 @@ import keras
 import numpy as np
 
 from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.editing.names import MAX_STRENGTH
 from tfgantl.errors import ArtifactError, ConfigError, intact
 from tfgantl.files import Replacing
 from tfgantl.untrusted.archives import read_npz
+from tfgantl.untrusted.unique_names import add
 
 MAX_ABOUT = 2**20  # bytes of what is written about directions
 
@@ -171,11 +173,11 @@ def read_directions(path: str | Path, space: LatentSpace) -> Directions:
             raise ValueError(f"vectors of {vectors.shape}")
         if not (np.isfinite(vectors).all() and np.isfinite(plain).all()):
             raise ValueError("numbers that are not finite")
-        found = [
-            Direction(str(entry["name"]), str(entry["kind"]), one, other, float(entry["fit"]), _effect(entry["effect"]))
-            for entry, one, other in zip(entries, vectors, plain, strict=True)
-        ]
-    return Directions(own, where, tuple(found))
+        found: dict[str, Direction] = {}
+        for entry, one, other in zip(entries, vectors, plain, strict=True):
+            name, kind, fit = str(entry["name"]), str(entry["kind"]), float(entry["fit"])
+            add(found, name, Direction(name, kind, one, other, fit, _effect(entry["effect"])))
+    return Directions(own, where, tuple(found.values()))
 
 
 def directions_of_file(path: str | Path, generator: keras.Model) -> Directions:
@@ -235,8 +237,10 @@ def _effect(entry: dict | None) -> Effect | None:
     tables = {
         key: {str(name): float(value) for name, value in entry[key].items()} for key in ("slopes", "relative", "before")
     }
-    stays = entry["class_stays"]
+    stays, low, high = entry["class_stays"], float(entry["low"]), float(entry["high"])
+    if not -MAX_STRENGTH <= low <= high <= MAX_STRENGTH:
+        raise ValueError(f"a natural range from {low} to {high}")
     return Effect(
         **tables, monotone=float(entry["monotone"]), class_stays=None if stays is None else float(stays),
-        low=float(entry["low"]), high=float(entry["high"]),
+        low=low, high=high,
     )  # fmt: skip

@@ -128,7 +128,8 @@ def strip(
     space: LatentSpace, direction: Direction, codes: np.ndarray, labels: np.ndarray | None, strengths: np.ndarray
 ) -> list[np.ndarray]:
     """Images of codes moved by each strength: as many arrays uint8 (n, height, width, channels)."""
-    return [to_uint8(space.images(moved(space, codes, direction, s), labels)) for s in strengths]
+    with np.errstate(over="ignore", invalid="ignore"):  # a vector that is too long has no images, which is told
+        return [to_uint8(space.images(moved(space, codes, direction, s), labels)) for s in strengths]
 
 
 def row_of(directions: Directions, direction: Direction) -> dict[str, Any]:

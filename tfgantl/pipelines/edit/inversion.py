@@ -101,7 +101,7 @@ def search_all(
     """
     team, path = current(), run.path / CODES
     each = len(names) // count
-    parts = [found_before(path, space)] if path.is_file() else []
+    parts = [found_before(path, space, names, each)] if path.is_file() else []
     first = sum(len(part.losses) for part in parts) // each
     if first:
         log(f"going on after {first} pictures")
@@ -160,18 +160,50 @@ def read_codes(path: Path, space: LatentSpace) -> tuple[np.ndarray, np.ndarray |
     with intact(f"{path}: must hold codes as `tfgantl edit` writes them"):
         codes, about = arrays["codes"], json.loads(arrays["about"].astype(np.uint8).tobytes())
         own, where, names = str(about["generator"]), str(about["space"]), [str(name) for name in about["names"]]
+        if (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
+            raise ArtifactError(
+                f"{path}: must hold codes of the model {space.generator_hash} in {space.name}, of {space.shape}. "
+                f"Received: those of {own} in {where}, of {codes.shape[1:]}"
+            )
+        if len(names) != len(codes) or codes.dtype.kind != "f":
+            raise ValueError(f"{len(codes)} codes in {codes.dtype} of {len(names)} pictures")
         labels = arrays.get("labels")
-        if len(names) != len(codes) or (labels is not None and labels.shape != (len(codes),)):
-            raise ValueError(f"{len(codes)} codes of {len(names)} pictures")
-    if (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
-        raise ArtifactError(
-            f"{path}: must hold codes of the model {space.generator_hash} in {space.name}, of {space.shape}. "
-            f"Received: those of {own} in {where}, of {codes.shape[1:]}"
-        )
+        _check_labels(labels, len(codes), space.num_classes)
     return codes, labels, names
 
 
-def found_before(path: Path, space: LatentSpace) -> Inversion:
-    """What an interrupted run has saved."""
-    codes, labels, _ = read_codes(path, space)
-    return Inversion(space.whitened(codes).astype(np.float32), codes, labels, read_npz(path)["losses"])
+def found_before(path: Path, space: LatentSpace, names: list[str], each: int) -> Inversion:
+    """What an interrupted run has saved.
+
+    Args:
+        path: `codes.npz` of the run.
+        space: Where codes are.
+        names: Of all codes that the run is to find.
+        each: Codes of a picture.
+
+    Raises:
+        ArtifactError: If it is damaged, or has codes of other pictures, or such as no search ends with.
+    """
+    codes, labels, own = read_codes(path, space)
+    with intact(f"{path}: must hold the first codes of this run; delete it to search anew"):
+        if own != names[: len(own)] or len(own) % each:
+            raise ValueError(f"codes of {', '.join(own[:4])}")
+        codes, losses = codes.astype(np.float32), read_npz(path)["losses"]
+        if losses.shape != (len(codes),) or losses.dtype.kind != "f":
+            raise ValueError(f"losses of {losses.shape} in {losses.dtype}")
+        known = ~np.isnan(losses)
+        for kind, values in ("losses", losses), ("codes", codes):
+            if not np.isfinite(values[known]).all():
+                raise ValueError(f"{kind} that are not finite")
+    return Inversion(space.whitened(codes).astype(np.float32), codes, labels, losses)
+
+
+def _check_labels(labels: np.ndarray | None, count: int, num_classes: int | None) -> None:
+    if num_classes is None and labels is None:
+        return
+    if num_classes is None or labels is None:
+        raise ValueError(
+            f"{'no labels' if labels is None else 'labels'} for a model with {num_classes or 'no'} classes"
+        )
+    if labels.shape != (count,) or labels.dtype.kind not in "iu" or ((labels < 0) | (labels >= num_classes)).any():
+        raise ValueError(f"labels of {labels.shape} in {labels.dtype}, not all below {num_classes} classes")

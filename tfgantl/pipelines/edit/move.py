@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfgantl.cli import run as run_cli
+from tfgantl.editing.names import MAX_STRENGTH
 from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.pipelines.edit.arguments import named
 from tfgantl.pipelines.edit.settings import AnimationFormat, InversionConfig
@@ -54,8 +55,8 @@ class MoveConfig(InversionConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self, 1, "count")
-        if self.by is not None and not abs(self.by) <= 100:
-            raise ConfigError(f"`by` must be in [-100, 100]. Received: {self.by}")
+        if self.by is not None and not abs(self.by) <= MAX_STRENGTH:
+            raise ConfigError(f"`by` must be in [-{MAX_STRENGTH}, {MAX_STRENGTH}]. Received: {self.by}")
 
 
 @dataclass(frozen=True, kw_only=True)
