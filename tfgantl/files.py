@@ -1,10 +1,8 @@
 """Writing files whole or not at all, and names that are safe in paths."""
 
-import errno
 import hashlib
 import os
 import re
-import stat
 import threading
 import unicodedata
 from os.path import exists  # which a name that is too long does not, without an error
@@ -17,7 +15,6 @@ from tfgantl.errors import ConfigError, RunError
 TEMPORARY = re.compile(r"\..+\.tfgantl-\d+(\.\w+)?")
 
 MAX_NAME = 80  # characters
-MAX_FACTS = 2**26  # bytes of a file about others
 MAX_FILE_NAME = 255  # bytes, of all file systems that are in use
 
 
@@ -42,24 +39,6 @@ class Replacing:
         with open(self.temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(self.temporary, self.path)
-
-
-def read_regular(path: Path, most: int = MAX_FACTS) -> bytes:
-    """The content of a file that says something about others.
-
-    Args:
-        path: The file; a pipe would keep whoever opens it, and a device has no end.
-        most: Bytes that it may have.
-
-    Raises:
-        OSError: If it cannot be read, is no regular file, or has more.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
-            raise OSError(errno.EFBIG, f"must be a regular file of at most {most} bytes", str(path))
-        return file.read(most)
 
 
 def check_no_link(folder: Path, root: Path) -> None:

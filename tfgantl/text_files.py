@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from tfgantl.errors import ArtifactError, reason
-from tfgantl.files import read_regular
 from tfgantl.printing import printable
+from tfgantl.regular_files import read_regular
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _WITHOUT_BASE_60 = {  # YAML 1.1, https://yaml.org/type/int.html and float.html, but for that

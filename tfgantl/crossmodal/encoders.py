@@ -18,10 +18,11 @@ from tfgantl.crossmodal.text_checks import check_text
 from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
-from tfgantl.files import fitted, read_regular
+from tfgantl.files import fitted
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
+from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.networks import load_network
 
 TEXT, IMAGE, FACTS = "text.keras", "image.keras", "encoders.json"

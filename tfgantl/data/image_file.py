@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from tfgantl.data.reading import BAD, CHUNK, RECORD, Form, Read
 from tfgantl.data.stored import StoredImages
 from tfgantl.errors import RunError
-from tfgantl.files import Replacing, cache_directory, read_regular
+from tfgantl.files import Replacing, cache_directory
+from tfgantl.regular_files import read_regular
 
 FORMAT = 1  # of the directory; another one is written anew
 PIXELS, RECORDS, REASONS, DESCRIPTION = "images.u8", "records.bin", "left_out.jsonl", "description.json"

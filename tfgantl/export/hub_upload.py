@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tfgantl.errors import RunError, reason
 from tfgantl.export.manifest import read_manifest, verify_files
-from tfgantl.files import read_regular
 from tfgantl.progress import log
+from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.hugging_face import PAIR, SCHEME, installed, parsed
 from tfgantl.untrusted.networks import load_network
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfgantl.errors import ArtifactError
-from tfgantl.files import read_regular
+from tfgantl.regular_files import read_regular
 from tfgantl.versions import versions
 
 NAME = "manifest.json"

@@ -19,11 +19,12 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
-from tfgantl.files import fitted, read_regular
+from tfgantl.files import fitted
 from tfgantl.images import to_unit
 from tfgantl.models.copies import same_copy, weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
+from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.networks import load_network
 
 EXTRACTORS = Path(__file__).parent.parent / "presets" / "extractors"

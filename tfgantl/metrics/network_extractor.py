@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, not_installed
-from tfgantl.files import read_regular
 from tfgantl.metrics.extractors import Extractor, is_extractor
 from tfgantl.metrics.inception.resizing import resized_clean
 from tfgantl.models.inference import predict
 from tfgantl.progress import bar
+from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.archives import MAX_BYTES, check_digest
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.networks import load_network

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError, RunError, intact
-from tfgantl.files import fitted, read_regular
+from tfgantl.files import fitted
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
 from tfgantl.models.variable_names import named_weights
+from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.networks import check_finite, check_network, uncompiled
 

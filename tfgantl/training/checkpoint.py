@@ -15,10 +15,11 @@ from typing import Protocol
 import tensorflow as tf
 
 from tfgantl.errors import DivergedError, RunError, WorkerError, is_out_of_memory
-from tfgantl.files import Replacing, read_regular
+from tfgantl.files import Replacing
 from tfgantl.gan import GAN
 from tfgantl.models.copies import constant_layers
 from tfgantl.progress import log
+from tfgantl.regular_files import read_regular
 from tfgantl.training.team import Team, current
 
 MAX_TO_KEEP = 2

@@ -4,8 +4,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from tfgantl.files import read_regular
 from tfgantl.models import presets
+from tfgantl.regular_files import read_regular
 from tfgantl.training.run_directory import read_result
 
 MANIFEST = "manifest.json"  # of a published version
