@@ -37,7 +37,7 @@ class EditingBenchmarkConfig:
         carried_seeds: Those of `seeds` that methods are compared for, each of which trains a model a method.
         methods: Transfer methods whose models are compared with the source; none to leave that out.
         photographs: Archive with pictures in colour, `x`, `y` and `class_names`, on which a StyleGAN2 is pretrained
-            that is edited, too, with VGG16 weights (docs/style.md); empty to leave that out.
+            that is edited, too (VGG16 weights measure it, docs/style.md); empty to leave that out.
         photograph_steps: Steps of that pretraining, of 16 pictures.
         work_dir: Where models and results are kept.
         report: The page to write the tables to.

@@ -24,7 +24,8 @@ def inversion(subject: Subject) -> dict:
     from tfgantl.pipelines.edit.inverted import baselines_of
 
     model, pictures, seed = subject.model, subject.pictures, subject.seed
-    reconstruction = reconstruction_for(model.space.image_shape)
+    weights = None if subject.weights == "none" else subject.weights
+    reconstruction = reconstruction_for(model.space.image_shape, weights)
     defaults = InvertConfig()
     encoder = model.encoder(reconstruction, defaults.encoder_steps, seed)
     mean, nearest = (reconstruction.measured(images, pictures) for images in baselines_of(model, pictures).values())
@@ -66,7 +67,7 @@ def switches(subject: Subject) -> dict:
     from tfgantl.pipelines.edit.editor import Editor
 
     model, seed, count = subject.model, subject.seed, len(subject.pictures)
-    editor = Editor(model.handle, seed=seed)
+    editor = Editor(model.handle, seed=seed, weights=subject.weights)
     found, switch = editor.invert(to_uint8(subject.pictures)), ClassSwitch(model.space)
     labels = np.asarray(found.labels)
     codes = {"held-out pictures": (found.codes, labels)}

@@ -24,6 +24,7 @@ class Subject:
         labels: Their classes, int (n,).
         classifier: Tells classes, and has not seen a generated image.
         seed: Of the edits.
+        weights: Of VGG16, by whose features colour pictures are compared; `none` for pixels alone.
     """
 
     model: "EditedModel"
@@ -31,6 +32,7 @@ class Subject:
     labels: "np.ndarray"
     classifier: "Extractor"
     seed: int
+    weights: str = "imagenet"
 
     def agreement(self, images: "np.ndarray", labels: "np.ndarray | None" = None) -> float:
         """Share of images in [-1, 1] that are told to be of their classes, of those of the pictures if not given."""
@@ -91,7 +93,7 @@ def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
         raise ConfigError("`photographs` must have classes. Received: none")
     classifier = cached_extractor(source.load("train"), seed)
     model.classifier = classifier  # as if it were shipped
-    return Subject(model, to_unit(pictures), labels, classifier, seed)
+    return Subject(model, to_unit(pictures), labels, classifier, seed, weights="none")  # VGG16 would take hours
 
 
 def _begun(run: Path) -> dict[str, str]:
