@@ -110,7 +110,8 @@ def lines(config: EditingBenchmarkConfig, found: dict[str, list[dict]]) -> list[
     photographs = (
         f" Photographs are those of `{Path(config.photographs).name}` with {SIDE} px, on which a class-conditional "
         f"StyleGAN2 was pretrained, {config.photograph_steps} steps of 16 with the rates of its authors and shifts as "
-        "augmentation; pictures are compared by pixels, codes are in W+, and a classifier that has seen only photographs tells classes."
+        "augmentation; pictures are compared by pixels, codes are in W+, and a classifier that has seen only "
+        "photographs tells classes."
         if config.photographs
         else ""
     )
