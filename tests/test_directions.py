@@ -1,6 +1,7 @@
 """Directions: found, made orthogonal, measured, kept, carried over, and followed by pictures."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -248,13 +249,30 @@ def test_monotone_is_spearmans_correlation():
     assert monotone(np.ones((5, 2))) == 0
 
 
-def test_the_natural_range_ends_where_images_are_far_classes_change_or_the_attribute_stops():
-    far = np.array([0.0, 0.9, 0.1, 0.1, 0.0, 0.1, 0.1, 0.0, 0.0])
-    stays = np.array([1.0, 1.0, 1.0, 0.95, 1.0, 0.95, 0.5, 1.0, 1.0])
-    follows = np.array([1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 0.7])
-    assert effects._natural(far, stays) == (-2.0, 1.0)
-    assert effects._natural(far, None, follows) == (-1.0, 3.0)
-    assert effects._natural(np.full(9, 0.1)) == (-4.0, 4.0)
+class Bright:
+    """A classifier of two classes, by the first pixel."""
+
+    predicts_labels = True
+
+    def __call__(self, images):
+        return images.reshape(len(images), -1).astype(float), (images[:, 0, 0].mean(-1) > 170).astype(int)
+
+
+def test_the_natural_range_ends_where_images_are_far_or_classes_change():
+    space = linear_space(MIXED)
+    found = attribute_directions(space, PIXELS, samples_of(space, 400))
+    one = found["first"]
+    strong = replace(found, all=(replace(one, vector=4 * one.vector),))
+
+    def effect_of(directions, classifier=None, **changes):
+        samples = replace(held_out(space, PIXELS, count=80), **changes)
+        return with_effects(space, directions, PIXELS, samples, classifier)["first"].effect
+
+    free, far, of_class = effect_of(found), effect_of(found, bound=0.0), effect_of(found, Bright())
+    assert free.low <= -1 and free.high >= 2 and free.class_stays is None
+    assert (far.low, far.high, far.monotone) == (0, 0, 0)
+    assert 0 < of_class.high < free.high and of_class.low == free.low and of_class.class_stays > 0.9
+    assert 0 < effect_of(strong).high < 1  # which is natural for a part of a deviation
 
 
 def test_the_range_of_a_direction_ends_where_its_attribute_no_longer_follows():

@@ -19,8 +19,7 @@ from tfgantl.random_streams import Stream
 
 COUNT = 128  # images that are moved
 UNEDITED = 1024  # images that show what is natural
-STRENGTHS = np.arange(-4.0, 4.5, 1.0)
-UNMOVED = int(np.flatnonzero(STRENGTHS == 0)[0])
+STRENGTHS = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0)  # that are looked at to both sides, as long as images are natural
 STEP = 1.0  # strength that slopes are measured with, to both sides
 FAR = 0.95  # quantile of the distances of unedited images, beyond which an image is far from all others
 MOST_FAR = 0.25  # share of edited images that may be, in the natural range; of unedited ones, 1 - FAR are
@@ -143,20 +142,34 @@ def _effect(
     relative = slopes / samples.scales
     named = direction.name in names
     own = names.index(direction.name) if named else int(np.abs(relative).argmax())
-    edited = [at(strength) for strength in STRENGTHS]
-    # The range is chosen on one half of the images, what is told of it comes from the other.
-    half = len(samples.codes) // 2
+    half = len(samples.codes) // 2  # The range is chosen on one half of the images; what is told of it is of the other.
+    unmoved = at(0.0)
     classes = None
     if classifier is not None and classifier.predicts_labels:
-        classes = np.stack([classifier(images)[1] for images in edited])
-    values = np.stack([attributes[own](images[:half]) for images in edited])
-    low, high = _natural(
-        far=np.array([samples.far(images[:half]).mean() for images in edited]),
-        stays=None if classes is None else _staying(classes[:, :half]),
-        follows=(np.diff(values, axis=0) > 0).mean(1) if named else None,
-    )
-    inside = (low <= STRENGTHS) & (high >= STRENGTHS)
-    values = np.stack([attributes[own](at(strength)[half:]) for strength in np.linspace(low, high, WITHIN)])
+        classes = classifier(unmoved)[1]
+
+    def staying(images: np.ndarray, part: slice) -> float:
+        """Share of images whose class is that of the unmoved one.
+
+        Not the class that was asked for: a generator that draws it in half of all cases may move images all the same.
+        """
+        return 1.0 if classifier is None or classes is None else float((classifier(images)[1] == classes[part]).mean())
+
+    def reach(sign: int) -> float:
+        """The last strength in one direction up to which images look natural and the attribute follows."""
+        last, before = 0.0, attributes[own](unmoved[:half])
+        for strength in STRENGTHS:
+            images = at(sign * strength)[:half]
+            now = attributes[own](images)
+            natural = samples.far(images).mean() <= MOST_FAR and staying(images, slice(half)) >= LEAST_STAYING
+            if not natural or (named and (sign * (now - before) > 0).mean() < LEAST_FOLLOWING):
+                return last
+            last, before = sign * strength, now
+        return last
+
+    low, high = (reach(sign) for sign in (-1, 1))
+    shown = [at(strength)[half:] for strength in np.linspace(low, high, WITHIN)]
+    values = np.stack([attributes[own](images) for images in shown])
     plain = np.zeros(0)
     if direction.kind == "attribute":
         plain = changes(space, direction.plain, attributes, samples.codes, labels).mean(0) / samples.scales
@@ -165,7 +178,9 @@ def _effect(
         relative=dict(zip(names, map(float, relative), strict=True)),
         before=dict(zip(names, map(float, plain), strict=False)),
         monotone=monotone(values) * (1 if named else float(np.sign(relative[own]))),
-        class_stays=None if classes is None else float(_staying(classes[:, half:])[inside].mean()),
+        class_stays=None
+        if classes is None
+        else float(np.mean([staying(images, slice(half, None)) for images in shown])),
         low=low,
         high=high,
     )
@@ -185,36 +200,6 @@ def monotone(values: np.ndarray) -> float:
     order = np.arange(len(values)) - (len(values) - 1) / 2
     spread = np.sqrt((ranks**2).sum(0) * (order**2).sum())
     return float(np.mean(order @ ranks / np.where(spread > 0, spread, 1.0)))
-
-
-def _staying(classes: np.ndarray) -> np.ndarray:
-    """Share of images whose class is that of the unmoved one, at each strength, of classes (strengths, n).
-
-    Not the class that was asked for: a generator that draws it in half of all cases may move images all the same.
-    """
-    return (classes == classes[UNMOVED]).mean(1)
-
-
-def _natural(
-    far: np.ndarray, stays: np.ndarray | None = None, follows: np.ndarray | None = None
-) -> tuple[float, float]:
-    """The first and the last strength around 0 up to which images look natural and the attribute follows.
-
-    Args:
-        far: Share of images that are far from all unedited ones, at each strength.
-        stays: Share of images whose class stays, at each strength.
-        follows: Share of images whose attribute grows from each strength to the next.
-    """
-    natural = far <= MOST_FAR
-    if stays is not None:
-        natural &= stays >= LEAST_STAYING
-    steps = np.ones(len(far) - 1, bool) if follows is None else follows >= LEAST_FOLLOWING
-    first = last = UNMOVED
-    while first > 0 and natural[first - 1] and steps[first - 1]:
-        first -= 1
-    while last + 1 < len(natural) and natural[last + 1] and steps[last]:
-        last += 1
-    return float(STRENGTHS[first]), float(STRENGTHS[last])
 
 
 def _flat(images: np.ndarray) -> np.ndarray:
