@@ -59,7 +59,11 @@ def inversion(subject: Subject) -> dict:
 
 
 def switches(subject: Subject) -> dict:
-    """How often held-out pictures, and generated ones, become every other class."""
+    """How often held-out pictures, and generated ones, become every other class.
+
+    Where one vector for each layer fits pictures, they are also switched as one vector for all shows them, which is
+    less like them, and nearer to what the generator has learnt.
+    """
     import numpy as np
 
     from tfgantl.editing.class_switch import ClassSwitch, change
@@ -67,15 +71,17 @@ def switches(subject: Subject) -> dict:
     from tfgantl.pipelines.edit.editor import Editor
 
     model, seed, count = subject.model, subject.seed, len(subject.pictures)
-    editor = Editor(model.handle, seed=seed, weights=subject.weights)
-    found, switch = editor.invert(to_uint8(subject.pictures)), ClassSwitch(model.space)
-    labels = np.asarray(found.labels)
-    codes = {"held-out pictures": (found.codes, labels)}
-    own = np.asarray(model.space.labels(count))
-    codes["generated images"] = (model.space.sample(count, own, seed + 1), own)
-    outside, results = switch.unchanged(seed), {}
-    for name, (some, of) in codes.items():
-        before, reached, rest, everywhere = model.space.images(some, of), [], [], []
+    own, results = np.asarray(model.space.labels(count)), {}
+    cases = [("generated images", model.space, model.space.sample(count, own, seed + 1), own)]
+    for place in ("w+", "w") if model.space.name == "w+" else (model.space.name,):
+        editor = Editor(model.handle, seed=seed, weights=subject.weights, space=place)
+        found = editor.invert(to_uint8(subject.pictures))
+        name = "held-out pictures" if place == model.space.name else f"held-out pictures, in {place}"
+        cases.append((name, editor.space, found.codes, np.asarray(found.labels)))
+    for name, space, some, of in cases:
+        switch = ClassSwitch(space)
+        outside = switch.unchanged(seed)
+        before, reached, rest, everywhere = space.images(some, of), [], [], []
         for to in range(switch.classes):
             images = switch(some, of, to)
             others = of != to
