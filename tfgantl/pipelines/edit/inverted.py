@@ -58,7 +58,7 @@ class Inverted:
             generator.save(temporary)
         space = LatentSpace(generator, self.space.name)
         save_codes(run, self.inversion, space, self.names)
-        return replace(self, space=space, images=space.images(self.inversion.codes, labels))
+        return replace(self, space=space, images=images_of(space, self.inversion))
 
 
 def inverted(config: "InversionConfig", model: "EditedModel", pictures: Pictures, run: RunDirectory) -> Inverted:
@@ -75,9 +75,17 @@ def inverted(config: "InversionConfig", model: "EditedModel", pictures: Pictures
     encoder = model.encoder(reconstruction, config.encoder_steps, config.seed)
     inversion = invert_pictures(config, model.space, reconstruction, encoder, pictures, run)
     return Inverted(
-        to_unit(pictures.images), pictures.names, inversion, model.space.images(inversion.codes, inversion.labels),
-        model.space, reconstruction,
+        to_unit(pictures.images), pictures.names, inversion, images_of(model.space, inversion), model.space,
+        reconstruction,
     )  # fmt: skip
+
+
+def images_of(space: LatentSpace, inversion: Inversion) -> np.ndarray:
+    """Images float32 (n, height, width, channels) of codes; gray where nothing finite was found."""
+    usable, labels = np.isfinite(inversion.losses), inversion.labels
+    images = np.zeros((len(usable), *space.image_shape), np.float32)
+    images[usable] = space.images(inversion.codes[usable], None if labels is None else labels[usable])
+    return images
 
 
 def report_inversion(
