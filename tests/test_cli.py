@@ -489,6 +489,7 @@ def test_only_what_names_a_class_is_looked_for_in_the_working_directory(words, n
 def test_looking_after_versions_needs_no_tensorflow(tmp_path):
     for number in "12":
         (tmp_path / "x" / number).mkdir(parents=True)
+        (tmp_path / "x" / number / "saved_model.pb").touch()
     code = (
         "import sys; from tfgantl.pipelines.export import main\n"
         "assert main(['--list', 'x']) == 0 and main(['--rollback', 'x']) == 0\n"

@@ -91,6 +91,8 @@ def publish(
                 version = rename_to_next(temporary, directory)
         write_deployment(directory)
         return version
+    except tf.errors.InvalidArgumentError as error:
+        raise ArtifactError(f"a network must answer examples to be published. Received: {plain(error)}") from error
     except tf.errors.OpError as error:
         place = "into memory" if is_out_of_memory(error) else "on the disk"
         raise RunError(f"{directory}: the SavedModel must fit {place}. Received: {plain(error)}") from error
