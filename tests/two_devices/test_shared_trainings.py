@@ -28,7 +28,7 @@ def extractor():
 
 def encoders():
     captions = Captions(PHRASES, tuple((i % 3,) for i in range(24)))
-    both = train_encoders(tiny_images(24), captions, STEPS, batch_size=8, dimension=4, width=2)
+    both = train_encoders(tiny_images(24), captions, STEPS, batch_size=8, dimension=8, width=2)
     return [both.text, both.image]
 
 

@@ -12,8 +12,9 @@ MOST = 96  # channels
 def standardised() -> keras.layers.Layer:
     """Components of vectors to mean 0 and deviation 1 over the batch, ahead of the sphere.
 
-    Else all vectors of an untrained encoder are nearly the same, whatever they are of; the first steps make them more
-    so, as that is the nearest way to a loss that is no worse than chance, and there they stay.
+    Without it, all vectors of an untrained encoder are nearly the same, whatever they are of; the first steps make them
+    more so, as that is the nearest way to a loss that is no worse than chance, and there they stay. What comes before
+    needs no bias.
     """
     return BatchNormalization(momentum=0.9, center=False, scale=False, name="standard")
 
@@ -40,5 +41,5 @@ def build_image_encoder(image_size: int, channels: int, dimension: int = 64, wid
         x = layers.MaxPooling2D(padding="same", name=f"block{stage}_pool")(x)
         width, side, stage = 2 * width, -(-side // 2), stage + 1
     x = layers.Flatten(name="flatten")(x)
-    x = standardised()(layers.Dense(dimension, name="projection")(x))
+    x = standardised()(layers.Dense(dimension, use_bias=False, name="projection")(x))
     return keras.Model(images, layers.UnitNormalization(name="direction")(x), name="image_encoder")

@@ -144,7 +144,8 @@ def _reader(words: int, dimension: int, width: int, averages: bool) -> list[kera
     """The layers from numbers of words to a vector."""
     embedding = layers.Embedding(words + 2, width, mask_zero=True, name="embedding")
     reader = layers.Bidirectional(layers.GRU(width, return_sequences=averages), name="reader")
-    projection, direction = layers.Dense(dimension, name="projection"), layers.UnitNormalization(name="direction")
+    projection = layers.Dense(dimension, use_bias=not averages, name="projection")
+    direction = layers.UnitNormalization(name="direction")
     if not averages:
         return [embedding, reader, projection, direction]
     return [embedding, reader, layers.GlobalAveragePooling1D(name="average"), projection, standardised(), direction]

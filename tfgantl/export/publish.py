@@ -92,7 +92,8 @@ def publish(
         write_deployment(directory)
         return version
     except tf.errors.InvalidArgumentError as error:
-        raise ArtifactError(f"a network must answer examples to be published. Received: {plain(error)}") from error
+        told = next((line for line in str(error).splitlines() if line.startswith("assertion")), plain(error))
+        raise ArtifactError(f"a network must answer examples to be published. Received: {told}") from error
     except tf.errors.OpError as error:
         place = "into memory" if is_out_of_memory(error) else "on the disk"
         raise RunError(f"{directory}: the SavedModel must fit {place}. Received: {plain(error)}") from error
