@@ -9,7 +9,8 @@ from benchmarks.pairs import PAIRS, ROWS
 from benchmarks.results import keep, kept, shipped
 from tfgantl.cli import quiet_tensorflow
 from tfgantl.pipelines.adapt import AdaptConfig
-from tfgantl.training.optimization import ADAPTATION, dtype_policy
+from tfgantl.training.optimization import ADAPTATION
+from tfgantl.training.precision import dtype_policy
 
 SAMPLES = 2000
 CLASSIFIER_STEPS = 200
@@ -94,7 +95,7 @@ def prepared_for(directory, name, images, seed):
         prepared.extractor, train, test, prepared.source.num_classes, seed, CLASSIFIER_STEPS,
         prepared.examples["train"].classes,
     )  # fmt: skip
-    return config, prepared, judge
+    return replace(config, **prepared.settings), prepared, judge
 
 
 def run_job(directory: Path, name: str, images: int, row: str, seed: int, steps: int, cost: float) -> dict:

@@ -1,87 +1,214 @@
-"""What ImageNet adds where labels are few: VGG16 with a new head against a small network, on tiles of photographs."""
+"""Pictures in colour: pretraining with the defaults, and adaptation to few drawings and photographs.
 
+`python -m benchmarks.photographs --data DIRECTORY`. It can be stopped and started again: trainings go on where they
+were, and finished ones are read from `work_dir`.
+"""
+
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.photograph_pairs import PAIRS, SOURCES
 from benchmarks.results import keep, kept
-from benchmarks.tables import cell
-from tfgantl.errors import ArtifactError
+from benchmarks.tables import cell, machine, replace_part
+from tfgantl import transfer
+from tfgantl.cli import run as run_cli
+from tfgantl.errors import ConfigError, check_at_least
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from benchmarks.recognition import RecognitionBenchmarkConfig
+HEADING = "# Pictures in colour"
+SAMPLES, VALIDATIONS = 2000, 5
+SHEET = 5  # columns and rows of each part of the pictures on the page
+COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "recall": ("recall", 1.0, 3)}
+METHODS = tuple(name for name in transfer.__all__ if name not in ("Transfer", "Auto", "Scratch", "TextDirection"))
 
 
-SIDE, SHOTS, STEPS, BATCH = 64, 10, 40, 32
-PICTURES = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower", "motorcycle_left", "retina")
-METHODS = ("TargetOnly", "VGG16Head")
+@dataclass(frozen=True)
+class PhotographBenchmarkConfig:
+    """Settings of the benchmark of pictures in colour.
+
+    Args:
+        data: Directory with the archives `avatars_….npz`, `blood_cells64.npz` and `refuse64.npz`.
+        pairs: Names of pairs of source and target.
+        methods: Transfer methods that are compared with training from scratch.
+        shots: Numbers of training pictures; none for those that each pair names.
+        seeds: Each chooses its shots, and trains, with its own seed; sources are trained once.
+        source_steps: Steps of each pretraining.
+        steps: Steps of each adaptation, and of training from scratch.
+        work_dir: Where trainings and results are kept.
+        report: The page to write the table to; pictures land beside it.
+        json: Print the result as the last line, one JSON object.
+    """
+
+    data: str
+    pairs: tuple[str, ...] = tuple(PAIRS)
+    methods: tuple[str, ...] = ("FineTune", "FreezeD")
+    shots: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    source_steps: int = 10_000
+    steps: int = 2000
+    work_dir: str = "runs/benchmark-photographs"
+    report: str = "docs/benchmarks.md"
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least(self, VALIDATIONS, "source_steps", "steps")
+        for name, allowed in (("pairs", tuple(PAIRS)), ("methods", METHODS)):
+            unknown = set(getattr(self, name)) - set(allowed)
+            if unknown:
+                raise ConfigError(f"`{name}` must be of {', '.join(allowed)}. Received: {', '.join(sorted(unknown))}")
+
+    def jobs(self) -> list[tuple[str, int, str, int]]:
+        """Pair, shots, method and seed of every adaptation: all that one seed needs before the next seed."""
+        return [
+            (pair, shots, method, seed)
+            for seed in self.seeds
+            for pair in self.pairs
+            for shots in self.shots or PAIRS[pair].shots
+            for method in self.methods
+        ]
 
 
-def result_path(config: "RecognitionBenchmarkConfig", name: str, seed: int) -> Path:
-    """Where the result of one training is kept."""
-    return Path(config.work_dir) / "photographs" / f"{name}-{seed}.json"
+def benchmark_photographs(config: PhotographBenchmarkConfig) -> dict:
+    """Trains whatever is not trained yet, and writes the tables and pictures.
+
+    Args:
+        config: The settings.
+
+    Returns:
+        What `--json` prints: sources and adaptations by name, with the results of all seeds.
+    """
+    names = dict.fromkeys(PAIRS[pair].source for pair in config.pairs)
+    sources = {name: pretrained(config, name)[1] for name in names}
+    found: dict[tuple[str, int, str], list[dict]] = {}
+    for pair, shots, method, seed in config.jobs():
+        found.setdefault((pair, shots, method), []).append(adapted(config, pair, shots, method, seed))
+    replace_part(Path(config.report), HEADING, [*_heading(config), *_sources(sources), *_pairs(found), machine(), ""])
+    draw(config)
+    return {"sources": sources, "pairs": {", ".join(map(str, key)): results for key, results in found.items()}}
 
 
-def photograph_lines(config: "RecognitionBenchmarkConfig") -> list[str]:
-    """The table, measured where it is missing; a sentence where there are no weights."""
-    heading = ["## VGG16 with a new head: tiles of photographs", ""]
-    rows: dict[str, list[dict]] = {}
-    for name in METHODS:
-        for seed in config.seeds:
-            path = result_path(config, name, seed)
-            try:
-                rows.setdefault(name, []).append(kept(path) or keep(path, measure(name, seed)))
-            except ArtifactError as error:
-                return [*heading, f"Not measured: {error}", ""]
-    lines = [
-        *heading,
-        f"Which of {len(PICTURES)} photographs a tile of {SIDE} px is from; tiles do not overlap, {SHOTS} a class to "
-        f"learn from (left halves), {STEPS} steps of {BATCH}, ten times as many for the small network; accuracy on the "
-        "right halves.", "",
-        "| method | accuracy | seconds |", "|---|---|---|",
+def _begun(run: Path) -> dict[str, str]:
+    """Whether a run begins or goes on, as an option of it."""
+    return {"resume" if (run / "config.yaml").is_file() else "run_dir": str(run)}
+
+
+def _directory(config: PhotographBenchmarkConfig, *parts: object) -> Path:
+    return Path(config.work_dir) / "-".join(str(part).replace(" ", "-") for part in parts)
+
+
+def pretrained(config: PhotographBenchmarkConfig, name: str) -> tuple[Path, dict]:
+    """Run directory of a source, and its measurements; trained with the defaults where it is not there."""
+    import keras
+
+    from tfgantl.pipelines.pretrain import PretrainConfig, pretrain
+
+    run = _directory(config, name, config.source_steps)
+    result = kept(run.with_suffix(".json"))
+    if result is None:
+        target = SOURCES[name].source(Path(config.data), Path(config.work_dir))
+        done = pretrain(
+            PretrainConfig(
+                target=target, steps=config.source_steps, validate_every=config.source_steps // VALIDATIONS,
+                extractor="vgg16", samples=SAMPLES, name=run.name, **_begun(run),
+            )
+        )  # fmt: skip
+        result = keep(run.with_suffix(".json"), {**done.metrics, **done.diversity, "seconds": done.seconds})
+        keras.backend.clear_session()
+    return run, result
+
+
+def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: str, seed: int) -> dict:
+    """What one adaptation and its baseline measure; trained where they are not."""
+    import keras
+
+    from tfgantl.pipelines.adapt import AdaptConfig, adapt
+
+    run = _directory(config, pair, shots, method, seed, config.steps)
+    result = kept(run.with_suffix(".json"))
+    if result is not None:
+        return result
+    source, _ = pretrained(config, PAIRS[pair].source)
+    target = PAIRS[pair].target.source(Path(config.data), Path(config.work_dir), shots=shots, seed=seed)
+    done = adapt(
+        AdaptConfig(
+            source=str(source), target=target, transfer=getattr(transfer, method)(), seed=seed, steps=config.steps,
+            validate_every=config.steps // VALIDATIONS, extractor="vgg16", samples=SAMPLES, name=run.name,
+            baseline=method == config.methods[0], export_dir=str(run / "exported"), force=True, max_copies=None,
+            **_begun(run),
+        )
+    )  # fmt: skip
+    result = {"adapted": {**done.metrics, **done.diversity}, "seconds": done.seconds}
+    if done.verdict is not None:
+        scratch = {**(done.baseline or {}), **(done.baseline_diversity or {})}
+        result |= {"scratch": scratch, "verdict": done.verdict.outcome}
+    keras.backend.clear_session()
+    return keep(run.with_suffix(".json"), result)
+
+
+def _heading(config: PhotographBenchmarkConfig) -> list[str]:
+    return [
+        HEADING, "",
+        f"64 px, networks and settings as `tfgantl pretrain` and `tfgantl adapt` choose them. Sources: "
+        f"{config.source_steps:,} steps; adaptations, and training from scratch with the same settings, "
+        f"{config.steps:,}. {SAMPLES} generated pictures against held-out ones, by features of VGG16; the state is the "
+        f"best of {VALIDATIONS} validations. Seeds {', '.join(map(str, config.seeds))}; each draws its own shots. "
+        "Regenerate with `python -m benchmarks.photographs --data DIRECTORY`, with VGG16 weights (style.md).", "",
     ]  # fmt: skip
-    for name, found in rows.items():
-        accuracy, seconds = ([v[key] for v in found] for key in ("accuracy", "seconds"))
-        lines.append(f"| {name} | {cell(accuracy)} | {cell(seconds, 1.0, 0)} |")
+
+
+def _cells(results: list[dict]) -> str:
+    return " | ".join(cell([one[key] for one in results], scale, digits) for key, scale, digits in COLUMNS.values())
+
+
+def _sources(found: dict[str, dict]) -> list[str]:
+    lines = ["## Sources", "", "| source | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    return [*lines, *(f"| {name} | {_cells([result])} |" for name, result in found.items()), ""]
+
+
+def _pairs(found: dict[tuple[str, int, str], list[dict]]) -> list[str]:
+    lines = [
+        "## Adaptations", "",
+        "| target | shots | method | " + " | ".join(COLUMNS) + " | verdicts |",
+        "|---" * (len(COLUMNS) + 4) + "|",
+    ]  # fmt: skip
+    for (pair, shots, method), results in found.items():
+        verdicts = ", ".join(one["verdict"] for one in results if "verdict" in one)
+        lines.append(f"| {pair} | {shots} | {method} | {_cells([one['adapted'] for one in results])} | {verdicts} |")
+        if all("scratch" in one for one in results):
+            lines.append(f"| {pair} | {shots} | from scratch | {_cells([one['scratch'] for one in results])} | |")
     return [*lines, ""]
 
 
-def measure(name: str, seed: int) -> dict:
-    """Accuracy and seconds of one method and seed."""
-    from tfgantl import recognition
-    from tfgantl.data import Examples
-    from tfgantl.metrics.classification import accuracy
-    from tfgantl.recognition.domains import shots
-    from tfgantl.recognition.task import Task
-    from tfgantl.recognition.trainer import Trainer
+def draw(config: PhotographBenchmarkConfig) -> None:
+    """Before, after, real and from scratch: the first method and seed of each pair, with its most shots."""
+    from tfgantl.images import encode_png, side_by_side
 
-    images, labels, test = tiles()
-    known = Examples.from_arrays(*shots(images[~test], labels[~test], SHOTS, seed), len(PICTURES))
-    steps = 10 * STEPS if name == "TargetOnly" else STEPS  # small networks need, and can afford, more steps
-    task = Task(
-        None, None, labelled=known, steps=steps, batch_size=BATCH, selection="last", validate_every=steps, seed=seed,
-        weak="affine",
-    )  # fmt: skip
-    fitted = Trainer(task).fit(getattr(recognition, name)())
-    return {"accuracy": accuracy(fitted.model.classifier, images[test], labels[test]), "seconds": fitted.seconds}
+    for pair in config.pairs:
+        shots = max(config.shots or PAIRS[pair].shots)
+        run = _directory(config, pair, shots, config.methods[0], config.seeds[0], config.steps)
+        parts = [_part(run / f"{name}.png") for name in ("fakes_source", "fakes_adapted", "reals", "fakes_baseline")]
+        path = Path(config.report).with_name(f"pictures_{pair.replace(' ', '_').lower()}.png")
+        path.write_bytes(encode_png(side_by_side(parts), 1, generated=True))
 
 
-def tiles() -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-    """Tiles uint8 (n, SIDE, SIDE, 3), the number of the picture of each, and whether it is from the right half."""
+def _part(path: Path) -> "np.ndarray":
+    """The upper left corner of a sheet of ten pictures a row."""
     import numpy as np
     from PIL import Image
 
-    from tfgantl.data.photographs import photograph
+    sheet: Any = np.asarray(Image.open(path))
+    side = sheet.shape[0] * SHEET // 10
+    return sheet[:side, :side]
 
-    images, labels, test = [], [], []
-    for label, name in enumerate(PICTURES):
-        picture = np.asarray(Image.open(photograph(name)).convert("RGB"))
-        height, width = (n // SIDE for n in picture.shape[:2])
-        for row in range(height):
-            for column in range(width):
-                y, x = row * SIDE, column * SIDE
-                images.append(picture[y : y + SIDE, x : x + SIDE])
-                labels.append(label)
-                test.append(column >= width // 2)
-    return np.stack(images), np.array(labels), np.array(test)
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line, and returns the exit code."""
+    return run_cli(PhotographBenchmarkConfig, "python -m benchmarks.photographs", benchmark_photographs, {}, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.jobs import start_worker
-from benchmarks.photographs import photograph_lines
+from benchmarks.photograph_tiles import photograph_lines
 from benchmarks.recognition_tables import domains, tables
 from benchmarks.results import keep, read_result, shipped
 from benchmarks.tables import cell, machine, replace_part

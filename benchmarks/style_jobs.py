@@ -16,7 +16,7 @@ import numpy as np
 from tfgantl.cli import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from tfgantl.training.optimization import Precision
+    from tfgantl.training.precision import Precision
 
 CONTENT, STYLE = "astronaut", "ihc"
 STYLE_WEIGHT, LEARNING_RATE = 20.0, 0.05

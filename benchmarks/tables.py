@@ -27,7 +27,7 @@ def cell(values: list[float | None], scale: float = 1.0, digits: int = 3) -> str
 
 def machine() -> str:
     """What numbers and times depend on."""
-    from tfgantl.training.optimization import dtype_policy
+    from tfgantl.training.precision import dtype_policy
     from tfgantl.versions import versions
 
     found = ", ".join(f"{name} {number}" for name, number in versions().items())

@@ -161,7 +161,7 @@ MISTAKES = {
     "not a choice": ({"precision": "half"}, "`precision` must be one of auto, float32, .* Received: 'half'"),
     "unknown class": ({"transfer": "Magic"}, "`transfer` must be an object of AdAM, .*SVD.* Received: 'Magic'"),
     "object of another class": ({"transfer": tfgantl.Folder("x")}, "`transfer` must be an object .* Received: Folder"),
-    "settings of a class": ({"optimization": {"r1": -1}}, "`r1` must be at least 0. Received: -1"),
+    "settings of a class": ({"optimization": {"r1": -1}}, "`r1` must be at least 0, or none. Received: -1"),
     "not settings": ({"optimization": 3}, "`optimization` must be of type Optimization. Received: 3"),
     "no run": ({"resume": "nowhere"}, "`--resume` must name a run directory with a config.yaml. Received: nowhere"),
     "resumed and changed": ({"resume": "x", "steps": 3}, "`resume` must stand without other settings; .* steps"),

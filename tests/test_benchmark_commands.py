@@ -30,6 +30,7 @@ CLONE = Path(__file__).parent.parent
         "speed",
         "style",
         "serving",
+        "photographs",
         "verdict",
     ],
 )

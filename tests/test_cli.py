@@ -188,8 +188,11 @@ MISTAKES = {
     "strength of LeCam": (["--optimization.lecam", "some"], "lecam.*some"),
     "no patience": (["--patience", "0"], "`patience` must be at least 1, or none. Received: 0"),
     "too few samples": (["--samples", "9"], "`samples` must be at least 10. Received: 9"),
-    "setting": (["--optimization.r1", "-2"], "`r1` must be at least 0. Received: -2"),
-    "endless setting": (["--optimization.r1", ".inf"], r"`r1` must be at least 0 and below 2\*\*63. Received: inf"),
+    "setting": (["--optimization.r1", "-2"], "`r1` must be at least 0, or none. Received: -2"),
+    "endless setting": (
+        ["--optimization.r1", ".inf"],
+        r"`r1` must be .* below 2\*\*63, or none. Received: inf",
+    ),
     "endless steps": (["--steps", "1" + "0" * 30], r"`steps` must be at least 1 and below 2\*\*63, or none. Received"),
 }
 

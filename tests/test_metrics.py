@@ -8,7 +8,7 @@ from conftest import tiny_images
 from tfgantl.data import Arrays, Examples
 from tfgantl.errors import ArtifactError, DataError
 from tfgantl.files import cache_directory
-from tfgantl.metrics import extractor_choice
+from tfgantl.metrics import extractor_choice, remembered
 from tfgantl.metrics.classification import SmallClassifier, accuracy
 from tfgantl.metrics.distances import (
     frechet_distance,
@@ -23,6 +23,7 @@ from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.generator_metrics import METRICS, TITLES
 from tfgantl.metrics.memorisation import neighbour_ratio
+from tfgantl.metrics.remembered import remembering
 from tfgantl.metrics.sample import Sample
 from tfgantl.metrics.verdict import judge_transfer
 from tfgantl.pipelines.extractor import same_classes
@@ -409,3 +410,24 @@ def test_nothing_follows_from_features_that_are_not_finite():
             judge_transfer(*broken, resamples=3)
     with pytest.raises(ArtifactError, match="distances between features must be finite"):
         judge_transfer(*features * 1e120, resamples=3)
+
+
+def test_pictures_are_looked_at_once(tiny_extractor, monkeypatch):
+    """And each keeps its own features, whatever it is asked about with."""
+    looked, plain, look = [], tiny_extractor(tiny_images(30))[0], Extractor.__call__
+    monkeypatch.setattr(Extractor, "__call__", lambda self, images: (looked.append(len(images)), look(self, images))[1])
+    again = remembering(remembering(tiny_extractor))
+    images = tiny_images(30)
+    first, second = again(images[:20])[0], again(images[10:])
+    np.testing.assert_allclose(np.concatenate([first[:10], second[0]]), plain, atol=1e-6)
+    assert looked == [20, 10] and second[1].dtype.kind == "i"
+    assert again.id == tiny_extractor.id and len(again(images[:0])[0]) == 0
+    twice = again(np.concatenate([images[:1], images[:1]]))[0]
+    np.testing.assert_array_equal(twice[0], twice[1])
+
+
+def test_a_full_memory_forgets_what_is_not_asked_for(tiny_extractor, monkeypatch):
+    monkeypatch.setattr(remembered, "MOST", 5)
+    again, images = remembering(tiny_extractor), tiny_images(12)
+    for part in (images[:4], images[2:8], images[:12]):
+        np.testing.assert_allclose(again(part)[0], tiny_extractor(part)[0], atol=1e-6)

@@ -18,7 +18,7 @@ from PIL import Image
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Folder
 from tfgantl.metrics import generator_metrics
-from tfgantl.models import DCGAN
+from tfgantl.models import FastGAN
 from tfgantl.pipelines import adapt
 from tfgantl.pipelines.adapt import AdaptConfig
 from tfgantl.pipelines.pretrain import PretrainConfig, preparation
@@ -185,8 +185,8 @@ def test_what_a_pretraining_fills_in_is_what_its_recipe_fills_in(tmp_path, tiny_
     config = PretrainConfig(target=Folder(str(tmp_path)), steps=10)
     first = preparation.prepare(config)
     assert first.examples["train"].image_size == 64 and first.examples["train"].channels == 3
-    assert first.networks == DCGAN.for_size(64)
-    again = preparation.prepare(replace(config, target=first.target, networks=first.networks))
+    assert first.networks == FastGAN() and first.settings["batch_size"] == 16
+    again = preparation.prepare(replace(config, **first.settings))
     assert again.facts() == first.facts()
 
 

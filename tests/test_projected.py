@@ -240,7 +240,6 @@ def test_mistakes_are_told(tmp_path, monkeypatch, make_gan, narrow):
         check_network(config, 2**30, tmp_path)
 
 
-def test_settings_of_the_authors_are_told():
-    told = Optimization().differences(Projected(), 64, 16)
-    assert told.startswith("the authors of Projected trained with loss hinge, r1 0, beta_1 0")
-    assert Optimization.of(Projected(), 64, 16).loss == "hinge"
+def test_settings_are_those_of_its_authors():
+    settings = Optimization().settled(Projected(), 64, 16)
+    assert (settings.loss, settings.r1, settings.beta_1) == ("hinge", 0.0, 0.0)

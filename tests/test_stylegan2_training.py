@@ -1,5 +1,7 @@
 """What StyleGAN2 adds to a training step: noise, style mixing, the average of w, path lengths."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from tfgantl.models import StyleGAN2
 from tfgantl.models.structure import structure_of
 from tfgantl.path_length import PathLength, path_lengths
 from tfgantl.random_streams import StepStream
-from tfgantl.training.optimization import Optimization
+from tfgantl.training.optimization import ADAPTATION, AUGMENT_FEW, AUGMENT_MANY, USUAL, Optimization
 
 QUIET = {"verbose": 0, "shuffle": False, "batch_size": 8}
 
@@ -135,9 +137,16 @@ def test_path_lengths_need_vectors_w(make_gan):
 
 
 def test_a_family_says_how_its_authors_trained_it():
-    settings = Optimization.of(TINY_STYLEGAN2, 64, 32, path_length=2.0)
+    settings = Optimization(path_length=2.0, beta_2=0.9).settled(TINY_STYLEGAN2, 64, 32)
     assert (settings.g_learning_rate, settings.beta_1, settings.r1, settings.path_length) == (0.0025, 0.0, 0.0256, 2.0)
-    assert Optimization.of(TINY_MLP, 64, 32) == Optimization()
-    assert settings.differences(TINY_STYLEGAN2, 64, 32) == Optimization().differences(TINY_MLP, 64, 32) == ""
-    told = Optimization(beta_1=0.0).differences(TINY_STYLEGAN2, 64, 32)
-    assert told.startswith("the authors of StyleGAN2 trained with g_learning_rate 0.0025, ") and "beta_1" not in told
+    assert settings.beta_2 == 0.9 and settings.loss == USUAL.loss  # what is given stays, and the rest is usual
+    assert Optimization().settled(TINY_MLP, 64, 32) == USUAL == USUAL.settled(TINY_STYLEGAN2, 64, 32)
+    adapting = Optimization(r1=1.0).settled(TINY_STYLEGAN2, 64, 32, kind=ADAPTATION)
+    assert (adapting.ema_decay, adapting.beta_1, adapting.r1) == (0.99, 0.0, 1.0)  # its own, the authors', the user's
+    assert settings.differences(replace(settings, r1=1.0, augment="")) == "augment translation,cutout,color, r1 0.0256"
+
+
+@pytest.mark.parametrize(("images", "augment"), [(1000, AUGMENT_FEW), (1001, AUGMENT_MANY), (None, AUGMENT_MANY)])
+def test_many_images_need_less_augmentation(images, augment):
+    assert Optimization().settled(TINY_MLP, 64, 32, images).augment == augment
+    assert Optimization(augment="").settled(TINY_MLP, 64, 32, images).augment == ""

@@ -15,8 +15,10 @@ from tfgantl.errors import ConfigError, DivergedError, RunError
 from tfgantl.files import check_name
 from tfgantl.metrics.distances import kernel_distance
 from tfgantl.random_streams import Stream
+from tfgantl.training import team
 from tfgantl.training.checkpoint import Checkpoints
-from tfgantl.training.optimization import Optimization, dtype_policy
+from tfgantl.training.optimization import Optimization
+from tfgantl.training.precision import dtype_policy
 from tfgantl.training.run import TrainingData, train
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.settings import TrainingSettings
@@ -188,10 +190,10 @@ def test_checkpoints_never_hold_values_that_are_not_finite(compiled, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"g_learning_rate": 0}, "`g_learning_rate` must be above 0. Received: 0"),
-        ({"r1": -1}, "`r1` must be at least 0. Received: -1"),
-        ({"beta_1": 1.0}, r"`beta_1` must be in \[0, 1\). Received: 1.0"),
-        ({"r1_every": 0}, "`r1_every` must be at least 1. Received: 0"),
+        ({"g_learning_rate": 0}, "`g_learning_rate` must be above 0, or none. Received: 0"),
+        ({"r1": -1}, "`r1` must be at least 0, or none. Received: -1"),
+        ({"beta_1": 1.0}, r"`beta_1` must be in \[0, 1\), or none. Received: 1.0"),
+        ({"r1_every": 0}, "`r1_every` must be at least 1, or none. Received: 0"),
     ],
 )
 def test_impossible_settings_are_refused(options, message):
@@ -216,6 +218,27 @@ def test_precision(monkeypatch):
     for flags, expected in (("avx2 avx512_bf16", "mixed_bfloat16"), ("avx2", "float32")):
         monkeypatch.setattr(Path, "read_text", lambda self, flags=flags: flags)
         assert dtype_policy("auto") == expected
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "policy"),
+    [([(8, 0)], "mixed_bfloat16"), ([(9, 0), (7, 5)], "float32"), ([None], "float32")],
+    ids=["computes it", "one of two does", "does not tell"],
+)
+def test_precision_is_what_gpus_compute_in(monkeypatch, capabilities, policy):
+    """There is no GPU here: the answers of the device are made up."""
+    details = [{} if capability is None else {"compute_capability": capability} for capability in capabilities]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: range(len(details)))
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details[gpu])
+    assert dtype_policy("auto") == policy
+
+
+def test_gpus_give_memory_as_it_is_needed_and_divide_a_batch_that_is_open(monkeypatch):
+    asked = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a", "b", "c"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: asked.append((gpu, on)))
+    assert team._devices("auto", None) == ("GPU:0", "GPU:1") and team._devices("auto", 6) == ("GPU:0", "GPU:1", "GPU:2")
+    assert asked[:3] == [("a", True), ("b", True), ("c", True)]
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path):

@@ -65,6 +65,7 @@ def directed(seed: int, steps: int, work_dir: Path) -> dict[str, dict[str, Any]]
         target=HandwrittenDigits(shots=None), steps=steps, validate_every=steps, batch_size=32, seed=seed
     )  # fmt: skip
     prepared = prepare(config, "directed")
+    config = replace(config, **prepared.settings)
     source, labels = prepared.source, np.arange(DRAWN) % 10
     latents = source.latents(DRAWN, seed + 1000)
     before, found = to_uint8(source.generate(latents, labels)), {}

@@ -83,7 +83,7 @@ def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
         pretrain(
             PretrainConfig(
                 target=source, networks=networks, steps=config.photograph_steps, batch_size=batch, mirror=True,
-                optimization=Optimization.of(networks, SIDE, batch, augment="translation"), extractor="vgg16",
+                optimization=Optimization(augment="translation"), extractor="vgg16",
                 seed=seed, validate_every=500, samples=500, classifier_steps=1, **_begun(run),
             )
         )  # fmt: skip

@@ -12,7 +12,7 @@ from benchmarks.speed.workers import Worker, race
 from benchmarks.tables import machine, replace_part
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import check_at_least
-from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.precision import dtype_policy
 
 BATCH = 64
 TITLES = {"classic28": "TensorFlow's tutorial, 28 px, 1 channel", "tutorial64": "PyTorch's tutorial, 64 px, 3 channels"}

@@ -14,6 +14,7 @@ from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.metrics.generator_metrics import METRICS
 from tfgantl.metrics.label_meaning import LabelMeaning
 from tfgantl.metrics.memorisation import nearest
+from tfgantl.metrics.remembered import remembering
 from tfgantl.metrics.sample import Sample
 from tfgantl.random_streams import Stream
 
@@ -78,7 +79,7 @@ class Evaluator:
         classes: Sequence[str] | None = None,
         statistics: FeatureGaussian | None = None,
     ):
-        self.extractor: Extractor = extractor
+        self.extractor: Extractor = remembering(extractor)
         self.statistics: FeatureGaussian | None = statistics
         self.num_classes: int | None = num_classes
         self.seed: int = seed
@@ -88,8 +89,8 @@ class Evaluator:
         self._classifier = SmallClassifier(side, channels, num_classes, classifier_steps) if num_classes else None
         self.train_images, self.train_labels = train
         self.test_images, self.test_labels = test
-        self.train_features: np.ndarray = extractor(self.train_images)[0]
-        self.test_features: np.ndarray = extractor(self.test_images)[0]
+        self.train_features: np.ndarray = self.extractor(self.train_images)[0]
+        self.test_features: np.ndarray = self.extractor(self.test_images)[0]
 
     @cached_property
     def reference(self) -> FeatureGaussian:

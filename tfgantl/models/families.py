@@ -38,6 +38,27 @@ def family_of(network: keras.Model) -> type[Networks] | None:
     return next((family for family in families if type(network) in family.keras_classes()), None)
 
 
+def specification_of(generator: keras.Model) -> Networks | None:
+    """What a generator was built from, as far as it tells; `None` if it is of no family."""
+    family = family_of(generator)
+    return family.from_generator(generator) if family else None
+
+
+def suited_to(image_size: int, channels: int) -> Networks:
+    """The networks that are trained where nobody names any: what does best from nothing (docs/benchmarks.md).
+
+    Args:
+        image_size: Height and width in pixels.
+        channels: 1 for gray, 3 for RGB.
+
+    Example:
+        >>> suited_to(64, 3), suited_to(28, 1) == DCGAN()
+        (FastGAN(latent_dim=128, width=16, most=256, label_dim=16), True)
+    """
+    is_power_of_2 = image_size & (image_size - 1) == 0
+    return FastGAN() if channels == 3 and is_power_of_2 and image_size >= 32 else DCGAN.for_size(image_size)
+
+
 def text_families() -> list[type[Networks]]:
     """The listed families that can be made text-conditional: their networks have the setting `text_dim`."""
     return [family for family in FAMILIES if "text_dim" in signature(family.keras_classes()[0]).parameters]

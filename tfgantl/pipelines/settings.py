@@ -9,7 +9,7 @@ from tfgantl.data import Source
 from tfgantl.errors import ConfigError, check_at_least, check_within
 from tfgantl.files import absolute_if_there, check_name, name_from
 from tfgantl.training.durations import seconds_of
-from tfgantl.training.optimization import Precision
+from tfgantl.training.precision import Precision
 from tfgantl.training.settings import Devices, TrainingSettings
 
 # What is written is named as it was given, but for the home of the user; what is read must mean the same elsewhere.
@@ -188,6 +188,7 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
     """Settings of verbs that train a GAN and evaluate it.
 
     Args:
+        batch_size: Images a step; as many as suit the networks if not given.
         precision: auto takes bfloat16 where the processor computes in it.
         devices: Devices of this machine that share each batch: auto takes as many GPUs as divide it, all takes all
             GPUs, and a number so many. Several machines are set by TF_CONFIG (docs/scale.md).
@@ -200,6 +201,7 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
     # `None` until it is known: with a budget, from what is measured, and at once without.
     steps: int | None = None  # type: ignore[assignment]
     validate_every: int | None = None  # type: ignore[assignment]
+    batch_size: int | None = None  # type: ignore[assignment]
     budget: str | None = None
     precision: Precision = "auto"
     devices: Devices = "auto"

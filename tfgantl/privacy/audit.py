@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
     from tfgantl.metrics.extractors import Extractor
+from tfgantl.metrics.remembered import remembering
 
 ENOUGH = 20  # pictures of either kind, for any level
 MOST = 2000  # pictures of a kind that copies are looked for among
@@ -93,6 +94,7 @@ def audit_privacy(
 
     Example:
         >>> from tfgantl.metrics.extractors import Extractor
+    from tfgantl.metrics.remembered import remembering
         >>> train, held_out = (HandwrittenDigits().load(split).take() for split in ("train", "test"))
         >>> audit_privacy(np.repeat(train[0], 5, axis=0), train, held_out, Extractor.load("digits")).level
         'high'
@@ -104,7 +106,7 @@ def audit_privacy(
             "unknown", f"it takes at least {ENOUGH} training and {ENOUGH} held-out pictures of the same classes, and "
             f"there are {fewest}"
         )  # fmt: skip
-    spaces = spaces_for(extractor)
+    spaces = spaces_for(remembering(extractor))
     copies = find_copies(generated[:MOST], train[0][:MOST], held_out[0][:MOST], spaces)
     attacks = attacks_on(members, others, generated, spaces, generator, discriminator, seed)
     return judged(copies, attacks)

@@ -1,8 +1,7 @@
-"""How networks are trained: the settings that a recipe may change, and the precision of the machine."""
+"""How networks are trained: the settings that a recipe may change, and what they are where nobody sets them."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
 
@@ -14,14 +13,18 @@ if TYPE_CHECKING:
 
 
 AUGMENTATIONS = ("translation", "cutout", "color", "affine", "resolution")
+# More augmentation than images call for leaves a small discriminator at chance (docs/methods.md).
+FEW_IMAGES, AUGMENT_FEW, AUGMENT_MANY = 1000, "translation,cutout,color", "translation"
 Loss = Literal["minimax", "non_saturating", "hinge", "least_squares", "wasserstein"]
 LeCamWeight = Literal["auto"] | float
-Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
 @dataclass(frozen=True)
 class Optimization:
     """Losses, penalties and optimizers (Adam for both networks).
+
+    What is not given follows from the kind of training (`ADAPTATION`), from the networks (`Networks.training`), or is
+    as in `USUAL`, in this order.
 
     Args:
         loss: minimax, non_saturating, hinge, least_squares or wasserstein.
@@ -32,7 +35,8 @@ class Optimization:
         decay: Whether learning rates fall to a tenth over the run, along a cosine.
         ema_decay: Share of the old average that a step keeps in the averaged generator.
         augment: Names out of translation, cutout, color, affine, resolution for DiffAugment, or ada alone for adaptive
-            augmentation; gray images leave color out; empty for none.
+            augmentation; gray images leave color out; empty for none. If not given, translation, cutout, color for
+            few images, and translation for many (docs/methods.md).
         apa: Whether generated images take the place of some real ones when the discriminator gets too sure.
         horizon: Images over which the probabilities of ada and apa can go from 0 to 1.
         lecam: Weight of the LeCam penalty; auto chooses it by the loss; 0 for none.
@@ -46,26 +50,26 @@ class Optimization:
             saves a pass of it, or from fresh ones.
     """
 
-    loss: Loss = "non_saturating"
-    g_learning_rate: float = 2e-4
-    d_learning_rate: float = 2e-4
-    beta_1: float = 0.5
-    beta_2: float = 0.99
-    decay: bool = False
-    ema_decay: float = 0.995
-    augment: str = "translation,cutout,color"
+    loss: Loss | None = None
+    g_learning_rate: float | None = None
+    d_learning_rate: float | None = None
+    beta_1: float | None = None
+    beta_2: float | None = None
+    decay: bool | None = None
+    ema_decay: float | None = None
+    augment: str | None = None
     apa: bool = False
     horizon: int = 20_000
     lecam: LeCamWeight = 0.0
     label_ramp: tuple[int, int] | None = None
-    r1: float = 0.1
-    r1_every: int = 16
+    r1: float | None = None
+    r1_every: int | None = None
     gradient_penalty: float = 0.0
     path_length: float = 0.0
     reuse_fakes: bool = False
 
     def __post_init__(self) -> None:
-        if self.loss not in get_args(Loss):
+        if self.loss is not None and self.loss not in get_args(Loss):
             raise ConfigError(f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss}")
         if not self.adaptive and not self._names <= set(AUGMENTATIONS):
             raise ConfigError(
@@ -92,42 +96,50 @@ class Optimization:
         check_within(self, "[0, 1)", "beta_1", "beta_2", "ema_decay")
         check_at_least(self, 1, "r1_every")
 
-    @classmethod
-    def of(cls, networks: "Networks", image_size: int, batch_size: int, **changes: Any) -> "Optimization":
-        """The settings that the authors of an architecture trained it with.
+    def settled(
+        self,
+        trained: "Networks | Discriminators | None" = None,
+        image_size: int = 0,
+        batch_size: int = 0,
+        images: int | None = 0,
+        kind: "Optimization | None" = None,
+    ) -> "Optimization":
+        """These settings with a value for each that was left open.
 
         Args:
-            networks: The architecture; one whose authors are not followed here gives the defaults.
+            trained: The networks, or the discriminator that takes the place of that of the pair.
             image_size: Height and width in pixels.
             batch_size: Images a step.
-            **changes: Settings that differ, by their names.
+            images: Training images, which choose the augmentation; `None` for a source without end.
+            kind: What the kind of training sets, whatever the networks are: `ADAPTATION`, or nothing.
 
         Example:
-            >>> Optimization.of(StyleGAN2(), image_size=64, batch_size=32).g_learning_rate
+            >>> Optimization(r1=1.0).settled(StyleGAN2(), image_size=64, batch_size=32).g_learning_rate
             0.0025
         """
-        return cls(**networks.training(image_size, batch_size) | changes)
+        many = images is None or images > FEW_IMAGES
+        values = vars(USUAL) | {"augment": AUGMENT_MANY if many else AUGMENT_FEW}
+        values |= trained.training(image_size, batch_size) if trained else {}
+        for given in (kind, self):
+            values |= {name: value for name, value in vars(given).items() if value is not None} if given else {}
+        return Optimization(**values)
 
-    def differences(self, networks: "Networks | Discriminators", image_size: int, batch_size: int) -> str:
-        """What the authors of an architecture set otherwise, in words; empty if nothing.
-
-        Args:
-            networks: The architecture, of a pair or of a discriminator.
-            image_size: Height and width in pixels.
-            batch_size: Images a step.
-        """
-        theirs = networks.training(image_size, batch_size)
-        others = [
-            f"{name} {value if isinstance(value, str) else format(value, '.4g')}"
-            for name, value in theirs.items()
-            if getattr(self, name) != value
-        ]
-        name = type(networks).__name__
-        return f"the authors of {name} trained with {', '.join(others)} (--optimization.NAME)" if others else ""
+    def differences(self, other: "Optimization") -> str:
+        """What other settings have another value here, in words: `loss hinge, r1 0`; empty if none has."""
+        return ", ".join(
+            f"{name} {format(value, '.4g') if isinstance(value, float) else value}"
+            for name, value in vars(self).items()
+            if value != getattr(other, name)
+        )
 
     @property
     def _names(self) -> set[str]:
-        return {name.strip() for name in self.augment.split(",") if name.strip()}
+        return {name.strip() for name in (self.augment or "").split(",") if name.strip()}
+
+    @property
+    def average(self) -> float:
+        """`ema_decay` of settings that are settled."""
+        return cast(float, self.ema_decay)
 
     @property
     def adaptive(self) -> bool:
@@ -163,6 +175,8 @@ class Optimization:
     ) -> None:
         """Compiles a GAN with these settings for a run of `steps` steps, after a transfer method has prepared it.
 
+        Settings that are open are as in `USUAL`.
+
         Raises:
             ConfigError: If there is a `label_ramp` and the pair is unconditional, or a `path_length` and the generator
                 is no StyleGAN2.
@@ -177,64 +191,55 @@ class Optimization:
         from tfgantl.regularizers import LECAM_WEIGHTS, AdaptivePseudoAugment, LeCam
         from tfgantl.training.rates import ScaledRate
 
+        settings: Any = self.settled()
+
         def adam(rate: float) -> keras.optimizers.Optimizer:
-            if self.decay:
+            if settings.decay:
                 rate = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
             scaled = ScaledRate(rate, gan.rate_factor)
-            return Adam(scaled, beta_1=self.beta_1, beta_2=self.beta_2)
+            return Adam(scaled, beta_1=settings.beta_1, beta_2=settings.beta_2)
 
-        control: dict[str, Any] = {"horizon": self.horizon, "centre": 0.5 if self.loss == "least_squares" else 0.0}
+        centre = 0.5 if settings.loss == "least_squares" else 0.0
+        control: dict[str, Any] = {"horizon": settings.horizon, "centre": centre}
         augment = None
-        if self.adaptive:
+        if settings.adaptive:
             augment = AdaptiveAugment(**control)
-        elif self._names:
-            augment = DiffAugment(self.augment)
+        elif settings._names:
+            augment = DiffAugment(settings.augment)
         regularizers = []
-        if self.apa:
+        if settings.apa:
             regularizers.append(AdaptivePseudoAugment(**control))
-        if self.lecam:
-            weight = LECAM_WEIGHTS[self.loss] if self.lecam == "auto" else self.lecam
+        if settings.lecam:
+            weight = LECAM_WEIGHTS[settings.loss] if settings.lecam == "auto" else settings.lecam
             # The paper waits for averages to mean something; short runs cannot wait as long.
             regularizers.append(LeCam(weight, start=min(1000, steps // 10)))
-        if self.path_length:
+        if settings.path_length:
             check_styles(gan.generator)
-            regularizers.append(PathLength(self.path_length))
-        if self.label_ramp:
+            regularizers.append(PathLength(settings.path_length))
+        if settings.label_ramp:
             step = gan.step  # in the closure, and not the GAN, which would hold itself
             for network, adapters in ((gan.generator, gan.g_adapters), (gan.discriminator, gan.d_adapters)):
                 # First, so that adapters of the transfer method work on interpolated rows, and stay last in the list.
-                adapters.insert(0, LabelRamp(network, lambda: step, *self.label_ramp))
+                adapters.insert(0, LabelRamp(network, lambda: step, *settings.label_ramp))
 
         gan.compile(
-            adam(self.g_learning_rate * (transfer.g_lr_multiplier if transfer else 1.0)),
-            adam(self.d_learning_rate * (transfer.d_lr_multiplier if transfer else 1.0)),
-            loss=self.loss,
+            adam(settings.g_learning_rate * (transfer.g_lr_multiplier if transfer else 1.0)),
+            adam(settings.d_learning_rate * (transfer.d_lr_multiplier if transfer else 1.0)),
+            loss=settings.loss,
             augment=augment,
             regularizers=regularizers,
-            r1=self.r1,
-            r1_every=self.r1_every,
-            gradient_penalty=self.gradient_penalty,
-            reuse_fakes=self.reuse_fakes,
+            r1=settings.r1,
+            r1_every=settings.r1_every,
+            gradient_penalty=settings.gradient_penalty,
+            reuse_fakes=settings.reuse_fakes,
             transfer=transfer,
             private=private,
         )
 
 
+USUAL = Optimization(
+    loss="non_saturating", g_learning_rate=2e-4, d_learning_rate=2e-4, beta_1=0.5, beta_2=0.99, decay=False,
+    ema_decay=0.995, augment=AUGMENT_FEW, r1=0.1, r1_every=16,
+)  # fmt: skip
 # On a hundred images a fast discriminator keeps the generator diverse; chosen on validation images (docs/methods.md).
-ADAPTATION = Optimization(g_learning_rate=2e-4, d_learning_rate=2e-3, decay=True, ema_decay=0.99)
-
-
-def dtype_policy(precision: Precision) -> str:
-    """The Keras dtype policy for a precision; `auto` takes bfloat16 where the processor computes in it.
-
-    Example:
-        >>> dtype_policy("float32")
-        'float32'
-    """
-    if precision != "auto":
-        return precision
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return "float32"
-    return "mixed_bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+ADAPTATION = Optimization(d_learning_rate=2e-3, decay=True, ema_decay=0.99)

@@ -104,7 +104,7 @@ def train(
     key = team.lead(privacy.new_key)
     with gan.distribute_strategy.scope():
         transfer.prepare(gan, source)
-        privacy.check(settings.optimization, transfer, gan)
+        privacy.check(settings.optimization.settled(), transfer, gan)
         if privacy.on:
             tell_epsilon(privacy, data.train.size, batch_size, settings.steps)
         settings.optimization.compile(gan, settings.steps, transfer, privacy.gradients(key))

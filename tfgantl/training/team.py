@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -277,11 +277,17 @@ def _of_workers(cluster: Cluster) -> tf.distribute.Strategy:
 
 def _devices(devices: Devices, batch_size: int | None) -> tuple[str, ...]:
     """Names of the devices to use; at most one if nothing is to be shared."""
-    gpus = tuple(f"GPU:{i}" for i in range(len(tf.config.list_physical_devices("GPU"))))
+    found = tf.config.list_physical_devices("GPU")
+    for gpu in found:
+        with suppress(RuntimeError):  # it has computed something: whoever did decided
+            tf.config.experimental.set_memory_growth(gpu, True)  # or one process takes all of its memory
+    gpus = tuple(f"GPU:{i}" for i in range(len(found)))
     if devices == "all":
         return gpus
     if devices == "auto":
-        count = max((n for n in range(1, len(gpus) + 1) if batch_size is None or batch_size % n == 0), default=0)
+        # A batch that nobody has set will be a power of 2.
+        batch_size = batch_size or 2 ** len(gpus)
+        count = max((n for n in range(1, len(gpus) + 1) if batch_size % n == 0), default=0)
         return gpus[:count]
     if devices > len(gpus) and gpus:
         raise ConfigError(f"`devices` must be at most {len(gpus)}, the number of GPUs. Received: {devices}")

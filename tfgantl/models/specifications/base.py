@@ -34,6 +34,7 @@ class Networks(ABC):
             size, other channels or other classes; a string, since it is loaded only if it is needed. Empty if they
             cannot be fitted.
         default_size: Height and width in pixels for images that may have any.
+        batch_size: Images a step, where nobody says how many.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field]]  # what makes subclasses dataclasses
@@ -42,6 +43,7 @@ class Networks(ABC):
     own_layers: ClassVar[tuple[str, ...]] = ()
     refit: ClassVar[str] = ""
     default_size: ClassVar[int] = 28
+    batch_size: ClassVar[int] = 64
 
     @abstractmethod
     def build(

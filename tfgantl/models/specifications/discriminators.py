@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfgantl.errors import ConfigError, check_at_least, check_seed
 from tfgantl.files import absolute_if_there
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 class Discriminators(ABC):
-    """A discriminator for any generator, made from that of its pair: the specification in a recipe."""
+    """A discriminator for any generator, made from that of its pair: the specification in a recipe.
+
+    Attributes:
+        batch_size: Images a step, where nobody says how many.
+    """
+
+    batch_size: ClassVar[int] = 16
 
     @abstractmethod
     def build(self, own: "keras.Model", num_classes: int | None = None, dtype: str = "float32") -> "keras.Model":

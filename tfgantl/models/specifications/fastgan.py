@@ -40,7 +40,9 @@ class FastGAN(Networks):
         "tfgantl.models.fastgan.generator:FastGANGenerator",
         "tfgantl.models.fastgan.discriminator:FastGANDiscriminator",
     )
+    refit = "tfgantl.pretrained.refit.spectral:SpectralRefit"
     default_size = 64
+    batch_size = 16
 
     latent_dim: int = 128
     width: int = 16
@@ -62,8 +64,8 @@ class FastGAN(Networks):
         return generator, discriminator_class(**common)
 
     def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
-        """The authors' rates, β₁ and augmentation are the defaults of this package."""
-        return {"loss": "hinge", "beta_2": 0.999, "r1": 0.0}
+        """The authors' rates and β₁ are the defaults of this package."""
+        return {"loss": "hinge", "beta_2": 0.999, "r1": 0.0, "ema_decay": 0.999}
 
     def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)

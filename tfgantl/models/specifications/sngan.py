@@ -27,7 +27,9 @@ class SNGAN(Networks):
     """
 
     classes = ("tfgantl.models.sngan:SNGANGenerator", "tfgantl.models.sngan:SNGANDiscriminator")
+    refit = "tfgantl.pretrained.refit.spectral:SpectralRefit"
     default_size = 64
+    batch_size = 32
 
     latent_dim: int = 128
     width: int = 16

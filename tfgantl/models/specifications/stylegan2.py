@@ -61,6 +61,7 @@ class StyleGAN2(Networks):
     own_layers = tuple(f"tfgantl.models.stylegan2.{path}" for path in OWN_LAYERS)
     refit = "tfgantl.pretrained.refit.stylegan2:StyleGAN2Refit"
     default_size = 64
+    batch_size = 16
 
     size: Size = "tiny"
     latent_dim: int = 0

@@ -3,7 +3,7 @@
 `python -m tfgantl.pipelines.adapt`, or `tfgantl adapt`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +12,6 @@ from tfgantl.data import HandwrittenDigits, Source
 from tfgantl.models import Discriminators, Networks
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import GANTrainingConfig, PublishingConfig, ReleaseConfig
-from tfgantl.training.optimization import ADAPTATION, Optimization
 from tfgantl.transfer import FineTune, Transfer
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig, ReleaseConfig):
         budget: Time for the training of the adaptation, such as 90s, 10m or 1h30m, in place of steps: a few steps are
             measured on this machine, and set their number. The baseline takes as many steps again; evaluation and
             export come on top.
-        optimization: Losses and optimizers.
         baseline: Whether the same networks are trained from scratch with the same budget, for the verdict.
         probe: Only ask whether transfer would help: compare short runs on validation images, and write nothing.
         force: Publish also after negative transfer, and more copies than `max_copies`.
@@ -58,7 +56,6 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig, ReleaseConfig):
     allow_ops: tuple[str, ...] = ()
     target: Source = field(default_factory=HandwrittenDigits)
     transfer: Transfer = field(default_factory=FineTune)
-    optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     baseline: bool = True
     probe: bool = False
     force: bool = False
@@ -99,6 +96,7 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
         check_export_dir(config.export_path)
     session, prepared = Session(config), prepare(config, config.run_name)
     remark = "; the baseline takes as many steps again" if config.baseline else ""
+    config = replace(config, **prepared.settings)  # what a resumed run must find
     config = session.config = with_steps(config, partial(measure, config, prepared), remark)
     if config.probe:
         return probe(config, prepared)

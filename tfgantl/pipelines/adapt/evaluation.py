@@ -1,7 +1,7 @@
 """The evaluation of an adaptation, on images that neither training nor selection saw."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -80,9 +80,9 @@ def evaluate(
         real_labels = None if labels is None else evaluation_set.test[1]
         adapted, baseline = generators["adapted"].features, generators["baseline"].features
         verdict = judge_transfer(evaluator.test_features, adapted, baseline, real_labels, labels, seed=config.seed)
-    privacy = evaluation_set.audit(training.adapted.gan, images["adapted"], prepared.extractor, config.seed)
+    privacy = evaluation_set.audit(training.adapted.gan, images["adapted"], evaluator.extractor, config.seed)
     images_seen, steps = prepared.examples["train"].size, training.adapted.steps
-    differential = config.privacy.record(images_seen, config.batch_size, steps)
+    differential = config.privacy.record(images_seen, cast(int, config.batch_size), steps)
     direction = None
     if isinstance(prepared.transfer, TextDirection):
         known = evaluator.meaning.labels

@@ -1,7 +1,7 @@
 """What an adaptation starts with: the source fitted to the target, the data, the features, and the method."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -14,9 +14,12 @@ from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.transferability import Transferability, estimate_transferability
 from tfgantl.models import Discriminators
 from tfgantl.models.copies import weights_hash
+from tfgantl.models.families import specification_of
+from tfgantl.pipelines.open_settings import settled
 from tfgantl.pretrained import copy_weights, fit_source, open_source
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
+from tfgantl.training.optimization import ADAPTATION
 from tfgantl.training.run import TrainingData
 from tfgantl.transfer import Scratch, Transfer
 
@@ -37,6 +40,7 @@ class PreparedAdaptation:
         transferability: Estimated before training.
         transfer: The method, chosen if it was to be.
         source_hash: Of the weights of the generator that `source` was made from.
+        settings: What settings are that were left open: name → value.
         baseline: The method of the baseline.
     """
 
@@ -48,6 +52,7 @@ class PreparedAdaptation:
     transferability: Transferability
     transfer: Transfer
     source_hash: str
+    settings: dict[str, Any]
     baseline: Transfer = field(default_factory=Scratch)
 
     def training_data(self) -> TrainingData:
@@ -88,10 +93,7 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     target = config.target.sized(size, channels)
     examples = {split: target.load(split) for split in SPLITS}
     part = examples["train"]
-    size = part.size
     check_splits(examples)
-    if size is not None and config.batch_size > size:
-        log(f"batches have all {size} training images, fewer than `batch_size` {config.batch_size}")
     # An unconditional source stays so, unless `class_map` says how classes begin.
     stays = source.num_classes is None and config.class_map == "nearest"
     names = class_names_behind(config.source)
@@ -116,14 +118,22 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     log(str(transferability), *([reason] if reason else []))
     if config.discriminator is not None:
         source = with_discriminator(source, config.discriminator, transfer, config.seed)
-        told = config.optimization.differences(config.discriminator, part.image_size, config.batch_size)
-        if told:
-            log(told)
+    settings = settled(config, config.discriminator or specification_of(source.generator), part, ADAPTATION)
+    if part.size is not None and settings["batch_size"] > part.size:
+        log(f"batches have all {part.size} training images, fewer than `batch_size` {settings['batch_size']}")
     # A method that does not fit the networks fails here, before the run.
     steps = config.steps or config.default_steps  # not yet known, if there is a budget
     next(transfer.schedule(steps)).apply(GAN(*transfer.networks(source, "float32")))
     return PreparedAdaptation(
-        name, source, report.rows() + fitted.rows(), examples, extractor, transferability, transfer, source_hash
+        name,
+        source,
+        report.rows() + fitted.rows(),
+        examples,
+        extractor,
+        transferability,
+        transfer,
+        source_hash,
+        settings,
     )
 
 

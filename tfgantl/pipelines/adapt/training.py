@@ -11,7 +11,7 @@ from tfgantl.images import grid, side_by_side
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.measurement import EvaluationSet, real_sheet, sheet_of
 from tfgantl.pipelines.saving import save_networks
-from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.precision import dtype_policy
 from tfgantl.training.run import Trained, TrainingData
 from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
@@ -123,5 +123,5 @@ def _begin(
     keras.utils.set_random_seed(settings.seed)
     with current().strategy.scope():
         generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision))
-        gan = GAN(generator, discriminator, ema_decay=settings.optimization.ema_decay, seed=settings.seed)
+        gan = GAN(generator, discriminator, ema_decay=settings.optimization.settled().average, seed=settings.seed)
     return gan, prepared.training_data()

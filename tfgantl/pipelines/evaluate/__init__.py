@@ -108,8 +108,8 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
         audits[subject.name] = Audit("unknown", "the training part is drawn without end, and is nobody's pictures")
         if train.size is not None:
             audits[subject.name] = audit_privacy(
-                images, train.subset(MAX_IMAGES), (test_images, test_labels), extractor, subject.generator,
-                seed=config.seed,
+                images, train.subset(MAX_IMAGES), (test_images, test_labels), evaluator.extractor,
+                subject.generator, seed=config.seed,
             )  # fmt: skip
     first = evaluations[subjects[0].name]
     result = EvaluateResult(

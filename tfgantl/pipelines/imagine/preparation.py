@@ -20,14 +20,17 @@ from tfgantl.gan import GAN
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.transferability import estimate_transferability
 from tfgantl.models.copies import weights_hash
+from tfgantl.models.families import specification_of
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.captioning import CaptionedSplits, caption_pictures
 from tfgantl.pipelines.imagine.encoders import choose_encoder, vectors_of
 from tfgantl.pipelines.measurement import MAX_IMAGES, EvaluationSet
+from tfgantl.pipelines.open_settings import settled
 from tfgantl.pretrained import fit_source, open_source
 from tfgantl.progress import log
 from tfgantl.random_streams import Stream
 from tfgantl.training.class_names import class_names_behind
+from tfgantl.training.optimization import ADAPTATION
 from tfgantl.training.run import TrainingData
 from tfgantl.transfer import Scratch
 from tfgantl.transfer.text_matching import TextMatching
@@ -116,10 +119,11 @@ def prepare(config: "ImagineTrainConfig", name: str) -> PreparedCaptions:
     terms: Any = {"mismatch": config.mismatch, "blending": config.blending}
     transfer = TextMatching(transfer, **terms)
     next(transfer.schedule(config.steps or config.default_steps)).apply(GAN(*transfer.networks(pair, "float32")))
+    settings = settled(config, specification_of(source.generator), part, ADAPTATION)
     return PreparedCaptions(
         name=name, source=pair, weights=loaded.rows() + rows, examples=splits.examples, extractor=extractor,
         transferability=transferability, transfer=transfer, baseline=TextMatching(Scratch(), **terms), data=data,
-        source_hash=source_hash, table=table, text_encoder=encoder, templates=splits.templates,
+        source_hash=source_hash, settings=settings, table=table, text_encoder=encoder, templates=splits.templates,
         deviations=splits.deviations, notes=_notes(splits, part),
     )  # fmt: skip
 

@@ -15,7 +15,6 @@ from tfgantl.errors import ConfigError, check_at_least
 from tfgantl.models import Networks
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import GANTrainingConfig, PublishingConfig, ReleaseConfig
-from tfgantl.training.optimization import ADAPTATION, Optimization
 from tfgantl.transfer import FineTune, Transfer
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ class ImagineTrainConfig(GANTrainingConfig, ReleaseConfig, PublishingConfig):
         validate_every: Steps between validations, which choose the best state; a sixth of the steps that a budget
             allows for, and 200 without one.
         budget: Time for the training, in place of steps; as for `adapt`.
-        optimization: Losses and optimizers.
         baseline: Whether the same networks are trained from scratch with the same budget, for the verdict.
         force: Publish also after negative transfer, and more copies than `max_copies`.
         preset_dir: New directory for a preset of the generator, in half precision, with its text encoder; none if not
@@ -77,7 +75,6 @@ class ImagineTrainConfig(GANTrainingConfig, ReleaseConfig, PublishingConfig):
     transfer: Transfer = field(default_factory=FineTune)
     mismatch: float = 1.0
     blending: float = 0.5
-    optimization: Optimization = field(default_factory=lambda: ADAPTATION)
     baseline: bool = True
     force: bool = False
     preset_dir: str | None = None
@@ -131,6 +128,7 @@ def imagine_train(config: ImagineTrainConfig) -> "ImagineTrainResult":
     check_export_dir(config.export_path)
     session, prepared = Session(config), prepare(config, config.run_name)
     remark = "; the baseline takes as many steps again" if config.baseline else ""
+    config = replace(config, **prepared.settings)  # what a resumed run must find
     shared: Any = config  # it has whatever the steps of an adaptation ask of an `AdaptConfig`
     config = session.config = shared = with_steps(config, partial(measure, shared, prepared), remark)
     with session.open(prepared.name, prepared.facts(), prepared.opening(), *prepared.notes) as run:

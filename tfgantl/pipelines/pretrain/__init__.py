@@ -27,8 +27,8 @@ class PretrainConfig(GANTrainingConfig):
 
     Args:
         target: Images to learn.
-        networks: Architecture of the pair, which is class-conditional if the images have labels; a DCGAN that fits the
-            size of the images if not given.
+        networks: Architecture of the pair, which is class-conditional if the images have labels. If not given, a
+            FastGAN for colour images whose side is a power of 2 from 32 px, and else a DCGAN that fits their size.
         discriminator: Projected or Ensemble, on features of VGG16 (docs/methods.md); that of the pair if not given.
         conditional: Whether labels are used if there are any.
         steps: Training steps; 20000 if neither these nor a budget are given.
@@ -74,7 +74,7 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
     from tfgantl.pipelines.pretrain.training import measure, train
 
     session, prepared = Session(config), prepare(config)
-    config = replace(config, target=prepared.target, networks=prepared.networks)  # what a resumed run must find
+    config = replace(config, **prepared.settings)  # what a resumed run must find
     config = session.config = with_steps(config, partial(measure, config, prepared))
     with session.open(config.run_name, prepared.facts(), prepared.opening()) as run:
         trained = train(config, prepared, run)
@@ -85,7 +85,7 @@ def pretrain(config: PretrainConfig) -> "PretrainResult":
             )
             evaluator = evaluation_set.evaluator(prepared.extractor, config.seed, config.classifier_steps)
             evaluation = evaluator(evaluation_set.generate(trained.gan), evaluation_set.labels)
-            privacy = evaluation_set.audit(trained.gan, evaluation.images, prepared.extractor, config.seed)
+            privacy = evaluation_set.audit(trained.gan, evaluation.images, evaluator.extractor, config.seed)
             sheet = publish_pair(config, trained.gan, evaluation, prepared.examples["train"].classes, run)
             report = pretraining_report(config, prepared, trained, evaluation, sheet, privacy, evaluation_set.train[0])
             result = PretrainResult.of(run.path, session.seconds, trained, evaluation, report, privacy)

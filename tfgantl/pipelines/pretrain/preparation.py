@@ -1,14 +1,15 @@
 """What a pretraining starts with: the data, and the features that validate it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tfgantl.data import SPLITS, Examples, Source
+from tfgantl.data import SPLITS, Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.models import DCGAN, Networks
-from tfgantl.progress import log
+from tfgantl.models import Networks
+from tfgantl.models.families import suited_to
+from tfgantl.pipelines.open_settings import settled
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig
@@ -23,20 +24,23 @@ class PreparedPretraining:
     """Everything that a pretraining needs, checked.
 
     Args:
-        target: Images to learn, with the size and the channels that were left open.
-        networks: Architecture of the pair.
+        settings: What settings are that were left open: name → value. They include `target` and `networks`.
         examples: Split → `Examples`.
         num_classes: Number of classes of the pair, or `None`.
         extractor: Features for all measurements.
         judged_by: Hash of the features that the discriminator is made of, or `None`.
     """
 
-    target: Source
-    networks: Networks
+    settings: dict[str, Any]
     examples: dict[str, Examples]
     num_classes: int | None
     extractor: Extractor
     judged_by: str | None
+
+    @property
+    def networks(self) -> Networks:
+        """Architecture of the pair."""
+        return self.settings["networks"]
 
     def opening(self) -> str:
         """What the run is about to train on, for its log."""
@@ -58,14 +62,12 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     target = config.target.sized(config.networks.default_size if config.networks else IMAGE_SIZE, COLOUR)
     examples = {split: target.load(split) for split in SPLITS}
     check_splits(examples)
-    networks = config.networks or DCGAN.for_size(examples["train"].image_size)
+    networks = config.networks or suited_to(examples["train"].image_size, examples["train"].channels)
     num_classes = examples["train"].num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
-    judge = config.discriminator or networks
-    told = config.optimization.differences(judge, examples["train"].image_size, config.batch_size)
-    if told:
-        log(told)
+    chosen = settled(config, config.discriminator or networks, examples["train"])
     # Before features are trained to measure with: weights that are missing are missed at once.
     judged_by = config.discriminator.features_hash() if config.discriminator else None
     extractor = choose_extractor(config.extractor, target.extractor, examples["train"], seed=config.seed)
-    return PreparedPretraining(target, networks, examples, num_classes, extractor, judged_by)
+    settings = {"target": target, "networks": networks, **chosen}
+    return PreparedPretraining(settings, examples, num_classes, extractor, judged_by)

@@ -8,7 +8,7 @@ from tfgantl.gan import GAN
 from tfgantl.images import grid
 from tfgantl.pipelines.measurement import SHEET
 from tfgantl.pipelines.pretrain.preparation import PreparedPretraining
-from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.precision import dtype_policy
 from tfgantl.training.run import Trained, TrainingData
 from tfgantl.training.run import train as train_gan
 from tfgantl.training.run_directory import RunDirectory
@@ -61,5 +61,5 @@ def _begin(config: "PretrainConfig", prepared: PreparedPretraining) -> tuple[GAN
         )
         if config.discriminator is not None:
             discriminator = config.discriminator.build(discriminator, prepared.num_classes, dtype)
-        gan = GAN(generator, discriminator, ema_decay=config.optimization.ema_decay, seed=config.seed)
+        gan = GAN(generator, discriminator, ema_decay=config.optimization.settled().average, seed=config.seed)
     return gan, TrainingData(examples, prepared.examples["validation"], prepared.extractor)

@@ -15,7 +15,7 @@ from tfgantl.files import check_name
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import RunConfig, resolve_paths
 from tfgantl.pipelines.stylize.arguments import named
-from tfgantl.training.optimization import Precision
+from tfgantl.training.precision import Precision
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize.results import StylizeResult

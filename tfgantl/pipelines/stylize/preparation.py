@@ -24,7 +24,7 @@ from tfgantl.style.pictures import (
     split_handles,
     split_shares,
 )
-from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.precision import dtype_policy
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize import StylizeConfig

@@ -14,7 +14,7 @@ from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import PublishingConfig
 from tfgantl.pipelines.stylize.arguments import named
-from tfgantl.training.optimization import Precision
+from tfgantl.training.precision import Precision
 from tfgantl.training.settings import Devices
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from tfgantl.style.painting import PaintingLoss
 from tfgantl.style.state import load_state, save_state
 from tfgantl.style.style_captions import StyleCaptions
 from tfgantl.training.interruption import Interruption
-from tfgantl.training.optimization import dtype_policy
+from tfgantl.training.precision import dtype_policy
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.team import current
 

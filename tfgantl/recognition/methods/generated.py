@@ -100,7 +100,8 @@ class GANImages(Recognizer):
         from tfgantl.metrics.extractor_choice import train_extractor
         from tfgantl.pretrained import fit_source, open_source
         from tfgantl.training.class_names import class_names_behind
-        from tfgantl.training.optimization import ADAPTATION, dtype_policy
+        from tfgantl.training.optimization import ADAPTATION
+        from tfgantl.training.precision import dtype_policy
         from tfgantl.training.run import TrainingData
         from tfgantl.training.run import train as train_gan
         from tfgantl.training.settings import TrainingSettings
@@ -114,7 +115,7 @@ class GANImages(Recognizer):
         method = FineTune()
         keras.utils.set_random_seed(task.seed)
         generator, discriminator = method.networks(source, dtype_policy("auto"))
-        gan = GAN(generator, discriminator, ema_decay=ADAPTATION.ema_decay, seed=task.seed)
+        gan = GAN(generator, discriminator, ema_decay=ADAPTATION.settled().average, seed=task.seed)
         settings = TrainingSettings(
             steps=self.gan_steps,
             batch_size=min(task.batch_size, labelled.size or task.batch_size),
