@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 HEADING = "# Pictures in colour"
-SAMPLES, VALIDATIONS = 2000, 5
+SAMPLES, VALIDATIONS = 1000, 5
 SHEET = 5  # columns and rows of each part of the pictures on the page
 COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "recall": ("recall", 1.0, 3)}
 METHODS = tuple(name for name in transfer.__all__ if name not in ("Transfer", "Auto", "Scratch", "TextDirection"))

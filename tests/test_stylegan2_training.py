@@ -142,7 +142,8 @@ def test_a_family_says_how_its_authors_trained_it():
     assert settings.beta_2 == 0.9 and settings.loss == USUAL.loss  # what is given stays, and the rest is usual
     assert Optimization().settled(TINY_MLP, 64, 32) == USUAL == USUAL.settled(TINY_STYLEGAN2, 64, 32)
     adapting = Optimization(r1=1.0).settled(TINY_STYLEGAN2, 64, 32, kind=ADAPTATION)
-    assert (adapting.ema_decay, adapting.beta_1, adapting.r1) == (0.99, 0.0, 1.0)  # its own, the authors', the user's
+    assert (adapting.ema_decay, adapting.d_learning_rate, adapting.r1) == (0.99, 0.0025, 1.0)  # usual, theirs, given
+    assert Optimization().settled(TINY_MLP, 64, 32, kind=ADAPTATION).d_learning_rate == ADAPTATION.d_learning_rate
     assert settings.differences(replace(settings, r1=1.0, augment="")) == "augment translation,cutout,color, r1 0.0256"
 
 

@@ -26,7 +26,7 @@ def settled(
         trained: The networks, or the discriminator that takes the place of that of the pair; `None` for networks of no
             family.
         examples: Training images.
-        kind: What the kind of training sets: `ADAPTATION`, or nothing.
+        kind: What is usual for the kind of training: `ADAPTATION`, or nothing for a pretraining.
 
     Raises:
         ConfigError: If they do not fit what is given.

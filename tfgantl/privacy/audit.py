@@ -94,7 +94,6 @@ def audit_privacy(
 
     Example:
         >>> from tfgantl.metrics.extractors import Extractor
-    from tfgantl.metrics.remembered import remembering
         >>> train, held_out = (HandwrittenDigits().load(split).take() for split in ("train", "test"))
         >>> audit_privacy(np.repeat(train[0], 5, axis=0), train, held_out, Extractor.load("digits")).level
         'high'

@@ -23,8 +23,8 @@ LeCamWeight = Literal["auto"] | float
 class Optimization:
     """Losses, penalties and optimizers (Adam for both networks).
 
-    What is not given follows from the kind of training (`ADAPTATION`), from the networks (`Networks.training`), or is
-    as in `USUAL`, in this order.
+    What is not given is as the authors of the networks trained them (`Networks.training`), or else as is usual for an
+    adaptation (`ADAPTATION`) or any training (`USUAL`).
 
     Args:
         loss: minimax, non_saturating, hinge, least_squares or wasserstein.
@@ -111,18 +111,18 @@ class Optimization:
             image_size: Height and width in pixels.
             batch_size: Images a step.
             images: Training images, which choose the augmentation; `None` for a source without end.
-            kind: What the kind of training sets, whatever the networks are: `ADAPTATION`, or nothing.
+            kind: What is usual for the kind of training: `ADAPTATION`, or nothing for a pretraining.
 
         Example:
             >>> Optimization(r1=1.0).settled(StyleGAN2(), image_size=64, batch_size=32).g_learning_rate
             0.0025
         """
         many = images is None or images > FEW_IMAGES
-        values = vars(USUAL) | {"augment": AUGMENT_MANY if many else AUGMENT_FEW}
-        values |= trained.training(image_size, batch_size) if trained else {}
-        for given in (kind, self):
-            values |= {name: value for name, value in vars(given).items() if value is not None} if given else {}
-        return Optimization(**values)
+        theirs = trained.training(image_size, batch_size) if trained else {}
+        values = vars(USUAL) | _given(kind) | {"augment": AUGMENT_MANY if many else AUGMENT_FEW} | theirs
+        if kind and kind.ema_decay:  # theirs would still hold the source at the end of a short run
+            values["ema_decay"] = kind.ema_decay
+        return Optimization(**values | _given(self))
 
     def differences(self, other: "Optimization") -> str:
         """What other settings have another value here, in words: `loss hinge, r1 0`; empty if none has."""
@@ -235,6 +235,10 @@ class Optimization:
             transfer=transfer,
             private=private,
         )
+
+
+def _given(settings: Optimization | None) -> dict[str, Any]:
+    return {} if settings is None else {name: value for name, value in vars(settings).items() if value is not None}
 
 
 USUAL = Optimization(

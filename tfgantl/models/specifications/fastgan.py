@@ -64,8 +64,10 @@ class FastGAN(Networks):
         return generator, discriminator_class(**common)
 
     def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
-        """The authors' rates and β₁ are the defaults of this package."""
-        return {"loss": "hinge", "beta_2": 0.999, "r1": 0.0, "ema_decay": 0.999}
+        return {
+            "loss": "hinge", "g_learning_rate": 0.0002, "d_learning_rate": 0.0002, "beta_1": 0.5, "beta_2": 0.999,
+            "r1": 0.0, "ema_decay": 0.999,
+        }  # fmt: skip
 
     def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)

@@ -52,7 +52,10 @@ class SNGAN(Networks):
 
     def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
         """As the authors, but that they take five steps of the discriminator for each of the generator."""
-        return {"loss": "hinge", "beta_1": 0.0, "beta_2": 0.9, "r1": 0.0}
+        return {
+            "loss": "hinge", "g_learning_rate": 0.0002, "d_learning_rate": 0.0002, "beta_1": 0.0, "beta_2": 0.9,
+            "r1": 0.0,
+        }  # fmt: skip
 
     def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
         shapes = list(shapes)
