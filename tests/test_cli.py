@@ -219,11 +219,13 @@ def test_values_that_are_not_of_their_kind_are_told(value, tmp_path, capsys):
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_time_in_a_recipe_is_no_number_to_base_60(tmp_path, capsys):
-    (tmp_path / "recipe.yaml").write_text("budget: 1:30\n")
+@pytest.mark.parametrize(("line", "told"), [("budget: 1:30", "Received: 1:30"), ("steps: 0100", "0100")])
+def test_recipes_have_no_numbers_to_base_60_or_8(tmp_path, capsys, line, told):
+    """0100 steps were 64."""
+    (tmp_path / "recipe.yaml").write_text(f"{line}\n")
     with pytest.raises(SystemExit):
         parse("adapt", "--config", str(tmp_path / "recipe.yaml"))
-    assert "Received: 1:30" in capsys.readouterr().err
+    assert told in capsys.readouterr().err
 
 
 METHODS = ["{class_path: SHOT", "SHOT:repeats=[", "{}"]
@@ -528,10 +530,11 @@ def test_data_that_are_not_there_are_told_before_tensorflow_is_imported(tmp_path
     assert done.returncode == 0 and done.stderr.startswith(f"tfgantl adapt: error: {target[0]}: `path` must be")
 
 
-def test_yaml_has_no_numbers_to_base_60():
+def test_yaml_has_no_numbers_to_base_60_or_8():
     """Nobody means them, and their value takes quadratic time: 100 s for a file of 1 MiB."""
     start = time.perf_counter()
     found = load_yaml(f"a: 16:9\nb: 1_000\nc: 0x1f\nd: 1.5e+3\ne: .inf\nf: {'1:' * 50_000}1", "x")
     assert time.perf_counter() - start < 5
     assert found["a"] == "16:9" and isinstance(found["f"], str)
+    assert load_yaml("[007, 0, -0, 0.5, 08]", "x") == ["007", 0, 0, 0.5, "08"]
     assert [found[key] for key in "bcde"] == [1000, 31, 1500.0, float("inf")]

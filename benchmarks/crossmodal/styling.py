@@ -16,7 +16,6 @@ from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines.stylize.captions import measured_words
 from tfgantl.pipelines.stylize.trained import load_with_phrases
 from tfgantl.style.crops import crops
-from tfgantl.style.phrases import StylePhrases
 from tfgantl.style.pictures import read_picture, resized, shape_at
 from tfgantl.style.style_captions import StyleCaptions
 
@@ -48,9 +47,15 @@ def styled(model: str | None, seed: int) -> dict[str, dict[str, Any]]:
     pairs = [every[i] for i in rng.permutation(len(every))[:PAIRS]]
     single = [((i,), captions.full(i, rng)) for i in range(count)]
     mixed = [((a, b), f"{captions.full(a, rng)} and {captions.full(b, rng)}") for a, b in pairs]
+    halves = [((a, b), np.eye(count, dtype=np.float32)[[a, b]].mean(0)) for a, b in pairs]  # what the network can do
+
+    def asked(phrases_of: list[tuple[tuple[int, ...], str]]) -> list[tuple[tuple[int, ...], np.ndarray]]:
+        return [(wanted, phrases.mix(phrase, network.styles)) for wanted, phrase in phrases_of]
+
     return {
-        "one style": _seen(judge, network, phrases, photographs, single),
-        "two styles": _seen(judge, network, phrases, photographs, mixed),
+        "one style": _seen(judge, network, photographs, asked(single)),
+        "two styles": _seen(judge, network, photographs, asked(mixed)),
+        "the same two, half of each, without a phrase": _seen(judge, network, photographs, halves),
         "the style pictures themselves, other crops": {"asked": count, "seen": judge.accuracy(pictures, seed + 1)},
     }
 
@@ -92,14 +97,12 @@ class StyleJudge:
 def _seen(
     judge: StyleJudge,
     network: Stylizer,
-    phrases: StylePhrases,
     photographs: list[np.ndarray],
-    asked: list[tuple[tuple[int, ...], str]],
+    asked: list[tuple[tuple[int, ...], np.ndarray]],
 ) -> dict[str, float]:
-    """How often the styles that a phrase asks for are those that are meant, and those that the judge names first."""
+    """How often a mix has the styles first that are meant, and the judge names these first."""
     meant, seen = [], []
-    for wanted, phrase in asked:
-        mix = phrases.mix(phrase, network.styles)
+    for wanted, mix in asked:
         meant.append(set(np.argsort(-mix)[: len(wanted)]) == set(wanted))
         for photograph in photographs:
             painted = paint(network, tf.constant(to_unit(photograph)), tf.constant(mix), 1.0)

@@ -15,7 +15,7 @@ from tfgantl.errors import ArtifactError, DataError, RunError
 from tfgantl.pipelines.edit import main
 from tfgantl.pipelines.edit.directions import strip
 from tfgantl.pipelines.edit.fill import FillConfig
-from tfgantl.pipelines.edit.inversion import found_before, save_codes
+from tfgantl.pipelines.edit.inversion import found_before, read_codes, save_codes
 from tfgantl.pipelines.edit.mix import MixConfig
 from tfgantl.training.run_directory import RunDirectory
 
@@ -113,6 +113,21 @@ def test_codes_that_a_run_goes_on_with_are_its_own_and_usable(tmp_path, fault):
         with pytest.raises(ArtifactError, match=f"codes.npz: must hold .*Received: .*{told}") as error:
             found_before(path, space, [*names, "c"], 1)
     assert "\n" not in str(error.value)
+
+
+def test_a_run_that_was_killed_behind_the_tuning_goes_on(tmp_path):
+    """Its codes were for the tuned generator by then, and were refused as those of another model."""
+    codes = np.ones((ROWS, 4), np.float32)
+    inversion = Inversion(codes, codes, None, np.zeros(ROWS, np.float32))
+    space, tuned = (LatentSpace(TINY_MLP.build(8, 1)[0], "z") for _ in range(2))
+    with RunDirectory(tmp_path / "run") as run:
+        save_codes(run, inversion, tuned, ["a", "b"], searched=space)
+        path = run.path / "codes.npz"
+        np.testing.assert_array_equal(found_before(path, space, ["a", "b"], 1).codes, codes)
+        for wrong in (lambda: found_before(path, tuned, ["a", "b"], 1), lambda: read_codes(path, space)):
+            with pytest.raises(ArtifactError, match="codes.npz: must hold codes of the model"):
+                wrong()
+        assert len(read_codes(path, tuned)[0]) == ROWS
 
 
 def test_codes_are_those_of_whole_pictures_and_of_a_model_with_their_classes(tmp_path):

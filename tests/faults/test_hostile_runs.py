@@ -1,6 +1,7 @@
 """Directories and files that are there already: of another command, another run, or another state of the data."""
 
 import json
+import os
 import shutil
 import socket
 import sys
@@ -29,7 +30,7 @@ from tfgantl.style.phrases import StylePhrases
 from tfgantl.style.pictures import split_handles
 from tfgantl.style.state import check_shapes, load_state, save_state
 from tfgantl.style.style_captions import StyleCaptions
-from tfgantl.training.run_directory import RunDirectory
+from tfgantl.training.run_directory import RunDirectory, read_result
 
 
 def test_a_restart_does_not_go_on_with_the_run_of_another_command(tmp_path, capfd, monkeypatch):
@@ -206,3 +207,16 @@ def test_a_launch_says_that_its_ports_are_open_to_others(monkeypatch, capfd):
         monkeypatch.setattr(socket, "if_nameindex", lambda names=interfaces: list(enumerate(names, 1)))
         assert launch(["-c", ""], workers=2) == launch(["-c", ""], workers=1) == 0
         assert capfd.readouterr().err.count("whoever reaches the ports of its workers can run anything as you") == told
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+def test_a_log_that_is_no_log_is_told(tmp_path, monkeypatch, kind):
+    """A pipe kept whoever asked what a run had found, and a file of many gigabytes was read as a whole."""
+    monkeypatch.setattr("tfgantl.training.run_directory.MAX_LOG", 100)
+    path = tmp_path / "metrics.jsonl"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text('{"run": "result"}\n' * 10)
+    with pytest.raises(RunError, match="metrics.jsonl: must be a log that can be read. Received: .*regular file"):
+        read_result(tmp_path)

@@ -279,6 +279,16 @@ def test_damaged_versions_are_not_kept_in_place_of_those_that_can_be_served(gene
     assert versions_in(tmp_path) == [2, 3, 4, 5]
 
 
+def test_a_version_is_not_withdrawn_onto_one_that_was(generator, tmp_path):
+    """Somebody had put it back by hand; the message was `Directory not empty`, in which nobody can read what to do."""
+    for _ in range(2):
+        publish(generator, tmp_path)
+    (tmp_path / "withdrawn-2").mkdir()
+    with pytest.raises(RunError, match="must not hold withdrawn-2 yet, so that 2 can become it. Received: one"):
+        versions.roll_back(tmp_path)
+    assert versions_in(tmp_path) == [1, 2]
+
+
 @pytest.mark.parametrize("fault", ["empty", "damaged"])
 def test_nobody_goes_back_to_a_version_that_cannot_be_served(generator, tmp_path, fault):
     for _ in range(2):

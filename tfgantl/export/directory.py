@@ -102,14 +102,19 @@ def roll_back(directory: Path) -> tuple[int, int]:
         The number that was withdrawn, and the one that serves now.
 
     Raises:
-        RunError: If there is no version to go back to, or it is damaged.
+        RunError: If there is no version to go back to, it is damaged, or the newest was withdrawn before.
     """
     found = versions_in(directory)
     if len(found) < 2:
         raise RunError(f"{directory}: must hold two versions to go back. Received: {len(found)}")
     if fault := _fault_of(directory / str(found[-2])):
         raise RunError(f"{directory}: must hold a version that can be served to go back. Received: {fault}")
-    os.rename(directory / str(found[-1]), directory / f"{WITHDRAWN}{found[-1]}")
+    withdrawn = directory / f"{WITHDRAWN}{found[-1]}"
+    if withdrawn.exists():  # somebody has put a version back, or numbers have begun anew
+        raise RunError(
+            f"{directory}: must not hold {withdrawn.name} yet, so that {found[-1]} can become it. Received: one"
+        )
+    os.rename(directory / str(found[-1]), withdrawn)
     return found[-1], found[-2]
 
 

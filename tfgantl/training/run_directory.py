@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from tfgantl.errors import RunError
+from tfgantl.errors import RunError, reason
 from tfgantl.files import TEMPORARY, Replacing, make_folder
 from tfgantl.images import encode_png
+from tfgantl.regular_files import read_regular
 from tfgantl.training.run_facts import changed_facts, compared_settings, read_facts
 from tfgantl.versions import versions
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.settings import RunConfig
+
+MAX_LOG = 2**28  # bytes of metrics.jsonl, which grows by a line a validation
 
 
 class RunDirectory:
@@ -235,9 +238,18 @@ def read_log(directory: Path) -> list[dict]:
     """The records of `metrics.jsonl`, those that are whole; none if there is no such file.
 
     A line that was not written to its end, or that somebody else has written, is no record.
+
+    Raises:
+        RunError: If it cannot be read, is no file, or larger than `MAX_LOG`.
     """
     path, records = directory / "metrics.jsonl", []
-    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
+    if not path.exists():
+        return []
+    try:
+        text = read_regular(path, MAX_LOG).decode(errors="replace")
+    except OSError as error:
+        raise RunError(f"{path}: must be a log that can be read. Received: {reason(error)}") from error
+    for line in text.splitlines():
         with suppress(ValueError, RecursionError):
             record = json.loads(line)
             if isinstance(record, dict) and isinstance(record.get("run"), str):

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tfgantl.pipelines.adapt import AdaptConfig
 
 
+SHIPPED = "rendered-digits"
+
+
 @dataclass(frozen=True)
 class PreparedAdaptation:
     """Everything that an adaptation needs, checked.
@@ -94,6 +97,8 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     examples = {split: target.load(split) for split in SPLITS}
     part = examples["train"]
     check_splits(examples)
+    if config.source == SHIPPED and target.extractor is None:  # pictures of the user's own
+        log(f"{SHIPPED} makes printed digits, {size} px in gray; `tfgantl pretrain` makes a source like your pictures")
     # An unconditional source stays so, unless `class_map` says how classes begin.
     stays = source.num_classes is None and config.class_map == "nearest"
     names = class_names_behind(config.source)

@@ -141,17 +141,35 @@ def joined(parts: list[Inversion]) -> Inversion:
     )
 
 
-def save_codes(run: RunDirectory, inversion: Inversion, space: LatentSpace, names: list[str]) -> None:
-    """Writes codes, and as JSON in bytes the names of their pictures and the generator and space that they are of."""
+def save_codes(
+    run: RunDirectory, inversion: Inversion, space: LatentSpace, names: list[str], searched: LatentSpace | None = None
+) -> None:
+    """Writes codes, and as JSON in bytes the names of their pictures and the generator and space that they are of.
+
+    Args:
+        run: Run directory.
+        inversion: The codes.
+        space: That of the generator that they are for.
+        names: Of their pictures.
+        searched: That of the generator that they were searched with, if that is another one.
+    """
     labels: dict[str, Any] = {} if inversion.labels is None else {"labels": inversion.labels}
     about = {"generator": space.generator_hash, "space": space.name, "names": names[: len(inversion.losses)]}
+    about["searched"] = (searched or space).generator_hash
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     with run.replacing(CODES) as temporary, open(temporary, "wb") as file:
         np.savez(file, codes=inversion.codes, losses=inversion.losses, about=text, **labels)
 
 
-def read_codes(path: Path, space: LatentSpace) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+def read_codes(
+    path: Path, space: LatentSpace, searched: bool = False
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Codes of a file, their labels and names.
+
+    Args:
+        path: The file.
+        space: That of the generator that they must be for,
+        searched: or, if so, must have been searched with.
 
     Raises:
         ArtifactError: If it is damaged, or has codes of another model or space.
@@ -159,7 +177,8 @@ def read_codes(path: Path, space: LatentSpace) -> tuple[np.ndarray, np.ndarray |
     arrays = read_npz(path)
     with intact(f"{path}: must hold codes as `tfgantl edit` writes them"):
         codes, about = arrays["codes"], json.loads(arrays["about"].astype(np.uint8).tobytes())
-        own, where, names = str(about["generator"]), str(about["space"]), [str(name) for name in about["names"]]
+        generator = about.get("searched", about["generator"]) if searched else about["generator"]
+        own, where, names = str(generator), str(about["space"]), [str(name) for name in about["names"]]
         if (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
             raise ArtifactError(
                 f"{path}: must hold codes of the model {space.generator_hash} in {space.name}, of {space.shape}. "
@@ -184,7 +203,7 @@ def found_before(path: Path, space: LatentSpace, names: list[str], each: int) ->
     Raises:
         ArtifactError: If it is damaged, or has codes of other pictures, or such as no search ends with.
     """
-    codes, labels, own = read_codes(path, space)
+    codes, labels, own = read_codes(path, space, searched=True)  # a run may end behind the tuning
     with intact(f"{path}: must hold the first codes of this run; delete it to search anew"):
         if own != names[: len(own)] or len(own) % each:
             raise ValueError(f"codes of {', '.join(own[:4])}")

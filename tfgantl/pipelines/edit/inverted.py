@@ -57,7 +57,7 @@ class Inverted:
         with run.replacing("generator.keras") as temporary:
             generator.save(temporary)
         space = LatentSpace(generator, self.space.name)
-        save_codes(run, self.inversion, space, self.names)
+        save_codes(run, self.inversion, space, self.names, searched=self.space)
         return replace(self, space=space, images=images_of(space, self.inversion))
 
 
