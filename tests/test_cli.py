@@ -219,13 +219,16 @@ def test_values_that_are_not_of_their_kind_are_told(value, tmp_path, capsys):
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("line", "told"), [("budget: 1:30", "Received: 1:30"), ("steps: 0100", "0100")])
-def test_recipes_have_no_numbers_to_base_60_or_8(tmp_path, capsys, line, told):
-    """0100 steps were 64."""
-    (tmp_path / "recipe.yaml").write_text(f"{line}\n")
+def test_recipes_have_no_numbers_to_base_60_or_8(tmp_path, capsys):
+    """0100 steps were 64 in a recipe, and 100 on the command line."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("budget: 1:30\n")
     with pytest.raises(SystemExit):
-        parse("adapt", "--config", str(tmp_path / "recipe.yaml"))
-    assert told in capsys.readouterr().err
+        parse("adapt", "--config", str(recipe))
+    assert "Received: 1:30" in capsys.readouterr().err
+    recipe.write_text("steps: 0100\nvalidate_every: 010\n")
+    config = parse("adapt", "--config", str(recipe), "--samples", "0090")
+    assert (config.steps, config.validate_every, config.samples) == (100, 10, 90)
 
 
 METHODS = ["{class_path: SHOT", "SHOT:repeats=[", "{}"]
@@ -536,5 +539,5 @@ def test_yaml_has_no_numbers_to_base_60_or_8():
     found = load_yaml(f"a: 16:9\nb: 1_000\nc: 0x1f\nd: 1.5e+3\ne: .inf\nf: {'1:' * 50_000}1", "x")
     assert time.perf_counter() - start < 5
     assert found["a"] == "16:9" and isinstance(found["f"], str)
-    assert load_yaml("[007, 0, -0, 0.5, 08]", "x") == ["007", 0, 0, 0.5, "08"]
+    assert load_yaml("[010, 0, -00, 0.5, 08, '010', +0_9, 0x10, 0b11]", "x") == [10, 0, 0, 0.5, 8, "010", 9, 16, 3]
     assert [found[key] for key in "bcde"] == [1000, 31, 1500.0, float("inf")]

@@ -198,8 +198,8 @@ def with_renamed_recipes(arguments: list[str], choices: dict[str, list[str]]) ->
             argument = f"--config={value}"
         if name == "--config" and isfile(value):
             recipe, more = old_names.renamed_recipe(read_recipe(Path(value)))
-            # The parser reads UTF-8 only, and numbers to base 60.
-            if not more and (not _is_plain(Path(value)) or _has_base_60(recipe)):
+            # The parser reads UTF-8 only, and numbers to base 60 and 8.
+            if not more and (not _is_plain(Path(value)) or _has_base_60(recipe) or _is_read_otherwise(value, recipe)):
                 argument = f"--config={yaml.safe_dump(recipe, allow_unicode=True)}"
             if more:
                 for option, names in choices.items():
@@ -215,6 +215,11 @@ def _has_base_60(value: Any) -> bool:
     """Whether a recipe has a text such as 1:30, which YAML 1.1 has for a number."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(map(_has_base_60, inner)) or (isinstance(value, str) and BASE_60.fullmatch(value) is not None)
+
+
+def _is_read_otherwise(path: str, recipe: dict) -> bool:
+    """Whether the parser finds other values in a recipe that was read and is no mass of them."""
+    return bool(recipe) and yaml.safe_load(read_text(Path(path))) != recipe
 
 
 def _is_plain(path: Path) -> bool:

@@ -13,8 +13,9 @@ from tfgantl.printing import printable
 from tfgantl.regular_files import read_regular
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_INT = "tag:yaml.org,2002:int"
 _NUMBERS = {  # YAML 1.1, https://yaml.org/type/int.html and float.html, but for numbers to base 8 and 60
-    "tag:yaml.org,2002:int": r"^(?:[-+]?0b[0-1_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+)$",
+    _INT: r"^(?:[-+]?0b[0-1_]+|[-+]?[0-9][0-9_]*|[-+]?0x[0-9a-fA-F_]+)$",
     "tag:yaml.org,2002:float": (
         r"^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
         r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
@@ -47,12 +48,24 @@ def read_text(path: Path, most: int = MAX_BYTES) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without numbers that nobody means: 1:30 to base 60, whose value takes quadratic time, and 0100 to base 8."""
+    """Without numbers that nobody means: 1:30 to base 60, whose value takes quadratic time, and 0100 to base 8.
+
+    Zeros in front count for nothing, as in YAML 1.2 and on the command line.
+    """
 
     yaml_implicit_resolvers = {
         first: [(tag, re.compile(_NUMBERS[tag]) if tag in _NUMBERS else pattern) for tag, pattern in some]
         for first, some in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
+    sign, digits = re.fullmatch(r"([-+]?)(.*)", loader.construct_scalar(node)).groups()  # type: ignore[union-attr]
+    plain = digits.lstrip("0_") or "0" if digits.replace("_", "").isdigit() else digits
+    return loader.construct_yaml_int(yaml.ScalarNode(node.tag, sign + plain))
+
+
+_Loader.add_constructor(_INT, _decimal)
 
 
 def load_yaml(text: str, what: str) -> Any:
