@@ -541,3 +541,22 @@ def test_yaml_has_no_numbers_to_base_60_or_8():
     assert found["a"] == "16:9" and isinstance(found["f"], str)
     assert load_yaml("[010, 0, -00, 0.5, 08, '010', +0_9, 0x10, 0b11]", "x") == [10, 0, 0, 0.5, 8, "010", 9, 16, 3]
     assert [found[key] for key in "bcde"] == [1000, 31, 1500.0, float("inf")]
+
+
+NOBODY = {
+    "a run": (adapt, ["--run_dir", "~nosuch/x"]),
+    "a model": (generate, ["--model", "~nosuch/x"]),
+    "pictures": (describe, ["~nosuch/x.png"]),
+    "versions": (export, ["--list", "~nosuch/x"]),
+}
+
+
+@pytest.mark.parametrize(("verb", "arguments"), NOBODY.values(), ids=NOBODY)
+def test_the_home_of_nobody_is_told(verb, arguments, capsys):
+    """And that of a user who has none: the standard library ends in a traceback for both."""
+    try:
+        code = verb.main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    told = capsys.readouterr().err
+    assert code == 2 and "`~` must be a home that is known" in told.splitlines()[-1] and "Traceback" not in told

@@ -14,6 +14,7 @@ from tfgantl.gan import GAN
 from tfgantl.models import DCGAN, FAMILIES, MLP, SNGAN, FastGAN
 from tfgantl.models.families import family_names
 from tfgantl.pretrained import WrappedGenerator, fit_source
+from tfgantl.pretrained.refit.classes import choose_classes
 
 TINY = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=4, label_dim=2, dropout=0.0)
 NETWORKS = {
@@ -215,13 +216,35 @@ def test_class_maps_from_files(tmp_path, text):
     np.testing.assert_allclose(new[3], old.mean(0), rtol=1e-6)
 
 
+NUMBERED = {
+    "all by name": ("1: 3\n2: 1\n3: 2\n", [2, 0, 1]),
+    "all by number": ("0: 0\n1: 1\n2: 2\n", None),
+    "a list": ("[3, 1, 2]", [2, 0, 1]),
+    "words of YAML": ("yes: no\nno: 1.50\n1.50: yes\n", [1, 2, 0]),
+}
+
+
+@pytest.mark.parametrize(("text", "starts"), NUMBERED.values(), ids=NUMBERED)
+def test_names_that_are_numbers_are_names_or_refused(tmp_path, text, starts):
+    """`0` was a number and `1` a name in one file, and `1.50` was called 1.5."""
+    names = ("yes", "no", "1.50") if "yes" in text else ("1", "2", "3")
+    (tmp_path / "map.yaml").write_text(text)
+    examples = replace(drawn(make(), [0, 1, 2], 2), classes=names)
+    arguments = make(), 3, str(tmp_path / "map.yaml"), examples, 0, names
+    if starts is None:
+        with pytest.raises(ArtifactError, match="classes of the target must be given by .* numbers. Received: 0"):
+            choose_classes(*arguments)
+    else:
+        assert choose_classes(*arguments) == starts
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
         (None, ConfigError, "`class_map` must be nearest, init, average, or a file"),
         ("0 1\n", ArtifactError, "must name each of the 4 classes of the target"),
         ("[0, 1, 2, 3]", ArtifactError, r"must be in \[0, 2\]. Received: 3"),
-        ("a: b", ArtifactError, "must map classes"),
+        ("a: b", ArtifactError, "classes of the target must be given by their names or their numbers. Received: a"),
         (b"\xe4: 0\n", ArtifactError, "must be text in UTF-8 or UTF-16. Received: byte 0 is 0xe4"),
     ],
 )

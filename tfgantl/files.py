@@ -92,8 +92,9 @@ def fitted(stem: str, behind: str) -> str:
 
 def cache_directory() -> Path:
     """Where things are kept that can be made again: `TFGANTL_CACHE_DIR`, or `tfgantl` in the cache of the user."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TFGANTL_CACHE_DIR") or Path(home) / "tfgantl")
+    if given := os.environ.get("TFGANTL_CACHE_DIR"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache")) / "tfgantl"
 
 
 def name_from(text: str) -> str:
@@ -108,14 +109,28 @@ def name_from(text: str) -> str:
     return safe or f"data-{hashlib.sha256(os.fsencode(text)).hexdigest()[:6]}"
 
 
+def expanded(path: str | Path) -> Path:
+    """A path in which `~` is the home of the user, and `~name` that of another one.
+
+    Raises:
+        ConfigError: If there is no such user, or this one has no home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"`~` must be a home that is known (TFGANTL_CACHE_DIR, for the cache). Received: {path}"
+        ) from error
+
+
 def absolute(path: str) -> str:
     """A path that means the same from every directory; `~` is the home of the user."""
-    return str(Path(path).expanduser().absolute())
+    return str(expanded(path).absolute())
 
 
 def absolute_if_there(handle: str) -> str:
     """A handle that names a file or directory, as an absolute path; any other handle as it is."""
-    path = Path(handle).expanduser()
+    path = expanded(handle)
     return str(path.absolute()) if handle.startswith("~") or (exists(path) and not _is_shipped(handle)) else handle
 
 

@@ -17,12 +17,12 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import BinaryIO, cast
 
 from tfgantl.cluster import VARIABLE
 from tfgantl.errors import ConfigError, InterruptedRun, RunError, TfgantlError
+from tfgantl.files import expanded
 from tfgantl.slurm import config_of_step
 
 PAUSE, MAX_PAUSE = 1.0, 60.0  # seconds before the first restart, and at most
@@ -192,7 +192,7 @@ def resuming(command: Sequence[str]) -> list[str]:
         name, equals, value = argument.partition("=")
         if name.replace("-", "_") == "__run_dir":
             directory = value if equals else (command[i + 1] if i + 1 < len(command) else "")
-            if directory and (Path(directory).expanduser() / "config.yaml").is_file():
+            if directory and (expanded(directory) / "config.yaml").is_file():
                 verb = command[: next(j for j, x in enumerate(command) if x.startswith("--"))]
                 return [*verb, "--resume", directory, *(["--json"] if "--json" in command else [])]
     return command

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from os.path import exists  # which a name that is too long does not, without an error
+from os.path import exists, expanduser  # which a name that is too long does not, without an error
 from pathlib import Path
 from types import ModuleType
 
@@ -57,7 +57,7 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _recipes(arguments: Sequence[str]) -> Iterator[Path]:
     for option, value in _options(arguments):
         if option in ("--config", "--resume"):
-            path = Path(value).expanduser()
+            path = Path(expanduser(value))
             yield path / "config.yaml" if option == "--resume" else path
 
 

@@ -68,19 +68,26 @@ def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
 _Loader.add_constructor(_INT, _decimal)
 
 
-def load_yaml(text: str, what: str) -> Any:
+class _Texts(_Loader):
+    """All values as they are written: `yes`, `1.50` and `007` are texts."""
+
+    yaml_implicit_resolvers: dict[str, list] = {}
+
+
+def load_yaml(text: str, what: str, texts: bool = False) -> Any:
     """What YAML stands for, in plain values.
 
     Args:
         text: The YAML.
         what: What it is, for messages.
+        texts: Whether values are texts as they are written, such as names, and not numbers, truth values or nothing.
 
     Raises:
         ArtifactError: If a few lines of it stand for a mass of values, are nested too deeply, have a key twice, or say
             of a value that it is of a kind that it is not.
         yaml.YAMLError: If it is no YAML.
     """
-    loader = _Loader(text)
+    loader = (_Texts if texts else _Loader)(text)
     try:
         node = loader.get_single_node()
         if (values := _expanded(node, {}, what)) > MAX_VALUES:

@@ -1,22 +1,28 @@
 """Runs of `tfgantl edit` that go on with another mask or pictures, with codes and directions that nothing has found."""
 
 import json
+import sys
 
 import keras
 import numpy as np
 import pytest
+import yaml
 from conftest import TINY_MLP
 from PIL import Image
 
+from tfgantl.configuration import to_yaml
+from tfgantl.data import Arrays, Folder, HandwrittenDigits
 from tfgantl.editing.directions import Direction, Directions, Effect, read_directions
 from tfgantl.editing.inversion import Inversion
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ArtifactError, DataError, RunError
+from tfgantl.pipelines.adapt import AdaptConfig
 from tfgantl.pipelines.edit import main
 from tfgantl.pipelines.edit.directions import strip
 from tfgantl.pipelines.edit.fill import FillConfig
 from tfgantl.pipelines.edit.inversion import found_before, read_codes, save_codes
 from tfgantl.pipelines.edit.mix import MixConfig
+from tfgantl.pipelines.edit.model import _target_of
 from tfgantl.training.run_directory import RunDirectory
 
 QUICK = ["--steps", "0", "--restarts", "1", "--weights", "none"]
@@ -183,3 +189,31 @@ def test_nothing_is_moved_so_far_that_it_has_no_image():
     codes, labels, strengths = np.ones((1, *space.shape), np.float32), np.zeros(1, np.int32), np.array([0.0, 2.0])
     with pytest.raises(DataError, match="codes must lead to finite images"):
         strip(space, far, codes, labels, strengths)
+
+
+class Elsewhere(HandwrittenDigits):
+    """A source of somebody else, in a module that may do anything when it is imported."""
+
+
+TARGETS = {
+    "a class of another module": {"class_path": f"{__name__}.Elsewhere"},
+    "a module that runs": {"class_path": "antigravity.Source"},
+    "another class of the package": {"class_path": "tfgantl.data.Tfds", "init_args": {"name": "mnist"}},
+    "an address": {"class_path": "tfgantl.data.WebDataset", "init_args": {"path": "s3://bucket/x.tar"}},
+    "no class": "HandwrittenDigits",
+    "no options": {"class_path": "tfgantl.data.Folder", "init_args": "x"},
+}
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_the_recipe_of_a_model_is_not_run(tmp_path, monkeypatch, target):
+    """Whoever opened the run of somebody else imported what its recipe named, or read from where it said."""
+    monkeypatch.setattr("tfgantl.pipelines.keywords.configure", lambda *args: pytest.fail("was configured"))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"target": target}))
+    assert _target_of(tmp_path / "config.yaml") is None and "antigravity" not in sys.modules
+
+
+def test_the_target_of_a_run_is_known_if_it_is_here(tmp_path):
+    for source in (HandwrittenDigits(shots=3), Folder(str(tmp_path), image_size=8), Arrays(str(tmp_path / "x.npz"))):
+        (tmp_path / "config.yaml").write_text(to_yaml(AdaptConfig(target=source)))
+        assert _target_of(tmp_path / "config.yaml") == source

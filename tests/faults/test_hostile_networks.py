@@ -29,6 +29,7 @@ from tfgantl.models.stylegan2.generator import StyleGAN2Generator
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pretrained import ranges
 from tfgantl.pretrained.wrap import WrappedGenerator
+from tfgantl.training.class_names import class_names_behind
 from tfgantl.untrusted import own_classes, tracing
 from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.own_classes import layers_of
@@ -222,3 +223,12 @@ def test_a_miner_ahead_of_a_module_is_as_large_as_its_weights(tmp_path):
         saved_with(generator, tmp_path / "large.keras", units=units)
         with growth_below(32), pytest.raises(ArtifactError, match=message):
             load_network(tmp_path / "large.keras")
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c", "d"], ["a", "b", "b"]])
+def test_names_are_those_of_as_many_classes_or_left_out(tmp_path, names):
+    """The first names stood for the classes, or none could be found for the last, which ended in a traceback."""
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"run": "result", "class_names": names}) + "\n")
+    assert class_names_behind(str(tmp_path), 3) is None
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"run": "result", "class_names": ["a", "b", "c"]}) + "\n")
+    assert class_names_behind(str(tmp_path), 3) == ["a", "b", "c"]

@@ -649,3 +649,45 @@ def test_bodies_that_are_sent_slowly_keep_no_others_away():
         assert await slots.body(slow) == b"x" * 9
 
     asyncio.run(all_at_once())
+
+
+ASKED = {
+    "a broken seed": (lambda client: client.generate([1.9]), "`seeds` must be whole numbers"),
+    "a seed beyond 64 bits": (lambda client: client.generate([2**64]), "`seeds` must be whole numbers"),
+    "a label beyond 32 bits": (lambda client: client.generate([1], [2**32 + 3]), "`labels` must be whole numbers"),
+    "a label that is none": (lambda client: client.generate([1], [float("nan")]), "`labels` must be whole numbers"),
+    "one seed": (lambda client: client.generate(3), "`seeds` must be whole numbers"),
+    "no seed": (lambda client: client.generate([]), "`seeds` must name an image. Received: none"),
+    "one picture": (
+        lambda client: client.classify(np.zeros((8, 8, 1), np.uint8)),
+        "`pictures` must be files, or images",
+    ),
+    "floats": (lambda client: client.features(np.zeros((2, 8, 8, 1))), "`pictures` must be .* Received: float64"),
+    "one text": (lambda client: client.embed_texts("seven"), "`texts` must be a list of texts. Received: 'seven'"),
+    "half a character": (lambda client: client.embed_texts(["\ud800"]), "`texts` must be texts that UTF-8 can hold"),
+    "a broken address": (lambda client: Client("http://[::1", "x", retries=0).embed_texts(["a"]), "`url` must be"),
+}
+
+
+@pytest.mark.parametrize(("ask", "told"), ASKED.values(), ids=ASKED)
+def test_the_client_asks_for_nothing_but_what_was_meant(ask, told):
+    """1.9 was seed 1, label 2³² + 3 was 3, one picture was a row of pictures, and a word its letters."""
+    with pytest.raises(ServingError, match=told) as error:
+        ask(Client("http://127.0.0.1:9", "x", retries=0))
+    assert str(error.value).count("\n") == 0
+
+
+ANSWERED = {
+    "fewer rows": {"label": np.zeros(1, "i4"), "probabilities": np.ones((1, 2), "f4")},
+    "one output": {"label": np.zeros(2, "i4")},
+    "a scalar": {"label": np.int32(3), "probabilities": np.ones((2, 2), "f4")},
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERED.values(), ids=ANSWERED)
+def test_answers_have_a_row_for_each_question(monkeypatch, answer):
+    """Whatever the door: those of gRPC were handed on, or ended in a KeyError."""
+    client = Client("http://127.0.0.1:9", "x")
+    monkeypatch.setattr(client, "predict", lambda signature, inputs: answer)
+    with pytest.raises(ServingError, match="the server.? must answer"):
+        client.classify(np.zeros((2, 8, 8, 1), np.uint8))

@@ -14,6 +14,7 @@ from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.data.base import FiniteSource, Source
 from tfgantl.data.examples import SPLITS, Examples
 from tfgantl.errors import DataError
+from tfgantl.files import expanded
 from tfgantl.printing import printable
 
 OnBad: TypeAlias = Literal["error", "skip"]
@@ -95,7 +96,7 @@ def read_captions(
     Raises:
         DataError: As `caption_splits`.
     """
-    path = Path(where).expanduser()
+    path = expanded(where)
     known, wanted, bad = _Names([*names, *(set(others) - set(names))]), set(names), []
     found: dict[str, dict[str, None]] = {}  # captions in their order, each once
     without_picture, repeated = Counter[str](), 0

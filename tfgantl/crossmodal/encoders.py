@@ -18,7 +18,7 @@ from tfgantl.crossmodal.text_checks import check_text
 from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
-from tfgantl.files import fitted
+from tfgantl.files import expanded, fitted
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
@@ -130,7 +130,7 @@ class TextImageEncoders:
         Raises:
             ArtifactError: If they are missing, damaged, or not what was saved.
         """
-        directory = PRESET if handle in (None, NAME) else Path(handle).expanduser()
+        directory = PRESET if handle in (None, NAME) else expanded(handle)
         if not (directory / FACTS).is_file():
             raise ArtifactError(f"encoders must be a directory with {FACTS}. Received: {directory}")
         with intact(f"{directory}: must hold {FACTS}, {TEXT} and {IMAGE}"):

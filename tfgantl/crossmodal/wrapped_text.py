@@ -12,6 +12,7 @@ from keras import layers
 from tfgantl.crossmodal.text_checks import MAX_CHARACTERS
 from tfgantl.crossmodal.text_encoder import read_phrases
 from tfgantl.errors import ArtifactError
+from tfgantl.files import expanded
 from tfgantl.pretrained.signature import allow, allowed_before, content_digest, digest
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.networks import load_network
@@ -96,7 +97,7 @@ class WrappedTextEncoder(keras.Model):
             module.trainable = False
             self_config: dict[str, Any] = {"source": keras.saving.serialize_keras_object(source)}
         else:
-            path = Path(source).expanduser().absolute()
+            path = expanded(source).absolute()
             module = TextModule(path, tuple(allow_ops))
             allow(path, tuple(allow_ops))
             self_config = {"source": str(path), "digest": digest(path), "content": content_digest(path)}
@@ -155,7 +156,7 @@ def open_foreign_text(handle: str, dimension: int = 64, allow_ops: tuple[str, ..
     Raises:
         ArtifactError: If it is none, or not safe.
     """
-    path = Path(handle).expanduser()
+    path = expanded(handle)
     if path.suffix == ".keras":
         return WrappedTextEncoder(load_network(path), dimension)
     if is_saved_model(path):

@@ -1,7 +1,5 @@
 """Holes in pictures: those with a name, boxes, and masks that users draw. True is what is missing."""
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 from scipy.ndimage import uniform_filter
@@ -9,6 +7,7 @@ from scipy.ndimage import uniform_filter
 from tfgantl.data.decode import decode_picture
 from tfgantl.editing.names import HoleName
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.files import expanded
 from tfgantl.printing import printable
 from tfgantl.progress import log
 from tfgantl.random_streams import Stream
@@ -103,9 +102,9 @@ def read_mask(path: str, shape: tuple[int, int]) -> np.ndarray:
     Raises:
         DataError: If it cannot be read, or nothing or everything is missing.
     """
-    if not Path(path).expanduser().is_file():
+    if not expanded(path).is_file():
         raise DataError(f"`mask` must be a picture, white where pixels are missing. Received: {path}, not there")
-    mask = decode_picture(Path(path).expanduser(), None, 1, MAX_PIXELS)
+    mask = decode_picture(expanded(path), None, 1, MAX_PIXELS)
     if isinstance(mask, str):
         raise DataError(f"`mask` must be a picture that can be decoded. Received: {printable(path)}, which {mask}")
     mask = mask[..., 0]

@@ -10,6 +10,7 @@ import numpy as np
 from tfgantl.data.decode import decode_picture
 from tfgantl.editing.attributes import Attribute
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.files import expanded
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.models.classifier import small_cnn
@@ -40,7 +41,7 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
         ArtifactError: If it is no such file.
         ConfigError: If it takes other images, or has no such class.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     network = load_network(path)
     shape, classes = tuple(network.input_shape[1:]), network.output_shape[-1]
     if shape != tuple(image_shape):
@@ -77,7 +78,7 @@ def table_attribute(
         DataError: If it is not there, names too few pictures, or the column has neither numbers nor two words.
         ConfigError: If there is no such column.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     rows = _rows(path)
     if not rows or column not in rows[0]:
         known = ", ".join(name for name in rows[0] if name) if rows else "none"

@@ -79,16 +79,16 @@ class Client:
         Raises:
             ServingError: If the server cannot be reached, or refuses; the message is its own.
         """
-        inputs = {"seed": np.asarray(seeds, np.int64)}
+        inputs = {"seed": _whole("seeds", seeds, np.int64)}
+        if not len(inputs["seed"]):
+            raise ServingError("`seeds` must name an image. Received: none")
         if labels is not None:
-            inputs["labels"] = np.asarray(labels, np.int32)
-        files = list(self.predict("generate_png", inputs)["png_bytes"])
-        if len(files) != len(inputs["seed"]):
-            raise ServingError(f"the server must answer {len(inputs['seed'])} pictures. Received: {len(files)}")
-        if refused := refusal(files):
-            raise ServingError(f"the server's answer cannot be used: {refused}")
-        images = [_decoded(file) for file in files]
-        return np.stack(images)
+            inputs["labels"] = _whole("labels", labels, np.int32)
+        (files,) = self._outputs("generate_png", inputs, "png_bytes")
+        with _understood("the server"):
+            if refused := refusal(list(files)):
+                raise ServingError(f"the server's answer cannot be used: {refused}")
+            return np.stack([_decoded(file) for file in files])
 
     def classify(self, pictures: list[bytes] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Classes of pictures.
@@ -102,12 +102,13 @@ class Client:
         Raises:
             ServingError: If the server cannot be reached, or refuses; the message is its own.
         """
-        outputs = self.predict("classify", {"image_bytes": _files(pictures)})
-        return outputs["label"], outputs["probabilities"]
+        labels, probabilities = self._outputs("classify", {"image_bytes": _files(pictures)}, "label", "probabilities")
+        return labels, probabilities
 
     def features(self, pictures: list[bytes] | np.ndarray) -> np.ndarray:
         """Features of pictures, float32 (n, length); all else as in `classify`."""
-        return self.predict("features", {"image_bytes": _files(pictures)})["features"]
+        (features,) = self._outputs("features", {"image_bytes": _files(pictures)}, "features")
+        return features
 
     def describe(self, pictures: list[bytes] | np.ndarray) -> tuple[list[list[str]], np.ndarray]:
         """Captions of pictures.
@@ -121,13 +122,30 @@ class Client:
         Raises:
             ServingError: If the server cannot be reached, or refuses; the message is its own.
         """
-        outputs = self.predict("describe", {"image_bytes": _files(pictures)})
-        captions = [[caption.decode("utf-8", "replace") for caption in row] for row in outputs["captions"]]
-        return captions, outputs["scores"]
+        found, scores = self._outputs("describe", {"image_bytes": _files(pictures)}, "captions", "scores")
+        with _understood("the server"):
+            return [[caption.decode("utf-8", "replace") for caption in row] for row in found], scores
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of texts, float32 (n, dimension); all else as in `describe`."""
-        return self.predict("embed_texts", {"text": np.array([text.encode() for text in texts], object)})["vectors"]
+        if isinstance(texts, str):
+            raise ServingError(f"`texts` must be a list of texts. Received: {texts!r}, a single one")
+        try:
+            encoded = np.array([text.encode() for text in texts], object)
+        except (UnicodeError, AttributeError) as error:
+            raise ServingError(f"`texts` must be texts that UTF-8 can hold. Received: {reason(error)}") from error
+        (vectors,) = self._outputs("embed_texts", {"text": encoded}, "vectors")
+        return vectors
+
+    def _outputs(self, signature: str, inputs: dict[str, np.ndarray], *names: str) -> list[np.ndarray]:
+        """Some outputs of a signature, each with a row for every row of the inputs."""
+        answer, count = self.predict(signature, inputs), len(next(iter(inputs.values())))
+        with _understood("the server"):
+            found = [answer[name] for name in names]
+            for name, array in zip(names, found, strict=True):
+                if len(array) != count:
+                    raise ServingError(f"the server must answer {count} rows of {name}. Received: {len(array)}")
+        return found
 
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Any signature: name → array, in and out. Files are arrays of `bytes` objects.
@@ -154,10 +172,38 @@ def _decoded(file: bytes) -> np.ndarray:
     return image[..., None] if image.ndim == 2 else image
 
 
+def _whole(name: str, values: ArrayLike, kind: type[np.signedinteger]) -> np.ndarray:
+    """Whole numbers (n,) of a kind; others would be rounded or wrapped without a word."""
+    array, bounds = np.asarray(values), np.iinfo(kind)
+    is_whole = array.ndim == 1 and (array.dtype.kind in "iu" or not array.size)
+    if not is_whole or (array.size and (int(array.min()) < bounds.min or int(array.max()) > bounds.max)):
+        raise ServingError(
+            f"`{name}` must be whole numbers (n,) from {bounds.min} to {bounds.max}. Received: {str(values)[:80]}"
+        )
+    return array.astype(kind)
+
+
 def _files(pictures: Sequence[bytes] | Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     files = np.empty(len(pictures), object)
-    files[:] = [picture if isinstance(picture, bytes) else encode_png(picture) for picture in pictures]
+    for i, picture in enumerate(pictures):
+        if not isinstance(picture, bytes):
+            picture = np.asarray(picture)
+            if picture.ndim != 3 or picture.shape[-1] not in (1, 3) or picture.dtype != np.uint8:
+                raise ServingError(
+                    "`pictures` must be files, or images uint8 (n, height, width, 1 or 3). Received: "
+                    f"{picture.dtype} {picture.shape} for one of them"
+                )
+            picture = encode_png(picture)
+        files[i] = picture
     return files
+
+
+@contextmanager
+def _understood(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ServingError(f"{where}: must answer as TensorFlow Serving. Received: {reason(error)}") from error
 
 
 class _Retry(Exception):
@@ -173,7 +219,8 @@ class _Rest:
         version = "" if client.version is None else f"/versions/{client.version}"
         self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"
         self._http, self._errors = httpx2.Client(timeout=client.timeout, headers=client.headers), httpx2.TransportError
-        self._outputs: dict[str, dict] | None = None
+        self._invalid = httpx2.InvalidURL
+        self._specs: dict[str, dict] | None = None
 
     def close(self) -> None:
         self._http.close()
@@ -181,6 +228,8 @@ class _Rest:
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:
             status, content = self._read(method, path, **options)
+        except self._invalid as error:
+            raise ServingError(f"`url` must be the address of a server. Received: {self._url}") from error
         except self._errors as error:
             raise _Retry(f"{self._url}: must be reachable. Received: {reason(error)}") from error
         try:
@@ -204,25 +253,18 @@ class _Rest:
         return answer.status_code, bytes(content)
 
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if self._outputs is None:
+        if self._specs is None:
             metadata = self._ask("GET", "/metadata")
-            with self._understood():
+            with _understood(self._url):
                 definitions = metadata["metadata"]["signature_def"]["signature_def"]
-                self._outputs = {name: dict(spec["outputs"]) for name, spec in definitions.items()}
+                self._specs = {name: dict(spec["outputs"]) for name, spec in definitions.items()}
         columns = {name: _to_json(array) for name, array in inputs.items()}
         answer = self._ask("POST", ":predict", json={"signature_name": signature, "inputs": columns})
-        with self._understood():
-            outputs, specs = answer["outputs"], self._outputs[signature]
+        with _understood(self._url):
+            outputs, specs = answer["outputs"], self._specs[signature]
             if len(specs) == 1:
                 outputs = {next(iter(specs)): outputs}
             return {name: _from_json(outputs[name], spec["dtype"]) for name, spec in specs.items()}
-
-    @contextmanager
-    def _understood(self) -> Iterator[None]:
-        try:
-            yield
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ServingError(f"{self._url}: must answer as TensorFlow Serving. Received: {reason(error)}") from error
 
 
 def _to_json(array: np.ndarray) -> list:
@@ -247,8 +289,14 @@ def _strings(value: list) -> np.ndarray:
 
 class _Grpc:
     def __init__(self, url: str, client: "Client") -> None:
-        import grpc
-        from tensorflow_serving.apis import prediction_service_pb2_grpc
+        try:
+            import grpc
+            from tensorflow_serving.apis import prediction_service_pb2_grpc
+        except ImportError as error:
+            raise ServingError(
+                f"{url} must have the package tensorflow-serving-api: pip install tensorflow-serving-api. "
+                f"Received: {reason(error)}"
+            ) from error
 
         self._grpc, self._client = grpc, client
         scheme, _, address = url.partition("://")
@@ -288,4 +336,5 @@ class _Grpc:
                 check_size(tensor, answer.ByteSize(), f"{self._client.model}: {name} of the answer")
             except ArtifactError as error:
                 raise ServingError(f"the server's answer cannot be used: {error}") from error
-        return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
+        with _understood(self._client.model):
+            return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}

@@ -30,9 +30,15 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
         ArtifactError: If a package is not installed, the model cannot be converted, or gives something else.
         RunError: If the file cannot be written.
     """
+    shapes = [tensor.shape[1:] for tensor in getattr(network, "inputs", None) or ()]
+    if len(shapes) not in (1, 2) or (len(shapes) == 2 and getattr(network, "num_classes", None) is None):
+        raise ArtifactError(
+            f"`format` {kind} must have a generator of noise, or a network of pictures. Received: "
+            f"{type(network).__name__}, which takes something else"
+        )
     rng = np.random.default_rng(0)
-    inputs = [rng.standard_normal((ROWS, *network.inputs[0].shape[1:]), np.float32)]
-    if len(network.inputs) == 2:
+    inputs = [rng.standard_normal((ROWS, *shapes[0]), np.float32)]
+    if len(shapes) == 2:
         inputs.append((np.arange(ROWS) % network.num_classes).astype(np.int32))
     expected = predict(network, inputs if len(inputs) > 1 else inputs[0])
     path = directory / f"{directory.absolute().name}{SUFFIX[kind]}"

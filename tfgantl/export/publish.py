@@ -18,7 +18,7 @@ from tfgantl.export.manifest import write_manifest
 from tfgantl.export.model_card import write_model_card
 from tfgantl.export.rows import rows_are_independent, same_alone
 from tfgantl.export.warmup import write_warmup
-from tfgantl.files import check_name
+from tfgantl.files import check_name, expanded
 from tfgantl.models.copies import weights_hash
 from tfgantl.printing import printable
 from tfgantl.privacy.records import read_audit
@@ -63,7 +63,7 @@ def publish(
         ConfigError: If `privacy` is among the facts, and not as an audit records it.
         RunError: If the directory cannot be written.
     """
-    directory = Path(directory).expanduser()
+    directory = expanded(directory)
     name, facts = check_name(directory.absolute().name), facts or {}
     if facts.get("verdict") == "negative" and not force:
         raise ArtifactError(

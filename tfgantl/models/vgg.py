@@ -13,6 +13,7 @@ from keras import layers as keras_layers
 from keras import ops
 
 from tfgantl.errors import ArtifactError, ConfigError, intact, reason
+from tfgantl.files import expanded
 from tfgantl.images import to_pixels
 from tfgantl.models.layers import Conv2D
 from tfgantl.untrusted import hub
@@ -210,7 +211,7 @@ def _cached() -> Path:
 
 
 def _how() -> str:
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    home = Path(os.environ.get("KERAS_HOME") or expanded("~/.keras"))
     return f"offline, get {FILE} elsewhere, and put it into {home / 'models'}, or name it in {VARIABLE}"
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, cast
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Source
 from tfgantl.errors import ConfigError, check_at_least, check_within
-from tfgantl.files import absolute_if_there, check_name, name_from
+from tfgantl.files import absolute_if_there, check_name, expanded, name_from
 from tfgantl.training.durations import seconds_of
 from tfgantl.training.precision import Precision
 from tfgantl.training.settings import Devices, TrainingSettings
@@ -28,7 +28,7 @@ def resolve_paths(config: Any) -> None:
     for field in fields(config):
         value = getattr(config, field.name)
         if isinstance(value, str) and field.name in WRITTEN and value.startswith("~"):
-            object.__setattr__(config, field.name, str(Path(value).expanduser()))
+            object.__setattr__(config, field.name, str(expanded(value)))
         elif isinstance(value, str) and field.name in READ:
             object.__setattr__(config, field.name, _resolved(value))
         elif isinstance(value, list) and field.name in READ:

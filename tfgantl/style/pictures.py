@@ -10,7 +10,7 @@ from tfgantl.data.layout import SUFFIXES, pictures_in
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.data.textures import TEXTURES, texture
 from tfgantl.errors import ConfigError, DataError
-from tfgantl.files import Replacing
+from tfgantl.files import Replacing, expanded
 from tfgantl.printing import printable
 
 MAX_PIXELS = 64_000_000
@@ -26,7 +26,7 @@ def find_picture(handle: str, argument: str) -> Path:
         DataError: If there is none.
     """
     if _is_file(handle):
-        return Path(handle).expanduser()
+        return expanded(handle)
     if handle in PHOTOGRAPHS:
         return photograph(handle)
     if handle in TEXTURES:
@@ -95,7 +95,7 @@ def _is_there(handle: str) -> bool:
 
 def _is_file(handle: str) -> bool:
     try:
-        return Path(handle).expanduser().is_file()
+        return expanded(handle).is_file()
     except (OSError, ValueError, RuntimeError):  # too long, or with signs that no name has
         return False
 

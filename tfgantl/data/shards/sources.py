@@ -11,7 +11,7 @@ from typing import ClassVar
 from tfgantl.data.encoded import EncodedSource
 from tfgantl.data.pictures import PictureList
 from tfgantl.data.shards.files import check_files, is_remote, local_files, stamp_of_files
-from tfgantl.files import absolute
+from tfgantl.files import absolute, expanded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ class HFDataset(EncodedSource):
     test: float = field(default=0.2, kw_only=True)
 
     def __post_init__(self) -> None:
-        if Path(self.dataset).expanduser().is_dir():
+        if expanded(self.dataset).is_dir():
             object.__setattr__(self, "dataset", absolute(self.dataset))
 
     @property

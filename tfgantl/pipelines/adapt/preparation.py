@@ -101,7 +101,7 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
         log(f"{SHIPPED} makes printed digits, {size} px in gray; `tfgantl pretrain` makes a source like your pictures")
     # An unconditional source stays so, unless `class_map` says how classes begin.
     stays = source.num_classes is None and config.class_map == "nearest"
-    names = class_names_behind(config.source)
+    names = class_names_behind(config.source, source.num_classes)
     if source.num_classes is not None and source.num_classes == part.num_classes and not (names and part.classes):
         log("classes of source and target are matched by number: their names are not known on both sides")
     source, fitted = fit_source(

@@ -8,6 +8,7 @@ from tfgantl.crossmodal.encoders import FACTS, NAME, TextImageEncoders
 from tfgantl.data.decode import Crop, decode_picture
 from tfgantl.data.layout import pictures_in
 from tfgantl.errors import DataError
+from tfgantl.files import expanded
 from tfgantl.printing import printable
 from tfgantl.progress import bar, log
 
@@ -26,13 +27,13 @@ def open_encoders(handle: str | None) -> TextImageEncoders:
 
 def place_of(handle: str) -> str:
     """The directory of encoders that a handle stands for: itself, or that in a run directory."""
-    inside = Path(handle).expanduser() / ENCODERS
+    inside = expanded(handle) / ENCODERS
     return str(inside) if (inside / FACTS).is_file() else handle
 
 
 def are_encoders(handle: str) -> bool:
     """Whether there are encoders behind a handle."""
-    return handle == NAME or (Path(place_of(handle)).expanduser() / FACTS).is_file()
+    return handle == NAME or (expanded(place_of(handle)) / FACTS).is_file()
 
 
 def read_images(
@@ -51,7 +52,7 @@ def read_images(
     Raises:
         DataError: If there is no picture that can be used.
     """
-    where = where.expanduser()
+    where = expanded(where)
     files = pictures_in(where, []) if where.is_dir() else [where]
     if not where.exists() or not files:
         raise DataError(f"`pictures` must be a picture, or a folder with some. Received: {where}")

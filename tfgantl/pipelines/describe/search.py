@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tfgantl.cli import run as run_cli
 from tfgantl.data.decode import Crop
 from tfgantl.errors import ConfigError, DataError, check_at_least
+from tfgantl.files import expanded
 from tfgantl.pipelines.edit.arguments import named
 from tfgantl.pipelines.results import Result
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
@@ -86,7 +87,7 @@ def search(config: SearchByTextConfig) -> SearchByTextResult:
     from tfgantl.pipelines.describe.opening import open_encoders
 
     encoders = open_encoders(config.model)
-    among = Path(config.among).expanduser()
+    among = expanded(config.among)
     if among.is_dir():
         return _pictures_of(config, encoders, among)
     if not among.is_file():

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from tfgantl.arguments import read_recipe
-from tfgantl.data import HandwrittenDigits, Source
+from tfgantl.configuration import import_path
+from tfgantl.data import (
+    ArrayRecords,
+    Arrays,
+    Folder,
+    HandwrittenDigits,
+    Parquet,
+    RenderedDigits,
+    Source,
+    TFRecords,
+    WebDataset,
+)
 from tfgantl.editing.encoder import REAL, build_encoder, encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
@@ -29,6 +40,9 @@ if TYPE_CHECKING:
 
 PRESET = "rendered-digits"
 EDITING = "editing"
+# What a run may name as its target: sources that read files of this machine, or none.
+LOCAL_SOURCES = (HandwrittenDigits, RenderedDigits, Arrays, Folder, WebDataset, TFRecords, ArrayRecords, Parquet)
+ADDRESS = "://"
 DEFAULT_RUNS = Path("runs") / "handwritten-digits"
 
 
@@ -53,7 +67,7 @@ class EditedModel:
         self.handle = config.model or default_model()
         self.generator = load_generator(self.handle, config.networks, config.allow_ops)
         self.space = LatentSpace(self.generator, config.space)
-        self.class_names = class_names_behind(self.handle) if self.space.num_classes else None
+        self.class_names = class_names_behind(self.handle, self.space.num_classes) if self.space.num_classes else None
         path = Path(self.handle)
         is_run = (path / "config.yaml").is_file() and (path / "generator.keras").is_file()
         self._root = path if is_run else cache_directory() / "editing" / self.space.generator_hash
@@ -201,10 +215,20 @@ def default_model() -> str:
 
 
 def _target_of(recipe: Path) -> Source | None:
-    """The target of a run, from its recipe."""
+    """The target of a run, from its recipe; `None` unless it is of this package and on this machine.
+
+    A run may be a stranger's. Its recipe is not asked to be run, so it may neither name code to import nor an address
+    to read from.
+    """
     from tfgantl.pipelines.evaluate import EvaluateConfig
     from tfgantl.pipelines.keywords import configure
 
-    settings = read_recipe(recipe)
-    target = settings.get("target") if isinstance(settings, dict) else None
-    return configure(EvaluateConfig, "evaluate", {"target": target}).target if target else None
+    target = read_recipe(recipe).get("target")
+    options = (target.get("init_args") or {}) if isinstance(target, dict) else None
+    known = {import_path(source): source for source in LOCAL_SOURCES}
+    if not isinstance(target, dict) or not isinstance(options, dict) or target.get("class_path") not in known:
+        return None
+    if ADDRESS in str(options.get("path")):
+        return None
+    plain = {"class_path": target["class_path"], "init_args": options}
+    return configure(EvaluateConfig, "evaluate", {"target": plain}).target

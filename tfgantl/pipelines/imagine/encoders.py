@@ -16,6 +16,7 @@ from tfgantl.crossmodal.text_to_image import ENCODER
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder, open_foreign_text
 from tfgantl.data import Examples
 from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.files import expanded
 from tfgantl.gan import GAN
 from tfgantl.pretrained.together import check_together
 from tfgantl.untrusted.networks import load_network
@@ -66,7 +67,7 @@ def choose_encoder(
 
 def _opened(handle: str, allow_ops: tuple[str, ...]) -> Any:
     """A text encoder of this package as it is, or one of another program behind a layer that is to learn."""
-    path = Path(handle).expanduser()
+    path = expanded(handle)
     path = path / TEXT if (path / TEXT).is_file() else path
     if path.suffix == ".keras" and path.is_file():
         network = load_network(path)

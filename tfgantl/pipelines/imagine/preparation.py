@@ -156,7 +156,7 @@ def _classes(
     """Class that each caption names, the source's number for each class, and what is to be told of them."""
     if source.num_classes is None or is_text_conditional(source.generator):
         return data.classes, None, []
-    names = class_names_behind(config.source)
+    names = class_names_behind(config.source, source.num_classes)
     count = len(data.phrases)
     if part.num_classes is None or data.classes is None:
         if names is None:

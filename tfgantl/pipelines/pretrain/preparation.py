@@ -65,6 +65,7 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
     networks = config.networks or suited_to(examples["train"].image_size, examples["train"].channels)
     num_classes = examples["train"].num_classes if config.conditional else None
     config.optimization.check(config.steps, num_classes)
+    networks.build(examples["train"].image_size, examples["train"].channels, num_classes)  # or fails before the run
     chosen = settled(config, config.discriminator or networks, examples["train"])
     # Before features are trained to measure with: weights that are missing are missed at once.
     judged_by = config.discriminator.features_hash() if config.discriminator else None

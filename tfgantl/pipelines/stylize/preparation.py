@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfgantl.errors import ConfigError, DataError, RunError
-from tfgantl.files import name_from
+from tfgantl.files import expanded, name_from
 from tfgantl.models.vgg import smallest_side
 from tfgantl.printing import printable
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
@@ -88,7 +88,7 @@ def prepare(config: "StylizeConfig") -> Job:
     if (init == "content" and config.content == NONE) or (init == "style" and config.styles == NONE):
         raise ConfigError(f"`init` must be noise or a picture where there is no {init}. Received: {init}")
     files = [*(path for path in contents if path), *(find_picture(handle, "styles") for handle in handles)]
-    files += [Path(mask).expanduser() for mask in split_handles(config.masks)] if config.masks else []
+    files += [expanded(mask) for mask in split_handles(config.masks)] if config.masks else []
     start: str | np.ndarray = init
     if init not in INITS:
         files.append(find_picture(init, "init"))

@@ -1,5 +1,6 @@
 """Other classes than those of the source, more or fewer, or none on one of the two sides."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from tfgantl.models.structure import structure_of
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.refit.base import Refit
 from tfgantl.pretrained.refit.editable import EditableNetwork, outputs_of
+from tfgantl.printing import printable
 from tfgantl.random_streams import Stream
 from tfgantl.text_files import load_yaml, read_text
 from tfgantl.untrusted.unique_names import add
@@ -24,6 +26,8 @@ from tfgantl.untrusted.unique_names import add
 MAX_BYTES = 2**20
 Start = int | Literal["average"] | None  # a class of the source, the mean of all, or the initial value
 WORDS = ("nearest", "init", "average")
+WORDS_OF_FILES: dict[str, Start] = {"null": None, "~": None, "": None, "init": None, "average": "average"}
+NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 def choose_classes(
@@ -133,16 +137,19 @@ def _from_file(
         f"{path}: `class_map` must map classes of the target to classes of the source, by number or name, as YAML, "
         "JSON or lines of two"
     ):
-        mapping = load_yaml(text, f"{path}: `class_map`")
+        mapping = load_yaml(text, f"{path}: `class_map`", texts=True)
         pairs: list[Any]
         if isinstance(mapping, str):  # lines of `target source`
             pairs = [line.replace(",", " ").split() for line in text.splitlines() if line.strip()]
         else:
             pairs = [*enumerate(mapping)] if isinstance(mapping, list) else [*mapping.items()]
+        keys, counted = [k for k, _ in pairs], isinstance(mapping, list)
+        labels = keys if counted else _labels(keys, names, f"{path}: classes of the target")
         mapping = {}
-        for k, v in pairs:  # a name and a number may be one class
-            start = None if v in (None, "init") else v if v == "average" else _label(v, source_names)
-            add(mapping, _label(k, names), start)
+        chosen = [v for _, v in pairs if v not in WORDS_OF_FILES]
+        known = iter(_labels(chosen, source_names, f"{path}: classes of the source"))
+        for label, (_, v) in zip(labels, pairs, strict=True):
+            add(mapping, label, WORDS_OF_FILES[v] if v in WORDS_OF_FILES else next(known))
     if set(mapping) != set(range(num_classes)):
         raise ArtifactError(
             f"{path}: `class_map` must name each of the {num_classes} classes of the target. "
@@ -154,10 +161,18 @@ def _from_file(
     return [mapping[c] for c in range(num_classes)]
 
 
-def _label(key: object, names: Sequence[str] | None) -> int:
-    """Label of a class that a file names, or numbers."""
-    (named,) = same_names([str(key)], names or ())
-    return int(str(key)) if named is None else named
+def _labels(keys: list[str], names: Sequence[str] | None, where: str) -> list[int]:
+    """Labels of classes that a file names, or numbers; where names are numbers, all are one or the other."""
+    labels = same_names(keys, names or ())
+    others = [key for key, label in zip(keys, labels, strict=True) if label is None]
+    is_number = [NUMBER.fullmatch(key) is not None for key in keys]
+    mixed = others and any(number and label is not None for number, label in zip(is_number, labels, strict=True))
+    unknown = [key for key in others if mixed or not NUMBER.fullmatch(key)]
+    if unknown:
+        raise ArtifactError(
+            f"{where} must be given by their names or their numbers. Received: {printable(unknown[0])[:80]}"
+        )
+    return [int(key) if label is None else label for key, label in zip(keys, labels, strict=True)]
 
 
 def fit_classes(network: EditableNetwork, refit: Refit, num_classes: int | None, chosen: list[Start] | None) -> None:

@@ -109,7 +109,13 @@ class GANImages(Recognizer):
 
         source, _ = open_source(self.source, None, (), task.seed)
         source, _ = fit_source(
-            source, *task.shape, task.num_classes, "nearest", labelled, task.seed, class_names_behind(self.source)
+            source,
+            *task.shape,
+            task.num_classes,
+            "nearest",
+            labelled,
+            task.seed,
+            class_names_behind(self.source, source.num_classes),
         )
         extractor = train_extractor(*labelled.subset(2000), task.num_classes, task.seed, steps=100)
         method = FineTune()
