@@ -294,6 +294,11 @@ def test_the_served_network_paints_files_of_any_size(tmp_path):
     assert np.abs(painted - (direct + 1) * 127.5).max() <= 1
     mixed = served["mix"](mix=tf.constant([[0.0, 3.0]] * 2), **row)["png_bytes"].numpy()
     assert mixed[0] == files[0]
+    large = io.BytesIO()
+    Image.new("L", (1300, 900)).save(large, "PNG")  # counted as what is painted of it
+    many = {"image_bytes": tf.constant([large.getvalue()] * 9), "strength": tf.ones(9)}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a request must ask for at most 8388608 painted pixels"):
+        served["serving_default"](style=tf.zeros(9, tf.int32), **many)
     with pytest.raises(tf.errors.InvalidArgumentError, match="mix must be at least 0, and above 0 somewhere"):
         served["mix"](mix=tf.constant([[0.0, 1.0], [0.0, 0.0]]), **row)
     with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be in"):

@@ -22,7 +22,7 @@ LUMA = (19595, 38470, 7471)  # of 65,536: ITU-R 601, as Pillow rounds it
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
 def checked_files(files: tf.Tensor) -> tf.Tensor:
     """The files, string (batch,), if all are PNG or JPEG files that may be decoded, by their headers."""
-    pixels = tf.map_fn(_pixels, files, fn_output_signature=tf.TensorSpec([], tf.int64))
+    pixels = pixels_of(files)
     checks = [
         tf.debugging.assert_less_equal(found, tf.constant(most, tf.int64), message=f"{what} at most {most} pixels")
         for found, most, what in (
@@ -35,6 +35,12 @@ def checked_files(files: tf.Tensor) -> tf.Tensor:
     few = tf.debugging.assert_less_equal(scans, allowed, message=f"image_bytes must have at most {MAX_SCANS} scans")
     with tf.control_dependencies([*checks, few]):
         return tf.identity(files)
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+def pixels_of(files: tf.Tensor) -> tf.Tensor:
+    """Pixels of each file, int64 (batch,), by their headers; what is no PNG or JPEG file is an error."""
+    return tf.map_fn(_pixels, files, fn_output_signature=tf.TensorSpec([], tf.int64))
 
 
 @tf.function

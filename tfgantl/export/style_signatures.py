@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfgantl.export.picture_decoding import checked_files, decode_file
+from tfgantl.export.picture_decoding import checked_files, decode_file, pixels_of
 from tfgantl.export.signatures import check_finite, check_labels, check_rows
 from tfgantl.export.text_inputs import TEXTS, checked_texts
 from tfgantl.images import to_uint8, to_unit
@@ -11,6 +11,7 @@ from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
 from tfgantl.style.by_phrase import PhraseStylizer
 
 LARGEST = 1024  # pixels of the longer side; larger pictures are brought to it
+MAX_PAINTED = 8 * LARGEST**2  # pixels of a request: a second and more for each million, on one core
 
 
 def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -23,7 +24,8 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
     - `phrase(image_bytes, text, strength) → png_bytes`, of a `PhraseStylizer`: the same with the mix that a phrase asks
       for. Texts that are empty, too long, not UTF-8 or without any known word are errors.
 
-    Pictures keep their size, but none gets more than 1,024 pixels a side. Each depends on its own row alone.
+    Pictures keep their size, but none gets more than 1,024 pixels a side, and all of a request not more than eight such
+    pictures have. Each depends on its own row alone.
 
     Args:
         network: A `Stylizer` or `PhraseStylizer` in float32.
@@ -41,8 +43,14 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
         )
         usable = tf.reduce_all(mix >= 0) & tf.reduce_all(tf.reduce_sum(mix, 1) > 0)
         positive = tf.debugging.Assert(usable, ["mix must be at least 0, and above 0 somewhere. Received:", mix])
+        pixels = tf.reduce_sum(tf.minimum(pixels_of(image_bytes), tf.constant(LARGEST**2, tf.int64)))
+        most, message = (
+            tf.constant(MAX_PAINTED, tf.int64),
+            f"a request must ask for at most {MAX_PAINTED} painted pixels",
+        )
+        few = tf.debugging.assert_less_equal(pixels, most, message=message)
         with tf.control_dependencies(
-            [check_rows(image_bytes), check_finite(mix), check_finite(strength), inside, positive]
+            [check_rows(image_bytes), check_finite(mix), check_finite(strength), inside, positive, few]
         ):
             shares = mix / tf.reduce_sum(mix, 1, keepdims=True)
             rows = tuple(tf.identity(x) for x in (checked_files(image_bytes), shares, strength))
