@@ -26,7 +26,6 @@ from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.feedforward import for_new_styles, with_styles_of
 from tfgantl.style.painting import CONTENT, STYLE
-from tfgantl.style.schedule import StyleSchedule
 from tfgantl.training.run_directory import read_result
 from tfgantl.untrusted.networks import load_network
 
@@ -112,19 +111,6 @@ def test_a_batch_of_crops_depends_on_its_number_only():
     plain = [np.full((20, 20, 3), value, np.uint8) for value in (0, 127, 255)]
     turns = np.concatenate([np.mean(batch, (1, 2, 3)) for batch in crops(plain, 16, 2, 3, seed=1, in_turn=True)])
     np.testing.assert_allclose(turns, [-1, -0.004, 1, -1, -0.004, 1], atol=1e-3)
-
-
-def test_crops_are_painted_in_turn_and_in_mixes_of_two():
-    alone = StyleSchedule(3, 4, 2, 0.0, seed=0)
-    np.testing.assert_array_equal([alone(step).argmax(1) for step in range(4)], [[0, 1], [2, 0], [1, 2], [0, 1]])
-    schedule = StyleSchedule(5, 200, 4, 0.4, seed=1)
-    rows = np.concatenate([schedule(step) for step in range(200)])
-    np.testing.assert_allclose(rows.sum(1), 1, atol=1e-6)
-    counts = (rows > 0).sum(1)
-    assert set(counts) == {1, 2} and np.mean(counts == 2) == pytest.approx(0.4, abs=0.05)
-    assert 0.3 <= rows[rows > 0].min() and len({tuple(np.flatnonzero(row)) for row in rows[counts == 2]}) == 10
-    np.testing.assert_array_equal(StyleSchedule(5, 200, 4, 0.4, seed=1)(7), schedule(7))  # as a run that goes on
-    np.testing.assert_array_equal(StyleSchedule(1, 2, 3, 1.0, seed=0)(1), np.ones((3, 1)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])

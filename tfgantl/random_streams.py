@@ -50,7 +50,6 @@ class Stream(Enum):
     CONTRASTIVE = (89, 0)  # pictures and phrases of a training of encoders
     STYLE_SKETCH = (109, 0)  # projections that products of channels are taken of
     PHRASES = (113, 0)  # phrases, and crops of styles, that a training of phrases learns from
-    STYLE_MIXES = (127, 0)  # crops of a training of styles that are painted in two of them
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
     MEMBERS = (103, 0)  # training and held-out pictures that membership inference tells apart

@@ -15,14 +15,13 @@ from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.optimizing import check_terms
 from tfgantl.style.painting import PaintingLoss
-from tfgantl.style.schedule import StyleSchedule
 from tfgantl.style.state import check_shapes
 
 ASKS = "asks to stop"
 
 
 class StylizerTraining:
-    """The steps of a training; images are painted in all styles in turn, and in mixes of two.
+    """The steps of a training; images are painted in all styles in turn.
 
     Made and run in the scope of a strategy of `tf.distribute`, its replicas share each batch.
 
@@ -68,7 +67,6 @@ class StylizerTraining:
     def run(
         self, pictures: list[np.ndarray], styles: list[np.ndarray], size: int, batch_size: int, seed: int,
         on_step: Callable[[dict[str, float], bool], bool], asks_to_stop: Callable[[], bool] = lambda: False,
-        mixed: float = 0.0,
     ) -> float:  # fmt: skip
         """Trains to the last step, or until `on_step` says to stop.
 
@@ -80,8 +78,6 @@ class StylizerTraining:
             seed: Chooses the crops.
             on_step: Called after each step with its losses, and whether a process that shares the steps asks to stop.
             asks_to_stop: Whether this process does, as the others are told in the next step.
-            mixed: Share of the crops that are painted in a mix of two styles; 0 with an adversary, which knows
-                pictures of single styles only.
 
         Returns:
             Seconds a step, without the first.
@@ -93,10 +89,11 @@ class StylizerTraining:
         if self._adversarial:
             reals = crops(styles, size, batch_size, self.steps, seed, self.step, in_turn=True)
         contents = crops(pictures, size, batch_size, self.steps, seed, self.step)
-        schedule = StyleSchedule(self.network.num_styles, self.steps, batch_size, mixed, seed)
         for images, real in zip(contents, reals, strict=False):
             start = time.perf_counter()
-            inputs = images, tf.constant(schedule(self.step)), real, tf.constant(float(asks_to_stop()))
+            number = (self.step * batch_size + np.arange(batch_size)) % self.network.num_styles
+            mix = np.eye(self.network.num_styles, dtype=np.float32)[number]
+            inputs = images, tf.constant(mix), real, tf.constant(float(asks_to_stop()))
             terms = {name: float(value) for name, value in self._train_step(*inputs).items()}
             one_asks = terms.pop(ASKS) > 0.0
             check_terms(terms)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tfgantl.cli import run as run_cli
 from tfgantl.crossmodal.captions import MEASURED_CAPTIONS
-from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed, check_within
+from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import PublishingConfig
 from tfgantl.pipelines.stylize.arguments import named
@@ -38,8 +38,6 @@ class StyleTrainingConfig(PublishingConfig):
         batch_size: Crops a step.
         style_weight: Of the style loss; that of the content loss is 1.
         adversarial: Weight of the loss of a GAN, whose discriminator learns what the styles look like; 0 for none.
-        mixed: Share of the crops that are painted in a mix of two styles, so that mixes, which phrases ask for, are
-            like both; none are with `adversarial`, which knows pictures of single styles only.
         tv_weight: Of total variation.
         learning_rate: At the beginning.
         width: Channels of the network at full size.
@@ -68,7 +66,6 @@ class StyleTrainingConfig(PublishingConfig):
     batch_size: int = 4
     style_weight: float = 5.0
     adversarial: float = 0.0
-    mixed: float = 0.25
     tv_weight: float = 0.1
     learning_rate: float = 3e-3
     width: int = 16
@@ -92,7 +89,6 @@ class StyleTrainingConfig(PublishingConfig):
         check_at_least(self, 1, *([] if isinstance(self.devices, str) else ["devices"]))
         check_at_least(self, 0, "tv_weight", "style_weight", "adversarial")
         check_above(self, 0, "learning_rate")
-        check_within(self, "[0, 1]", "mixed")
         check_seed("seed", self.seed)
         if self.size < 32 or self.size % 4:
             raise ConfigError(f"`size` must be a multiple of 4, at least 32. Received: {self.size}")

@@ -210,7 +210,6 @@ def train_network(
                 config.seed,
                 on_step,
                 lambda: interruption.asked is not None,
-                0.0 if config.adversarial else config.mixed,
             )
         finally:
             progress.close()
