@@ -184,23 +184,30 @@ def _pairs(found: dict[tuple[str, int, str], list[dict]]) -> list[str]:
 
 
 def draw(config: PhotographBenchmarkConfig) -> None:
-    """Before, after, real and from scratch: the first method and seed of each pair, with its most shots."""
+    """The pictures beside the page: each source, generated and real, and each pair for its first method and seed.
+
+    A pair is shown before, after, real and from scratch, with its largest number of shots.
+    """
     from tfgantl.images import encode_png, side_by_side
 
+    shown = {}
     for pair in config.pairs:
         shots = max(config.shots or PAIRS[pair].shots)
         run = _directory(config, pair, shots, config.methods[0], config.seeds[0], config.steps)
-        parts = [_part(run / f"{name}.png") for name in ("fakes_source", "fakes_adapted", "reals", "fakes_baseline")]
-        path = Path(config.report).with_name(f"pictures_{pair.replace(' ', '_').lower()}.png")
-        path.write_bytes(encode_png(side_by_side(parts), 1, generated=True))
+        shown[pair] = [run / f"{name}.png" for name in ("fakes_source", "fakes_adapted", "reals", "fakes_baseline")]
+        source = _directory(config, PAIRS[pair].source, config.source_steps)
+        shown[PAIRS[pair].source] = [source / f"{name}.png" for name in ("fakes_pretrain", "reals")]
+    for name, paths in shown.items():
+        path = Path(config.report).with_name(f"pictures_{name.replace(' ', '_').lower()}.png")
+        path.write_bytes(encode_png(side_by_side([_part(path) for path in paths]), generated=True))
 
 
 def _part(path: Path) -> "np.ndarray":
-    """The upper left corner of a sheet of ten pictures a row."""
+    """The upper left corner of a sheet of ten pictures a row, which are twice as large there."""
     import numpy as np
     from PIL import Image
 
-    sheet: Any = np.asarray(Image.open(path))
+    sheet: Any = np.asarray(Image.open(path))[::2, ::2]
     side = sheet.shape[0] * SHEET // 10
     return sheet[:side, :side]
 

@@ -1,0 +1,66 @@
+"""What the benchmark of pictures in colour is made of: archives, rows and pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tiny_images
+from PIL import Image
+
+from benchmarks import photographs
+from benchmarks.photograph_pairs import PAIRS, SOURCES, Archive
+from benchmarks.photographs import PhotographBenchmarkConfig
+from benchmarks.results import keep
+from tfgantl.errors import ConfigError
+from tfgantl.images import save_png
+
+PAIR = "white-cells-100-FineTune-0-2000"
+
+
+def test_archives_are_cut_by_class_once(tmp_path):
+    x, y = tiny_images(30, 8, 3), np.arange(30) % 3
+    np.savez(tmp_path / "cells.npz", x=x, y=y)
+    archive = Archive("cells", (1,))
+    for _ in range(2):
+        source = archive.source(tmp_path, tmp_path / "work", shots=2)
+    found = np.load(source.path)["x"]
+    np.testing.assert_array_equal(found, x[y == 1])
+    assert source.shots == 2 and source.labels is None
+    with pytest.raises(ConfigError, match="`data` must be a directory with no.npz. Received"):
+        Archive("no").source(tmp_path, tmp_path)
+
+
+def test_what_is_there_is_not_trained_again_and_makes_the_page(tmp_path, monkeypatch):
+    """Also after a session that has ended between two trainings."""
+    config = PhotographBenchmarkConfig(
+        data="nowhere", pairs=("white cells",), methods=("FineTune", "FreezeD"), seeds=(0, 1),
+        work_dir=str(tmp_path / "work"), report=str(tmp_path / "page.md"),
+    )  # fmt: skip
+    numbers = {"ckid": 0.5, "coverage": 0.25, "recall": 0.1}
+    keep(tmp_path / "work" / "red-cells-10000.json", numbers)
+    for seed in (0, 1):
+        for method in config.methods:
+            result = {"adapted": numbers}
+            if method == "FineTune":
+                result |= {"scratch": {**numbers, "ckid": 1.5 + seed}, "verdict": "positive"}
+            keep(tmp_path / "work" / f"white-cells-100-{method}-{seed}-2000.json", result)
+    sheet = np.zeros((1302, 1302, 3), np.uint8)
+    shown = "fakes_source", "fakes_adapted", "reals", "fakes_baseline"
+    for name in ("red-cells-10000/fakes_pretrain", "red-cells-10000/reals", *(f"{PAIR}/{part}" for part in shown)):
+        path = tmp_path / "work" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_png(path, sheet)
+    photographs.benchmark_photographs(config)
+    page = Path(config.report).read_text()
+    assert "| red cells | 500.0 | 0.250 | 0.100 |" in page
+    assert "| white cells | 100 | FineTune | 500.0 ± 0.0 | 0.250 ± 0.000 | 0.100 ± 0.000 | positive, positive |" in page
+    assert "| white cells | 100 | from scratch | 2000.0 ± 707.1 |" in page
+    with Image.open(tmp_path / "pictures_white_cells.png") as picture:
+        assert picture.size == (4 * 325 + 3 * 12, 325)
+    assert (tmp_path / "pictures_red_cells.png").is_file()
+
+
+def test_every_pair_has_a_source():
+    assert {pair.source for pair in PAIRS.values()} == set(SOURCES)
+    with pytest.raises(ConfigError, match="`methods` must be of .* Received: Scratch"):
+        PhotographBenchmarkConfig(data="x", methods=("Scratch",))
