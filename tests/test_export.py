@@ -15,7 +15,7 @@ from conftest import TINY_DCGAN, tiny_images
 from keras import layers
 from PIL import Image
 
-from tfgantl.errors import ArtifactError, RunError
+from tfgantl.errors import ArtifactError, ConfigError, RunError
 from tfgantl.export import publish as publishing
 from tfgantl.export.check import check, check_in_fresh_process
 from tfgantl.export.directory import describe, keep_newest, rename_to_next, roll_back, versions_in
@@ -470,3 +470,19 @@ def test_impossible_exports_are_refused(arguments, message, capsys):
     with pytest.raises(SystemExit, match="2"):
         export(*arguments)
     assert message in capsys.readouterr().err
+
+
+class TwoTexts(keras.Model):
+    """A model of something else, as those that read text are."""
+
+
+@pytest.mark.parametrize("kind", ["onnx", "litert"])
+def test_formats_are_for_noise_and_pictures_and_have_a_name(generator, tmp_path, kind):
+    """Models that read text ended in an AttributeError, and `--export_dir ..` wrote a hidden file above."""
+    pair = keras.Model([a := keras.Input((3,)), b := keras.Input((3,))], keras.layers.Add()([a, b]))
+    for network in (TwoTexts(), pair):
+        with pytest.raises(ArtifactError, match=f"`format` {kind} must have a generator of noise, or a network of"):
+            write_format(network, tmp_path / "x", kind)
+    with pytest.raises(ConfigError, match="`name` must start with a letter or digit"):
+        write_format(generator, tmp_path / "x" / "..", kind)
+    assert not list(tmp_path.rglob("*"))

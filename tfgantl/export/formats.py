@@ -8,7 +8,7 @@ import numpy as np
 
 from tfgantl.errors import ArtifactError, RunError, not_installed, reason
 from tfgantl.export.examples import ROWS
-from tfgantl.files import Replacing
+from tfgantl.files import Replacing, check_name
 from tfgantl.models.inference import predict
 
 SUFFIX = {"onnx": ".onnx", "litert": ".tflite"}
@@ -27,9 +27,11 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
         The file, and the largest difference of a number from the Keras model.
 
     Raises:
+        ConfigError: If the directory has no name that a file can have.
         ArtifactError: If a package is not installed, the model cannot be converted, or gives something else.
         RunError: If the file cannot be written.
     """
+    check_name(directory.absolute().name)
     shapes = [tensor.shape[1:] for tensor in getattr(network, "inputs", None) or ()]
     if len(shapes) not in (1, 2) or (len(shapes) == 2 and getattr(network, "num_classes", None) is None):
         raise ArtifactError(
