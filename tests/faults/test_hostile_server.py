@@ -598,7 +598,7 @@ def test_a_client_gets_as_many_pictures_as_it_asked_for(monkeypatch):
     files = np.array([png(4, 4)] * 3, object)
     monkeypatch.setattr(client, "predict", lambda signature, inputs: {"png_bytes": files})
     assert client.generate([1, 2, 3]).shape == (3, 4, 4, 1)
-    with pytest.raises(ServingError, match="the server must answer 2 pictures. Received: 3"):
+    with pytest.raises(ServingError, match="the server must answer 2 rows of png_bytes. Received: 3"):
         client.generate([1, 2])
     client.close()
 
@@ -651,7 +651,7 @@ def test_bodies_that_are_sent_slowly_keep_no_others_away():
     asyncio.run(all_at_once())
 
 
-ASKED = {
+QUESTIONS = {
     "a broken seed": (lambda client: client.generate([1.9]), "`seeds` must be whole numbers"),
     "a seed beyond 64 bits": (lambda client: client.generate([2**64]), "`seeds` must be whole numbers"),
     "a label beyond 32 bits": (lambda client: client.generate([1], [2**32 + 3]), "`labels` must be whole numbers"),
@@ -669,7 +669,7 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize(("ask", "told"), ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize(("ask", "told"), QUESTIONS.values(), ids=QUESTIONS)
 def test_the_client_asks_for_nothing_but_what_was_meant(ask, told):
     """1.9 was seed 1, label 2³² + 3 was 3, one picture was a row of pictures, and a word its letters."""
     with pytest.raises(ServingError, match=told) as error:
@@ -677,14 +677,14 @@ def test_the_client_asks_for_nothing_but_what_was_meant(ask, told):
     assert str(error.value).count("\n") == 0
 
 
-ANSWERED = {
+REPLIES = {
     "fewer rows": {"label": np.zeros(1, "i4"), "probabilities": np.ones((1, 2), "f4")},
     "one output": {"label": np.zeros(2, "i4")},
     "a scalar": {"label": np.int32(3), "probabilities": np.ones((2, 2), "f4")},
 }
 
 
-@pytest.mark.parametrize("answer", ANSWERED.values(), ids=ANSWERED)
+@pytest.mark.parametrize("answer", REPLIES.values(), ids=REPLIES)
 def test_answers_have_a_row_for_each_question(monkeypatch, answer):
     """Whatever the door: those of gRPC were handed on, or ended in a KeyError."""
     client = Client("http://127.0.0.1:9", "x")
