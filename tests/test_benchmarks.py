@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import tiny_images
 
-from benchmarks import peer, photographs, recognition
+from benchmarks import peer, photograph_tiles, recognition
 from benchmarks.jobs import result_path, run_job
 from benchmarks.pairs import HALF, PAIRS, coloured, write_archives, write_textures
 from benchmarks.recognition import RecognitionBenchmarkConfig
@@ -113,8 +113,8 @@ def test_recognition_reads_what_is_there_and_trains_what_is_missing(tmp_path, mo
         keep(recognition.result_path(config, *pair, trial.row, 0), made_up)
     ranks = dict.fromkeys((*recognition.MEASURES, "label_shift"), 0.5)
     keep(recognition.result_path(config, *pair, "rank", 0), ranks)
-    for name in photographs.METHODS:
-        keep(photographs.result_path(config, name, 0), {"accuracy": 0.75, "seconds": 1.0})
+    for name in photograph_tiles.METHODS:
+        keep(photograph_tiles.result_path(config, name, 0), {"accuracy": 0.75, "seconds": 1.0})
     for name in peer.METHODS:
         keep(peer.result_path(config, name, 0), {"ours": 0.7, "theirs": 0.6, "ratio": 0.8})
     recognition.train_pair(config, "rendered, upright", "handwritten", 0)
