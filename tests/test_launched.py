@@ -44,10 +44,10 @@ def test_two_workers_are_as_one_process_also_after_a_kill(tmp_path, monkeypatch)
     assert [rank for rank, _ in sorted(hashes)] == ["0", "0", "1", "1"], out + error
     assert len({digest for _, digest in hashes}) == 1  # also of those that went on after a kill
     assert_close(tmp_path / "alone", tmp_path / "two")
-    # Only the chief writes and talks.
+    # Only the chief writes and talks, beside TensorFlow, whose graphs in bfloat16 some processors make it tell of.
     assert error.count("tiny: training, run directory") == 4
     assert not list(tmp_path.rglob(".*.tfgantl-*")) and not re.search(
-        r"^\[1\] (?!tiny_training: error)", error, re.MULTILINE
+        r"^\[1\] (?!tiny_training: error|[EWI]\d{4} )", error, re.MULTILINE
     )
 
     # The one that is left ends by itself; both begin again, and go on.
