@@ -166,7 +166,8 @@ def _cells(results: list[dict]) -> str:
 
 def _sources(found: dict[str, dict]) -> list[str]:
     lines = ["## Sources", "", "| source | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    return [*lines, *(f"| {name} | {_cells([result])} |" for name, result in found.items()), ""]
+    lines += [f"| {name} | {_cells([result])} |" for name, result in found.items()]
+    return [*lines, "", *_shown(list(found), "generated and real")]
 
 
 def _pairs(found: dict[tuple[str, int, str], list[dict]]) -> list[str]:
@@ -180,7 +181,15 @@ def _pairs(found: dict[tuple[str, int, str], list[dict]]) -> list[str]:
         lines.append(f"| {pair} | {shots} | {method} | {_cells([one['adapted'] for one in results])} | {verdicts} |")
         if all("scratch" in one for one in results):
             lines.append(f"| {pair} | {shots} | from scratch | {_cells([one['scratch'] for one in results])} | |")
-    return [*lines, ""]
+    return [*lines, "", *_shown(list(dict.fromkeys(pair for pair, *_ in found)), "before, after, real, from scratch")]
+
+
+def _picture(name: str) -> str:
+    return f"pictures_{name.replace(' ', '_').lower()}.png"
+
+
+def _shown(names: list[str], parts: str) -> list[str]:
+    return [line for name in names for line in (f"![{name}: {parts}]({_picture(name)})", "")]
 
 
 def draw(config: PhotographBenchmarkConfig) -> None:
@@ -198,7 +207,7 @@ def draw(config: PhotographBenchmarkConfig) -> None:
         source = _directory(config, PAIRS[pair].source, config.source_steps)
         shown[PAIRS[pair].source] = [source / f"{name}.png" for name in ("fakes_pretrain", "reals")]
     for name, paths in shown.items():
-        path = Path(config.report).with_name(f"pictures_{name.replace(' ', '_').lower()}.png")
+        path = Path(config.report).with_name(_picture(name))
         path.write_bytes(encode_png(side_by_side([_part(path) for path in paths]), generated=True))
 
 
