@@ -191,7 +191,7 @@ MISTAKES = {
     "setting": (["--optimization.r1", "-2"], "`r1` must be at least 0, or none. Received: -2"),
     "endless setting": (
         ["--optimization.r1", ".inf"],
-        r"`r1` must be .* below 2\*\*63, or none. Received: inf",
+        r"`r1` must be at least 0 and below 2\*\*63, or none. Received: inf",
     ),
     "endless steps": (["--steps", "1" + "0" * 30], r"`steps` must be at least 1 and below 2\*\*63, or none. Received"),
 }

@@ -34,6 +34,7 @@ def test_two_workers_are_as_one_process_also_after_a_kill(tmp_path, monkeypatch)
         assert train("--run_dir", str(tmp_path / "changing")) == 7
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
     environment = {**os.environ, "PYTHONPATH": paths, "TFGANTL_WORKER_WAIT": "300", "TFGANTL_CACHE_DIR": str(tmp_path)}
+    environment["TF_CPP_MIN_LOG_LEVEL"] = "3"  # on processors that compute in bfloat16, TensorFlow tells of its graphs
     command = [sys.executable, "-m", "two_workers", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
     out, error = done.stdout, done.stderr
@@ -44,10 +45,10 @@ def test_two_workers_are_as_one_process_also_after_a_kill(tmp_path, monkeypatch)
     assert [rank for rank, _ in sorted(hashes)] == ["0", "0", "1", "1"], out + error
     assert len({digest for _, digest in hashes}) == 1  # also of those that went on after a kill
     assert_close(tmp_path / "alone", tmp_path / "two")
-    # Only the chief writes and talks, beside TensorFlow, whose graphs in bfloat16 some processors make it tell of.
+    # Only the chief writes and talks.
     assert error.count("tiny: training, run directory") == 4
     assert not list(tmp_path.rglob(".*.tfgantl-*")) and not re.search(
-        r"^\[1\] (?!tiny_training: error|[EWI]\d{4} )", error, re.MULTILINE
+        r"^\[1\] (?!tiny_training: error)", error, re.MULTILINE
     )
 
     # The one that is left ends by itself; both begin again, and go on.
