@@ -118,3 +118,11 @@ def test_a_fastgan_of_another_size_is_refused(size):
 def test_an_sngan_of_another_size_is_refused(size):
     with pytest.raises(ConfigError, match=f"must be 4, 5, 6 or 7 times a power of 2, from 8 to 1024, .* {size}"):
         SNGAN().build(size, 3)
+
+
+def test_a_discriminator_of_the_default_size_tells_images_apart_before_it_is_trained():
+    """Spectral norms alone shrink what images differ by to a thousandth of the logits, and nothing is ever learnt."""
+    keras.utils.set_random_seed(0)
+    network = FastGAN().build(64, 3)[1]
+    logits = network(tf.random.stateless_uniform((16, 64, 64, 3), (0, 0), -1, 1), training=True)
+    assert 0.1 < float(tf.math.reduce_std(logits)) < 1.0
