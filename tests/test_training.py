@@ -221,16 +221,21 @@ def test_precision(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "policy"),
-    [([(8, 0)], "mixed_bfloat16"), ([(9, 0), (7, 5)], "float32"), ([None], "float32")],
-    ids=["computes it", "one of two does", "does not tell"],
+    ("capabilities", "policy", "unscaled"),
+    [
+        ([(8, 0)], "mixed_bfloat16", "mixed_bfloat16"),
+        ([(9, 0), (7, 5)], "mixed_float16", "float32"),
+        ([(7, 5), (6, 1)], "float32", "float32"),
+        ([None], "float32", "float32"),
+    ],
+    ids=["computes bfloat16", "one of two does", "one of two computes float16", "does not tell"],
 )
-def test_precision_is_what_gpus_compute_in(monkeypatch, capabilities, policy):
+def test_precision_is_what_gpus_compute_in(monkeypatch, capabilities, policy, unscaled):
     """There is no GPU here: the answers of the device are made up."""
     details = [{} if capability is None else {"compute_capability": capability} for capability in capabilities]
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: range(len(details)))
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details[gpu])
-    assert dtype_policy("auto") == policy
+    assert dtype_policy("auto", scales_loss=True) == policy and dtype_policy("auto") == unscaled
 
 
 def test_gpus_give_memory_as_it_is_needed_and_divide_a_batch_that_is_open(monkeypatch):

@@ -114,7 +114,8 @@ def private_step(gan: Any, reals: tf.Tensor, labels: tf.Tensor | None) -> dict[s
         values = [weight.value for weight in weights]
         of_fakes = d_tape.gradient(fake_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         of_reals, shares = gan.private(loss_of, batch, weights, gan.step), replicas.number()  # Keras adds theirs up
-        gan.d_optimizer.apply([(a + b) / shares for a, b in zip(of_fakes, of_reals, strict=True)], weights)
+        scale = gan.d_optimizer.scale_loss(tf.ones(())) / shares  # divided by again, for float16
+        gan.d_optimizer.apply([scale * (a + b) for a, b in zip(of_fakes, of_reals, strict=True)], weights)
 
     if not gan.reuse_fakes:
         with tf.GradientTape() as g_tape:

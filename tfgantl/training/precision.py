@@ -3,14 +3,21 @@
 from pathlib import Path
 from typing import Literal
 
-Precision = Literal["auto", "float32", "mixed_bfloat16"]
-COMPUTES_BFLOAT16 = (8, 0)  # compute capability of GPUs, from which on
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+UnscaledPrecision = Literal["auto", "float32", "mixed_bfloat16"]  # of trainings that do not scale their loss
+# Compute capability of GPUs, from which on they compute in it.
+COMPUTES_BFLOAT16, COMPUTES_FLOAT16 = (8, 0), (7, 0)
 
 
-def dtype_policy(precision: Precision) -> str:
-    """The Keras dtype policy for a precision; `auto` takes bfloat16 where what trains computes in it.
+def dtype_policy(precision: Precision, scales_loss: bool = False) -> str:
+    """The Keras dtype policy for a precision; `auto` takes half precision where what trains computes in it.
 
-    That is every GPU if there are any, and else the processor. GPUs that know float16 alone train in float32.
+    That is every GPU if there are any, and else the processor. bfloat16 comes first: float16 has five bits of exponent,
+    so that small gradients are lost unless the loss is scaled.
+
+    Args:
+        precision: What was asked for.
+        scales_loss: Whether the training scales its loss, as `GAN` does, so that float16 will do.
 
     Example:
         >>> dtype_policy("float32")
@@ -19,8 +26,9 @@ def dtype_policy(precision: Precision) -> str:
     if precision != "auto":
         return precision
     gpus = _capabilities()
-    computes = min(gpus) >= COMPUTES_BFLOAT16 if gpus else _processor_computes_bfloat16()
-    return "mixed_bfloat16" if computes else "float32"
+    if min(gpus) >= COMPUTES_BFLOAT16 if gpus else _processor_computes_bfloat16():
+        return "mixed_bfloat16"
+    return "mixed_float16" if gpus and min(gpus) >= COMPUTES_FLOAT16 and scales_loss else "float32"
 
 
 def _capabilities() -> list[tuple[int, int]]:

@@ -122,6 +122,6 @@ def _begin(
     """A fresh pair, which depends on the seed alone, and what it is trained with."""
     keras.utils.set_random_seed(settings.seed)
     with current().strategy.scope():
-        generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision))
+        generator, discriminator = transfer.networks(prepared.source, dtype_policy(config.precision, scales_loss=True))
         gan = GAN(generator, discriminator, ema_decay=settings.optimization.settled().average, seed=settings.seed)
     return gan, prepared.training_data()

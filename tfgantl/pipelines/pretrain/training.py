@@ -54,7 +54,7 @@ def _begin(config: "PretrainConfig", prepared: PreparedPretraining) -> tuple[GAN
     """A fresh pair, which depends on the seed alone, and what it is trained with."""
     examples = prepared.examples["train"]
     keras.utils.set_random_seed(config.seed)
-    dtype = dtype_policy(config.precision)
+    dtype = dtype_policy(config.precision, scales_loss=True)
     with current().strategy.scope():
         generator, discriminator = prepared.networks.build(
             examples.image_size, examples.channels, prepared.num_classes, dtype

@@ -15,7 +15,7 @@ from tfgantl.files import check_name
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import RunConfig, resolve_paths
 from tfgantl.pipelines.stylize.arguments import named
-from tfgantl.training.precision import Precision
+from tfgantl.training.precision import UnscaledPrecision
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize.results import StylizeResult
@@ -85,7 +85,7 @@ class StylizeConfig(RunConfig):
     hub: str | None = None
     allow_ops: tuple[str, ...] = ()
     seed: int = 0
-    precision: Precision = "auto"
+    precision: UnscaledPrecision = "auto"
     name: str | None = None
     save_every: int = 50
 

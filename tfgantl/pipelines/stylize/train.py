@@ -14,7 +14,7 @@ from tfgantl.errors import ConfigError, check_above, check_at_least, check_seed
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import PublishingConfig
 from tfgantl.pipelines.stylize.arguments import named
-from tfgantl.training.precision import Precision
+from tfgantl.training.precision import UnscaledPrecision
 from tfgantl.training.settings import Devices
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class StyleTrainingConfig(PublishingConfig):
     preset_dir: str | None = None
     weights: str = "imagenet"
     seed: int = 0
-    precision: Precision = "auto"
+    precision: UnscaledPrecision = "auto"
     name: str = "styles"
     save_every: int = 500
     devices: Devices = "auto"

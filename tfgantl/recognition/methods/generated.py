@@ -120,7 +120,7 @@ class GANImages(Recognizer):
         extractor = train_extractor(*labelled.subset(2000), task.num_classes, task.seed, steps=100)
         method = FineTune()
         keras.utils.set_random_seed(task.seed)
-        generator, discriminator = method.networks(source, dtype_policy("auto"))
+        generator, discriminator = method.networks(source, dtype_policy("auto", scales_loss=True))
         gan = GAN(generator, discriminator, ema_decay=ADAPTATION.settled().average, seed=task.seed)
         settings = TrainingSettings(
             steps=self.gan_steps,
