@@ -73,7 +73,7 @@ def test_lazy_r1_acts_on_every_kth_step_only(make_gan, compiled, examples):
     assert changed(lazy.discriminator, snapshot(plain.discriminator))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_integer_seeds_reproduce_bit_for_bit(make_gan, compiled, examples, dtype):
     runs = []
     for seed in (1, 1, 2):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -79,6 +80,18 @@ def test_without_noise_and_clipping_it_is_the_plain_step(compiled, make_gan):
         states.append([weight.numpy() for weight in gan.weights])
     for one, other in zip(*states, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_a_scaled_loss_of_float16_makes_no_difference_to_a_private_step(make_gan):
+    moves = []
+    for private in (None, PrivateGradients(1e6, 0.0, key=0)):
+        gan = make_gan(num_classes=None, dtype="mixed_float16")
+        gan.compile("sgd", keras.optimizers.SGD(0.1), private=private)
+        before = numpy_weights(gan.discriminator)
+        gan.fit(to_unit(tiny_images(8)), batch_size=8, epochs=1, shuffle=False, verbose=0)
+        moves.append(np.concatenate([(w.numpy() - before[w.path]).ravel() for w in gan.discriminator.weights]))
+    assert gan.d_optimizer.dynamic_scale > 1000
+    assert np.linalg.norm(moves[0] - moves[1]) < 0.02 * np.linalg.norm(moves[0])
 
 
 def test_batches_are_drawn_by_themselves():

@@ -189,8 +189,8 @@ class GANTrainingConfig(TrainingSettings, EvaluationConfig, RunConfig):
 
     Args:
         batch_size: Images a step; as many as suit the networks if not given.
-        precision: auto takes bfloat16 where the processor or all GPUs compute in it, and float16, with a scaled loss, on
-            GPUs that know no other half (docs/scale.md).
+        precision: auto takes bfloat16 where the processor or all GPUs compute in it, and float16 with a scaled loss on
+            GPUs that know no other half precision.
         devices: Devices of this machine that share each batch: auto takes as many GPUs as divide it, all takes all
             GPUs, and a number so many. Several machines are set by TF_CONFIG (docs/scale.md).
 
