@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfgantl.data import Arrays
 from tfgantl.errors import ConfigError
 from tfgantl.files import Replacing
-
-if TYPE_CHECKING:
-    pass
 
 SIDE = 64
 
