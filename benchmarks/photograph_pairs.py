@@ -73,10 +73,23 @@ class Pair:
     shots: tuple[int, ...] = (10, 100)
 
 
+@dataclass(frozen=True)
+class Source:
+    """Pictures to pretrain on.
+
+    Args:
+        pictures: Where they are.
+        steps: Steps of the pretraining; few where there is little to learn.
+    """
+
+    pictures: Archive
+    steps: int = 10_000
+
+
 SOURCES = {
-    "Open Peeps": Archive("avatars_openpeeps", test=0.2),
-    "red cells": Archive("blood_cells64", (1,), test=0.2),
-    "refuse": Archive("refuse64", (1, 2, 3, 4, 5), test=0.2),
+    "Open Peeps": Source(Archive("avatars_openpeeps", test=0.2)),
+    "red cells": Source(Archive("blood_cells64", (1,), test=0.2), 4000),
+    "refuse": Source(Archive("refuse64", (1, 2, 3, 4, 5), test=0.2)),
 }
 PAIRS = {
     "Lorelei": Pair("Open Peeps", Archive("avatars_lorelei")),

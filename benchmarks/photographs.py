@@ -36,7 +36,7 @@ class PhotographBenchmarkConfig:
         methods: Transfer methods that are compared with training from scratch.
         shots: Numbers of training pictures; none for those that each pair names.
         seeds: Each chooses its shots, and trains, with its own seed; sources are trained once.
-        source_steps: Steps of each pretraining.
+        source_steps: Steps of each pretraining; as many as each source names if not given.
         steps: Steps of each adaptation, and of training from scratch.
         work_dir: Where trainings and results are kept.
         report: The page to write the table to; pictures land beside it.
@@ -48,18 +48,22 @@ class PhotographBenchmarkConfig:
     methods: tuple[str, ...] = ("FineTune", "FreezeD")
     shots: tuple[int, ...] | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
-    source_steps: int = 10_000
+    source_steps: int | None = None
     steps: int = 2000
     work_dir: str = "runs/benchmark-photographs"
     report: str = "docs/benchmarks.md"
     json: bool = False
 
     def __post_init__(self) -> None:
-        check_at_least(self, VALIDATIONS, "source_steps", "steps")
+        check_at_least(self, VALIDATIONS, "steps", *(["source_steps"] if self.source_steps is not None else []))
         for name, allowed in (("pairs", tuple(PAIRS)), ("methods", METHODS)):
             unknown = set(getattr(self, name)) - set(allowed)
             if unknown:
                 raise ConfigError(f"`{name}` must be of {', '.join(allowed)}. Received: {', '.join(sorted(unknown))}")
+
+    def steps_of(self, source: str) -> int:
+        """Steps of the pretraining of a source."""
+        return self.source_steps or SOURCES[source].steps
 
     def jobs(self) -> list[tuple[str, int, str, int]]:
         """Pair, shots, method and seed of every adaptation: all that one seed needs before the next seed."""
@@ -106,17 +110,20 @@ def pretrained(config: PhotographBenchmarkConfig, name: str) -> tuple[Path, dict
 
     from tfgantl.pipelines.pretrain import PretrainConfig, pretrain
 
-    run = _directory(config, name, config.source_steps)
+    steps = config.steps_of(name)
+    run = _directory(config, name, steps)
     result = kept(run.with_suffix(".json"))
     if result is None:
-        target = SOURCES[name].source(Path(config.data), Path(config.work_dir))
+        target = SOURCES[name].pictures.source(Path(config.data), Path(config.work_dir))
         done = pretrain(
             PretrainConfig(
-                target=target, steps=config.source_steps, validate_every=config.source_steps // VALIDATIONS,
-                extractor="vgg16", samples=SAMPLES, name=run.name, **_begun(run),
+                target=target, steps=steps, validate_every=steps // VALIDATIONS, extractor="vgg16", samples=SAMPLES,
+                name=run.name, **_begun(run),
             )
         )  # fmt: skip
-        result = keep(run.with_suffix(".json"), {**done.metrics, **done.diversity, "seconds": done.seconds})
+        result = keep(
+            run.with_suffix(".json"), {**done.metrics, **done.diversity, "seconds": done.seconds, "steps": steps}
+        )
         keras.backend.clear_session()
     return run, result
 
@@ -152,10 +159,10 @@ def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: st
 def _heading(config: PhotographBenchmarkConfig) -> list[str]:
     return [
         HEADING, "",
-        f"64 px, networks and settings as `tfgantl pretrain` and `tfgantl adapt` choose them. Sources: "
-        f"{config.source_steps:,} steps; adaptations, and training from scratch with the same settings, "
-        f"{config.steps:,}. {SAMPLES} generated pictures against held-out ones, by features of VGG16; the state is the "
-        f"best of {VALIDATIONS} validations. Seeds {', '.join(map(str, config.seeds))}; each draws its own shots. "
+        "64 px, networks and settings as `tfgantl pretrain` and `tfgantl adapt` choose them. Adaptations, and training "
+        f"from scratch with the same settings, take {config.steps:,} steps. {SAMPLES} generated pictures against "
+        f"held-out ones, by features of VGG16; the state is the best of {VALIDATIONS} validations. "
+        f"Seeds {', '.join(map(str, config.seeds))}; each draws its own shots. "
         "Regenerate with `python -m benchmarks.photographs --data DIRECTORY`, with VGG16 weights (style.md).", "",
     ]  # fmt: skip
 
@@ -165,8 +172,8 @@ def _cells(results: list[dict]) -> str:
 
 
 def _sources(found: dict[str, dict]) -> list[str]:
-    lines = ["## Sources", "", "| source | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    lines += [f"| {name} | {_cells([result])} |" for name, result in found.items()]
+    lines = ["## Sources", "", "| source | steps | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 2) + "|"]
+    lines += [f"| {name} | {result['steps']:,} | {_cells([result])} |" for name, result in found.items()]
     return [*lines, "", *_shown(list(found), "generated and real")]
 
 
@@ -204,7 +211,7 @@ def draw(config: PhotographBenchmarkConfig) -> None:
         shots = max(config.shots or PAIRS[pair].shots)
         run = _directory(config, pair, shots, config.methods[0], config.seeds[0], config.steps)
         shown[pair] = [run / f"{name}.png" for name in ("fakes_source", "fakes_adapted", "reals", "fakes_baseline")]
-        source = _directory(config, PAIRS[pair].source, config.source_steps)
+        source = _directory(config, PAIRS[pair].source, config.steps_of(PAIRS[pair].source))
         shown[PAIRS[pair].source] = [source / f"{name}.png" for name in ("fakes_pretrain", "reals")]
     for name, paths in shown.items():
         path = Path(config.report).with_name(_picture(name))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_MLP, TINY_STYLEGAN2, adapted_gan, tiny_images
+from conftest import TINY_FASTGAN, TINY_MLP, TINY_STYLEGAN2, adapted_gan, tiny_images
 
 from tfgantl import transfer as methods
 from tfgantl.errors import ConfigError
@@ -144,6 +144,11 @@ def test_a_family_says_how_its_authors_trained_it():
     adapting = Optimization(r1=1.0).settled(TINY_STYLEGAN2, 64, 32, kind=ADAPTATION)
     assert (adapting.ema_decay, adapting.d_learning_rate, adapting.r1) == (0.99, 0.0025, 1.0)  # usual, theirs, given
     assert Optimization().settled(TINY_MLP, 64, 32, kind=ADAPTATION).d_learning_rate == ADAPTATION.d_learning_rate
+    # What suits a family in an adaptation comes before what is usual, and stays out of a pretraining.
+    fast = [
+        Optimization().settled(TINY_FASTGAN, 64, 16, images, kind) for images, kind in ((10, ADAPTATION), (10**4, None))
+    ]
+    assert [(one.ema_decay, one.augment) for one in fast] == [(0.995, "translation"), (0.999, "translation")]
     assert settings.differences(replace(settings, r1=1.0, augment="")) == "augment translation,cutout,color, r1 0.0256"
 
 

@@ -122,6 +122,8 @@ class Optimization:
         values = vars(USUAL) | _given(kind) | {"augment": AUGMENT_MANY if many else AUGMENT_FEW} | theirs
         if kind and kind.ema_decay:  # theirs would still hold the source at the end of a short run
             values["ema_decay"] = kind.ema_decay
+        if kind and trained:
+            values |= trained.adaptation
         return Optimization(**values | _given(self))
 
     def differences(self, other: "Optimization") -> str:

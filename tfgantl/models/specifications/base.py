@@ -35,6 +35,8 @@ class Networks(ABC):
             cannot be fitted.
         default_size: Height and width in pixels for images that may have any.
         batch_size: Images a step, where nobody says how many.
+        adaptation: Settings of `tfgantl.training.optimization.Optimization` that suit an adaptation of them better than
+            the usual ones.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field]]  # what makes subclasses dataclasses
@@ -44,6 +46,7 @@ class Networks(ABC):
     refit: ClassVar[str] = ""
     default_size: ClassVar[int] = 28
     batch_size: ClassVar[int] = 64
+    adaptation: ClassVar[dict[str, Any]] = {}
 
     @abstractmethod
     def build(

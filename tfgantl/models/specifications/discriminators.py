@@ -20,6 +20,7 @@ class Discriminators(ABC):
     """
 
     batch_size: ClassVar[int] = 16
+    adaptation: ClassVar[dict[str, Any]] = {}  # as that of `tfgantl.models.Networks`
 
     @abstractmethod
     def build(self, own: "keras.Model", num_classes: int | None = None, dtype: str = "float32") -> "keras.Model":

@@ -43,6 +43,7 @@ class FastGAN(Networks):
     refit = "tfgantl.pretrained.refit.spectral:SpectralRefit"
     default_size = 64
     batch_size = 16
+    adaptation = {"ema_decay": 0.995}
 
     latent_dim: int = 128
     width: int = 16
@@ -67,6 +68,7 @@ class FastGAN(Networks):
         return {
             "loss": "hinge", "g_learning_rate": 0.0002, "d_learning_rate": 0.0002, "beta_1": 0.5, "beta_2": 0.999,
             "r1": 0.0, "ema_decay": 0.999,
+            "augment": "translation",  # not theirs: behind cutout and colours too little is left for these widths
         }  # fmt: skip
 
     def possible_sizes(self, shapes: Shapes) -> Iterator[Sizes]:
