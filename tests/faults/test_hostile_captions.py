@@ -4,11 +4,15 @@ import json
 import time
 
 import pytest
+import tensorflow as tf
 
 from tfgantl.crossmodal import caption_files
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.caption_files import read_captions
+from tfgantl.crossmodal.text_checks import check_text
+from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.errors import DataError
+from tfgantl.export.text_inputs import checked_texts
 
 
 def test_a_caption_of_another_folder_is_not_that_of_a_picture_of_the_same_name(tmp_path):
@@ -37,6 +41,16 @@ def test_thousands_of_captions_of_one_picture_are_compared_in_one_pass(tmp_path,
     found, notes = read_captions(["1.png"], path)
     assert len(found["1.png"]) == 69_994 and notes == ("6 lines of metadata.jsonl repeat others, and count once",)
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("text", [b"dark \xed\xa0\x80", b"\xed\xbf\xbf", b"dark \xc1\xbf", b"dark \xf4\x90\x80\x80"])
+def test_no_text_is_half_a_character(text):
+    """Halves of a surrogate pair, which no UTF-8 has, were taken for letters in the graph, and refused out of it."""
+    reader = TextEncoder.of(["dark"], dimension=4, width=2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="text must have UTF-8, and no control characters"):
+        checked_texts(tf.constant([b"dark", text]), reader)
+    with pytest.raises(DataError, match="without control characters"):
+        check_text(text.decode("utf-8", "surrogatepass" if text.find(b"\xed") >= 0 else "surrogateescape"), reader)
 
 
 def test_a_table_of_a_million_columns_is_told_at_once(tmp_path):

@@ -13,8 +13,8 @@ MAX_CHARACTERS = 500  # of a phrase
 CONTROLS = (
     (0x0000, 0x0008), (0x000E, 0x001F), (0x007F, 0x009F), (0x2028, 0x2029), (0x202A, 0x202E), (0x2066, 0x2069),
 )  # fmt: skip
-SURROGATES = (0xD800, 0xDFFF)  # which no UTF-8 has
-_REFUSED = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in (*CONTROLS, SURROGATES))}]")
+REFUSED = (*CONTROLS, (0xD800, 0xDFFF))  # and halves of surrogate pairs, which no UTF-8 has
+_REFUSED = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in REFUSED)}]")
 
 
 def check_text(text: str, encoder: Any, argument: str = "text") -> str:

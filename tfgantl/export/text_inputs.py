@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from tfgantl.crossmodal.text_checks import CONTROLS, MAX_CHARACTERS
+from tfgantl.crossmodal.text_checks import MAX_CHARACTERS, REFUSED
 from tfgantl.crossmodal.text_encoder import UNKNOWN, TextEncoder, plain_words
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.export.signatures import check_rows
 
-# In the syntax of TensorFlow; what is no UTF-8 does not match either.
-WITHOUT_CONTROLS = "".join(["[^", *(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in CONTROLS), "]*"])
+# In the syntax of TensorFlow; what is no UTF-8 does not match either, but for halves of surrogate pairs.
+CLEAN = "".join(["[^", *(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in REFUSED), "]*"])
 SHOWN = 8  # known words in a message
 
 TEXTS = tf.TensorSpec([None], tf.string, "text")
@@ -26,7 +26,7 @@ def checked_texts(texts: tf.Tensor, encoder: TextEncoder | WrappedTextEncoder) -
     short = _all(tf.strings.length(texts, "UTF8_CHAR") <= MAX_CHARACTERS, f"at most {MAX_CHARACTERS} characters")
     with tf.control_dependencies([short]):  # before anything looks for words
         texts = tf.identity(texts)
-    clean = _all(tf.strings.regex_full_match(texts, WITHOUT_CONTROLS), "UTF-8, and no control characters")
+    clean = _all(tf.strings.regex_full_match(texts, CLEAN), "UTF-8, and no control characters")
     counts = tf.strings.split(plain_words(texts)).row_lengths()
     some, few = _all(counts > 0, "words"), _all(counts <= encoder.most_words, f"at most {encoder.most_words} words")
     with tf.control_dependencies([clean, some, few]):
