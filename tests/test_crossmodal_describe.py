@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
@@ -211,6 +212,36 @@ def test_a_server_answers_in_words_and_refuses_bad_texts(version):
             assert refused.status_code == 400 and message in refused.json()["error"], (text[:20], refused.text[:300])
         not_utf8 = ask("embed_texts", b64(b"dark \xff"))
         assert not_utf8.status_code == 400 and "UTF-8" in not_utf8.json()["error"]
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "describe", "embed_images"])
+def test_requests_without_a_picture_are_told(encoders, version, signature):
+    """Their answer was a word about shapes from within the network."""
+    call = tf.saved_model.load(str(version)).signatures[signature]
+    (spec,) = call.structured_input_signature[1].values()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a request must have at least 1 row. Received: none"):
+        call(**{spec.name: tf.zeros([0, *spec.shape[1:]], spec.dtype)})
+
+
+@pytest.mark.parametrize(("pictures", "texts", "told"), [
+    (0, 0, "a request must have at least 1 row. Received: none"),
+    (0, 2, "inputs must have as many rows. Received:] [0 2]"),
+    (2, 0, "inputs must have as many rows. Received:] [2 0]"),
+    (1, 3, "inputs must have as many rows. Received:] [1 3]"),
+    (3, 1, "inputs must have as many rows. Received:] [3 1]"),
+])  # fmt: skip
+def test_a_text_stands_beside_each_picture(version, pictures, texts, told):
+    """One picture was compared with all texts, and one text with all pictures, where a server did not count them."""
+    match = tf.saved_model.load(str(version)).signatures["match"]
+    file = encode_png(tiny_images(1)[0])
+    both = {"image_bytes": [file] * pictures, "text": ["a dark one"] * texts}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(told)):
+        match(**{name: tf.constant(rows, tf.string, (len(rows),)) for name, rows in both.items()})
+
+
+def test_no_pictures_have_no_descriptions():
+    encoders, none = TextImageEncoders.load(), tiny_images(0, 28)
+    assert describe_images(encoders, none) == [] and encoders.similarity(none, ["a thick seven"]).shape == (0, 1)
 
 
 def test_strings_of_any_rank_are_kept_beside_a_model(tmp_path):

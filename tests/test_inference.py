@@ -47,6 +47,12 @@ def test_structures_of_outputs_and_no_rows():
     assert predict(both, np.ones((0, 3)))[1].shape == (0, 4)
 
 
+def test_no_images_have_no_outputs_whatever_convolutions_make_of_them():
+    """By oneDNN they give no rows the shape of their inputs, so that the next layer failed."""
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, padding="same")])
+    assert predict(network, np.zeros((0, 8, 8, 3), np.float32)).shape == (0, 8, 8, 4)
+
+
 def test_a_network_is_traced_once_and_sees_its_new_weights():
     calls = []
 

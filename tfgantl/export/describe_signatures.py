@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfgantl.crossmodal.encoders import TextImageEncoders
 from tfgantl.export.examples import ROWS
 from tfgantl.export.image_signatures import decode_pictures
-from tfgantl.export.signatures import check_finite, check_rows
+from tfgantl.export.signatures import check_finite, check_rows, check_some
 from tfgantl.export.text_inputs import TEXTS, checked_texts
 
 TOP = 5  # captions of a picture
@@ -39,7 +39,8 @@ def describe_signatures(
     - `match(image_bytes, text) → scores`: the cosine of each picture and the text beside it.
     - `embed_images(image_bytes) → vectors`, `embed_texts(text) → vectors`: of length 1, to search by their products.
 
-    Texts that are empty, too long, not UTF-8 or without any known word are errors.
+    Texts that are empty, too long, not UTF-8 or without any known word are errors, and so are requests without any
+    picture.
 
     Args:
         network: From `network_of`.
@@ -61,7 +62,7 @@ def describe_signatures(
 
     @tf.function(input_signature=[images])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        with tf.control_dependencies([check_rows(images), check_finite(images)]):
+        with tf.control_dependencies([check_rows(images), check_some(images), check_finite(images)]):
             return described(tf.identity(images))
 
     @tf.function(input_signature=[files])
@@ -70,6 +71,8 @@ def describe_signatures(
 
     @tf.function(input_signature=[files, TEXTS])
     def match(image_bytes: tf.Tensor, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.control_dependencies([check_rows(image_bytes, text)]):  # or one would be compared with each
+            text = tf.identity(text)
         texts = encoders.text(checked_texts(text, encoders.text), training=False)
         with tf.control_dependencies([texts]):
             pictures = encoders.image(decode(tf.identity(image_bytes)), training=False)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
 from tfgantl.export.picture_decoding import checked_files, decode_file
-from tfgantl.export.signatures import check_finite, check_rows
+from tfgantl.export.signatures import check_finite, check_rows, check_some
 from tfgantl.images import to_unit
 from tfgantl.models.outputs import gives_probabilities, last_activation, last_dense_inputs
 
@@ -92,7 +92,7 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
         float32 (batch, side, side, channels) in [-1, 1].
     """
     spec = tf.TensorSpec([side, side, channels], tf.float32)
-    with tf.control_dependencies([check_rows(files)]):
+    with tf.control_dependencies([check_rows(files), check_some(files)]):
         files = tf.identity(files)
     # One at a time: each may take 200 MB while it is decoded.
     decode = partial(_decoded, side=side, channels=channels)
@@ -132,5 +132,5 @@ def _gives_softmax(classifier: keras.Model) -> bool:
 
 
 def _checked(images: tf.Tensor) -> tf.Tensor:
-    with tf.control_dependencies([check_rows(images), check_finite(images)]):
+    with tf.control_dependencies([check_rows(images), check_some(images), check_finite(images)]):
         return tf.identity(images)

@@ -66,11 +66,18 @@ def encode_pngs(images: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([first, GENERATED, tf.strings.substr(files, FIRST, 2**31 - 1)])
 
 
-def check_rows(tensor: tf.Tensor) -> tf.Operation:
-    """Fails in the graph for a batch that is too large."""
-    return tf.debugging.assert_less_equal(
-        tf.shape(tensor)[0], MAX_IMAGES, message=f"a request must have at most {MAX_IMAGES} rows"
-    )
+def check_rows(tensor: tf.Tensor, *others: tf.Tensor) -> tf.Operation:
+    """Fails in the graph for a batch that is too large, and where other tensors have another number of rows."""
+    rows = tf.shape(tensor)[0]
+    few = tf.debugging.assert_less_equal(rows, MAX_IMAGES, message=f"a request must have at most {MAX_IMAGES} rows")
+    counts = tf.stack([tf.shape(other)[0] for other in (tensor, *others)])
+    same = tf.debugging.Assert(tf.reduce_all(counts == rows), ["inputs must have as many rows. Received:", counts])
+    return tf.group(few, same) if others else few
+
+
+def check_some(tensor: tf.Tensor) -> tf.Operation:
+    """Fails in the graph for a batch of no rows, of which convolutions by oneDNN give another shape."""
+    return tf.debugging.Assert(tf.shape(tensor)[0] > 0, ["a request must have at least 1 row. Received: none"])
 
 
 def check_finite(tensor: tf.Tensor) -> tf.Operation:
