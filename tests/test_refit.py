@@ -238,6 +238,27 @@ def test_names_that_are_numbers_are_names_or_refused(tmp_path, text, starts):
         assert choose_classes(*arguments) == starts
 
 
+WORDS = {
+    "the word": ("a: average\nb: cat\n", "Received: average, which may be the word or class 2"),
+    "another spelling": ("[null, null]", "Received: null, which may be the word or class 1"),
+    "lines": ("a init\nb 1\n", None),
+    "its number": ("{a: 2, b: cat}", [2, 0]),
+}
+
+
+@pytest.mark.parametrize(("text", "starts"), WORDS.values(), ids=WORDS)
+def test_words_that_are_names_of_classes_are_refused(tmp_path, text, starts):
+    """The class of the source that is called `average` was the mean of all, without a word."""
+    (tmp_path / "map.yaml").write_text(text)
+    examples = replace(drawn(make(), [0, 1], 2), classes=("a", "b"))
+    arguments = make(), 2, str(tmp_path / "map.yaml"), examples, 0, ("cat", "NULL", "average")
+    if isinstance(starts, str):
+        with pytest.raises(ArtifactError, match=f"average must be given by its number. {starts}"):
+            choose_classes(*arguments)
+    else:
+        assert choose_classes(*arguments) == (starts or [None, 1])
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [

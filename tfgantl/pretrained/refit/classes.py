@@ -147,6 +147,7 @@ def _from_file(
         labels = keys if counted else _labels(keys, names, f"{path}: classes of the target")
         mapping = {}
         chosen = [v for _, v in pairs if v not in WORDS_OF_FILES]
+        _check_words([v for _, v in pairs if v in WORDS_OF_FILES], source_names, path)
         known = iter(_labels(chosen, source_names, f"{path}: classes of the source"))
         for label, (_, v) in zip(labels, pairs, strict=True):
             add(mapping, label, WORDS_OF_FILES[v] if v in WORDS_OF_FILES else next(known))
@@ -159,6 +160,17 @@ def _from_file(
     if wrong:
         raise ArtifactError(f"{path}: classes of the source must be in [0, {source_classes - 1}]. Received: {wrong[0]}")
     return [mapping[c] for c in range(num_classes)]
+
+
+def _check_words(words: list[str], names: Sequence[str] | None, path: Path) -> None:
+    """Refuses words such as `average` where the source has a class of that name, which may be meant."""
+    for word in words:
+        (label,) = same_names([word], names or ())
+        if label is not None:
+            raise ArtifactError(
+                f"{path}: a class of the source that is called {', '.join(filter(None, WORDS_OF_FILES))} must be given "
+                f"by its number. Received: {word}, which may be the word or class {label}"
+            )
 
 
 def _labels(keys: list[str], names: Sequence[str] | None, where: str) -> list[int]:
