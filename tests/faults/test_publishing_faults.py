@@ -310,3 +310,16 @@ def test_a_version_that_is_a_link_is_removed_and_what_it_leads_to_stays(generato
     (tmp_path / "model" / "1").symlink_to(tmp_path / "elsewhere")
     assert versions.keep_newest(tmp_path / "model", 1) == [1] and (tmp_path / "elsewhere" / "saved_model.pb").is_file()
     assert [name for name in os.listdir(tmp_path / "model") if "1" in name] == []
+
+
+NO_DIRECTORIES = {"/dev/null": "is a device", "x.txt": "is a file", "missing": "does not exist"}
+
+
+@pytest.mark.parametrize(("path", "told"), NO_DIRECTORIES.items())
+@pytest.mark.parametrize("option", ["--list", "--rollback"])
+def test_what_is_no_model_directory_is_told(tmp_path, capsys, monkeypatch, option, path, told):
+    """A device was said not to exist."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.txt").touch()
+    assert export([option, path]) == 5
+    assert f"must hold numbered versions. Received: {path}, which {told}\n" in capsys.readouterr().err

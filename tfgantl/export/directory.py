@@ -102,8 +102,10 @@ def roll_back(directory: Path) -> tuple[int, int]:
         The number that was withdrawn, and the one that serves now.
 
     Raises:
-        RunError: If there is no version to go back to, it is damaged, or the newest was withdrawn before.
+        RunError: If there is no such directory, or no version to go back to, it is damaged, or the newest was withdrawn
+            before.
     """
+    _check_directory(directory)
     found = versions_in(directory)
     if len(found) < 2:
         raise RunError(f"{directory}: must hold two versions to go back. Received: {len(found)}")
@@ -185,8 +187,7 @@ def describe(directory: Path) -> list[dict]:
     Raises:
         RunError: If there is no such directory.
     """
-    if not directory.is_dir():
-        raise RunError(f"a model directory must hold numbered versions. Received: {directory}, which does not exist")
+    _check_directory(directory)
     newest, rows = max(versions_in(directory), default=None), []
     for child in _children(directory):
         number = child.name.removeprefix(WITHDRAWN)
@@ -201,6 +202,15 @@ def describe(directory: Path) -> list[dict]:
                 "verdict": manifest.get("verdict"), "signatures": sorted(manifest.get("signatures", {})),
             })  # fmt: skip
     return sorted(rows, key=lambda row: row["version"])
+
+
+def _check_directory(path: Path) -> None:
+    """Raises `RunError` where there is no directory, which says what is there."""
+    if not path.is_dir():
+        kinds = {"a file": path.is_file, "a pipe": path.is_fifo, "a device": path.is_char_device}
+        kind = next((kind for kind, is_one in kinds.items() if is_one()), "no directory")
+        received = f"which is {kind}" if path.exists() else "which does not exist"
+        raise RunError(f"a model directory must hold numbered versions. Received: {path}, {received}")
 
 
 def flush(path: Path) -> None:
