@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,6 +22,7 @@ from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.pipelines.edit import find as find_verb
 from tfgantl.pipelines.edit import move as move_verb
+from tfgantl.pretrained import load_network
 from tfgantl.random_streams import Stream
 
 
@@ -364,3 +366,21 @@ def test_moving_finds_directions_where_none_are_kept(model, tmp_path, capsys):
     assert move_verb.main(arguments) == 0
     assert move_verb.main(["--model", model, "--list"]) == 0
     assert "(attribute): fit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("found", ["before", "in the run"])
+def test_a_run_goes_on_along_the_directions_that_it_began_with(model, tmp_path, found):
+    """It went along those that somebody had found since, and its pictures were others than without the interruption."""
+    if found == "before":
+        assert run_find(model, tmp_path / "found", "--attributes", "slant") == 0
+    Image.fromarray(tiny_images(1)[0, ..., 0]).save(tmp_path / "one.png")
+    run = tmp_path / "moved"
+    assert move_verb.main([str(tmp_path / "one.png"), "--model", model, "-o", str(run), "--by", "2", *SHORT]) == 0
+    made = [(run / name).read_bytes() for name in ("edit.json", "move.png", "one.gif")]
+    (run / "report.html").unlink()
+    (kept,) = tmp_path.rglob("editing/**/directions.npz")
+    directions = read_directions(kept, LatentSpace(load_network(Path(model) / "generator.keras")))
+    others = tuple(replace(one, vector=-one.vector) for one in directions)
+    replace(directions, all=others).save(kept)
+    assert move_verb.main(["--resume", str(run)]) == 0
+    assert [(run / name).read_bytes() for name in ("edit.json", "move.png", "one.gif")] == made

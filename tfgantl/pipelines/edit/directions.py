@@ -1,5 +1,6 @@
 """The directions of a model: what they are looked for by, where they are kept, and what is said of them."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.images import to_uint8
 from tfgantl.pipelines.edit.results import table_of
+from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.team import current
 
 if TYPE_CHECKING:
@@ -105,6 +107,26 @@ def kept_directions(model: "EditedModel") -> Directions | None:
     """
     path = model.directory / FILE
     return read_directions(path, model.space) if path.is_file() else None
+
+
+def directions_of_run(run: RunDirectory, model: "EditedModel", begin: Callable[[], Directions]) -> Directions:
+    """The directions that a run goes along: those that it began with, which are kept in it, whatever is found since.
+
+    Args:
+        run: Run directory.
+        model: The model.
+        begin: Gives the directions to begin with.
+
+    Raises:
+        ArtifactError: If the file is damaged, or of another model or space.
+    """
+    path = run.path / FILE
+    if path.is_file():
+        return read_directions(path, model.space)
+    directions = begin()
+    with run.replacing(FILE) as temporary:
+        directions.save(temporary)
+    return directions
 
 
 def keep(model: "EditedModel", directions: Directions) -> Path | None:

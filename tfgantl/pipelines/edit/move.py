@@ -90,7 +90,7 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     Raises:
         TfgantlError: If the model, a picture, a direction or the run directory cannot be used.
     """
-    from tfgantl.pipelines.edit.directions import kept_directions, row_of
+    from tfgantl.pipelines.edit.directions import directions_of_run, kept_directions, row_of
     from tfgantl.pipelines.edit.inverted import inverted
     from tfgantl.pipelines.edit.model import EditedModel
     from tfgantl.pipelines.edit.pictures import facts_of, read_pictures
@@ -101,12 +101,12 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     if config.list:
         rows = [row_of(kept, direction) for direction in kept] if kept else []
         return session.by_chief(lambda: DirectionList(model=model.handle, directions=rows))
-    if config.direction and kept:
+    if config.direction and kept and not config.resume:
         _chosen(config, kept)  # a name that is wrong is told before anything is computed
     pictures = read_pictures(config, model, config.count)
     facts = facts_of(model, pictures)
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures in {model.space.name}") as run:
-        chosen = _chosen(config, kept or _found(config, model))
+        chosen = _chosen(config, directions_of_run(run, model, lambda: kept or _found(config, model)))
         found = inverted(config, model, pictures, run)
         return session.by_chief(lambda: _report(session, run, model, pictures, found, chosen))
 
