@@ -199,10 +199,10 @@ def test_a_request_past_its_deadline_is_answered_and_never_run(published, monkey
     with serving(published / "tiny", timeout=0.5) as server, ThreadPoolExecutor(8) as pool:
         servable, go, ran = server.model.version("tiny", None)[1], threading.Event(), []
 
-        def held_up(signature, inputs):
+        def held_up(signature, inputs, deadline):
             ran.append(len(inputs["seed"]))
             go.wait(20)
-            return compute(signature, inputs)
+            return compute(signature, inputs, deadline)
 
         compute = servable.compute
         monkeypatch.setattr(servable, "compute", held_up)

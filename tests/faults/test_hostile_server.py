@@ -393,10 +393,10 @@ import sys, time
 from tfgantl.serving import servable
 from tfgantl.pipelines.serve import main
 compute = servable.Servable.compute
-def slow(self, signature, inputs):
+def slow(self, signature, inputs, *deadline):
     if self._waiting is not None and signature == "classify":
         time.sleep(600)
-    return compute(self, signature, inputs)
+    return compute(self, signature, inputs, *deadline)
 start = servable.Servable.__init__
 def started(self, *arguments):
     self._waiting = None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
+from tensorflow.core.protobuf import config_pb2
 
 from tfgantl.errors import ArtifactError
 from tfgantl.export.manifest import read_manifest
@@ -69,13 +70,30 @@ class Servable:
         for runner in self._runners:
             runner.start()
 
-    def compute(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Runs one batch in the thread of the caller; names → arrays, in and out."""
-        return self._calls[signature](*(inputs[name] for name in self.definitions[signature].inputs))
+    def compute(
+        self, signature: str, inputs: dict[str, np.ndarray], deadline: float = math.inf
+    ) -> dict[str, np.ndarray]:
+        """Runs one batch in the thread of the caller.
+
+        Args:
+            signature: Name of the signature.
+            inputs: Name → array.
+            deadline: By `time.monotonic`; no operation begins after it.
+
+        Returns:
+            Name → array.
+
+        Raises:
+            DeadlineExceededError: That of TensorFlow, if it took longer.
+        """
+        values = [inputs[name] for name in self.definitions[signature].inputs]
+        left = 0 if deadline == math.inf else max(1, math.ceil(1000 * (deadline - time.monotonic())))  # 0 for no limit
+        return self._calls[signature](*values, options=config_pb2.RunOptions(timeout_in_ms=left))
 
     def _callable(self, signature: Any) -> Callable[..., dict]:
         fetches = {name: spec.name for name, spec in signature.outputs.items()}
-        return self._session.make_callable(fetches, [spec.name for spec in signature.inputs.values()])
+        feeds = [spec.name for spec in signature.inputs.values()]
+        return self._session.make_callable(fetches, feeds, accept_options=True)
 
     def metadata(self) -> dict:
         """Signatures, in the form of the REST API."""
@@ -100,7 +118,8 @@ class Servable:
             signature: Name of the signature.
             inputs: Name → array.
             finish: What to make of the outputs, name → array, beside the next batch.
-            deadline: By `time.monotonic`; a request that still waits then is not run, and gets a `TimeoutError`.
+            deadline: By `time.monotonic`; a request that still waits then is not run, one that is run alone stops, as
+                does a batch when the last of its requests is late, and gets a `TimeoutError`.
 
         Returns:
             The future of what `finish` gives.
@@ -121,7 +140,8 @@ class Servable:
         """Answers what waits, and frees the version.
 
         Args:
-            timeout: Seconds to wait for batches that are being computed, which nothing can stop; `None` for no limit.
+            timeout: Seconds to wait for batches that are being computed, which end by their deadlines; `None` for no
+                limit.
 
         Returns:
             Whether it was freed. If not, its threads go on until their batches end.
@@ -189,7 +209,8 @@ class Servable:
                 batch[0].future.set_exception(_as_request_error(error))
                 return
             for item in batch:  # one bad request must not spoil the others
-                self._answer([item])
+                if not _is_late(item):
+                    self._answer([item])
             return
         for item, outputs in zip(batch, results, strict=True):
             try:
@@ -200,14 +221,16 @@ class Servable:
     def _run(self, batch: list[Item]) -> list[dict[str, np.ndarray]]:
         signature = batch[0].signature
         if len(batch) == 1:
-            return [self.compute(signature, batch[0].inputs)]
+            return [self.compute(signature, batch[0].inputs, batch[0].deadline)]
         names = self.definitions[signature].inputs
         outputs = self.compute(
-            signature, {name: np.concatenate([item.inputs[name] for item in batch]) for name in names}
+            signature,
+            {name: np.concatenate([item.inputs[name] for item in batch]) for name in names},
+            max(item.deadline for item in batch),
         )
         ends = np.cumsum([item.rows for item in batch])
         if any(value.shape[:1] != (ends[-1],) for value in outputs.values()):
-            return [self.compute(signature, item.inputs) for item in batch]
+            return [self.compute(signature, item.inputs, item.deadline) for item in batch]
         return [
             {name: value[end - item.rows : end] for name, value in outputs.items()}
             for item, end in zip(batch, ends, strict=True)
@@ -223,11 +246,14 @@ def _has_independent_rows(directory: Path) -> bool:
 
 def _is_wanted(item: Item) -> bool:
     """Whether somebody still waits; from here on, a request cannot be given up."""
-    if not item.future.set_running_or_notify_cancel():
+    return item.future.set_running_or_notify_cancel() and not _is_late(item)
+
+
+def _is_late(item: Item) -> bool:
+    """Whether its deadline has passed, which it is told."""
+    if item.deadline >= time.monotonic():
         return False
-    if item.deadline < time.monotonic():
-        item.future.set_exception(TimeoutError())
-        return False
+    item.future.set_exception(TimeoutError())
     return True
 
 
@@ -237,6 +263,8 @@ def _dtype(spec: Any) -> np.dtype:
 
 
 def _as_request_error(error: Exception) -> Exception:
+    if isinstance(error, tf.errors.DeadlineExceededError):
+        return TimeoutError()
     if not isinstance(error, tf.errors.OpError):
         return error
     lines = [line.strip() for line in error.message.splitlines()]

@@ -154,7 +154,7 @@ class ServedModel:
             name: Name of the model.
             number: Version, or `None` for the one that serves.
             body: The request, as JSON.
-            deadline: By `time.monotonic`; a request that still waits then is not run.
+            deadline: By `time.monotonic`; a request that still waits then is not run, and one that is run stops.
 
         Returns:
             The future of the response, as JSON.
