@@ -2,12 +2,14 @@
 
 import shutil
 import struct
+import tempfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import growth_below
 from modules import tf2_module
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto
 
 from tfgantl.errors import ArtifactError
@@ -16,6 +18,7 @@ from tfgantl.serving.servable import Servable
 from tfgantl.untrusted import tables
 from tfgantl.untrusted.checkpoints import Checkpoint, copy_checkpoint
 from tfgantl.untrusted.savedmodels import read_variables
+from tfgantl.untrusted.stripping import StrippedCopy
 from tfgantl.untrusted.tables import checksum, read_table, write_table
 
 WORDS = ["", "a", "bc" * 200]
@@ -194,3 +197,11 @@ def test_keys_that_share_what_they_begin_with_have_an_end():
     with pytest.MonkeyPatch.context() as patch, pytest.raises(ValueError, match="keys of the index of 2000 bytes"):
         patch.setattr(tables, "MAX_KEY", 1000)
         tables._items(tables._stored(block), 0, len(block))
+
+
+def test_a_copy_of_what_has_gone_meanwhile_is_removed(tmp_path, monkeypatch):
+    """A version may be withdrawn while it is loaded; its copy stayed until Python looked for garbage."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(FileNotFoundError) as error:
+        StrippedCopy(tmp_path / "gone", MetaGraphDef())
+    assert error.value.filename == str(tmp_path / "gone") and not [*tmp_path.iterdir()]

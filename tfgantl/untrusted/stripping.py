@@ -71,12 +71,12 @@ class StrippedCopy:
         self._directory = TemporaryDirectory(prefix="tfgantl-")
         self.path = Path(self._directory.name)
         model = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
-        (self.path / "saved_model.pb").write_bytes(model.SerializeToString())
-        for entry in directory.absolute().iterdir():
-            if entry.name != VARIABLES and not entry.name.startswith("saved_model"):
-                (self.path / entry.name).symlink_to(entry)
-        (self.path / VARIABLES).mkdir()
         try:
+            (self.path / "saved_model.pb").write_bytes(model.SerializeToString())
+            for entry in directory.absolute().iterdir():  # it may be gone by now
+                if entry.name != VARIABLES and not entry.name.startswith("saved_model"):
+                    (self.path / entry.name).symlink_to(entry)
+            (self.path / VARIABLES).mkdir()
             copy_checkpoint(directory / VARIABLES / VARIABLES, self.path / VARIABLES)
         except BaseException:
             self.remove()
