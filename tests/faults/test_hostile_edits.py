@@ -86,6 +86,7 @@ ROWS = 2
 CODES = {
     "codes that are no numbers": ({"codes": np.full((ROWS, 4), np.nan, "f4")}, "codes that are not finite"),
     "codes that are endless": ({"codes": np.full((ROWS, 4), np.inf, "f4")}, "codes that are not finite"),
+    "codes that are absurd": ({"codes": np.full((ROWS, 4), 1e30, "f4")}, r"codes up to 1e\+30, above 1e\+06"),
     "whole codes": ({"codes": np.ones((ROWS, 4), np.int8)}, "2 codes in int8 of 2 pictures"),
     "losses of one": ({"losses": np.zeros(1)}, r"losses of \(1,\)"),
     "losses of a table": ({"losses": np.zeros((ROWS, 2))}, r"losses of \(2, 2\)"),

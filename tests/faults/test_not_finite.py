@@ -3,17 +3,22 @@
 import keras
 import numpy as np
 import pytest
+from conftest import TINY_MLP
 from PIL import Image
 
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.description import describe_vectors
 from tfgantl.crossmodal.encoders import TextImageEncoders
 from tfgantl.crossmodal.text_encoder import TextEncoder
+from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.models.presets import load_half, save_half
 from tfgantl.models.stylizer import Stylizer
+from tfgantl.pipelines.export import main as export
+from tfgantl.pipelines.generate import main as generate
 from tfgantl.pipelines.stylize.apply import main as apply
 from tfgantl.pipelines.stylize.describe import StyleDescriptionConfig, describe_style
+from tfgantl.pretrained import load_generator, load_source
 from tfgantl.style.phrases import StylePhrases
 from tfgantl.untrusted.networks import load_network
 
@@ -102,3 +107,40 @@ def test_no_network_is_loaded_with_variances_below_zero(tmp_path):
     network.save(tmp_path / "network.keras")
     with pytest.raises(ArtifactError, match="variances must be at least 0. Received: -0.1 in .*moving_variance"):
         load_network(tmp_path / "network.keras")
+
+
+def scaled(generator, factor, layers=slice(None)):
+    """The generator with other kernels in some of its layers."""
+    kernels = [weight for weight in generator.trainable_weights if weight.name == "kernel"]
+    for kernel in kernels[layers]:
+        kernel.assign(factor * kernel)
+    return generator
+
+
+def test_no_generator_is_loaded_whose_pictures_are_not_finite(make_gan, tmp_path):
+    """Its weights are, and what it drew was NaN wherever nobody measured pixels."""
+    for network in (scaled(make_gan().generator, 1e30), make_gan().discriminator):
+        network.save(tmp_path / f"{network.name}.keras")
+    for load in (load_generator, load_source):
+        with pytest.raises(ArtifactError, match=f"{tmp_path}: a generator must make finite pixels. Received: NaN or"):
+            load(str(tmp_path))
+    assert generate(["--model", str(tmp_path), "--count", "2", "--out_dir", str(tmp_path / "out")]) == 4
+    assert export(["--model", str(tmp_path), "--export_dir", str(tmp_path / "exported")]) == 4
+    assert not (tmp_path / "out").exists() and not (tmp_path / "exported").exists()
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1e30, "-1 and 1"), (0.0, "0")])
+def test_a_generator_of_black_and_white_is_told(make_gan, tmp_path, capsys, factor, told):
+    scaled(make_gan().generator, factor, slice(-1, None)).save(tmp_path / "generator.keras")
+    load_generator(str(tmp_path))
+    assert (
+        f"{tmp_path}: all pixels of two pictures are {told}; weights that are much too large" in capsys.readouterr().err
+    )
+
+
+def test_nothing_is_drawn_of_absurd_codes(tmp_path):
+    """They are finite, and what they led to was black and white."""
+    keras.utils.set_random_seed(0)
+    space = LatentSpace(TINY_MLP.build(8, 1)[0])
+    with pytest.raises(DataError, match=r"codes must lead to .* Received: some up to 1e\+30, and not at most 1e\+06"):
+        space.images(np.full((1, 4), 1e30, np.float32))

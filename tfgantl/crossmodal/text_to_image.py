@@ -14,6 +14,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.images import to_uint8
 from tfgantl.models import presets
 from tfgantl.models.inference import predict
+from tfgantl.pretrained.drawn import check_draws
 from tfgantl.pretrained.together import check_together
 from tfgantl.random_streams import latents_of_seeds
 from tfgantl.untrusted.networks import load_network
@@ -100,4 +101,6 @@ def load_text_to_image(handle: str | None = None) -> TextToImage:
             f"{directory}: must hold a text-conditional generator and the text encoder that it was trained with. "
             f"Received: a {type(network).__name__} and {encoder.output_shape}"
         )
-    return TextToImage(from_vectors(network), encoder, metadata.get("phrases", ()))
+    generator = from_vectors(network)
+    check_draws(generator, str(directory))
+    return TextToImage(generator, encoder, metadata.get("phrases", ()))

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl import random_streams
+from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
@@ -95,11 +96,16 @@ class LatentSpace:
         Raises:
             DataError: If codes lead so far away that an image is none.
         """
+        far = np.abs(codes).max(initial=0.0)
+        if not far <= MAX_NUMBER:  # which NaN is not
+            raise DataError(
+                f"codes must lead to finite images. Received: some up to {far:.3g}, and not at most {MAX_NUMBER:g}"
+            )
         if self.name == "w":
             codes = np.repeat(codes[:, None], self._layers, axis=1)
         images = predict(self._decoder, [codes, labels] if self.reads_labels and labels is not None else codes)
         if not np.isfinite(images).all():
-            raise DataError(f"codes must lead to finite images. Received: some up to {np.abs(codes).max():.3g}")
+            raise DataError(f"codes must lead to finite images. Received: some up to {far:.3g}")
         return images
 
     def of_latents(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:

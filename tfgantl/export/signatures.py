@@ -5,12 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.images import to_uint8
 from tfgantl.provenance import FIRST, GENERATED
 from tfgantl.random_streams import latents_of_seeds
 
 MAX_IMAGES = 256  # of one request; a server without batching has no other limit
-MAX_NUMBER = 1e6  # typical latents are below 5; the squares of much larger numbers are infinite
 
 
 def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:

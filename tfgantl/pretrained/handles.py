@@ -13,6 +13,7 @@ from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
+from tfgantl.pretrained.drawn import check_draws
 from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.roles import Opened, Pair, check_has_generator, find_pair, pair_of_weights
 from tfgantl.pretrained.layouts import check_order
@@ -51,7 +52,8 @@ def load_source(handle: str, networks: Networks | None = None, allow_ops: tuple[
         A GAN that computes in float32; the averaged generator equals the generator.
 
     Raises:
-        ArtifactError: If there is nothing behind the handle, it is damaged or unsafe, or a weight is not finite.
+        ArtifactError: If there is nothing behind the handle, it is damaged or unsafe, or a weight or a pixel is not
+            finite.
         ConfigError: If an option is needed and missing, or given and not needed.
     """
     return open_source(handle, networks, allow_ops)[0]
@@ -68,6 +70,7 @@ def open_source(
     else:
         generator, discriminator, report = _open(handle, networks, allow_ops)
     check_finite(generator, handle)
+    check_draws(generator, handle)
     if discriminator is None:
         check_generator(generator, handle)
         discriminator = cached_discriminator(generator, networks or networks_for(generator), seed)
@@ -113,6 +116,7 @@ def load_model(
         generator, _, report = _open(handle, networks, allow_ops, generator_only=True)
         log(*report.notes)
     check_finite(generator, handle)
+    check_draws(generator, handle)
     return in_our_range(generator, handle, pixels)
 
 

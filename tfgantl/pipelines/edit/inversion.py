@@ -12,6 +12,7 @@ import numpy as np
 
 from tfgantl.editing.inversion import Inversion, InversionSettings, Inverter
 from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.errors import ArtifactError, DivergedError, intact
 from tfgantl.images import to_unit
 from tfgantl.progress import bar, log
@@ -214,6 +215,8 @@ def found_before(path: Path, space: LatentSpace, names: list[str], each: int) ->
         for kind, values in ("losses", losses), ("codes", codes):
             if not np.isfinite(values[known]).all():
                 raise ValueError(f"{kind} that are not finite")
+        if (far := np.abs(codes[known]).max(initial=0.0)) > MAX_NUMBER:
+            raise ValueError(f"codes up to {far:.3g}, above {MAX_NUMBER:g}")
     return Inversion(space.whitened(codes).astype(np.float32), codes, labels, losses)
 
 
