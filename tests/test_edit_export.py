@@ -74,6 +74,13 @@ def test_edits_are_those_of_python(edited):
         np.testing.assert_allclose(signatures["codes"](latents=tf.constant(latents))["codes"], codes, atol=1e-5)
     with pytest.raises(tf.errors.InvalidArgumentError, match="direction must be one of one, two"):
         signatures["edit"](**{**named, "direction": tf.constant(["one", "three", "one"])}, **given)
+    # Nothing is stretched over several rows.
+    for name, endpoint, inputs in (("strength", "edit", named), ("direction", "edit", named), (
+        "strengths", "edit_codes", {"codes": tf.constant(codes), "strengths": tf.constant(both)}
+    )):  # fmt: skip
+        more = of_codes if endpoint == "edit_codes" else given
+        with pytest.raises(tf.errors.InvalidArgumentError, match="inputs must have as many rows"):
+            signatures[endpoint](**{**inputs, name: inputs[name][:1]}, **more)
 
 
 def test_numbers_that_lead_nowhere_are_told_and_are_no_black_pictures(edited):

@@ -316,6 +316,8 @@ def test_too_many_rows_and_labels_that_are_no_classes_are_refused_in_the_graph(s
         for label in (-1, 3):
             with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be in .0, 2."):
                 signatures["generate"](seed=tf.zeros([1], tf.int64), labels=tf.constant([label]))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="inputs must have as many rows"):
+            signatures["generate"](seed=tf.zeros([3], tf.int64), labels=tf.constant([0]))
 
 
 def test_pictures_are_decoded_after_a_look_at_their_headers(tiny_extractor, tmp_path):

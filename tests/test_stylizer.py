@@ -291,6 +291,8 @@ def test_the_served_network_paints_files_of_any_size(tmp_path):
         served["serving_default"](style=tf.constant([2, 0]), **row)
     with pytest.raises(tf.errors.InvalidArgumentError, match="strength must be in"):
         served["serving_default"](style=tf.constant([0, 0]), **{**row, "strength": tf.constant([1.5, 0.0])})
+    with pytest.raises(tf.errors.InvalidArgumentError, match="inputs must have as many rows"):
+        served["serving_default"](style=tf.constant([0, 0]), **{**row, "strength": tf.constant([1.0])})
 
 
 def test_mixes_and_wrong_options(folder, tmp_path, capsys):

@@ -56,12 +56,12 @@ def editing_signatures(
     classes: Any = space.num_classes
 
     def checked(rows: tf.Tensor, *labels: tf.Tensor) -> list[tf.Tensor]:
-        checks = [check_rows(rows), check_finite(rows), *(check_labels(some, classes) for some in labels)]
+        checks = [check_rows(rows, *labels), check_finite(rows), *(check_labels(some, classes) for some in labels)]
         with tf.control_dependencies(checks):
             return [tf.identity(some) for some in (rows, *labels)]
 
     def pictures(codes: tf.Tensor, strengths: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        with tf.control_dependencies([check_finite(strengths)]):
+        with tf.control_dependencies([check_finite(strengths), check_rows(codes, strengths)]):
             moved = codes + tf.tensordot(strengths, steps, 1)
         images = space.decode(moved, labels[0] if labels else None)
         return {"png_bytes": encode_pngs(to_uint8(finite_images(images)))}
@@ -72,7 +72,8 @@ def editing_signatures(
     @tf.function(input_signature=[latents, direction, strength, *labels])
     def edit(latents: tf.Tensor, direction: tf.Tensor, strength: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         chosen = tf.cast(direction[:, None] == names[None], tf.float32)
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.reduce_sum(chosen, 1) == 1.0), [allowed])]):
+        one_each = tf.debugging.Assert(tf.reduce_all(tf.reduce_sum(chosen, 1) == 1.0), [allowed])
+        with tf.control_dependencies([one_each, check_rows(latents, direction, strength)]):
             latents, *own = checked(latents, *labels)
         return pictures(space.codes_of(latents, *own), chosen * strength[:, None], *own)
 

@@ -34,7 +34,11 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
     classes: Any = getattr(generator, "num_classes", None)
 
     def images_of(latents: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
-        checks = [check_rows(latents), check_finite(latents), *(check_labels(rows, classes) for rows in labels)]
+        checks = [
+            check_rows(latents, *labels),
+            check_finite(latents),
+            *(check_labels(rows, classes) for rows in labels),
+        ]
         with tf.control_dependencies(checks):
             inputs = [tf.identity(rows) for rows in (latents, *labels)]
         return finite_images(generator(inputs if labels else inputs[0], training=False))

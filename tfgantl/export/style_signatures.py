@@ -50,7 +50,7 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
         )
         few = tf.debugging.assert_less_equal(pixels, most, message=message)
         with tf.control_dependencies(
-            [check_rows(image_bytes), check_finite(mix), check_finite(strength), inside, positive, few]
+            [check_rows(image_bytes, mix, strength), check_finite(mix), check_finite(strength), inside, positive, few]
         ):
             shares = mix / tf.reduce_sum(mix, 1, keepdims=True)
             rows = tuple(tf.identity(x) for x in (checked_files(image_bytes), shares, strength))

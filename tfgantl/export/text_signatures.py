@@ -25,7 +25,7 @@ def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.Po
     seed = tf.TensorSpec([None], tf.int64, name="seed")
 
     def images_of(text: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([check_rows(latents), check_finite(latents)]):
+        with tf.control_dependencies([check_rows(latents, text), check_finite(latents)]):
             latents = tf.identity(latents)
         return finite_images(model((latents, checked_texts(text, model.text_encoder))))
 
