@@ -28,6 +28,7 @@ from tfgantl.style.painting import CONTENT, STYLE
 from tfgantl.style.phrase_training import learn_phrases
 from tfgantl.style.phrases import StylePhrases, drawn_from, mixes_of_vectors
 from tfgantl.style.pictures import is_phrase
+from tfgantl.style.regions import painted_in_regions, regions
 from tfgantl.style.statistics import statistics_of
 from tfgantl.style.style_captions import StyleCaptions, StyleWord
 from tfgantl.style.surface import coarseness, colours_of, contrast, grain
@@ -188,10 +189,40 @@ def test_a_phrase_paints_a_photograph_and_says_what_it_drew_from(run, tmp_path, 
     assert stylize.main(["apply", str(run), content, "night:0.5,a", "-o", "named.png"]) == 0
 
 
+def test_each_style_of_a_mix_has_its_region_and_dark_ones_are_in_dark_parts():
+    ramp = np.linspace(-1, 1, 60)[None, :, None] * np.ones((40, 1, 3))
+    masks = regions(ramp, np.array([0.25, 0.75]))
+    np.testing.assert_allclose(masks.sum(0), 1, atol=1e-6)
+    np.testing.assert_allclose(masks.mean((1, 2)), [0.25, 0.75], atol=0.02)
+    assert masks[0, :, 0].min() > 0.99 and masks[1, :, -1].min() > 0.99
+    np.testing.assert_allclose(regions(np.zeros((40, 40, 3)), np.array([0.5, 0.5])).mean((1, 2)), 0.5, atol=0.02)
+    # The second style is the darker one, the third has no share and is not painted.
+    paintings = {0: np.ones_like(ramp), 1: np.zeros_like(ramp)}
+    found = painted_in_regions(lambda mix: paintings[int(mix.argmax())], ramp, np.array([0.75, 0.25, 0.0], "f4"))
+    assert found.dtype == np.float32 and found[:, 0].max() < 0.01 and found[:, -1].min() > 0.99
+    np.testing.assert_allclose(found.mean(), 0.75, atol=0.02)
+
+
+@pytest.mark.parametrize("verb", ["stylize", "apply"])
+def test_regions_show_the_styles_of_a_mix(run, tmp_path, monkeypatch, verb):
+    monkeypatch.chdir(tmp_path)
+    content = picture("photo.png", shape=(40, 40, 3))
+    of_verb = {"apply": ["apply", str(run), content], "stylize": [content]}[verb]
+    options = [] if verb == "apply" else ["--model", str(run), "--size", "40"]
+    for blend, phrase in (("mix", "dark, grainy, blue"), ("regions", "dark, grainy, blue"), ("mix", "green")):
+        assert stylize.main([*of_verb, phrase, *options, "-o", f"{blend}-{phrase[0]}.png", "--blend", blend]) == 0
+    mixed, parted, other = (
+        np.asarray(Image.open(f"{name}.png")).astype(int) for name in ("mix-d", "regions-d", "mix-g")
+    )
+    assert np.abs(mixed - parted).mean() > 1 and np.abs(parted - other).mean() > 1
+
+
 def test_a_phrase_goes_with_a_content_alone_and_a_model_with_a_phrase(run, tmp_path):
     for wrong in ({"styles": "ihc"}, {"styles": "dark", "preserve_color": "cov"}, {"styles": "dark", "masks": "m.png"}):
         with pytest.raises(ConfigError, match="phrase"):
             stylize.stylize(stylize.StylizeConfig(content=picture(tmp_path / "p.png"), model=str(run), **wrong))
+    with pytest.raises(ConfigError, match="`blend` must be mix without a phrase.* Received: regions"):
+        stylize.stylize(stylize.StylizeConfig(content=picture(tmp_path / "p.png"), blend="regions"))
 
 
 def test_the_phrase_signature_paints_what_python_does(run):

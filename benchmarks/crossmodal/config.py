@@ -35,7 +35,7 @@ class CrossmodalBenchmarkConfig:
     samples: int = 8000
     draw_steps: int = 2000
     learn_steps: int = 120
-    direct_steps: int = 60
+    direct_steps: int = 120
     style_model: str | None = None
     tables: bool = False
     work_dir: str = "runs/benchmark-crossmodal"

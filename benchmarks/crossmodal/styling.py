@@ -1,5 +1,6 @@
 """Whether a phrase paints what it asks for: a classifier of styles looks at photographs painted by phrases."""
 
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,7 @@ from tfgantl.pipelines.stylize.captions import measured_words
 from tfgantl.pipelines.stylize.trained import load_with_phrases
 from tfgantl.style.crops import crops
 from tfgantl.style.pictures import read_picture, resized, shape_at
+from tfgantl.style.regions import painted_in_regions
 from tfgantl.style.style_captions import StyleCaptions
 
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv2")  # no loss of a painting looks at these
@@ -55,6 +57,7 @@ def styled(model: str | None, seed: int) -> dict[str, dict[str, Any]]:
     return {
         "one style": _seen(judge, network, photographs, asked(single)),
         "two styles": _seen(judge, network, photographs, asked(mixed)),
+        "two styles, in regions": _seen(judge, network, photographs, asked(mixed), "regions"),
         "the same two, half of each, without a phrase": _seen(judge, network, photographs, halves),
         "the style pictures themselves, other crops": {"asked": count, "seen": judge.accuracy(pictures, seed + 1)},
     }
@@ -99,12 +102,19 @@ def _seen(
     network: Stylizer,
     photographs: list[np.ndarray],
     asked: list[tuple[tuple[int, ...], np.ndarray]],
+    blend: str = "mix",
 ) -> dict[str, float]:
     """How often a mix has the styles first that are meant, and the judge names these first."""
     meant, seen = [], []
     for wanted, mix in asked:
         meant.append(set(np.argsort(-mix)[: len(wanted)]) == set(wanted))
         for photograph in photographs:
-            painted = paint(network, tf.constant(to_unit(photograph)), tf.constant(mix), 1.0)
-            seen.append(set(judge.ranked(to_uint8(painted.numpy()), 0)[: len(wanted)]) == set(wanted))
+            image = to_unit(photograph)
+            in_mix = partial(_painted, network, image)
+            painted = painted_in_regions(in_mix, image, mix) if blend == "regions" else in_mix(mix)
+            seen.append(set(judge.ranked(to_uint8(painted), 0)[: len(wanted)]) == set(wanted))
     return {"asked": len(asked), "meant": float(np.mean(meant)), "seen": float(np.mean(seen))}
+
+
+def _painted(network: Stylizer, image: np.ndarray, mix: np.ndarray) -> np.ndarray:
+    return paint(network, tf.constant(image), tf.constant(mix), 1.0).numpy()

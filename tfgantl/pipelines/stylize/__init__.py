@@ -35,6 +35,8 @@ class StylizeConfig(RunConfig):
             phrase, as "dark, grainy, blue", which a network of many styles paints in one pass.
         model: Network for a phrase, as `tfgantl stylize train` leaves it: its run directory; the shipped one if not
             given.
+        blend: How the styles of a phrase are shown: mix for a look between them, regions for a region of each, by its
+            share, dark styles in dark parts of the picture.
         output: Where the result goes: a .png, .jpg or .webp file, or a directory if the content is a folder; in any
             case it is in the run directory.
         size: Pixels of the longer side.
@@ -66,6 +68,7 @@ class StylizeConfig(RunConfig):
     content: str = "astronaut"
     styles: str = "ihc"
     model: str | None = None
+    blend: Literal["mix", "regions"] = "mix"
     output: str | None = None
     size: int = 384
     sizes: tuple[int, ...] | None = None

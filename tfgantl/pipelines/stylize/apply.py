@@ -6,6 +6,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least, check_within
@@ -30,6 +31,8 @@ class StyleApplicationConfig(VerbConfig):
         strength: From 0 for the picture itself to 1 for the painting.
         preserve_color: Whether only the brightness is painted.
         smooth: Weight of the frame before where the content has not moved, for frames in a folder.
+        blend: How several styles are shown: mix for a look between them, regions for a region of each, by its share,
+            dark styles in dark parts of the picture.
     """
 
     network: str
@@ -40,6 +43,7 @@ class StyleApplicationConfig(VerbConfig):
     strength: float = 1.0
     preserve_color: bool = False
     smooth: float = 0.0
+    blend: Literal["mix", "regions"] = "mix"
 
     def __post_init__(self) -> None:
         resolve_paths(self)

@@ -16,6 +16,7 @@ from tfgantl.style.color import with_colors_of
 from tfgantl.style.memory_budget import PER_CHANNEL, check_memory
 from tfgantl.style.objective import held
 from tfgantl.style.pictures import is_phrase, read_picture, resized, save_picture, shape_at
+from tfgantl.style.regions import painted_in_regions
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize.apply import StyleApplicationConfig
@@ -99,7 +100,11 @@ class OnePassPainter:
             raise ConfigError(f"`size` must give at least {SMALLEST} pixels a side. Received: {shape} for {path}")
         check_memory(shape, PER_CHANNEL * self._width)
         start = time.perf_counter()
-        result = self._painted(tf.constant(image), tf.constant(mix)).numpy()
+
+        def in_mix(mix: np.ndarray) -> np.ndarray:
+            return self._painted(tf.constant(image), tf.constant(mix)).numpy()
+
+        result = painted_in_regions(in_mix, image, mix) if config.blend == "regions" else in_mix(mix)
         self.seconds.append(time.perf_counter() - start)
         if config.preserve_color:
             result = with_colors_of(result, image)

@@ -21,6 +21,7 @@ from tfgantl.style.color import match_colors, with_colors_of
 from tfgantl.style.objective import held
 from tfgantl.style.phrases import drawn_from
 from tfgantl.style.pictures import read_picture, resized, shape_at
+from tfgantl.style.regions import painted_in_regions
 from tfgantl.training.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -130,7 +131,13 @@ class PhrasePainter(PassPainter):
         return [f"`{self.told['phrase']}` draws from {shares}", *told_unknown(self.told["unknown_words"])]
 
     def painted(self, content: np.ndarray) -> np.ndarray:
-        """What the network paints in the mix."""
+        """What the network paints in the mix, or in a region for each of its styles."""
         if min(content.shape[:2]) < SMALLEST:
             raise ConfigError(f"`size` must give at least {SMALLEST} pixels a side. Received: {content.shape[:2]}")
-        return np.asarray(paint(self.network, tf.constant(content), tf.constant(self.mix), 1.0))
+
+        def in_mix(mix: np.ndarray) -> np.ndarray:
+            return np.asarray(paint(self.network, tf.constant(content), tf.constant(mix), 1.0))
+
+        if self.config.blend == "regions":
+            return painted_in_regions(in_mix, content, self.mix)
+        return in_mix(self.mix)

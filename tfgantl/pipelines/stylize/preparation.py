@@ -125,12 +125,16 @@ def phrase_of(config: "StylizeConfig") -> str | None:
     """The phrase that is given in place of styles, if there is one.
 
     Raises:
-        ConfigError: If an option is given that does not go with it, or `model` without it.
+        ConfigError: If an option is given that does not go with it, or `model` or `blend` without it.
     """
     if not is_phrase(config.styles):
         if config.model is not None:
             raise ConfigError(
                 f"`model` must be given with a phrase in place of styles. Received: {printable(config.styles)}"
+            )
+        if config.blend != "mix":
+            raise ConfigError(
+                "`blend` must be mix without a phrase; `masks` gives each style a region. Received: regions"
             )
         return None
     given = {"masks": config.masks, "hub": config.hub, "`preserve_color` cov": config.preserve_color == "cov"}
