@@ -38,6 +38,7 @@ class PhotographBenchmarkConfig:
         seeds: Each chooses its shots, and trains, with its own seed; sources are trained once.
         source_steps: Steps of each pretraining; as many as each source names if not given.
         steps: Steps of each adaptation, and of training from scratch.
+        tables: Write the tables and pictures of what is finished, and train nothing.
         work_dir: Where trainings and results are kept.
         report: The page to write the table to; pictures land beside it.
         json: Print the result as the last line, one JSON object.
@@ -50,6 +51,7 @@ class PhotographBenchmarkConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     source_steps: int | None = None
     steps: int = 2000
+    tables: bool = False
     work_dir: str = "runs/benchmark-photographs"
     report: str = "docs/benchmarks.md"
     json: bool = False
@@ -73,6 +75,7 @@ class PhotographBenchmarkConfig:
             for pair in self.pairs
             for shots in self.shots or PAIRS[pair].shots
             for method in self.methods
+            if not self.tables or result_of(self, pair, shots, method, seed) is not None
         ]
 
 
@@ -85,13 +88,14 @@ def benchmark_photographs(config: PhotographBenchmarkConfig) -> dict:
     Returns:
         What `--json` prints: sources and adaptations by name, with the results of all seeds.
     """
-    names = dict.fromkeys(PAIRS[pair].source for pair in config.pairs)
+    jobs = config.jobs()
+    names = dict.fromkeys(PAIRS[pair].source for pair, *_ in jobs)
     sources = {name: pretrained(config, name)[1] for name in names}
     found: dict[tuple[str, int, str], list[dict]] = {}
-    for pair, shots, method, seed in config.jobs():
+    for pair, shots, method, seed in jobs:
         found.setdefault((pair, shots, method), []).append(adapted(config, pair, shots, method, seed))
     replace_part(Path(config.report), HEADING, [*_heading(config), *_sources(sources), *_pairs(found), machine(), ""])
-    draw(config)
+    draw(config, jobs)
     return {"sources": sources, "pairs": {", ".join(map(str, key)): results for key, results in found.items()}}
 
 
@@ -128,14 +132,24 @@ def pretrained(config: PhotographBenchmarkConfig, name: str) -> tuple[Path, dict
     return run, result
 
 
+def run_of(config: PhotographBenchmarkConfig, pair: str, shots: int, method: str, seed: int) -> Path:
+    """Run directory of an adaptation."""
+    return _directory(config, pair, shots, method, seed, config.steps)
+
+
+def result_of(config: PhotographBenchmarkConfig, pair: str, shots: int, method: str, seed: int) -> dict | None:
+    """What an adaptation and its baseline measured, if they are finished."""
+    return kept(run_of(config, pair, shots, method, seed).with_suffix(".json"))
+
+
 def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: str, seed: int) -> dict:
     """What one adaptation and its baseline measure; trained where they are not."""
     import keras
 
     from tfgantl.pipelines.adapt import AdaptConfig, adapt
 
-    run = _directory(config, pair, shots, method, seed, config.steps)
-    result = kept(run.with_suffix(".json"))
+    run = run_of(config, pair, shots, method, seed)
+    result = result_of(config, pair, shots, method, seed)
     if result is not None:
         return result
     source, _ = pretrained(config, PAIRS[pair].source)
@@ -199,7 +213,7 @@ def _shown(names: list[str], parts: str) -> list[str]:
     return [line for name in names for line in (f"![{name}: {parts}]({_picture(name)})", "")]
 
 
-def draw(config: PhotographBenchmarkConfig) -> None:
+def draw(config: PhotographBenchmarkConfig, jobs: list[tuple[str, int, str, int]]) -> None:
     """The pictures beside the page: each source, generated and real, and each pair for its first method and seed.
 
     A pair is shown before, after, real and from scratch, with its largest number of shots.
@@ -207,10 +221,10 @@ def draw(config: PhotographBenchmarkConfig) -> None:
     from tfgantl.images import encode_png, side_by_side
 
     shown = {}
-    for pair in config.pairs:
-        shots = max(config.shots or PAIRS[pair].shots)
-        run = _directory(config, pair, shots, config.methods[0], config.seeds[0], config.steps)
-        shown[pair] = [run / f"{name}.png" for name in ("fakes_source", "fakes_adapted", "reals", "fakes_baseline")]
+    for pair, shots, method, seed in sorted(jobs, key=lambda job: (job[1], -job[3])):  # the last one is drawn
+        if method == config.methods[0]:
+            run = run_of(config, pair, shots, method, seed)
+            shown[pair] = [run / f"{name}.png" for name in ("fakes_source", "fakes_adapted", "reals", "fakes_baseline")]
         source = _directory(config, PAIRS[pair].source, config.steps_of(PAIRS[pair].source))
         shown[PAIRS[pair].source] = [source / f"{name}.png" for name in ("fakes_pretrain", "reals")]
     for name, paths in shown.items():
