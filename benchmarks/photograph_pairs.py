@@ -9,6 +9,10 @@ from tfgantl.errors import ConfigError
 from tfgantl.files import Replacing
 
 SIDE = 64
+CREDITS = (
+    "Pictures: Open Peeps by Pablo Stanley and Lorelei by Lisa Wischofsky (CC0), Micah by Micah Lanier and Personas by "
+    "Draftbit (CC BY 4.0), drawn with DiceBear; blood cells of BCCD and refuse of TrashNet (MIT)."
+)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.photograph_pairs import PAIRS, SOURCES
+from benchmarks.photograph_pairs import CREDITS, PAIRS, SOURCES
 from benchmarks.results import keep, kept
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl import transfer
@@ -178,6 +178,7 @@ def _heading(config: PhotographBenchmarkConfig) -> list[str]:
         f"held-out ones, by features of VGG16; the state is the best of {VALIDATIONS} validations. "
         f"Seeds {', '.join(map(str, config.seeds))}; each draws its own shots. "
         "Regenerate with `python -m benchmarks.photographs --data DIRECTORY`, with VGG16 weights (style.md).", "",
+        CREDITS, "",
     ]  # fmt: skip
 
 
