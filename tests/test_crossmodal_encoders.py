@@ -242,3 +242,21 @@ def test_what_gives_no_vectors_of_strings_is_refused(tmp_path):
         WrappedTextEncoder(network)
     with pytest.raises(ArtifactError, match="`text_encoder` must be a .keras file, or the directory of a SavedModel"):
         open_foreign_text(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        (lambda texts: tf.zeros((1, 4)), "must give 2 vectors for as many texts. Received: 1"),
+        (lambda texts: tf.zeros((tf.shape(texts)[0], 0)), "a signature must map strings .* to vectors"),
+        (lambda texts: tf.ones((tf.shape(texts)[0], 4)), "must tell texts apart. Received: the same vector"),
+    ],
+    ids=["another number of rows", "nothing in a row", "one vector for all"],
+)
+def test_vectors_that_nothing_could_be_learnt_of_are_refused(tmp_path, vectors, message):
+    module = tf.Module()
+    signature = [tf.TensorSpec([None], tf.string, name="text")]
+    module.serve = tf.function(lambda text: {"vectors": vectors(text)}, input_signature=signature)
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
+    with pytest.raises(ArtifactError, match=message):
+        open_foreign_text(str(tmp_path / "module"), dimension=3).numbers(["a thin seven", "a thick seven"])

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfgantl.crossmodal.image_encoder import standardised
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.models.inference import predict
 
 PADDING, UNKNOWN = 0, 1  # numbers that stand for no word, and for any word that is not in the vocabulary
@@ -162,9 +162,16 @@ def read_phrases(encoder: keras.Model, phrases: Sequence[str]) -> np.ndarray:
     Args:
         encoder: Strings (batch,) → vectors (batch, dimension).
         phrases: n of them, whatever they are.
+
+    Raises:
+        ArtifactError: If it gives another number of vectors.
     """
     numbers = {phrase: i for i, phrase in enumerate(dict.fromkeys(phrases))}
     vectors = predict(encoder, np.array(list(numbers), object), AT_A_TIME)
+    if len(vectors) != len(numbers):
+        raise ArtifactError(
+            f"a text encoder must give {len(numbers)} vectors for as many texts. Received: {len(vectors)}"
+        )
     return np.asarray(vectors[[numbers[phrase] for phrase in phrases]], np.float32)
 
 

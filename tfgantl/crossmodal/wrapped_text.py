@@ -46,7 +46,7 @@ class TextModule(layers.Layer):
             texts = [key for key, spec in taken.items() if spec.dtype == tf.string and spec.shape.rank == 1]
             vectors = [
                 key for key, spec in given.items()
-                if spec.dtype.is_floating and spec.shape.rank == 2 and spec.shape[1] is not None
+                if spec.dtype.is_floating and spec.shape.rank == 2 and spec.shape[1]
             ]  # fmt: skip
             if len(taken) == len(texts) == 1 and vectors:
                 return function, texts[0], vectors[0], int(given[vectors[0]].shape[1])
@@ -113,10 +113,16 @@ class WrappedTextEncoder(keras.Model):
         self.most_words = MAX_CHARACTERS
 
     def numbers(self, phrases: Sequence[str]) -> np.ndarray:
-        """What the encoder of the other program gives for phrases, float32 (n, its length)."""
+        """What the encoder of the other program gives for phrases, float32 (n, its length).
+
+        Raises:
+            ArtifactError: If it is not a finite vector for each, or the same for all that differ.
+        """
         found = read_phrases(self.module, phrases)
         if not np.isfinite(found).all():
             raise ArtifactError("a text encoder must give finite vectors. Received: NaN or infinity")
+        if len(set(phrases)) > 1 and not np.ptp(found, axis=0).any():
+            raise ArtifactError("a text encoder must tell texts apart. Received: the same vector for all of them")
         return found
 
     def of_numbers(self, numbers: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -167,6 +173,6 @@ def open_foreign_text(handle: str, dimension: int = 64, allow_ops: tuple[str, ..
 def _checked(network: keras.Model) -> keras.Model:
     taken = [(keras.backend.standardize_dtype(x.dtype), len(x.shape)) for x in getattr(network, "inputs", None) or ()]
     given = getattr(network, "output_shape", None)
-    if taken != [("string", 1)] or not isinstance(given, tuple) or len(given) != 2:
+    if taken != [("string", 1)] or not isinstance(given, tuple) or len(given) != 2 or not given[1]:
         raise ArtifactError(f"a text encoder must map strings to vectors. Received: {taken} to {given}")
     return network
