@@ -16,6 +16,7 @@ from tfgantl.crossmodal.text_checks import check_text
 from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder, open_foreign_text
 from tfgantl.errors import ArtifactError, ConfigError, DataError
+from tfgantl.pipelines.imagine.encoders import vectors_of
 from tfgantl.untrusted.networks import load_network
 
 PHRASES = ("a thick seven", "a thin eight", "Été, three eights!")
@@ -260,3 +261,8 @@ def test_vectors_that_nothing_could_be_learnt_of_are_refused(tmp_path, vectors, 
     tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
     with pytest.raises(ArtifactError, match=message):
         open_foreign_text(str(tmp_path / "module"), dimension=3).numbers(["a thin seven", "a thick seven"])
+
+
+def test_a_generator_is_not_told_what_does_not_differ(text):
+    with pytest.raises(ArtifactError, match="must tell texts apart. Received: the same vector for all of them"):
+        vectors_of(text, ["zyx", "wvu"])  # which it does not know

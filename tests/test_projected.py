@@ -224,7 +224,7 @@ def test_methods_train_with_it_or_say_why_not(source, spec, examples, name):
 
 def test_mistakes_are_told(tmp_path, monkeypatch, make_gan, narrow):
     own = make_gan(num_classes=None).discriminator
-    for value in (16, 40):
+    for value in (16, 40, 1040):
         with pytest.raises(ConfigError, match=f"`resolution` must be a multiple of 16 .* Received: {value}"):
             Projected(resolution=value)
     monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(tmp_path / "none.h5"))

@@ -175,6 +175,16 @@ def read_phrases(encoder: keras.Model, phrases: Sequence[str]) -> np.ndarray:
     return np.asarray(vectors[[numbers[phrase] for phrase in phrases]], np.float32)
 
 
+def check_apart(vectors: np.ndarray, phrases: Sequence[str]) -> None:
+    """Refuses an encoder of which nothing can be learnt, as of one without its weights.
+
+    Raises:
+        ArtifactError: If phrases differ, and their vectors (n, dimension) do not.
+    """
+    if len(set(phrases)) > 1 and not np.ptp(vectors, axis=0).any():
+        raise ArtifactError("a text encoder must tell texts apart. Received: the same vector for all of them")
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text, as the encoder reads them."""
     plain = plain_words(tf.constant(text.encode("utf-8", "replace"))).numpy()

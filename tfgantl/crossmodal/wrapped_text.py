@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfgantl.crossmodal.text_checks import MAX_CHARACTERS
-from tfgantl.crossmodal.text_encoder import read_phrases
+from tfgantl.crossmodal.text_encoder import check_apart, read_phrases
 from tfgantl.errors import ArtifactError
 from tfgantl.files import expanded
 from tfgantl.pretrained.signature import allow, allowed_before, content_digest, digest
@@ -121,8 +121,7 @@ class WrappedTextEncoder(keras.Model):
         found = read_phrases(self.module, phrases)
         if not np.isfinite(found).all():
             raise ArtifactError("a text encoder must give finite vectors. Received: NaN or infinity")
-        if len(set(phrases)) > 1 and not np.ptp(found, axis=0).any():
-            raise ArtifactError("a text encoder must tell texts apart. Received: the same vector for all of them")
+        check_apart(found, phrases)
         return found
 
     def of_numbers(self, numbers: tf.Tensor, training: bool = False) -> tf.Tensor:

@@ -35,8 +35,8 @@ class ProjectedDiscriminator(keras.Model):
         image_size: Height and width in pixels.
         channels: 1 or 3.
         num_classes: Number of classes, or `None` for an unconditional discriminator.
-        resolution: Side in pixels that VGG16 sees, a multiple of 16 from 32 on; `None` for that of the images, rounded
-            up, and at least 64.
+        resolution: Side in pixels that VGG16 sees, a multiple of 16 from 32 to 1024; `None` for that of the images,
+            rounded up, and at least 64.
         width: Channels of the mixed maps and of the heads.
         seed: Chooses the random convolutions.
         dtype: Keras dtype policy of all but resizing and logits.

@@ -11,7 +11,7 @@ from tfgantl.crossmodal.captions import Captions
 from tfgantl.crossmodal.contrastive import train_encoders
 from tfgantl.crossmodal.encoders import TEXT
 from tfgantl.crossmodal.text_conditioning import is_text_conditional
-from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
+from tfgantl.crossmodal.text_encoder import TextEncoder, check_apart, read_phrases
 from tfgantl.crossmodal.text_to_image import ENCODER
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder, open_foreign_text
 from tfgantl.data import Examples
@@ -80,10 +80,11 @@ def vectors_of(encoder: keras.Model, phrases: Sequence[str]) -> np.ndarray:
     """Vectors float32 (n, dimension) of unit length, of whatever an encoder gives.
 
     Raises:
-        ArtifactError: If one is not finite, or has no direction.
+        ArtifactError: If one is not finite, or has no direction, or all are the same.
     """
     vectors = read_phrases(encoder, phrases)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(vectors).all() or not (lengths > 0).all():
         raise ArtifactError("a text encoder must give finite vectors other than 0. Received: others")
+    check_apart(vectors, phrases)
     return vectors / lengths
