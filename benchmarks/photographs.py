@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.photograph_pairs import CREDITS, PAIRS, SOURCES
-from benchmarks.results import keep, kept
+from benchmarks.results import begun, keep, kept
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl import transfer
 from tfgantl.cli import run as run_cli
@@ -99,11 +99,6 @@ def benchmark_photographs(config: PhotographBenchmarkConfig) -> dict:
     return {"sources": sources, "pairs": {", ".join(map(str, key)): results for key, results in found.items()}}
 
 
-def _begun(run: Path) -> dict[str, str]:
-    """Whether a run begins or goes on, as an option of it."""
-    return {"resume" if (run / "config.yaml").is_file() else "run_dir": str(run)}
-
-
 def _directory(config: PhotographBenchmarkConfig, *parts: object) -> Path:
     return Path(config.work_dir) / "-".join(str(part).replace(" ", "-") for part in parts)
 
@@ -122,7 +117,7 @@ def pretrained(config: PhotographBenchmarkConfig, name: str) -> tuple[Path, dict
         done = pretrain(
             PretrainConfig(
                 target=target, steps=steps, validate_every=steps // VALIDATIONS, extractor="vgg16", samples=SAMPLES,
-                name=run.name, **_begun(run),
+                name=run.name, **begun(run),
             )
         )  # fmt: skip
         result = keep(
@@ -159,7 +154,7 @@ def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: st
             source=str(source), target=target, transfer=getattr(transfer, method)(), seed=seed, steps=config.steps,
             validate_every=config.steps // VALIDATIONS, extractor="vgg16", samples=SAMPLES, name=run.name,
             baseline=method == config.methods[0], export_dir=str(run / "exported"), force=True, max_copies=None,
-            **_begun(run),
+            **begun(run),
         )
     )  # fmt: skip
     result = {"adapted": {**done.metrics, **done.diversity}, "seconds": done.seconds}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.results import keep, kept
+from benchmarks.results import begun, keep, kept
 from benchmarks.tables import cell, machine, replace_part
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
@@ -151,9 +151,7 @@ def trained(config: PretrainingBenchmarkConfig, row: str, seed: int, steps: int)
         return result
     directory = Path(config.work_dir) / name
     settings = replace(settings_of(config, ROWS[row], seed), steps=steps, validate_every=-(-steps // VALIDATIONS))
-    goes_on = (directory / "config.yaml").is_file()
-    settings = replace(settings, **{"resume" if goes_on else "run_dir": str(directory)})
-    done = pretrain(settings)
+    done = pretrain(replace(settings, **begun(directory)))
     keras.backend.clear_session()
     return keep(
         path,

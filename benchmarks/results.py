@@ -34,3 +34,9 @@ def keep(path: Path, result: dict) -> dict:
     with Replacing(path) as temporary:
         temporary.write_text(json.dumps(result))
     return result
+
+
+def begun(run: Path) -> dict[str, str]:
+    """Options of a training in this directory, which begins, or goes on: where it is, is compared like all settings."""
+    goes_on = {"resume": str(run)} if (run / "config.yaml").is_file() else {}
+    return {"run_dir": str(run), **goes_on}

@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks import photographs
 from benchmarks.photograph_pairs import PAIRS, SOURCES, Archive
 from benchmarks.photographs import PhotographBenchmarkConfig
-from benchmarks.results import keep
+from benchmarks.results import begun, keep
 from tfgantl.errors import ConfigError
 from tfgantl.images import save_png
 
@@ -62,6 +62,14 @@ def test_what_is_there_is_not_trained_again_and_makes_the_page(tmp_path, monkeyp
     # A pair that is not finished is left out of the tables, and is not begun.
     photographs.benchmark_photographs(replace(config, pairs=("Lorelei", "white cells"), tables=True))
     assert Path(config.report).read_text() == page
+
+
+def test_a_training_that_has_begun_goes_on_where_it_was(tmp_path):
+    run = tmp_path / "run"
+    assert begun(run) == {"run_dir": str(run)}
+    run.mkdir()
+    (run / "config.yaml").write_text("{}")
+    assert begun(run) == {"run_dir": str(run), "resume": str(run)}
 
 
 def test_every_pair_has_a_source():
