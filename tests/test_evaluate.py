@@ -143,6 +143,13 @@ def test_statistics_are_those_that_pytorch_fid_writes(tmp_path):
         ({"mu": np.zeros(2), "sigma": np.array([[1.0, 2.0], [0.0, 1.0]])}, "symmetric"),
         ({"mu": np.zeros(2), "sigma": -np.eye(2)}, "negative eigenvalues"),
         ({"mu": np.full(2, np.nan), "sigma": np.eye(2)}, "finite"),
+        ({"mu": np.full(2, 1e200), "sigma": np.eye(2)}, "must have finite squares"),
+        ({"mu": np.zeros(2), "sigma": 1e308 * np.eye(2)}, "must have finite squares"),
+        (
+            {"mu": np.zeros(2), "sigma": np.eye(2), "images": np.nan},
+            "`images` must be a number from 1 on. Received: nan",
+        ),
+        ({"mu": np.zeros(2), "sigma": np.eye(2), "images": -3}, "`images` must be a number from 1 on. Received: -3"),
     ],
 )
 def test_statistics_that_are_none_are_refused_in_one_line(tmp_path, arrays, message):

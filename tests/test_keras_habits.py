@@ -23,6 +23,10 @@ from tfgantl.transfer import CDC, LoRA
 UNIT, LABELS = to_unit(tiny_images()), np.arange(24) % 3
 # The first batch, which is looked at before, is as it should be.
 LATER_OTHERWISE = tf.data.Dataset.from_tensor_slices((np.concatenate([UNIT, UNIT * 9]), np.tile(LABELS, 2))).batch(24)
+LATER_INTEGERS = LATER_OTHERWISE.map(lambda x, y: (tf.cast(x * 50 + 100, tf.int32), y))
+LATER_LABELS = tf.data.Dataset.from_tensor_slices((np.tile(UNIT, (2, 1, 1, 1)), np.append(LABELS, LABELS - 1))).batch(
+    24
+)
 QUIET = {"verbose": 0, "shuffle": False, "batch_size": 8}
 
 
@@ -89,6 +93,9 @@ def test_every_form_of_the_same_images_trains_the_same(make_gan, compiled, num_c
         (lambda g: g.fit(list(UNIT), LABELS), "images must be one array or data set. Received: a list of 24"),
         (lambda g: g.fit(UNIT[:0], LABELS[:0]), r"at least one image. Received: \(0, 8, 8, 1\)"),
         (lambda g: g.fit(LATER_OTHERWISE, shuffle=False), r"images of every batch must be in \[-1, 1\]"),
+        (lambda g: g.fit(LATER_LABELS, shuffle=False), "labels of every batch must be numbers of classes"),
+        (lambda g: g.fit(UNIT, LABELS + 0.5), "labels must be whole numbers. Received: 0.5"),
+        (lambda g: g.fit(UNIT, LABELS.astype(str)), "labels must be numbers of classes. Received: <U"),
         (lambda g: g.fit(UNIT, LABELS + 1), r"labels must be in \[0, 2\]. Received: \[1, 3\]"),
         (lambda g: g.fit(UNIT[..., 0], LABELS), r"images must be \(n, 8, 8, 1\). Received: \(24, 8, 8\)"),
         (lambda g: g.fit(UNIT, LABELS, validation_data=(UNIT * 9, LABELS)), r"images must be in \[-1, 1\]"),
@@ -103,6 +110,14 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(compiled, fit, message
     with pytest.raises(DataError, match=message) as caught:
         fit(compiled())
     assert "\n" not in str(caught.value)
+
+
+def test_later_batches_of_integers_are_looked_at(compiled):
+    with (
+        pytest.warns(UserWarning, match="images of int32 are mapped"),
+        pytest.raises(DataError, match=r"images of every batch must be in \[-1, 1\], or be uint8"),
+    ):
+        compiled().fit(LATER_INTEGERS, shuffle=False, verbose=0)
 
 
 def test_images_that_were_scaled_to_0_1_are_warned_of(make_gan, compiled):

@@ -15,6 +15,7 @@ from tfgantl.images import to_unit
 Batch: TypeAlias = tf.Tensor | tuple[tf.Tensor, ...]
 TOLERANCE = 0.01  # beyond [-1, 1]: resized images overshoot by rounding
 OUTSIDE = "images of every batch must be in [-1, 1], or be uint8"
+NO_CLASSES = "labels of every batch must be numbers of classes"
 NARROW = 0.5  # a smaller range of pixels says nothing about how they were scaled
 
 
@@ -33,19 +34,30 @@ def images_and_labels(batch: Batch, num_classes: int | None) -> tuple[tf.Tensor,
         DataError: If labels are needed and there are none.
     """
     images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-    if images.dtype.is_integer:
+    # What `check_inputs` has looked at is the first batch of a data set.
+    if images.dtype == tf.uint8:
         images = to_unit(images)
-    else:  # what `check_inputs` has looked at is the first batch of a data set
-        fits = tf.reduce_max(tf.abs(images)) <= 1 + TOLERANCE
-        with tf.control_dependencies([tf.raw_ops.Assert(condition=fits, data=[OUTSIDE])]):
-            images = tf.identity(images)
+    elif images.dtype.is_integer:
+        images = to_unit(_asserted(images, tf.reduce_all((images >= 0) & (images <= 255)), OUTSIDE))
+    else:
+        images = _asserted(images, tf.reduce_max(tf.abs(images)) <= 1 + TOLERANCE, OUTSIDE)
     if num_classes is None:
         return images, None
     if labels is None:
         raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")
     if labels.shape.rank == 2 and labels.shape[-1] == 1:  # as Keras' own data sets have them
         labels = tf.squeeze(labels, -1)
+    if labels.shape.rank == 1:  # vectors of captions are no classes
+        of_classes = (labels >= 0) & (labels < num_classes)
+        if labels.dtype.is_floating:
+            of_classes &= labels == tf.floor(labels)
+        labels = _asserted(labels, tf.reduce_all(of_classes), NO_CLASSES)
     return images, labels
+
+
+def _asserted(tensor: tf.Tensor, fits: tf.Tensor, message: str) -> tf.Tensor:
+    with tf.control_dependencies([tf.raw_ops.Assert(condition=fits, data=[message])]):
+        return tf.identity(tensor)
 
 
 def check_inputs(
@@ -99,9 +111,10 @@ def telling_of_batches() -> Iterator[None]:
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        if OUTSIDE not in str(error):
-            raise
-        raise DataError(f"{OUTSIDE}. Received: a later batch with pixels outside") from None
+        for message, received in ((OUTSIDE, "pixels outside"), (NO_CLASSES, "others")):
+            if message in str(error):
+                raise DataError(f"{message}. Received: a later batch with {received}") from None
+        raise
 
 
 def _check_shape(received: Any, shape: tuple[int, int, int]) -> None:
@@ -118,6 +131,10 @@ def _check_given(given: bool, num_classes: int | None) -> None:
 def _check_labels(labels: np.ndarray, count: int, num_classes: int) -> None:
     if labels.shape not in ((count,), (count, 1)):
         raise DataError(f"labels must be ({count},), one class an image. Received: {labels.shape}")
+    if labels.dtype.kind not in "iuf":
+        raise DataError(f"labels must be numbers of classes. Received: {labels.dtype}")
+    if (labels != np.floor(labels)).any():
+        raise DataError(f"labels must be whole numbers. Received: {labels[labels != np.floor(labels)][0]}")
     if not (0 <= labels.min() and labels.max() < num_classes):
         raise DataError(f"labels must be in [0, {num_classes - 1}]. Received: [{labels.min()}, {labels.max()}]")
 

@@ -14,6 +14,7 @@ from PIL import Image
 from tfgantl.data import Arrays, Folder, folder, pictures
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.reading import read_picture
+from tfgantl.data.splits import split_by_content
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
 
@@ -110,6 +111,12 @@ def test_a_class_without_an_image_for_training_is_told(tmp_path):
             picture(seed=10 * len(name) + i + count).save(tmp_path / name / f"{i}.png")
     with pytest.raises(DataError, match="an image left for training. Received: 3 of class 1, of which 2 .* 1 for val"):
         Folder(str(tmp_path), image_size=8, channels=1, validation=0.4, test=0.5).load("train")
+
+
+def test_classes_of_one_image_are_told():
+    """A share of the whole takes whole images of small classes, of one with no image left to take, too."""
+    with pytest.raises(DataError, match="each class must have an image left for training. Received: 1 of class"):
+        split_by_content(tiny_images(6), np.arange(6), {"test": 0.5, "validation": 0.3}, {}, 0, "x")
 
 
 def test_pictures_that_may_not_be_read_are_named(good, monkeypatch):

@@ -86,7 +86,7 @@ def split_by_content(
     chosen: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     names, sizes = np.unique(classes, return_counts=True)
     tests = _counts(sizes, test, sizes)
-    validations = _counts(sizes[::-1], validation, (sizes - 1 - tests)[::-1])[::-1]  # from the other end
+    validations = _counts(sizes[::-1], validation, np.maximum(sizes - 1 - tests, 0)[::-1])[::-1]  # from the end
     least = -(-FEWEST // len(names))  # of a class in each of both
     ranked = [members[np.argsort(order[members], kind="stable")] for members in _members(classes, len(names))]
     sides = [

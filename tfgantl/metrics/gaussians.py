@@ -63,6 +63,10 @@ class FeatureGaussian:
             )
         if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
             raise ArtifactError("statistics must be finite. Received: NaN or infinity")
+        with np.errstate(over="ignore"):
+            sizes = mean @ mean, np.sum(np.square(covariance))
+        if not np.isfinite(sizes).all():
+            raise ArtifactError("statistics must have finite squares. Received: numbers beyond 1e+150")
         if np.abs(covariance - covariance.T).max() > SYMMETRIC * np.abs(covariance).max():
             raise ArtifactError("statistics must have a symmetric covariance. Received: one that is not")
         values, vectors = linalg.eigh(covariance, check_finite=False)
@@ -118,8 +122,10 @@ class FeatureGaussian:
                 f"{path}: must hold mu and sigma, as pytorch-fid writes them. Received: "
                 f"{', '.join(map(printable, arrays)) or 'nothing'}"
             )
-        images = int(arrays["images"]) if arrays.get("images", np.zeros(1)).shape == () else None
+        images = arrays["images"] if arrays.get("images", np.zeros(1)).shape == () else None
+        if images is not None and not 1 <= images <= 2**53:  # also for NaN
+            raise ArtifactError(f"{path}: `images` must be a number from 1 on. Received: {images:g}")
         try:
-            return cls.of_moments(arrays["mu"], arrays["sigma"], images)
+            return cls.of_moments(arrays["mu"], arrays["sigma"], None if images is None else int(images))
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error
