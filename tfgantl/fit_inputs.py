@@ -133,8 +133,8 @@ def _check_labels(labels: np.ndarray, count: int, num_classes: int) -> None:
         raise DataError(f"labels must be ({count},), one class an image. Received: {labels.shape}")
     if labels.dtype.kind not in "iuf":
         raise DataError(f"labels must be numbers of classes. Received: {labels.dtype}")
-    if (labels != np.floor(labels)).any():
-        raise DataError(f"labels must be whole numbers. Received: {labels[labels != np.floor(labels)][0]}")
+    if (fractions := labels[labels != np.floor(labels)]).size:
+        raise DataError(f"labels must be whole numbers. Received: {fractions[0]}")
     if not (0 <= labels.min() and labels.max() < num_classes):
         raise DataError(f"labels must be in [0, {num_classes - 1}]. Received: [{labels.min()}, {labels.max()}]")
 
