@@ -15,7 +15,14 @@ def test_tables_are_of_what_is_finished(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Another\n\nstays\n")
     config = CrossmodalBenchmarkConfig(
-        seeds=(0, 1), steps=5, draw_steps=7, learn_steps=0, tables=True, work_dir=str(tmp_path), report=str(page)
+        seeds=(0, 1),
+        steps=5,
+        draw_steps=7,
+        learn_steps=0,
+        direct_steps=60,
+        tables=True,
+        work_dir=str(tmp_path),
+        report=str(page),
     )
     retrieved, drawn = "retrieval-handwritten digits-{}-5-8000", "drawn-{}-7"
     names = [one.format(seed) for seed in (0, 1) for one in (retrieved, drawn, "directed-{}-60")]
