@@ -266,3 +266,12 @@ def test_vectors_that_nothing_could_be_learnt_of_are_refused(tmp_path, vectors, 
 def test_a_generator_is_not_told_what_does_not_differ(text):
     with pytest.raises(ArtifactError, match="must tell texts apart. Received: the same vector for all of them"):
         vectors_of(text, ["zyx", "wvu"])  # which it does not know
+
+
+def test_an_encoder_that_answers_otherwise_each_time_teaches_nothing(tmp_path):
+    module = tf.Module()
+    signature = [tf.TensorSpec([None], tf.string, name="text")]
+    module.serve = tf.function(lambda text: {"vectors": tf.random.normal((tf.shape(text)[0], 4))}, signature)
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
+    with pytest.raises(ArtifactError, match="the same vectors for the same texts. Received: others each time"):
+        vectors_of(open_foreign_text(str(tmp_path / "module"), dimension=3), list(PHRASES))

@@ -93,7 +93,11 @@ def test_a_folder_alone_says_the_size_of_the_target(tmp_path, capsys, short_extr
         for i, image in enumerate(tiny_images(40, 12, 3, seed=len(folder) + 2 * (folder == "made"))):
             Image.fromarray(image).save(tmp_path / folder / f"{i}.png")
     options = ["--target", "Folder", "--target.path", str(tmp_path / "real"), "--samples", "40"]
-    result = evaluated(capsys, "--model", str(tmp_path / "made"), *options)
+    Image.fromarray(tiny_images(1, 20, 3)[0]).save(tmp_path / "made" / "1.png")
+    assert main(["--model", str(tmp_path / "made"), *options, "--json"]) == 0
+    out, told = capsys.readouterr()
+    result = json.loads(out.splitlines()[-1])
+    assert "made: 1 of the first 20 pictures are resized to 12 x 12, the size of the target; one is 20 x 20" in told
     assert np.isfinite(result["metrics"]["ckid"]) and "40 generated" in result["protocol"]["ckid"]
     for file in sorted((tmp_path / "made").iterdir())[9:]:
         file.unlink()

@@ -308,6 +308,7 @@ def test_the_pipeline_compares_reports_publishes_and_goes_on(tmp_path, monkeypat
             ["--method=SHOT", "--method=FineTuneClassifier", "--labels=[0]"],
             r"`labels` must be above 0 for FineTuneClassifier. Received: \[0\]",
         ),
+        (["--labels=[3,0,3]"], r"`labels` must be different numbers. Received: \[3, 0, 3\]"),
         (["--method=SHOT", "--method=MCD", "--selection=last"], "`selection` last must have one method"),
     ],
 )

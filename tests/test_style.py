@@ -257,6 +257,7 @@ BAD = {
     "mask of another size": (["{content}", "{style}", "--masks", "{small}"], 3, "48 x 36 pixels. Received: 9 x 9"),
     "too few masks": (["{content}", "{style},{other}", "--masks", "{mask}"], 2, "each of the 2 styles. Received: 1"),
     "too narrow": (["{narrow}", "{style}"], 2, "must be at least 320, as VGG16 takes 16 pixels a side"),
+    "too narrow style": (["{content}", "{style},{narrow}"], 2, r"400 x 20 pixels. Received: [0-9]+ for .*narrow.png"),
     "no weights": (["{content}", "{style}", "--weights", "nowhere.h5"], 4, "offline, get vgg16_weights.* nowhere.h5"),
     "unknown suffix": (["{content}", "{style}", "-o", "x.psd"], 2, "`output` must end in .png, .jpg"),
     "no directory": (["{content}", "{style}", "-o", "nowhere/x.png"], 5, "`output` must be a place in a directory"),

@@ -43,6 +43,7 @@ def task(index=0, kind="worker", **cluster):
         (task(worker="a:1"), "must list addresses HOST:PORT for each worker. Received: a:1"),
         (task(worker=["a:1", "b"]), "HOST:PORT for each worker. Received: b"),
         (task(worker=["a:1", "b:99999"]), "Received: b:99999"),
+        ({"cluster": {"worker": []}, "task": {"type": "worker", "index": 0}}, "must name at least one worker"),
         (task(2), "must be one of worker 0, worker 1. Received: worker 2"),
         (task(0, "evaluator"), "must be one of worker 0, worker 1. Received: evaluator 0"),
         (task("first"), "index of the task .*must be a whole number. Received: first"),
@@ -163,10 +164,11 @@ def test_signals_reach_all_workers(tmp_path):
 
 def test_mistakes_of_a_launch_are_told_in_one_line(capfd, monkeypatch):
     assert main(["--workers", "0", "-m", "x"]) == 2
+    assert main(["--workers", "5000", "-m", "x"]) == 2
     monkeypatch.setenv("TF_CONFIG", "{}")
     assert main(["-m", "x"]) == 2
     error = capfd.readouterr().err
-    assert "`workers` must be at least 1" in error and "`TF_CONFIG` must not be set" in error
+    assert error.count("`workers` must be at least 1 and at most 128") == 2 and "`TF_CONFIG` must not be set" in error
     assert "Traceback" not in error
     with pytest.raises(SystemExit) as left:
         main(["--workers", "2"])

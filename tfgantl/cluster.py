@@ -133,6 +133,8 @@ def _tasks(config: Any) -> dict[str, list[str]]:
     if others := sorted(set(cluster) - {*KINDS, "evaluator"}):
         raise ConfigError(f"`{VARIABLE}` must have a chief and workers only. Received: {', '.join(others)}")
     tasks = {kind: cluster[kind] for kind in KINDS if cluster.get(kind)}
+    if not tasks:
+        raise ConfigError(f"`{VARIABLE}` must name at least one worker: {SHAPE}. Received: {str(config)[:80]}")
     for kind, addresses in tasks.items():
         for address in addresses if isinstance(addresses, list) else [addresses]:
             if not isinstance(addresses, list) or _port(address) == 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tfgantl.errors import ConfigError, RunError
+from tfgantl.printing import printable
 
 # Names that `Replacing` gives while it writes.
 TEMPORARY = re.compile(r"\..+\.tfgantl-\d+(\.\w+)?")
@@ -91,9 +92,16 @@ def fitted(stem: str, behind: str) -> str:
 
 
 def cache_directory() -> Path:
-    """Where things are kept that can be made again: `TFGANTL_CACHE_DIR`, or `tfgantl` in the cache of the user."""
+    """Where things are kept that can be made again: `TFGANTL_CACHE_DIR`, or `tfgantl` in the cache of the user.
+
+    Raises:
+        ConfigError: If the variable names something else than a directory, or a home that is not known.
+    """
     if given := os.environ.get("TFGANTL_CACHE_DIR"):
-        return Path(given)
+        directory = expanded(given)
+        if exists(directory) and not directory.is_dir():
+            raise ConfigError(f"`TFGANTL_CACHE_DIR` must be a directory. Received: {printable(given)}")
+        return directory
     return Path(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache")) / "tfgantl"
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgantl.class_labels import checked_labels
 from tfgantl.errors import DataError
 from tfgantl.images import to_unit
 
@@ -84,9 +85,13 @@ def check_inputs(
                 "a data set must give images, or (images, labels): map it with lambda x: (x['image'], x['label']). "
                 f"Received: elements of {type(spec).__name__}"
             )
-        images = spec[0] if isinstance(spec, tuple) else spec
+        images, *others = spec if isinstance(spec, tuple) else (spec,)
         _check_shape(images.shape, shape)
-        _check_given(isinstance(spec, tuple) and len(spec) > 1, num_classes)
+        _check_given(bool(others), num_classes)
+        if len(others) > 1:
+            check_unweighted(others[1])
+        if num_classes is not None and others[0].shape.rank == 2 and others[0].shape[-1] not in (1, None):
+            raise DataError(f"labels must be (batch,), one class an image. Received: {tuple(others[0].shape)}")
         if look:
             first = next(iter(x), None)
             if first is not None:
@@ -96,9 +101,19 @@ def check_inputs(
         _check_given(y is not None, num_classes)
         _check_range(np.asarray(x))
         if num_classes is not None:
-            _check_labels(np.asarray(y), len(x), num_classes)
+            checked_labels(y, len(x), num_classes)
     elif isinstance(x, list | tuple):
         raise DataError(f"images must be one array or data set. Received: a {type(x).__name__} of {len(x)}")
+
+
+def check_unweighted(*weights: Any) -> None:
+    """Refuses weights of images or classes, as no adversarial loss has them.
+
+    Raises:
+        DataError: If one is not `None`.
+    """
+    if any(some is not None for some in weights):
+        raise DataError("`sample_weight` and `class_weight` must be left out: all images count alike. Received: some")
 
 
 @contextmanager
@@ -126,17 +141,6 @@ def _check_shape(received: Any, shape: tuple[int, int, int]) -> None:
 def _check_given(given: bool, num_classes: int | None) -> None:
     if num_classes is not None and not given:
         raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")
-
-
-def _check_labels(labels: np.ndarray, count: int, num_classes: int) -> None:
-    if labels.shape not in ((count,), (count, 1)):
-        raise DataError(f"labels must be ({count},), one class an image. Received: {labels.shape}")
-    if labels.dtype.kind not in "iuf":
-        raise DataError(f"labels must be numbers of classes. Received: {labels.dtype}")
-    if (fractions := labels[labels != np.floor(labels)]).size:
-        raise DataError(f"labels must be whole numbers. Received: {fractions[0]}")
-    if not (0 <= labels.min() and labels.max() < num_classes):
-        raise DataError(f"labels must be in [0, {num_classes - 1}]. Received: [{labels.min()}, {labels.max()}]")
 
 
 def _check_range(images: np.ndarray) -> None:

@@ -6,6 +6,7 @@ Reference:
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from tfgantl import losses, replicas
 from tfgantl.averaging import update_average
 from tfgantl.compilation import compile_arguments, compile_config, optimizer_for
 from tfgantl.errors import ConfigError
-from tfgantl.fit_inputs import Batch, check_inputs, images_and_labels, telling_of_batches
+from tfgantl.fit_inputs import Batch, check_inputs, check_unweighted, images_and_labels, telling_of_batches
 from tfgantl.hooks import TrainStepHooks
 from tfgantl.network_pair import NetworkPair
 from tfgantl.private_step import PrivateGradients, private_step
@@ -297,9 +298,12 @@ class GAN(NetworkPair):
             DataError: If images or labels do not fit the pair, or pixels are outside of [-1, 1].
         """
         self._check(x, y, first=self.steps_taken == 0)
-        if isinstance(kwargs.get("validation_data"), tuple):
-            images, labels, _ = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
+        given = signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        check_unweighted(given.get("sample_weight"), given.get("class_weight"))
+        if isinstance(given.get("validation_data"), tuple):
+            images, labels, weights = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
             self._check(images, labels, first=True)
+            check_unweighted(weights)
         with telling_of_batches():
             return super().fit(x, y, *args, **kwargs)
 
@@ -307,6 +311,7 @@ class GAN(NetworkPair):
         """As `keras.Model.evaluate`: d_loss and g_loss of images that training has not seen."""
         if not kwargs.get("_use_cached_eval_dataset"):  # within `fit`, which has looked at it
             self._check(x, y, first=True)
+            check_unweighted(signature(super().evaluate).bind(x, y, *args, **kwargs).arguments.get("sample_weight"))
         with telling_of_batches():
             return super().evaluate(x, y, *args, **kwargs)
 

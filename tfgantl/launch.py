@@ -25,6 +25,7 @@ from tfgantl.errors import ConfigError, InterruptedRun, RunError, TfgantlError
 from tfgantl.files import expanded
 from tfgantl.slurm import config_of_step
 
+MOST_WORKERS = 128  # of one machine; each has a TensorFlow of its own
 PAUSE, MAX_PAUSE = 1.0, 60.0  # seconds before the first restart, and at most
 GRACE = 20.0  # seconds between the wish that a worker ends and its end
 LOOPBACK = "lo"  # the only interface of a network namespace of its own
@@ -122,13 +123,13 @@ def launch(command: Sequence[str], workers: int, restarts: int = 0) -> int:
         Exit code: that of the worker that failed first, or 0.
 
     Raises:
-        ConfigError: If a number is too small, or `TF_CONFIG` is set.
+        ConfigError: If a number is too small or too large, or `TF_CONFIG` is set.
         RunError: If there is to be a restart, and the run directory holds a run already: that would be gone on with,
             which has settings of its own.
     """
-    if workers < 1 or restarts < 0:
+    if not 1 <= workers <= MOST_WORKERS or restarts < 0:
         raise ConfigError(
-            "`workers` must be at least 1, and `restarts` at least 0. Received: "
+            f"`workers` must be at least 1 and at most {MOST_WORKERS}, and `restarts` at least 0. Received: "
             f"{workers} workers and {restarts} restarts"
         )
     if os.environ.get(VARIABLE):

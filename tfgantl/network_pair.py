@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfgantl import random_streams
 from tfgantl.averaging import averaged_copy
-from tfgantl.errors import ConfigError
+from tfgantl.class_labels import checked_labels
+from tfgantl.errors import ConfigError, DataError
 from tfgantl.models import presets
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.batch_norm import recalibrate_batch_norm
@@ -29,6 +30,11 @@ class NetworkPair(keras.Model):
         super().__init__(**kwargs)
         check_generator(generator)
         check_discriminator(discriminator)
+        images, seen = generator.output_shape, discriminator.inputs[0].shape
+        if not tf.TensorShape(seen).is_compatible_with(images):
+            raise ConfigError(
+                f"`discriminator` must take the images of the generator, {images}. Received: one that takes {seen}"
+            )
         self.generator = generator
         self.discriminator = discriminator
         self.ema_decay = ema_decay
@@ -120,8 +126,14 @@ class NetworkPair(keras.Model):
 
         Returns:
             float32 (n, height, width, channels) in [-1, 1].
+
+        Raises:
+            DataError: If latents have another length, or labels are no classes of the generator.
         """
-        return predict(self.ema_generator, self.inputs(latents, labels), batch_size)
+        latents = np.asarray(latents)
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
+            raise DataError(f"`latents` must be (n, {self.latent_dim}). Received: {latents.shape}")
+        return predict(self.ema_generator, self.inputs(latents, self._checked(labels, len(latents))), batch_size)
 
     def score(self, images: np.ndarray, labels: np.ndarray | None = None, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Logits (n,) of the discriminator, as it is outside of training; the mean where it gives several an image.
@@ -131,10 +143,26 @@ class NetworkPair(keras.Model):
             labels: int (n,) for a conditional discriminator.
             batch_size: Images at a time; does not change the result, unless logits depend on the batch, as in
                 StyleGAN2.
+
+        Raises:
+            DataError: If images have another size, or labels are no classes of the pair.
         """
+        expected = self.generator.output_shape[1:]
+        if np.shape(images)[1:] != expected:
+            raise DataError(f"`images` must be (n, {', '.join(map(str, expected))}). Received: {np.shape(images)}")
+        labels = self._checked(labels, len(images))
         # Not `predict`, whose graph would keep the adapters of the time when it was traced.
         logits = in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)
         return logits.reshape(len(logits), -1).mean(1)
+
+    def _checked(self, labels: np.ndarray | None, count: int) -> np.ndarray | None:
+        if self.num_classes is None:
+            if labels is not None:
+                raise DataError("`labels` must be left out for a pair without classes. Received: some")
+            return None
+        if labels is None:
+            raise DataError(f"`labels` must be given for a pair with {self.num_classes} classes. Received: none")
+        return checked_labels(labels, count, self.num_classes)
 
     def recalibrate_batch_norm(self, batches: int = 16, batch_size: int = 128) -> None:
         """Measures the BatchNorm statistics of the averaged generator anew; always before it is looked at."""

@@ -1,5 +1,7 @@
 """The same code as another class, and on the way to it."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -39,7 +41,9 @@ class ClassSwitch:
         self._means: np.ndarray | None = None
         self._copy: tuple[keras.Model, LatentSpace] | None = None
 
-    def __call__(self, codes: np.ndarray, labels: np.ndarray, to: int, share: float = 1.0) -> np.ndarray:
+    def __call__(
+        self, codes: np.ndarray, labels: Sequence[int] | np.ndarray, to: int, share: float = 1.0
+    ) -> np.ndarray:
         """Images of codes as another class.
 
         Args:
@@ -53,7 +57,9 @@ class ClassSwitch:
 
         Raises:
             ConfigError: If the label has to be mixed, and the generator has no tables of labels.
+            DataError: If labels, or the class, are none of the generator.
         """
+        labels, (to,) = self.space.checked(labels, len(codes)), self.space.checked([to], 1)
         if not self.space.reads_labels:
             means = self._mean_codes()
             return self.space.images(codes + share * (means[to] - means[labels]))

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl import random_streams
+from tfgantl.class_labels import checked_labels
 from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.copies import weights_hash
@@ -94,8 +95,14 @@ class LatentSpace:
             labels: int (n,) where `reads_labels`.
 
         Raises:
-            DataError: If codes lead so far away that an image is none.
+            DataError: If codes have another shape, labels are no classes, or codes lead so far away that an image is
+                none.
         """
+        codes = np.asarray(codes)
+        if codes.shape[1:] != self.shape:
+            raise DataError(f"codes must be (n, {', '.join(map(str, self.shape))}). Received: {codes.shape}")
+        if self.reads_labels:
+            labels = self.checked(labels, len(codes))
         far = np.abs(codes).max(initial=0.0)
         if not far <= MAX_NUMBER:  # which NaN is not
             raise DataError(
@@ -103,13 +110,19 @@ class LatentSpace:
             )
         if self.name == "w":
             codes = np.repeat(codes[:, None], self._layers, axis=1)
-        images = predict(self._decoder, [codes, labels] if self.reads_labels and labels is not None else codes)
+        images = predict(self._decoder, [codes, labels] if labels is not None and self.reads_labels else codes)
         if not np.isfinite(images).all():
             raise DataError(f"codes must lead to finite images. Received: some up to {far:.3g}")
         return images
 
     def of_latents(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Codes float32 (n, *shape) of noise (n, latent_dim)."""
+        """Codes float32 (n, *shape) of noise (n, latent_dim).
+
+        Raises:
+            DataError: If labels are no classes of the generator.
+        """
+        if self.num_classes is not None:
+            labels = self.checked(labels, len(latents))
         if self.name == "z":
             return latents
         styles = predict(self._mapping, latents if labels is None else [latents, labels])
@@ -134,6 +147,16 @@ class LatentSpace:
             stream: What they are for.
         """
         return self.of_latents(random_streams.latents(count, self.latent_dim, seed, stream), labels)
+
+    def checked(self, labels: Any, count: int) -> np.ndarray:
+        """Labels int32 (count,) of a conditional generator.
+
+        Raises:
+            DataError: If they are missing, or no classes of the generator.
+        """
+        if labels is None:
+            raise DataError(f"labels must be given for a generator of {self.num_classes} classes. Received: none")
+        return checked_labels(labels, count, self.num_classes or 0)
 
     def labels(self, count: int) -> np.ndarray | None:
         """Labels int32 (count,) that go through all classes; `None` if there are none."""

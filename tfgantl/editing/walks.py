@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfgantl.editing.latent_space import LatentSpace
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ConfigError, DataError
 
 
 def between(space: LatentSpace, first: np.ndarray, last: np.ndarray, shares: Sequence[float]) -> np.ndarray:
@@ -22,6 +22,9 @@ def between(space: LatentSpace, first: np.ndarray, last: np.ndarray, shares: Seq
     Returns:
         float32 (len(shares), *space.shape).
 
+    Raises:
+        DataError: If one of them is not one code.
+
     Example:
         >>> space = LatentSpace(tfgantl.load_generator("rendered-digits"))
         >>> a, b = space.sample(2, np.array([3, 3]))
@@ -31,6 +34,10 @@ def between(space: LatentSpace, first: np.ndarray, last: np.ndarray, shares: Seq
     Reference:
         White, 2016, https://arxiv.org/abs/1609.04468
     """
+    first, last = np.asarray(first), np.asarray(last)
+    for code in (first, last):
+        if code.shape != space.shape:
+            raise DataError(f"a code must be ({', '.join(map(str, space.shape))}). Received: {code.shape}")
     share = np.asarray(shares, np.float32).reshape(-1, *[1] * first.ndim)
     lengths = np.linalg.norm(first), np.linalg.norm(last)
     if space.name == "z" and min(lengths) > 0:

@@ -27,11 +27,17 @@ PROBES = 4
 
 
 def check_generator(generator: keras.Model) -> None:
-    """Refuses a generator of images in [0, 1] or [0, 255], as many tutorials have it.
+    """Refuses a network that makes no images, or images in [0, 1] or [0, 255], as many tutorials have it.
 
     Raises:
-        ConfigError: If it ends in a sigmoid or the like, or takes labels and does not say how many classes there are.
+        ConfigError: If it gives something else than images, ends in a sigmoid or the like, or takes labels and does not
+            say how many classes there are.
     """
+    if len(generator.output_shape) != 4:
+        raise ConfigError(
+            "`generator` must give images (batch, height, width, channels). "
+            f"Received: a network that gives {generator.output_shape}"
+        )
     activation = last_activation(generator, before_scaling=True)
     if activation in POSITIVE:
         raise ConfigError(

@@ -52,6 +52,8 @@ def _check_names(config_class: type[Any], verb: str, settings: dict[str, Any]) -
 
 def _checked(config_class: type[Any], name: str, value: Any, hints: dict[str, Any]) -> Any:
     hint, base = hints[name], chosen_class(hints[name])
+    if value is None and types.NoneType not in typing.get_args(hint):  # which a parser takes for what is not given
+        raise ConfigError(f"`{name}` must be {_allowed(hint)}. Received: None")
     if isinstance(value, Path):
         value = str(value)
     elif isinstance(getattr(value, "item", None), types.BuiltinFunctionType) and isinstance(value, Number):

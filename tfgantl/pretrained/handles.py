@@ -1,5 +1,6 @@
 """From a handle, whatever kind of thing is behind it, to a source GAN or to a generator alone."""
 
+import os
 from pathlib import Path
 
 import keras
@@ -63,6 +64,7 @@ def open_source(
     handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = (), seed: int = 0
 ) -> tuple[GAN, LoadReport]:
     """Like `load_source`, and says what became of every weight."""
+    check_handle(handle)
     if handle in presets.names() or (Path(handle) / "config.json").is_file():
         _refuse_unused(handle, networks, allow_ops)
         gan = GAN.from_preset(handle)
@@ -94,6 +96,24 @@ def load_generator(handle: str, networks: Networks | None = None, allow_ops: tup
     return check_generator(load_model(handle, networks, allow_ops), handle)
 
 
+def check_handle(handle: str) -> None:
+    """Refuses what can be the name of nothing, before anything is looked for under it.
+
+    Raises:
+        ArtifactError: If no file can have such a name.
+    """
+    try:
+        os.stat(handle)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass  # whoever opens it tells
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if not hub.is_remote(handle):
+            raise ArtifactError(
+                f"a model must be a path, a preset or an address. Received: {printable(handle)[:80]} ({reason})"
+            ) from error
+
+
 def load_model(
     handle: str, networks: Networks | None = None, allow_ops: tuple[str, ...] = (), pixels: str | None = None
 ) -> keras.Model:
@@ -109,6 +129,7 @@ def load_model(
         ArtifactError: If there is nothing behind the handle, it is damaged or unsafe, or a weight is not finite.
         ConfigError: If an option is needed and missing, or given and not needed.
     """
+    check_handle(handle)
     if handle in presets.names() or (Path(handle) / "config.json").is_file():
         _refuse_unused(handle, networks, allow_ops)
         generator = GAN.from_preset(handle).generator

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import Field
 from importlib import import_module
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfgantl.errors import ConfigError
@@ -106,6 +107,20 @@ class Networks(ABC):
             `(image_size, channels, num_classes)` of each, or `None` if the family cannot tell sizes from shapes.
         """
         return None
+
+
+def check_images(image_size: int, channels: int, num_classes: int | None) -> None:
+    """Refuses images that no network can make.
+
+    Raises:
+        ConfigError: If a number is no whole number of at least 1.
+    """
+    numbers = {"image_size": image_size, "channels": channels, "num_classes": num_classes}
+    for name, number in numbers.items():
+        if name == "num_classes" and number is None:
+            continue
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+            raise ConfigError(f"`{name}` must be a whole number of at least 1. Received: {number}")
 
 
 def sides(image_size: int) -> list[int]:

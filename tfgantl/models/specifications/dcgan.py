@@ -6,7 +6,7 @@ from math import isqrt, prod
 from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError
-from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
+from tfgantl.models.specifications.base import Networks, Shapes, Sizes, check_images, first_layers, possible_classes
 
 if TYPE_CHECKING:
     import keras
@@ -109,6 +109,7 @@ class DCGAN(Networks):
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
     ) -> "tuple[keras.Model, keras.Model]":
+        check_images(image_size, channels, num_classes)
         if image_size % prod(self.strides):
             raise ConfigError(
                 f"`strides` must have a product that divides the image size {image_size}. "

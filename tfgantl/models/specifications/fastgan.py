@@ -11,6 +11,7 @@ from tfgantl.models.specifications.base import (
     Networks,
     Shapes,
     Sizes,
+    check_images,
     doubled_widths,
     first_layers,
     possible_classes,
@@ -56,6 +57,7 @@ class FastGAN(Networks):
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
     ) -> "tuple[keras.Model, keras.Model]":
+        check_images(image_size, channels, num_classes)
         common: dict[str, Any] = {
             "image_size": image_size, "channels": channels, "num_classes": num_classes, "width": self.width,
             "most": self.most, "dtype": dtype,

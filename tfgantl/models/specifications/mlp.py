@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import isqrt
 from typing import TYPE_CHECKING
 
-from tfgantl.models.specifications.base import Networks, Shapes, Sizes, first_layers, possible_classes
+from tfgantl.models.specifications.base import Networks, Shapes, Sizes, check_images, first_layers, possible_classes
 
 if TYPE_CHECKING:
     import keras
@@ -33,6 +33,7 @@ class MLP(Networks):
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
     ) -> "tuple[keras.Model, keras.Model]":
+        check_images(image_size, channels, num_classes)
         generator_class, discriminator_class = self.keras_classes()
         common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
         generator = generator_class(**common, **asdict(self))

@@ -6,7 +6,15 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from tfgantl.errors import check_at_least
-from tfgantl.models.specifications.base import BASES, Networks, Shapes, Sizes, first_layers, possible_classes
+from tfgantl.models.specifications.base import (
+    BASES,
+    Networks,
+    Shapes,
+    Sizes,
+    check_images,
+    first_layers,
+    possible_classes,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -42,6 +50,7 @@ class SNGAN(Networks):
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
     ) -> "tuple[keras.Model, keras.Model]":
+        check_images(image_size, channels, num_classes)
         common: dict[str, Any] = {
             "image_size": image_size, "channels": channels, "num_classes": num_classes, "width": self.width,
             "most": self.most, "dtype": dtype,

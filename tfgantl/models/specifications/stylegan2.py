@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
-from tfgantl.models.specifications.base import Networks, Shapes, Sizes
+from tfgantl.models.specifications.base import Networks, Shapes, Sizes, check_images
 
 if TYPE_CHECKING:
     import keras
@@ -93,6 +93,7 @@ class StyleGAN2(Networks):
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
     ) -> "tuple[keras.Model, keras.Model]":
+        check_images(image_size, channels, num_classes)
         common: dict[str, Any] = {
             "image_size": image_size, "channels": channels, "num_classes": num_classes, "base": self.base,
             "most": self.most, "clamp": self.clamp, "dtype": dtype,

@@ -75,7 +75,7 @@ class Editor:
         if self._inverter is None:
             encoder = self._model.encoder(self.reconstruction, self._config.encoder_steps, self._config.seed)
             self._inverter = Inverter(self.space, self.reconstruction, self._settings, encoder)
-        return self._inverter(images, None if labels is None else np.asarray(labels))
+        return self._inverter(images, self._known(labels, len(images)))
 
     def switch(self, codes: np.ndarray, labels: Sequence[int] | np.ndarray, to: int, share: float = 1.0) -> np.ndarray:
         """Pictures of codes as another class, or on the way to it.
@@ -84,7 +84,7 @@ class Editor:
             ConfigError: If the model has no classes.
         """
         self._switch = self._switch or ClassSwitch(self.space)
-        return to_uint8(self._switch(codes, np.asarray(labels), to, share))
+        return to_uint8(self._switch(codes, labels, to, share))
 
     @property
     def directions(self) -> Directions:
@@ -122,9 +122,13 @@ class Editor:
             observation: How they are damaged, of `tfgantl.editing.observations`.
             answers: Images for each picture.
             labels: Classes, if they are known.
+
+        Raises:
+            DataError: If pictures have another shape than images of the model, or labels are no classes of it.
         """
+        images, known = self._checked(pictures), self._known(labels, len(pictures))
         restorer = Restorer(self.space, observation, self._settings, answers)
-        return restorer(to_unit(pictures), None if labels is None else np.asarray(labels))
+        return restorer(images, known)
 
     @property
     def reconstruction(self) -> Reconstruction:
@@ -139,6 +143,9 @@ class Editor:
         config = self._config
         return InversionSettings(config.steps, config.restarts, config.rate, config.seed)
 
+    def _known(self, labels: Sequence[int] | np.ndarray | None, count: int) -> np.ndarray | None:
+        return None if labels is None else self._labels(labels, count)
+
     def _checked(self, pictures: np.ndarray) -> np.ndarray:
         if pictures.dtype != np.uint8 or pictures.shape[1:] != self.space.image_shape:
             raise DataError(
@@ -148,6 +155,8 @@ class Editor:
         return to_unit(pictures)
 
     def _labels(self, labels: Sequence[int] | np.ndarray | None, count: int) -> np.ndarray | None:
-        if self.space.num_classes is None:
-            return None
-        return self.space.labels(count) if labels is None else np.asarray(labels, np.int32)
+        if self.space.num_classes is not None:
+            return self.space.labels(count) if labels is None else self.space.checked(labels, count)
+        if labels is not None:
+            raise DataError("`labels` must be left out for a model without classes. Received: some")
+        return None

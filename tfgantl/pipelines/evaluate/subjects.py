@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OF_MODELS = ("generator.keras", "config.json", "saved_model.pb")  # files of directories that are models
 LOOKED_AT = 20  # pictures of a folder, to tell whether it is gray: one of them alone may be so in colour, too
+MAX_PIXELS = 10**8  # of one of them
 LEAST = 10  # generated pictures of which anything can be said
 
 
@@ -91,12 +92,26 @@ def generated(
     if subject.generator is not None:
         labels = labels_like(test_labels, samples, seed) if subject.conditional else None
         return generate_with(subject.generator, labels, samples, seed), labels
+    _tell_of_sizes(subject, test_images.shape[1])
     images = Folder(subject.handle, image_size=test_images.shape[1], channels=test_images.shape[-1]).read().images
     if len(images) < LEAST:
         raise DataError(f"{subject.handle}: must hold at least {LEAST} generated pictures. Received: {len(images)}")
     if len(images) < samples:
         log(f"{subject.name}: {len(images)} pictures, fewer than `samples` {samples}")
     return images[Stream.SAMPLES.generator(seed).permutation(len(images))[:samples]], None
+
+
+def _tell_of_sizes(subject: Subject, side: int) -> None:
+    """Says so if generated pictures are resized: a generator is then measured with what that takes away, or adds."""
+    looked_at = find_pictures(Path(subject.handle)).files[:LOOKED_AT]
+    pictures = [decode_picture(file, None, 3, MAX_PIXELS) for file in looked_at]
+    others = [picture.shape[:2] for picture in pictures if not isinstance(picture, str)]
+    others = [shape for shape in others if shape != (side, side)]
+    if others:
+        log(
+            f"{subject.name}: {len(others)} of the first {len(looked_at)} pictures are resized to {side} x {side}, the "
+            f"size of the target; one is {others[0][1]} x {others[0][0]}"
+        )
 
 
 def load_target(target: Source, subjects: list[Subject]) -> tuple[Source, Examples, Examples]:
@@ -139,7 +154,7 @@ def _image_size(subjects: list[Subject]) -> tuple[int, int]:
             return subject.generator.output_shape[1], subject.generator.output_shape[3]
     side, gray = 0, True
     for file in find_pictures(Path(subjects[0].handle)).files[:LOOKED_AT]:
-        picture = decode_picture(file, None, 3, 10**8)
+        picture = decode_picture(file, None, 3, MAX_PIXELS)
         if isinstance(picture, str):
             raise DataError(f"{file}: must be a usable picture. Received: one that {picture}")
         side, gray = side or min(picture.shape[:2]), gray and bool((picture == picture[..., :1]).all())

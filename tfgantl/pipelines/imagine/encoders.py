@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_IMAGES = 10_000  # that an encoder learns from
 BATCH, WIDTH = 64, 16  # of the image encoder, which only teaches the other one
+AGAIN = 8  # phrases that an encoder must give the same vectors for, when it is asked again
 
 
 def choose_encoder(
@@ -80,11 +81,13 @@ def vectors_of(encoder: keras.Model, phrases: Sequence[str]) -> np.ndarray:
     """Vectors float32 (n, dimension) of unit length, of whatever an encoder gives.
 
     Raises:
-        ArtifactError: If one is not finite, or has no direction, or all are the same.
+        ArtifactError: If one is not finite, has no direction, or is another the next time, or all are the same.
     """
     vectors = read_phrases(encoder, phrases)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(vectors).all() or not (lengths > 0).all():
         raise ArtifactError("a text encoder must give finite vectors other than 0. Received: others")
+    if not np.allclose(read_phrases(encoder, phrases[:AGAIN]), vectors[:AGAIN], atol=1e-3 * float(lengths.max())):
+        raise ArtifactError("a text encoder must give the same vectors for the same texts. Received: others each time")
     check_apart(vectors, phrases)
     return vectors / lengths

@@ -87,6 +87,8 @@ class RecognizeConfig(PublishingConfig):
             raise ConfigError(f"`backbone` must be conv or dense. Received: {self.backbone}")
         if not self.labels or min(self.labels) < 0:
             raise ConfigError(f"`labels` must be numbers of at least 0. Received: {list(self.labels)}")
+        if len(set(self.labels)) < len(self.labels):
+            raise ConfigError(f"`labels` must be different numbers. Received: {list(self.labels)}")
         methods = by_label(self.method)
         idle = [name for name, method in methods.items() if "labelled" in method.needs]
         if idle and not any(self.labels):

@@ -1,7 +1,7 @@
 """What a painting is made of, read and checked before anything long begins."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +102,7 @@ def prepare(config: "StylizeConfig") -> Job:
                     f"`masks` must have the size of the content, {_size(picture)}. Received: {_size(mask)} for {path}"
                 )
         if config.hub is None and phrase is None:
-            _check_size(config, path, picture, styles)
+            _check_size(config, [(path or handles[0], picture), *zip(handles, styles, strict=True)])
             check_memory(
                 shape_at(picture, config.size), bytes_per_pixel(dtype, config.optimizer == "lbfgs", len(masks or ()))
             )
@@ -196,15 +196,15 @@ def _identity(path: Path) -> tuple[int, int] | Path:
     return found.st_dev, found.st_ino
 
 
-def _check_size(config: "StylizeConfig", path: Path | None, picture: np.ndarray, styles: list[np.ndarray]) -> None:
+def _check_size(config: "StylizeConfig", pictures: Sequence[tuple[str | Path, np.ndarray]]) -> None:
     """VGG16 halves four times before its last style layer."""
     least, coarsest = smallest_side((CONTENT_LAYER, *STYLE_LAYERS)), config.passed[0]
-    for what in (picture, *styles):
+    for called, what in pictures:
         if min(shape_at(what, coarsest)) < least:
             enough = -(-least * max(what.shape[:2]) // min(what.shape[:2]))
             raise ConfigError(
                 f"`size` and `sizes` must be at least {enough}, as VGG16 takes {least} pixels a side, and a picture "
-                f"has {_size(what)}. Received: {coarsest} for {path or config.styles}"
+                f"has {_size(what)}. Received: {coarsest} for {called}"
             )
 
 
