@@ -20,6 +20,8 @@ from tfgantl.editing.directions import Direction, Directions, moved, read_direct
 from tfgantl.editing.effects import held_out, monotone, with_effects
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ArtifactError, ConfigError, DataError
+from tfgantl.models import DCGAN
+from tfgantl.models.copies import architecture_hash, assign_weights
 from tfgantl.pipelines.edit import find as find_verb
 from tfgantl.pipelines.edit import move as move_verb
 from tfgantl.pretrained import load_network
@@ -384,3 +386,17 @@ def test_a_run_goes_on_along_the_directions_that_it_began_with(model, tmp_path, 
     replace(directions, all=others).save(kept)
     assert move_verb.main(["--resume", str(run)]) == 0
     assert [(run / name).read_bytes() for name in ("edit.json", "move.png", "one.gif")] == made
+
+
+def test_a_generator_of_equal_weights_and_other_layers_is_another(tmp_path):
+    one, other = (
+        LatentSpace(DCGAN(4, (8, 6, 4), (1, 2, 2), negative_slope=slope).build(8, 1)[0]) for slope in (0.1, 0.3)
+    )
+    assign_weights(other.generator, one.generator.get_weights())
+    assert one.generator_hash == other.generator_hash and one.architecture != other.architecture
+    sefa(one, 1).save(tmp_path / "directions.npz")
+    assert read_directions(tmp_path / "directions.npz", one)
+    with pytest.raises(ArtifactError, match="Received: those of [0-9a-f]+ in z, with other layers"):
+        read_directions(tmp_path / "directions.npz", other)
+    again = keras.models.clone_model(keras.Model(one.generator.inputs, one.generator.outputs))
+    assert architecture_hash(again) == one.architecture  # whatever its layers are called

@@ -8,7 +8,7 @@ from conftest import small_job, tiny_images
 from PIL import Image
 
 from tfgantl.cli import parse
-from tfgantl.errors import ConfigError
+from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.pipelines.evaluate import DEFAULTS, EvaluateConfig, main
 from tfgantl.pipelines.evaluate.results import EvaluateResult
@@ -133,8 +133,13 @@ def test_statistics_are_those_that_pytorch_fid_writes(tmp_path):
     np.savez_compressed(tmp_path / "theirs.npz", mu=features.mean(0), sigma=np.cov(features, rowvar=False))
     read, own = FeatureGaussian.load(tmp_path / "theirs.npz"), FeatureGaussian.of(features)
     assert abs(read.distance(own)) < 1e-9 and read.images is None
-    own.save(tmp_path / "new" / "ours")
-    assert FeatureGaussian.load(tmp_path / "new" / "ours").images == 50
+    FeatureGaussian.of(features, "conv@1").save(tmp_path / "new" / "ours")
+    kept = FeatureGaussian.load(tmp_path / "new" / "ours")
+    assert (kept.images, kept.extractor, read.extractor) == (50, "conv@1", None)
+    kept.check_of("conv@1", "ours")
+    read.check_of("conv@1", "theirs")
+    with pytest.raises(ArtifactError, match="ours: must hold statistics of features by conv@2. Received: .* conv@1"):
+        kept.check_of("conv@2", "ours")
     with np.load(tmp_path / "new" / "ours") as ours:
         np.testing.assert_allclose(ours["sigma"], np.cov(features, rowvar=False))
 

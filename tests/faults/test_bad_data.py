@@ -15,8 +15,9 @@ from tfgantl.data import Arrays, Folder, folder, pictures
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.reading import read_picture
 from tfgantl.data.splits import split_by_content
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.printing import printable
+from tfgantl.untrusted.archives import read_npz
 
 
 def picture(size=(20, 20), seed=0):
@@ -376,3 +377,18 @@ def test_a_picture_that_is_left_out_does_not_decide_what_white_is(tmp_path):
     examples = Folder(str(tmp_path), 8, 1, on_bad="skip").load("train")
     assert any("blown.png" in note for note in examples.notes)
     np.testing.assert_array_equal(examples.take()[0], before)
+
+
+@pytest.mark.parametrize("kind", ["npy", "member"])
+def test_an_array_behind_another_is_told(tmp_path, kind):
+    """Of two `np.save` into one file, the first array was read, and the second was lost."""
+    path = tmp_path / ("two.npy" if kind == "npy" else "two.npz")
+    with open(path, "wb") if kind == "npy" else zipfile.ZipFile(path, "w").open("x.npy", "w") as file:
+        np.save(file, tiny_images(20))
+        np.save(file, tiny_images(30))
+    if kind == "member":
+        file._zipfile.close()
+        with pytest.raises(ArtifactError, match="must be an intact .npz archive. Received: .*something behind it"):
+            read_npz(path)
+    with pytest.raises(DataError, match=r"Received: an array of \(20, 8, 8, 1\) with something behind it"):
+        Arrays(str(path)).load("train")

@@ -237,3 +237,11 @@ def test_records_without_the_picture_are_told_in_one_line(tmp_path):
     strange(tmp_path, dictionary(image=picture(), other=picture()))
     with pytest.raises(DataError, match="records must be whole. Received: .*other"):
         load(tmp_path, image_key="other")
+
+
+@pytest.mark.parametrize("stated", [13, 11])
+def test_a_file_has_as_many_records_as_are_stated(tmp_path, stated):
+    """A file that was cut off behind a record was a smaller set, and what came behind the last one was lost."""
+    strange(tmp_path, split={"shardLengths": [str(stated)]})
+    with pytest.raises(DataError, match=f"must hold the {stated} records that dataset_info.json states. Received: 12"):
+        load(tmp_path)

@@ -201,3 +201,14 @@ def test_a_picture_is_painted_only_if_it_fits_into_memory(tmp_path, monkeypatch,
     assert stylize.main([*command, str(tmp_path / "large.png")]) == 2
     assert "; 20 does. Received: 40, which takes" in capsys.readouterr().err and not (tmp_path / "large.png").exists()
     assert stylize.main([*command, str(tmp_path / "small.png"), "--size", "20"]) == 0
+
+
+def test_pages_of_a_stack_are_not_lost(tmp_path):
+    """Of a microscope's stack the first page was taken, without a word; a preview behind a picture is none of it."""
+    page, preview = (Image.fromarray(np.full((side, side), 90, np.uint8)) for side in (16, 4))
+    page.save(tmp_path / "stack.tif", save_all=True, append_images=[page.rotate(90)] * 3)
+    page.save(tmp_path / "preview.tif", save_all=True, append_images=[preview])
+    assert "has several pages of one size" in decode_picture(tmp_path / "stack.tif", 8, 1, 10**6)
+    for name in ("preview.tif", "plain.tif"):
+        page.save(tmp_path / "plain.tif")
+        np.testing.assert_array_equal(decode_picture(tmp_path / name, None, 1, 10**6), np.asarray(page)[..., None])

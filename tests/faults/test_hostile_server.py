@@ -37,7 +37,7 @@ from tfgantl.export.rows import rows_are_independent, same_alone
 from tfgantl.models import StyleGAN2
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.mined import MinedGenerator
-from tfgantl.serving import connections
+from tfgantl.serving import connections, served_model
 from tfgantl.serving.app import Metrics, make_app
 from tfgantl.serving.connections import MAX_HEAD, BoundedProtocol, Limits, connections_within_descriptors
 from tfgantl.serving.origins import is_loopback
@@ -142,6 +142,24 @@ def test_pictures_that_take_long_are_refused_before_they_are_in_the_queue(model,
     assert answer.status_code == 400 and message in answer.json()["error"]
 
 
+@pytest.mark.parametrize("instances", [False, True])
+def test_a_million_strings_are_refused_before_they_are_looked_at(model, monkeypatch, instances):
+    """Forty requests of empty strings kept a picture waiting for 17 seconds."""
+    monkeypatch.setattr(served_model, "refusal", None)
+    rows = [{"image_bytes": ""} if instances else ""] * (2**14 + 1)
+    body = {"signature_name": "classify", "instances" if instances else "inputs": rows}
+    answer = client(model).post(f"{STATUS}:predict", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "A request must have at most 16384 strings or files. Received: 16385"
+
+
+@pytest.mark.parametrize(("pixel", "status"), [(1.0, 200), (-1.005, 200), (200.0, 400), (2.0, 400)])
+def test_pixels_that_are_scaled_otherwise_are_refused(model, pixel, status):
+    """Of 200.0 everywhere a classifier was sure."""
+    answer = client(model).post(f"{STATUS}:predict", json={"instances": np.full((1, 8, 8, 1), pixel).tolist()})
+    assert answer.status_code == status and ("images must be in [-1, 1]" in answer.text) == (status == 400)
+
+
 # --- Connections ---
 
 
@@ -238,6 +256,33 @@ def test_connections_that_ask_for_nothing_make_room(served, connected):
     for _ in range(3):
         assert httpx2.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
     assert len(limits.waiting) <= 8 and len(idle) == 30
+
+
+def test_bodies_that_never_end_make_room(served, connected):
+    """Only connections without headers did; a thousand slow bodies kept all others out for half a minute."""
+    port, limits = served(most=8, head_seconds=60)
+    head = b"POST %b:predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9000\r\n\r\n{" % STATUS.encode()
+    slow = [connected(port, head) for _ in range(30)]
+    for _ in range(3):
+        assert httpx2.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
+    assert len(limits.waiting) <= 8 and len(slow) == 30
+
+
+def test_requests_that_wait_behind_one_are_few(served, connected):
+    """Of a client that read no answers, thousands of requests were kept, in gigabytes."""
+    port, _ = served()
+    request = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+    content, _ = ended(connected(port, request * 16 + b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n"))
+    assert content.count(b"alive") == 17 or content.count(b"HTTP/1.1 4") == 1, content[-300:]
+    connection = connected(port)
+    connection.settimeout(0.05)
+    with growth_below(64), pytest.raises(ConnectionError):
+        for _ in range(400):
+            try:
+                connection.sendall(request * 2000)
+            except TimeoutError:
+                continue
+    assert httpx2.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
 
 
 def test_a_body_nobody_wants_ends_the_connection(served, connected):
@@ -484,15 +529,30 @@ def test_the_page_shows_files_of_the_version_only(published, tmp_path):
 class Flood(BaseHTTPRequestHandler):
     """Answers with 4 kB that unpack to 4 MB, or with what is no answer."""
 
-    content = gzip.compress(bytes(4 * 2**20))
+    content, status = gzip.compress(bytes(4 * 2**20)), 200
 
     def do_GET(self):
-        self.send_response(200)
+        self.send_response(self.status)
         self.send_header("Content-Encoding", "gzip" if self.content[:2] == b"\x1f\x8b" else "identity")
         self.send_header("Content-Length", str(len(self.content)))
         self.end_headers()
         with suppress(OSError):  # nobody reads to the end
             self.wfile.write(self.content)
+
+
+class Trickle(Flood):
+    """Answers byte by byte, each in time."""
+
+    content = bytes(100)
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
 
     def log_message(self, *arguments):
         pass
@@ -515,6 +575,27 @@ def test_a_client_bears_any_answer(content, message, monkeypatch):
         with (
             Client(f"http://127.0.0.1:{server.server_port}", "x") as client,
             pytest.raises(ServingError, match=message),
+        ):
+            client.generate([1])
+        server.shutdown()
+
+
+def test_a_client_waits_no_longer_than_it_says_and_shows_no_controls(monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Trickle) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        start = time.monotonic()
+        with (
+            Client(f"http://127.0.0.1:{server.server_port}", "x", timeout=0.5, retries=0) as client,
+            pytest.raises(ServingError, match="must answer within 0.5 s. Received: a part of an answer"),
+        ):
+            client.generate([1])
+        assert time.monotonic() - start < 5
+        monkeypatch.setattr(server, "RequestHandlerClass", Flood)
+        monkeypatch.setattr(Flood, "content", b'{"error": "\\u001b]0;title\\u0007"}')
+        monkeypatch.setattr(Flood, "status", 400)
+        with (
+            Client(f"http://127.0.0.1:{server.server_port}", "x") as client,
+            pytest.raises(ServingError, match=r"400: \\x1b\]0;title\\x07"),
         ):
             client.generate([1])
         server.shutdown()

@@ -18,12 +18,13 @@ from tfgantl.data.decode import Depth
 from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.reading import Form, MemoryStore
-from tfgantl.data.shards import hugging_face, tar
+from tfgantl.data.shards import files, hugging_face, tar
 from tfgantl.data.shards import parquet as parquet_shards
+from tfgantl.data.shards.dataset_card import check_card
 from tfgantl.data.shards.examples import opened
 from tfgantl.data.shards.parquet import ParquetPictures
 from tfgantl.data.shards.records import TFRecordPictures
-from tfgantl.errors import DataError
+from tfgantl.errors import ConfigError, DataError
 from tfgantl.untrusted import riegeli
 from tfgantl.untrusted.parquet_pages import unpacked_size
 
@@ -422,3 +423,83 @@ def test_marks_at_the_beginning_of_names_are_no_part_of_them(tmp_path, encoding)
     (tmp_path / "classes.txt").write_bytes(b"caf\xe9\ncaf\xe8\n")
     with pytest.raises(DataError, match="classes.txt: must be a list of names. Received: .* of another code page"):
         source.load("train")
+
+
+# --- What was asked for, and what is there now ---
+
+
+def test_a_label_that_was_asked_for_and_is_not_there_is_told(tmp_path):
+    web = replace(web_dataset(tmp_path / "a.tar", samples()), label="klass")
+    pictures = [{"bytes": png(number), "path": None} for number in range(12)]
+    table(tmp_path / "a.parquet", {"image": pictures, "label": [0, 1] * 6})
+    rows = Parquet(str(tmp_path / "a.parquet"), **SIZES)
+    for source in (web, replace(rows, label="klass")):
+        with pytest.raises(ConfigError, match="`label` must be what labels are called there.* Received: klass"):
+            source.load("train")
+    assert replace(rows, label=None).load("train").num_classes is None
+
+
+def test_files_of_a_server_that_tells_their_size_alone_are_copied_by_each_process(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+
+    class Plain(fsspec.get_filesystem_class("file")):
+        protocol = "plain"
+
+        def info(self, path, **options):
+            told = super().info(path, **options)
+            return {name: told[name] for name in ("name", "size", "type")}
+
+    fsspec.register_implementation("plain", Plain, clobber=True)
+    web_dataset(tmp_path / "a.tar", samples())
+    monkeypatch.setattr(files, "OLD", -1.0)
+    source = WebDataset(f"plain://{tmp_path}/a.tar", **SIZES)
+    before = labels_by_picture(source)
+    web_dataset(tmp_path / "a.tar", samples(lambda number: b"%d" % (1 - number % 2)))  # of the same size
+    assert labels_by_picture(source) == before  # as it was when this process began
+    monkeypatch.setattr(files, "_copied_now", set())
+    assert labels_by_picture(source) == {number: 1 - label for number, label in before.items()}
+
+
+def test_splits_of_a_data_set_are_not_one(tmp_path):
+    """Test pictures of its authors were trained on."""
+    for split in ("train", "test"):
+        web_dataset(tmp_path / f"digits-{split}-000.tar", samples())
+    with pytest.raises(DataError, match="must be shards of one split, .*Received: a folder with test, train"):
+        WebDataset(str(tmp_path), **SIZES).load("train")
+    assert WebDataset(f"{tmp_path}/*train-*.tar", **SIZES).load("train").size
+
+
+@pytest.mark.parametrize(
+    ("card", "place"),
+    [
+        ("configs:\n- config_name: a\n  data_files:\n  - split: train\n    path: /etc/*.parquet\n", "/etc/"),
+        ("configs:\n- config_name: a\n  data_files: http://127.0.0.1:1/a.parquet\n", "http://127"),
+        ("configs:\n- config_name: a\n  data_dir: a/../../b\n", r"a/\.\./\.\./b"),
+        ("configs:\n- config_name: a\n  data_files: {train: ['zip://a::http://b/c']}\n", "zip://"),
+    ],
+    ids=["absolute", "address", "above", "chained"],
+)
+def test_the_card_of_a_data_set_does_not_lead_out_of_its_folder(tmp_path, card, place):
+    pytest.importorskip("huggingface_hub")
+    for name, text in (("README.md", f"---\n{card}---\n# Mine\n"), (".huggingface.yaml", card)):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(DataError, match=f"must name files within its folder. Received: {place}"):
+            check_card(tmp_path)
+        (tmp_path / name).unlink()
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n- config_name: a\n  data_files: data/train-*.parquet\n  sep: '::'\n---\n"
+    )
+    check_card(tmp_path)
+
+
+def test_lists_of_names_that_are_more_are_told(tmp_path):
+    web = web_dataset(tmp_path / "a.tar", samples())
+    (tmp_path / "classes.txt").write_text("1 dog\n0 cat\n")
+    with pytest.raises(DataError, match="must list names alone, in the order of their labels. Received: 1 dog"):
+        web.load("train")
+    feature = {"info": {"features": {"label": {"names": ["cat", "cat"]}}}}
+    pictures = [{"bytes": png(number), "path": None} for number in range(12)]
+    columns = {"image": pictures, "label": [0, 1] * 6}
+    table(tmp_path / "a.parquet", columns, {b"huggingface": json.dumps(feature).encode()})
+    with pytest.raises(DataError, match=r"names of classes must be different texts. Received: \['cat', 'cat'\]"):
+        Parquet(str(tmp_path / "a.parquet"), **SIZES).load("train")

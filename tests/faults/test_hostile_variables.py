@@ -1,5 +1,6 @@
 """Checkpoints whose index TensorFlow would read otherwise than Python, or that claim more than they hold."""
 
+import os
 import shutil
 import struct
 import tempfile
@@ -205,3 +206,20 @@ def test_a_copy_of_what_has_gone_meanwhile_is_removed(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError) as error:
         StrippedCopy(tmp_path / "gone", MetaGraphDef())
     assert error.value.filename == str(tmp_path / "gone") and not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("sparse", "an index of 1099511627776 bytes"), ("pipe", "must be a regular file"), ("data", "in a regular file")],
+)
+def test_files_of_variables_are_regular_and_of_a_bounded_size(stored, tmp_path, fault, message):
+    folder = shutil.copytree(stored.parent, tmp_path / "variables")
+    index, data = folder / "variables.index", folder / "variables.data-00000-of-00001"
+    if fault == "sparse":
+        with open(index, "r+b") as file:
+            file.truncate(2**40)
+    else:
+        (index if fault == "pipe" else data).unlink()
+        os.mkfifo(index if fault == "pipe" else data)
+    with growth_below(32), pytest.raises(ArtifactError, match=f"must hold intact variables. Received: .*{message}"):
+        read_variables(tmp_path)

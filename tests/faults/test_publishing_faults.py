@@ -19,7 +19,7 @@ from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export import directory as versions
 from tfgantl.export import publish as publishing
 from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
-from tfgantl.export.manifest import read_manifest
+from tfgantl.export.manifest import read_manifest, verify_files
 from tfgantl.export.publish import publish
 from tfgantl.images import encode_png
 from tfgantl.pipelines.export import main as export
@@ -323,3 +323,52 @@ def test_what_is_no_model_directory_is_told(tmp_path, capsys, monkeypatch, optio
     (tmp_path / "x.txt").touch()
     assert export([option, path]) == 5
     assert f"must hold numbered versions. Received: {path}, which {told}\n" in capsys.readouterr().err
+
+
+def edited_manifest(version, **facts):
+    manifest = json.loads((version / "manifest.json").read_text())
+    (version / "manifest.json").write_text(json.dumps({**manifest, **facts}))
+    return manifest
+
+
+def test_sizes_are_compared_before_anything_is_hashed(generator, tmp_path):
+    version = publish(generator, tmp_path / "model")
+    files = edited_manifest(version)["files"]
+    with open(version / "saved_model.pb", "r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(ArtifactError, match="must have at most 68719476736 bytes. Received: 109951"):
+        verify_files(version)
+    with open(version / "saved_model.pb", "r+b") as file:
+        file.truncate(2**35)
+    with pytest.raises(ArtifactError, match="saved_model.pb: must be what was written, by its size. Received: 34359"):
+        verify_files(version)
+    for stamp in (None, 7, [], "x"):
+        edited_manifest(version, files={**files, "saved_model.pb": stamp})
+        with pytest.raises(ArtifactError, match="by its size"):
+            verify_files(version)
+
+
+def test_folders_of_a_version_are_its_own(generator, tmp_path):
+    """What lies behind a link, or is called like the manifest, was in no hash."""
+    version = publish(generator, tmp_path / "model")
+    (version / "assets" / "manifest.json").write_text("{}")
+    with pytest.raises(ArtifactError, match="files must be those of manifest.json. Received: assets/manifest.json"):
+        verify_files(version)
+    (version / "assets" / "manifest.json").unlink()
+    verify_files(version)
+    (version / "variables").rename(tmp_path / "elsewhere")
+    (version / "variables").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ArtifactError, match="variables: must be a folder of the version itself. Received: a link"):
+        verify_files(version)
+
+
+def test_a_manifest_can_be_told(generator, tmp_path):
+    version = publish(generator, tmp_path / "model", facts={"metrics": {"ckid": float("nan")}})
+    assert "NaN" not in (version / "manifest.json").read_text() and read_manifest(version)["metrics"] == {"ckid": None}
+    text = (version / "manifest.json").read_text()
+    (version / "manifest.json").write_text(text.replace("null", "NaN", 1))
+    assert read_manifest(version)["metrics"] == {"ckid": None}
+    for value in (r'"\ud800"', "1e999"):
+        (version / "manifest.json").write_text(text.replace("null", value, 1))
+        with pytest.raises(ArtifactError, match="must hold an intact manifest.json"):
+            read_manifest(version)

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.lib import format as npy
 
 from tfgantl.errors import ArtifactError, DataError, reason
-from tfgantl.untrusted.archives import check_members, header_of, read_header
+from tfgantl.untrusted.archives import check_members, header_of, read_header, read_whole
 
 
 def read_arrays(path: Path, wanted: tuple[str | None, ...], max_bytes: int) -> dict[str, np.ndarray]:
@@ -29,7 +28,7 @@ def read_arrays(path: Path, wanted: tuple[str | None, ...], max_bytes: int) -> d
             with open(path, "rb") as file:
                 _check(*header_of(file), wanted[0], max_bytes, path)
                 file.seek(0)
-                return {str(wanted[0]): npy.read_array(file, allow_pickle=False)}
+                return {str(wanted[0]): read_whole(file)}
         with zipfile.ZipFile(path) as archive:
             check_members(archive, path)
             names = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -74,4 +73,4 @@ def _check(shape: tuple[int, ...], dtype: np.dtype, name: str | None, max_bytes:
 def _read(archive: zipfile.ZipFile, name: str, max_bytes: int, path: Path) -> np.ndarray:
     _check(*read_header(archive, f"{name}.npy"), name, max_bytes, path)
     with archive.open(f"{name}.npy") as file:
-        return npy.read_array(file, allow_pickle=False)
+        return read_whole(file)

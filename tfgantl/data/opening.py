@@ -57,7 +57,21 @@ def open_picture(file: str | Path | BinaryIO, max_pixels: int) -> Iterator[Image
             )
         if own > MAX_RLE_PIXELS and any(tile[0] == "bmp_rle" for tile in picture.tile):
             raise Refused(f"is a BMP of runs of {own} pixels, more than {MAX_RLE_PIXELS}")
+        if picture.format == "TIFF" and _is_stack(picture):
+            raise Refused("has several pages of one size, as a stack has them: a file must hold one picture")
         yield picture
+
+
+def _is_stack(picture: ImageFile.ImageFile) -> bool:
+    """Whether the second page of a TIFF is as large as the first; one that is smaller is a preview of it."""
+    size = picture.size
+    try:
+        picture.seek(1)
+        return picture.size == size
+    except EOFError:
+        return False
+    finally:
+        picture.seek(0)
 
 
 def pixels_of(picture: ImageFile.ImageFile) -> int:

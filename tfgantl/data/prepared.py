@@ -76,11 +76,12 @@ class PreparedSet:
 
 
 class Part(NamedTuple):
-    """Records of one file: `take` of them (-1 for all), after `skip`."""
+    """Records of one file: `take` of them (-1 for all), after `skip`; it must have as many in all as is `stated`."""
 
     file: str
     skip: int
     take: int
+    stated: int
 
 
 def find_prepared(root: str, name: str, config: str | None, version: str | None) -> str | None:
@@ -157,7 +158,11 @@ def read_examples(parts: list[Part], picture: str, label: str | None) -> Iterato
 
     try:
         for part in parts:
-            _check_lengths(part.file)
+            if (count := _count(part.file)) != part.stated:
+                raise DataError(
+                    f"Tfds: {printable(part.file)}: must hold the {part.stated} records that dataset_info.json states. "
+                    f"Received: {count}"
+                )
         columns = ([p.file for p in parts], [p.skip for p in parts], [p.take for p in parts])
         data = tf.data.Dataset.from_tensor_slices(
             tuple(tf.constant(c, d) for c, d in zip(columns, (tf.string, tf.int64, tf.int64), strict=True))
@@ -171,9 +176,12 @@ def read_examples(parts: list[Part], picture: str, label: str | None) -> Iterato
         raise DataError(f"Tfds: records must be whole. Received: {printable(reason(error))}") from error
 
 
-def _check_lengths(file: str) -> None:
-    """TensorFlow makes room for as many bytes as a record claims, and ends the process if there are none."""
-    left = tf.io.gfile.stat(file).length
+def _count(file: str) -> int:
+    """Number of records, whose lengths are looked at.
+
+    TensorFlow makes room for as many bytes as a record claims, and ends the process if there are none.
+    """
+    left, count = tf.io.gfile.stat(file).length, 0
     with tf.io.gfile.GFile(file, "rb") as stream:
         while left:
             head = stream.read(HEAD)
@@ -182,6 +190,8 @@ def _check_lengths(file: str) -> None:
             if left < 0:
                 raise DataError(f"Tfds: {printable(file)}: records must be whole. Received: one of {length} bytes")
             stream.read(length + FOOT)
+            count += 1
+    return count
 
 
 def _content(feature: dict[str, Any]) -> tuple[str, dict[str, Any]]:

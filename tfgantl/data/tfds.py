@@ -155,8 +155,16 @@ def _parts(tfds: ModuleType, prepared: PreparedSet, split: str) -> list[Part]:
             for name, counts in prepared.splits.items()
         ]
     )  # fmt: skip
+    stated = {
+        f"{prepared.name}-{name}.{FORMAT}-{number:05}-of-{len(counts):05}": count
+        for name, counts in prepared.splits.items()
+        for number, count in enumerate(counts)
+    }
     try:
-        return [Part(part.filename, part.skip, part.take) for part in splits[split].file_instructions]
+        return [
+            Part(part.filename, part.skip, part.take, stated[os.path.basename(part.filename)])
+            for part in splits[split].file_instructions
+        ]
     except Exception as error:
         raise DataError(
             f"Tfds: `split` must be one of {', '.join(prepared.splits)}, or a slice. "

@@ -72,6 +72,7 @@ class Directions:
 
     Args:
         generator: Hash of its weights.
+        architecture: Hash of what it computes with beside them; `None` where it is not known.
         space: Name of the latent space.
         all: Each with a name of its own.
 
@@ -88,6 +89,7 @@ class Directions:
     generator: str
     space: str
     all: tuple[Direction, ...]
+    architecture: str | None = None
 
     def __iter__(self) -> Iterator[Direction]:
         return iter(self.all)
@@ -132,6 +134,7 @@ class Directions:
         """Writes them as `.npz`, which appears as a whole: vectors, and text about them as JSON in UTF-8."""
         about = {
             "generator": self.generator,
+            "architecture": self.architecture,
             "space": self.space,
             "directions": [
                 {
@@ -164,10 +167,11 @@ def read_directions(path: str | Path, space: LatentSpace) -> Directions:
             raise ValueError(f"{text.nbytes} bytes of text")
         about = json.loads(text.tobytes())
         own, where, entries = str(about["generator"]), str(about["space"]), list(about["directions"])
-        if (own, where) != (space.generator_hash, space.name):
+        architecture = about.get("architecture")  # not in files of earlier versions
+        if (own, where) != (space.generator_hash, space.name) or architecture not in (None, space.architecture):
             raise ArtifactError(
                 f"{path}: must hold directions of the model {space.generator_hash} in {space.name}. "
-                f"Received: those of {own} in {where}"
+                f"Received: those of {own} in {where}{', with other layers' * (own == space.generator_hash)}"
             )
         if vectors.shape != (len(entries), *space.shape) or plain.shape != vectors.shape:
             raise ValueError(f"vectors of {vectors.shape}")
@@ -177,7 +181,7 @@ def read_directions(path: str | Path, space: LatentSpace) -> Directions:
         for entry, one, other in zip(entries, vectors, plain, strict=True):
             name, kind, fit = str(entry["name"]), str(entry["kind"]), float(entry["fit"])
             add(found, name, Direction(name, kind, one, other, fit, _effect(entry["effect"])))
-    return Directions(own, where, tuple(found.values()))
+    return Directions(own, where, tuple(found.values()), architecture)
 
 
 def directions_of_file(path: str | Path, generator: keras.Model) -> Directions:

@@ -1,5 +1,6 @@
 """Codes: the vectors that a generator makes images of, be it noise or what its mapping makes of noise."""
 
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ from tfgantl import random_streams
 from tfgantl.class_labels import checked_labels
 from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.errors import ConfigError, DataError
-from tfgantl.models.copies import weights_hash
+from tfgantl.models.copies import architecture_hash, weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
 from tfgantl.random_streams import Stream
@@ -79,6 +80,11 @@ class LatentSpace:
         if self._hash is None:
             self._hash = weights_hash(self.generator)
         return self._hash
+
+    @cached_property
+    def architecture(self) -> str:
+        """Hash of what the generator computes with beside its weights; a network of equal weights may have another."""
+        return architecture_hash(self.generator)
 
     def decode(self, codes: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Images (batch, height, width, channels) in [-1, 1] of codes (batch, *shape); gradients pass."""

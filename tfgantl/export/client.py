@@ -14,6 +14,7 @@ from PIL import Image
 
 from tfgantl.errors import ArtifactError, ServingError, not_installed, reason
 from tfgantl.images import encode_png
+from tfgantl.printing import printable
 from tfgantl.untrusted.chunks import PNG, needed
 from tfgantl.untrusted.pictures import refusal
 
@@ -219,7 +220,7 @@ class _Rest:
         version = "" if client.version is None else f"/versions/{client.version}"
         self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"
         self._http, self._errors = httpx2.Client(timeout=client.timeout, headers=client.headers), httpx2.TransportError
-        self._invalid = httpx2.InvalidURL
+        self._invalid, self._timeout = httpx2.InvalidURL, client.timeout
         self._specs: dict[str, dict] | None = None
 
     def close(self) -> None:
@@ -240,14 +241,16 @@ class _Rest:
         except (ValueError, KeyError, TypeError, RecursionError):
             message = content[:200].decode(errors="replace")
         kind = _Retry if status in RETRIED else ServingError
-        raise kind(f"{self._url}: {status}: {message}")
+        raise kind(f"{self._url}: {status}: {printable(message)}")
 
     def _read(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         """Status and content of an answer; what is compressed is unpacked bit by bit, as far as it may go."""
-        content = bytearray()
+        content, end = bytearray(), time.monotonic() + self._timeout
         with self._http.stream(method, self._url + path, **options) as answer:
             for part in answer.iter_bytes():
                 content += part
+                if time.monotonic() > end:  # each part of it may come in time
+                    raise _Retry(f"{self._url}: must answer within {self._timeout:g} s. Received: a part of an answer")
                 if len(content) > MAX_BYTES:
                     raise ServingError(f"{self._url}: an answer must have at most {MAX_BYTES} bytes. Received: more")
         return answer.status_code, bytes(content)
@@ -330,7 +333,7 @@ class _Grpc:
             codes = self._grpc.StatusCode
             passing = (codes.UNAVAILABLE, codes.RESOURCE_EXHAUSTED, codes.DEADLINE_EXCEEDED)
             kind = _Retry if error.code() in passing else ServingError
-            raise kind(f"{self._client.model}: {error.code().name}: {error.details()}") from error
+            raise kind(f"{self._client.model}: {error.code().name}: {printable(error.details())}") from error
         for name, tensor in answer.outputs.items():
             try:
                 check_size(tensor, answer.ByteSize(), f"{self._client.model}: {name} of the answer")

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
 from tfgantl.export.picture_decoding import checked_files, decode_file
-from tfgantl.export.signatures import check_finite, check_rows, check_some
+from tfgantl.export.signatures import check_finite, check_rows, check_some, check_unit
 from tfgantl.images import to_unit
 from tfgantl.models.outputs import gives_probabilities, last_activation, last_dense_inputs
 
@@ -133,4 +133,6 @@ def _gives_softmax(classifier: keras.Model) -> bool:
 
 def _checked(images: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([check_rows(images), check_some(images), check_finite(images)]):
+        images = tf.identity(images)
+    with tf.control_dependencies([check_unit(images)]):
         return tf.identity(images)

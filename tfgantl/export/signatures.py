@@ -10,6 +10,7 @@ from tfgantl.images import to_uint8
 from tfgantl.provenance import FIRST, GENERATED
 from tfgantl.random_streams import latents_of_seeds
 
+OVERSHOOT = 0.01  # of resized images beyond [-1, 1], by rounding
 MAX_IMAGES = 256  # of one request; a server without batching has no other limit
 
 
@@ -88,6 +89,12 @@ def check_finite(tensor: tf.Tensor) -> tf.Operation:
     """Fails in the graph for NaN, infinity, which JSON has no words for, and what leads there."""
     inside = tf.reduce_all(tf.abs(tensor) <= MAX_NUMBER)  # which NaN is not
     return tf.debugging.Assert(inside, [f"numbers must be finite, and at most {MAX_NUMBER:g} in absolute value"])
+
+
+def check_unit(images: tf.Tensor) -> tf.Operation:
+    """Fails in the graph for pixels that are scaled otherwise, of which a classifier would be sure all the same."""
+    inside = tf.reduce_all(tf.abs(images) <= 1 + OVERSHOOT)
+    return tf.debugging.Assert(inside, ["images must be in [-1, 1]; files may be sent as they are"])
 
 
 def finite_images(images: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ from tfgantl.export.signatures import MAX_IMAGES
 
 # Those of batching.config. A server that puts requests together takes none with more rows than the last.
 BATCHES = (1, 4, 16, 64, MAX_IMAGES)
+MAX_RECORD = 2**28  # bytes
 SMALL = 4096  # bytes of a tensor that a single number may stand for
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
@@ -69,7 +70,7 @@ def _records(path: Path) -> Iterator[bytes]:
         while left:
             head = file.read(12)  # length, and its checksum
             length = int.from_bytes(head[:8], "little")
-            if len(head) < 12 or length + 16 > left:
+            if len(head) < 12 or length + 16 > left or length > MAX_RECORD:
                 raise ArtifactError(f"{path}: records must be in the file. Received: one of {length} bytes")
             yield file.read(length)
             file.read(4)  # checksum of the record; the manifest has a hash of the file

@@ -1,6 +1,6 @@
 """Means and covariances of features: the Fréchet distance between two of them, and the files that keep them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from tfgantl.printing import printable
 from tfgantl.untrusted.archives import read_npz
 
 SYMMETRIC = 1e-6  # of the largest entry: what rounding leaves between a covariance and its transpose
+MAX_NAME = 1000  # bytes of that of an extractor
 NEGATIVE = 1e-3  # of the largest eigenvalue: what rounding makes of those that are 0
 
 
@@ -28,15 +29,17 @@ class FeatureGaussian:
         mean: float64 (d,).
         factor: float64 (r, d), with the covariance `factor.T @ factor`.
         images: Number of images it was made from, or `None` if that is not known.
+        extractor: What has given the features, or `None` if that is not known.
     """
 
     mean: np.ndarray
     factor: np.ndarray
     images: int | None = None
+    extractor: str | None = None
 
     @classmethod
-    def of(cls, features: np.ndarray) -> Self:
-        """From features, float (n, d), n at least 2; the covariance is the unbiased one.
+    def of(cls, features: np.ndarray, extractor: str | None = None) -> Self:
+        """From features, float (n, d), n at least 2, of an extractor; the covariance is the unbiased one.
 
         Example:
             >>> FeatureGaussian.of(np.array([[0.0, 1.0], [2.0, 1.0]])).covariance.tolist()
@@ -46,7 +49,7 @@ class FeatureGaussian:
         centred = (features - features.mean(0)) / np.sqrt(len(features) - 1)
         if len(centred) > centred.shape[1]:
             centred = linalg.qr(centred, mode="r", check_finite=False, overwrite_a=True)[0][: centred.shape[1]]
-        return cls(features.mean(0), centred, len(features))
+        return cls(features.mean(0), centred, len(features), extractor)
 
     @classmethod
     def of_moments(cls, mean: np.ndarray, covariance: np.ndarray, images: int | None = None) -> Self:
@@ -98,11 +101,32 @@ class FeatureGaussian:
         cross = linalg.svdvals(self.factor @ other.factor.T, check_finite=False).sum() if len(other.factor) else 0.0
         return float(offset @ offset + spread - 2.0 * cross)
 
+    def check_of(self, extractor: str, where: str) -> None:
+        """Refuses statistics of other features, to which there is no distance.
+
+        Args:
+            extractor: What gives the features that are compared with them.
+            where: What holds the statistics.
+
+        Raises:
+            ArtifactError: If they are known to be of another extractor.
+        """
+        if self.extractor not in (None, extractor):
+            raise ArtifactError(
+                f"{where}: must hold statistics of features by {extractor}. Received: of those by "
+                f"{printable(self.extractor)[:200]}"
+            )
+
     def save(self, path: str | Path) -> None:
-        """Writes `.npz` with `mu` and `sigma`, as `pytorch-fid --save-stats` does, and `images`, their number."""
+        """Writes `.npz` with `mu` and `sigma`, as `pytorch-fid --save-stats` does, and what they are of.
+
+        `images` is their number, and `extractor` the name of what gave the features, as bytes of UTF-8.
+        """
         arrays: dict[str, Any] = {"mu": self.mean, "sigma": self.covariance}
         if self.images is not None:
             arrays["images"] = np.int64(self.images)
+        if self.extractor is not None:
+            arrays["extractor"] = np.frombuffer(self.extractor.encode(), np.uint8)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with Replacing(path) as temporary, open(temporary, "wb") as file:  # whatever its suffix
@@ -125,7 +149,10 @@ class FeatureGaussian:
         images = arrays["images"] if arrays.get("images", np.zeros(1)).shape == () else None
         if images is not None and not 1 <= images <= 2**53:  # also for NaN
             raise ArtifactError(f"{path}: `images` must be a number from 1 on. Received: {images:g}")
+        name = arrays.get("extractor")
+        told = None if name is None else name.astype(np.uint8).tobytes()[:MAX_NAME].decode("utf-8", "replace")
         try:
-            return cls.of_moments(arrays["mu"], arrays["sigma"], None if images is None else int(images))
+            found = cls.of_moments(arrays["mu"], arrays["sigma"], None if images is None else int(images))
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error}") from error
+        return replace(found, extractor=told)

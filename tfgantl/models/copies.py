@@ -1,10 +1,19 @@
 """The same architecture again, with fresh weights or with the same ones, and a hash to tell these by."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 import keras
 import numpy as np
+
+# Of layers of Keras: they have many more settings, some of which are new in each version.
+COMPUTED_WITH = (
+    "units", "filters", "kernel_size", "strides", "padding", "dilation_rate", "activation", "negative_slope", "alpha",
+    "epsilon", "axis", "rate", "size", "interpolation", "target_shape", "pool_size", "max_value", "threshold", "axes",
+    "normalize", "scale", "offset", "use_bias",
+)  # fmt: skip
+IDLE = ("name", "dtype", "trainable")
 
 
 def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
@@ -73,6 +82,24 @@ def finalize_state(network: keras.layers.Layer) -> None:
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
+
+
+def architecture_hash(network: keras.Model) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of what layers compute with beside their weights.
+
+    Networks of equal weights differ by it where one has another activation, slope or stride. Names and types of numbers
+    do not count.
+    """
+    layers = [layer for layer in network._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+    told = []
+    for layer in layers:
+        try:
+            config = layer.get_config()
+        except NotImplementedError:  # a layer that only this process knows
+            config = {}
+        names = config if type(layer).__module__.partition(".")[0] != "keras" else set(config) & set(COMPUTED_WITH)
+        told.append([type(layer).__name__, {name: str(config[name]) for name in sorted(set(names) - set(IDLE))}])
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 
 def weights_hash(network: keras.Model) -> str:

@@ -14,6 +14,7 @@ MAX_HEAD = 2**16  # bytes of a request line and its headers
 HEAD_SECONDS = 10.0  # that these may take, from the connection or the first byte on
 WRITE_SECONDS = 30.0  # that a client may leave an answer unread
 DRAIN_SECONDS = 1.0  # that the rest of a refused body is read
+MAX_PIPELINED = 16  # requests of a connection that wait behind one; whoever sends more reads no answers
 OVERHEAD = 8  # how much longer than its content a body may be that comes in chunks
 BACKLOG = 64  # connections that the kernel holds; all of them may be accepted at one time
 RESERVED = BACKLOG + 64  # descriptors for these, and for files and versions that are loaded
@@ -62,6 +63,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(**kwargs)
         self._limits = limits
         self._received, self._in_head, self._in_message = 0, True, False
+        self._pipelined_too_many = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -110,13 +112,24 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._limits.waiting.pop(self, None)
+        if (
+            self._pipelined_too_many or len(self.pipeline) >= MAX_PIPELINED
+        ):  # the rest of what was read is parsed all the same
+            self._pipelined_too_many = True
+            self.transport.abort()
+            return
         self._expect(None)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if not self._pipelined_too_many:  # or it would become that of another request
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._received, self._in_head, self._in_message = 0, True, False
-        super().on_message_complete()
+        self._limits.waiting.pop(self, None)
+        if not self._pipelined_too_many:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -61,7 +61,7 @@ class SameOrigin:
                 return "Origin must be this server, or one of `allow_host`"
         is_visit = scope["method"] in ("GET", "HEAD") and headers.get(b"sec-fetch-mode") == ["navigate"]
         sites = headers.get(b"sec-fetch-site", [])
-        if not origins and not is_visit and any(site in ("cross-site", "same-site") for site in sites):
+        if not origins and not is_visit and any(site.lower() in ("cross-site", "same-site") for site in sites):
             return "a page of another site must not ask"
         return None
 

@@ -17,6 +17,7 @@ import orjson
 from tfgantl.serving.request_error import InvalidArgument
 
 NAMES = {"float32": "float", "float64": "double", "bool": "bool", "object": "string"}
+MAX_STRINGS = 2**14  # of a request, files among them: each is an object, and is looked at
 MAX_LEVELS = 64  # of nested lists; NumPy has no more dimensions
 
 
@@ -103,6 +104,8 @@ def _rows(instances: Any, specs: dict[str, np.dtype]) -> dict[str, np.ndarray]:
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"
         )
+    if any(dtype.kind == "O" for dtype in specs.values()):
+        _check_strings(len(instances))
     for row in instances:
         if not isinstance(row, dict):
             raise InvalidArgument(f"JSON Value: {_show(row)} not formatted correctly. Expecting an object.")
@@ -129,11 +132,17 @@ def _columns(inputs: Any, specs: dict[str, np.dtype]) -> dict[str, np.ndarray]:
 def _array(value: Any, dtype: np.dtype) -> np.ndarray:
     shape, items = _unnested(value)
     if dtype.kind == "O":
+        _check_strings(len(items))
         array = np.empty(len(items), object)
         array[:] = [_bytes(item) for item in items]
     else:
         array = _numbers(items, dtype)
     return array.reshape(shape)
+
+
+def _check_strings(count: int) -> None:
+    if count > MAX_STRINGS:
+        raise InvalidArgument(f"A request must have at most {MAX_STRINGS} strings or files. Received: {count}")
 
 
 def _unnested(value: Any) -> tuple[list[int], list]:

@@ -1,5 +1,6 @@
 """Pictures to take content, style and regions from: named on the command line, checked, brought to size."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,8 @@ def find_contents(handle: str) -> list[Path]:
     found = pictures_in(folder, [])
     if not found:
         raise DataError(f"`content` must be a folder with pictures ({', '.join(SUFFIXES)}). Received: {handle}")
-    stems = [path.stem for path in found]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    stems = Counter(path.stem for path in found)
+    twice = next((stem for stem, count in stems.items() if count > 1), None)
     if twice:
         raise DataError(f"`content` must have pictures of different names. Received: {twice} twice in {handle}")
     return found

@@ -53,7 +53,8 @@ def check_digest(path: Path) -> None:
         return
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    wanted = beside.read_bytes()[:64].decode("ascii", "replace").lower()
+    with open(beside, "rb") as file:
+        wanted = file.read(64).decode("ascii", "replace").lower()
     if found != wanted:
         raise ArtifactError(f"{path}: must have the SHA-256 {wanted} of {beside.name}. Received: {found}")
 
@@ -126,6 +127,18 @@ def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
+def read_whole(file: IO[bytes]) -> np.ndarray:
+    """The one array of a `.npy` file that is read from its beginning.
+
+    Raises:
+        ValueError: If there is more behind it, such as the array of a second `np.save`, which nobody would see.
+    """
+    array = npy.read_array(file, allow_pickle=False)
+    if file.read(1):
+        raise ValueError(f"an array of {array.shape} with something behind it, such as another array")
+    return array
+
+
 def _read_npy(archive: zipfile.ZipFile, name: str, path: Path, floats: type[np.floating]) -> np.ndarray:
     shape, dtype = read_header(archive, name)
     if dtype.kind not in "fiub" or dtype.hasobject:
@@ -133,5 +146,5 @@ def _read_npy(archive: zipfile.ZipFile, name: str, path: Path, floats: type[np.f
     if int(np.prod(shape, dtype=object)) * dtype.itemsize > archive.getinfo(name).file_size:
         raise ArtifactError(f"{path}: {name} must hold as much as its shape says. Received: {shape}")
     with archive.open(name) as file:
-        array = npy.read_array(file, allow_pickle=False)
+        array = read_whole(file)
     return array.astype(floats) if dtype.kind == "f" else array

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from tfgantl.untrusted.tables import Items, checksum, read_number, read_table, write_table
+from tfgantl.regular_files import read_regular
+from tfgantl.untrusted.tables import MAX_BYTES, Items, check_length, checksum, read_number, read_table, write_table
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto
@@ -42,7 +43,9 @@ class Checkpoint:
     def __init__(self, prefix: Path):
         from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
 
-        (key, value), *others = read_table(Path(f"{prefix}.index").read_bytes())
+        index = Path(f"{prefix}.index")
+        check_length(index.stat().st_size)  # before it is read
+        (key, value), *others = read_table(read_regular(index, MAX_BYTES))
         self._prefix, self._header = prefix, BundleHeaderProto.FromString(value)
         if key or self._header.endianness != BundleHeaderProto.LITTLE:
             raise ValueError("an index without a header, or for another kind of processor")
@@ -98,6 +101,8 @@ class Checkpoint:
             raise ValueError(f"{name} has a shape that no tensor has")
         if not 0 <= entry.shard_id < self._header.num_shards or entry.shape.unknown_rank:
             raise ValueError(f"{name} is said to be nowhere")
+        if not self._file(entry.shard_id).is_file():  # a pipe would keep whoever opens it
+            raise ValueError(f"{name} must be in a regular file")
         if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size > self._file(entry.shard_id).stat().st_size:
             raise ValueError(f"{name} claims to have {entry.size} bytes, which are not in the files")
         count, dtype = prod(sides), tf.as_dtype(entry.dtype)

@@ -54,7 +54,7 @@ def pixels_of(file: bytes) -> int:
 def png_in(path: Path) -> bytes | None:
     """The content of a PNG file, of at most `MAX_PNG` bytes; `None` for anything else, such as a link to a picture."""
     try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_PNG:
+        if path.is_symlink() or path.parent.is_symlink() or not path.is_file() or path.stat().st_size > MAX_PNG:
             return None
         content = path.read_bytes()
     except OSError:

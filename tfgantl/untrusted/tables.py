@@ -17,6 +17,12 @@ MAX_BYTES = 2**22  # of a table; one entry of a checkpoint has about a hundred
 Items = list[tuple[bytes, bytes]]
 
 
+def check_length(size: int) -> None:
+    """Raises `ValueError` for a table that is too long to be read."""
+    if size > MAX_BYTES:
+        raise ValueError(f"an index of {size} bytes, which may have {MAX_BYTES}")
+
+
 def read_table(table: bytes) -> Items:
     """Keys and values, in the order of the keys.
 
@@ -24,8 +30,7 @@ def read_table(table: bytes) -> Items:
         ValueError: If it is damaged, or not as TensorFlow writes it: its parts one behind the other, each key once.
         Exception: Whatever else is met first in a damaged table.
     """
-    if len(table) > MAX_BYTES:
-        raise ValueError(f"an index of {len(table)} bytes, which may have {MAX_BYTES}")
+    check_length(len(table))
     if len(table) < FOOTER or struct.unpack("<Q", table[-8:])[0] != MAGIC:
         raise ValueError("the index is no table")
     footer = len(table) - FOOTER

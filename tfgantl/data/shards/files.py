@@ -5,8 +5,10 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Hashable
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,17 @@ from tfgantl.printing import printable
 from tfgantl.text_files import read_text
 
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+SPLIT = re.compile(r"(?:.*[-_.])?(train|training|test|testing|val|valid|validation|dev|eval)(?=[-_.0-9])", re.I)
 NUMBERED = re.compile(r"(.*)-(\d{1,6})-of-(\d{1,6})(.*)", re.DOTALL)
 # What is added to the name of a file that is packed, or not all there yet.
 PACKED_OR_BEGUN = re.compile(r"(?:\.(?:gz|bz2|xz|zst|lz4|zip|part|partial|tmp|download|crdownload|incomplete))+$", re.I)
+# What file systems call that which changes with the content of a file; some say its size alone.
+OF_CONTENT = (
+    "ETag", "etag", "md5Hash", "Content-MD5", "Digest", "generation", "mtime", "LastModified", "Last-Modified",
+    "last_modified", "created", "updated", "blob_id", "sha", "checksum", "content_hash",
+)  # fmt: skip
+_copied_now: set[Path] = set()  # by this process
+OLD = 86_400.0  # seconds
 MAX_SHARDS = 2**20
 CLASS_NAMES = "classes.txt"
 MAX_CLASS_NAMES = 2**22  # bytes
@@ -66,7 +76,11 @@ def stamp_of_files(where: str, path: str, suffixes: tuple[str, ...]) -> Hashable
     """What tells whether shards are those of before."""
     if is_remote(path):
         system, shards = _in_bucket(where, path, suffixes)
-        return tuple((name, _version(found)) for name, found in (*shards, *_names_in_bucket(where, system, shards)))
+        versions = [(name, _version(found)) for name, found in (*shards, *_names_in_bucket(where, system, shards))]
+        if all(_says_more_than_size(information) for _, information in shards):
+            return tuple(versions)
+        copies = map(Path, _copied(where, path, suffixes))
+        return (*versions, *(_digest(copy, stamp_of(copy)) for copy in copies))
     files = [Path(file) for file in _on_this_machine(where, path, suffixes)]
     return tuple(map(stamp_of, (*files, *(folder / CLASS_NAMES for folder in _folders(files)))))
 
@@ -117,10 +131,24 @@ def _class_names(path: Path) -> tuple[str, ...] | None:
         raise DataError(f"{printable(path)}: must be a list of names. Received: {printable(reason(error))}") from error
     names = tuple(name.strip() for name in text.rstrip().splitlines())
     check_look_different(names)
+    if len(names) > 1 and sorted(number for number in map(_numbered, names) if number is not None) in (
+        list(range(len(names))),
+        list(range(1, len(names) + 1)),
+    ):
+        raise DataError(
+            f"{printable(path)}: must list names alone, in the order of their labels. "
+            f"Received: {printable(names[0])[:80]}"
+        )
     if not all(names) or len(set(names)) < len(names):  # an empty line shifts the others
         lines = f"{len(names)} lines, {names.count('')} of them empty"
         raise DataError(f"{printable(path)}: must be a list of different names. Received: {lines}")
     return names
+
+
+def _numbered(line: str) -> int | None:
+    """The number in front of a name; `None` without one."""
+    found = re.match(r"(\d{1,6})[\s,;:=]+\S", line)
+    return int(found[1]) if found else None
 
 
 def _on_this_machine(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -164,6 +192,12 @@ def _shards_among(where: str, path: str, names: list[str], suffixes: tuple[str, 
         )
     found = [name for name in names if _is_shard(name, suffixes)]
     check_complete(where, path, found)
+    splits = sorted({match[1].casefold() for name in found if (match := SPLIT.match(name))})
+    if len(splits) > 1:
+        raise DataError(
+            f"{where}: `path` must be shards of one split, as {path}/{splits[-1]}-* names them. "
+            f"Received: a folder with {', '.join(splits)}"
+        )
     return found
 
 
@@ -252,9 +286,24 @@ def _names_in_bucket(where: str, system: Any, shards: list[tuple[str, dict[str, 
 
 
 def _version(information: dict[str, Any]) -> tuple[str, ...]:
-    """What a bucket says of the content of a file."""
-    kinds = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
-    return tuple(str(information.get(kind)) for kind in kinds)
+    """What a bucket or a server says of the content of a file."""
+    return tuple(str(information.get(kind)) for kind in ("size", *OF_CONTENT))
+
+
+def _is_known(copy: Path, information: dict[str, Any]) -> bool:
+    """Whether a copy is there, and is that of what is there now: of some servers only this process can know."""
+    return copy.is_file() and (copy in _copied_now or _says_more_than_size(information))
+
+
+def _says_more_than_size(information: dict[str, Any]) -> bool:
+    return any(information.get(kind) for kind in OF_CONTENT)
+
+
+@lru_cache(maxsize=1024)
+def _digest(copy: Path, stamp: Hashable) -> str:
+    """Hash of a file, computed anew if its `stamp` is another."""
+    with open(copy, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copied(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -267,7 +316,7 @@ def _copied(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     total = sum(int(information.get("size") or 0) for _, information in shards)
     copies = {name: folder / _name_of_copy(name, information) for name, information in shards}
-    missing = {name for name, copy in copies.items() if not copy.is_file()}
+    missing = {name for name, information in shards if not _is_known(copies[name], information)}
     free = shutil.disk_usage(folder).free
     needed = sum(int(information.get("size") or 0) for name, information in shards if name in missing)
     if needed > free:
@@ -277,8 +326,9 @@ def _copied(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
         )
     with FileLock(f"{folder}.lock"), bar(total, f"{where}: copying {path}", "byte") as shown:
         for name, information in shards:
-            if not copies[name].is_file():
+            if not _is_known(copies[name], information):
                 _copy(where, system, name, copies[name])
+                _copied_now.add(copies[name])
             shown.update(int(information.get("size") or 0))
         names = _names_in_bucket(where, system, shards)
         if not names:  # as there may have been before
@@ -290,7 +340,15 @@ def _copied(where: str, path: str, suffixes: tuple[str, ...]) -> list[str]:
                     f"{where}: {CLASS_NAMES} must be the same in all folders of shards. Received: another one in "
                     f"{printable(name)}"
                 )
+        _remove_older(folder, set(copies.values()))
     return [str(copies[name]) for name, _ in shards]
+
+
+def _remove_older(folder: Path, copies: set[Path]) -> None:
+    """Removes copies of what has changed in its bucket since, a day later: another process may read them still."""
+    for path in folder.glob("????????????-*"):
+        if path not in copies and time.time() - path.stat().st_mtime > OLD:
+            path.unlink(missing_ok=True)
 
 
 def _name_of_copy(name: str, information: dict[str, Any]) -> str:

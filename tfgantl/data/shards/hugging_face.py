@@ -12,6 +12,7 @@ import numpy as np
 from tfgantl.data.base import stamp_of
 from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList, open_regular
+from tfgantl.data.shards.dataset_card import check_card
 from tfgantl.data.shards.examples import opened
 from tfgantl.data.shards.saved_dataset import check_saved, is_saved
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
@@ -136,6 +137,8 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
                 f"{source.config}, {source.revision}"
             )
         check_saved(Path(source.dataset))
+    elif Path(source.dataset).is_dir():
+        check_card(Path(source.dataset))
     try:
         if saved:
             data = _chosen(datasets.load_from_disk(source.dataset), source.split)

@@ -207,8 +207,11 @@ def class_names_in(metadata: dict[bytes, bytes], label: str | None) -> tuple[str
         names = json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, ValueError, TypeError, RecursionError):
         return None
-    usable = isinstance(names, list) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
-    return tuple(names) if usable and names else None
+    if not names:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise DataError(f"Parquet: names of classes must be different texts. Received: {printable(names)[:200]}")
+    return tuple(names)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import ClassVar
 from tfgantl.data.encoded import EncodedSource
 from tfgantl.data.pictures import PictureList
 from tfgantl.data.shards.files import check_files, is_remote, local_files, stamp_of_files
+from tfgantl.errors import ConfigError
 from tfgantl.files import absolute, expanded
 
 
@@ -42,7 +43,8 @@ class ShardSource(EncodedSource):
         return Path(stem).stem.rstrip("-_.") or Path(stem).parent.name or type(self).__name__.casefold()
 
     def pictures(self) -> PictureList:
-        return self.listed([Path(file) for file in local_files(type(self).__name__, self._path, self.suffixes)])
+        found = self.listed([Path(file) for file in local_files(type(self).__name__, self._path, self.suffixes)])
+        return with_labels(self, found)
 
     @abstractmethod
     def listed(self, files: list[Path]) -> PictureList:
@@ -213,4 +215,19 @@ class HFDataset(EncodedSource):
     def pictures(self) -> PictureList:
         from tfgantl.data.shards.hugging_face import HFPictures
 
-        return HFPictures(self)
+        return with_labels(self, HFPictures(self))
+
+
+def with_labels(source: EncodedSource, found: PictureList) -> PictureList:
+    """The pictures, if they have the labels that were asked for: only those of the usual name may be missing.
+
+    Raises:
+        ConfigError: If not.
+    """
+    asked, usual = getattr(source, "label", None), getattr(type(source), "label", None)
+    if asked not in (None, usual) and not found.labelled:
+        raise ConfigError(
+            f"{type(source).__name__}: `label` must be what labels are called there, or null for none. "
+            f"Received: {asked}, which nothing is called"
+        )
+    return found

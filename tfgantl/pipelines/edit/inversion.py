@@ -155,7 +155,12 @@ def save_codes(
         searched: That of the generator that they were searched with, if that is another one.
     """
     labels: dict[str, Any] = {} if inversion.labels is None else {"labels": inversion.labels}
-    about = {"generator": space.generator_hash, "space": space.name, "names": names[: len(inversion.losses)]}
+    about = {
+        "generator": space.generator_hash,
+        "architecture": space.architecture,
+        "space": space.name,
+        "names": names[: len(inversion.losses)],
+    }
     about["searched"] = (searched or space).generator_hash
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     with run.replacing(CODES) as temporary, open(temporary, "wb") as file:
@@ -180,7 +185,8 @@ def read_codes(
         codes, about = arrays["codes"], json.loads(arrays["about"].astype(np.uint8).tobytes())
         generator = about.get("searched", about["generator"]) if searched else about["generator"]
         own, where, names = str(generator), str(about["space"]), [str(name) for name in about["names"]]
-        if (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
+        same = about.get("architecture") in (None, space.architecture)  # not in files of earlier versions
+        if not same or (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
             raise ArtifactError(
                 f"{path}: must hold codes of the model {space.generator_hash} in {space.name}, of {space.shape}. "
                 f"Received: those of {own} in {where}, of {codes.shape[1:]}"

@@ -88,6 +88,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     from tfgantl.pipelines.evaluate.subjects import generated, load_target, open_subjects
     from tfgantl.pipelines.measurement import MAX_IMAGES
     from tfgantl.privacy.audit import Audit, audit_privacy
+    from tfgantl.progress import log
 
     statistics = None if config.statistics is None else FeatureGaussian.load(config.statistics)
     subjects = open_subjects(config)
@@ -95,12 +96,16 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     target, train, test = load_target(config.target, subjects)
     test_images, test_labels = test.subset(MAX_IMAGES)
     extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
+    if statistics is not None and config.statistics is not None:
+        statistics.check_of(extractor.id, config.statistics)
+        if statistics.extractor is None:
+            log(f"{config.statistics} does not say whose features it is of; compared are those of {extractor.id}")
     evaluator = Evaluator(
         extractor, train.subset(MAX_IMAGES), (test_images, test_labels), train.num_classes, config.seed,
         config.classifier_steps, train.classes, statistics,
     )  # fmt: skip
     if config.save_statistics is not None:
-        FeatureGaussian.of(evaluator.test_features).save(config.save_statistics)
+        FeatureGaussian.of(evaluator.test_features, extractor.id).save(config.save_statistics)
     evaluations, audits = {}, {}
     for subject in subjects:
         images, labels = generated(subject, test_images, test_labels, config.samples, config.seed)
