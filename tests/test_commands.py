@@ -225,9 +225,9 @@ def given(request, workplace, monkeypatch, cached):
         Image.fromarray(tiny_images(1, 40, 3, seed=number)[0]).save(workplace / name, "JPEG")
     if part in ("adapt", "imagine"):  # thousands of images of 28 pixels would make for most of the time
         request.getfixturevalue("short_validation")
+        request.getfixturevalue("short_extractor")
     if part == "adapt":
         monkeypatch.setattr(transferability, "SAMPLES", 40)
-        request.getfixturevalue("short_extractor")
         small_cnn(28, 1, 3, width=2, units=4).save(workplace / "my_classifier.keras")
     for folder in ("runs/faces/1", "faces") if part in ("adapt", "edit") else ():
         (workplace / folder).mkdir(parents=True)
