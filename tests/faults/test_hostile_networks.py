@@ -232,3 +232,34 @@ def test_names_are_those_of_as_many_classes_or_left_out(tmp_path, names):
     assert class_names_behind(str(tmp_path), 3) is None
     (tmp_path / "metrics.jsonl").write_text(json.dumps({"run": "result", "class_names": ["a", "b", "c"]}) + "\n")
     assert class_names_behind(str(tmp_path), 3) == ["a", "b", "c"]
+
+
+def test_parts_that_share_a_number_are_the_same(tmp_path):
+    """Keras takes the first of a number for all; what was looked at was another network than the one that was built."""
+    x = L.Reshape((1, 1, 3))(L.Dense(3)(latents := keras.Input((4,))))
+    x, plain = L.UpSampling2D(2, name="up")(x), L.Identity(name="plain")
+    for _ in range(6):
+        x = plain(x)
+    path = saved_with(keras.Model(latents, x), tmp_path / "shared.keras")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    ups, plains = (next(one for one in config["config"]["layers"] if one["name"] == name) for name in ("up", "plain"))
+    ups["shared_object_id"] = plains["shared_object_id"] = 7
+    plains["inbound_nodes"][0], ups["inbound_nodes"] = ups["inbound_nodes"][0], []
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"config.json": json.dumps(config)}).items():
+            archive.writestr(name, content)
+    with pytest.raises(ArtifactError, match="parts of one `shared_object_id` must be the same. Received: others for 7"):
+        load_network(path)
+
+
+def test_layers_that_are_shared_load(tmp_path):
+    start, dense = keras.initializers.GlorotUniform(seed=1), L.Dense(4)
+    inner = keras.Sequential([keras.Input((4,)), L.Dense(4, kernel_initializer=start), L.ReLU()])
+    x = inner(dense(latents := keras.Input((4,))))
+    network = keras.Model(latents, L.Add()([inner(x), dense(x), L.Dense(4, kernel_initializer=start)(x)]))
+    network.save(tmp_path / "shared.keras")
+    rows = np.ones((2, 4), np.float32)
+    found = load_network(tmp_path / "shared.keras")
+    np.testing.assert_allclose(found(rows), network(rows), atol=1e-6)

@@ -23,6 +23,7 @@ from tfgantl.untrusted.tracing import CountingGraph, peak
 
 MAX_ACTIVATIONS = 2**30  # bytes of what is there at one time, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
+SHARED = "shared_object_id"
 MAX_CALLS = 3_000  # of layers, to build a network; large ones have a thousand
 MINED, WRAPPED = "tfgantl>MinedGenerator", "tfgantl>WrappedGenerator"
 WRAPPED_TEXT = "tfgantl>WrappedTextEncoder"
@@ -87,6 +88,7 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     """
     plain = deepcopy(uncompiled(config))  # Keras takes names out of what it builds from
     _check_parts(plain, path)
+    _check_shared(plain, {}, path)
     check_own_classes(plain, stored, path)
     if (calls := _calls(plain)[1]) > MAX_CALLS:
         raise ArtifactError(f"{path}: layers must be called at most {MAX_CALLS} times. Received: {calls}")
@@ -100,6 +102,27 @@ def check_network(config: dict, stored: int, path: Path) -> None:
 def uncompiled(config: dict) -> dict:
     """A copy of a configuration without losses, metrics and optimizers; a copy, since Keras empties what it reads."""
     return {key: deepcopy(value) for key, value in config.items() if key != "compile_config"}
+
+
+def _check_shared(config: Any, seen: dict[Any, str], path: Path) -> None:
+    """Refuses parts that share a number and differ: the one that Keras meets first is taken for all of them."""
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        _check_shared(part, seen, path)
+    if isinstance(config, dict) and (number := config.get(SHARED)) is not None:
+        content = json.dumps(
+            [_unnumbered(config.get(key)) for key in ("module", "class_name", "registered_name", "config")]
+        )
+        if not isinstance(number, int) or seen.setdefault(number, content) != content:
+            raise ArtifactError(
+                f"{path}: parts of one `{SHARED}` must be the same. Received: others for {number!r:.40}"
+            )
+
+
+def _unnumbered(config: Any) -> Any:
+    """A configuration without the numbers of what is shared inside, which Keras writes where it comes to it first."""
+    if isinstance(config, dict):
+        return {key: _unnumbered(value) for key, value in config.items() if key != SHARED}
+    return [_unnumbered(part) for part in config] if isinstance(config, list) else config
 
 
 def _check_parts(config: Any, path: Path) -> None:
