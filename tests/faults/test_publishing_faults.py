@@ -372,3 +372,16 @@ def test_a_manifest_can_be_told(generator, tmp_path):
         (version / "manifest.json").write_text(text.replace("null", value, 1))
         with pytest.raises(ArtifactError, match="must hold an intact manifest.json"):
             read_manifest(version)
+
+
+def test_versions_are_not_deleted_for_one_that_is_being_copied(generator, tmp_path):
+    for _ in range(2):
+        publish(generator, tmp_path)
+    for number in (3, 4):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "saved_model.pb").touch()
+    assert versions.keep_newest(tmp_path, 1) == [1] and versions_in(tmp_path) == [2, 3, 4]
+    with pytest.raises(
+        RunError, match="a version that can be served to go back. Received: .*3, which has no saved_mod"
+    ):
+        versions.roll_back(tmp_path)

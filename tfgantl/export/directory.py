@@ -124,15 +124,11 @@ def keep_newest(directory: Path, count: int) -> list[int]:
     """Deletes all versions but the newest `count`, and returns the numbers of those deleted.
 
     Damaged ones do not count, since nobody can go back to them. What is no version of this package, by its manifest,
-    stays.
+    stays, and does not count: it may be on its way here.
     """
-    found = versions_in(directory)
-    intact = [number for number in found if not _fault_of(directory / str(number))]
-    old = [
-        number
-        for number in found
-        if len(intact) > count and number < intact[-count] and _has_manifest(directory / str(number))
-    ]
+    own = [number for number in versions_in(directory) if _has_manifest(directory / str(number))]
+    intact = [number for number in own if not _fault_of(directory / str(number))]
+    old = [number for number in own if len(intact) > count and number < intact[-count]]
     for number in old:
         deleted = directory / f".deleted-{number}-{os.getpid()}"
         os.rename(directory / str(number), deleted)
@@ -156,7 +152,8 @@ def check_versions(directory: Path) -> None:
 
 def _fault_of(version: Path) -> str:
     """Why a version cannot be served, as far as its files tell; empty if it can."""
-    if not (version / "saved_model.pb").is_file():
+    graph = version / "saved_model.pb"
+    if not graph.is_file() or not graph.stat().st_size:
         return f"{version}, which has no saved_model.pb"
     if (version / MANIFEST).exists():  # others may have published it
         try:
