@@ -224,3 +224,15 @@ def test_linear_layers_of_pytorch_flatten_channels_first():
 def test_sizes_follow_from_shapes(size, channels, classes):
     shapes = [tuple(v.shape) for v in TINY.build(size, channels, classes)[0].variables]
     assert infer_sizes(TINY, shapes, "x") == (size, channels, classes)
+
+
+@pytest.mark.parametrize("other", ["{}:0", "{}/ExponentialMovingAverage"])
+def test_a_name_in_two_spellings_is_an_error(network, arrays, other):
+    name = next(iter(arrays))
+    arrays[other.format(name)] = arrays[name] + 1
+    if "Average" in other:  # of which there may be one beside the plain weights, and not two
+        arrays[f"{other.format(name)}:0"] = arrays[name] + 2
+    with pytest.raises(
+        ArtifactError, match="names of weights must be unique, with or without :0. Received: the name .*"
+    ):
+        adopt(arrays, network)

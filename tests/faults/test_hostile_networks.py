@@ -263,3 +263,12 @@ def test_layers_that_are_shared_load(tmp_path):
     rows = np.ones((2, 4), np.float32)
     found = load_network(tmp_path / "shared.keras")
     np.testing.assert_allclose(found(rows), network(rows), atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [L.SimpleRNN(3), L.Bidirectional(L.GRU(2))], ids=["simple", "bidirectional"])
+def test_loops_of_a_network_have_an_end(tmp_path, layer):
+    """What a step takes was counted, and not how many there are: 23 kB took hours."""
+    x = layer(L.RepeatVector(5000)(latents := keras.Input((4,))))
+    keras.Model(latents, x).save(tmp_path / "long.keras")
+    with pytest.raises(ArtifactError, match="a recurrent layer must take at most 4096 steps. Received: 5000"):
+        load_network(tmp_path / "long.keras")

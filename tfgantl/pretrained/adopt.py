@@ -16,6 +16,7 @@ from tfgantl.models.copies import finalize_state
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained import layouts
 from tfgantl.pretrained.load_report import LoadReport
+from tfgantl.untrusted.unique_names import add
 
 # The same thing under the names of Keras, TF1 layers, PyTorch and older GAN code.
 ROLES = {
@@ -68,7 +69,7 @@ def adopt(
         arrays, moves = layouts.from_pytorch(arrays, network, where)
     else:
         moves = {}
-    arrays = _prefer_averages(arrays)
+    arrays = _prefer_averages(arrays, where)
     left = {name: array for name, array in arrays.items() if not NO_WEIGHTS.search(name.removesuffix(":0"))}
 
     def take(target: str, name: str, value: np.ndarray, kind: str, detail: str) -> None:
@@ -148,16 +149,17 @@ def _check_finite(arrays: Mapping[str, np.ndarray], where: str) -> None:
             raise ArtifactError(f"{where}: weights must be finite. Received: NaN or infinity in {name}")
 
 
-def _prefer_averages(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _prefer_averages(arrays: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
     """Drops the plain version of whatever has an exponential average, and the suffix of the average."""
     averaged = {name.removesuffix(":0").removesuffix(AVERAGE) for name in arrays if AVERAGE in name}
-    preferred = {}
+    preferred: dict[str, np.ndarray] = {}
+    allowed = f"{where}: names of weights must be unique, with or without :0"
     for name, array in arrays.items():
         bare = name.removesuffix(":0")
         if bare.endswith(AVERAGE):
-            preferred[bare.removesuffix(AVERAGE)] = array
+            add(preferred, bare.removesuffix(AVERAGE), array, allowed)
         elif bare not in averaged:
-            preferred[bare] = array
+            add(preferred, bare, array, allowed)
     return preferred
 
 

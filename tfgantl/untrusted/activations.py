@@ -11,6 +11,8 @@ from keras.src.ops.function import Function
 
 from tfgantl.errors import ArtifactError
 
+RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)  # whose loops take their time, whatever they need
+MAX_TURNS = 4096  # of one
 OPEN_SIDE = 128  # of the image, where a network takes any
 
 
@@ -59,6 +61,9 @@ def _noted(part: Any, needed: list[int], path: Path) -> Callable[..., Any]:
         if unknown := [tensor.shape for tensor in made if None in tensor.shape]:
             raise ArtifactError(f"{path}: shapes must follow from those of the inputs. Received: {unknown[0]}")
         needed.append(sum(map(bytes_of, [*given, *made])))
+        turns = max((tensor.shape[1] for tensor in given if len(tensor.shape) > 2), default=0)
+        if isinstance(part, RECURRENT) and turns > MAX_TURNS:
+            raise ArtifactError(f"{path}: a recurrent layer must take at most {MAX_TURNS} steps. Received: {turns}")
         return outputs
 
     return call
