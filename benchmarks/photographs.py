@@ -15,6 +15,7 @@ from benchmarks.tables import cell, machine, replace_part
 from tfgantl import transfer
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
+from tfgantl.models.specifications.discriminators import Ensemble, Projected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ HEADING = "# Pictures in colour"
 SAMPLES, VALIDATIONS = 1000, 5
 SHEET = 5  # columns and rows of each part of the pictures on the page
 COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "recall": ("recall", 1.0, 3)}
+WITH, DISCRIMINATORS = " with ", {"Projected": Projected, "Ensemble": Ensemble}
 METHODS = tuple(name for name in transfer.__all__ if name not in ("Transfer", "Auto", "Scratch", "TextDirection"))
 
 
@@ -33,7 +35,8 @@ class PhotographBenchmarkConfig:
     Args:
         data: Directory with the archives `avatars_….npz`, `blood_cells64.npz` and `refuse64.npz`.
         pairs: Names of pairs of source and target.
-        methods: Transfer methods that are compared with training from scratch.
+        methods: Transfer methods that are compared with training from scratch, each maybe with another discriminator
+            than that of the source, such as `FineTune with Projected`.
         shots: Numbers of training pictures; none for those that each pair names.
         seeds: Each chooses its shots, and trains, with its own seed; sources are trained once.
         source_steps: Steps of each pretraining; as many as each source names if not given.
@@ -58,8 +61,12 @@ class PhotographBenchmarkConfig:
 
     def __post_init__(self) -> None:
         check_at_least(self, VALIDATIONS, "steps", *(["source_steps"] if self.source_steps is not None else []))
-        for name, allowed in (("pairs", tuple(PAIRS)), ("methods", METHODS)):
-            unknown = set(getattr(self, name)) - set(allowed)
+        parts = [part for method in self.methods for part in method.split(WITH, 1)]
+        for name, given, allowed in (
+            ("pairs", self.pairs, tuple(PAIRS)),
+            ("methods", parts, (*METHODS, *DISCRIMINATORS)),
+        ):
+            unknown = set(given) - set(allowed)
             if unknown:
                 raise ConfigError(f"`{name}` must be of {', '.join(allowed)}. Received: {', '.join(sorted(unknown))}")
 
@@ -149,12 +156,14 @@ def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: st
         return result
     source, _ = pretrained(config, PAIRS[pair].source)
     target = PAIRS[pair].target.source(Path(config.data), Path(config.work_dir), shots=shots, seed=seed)
+    name, other, discriminator = method.partition(WITH)
     done = adapt(
         AdaptConfig(
-            source=str(source), target=target, transfer=getattr(transfer, method)(), seed=seed, steps=config.steps,
+            source=str(source), target=target, transfer=getattr(transfer, name)(), seed=seed,
+            discriminator=DISCRIMINATORS[discriminator]() if other else None, steps=config.steps,
             validate_every=config.steps // VALIDATIONS, extractor="vgg16", samples=SAMPLES, name=run.name,
-            baseline=method == config.methods[0], export_dir=str(run / "exported"), force=True, max_copies=None,
-            **begun(run),
+            baseline=bool(other) or method == config.methods[0], export_dir=str(run / "exported"), force=True,
+            max_copies=None, **begun(run),
         )
     )  # fmt: skip
     result = {"adapted": {**done.metrics, **done.diversity}, "seconds": done.seconds}
@@ -197,7 +206,8 @@ def _pairs(found: dict[tuple[str, int, str], list[dict]]) -> list[str]:
         verdicts = ", ".join(one["verdict"] for one in results if "verdict" in one)
         lines.append(f"| {pair} | {shots} | {method} | {_cells([one['adapted'] for one in results])} | {verdicts} |")
         if all("scratch" in one for one in results):
-            lines.append(f"| {pair} | {shots} | from scratch | {_cells([one['scratch'] for one in results])} | |")
+            scratch = f"from scratch{''.join(method.partition(WITH)[1:])}"
+            lines.append(f"| {pair} | {shots} | {scratch} | {_cells([one['scratch'] for one in results])} | |")
     return [*lines, "", *_shown(list(dict.fromkeys(pair for pair, *_ in found)), "before, after, real, from scratch")]
 
 

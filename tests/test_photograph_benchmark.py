@@ -34,17 +34,17 @@ def test_archives_are_cut_by_class_once(tmp_path):
 def test_what_is_there_is_not_trained_again_and_makes_the_page(tmp_path, monkeypatch):
     """Also after a session that has ended between two trainings."""
     config = PhotographBenchmarkConfig(
-        data="nowhere", pairs=("white cells",), methods=("FineTune", "FreezeD"), seeds=(0, 1),
-        work_dir=str(tmp_path / "work"), report=str(tmp_path / "page.md"),
+        data="nowhere", pairs=("white cells",), methods=("FineTune", "FreezeD", "FineTune with Projected"),
+        seeds=(0, 1), work_dir=str(tmp_path / "work"), report=str(tmp_path / "page.md"),
     )  # fmt: skip
     numbers = {"ckid": 0.5, "coverage": 0.25, "recall": 0.1}
     keep(tmp_path / "work" / "red-cells-4000.json", {**numbers, "steps": 4000})
     for seed in (0, 1):
         for method in config.methods:
             result = {"adapted": numbers}
-            if method == "FineTune":
+            if method != "FreezeD":
                 result |= {"scratch": {**numbers, "ckid": 1.5 + seed}, "verdict": "positive"}
-            keep(tmp_path / "work" / f"white-cells-100-{method}-{seed}-2000.json", result)
+            keep(tmp_path / "work" / f"white-cells-100-{method.replace(' ', '-')}-{seed}-2000.json", result)
     sheet = np.zeros((1302, 1302, 3), np.uint8)
     shown = "fakes_source", "fakes_adapted", "reals", "fakes_baseline"
     for name in ("red-cells-4000/fakes_pretrain", "red-cells-4000/reals", *(f"{PAIR}/{part}" for part in shown)):
@@ -55,7 +55,8 @@ def test_what_is_there_is_not_trained_again_and_makes_the_page(tmp_path, monkeyp
     page = Path(config.report).read_text()
     assert "| red cells | 4,000 | 500.0 | 0.250 | 0.100 |" in page
     assert "| white cells | 100 | FineTune | 500.0 ± 0.0 | 0.250 ± 0.000 | 0.100 ± 0.000 | positive, positive |" in page
-    assert "| white cells | 100 | from scratch | 2000.0 ± 707.1 |" in page
+    for row in ("from scratch", "from scratch with Projected"):
+        assert f"| white cells | 100 | {row} | 2000.0 ± 707.1 |" in page
     with Image.open(tmp_path / "pictures_white_cells.png") as picture:
         assert picture.size == (4 * 325 + 3 * 12, 325)
     assert (tmp_path / "pictures_red_cells.png").is_file()
@@ -74,5 +75,6 @@ def test_a_training_that_has_begun_goes_on_where_it_was(tmp_path):
 
 def test_every_pair_has_a_source():
     assert {pair.source for pair in PAIRS.values()} == set(SOURCES)
-    with pytest.raises(ConfigError, match="`methods` must be of .* Received: Scratch"):
-        PhotographBenchmarkConfig(data="x", methods=("Scratch",))
+    for wrong in ("Scratch", "FineTune with Own"):
+        with pytest.raises(ConfigError, match=f"`methods` must be of .* Received: {wrong.rpartition(' ')[2]}"):
+            PhotographBenchmarkConfig(data="x", methods=(wrong,))
