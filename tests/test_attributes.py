@@ -161,3 +161,21 @@ def test_what_a_table_lacks_is_told_in_one_line(table, tmp_path):
         table_attribute(tmp_path / "bare.csv", "width", (8, 8, 1))
     with pytest.raises(DataError, match="no such file"):
         table_attribute(tmp_path / "none.csv", "width", (8, 8, 1))
+
+
+@pytest.mark.parametrize("kind", ["255", "sigmoid", "logit"])
+def test_classifiers_of_others_see_the_pixels_that_they_take(tmp_path, kind):
+    """They were given [-1, 1] whatever their first layers said, and one output was no class."""
+    images = keras.Input((8, 8, 1))
+    x = keras.layers.Rescaling(1 / 255)(images) if kind == "255" else images
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    dense = keras.layers.Dense(2 if kind == "255" else 1, "sigmoid" if kind == "sigmoid" else None)
+    network = keras.Model(images, dense(x))
+    dense.set_weights([np.array([[0.0, 4.0]] if kind == "255" else [[4.0]]), np.zeros(2 if kind == "255" else 1)])
+    network.save(tmp_path / "other.keras")
+    (tmp_path / "metrics.jsonl").write_text('{"run": "result", "class_names": ["a", "b", "c"]}\n')
+    attribute = class_attribute(tmp_path / "other.keras", "1", (8, 8, 1))
+    seen = attribute.measure(np.stack([np.zeros((8, 8, 1), np.uint8), np.full((8, 8, 1), 255, np.uint8)]))
+    np.testing.assert_allclose(seen, [0, 4] if kind == "255" else [-4, 4], atol=1e-3)
+    opposite = class_attribute(tmp_path / "other.keras", "0", (8, 8, 1))
+    np.testing.assert_allclose(opposite.measure(np.full((1, 8, 8, 1), 255, np.uint8)), [-4], atol=1e-3)

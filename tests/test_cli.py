@@ -560,3 +560,26 @@ def test_the_home_of_nobody_is_told(verb, arguments, capsys):
         code = stop.code
     told = capsys.readouterr().err
     assert code == 2 and "`~` must be a home that is known" in told.splitlines()[-1] and "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (
+            "target.shots: 3\ntarget: HandwrittenDigits\n",
+            "options of `target` must be within it. Received: target.shots",
+        ),
+        ("target: Folder\ntarget.path: x\n", "options of `target` must be within it. Received: target.path"),
+        (
+            "target:\n  class_path: HandwrittenDigits\n  init_args: {shots: 5}\n  dict_kwargs: {shots: 9}\n",
+            "must be in one place. Received: shots in `init_args` and `dict_kwargs`",
+        ),
+    ],
+    ids=["before", "behind", "twice"],
+)
+def test_options_of_a_recipe_stand_in_one_place(tmp_path, capsys, recipe, message):
+    """The last of them won, and what came before was forgotten."""
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    with pytest.raises(SystemExit) as end:
+        cli.parse(adapt.AdaptConfig, "adapt", adapt.DEFAULTS, ["--config", str(tmp_path / "recipe.yaml")])
+    assert end.value.code == 2 and message in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Encoders of texts and images: what is saved is what was trained, and phrases find the images they are true of."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -275,3 +276,10 @@ def test_an_encoder_that_answers_otherwise_each_time_teaches_nothing(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
     with pytest.raises(ArtifactError, match="the same vectors for the same texts. Received: others each time"):
         vectors_of(open_foreign_text(str(tmp_path / "module"), dimension=3), list(PHRASES))
+
+
+@pytest.mark.parametrize("scale", [1e39, float("inf"), 0.0, float("nan")])
+def test_a_scale_of_which_no_shares_can_be_made_is_refused(trained, tmp_path, scale):
+    replace(trained, scale=scale).save(tmp_path / "encoders")
+    with pytest.raises(ArtifactError, match="`scale` must be a finite number above 0, at most 10000. Received: "):
+        TextImageEncoders.load(tmp_path / "encoders")

@@ -53,3 +53,13 @@ def test_deployments_fit_the_schemas_of_docker_compose_and_kubernetes(tmp_path, 
     assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"] for volume in pod["volumes"]]
     assert container["image"] == local["image"] and local["read_only"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_models_of_names_that_kubernetes_does_not_have_are_apart(tmp_path):
+    """`kubectl apply` of the second replaced the first; and `no` was the truth value."""
+    found = []
+    for name in ("digits-v1", "digits_v1", "Digits-v1", "no", "é"):
+        (tmp_path / name).mkdir()
+        page = (write_deployment(tmp_path / name) / "kubernetes.yaml").read_text()
+        found.append(next(yaml.safe_load_all(page))["metadata"]["name"])
+    assert len(set(found)) == 5 and found[0] == "digits-v1" and all(re.fullmatch(r"[a-z][a-z0-9-]+", x) for x in found)

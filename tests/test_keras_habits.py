@@ -1,8 +1,11 @@
 """What users of Keras expect of a model: arrays, validation, callbacks, saving in the middle of a training."""
 
+import io
 import re
 import warnings
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -12,10 +15,11 @@ from keras import layers
 
 from tfgantl.adaptive import AdaptiveAugment
 from tfgantl.augment import DiffAugment
-from tfgantl.errors import ConfigError, DataError
+from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.gan import GAN
 from tfgantl.images import to_unit
 from tfgantl.models import DCGAN
+from tfgantl.pretrained import load_source
 from tfgantl.regularizers import AdaptivePseudoAugment, LeCam
 from tfgantl.training.optimization import Optimization
 from tfgantl.transfer import CDC, LoRA
@@ -270,3 +274,19 @@ def test_float16_trains_as_far_as_float32(make_gan):
         gan.fit(UNIT, LABELS, epochs=3, **QUIET)
         moved[dtype] = np.abs(gan.generator.get_weights()[0] - before[0]).mean()
     assert moved["mixed_float16"] == pytest.approx(moved["float32"], rel=0.2)
+
+
+def test_a_file_without_the_step_of_its_training_is_told(compiled, tmp_path):
+    """What was trained was taken for what never was, and so the raw generator for its average."""
+    gan = compiled()
+    gan.fit(UNIT, LABELS, **QUIET)
+    gan.save(tmp_path / "gan.keras")
+    with zipfile.ZipFile(tmp_path / "gan.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with h5py.File(weights := io.BytesIO(members["model.weights.h5"]), "r+") as file:
+        del file["vars"]
+    with zipfile.ZipFile(tmp_path / "bare.keras", "w") as archive:
+        for name, content in (members | {"model.weights.h5": weights.getvalue()}).items():
+            archive.writestr(name, content)
+    with pytest.raises(ArtifactError, match="must be an intact .keras file of this package. Received: .*GAN name=gan"):
+        load_source(str(tmp_path / "bare.keras"))

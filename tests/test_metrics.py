@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -431,3 +432,16 @@ def test_a_full_memory_forgets_what_is_not_asked_for(tiny_extractor, monkeypatch
     again, images = remembering(tiny_extractor), tiny_images(12)
     for part in (images[:4], images[2:8], images[:12]):
         np.testing.assert_allclose(again(part)[0], tiny_extractor(part)[0], atol=1e-6)
+
+
+def test_an_extractor_of_equal_weights_and_other_layers_is_another(tiny_extractor, tmp_path):
+    tiny_extractor.save(tmp_path / "mine")
+    path = tmp_path / "mine" / "classifier.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = members["config.json"].replace(b'"negative_slope": 0.0', b'"negative_slope": 0.9')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(ArtifactError, match=f"must have the hash {tiny_extractor.hash}. Received: "):
+        Extractor.load(str(tmp_path / "mine"))

@@ -18,6 +18,7 @@ from tfgantl.errors import ArtifactError
 from tfgantl.images import to_unit
 from tfgantl.metrics.inception.resizing import resized_clean
 from tfgantl.metrics.lpips import LPIPS, POSITIONS, intra_lpips
+from tfgantl.metrics.network_extractor import NetworkExtractor
 from tfgantl.models.vgg import BLOCKS
 
 WIDTHS = {"block1": 64, "block2": 128, "block3": 256, "block4": 512, "block5": 512}
@@ -174,3 +175,29 @@ def test_an_onnx_network_takes_channels_first(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     with pytest.raises(ArtifactError, match="bad.onnx: must be an intact ONNX file"):
         tfgantl.load_extractor(str(tmp_path / "bad.onnx"))
+
+
+def test_weights_beside_an_onnx_file_are_a_part_of_it(tmp_path):
+    """Two networks of one graph had one name, though their weights lay in another file."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    weights = onnx.numpy_helper.from_array(np.full((1, 3, 1, 1), 2.0, np.float32), "weights")
+    nodes = [
+        helper.make_node("Mul", ["pixels", "weights"], ["scaled"]),
+        helper.make_node("ReduceMean", ["scaled"], ["means"], axes=[2, 3], keepdims=0),
+    ]
+    ends = (
+        [helper.make_tensor_value_info("pixels", kind, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info("means", kind, ["n", 3])],
+    )
+    graph = helper.make_graph(nodes, "scaled means", *ends, [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    path = tmp_path / "scaled.onnx"
+    onnx.save(model, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    before = NetworkExtractor(str(path)).id
+    (tmp_path / "weights.bin").write_bytes(np.full(3, 4.0, np.float32).tobytes())
+    assert NetworkExtractor(str(path)).id != before
+    path.write_bytes(path.read_bytes().replace(b"weights.bin", b"../any/file"))
+    with pytest.raises(ArtifactError, match="scaled.onnx: must have its weights beside it. Received: .*/any/file"):
+        tfgantl.load_extractor(str(path))

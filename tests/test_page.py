@@ -156,10 +156,10 @@ def test_a_person_edits(networks, browser, tmp_path):
     generator = networks.build(8, 1, 3)[0]
     space = LatentSpace(generator)
     vectors = np.random.default_rng(0).normal(size=(2, *space.shape)).astype("f4")
-    found = [Direction(name, "pca", v, v, 1.0) for name, v in zip(("thicker", "wider"), vectors, strict=True)]
+    found = [Direction(name, "pca", v, v, 1.0) for name, v in zip(("thicker", "2023"), vectors, strict=True)]
     directions = Directions(space.generator_hash, space.name, tuple(found))
     signatures = partial(editing_signatures, directions=directions, encoder=build_encoder(space))
-    facts = {"directions": {"thicker": [-2.0, 2.0], "wider": [-1.0, 3.0]}}
+    facts = {"directions": {"thicker": [-2.0, 2.0], "2023": [-1.0, 3.0]}, "direction_names": ["thicker", "2023"]}
     (tmp_path / "photo.png").write_bytes(encode_png(tiny_images(1)[0]))
     with served(generator, tmp_path / "tiny", signatures=signatures, facts=facts) as url:
         browser.get(url)
@@ -168,7 +168,7 @@ def test_a_person_edits(networks, browser, tmp_path):
             return browser.execute_script("return document.querySelector('#edited img').src")
 
         first = until(edited)
-        assert [label.text for label in browser.find_elements("css selector", "#sliders label")] == ["thicker", "wider"]
+        assert [label.text for label in browser.find_elements("css selector", "#sliders label")] == ["thicker", "2023"]
         second = "document.querySelectorAll('#sliders input')[1]"
         browser.execute_script(f"{second}.value = 3; {second}.dispatchEvent(new Event('input'))")
         until(lambda: edited() != first)

@@ -235,14 +235,24 @@ def read_recipe(path: Path) -> dict:
     """A recipe as YAML has it; empty if it cannot be read, as the parser will say what is wrong with it.
 
     Raises:
-        ValueError: If a few lines of it stand for a mass of values.
+        ValueError: If a few lines of it stand for a mass of values, or options of one thing in two places.
     """
     try:
         recipe = load_yaml(read_text(path), f"{path}: a recipe")
     except yaml.YAMLError:
         return {}
     _check_classes(recipe, path)
+    _check_places(recipe, path)
     return recipe if isinstance(recipe, dict) else {}
+
+
+def _check_places(recipe: Any, path: Path) -> None:
+    """Refuses `target.shots` beside `target`, of which the parser would take what comes last."""
+    for name in recipe if isinstance(recipe, dict) else ():
+        parts = str(name).split(".")
+        for end in range(1, len(parts)):
+            if (outer := ".".join(parts[:end])) in recipe:
+                raise ValueError(f"{path}: options of `{outer}` must be within it. Received: {name} beside it")
 
 
 def _check_classes(value: Any, path: Path) -> None:
@@ -250,6 +260,12 @@ def _check_classes(value: Any, path: Path) -> None:
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _check_classes(inner, path)
     if isinstance(value, dict) and "class_path" in value:
+        within = [set(map(str, value.get(key) or ())) for key in ("init_args", "dict_kwargs")]
+        if twice := sorted(within[0] & within[1]):
+            raise ValueError(
+                f"{path}: options of {value['class_path']} must be in one place. Received: {twice[0]} in `init_args` "
+                "and `dict_kwargs`"
+            )
         beside = [str(key) for key in value if key not in ("class_path", "init_args", "dict_kwargs")]
         if beside:
             raise ValueError(

@@ -209,6 +209,8 @@ class NetworkPair(keras.Model):
             store[str(i)] = np.asarray(variable)
 
     def load_own_variables(self, store: dict[str, Any]) -> None:
+        if "0" not in store:  # without it, what was trained would be taken for what never was
+            raise ValueError("the file of a GAN must hold its step. Received: none")
         for i, variable in enumerate(self._own_variables()):
             if str(i) in store:
                 variable.assign(store[str(i)])

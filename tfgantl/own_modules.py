@@ -15,6 +15,8 @@ from os.path import exists, expanduser  # which a name that is too long does not
 from pathlib import Path
 from types import ModuleType
 
+from tfgantl.regular_files import read_regular
+
 # The options that take classes, and what names one in a recipe.
 CLASS_OPTIONS = (
     "transfer",
@@ -40,8 +42,8 @@ def find_own_modules(arguments: Sequence[str]) -> None:
     """Lets modules whose classes the arguments, or recipes among them, name be imported from the working directory."""
     named = [value for option, value in _options(arguments) if OPTION.fullmatch(option)]
     for recipe in _recipes(arguments):
-        with suppress(OSError):
-            text = recipe.read_bytes()[:MAX_BYTES].decode(errors="replace").replace("\r\n", "\n")
+        with suppress(OSError):  # whoever reads it as a recipe tells
+            text = read_regular(recipe, MAX_BYTES).decode(errors="replace").replace("\r\n", "\n")
             named += [match[1] for match in IN_RECIPES.finditer(text)]
     matches = [match for value in named if (match := re.fullmatch(CLASS_PATH, value)) and not exists(value)]
     sys.meta_path.append(_Finder({match[1] for match in matches}, str(Path.cwd())))

@@ -6,31 +6,38 @@ import shutil
 import socket
 import sys
 import time
+import zipfile
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from modules import Swap
 from PIL import Image
 
 from tfgantl.cluster import Cluster
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.encoders import TextImageEncoders
 from tfgantl.crossmodal.text_encoder import TextEncoder
-from tfgantl.errors import ConfigError, RunError, WorkerError
+from tfgantl.errors import ArtifactError, ConfigError, RunError, WorkerError
 from tfgantl.launch import free_ports, launch, main
 from tfgantl.models.presets import keep_half
 from tfgantl.models.stylizer import Stylizer
+from tfgantl.own_modules import find_own_modules
 from tfgantl.pipelines.describe.results import keep
 from tfgantl.pipelines.generate.plan import worker_of
 from tfgantl.pipelines.stylize import phrase_learning
 from tfgantl.pipelines.stylize.preparation import hashes_of
 from tfgantl.pipelines.stylize.training import PreparedStyles
+from tfgantl.recognition.results import load_result
+from tfgantl.style.arbitrary import load_module
 from tfgantl.style.phrases import StylePhrases
 from tfgantl.style.pictures import split_handles
 from tfgantl.style.state import check_shapes, load_state, save_state
 from tfgantl.style.style_captions import StyleCaptions
 from tfgantl.training.run_directory import RunDirectory, read_result
+from tfgantl.training.run_facts import read_facts
 
 
 def test_a_restart_does_not_go_on_with_the_run_of_another_command(tmp_path, capfd, monkeypatch):
@@ -220,3 +227,36 @@ def test_a_log_that_is_no_log_is_told(tmp_path, monkeypatch, kind):
         path.write_text('{"run": "result"}\n' * 10)
     with pytest.raises(RunError, match="metrics.jsonl: must be a log that can be read. Received: .*regular file"):
         read_result(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+def test_recipes_and_facts_of_a_run_are_regular_files(tmp_path, kind):
+    """A pipe kept `--resume` for ever, and all of a file was read before its first megabyte was looked at."""
+    for name in ("config.yaml", "run.json"):
+        if kind == "pipe":
+            os.mkfifo(tmp_path / name)
+        else:
+            with open(tmp_path / name, "wb") as file:
+                file.truncate(2**40)
+    find_own_modules(["--resume", str(tmp_path)])
+    with pytest.raises(RunError, match="run.json: must be what the run has written. Received: .*regular file"):
+        read_facts(tmp_path / "run.json")
+
+
+def test_a_result_of_a_run_does_not_unpack_to_gigabytes(tmp_path):
+    (tmp_path / "jobs").mkdir()
+    with zipfile.ZipFile(tmp_path / "jobs" / "0.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("record.npy", bytes(2**28))
+    with pytest.raises(ArtifactError, match="must unpack to at most"):
+        load_result(SimpleNamespace(path=tmp_path), 0, SimpleNamespace())
+
+
+def test_a_module_that_was_trained_anew_is_another(tmp_path):
+    """Its graph was compared, and its variables were not."""
+    module = Swap()
+    for name, gain in (("a", 1.0), ("b", 0.5)):
+        module.gain.assign(gain)
+        tf.saved_model.save(module, str(tmp_path / name))
+    shutil.copy(tmp_path / "a" / "saved_model.pb", tmp_path / "b")
+    first, second = (load_module(str(tmp_path / name))[1] for name in ("a", "b"))
+    assert first["module"] == second["module"] and first["module variables"] != second["module variables"]

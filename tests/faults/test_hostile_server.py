@@ -411,6 +411,19 @@ def test_a_version_that_is_replaced_in_place_is_loaded_anew_or_kept(published, t
     model.close()
 
 
+def test_names_of_classes_are_those_of_the_version_that_serves(published, tmp_path):
+    """One that was put in its place and could not be loaded gave the page its names, for classes of the other."""
+    directory = shutil.copytree(published, tmp_path / "judge")
+    model = ServedModel(directory, poll=60)
+    model.look()
+    before = client(model).get("/manifest.json").json()
+    (directory / "1" / "manifest.json").write_text("{}")
+    shutil.rmtree(directory / "1" / "assets.extra")
+    assert client(model).get("/manifest.json").json() == before
+    assert client(model).get("/before_after.png").status_code == 200
+    model.close()
+
+
 def test_a_version_that_is_being_copied_is_taken_up_as_soon_as_it_is_whole(published, tmp_path, capsys):
     model = ServedModel(shutil.copytree(published, tmp_path / "judge"), poll=0.02).start()
     target = tmp_path / "judge" / "2"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY_MLP, tiny_images
+from conftest import TINY_MLP, growth_below, tiny_images
 from filelock import FileLock
 
 from tfgantl.editing.directions import Direction, Directions
@@ -19,6 +19,7 @@ from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export import directory as versions
 from tfgantl.export import publish as publishing
 from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
+from tfgantl.export.examples import read_examples
 from tfgantl.export.manifest import read_manifest, verify_files
 from tfgantl.export.publish import publish
 from tfgantl.images import encode_png
@@ -381,7 +382,26 @@ def test_versions_are_not_deleted_for_one_that_is_being_copied(generator, tmp_pa
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "saved_model.pb").touch()
     assert versions.keep_newest(tmp_path, 1) == [1] and versions_in(tmp_path) == [2, 3, 4]
-    with pytest.raises(
-        RunError, match="a version that can be served to go back. Received: .*3, which has no saved_mod"
-    ):
-        versions.roll_back(tmp_path)
+
+
+def test_versions_that_another_process_deletes_are_no_error(generator, tmp_path, monkeypatch):
+    for _ in range(3):
+        publish(generator, tmp_path)
+
+    def gone(source, target):
+        shutil.rmtree(source)
+        raise FileNotFoundError(source)
+
+    monkeypatch.setattr(versions.os, "rename", gone)
+    assert versions.keep_newest(tmp_path, 1) == [] and versions_in(tmp_path) == [3]
+
+
+@pytest.mark.parametrize("place", ["400000000", "3/400000000"])
+def test_names_of_examples_make_room_for_nothing(generator, tmp_path, place):
+    version = publish(generator, tmp_path / "model")
+    path = version / "assets.extra" / "examples.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays, **{f"classify/in/extra/{place}": np.zeros(1, np.uint8)})
+    with growth_below(32), pytest.raises(ValueError, match="1 texts for [0-9]+ places"):
+        read_examples(version)

@@ -233,3 +233,19 @@ def test_a_damaged_record_of_a_pair_is_no_record(make_gan, tmp_path, content):
         assert record_of(tmp_path, {"a": network}) == record_of(tmp_path / "nothing", {"a": network})
     with pytest.raises(ArtifactError, match="must be of one training"):
         check_together(tmp_path, {"a": network})
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../outside", "step-1.index"])
+def test_files_of_a_checkpoint_are_its_own(compiled, tmp_path, capsys, name):
+    """A checkpoint of a stranger had files anywhere hashed, without end where they had none."""
+    gan = compiled()
+    checkpoints = Checkpoints(gan, tmp_path / "run")
+    for step in (1, 2):
+        checkpoints.save(step)
+    path = tmp_path / "run" / "step-2.json"
+    manifest = json.loads(path.read_text().split("\n")[0])
+    manifest["files"][name] = [0, "x"]
+    content = json.dumps(manifest)
+    path.write_text(f"{content}\n{hashlib.sha256(content.encode()).hexdigest()}\n")
+    assert Checkpoints(gan, tmp_path / "run").restore_last() == 1
+    assert "step-2.json names a file that is none of its own" in capsys.readouterr().err

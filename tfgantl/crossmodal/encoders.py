@@ -26,6 +26,7 @@ from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.networks import load_network
 
 TEXT, IMAGE, FACTS = "text.keras", "image.keras", "encoders.json"
+MAX_SCALE = 1e4  # of cosines, which are learnt to be divided by 0.01 at the least
 MAX_BANK = 2**28  # bytes of what is said of encoders, with all captions
 NAME = "text/encoders"  # of those that are shipped
 PRESET = Path(__file__).parent.parent / "presets" / NAME
@@ -144,8 +145,10 @@ class TextImageEncoders:
                 f"{directory}: must hold a text encoder and an image encoder of the same dimension. Received: "
                 f"{type(text).__name__} of {text.output_shape} and one of {image.output_shape}"
             )
-        if not isfinite(scale) or scale <= 0:
-            raise ArtifactError(f"{directory}: `scale` must be a finite number above 0. Received: {scale}")
+        if not isfinite(scale) or not 0 < scale <= MAX_SCALE:
+            raise ArtifactError(
+                f"{directory}: `scale` must be a finite number above 0, at most {MAX_SCALE:g}. Received: {scale}"
+            )
         encoders = cls(text, image, scale, bank, metadata)
         if encoders.hash != expected or _digest(facts) != digest:
             raise ArtifactError(f"{directory}: must be as it was saved, with the hash {expected}. Received: another")

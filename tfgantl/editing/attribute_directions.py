@@ -97,7 +97,7 @@ def attribute_directions(
     vectors = unit(np.linalg.pinv(normals).T)  # row i of the dual basis is orthogonal to all normals but i
     pairs = zip(kept, in_space(space, vectors), in_space(space, normals), fits, strict=True)
     found = tuple(Direction(one.name, "attribute", vector, plain, fit) for one, vector, plain, fit in pairs)
-    return Directions(space.generator_hash, space.name, found, space.architecture)
+    return Directions(space.generator_hash, space.name, found, space.drawn)
 
 
 def _normal(attribute: Attribute, samples: Samples, values: np.ndarray) -> tuple[np.ndarray, float]:

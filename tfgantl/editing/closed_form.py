@@ -154,7 +154,7 @@ def _directions(
 ) -> Directions:
     placed = in_space(space, vectors, layers)
     found = [Direction(f"{kind}-{i + 1}", kind, x, x, float(shares[i])) for i, x in enumerate(placed)]
-    return Directions(space.generator_hash, space.name, tuple(found), space.architecture)
+    return Directions(space.generator_hash, space.name, tuple(found), space.drawn)
 
 
 def _check_count(name: str, count: int, most: int) -> None:

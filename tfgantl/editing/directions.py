@@ -72,7 +72,7 @@ class Directions:
 
     Args:
         generator: Hash of its weights.
-        architecture: Hash of what it computes with beside them; `None` where it is not known.
+        drawn: What it draws, as `LatentSpace.drawn` has it; `None` where that is not known.
         space: Name of the latent space.
         all: Each with a name of its own.
 
@@ -89,7 +89,7 @@ class Directions:
     generator: str
     space: str
     all: tuple[Direction, ...]
-    architecture: str | None = None
+    drawn: tuple[float, ...] | None = None
 
     def __iter__(self) -> Iterator[Direction]:
         return iter(self.all)
@@ -134,7 +134,7 @@ class Directions:
         """Writes them as `.npz`, which appears as a whole: vectors, and text about them as JSON in UTF-8."""
         about = {
             "generator": self.generator,
-            "architecture": self.architecture,
+            "drawn": self.drawn,
             "space": self.space,
             "directions": [
                 {
@@ -167,11 +167,10 @@ def read_directions(path: str | Path, space: LatentSpace) -> Directions:
             raise ValueError(f"{text.nbytes} bytes of text")
         about = json.loads(text.tobytes())
         own, where, entries = str(about["generator"]), str(about["space"]), list(about["directions"])
-        architecture = about.get("architecture")  # not in files of earlier versions
-        if (own, where) != (space.generator_hash, space.name) or architecture not in (None, space.architecture):
+        if (own, where) != (space.generator_hash, space.name) or not space.draws(about.get("drawn")):
             raise ArtifactError(
                 f"{path}: must hold directions of the model {space.generator_hash} in {space.name}. "
-                f"Received: those of {own} in {where}{', with other layers' * (own == space.generator_hash)}"
+                f"Received: those of {own} in {where}{', which draws otherwise' * (own == space.generator_hash)}"
             )
         if vectors.shape != (len(entries), *space.shape) or plain.shape != vectors.shape:
             raise ValueError(f"vectors of {vectors.shape}")
@@ -181,7 +180,7 @@ def read_directions(path: str | Path, space: LatentSpace) -> Directions:
         for entry, one, other in zip(entries, vectors, plain, strict=True):
             name, kind, fit = str(entry["name"]), str(entry["kind"]), float(entry["fit"])
             add(found, name, Direction(name, kind, one, other, fit, _effect(entry["effect"])))
-    return Directions(own, where, tuple(found.values()), architecture)
+    return Directions(own, where, tuple(found.values()), space.drawn)
 
 
 def directions_of_file(path: str | Path, generator: keras.Model) -> Directions:

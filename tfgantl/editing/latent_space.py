@@ -11,11 +11,13 @@ from tfgantl import random_streams
 from tfgantl.class_labels import checked_labels
 from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.errors import ConfigError, DataError
-from tfgantl.models.copies import architecture_hash, weights_hash
+from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
 from tfgantl.random_streams import Stream
 
+LOOKED_AT, COARSE = 4, 4  # images, and parts of a side, by which generators of equal weights are told apart
+ALIKE = 0.05  # of the largest one: other machines compute a little otherwise
 STATISTICS = 4096  # codes that mean and spread of a mapping's outputs are measured on
 
 
@@ -82,9 +84,20 @@ class LatentSpace:
         return self._hash
 
     @cached_property
-    def architecture(self) -> str:
-        """Hash of what the generator computes with beside its weights; a network of equal weights may have another."""
-        return architecture_hash(self.generator)
+    def drawn(self) -> tuple[float, ...]:
+        """What the generator draws of some noise, coarsely: one of equal weights may draw something else of it."""
+        noise = random_streams.latents(LOOKED_AT, self.latent_dim, 0, Stream.CODES)
+        labels = self.labels(LOOKED_AT)
+        images = predict(self.generator, noise if labels is None else [noise, labels])
+        rows = [part.mean((1, 3)) for part in np.array_split(images, min(COARSE, images.shape[1]), axis=1)]
+        parts = [part.mean(-1) for row in rows for part in np.array_split(row, min(COARSE, row.shape[1]), axis=1)]
+        return tuple(np.stack(parts).ravel().round(6).tolist())
+
+    def draws(self, drawn: Any) -> bool:
+        """Whether the generator draws what was drawn once; files of earlier versions do not say what (`None`)."""
+        if drawn is None or np.shape(drawn) != np.shape(self.drawn):
+            return drawn is None
+        return bool(np.allclose(drawn, self.drawn, rtol=0, atol=ALIKE * np.abs(self.drawn).max()))
 
     def decode(self, codes: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Images (batch, height, width, channels) in [-1, 1] of codes (batch, *shape); gradients pass."""

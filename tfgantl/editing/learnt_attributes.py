@@ -15,7 +15,9 @@ from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.inference import predict
+from tfgantl.models.outputs import last_activation
 from tfgantl.optimizers import Adam
+from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.progress import bar, log
 from tfgantl.text_files import read_text
 from tfgantl.training.class_names import class_names_behind
@@ -33,7 +35,8 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
     """How clearly a classifier sees a class: its log odds.
 
     Args:
-        path: `.keras` file: images in [-1, 1] → logits, or probabilities.
+        path: `.keras` file: images, in [-1, 1] unless its first layers say otherwise, → logits, or probabilities; one
+            output is that of class 1 of two.
         wanted: Number of the class, or its name where it is known.
         image_shape: Of the images that it will look at.
 
@@ -42,11 +45,11 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
         ConfigError: If it takes other images, or has no such class.
     """
     path = expanded(path)
-    network = load_network(path)
-    shape, classes = tuple(network.input_shape[1:]), network.output_shape[-1]
+    network = in_our_range(load_network(path), str(path))
+    shape, classes = tuple(network.input_shape[1:]), max(2, network.output_shape[-1])
     if shape != tuple(image_shape):
         raise ConfigError(f"{path}: must be a classifier of images of {tuple(image_shape)}. Received: one of {shape}")
-    names = class_names_behind(str(path)) or []
+    names = class_names_behind(str(path), classes) or []
     label = names.index(wanted) if wanted in names else int(wanted) if wanted.isdecimal() else classes
     if label >= classes:
         known = f", or one of {', '.join(names)}" if names else ""
@@ -54,6 +57,9 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
 
     def log_odds(images: np.ndarray) -> np.ndarray:
         scores = predict(network, to_unit(images)).astype(np.float64)
+        if scores.shape[1] == 1:
+            is_share = last_activation(network) == "sigmoid"
+            scores = np.hstack([1 - scores, scores] if is_share else [np.zeros_like(scores), scores])
         if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-3):  # probabilities
             scores = np.log(np.maximum(scores, 1e-12))
         others = np.delete(scores, label, axis=1)

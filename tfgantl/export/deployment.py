@@ -1,5 +1,6 @@
 """Files that TensorFlow Serving is started with, written once beside the versions for the user to edit."""
 
+import hashlib
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
@@ -9,6 +10,8 @@ from tfgantl.export.warmup import BATCHES
 from tfgantl.files import Replacing
 
 FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml", "kubernetes.yaml")
+LONGEST = 50  # letters
+WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 IMAGE = "tensorflow/serving:2.20.0"
 
 
@@ -42,6 +45,13 @@ def check_deployment(directory: Path) -> None:
 
 
 def _dns(name: str) -> str:
-    """The name as Kubernetes allows it: at most 63 small letters, digits and hyphens, from a letter on."""
-    plain = "".join(c if c.isalnum() else "-" for c in name.lower())
-    return (plain if plain[:1].isalpha() else f"model-{plain}")[:63].strip("-")
+    """The name as Kubernetes allows it: small letters, digits and hyphens, from a letter on, with room for `-models`.
+
+    One that is changed gets a hash of what it was: another model may be called so. Words of YAML are no names.
+    """
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())
+    plain = (plain if plain[:1].isalpha() else f"model-{plain}")[:LONGEST].strip("-")
+    if plain != name or plain in WORDS:
+        mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+        plain = f"{plain[: LONGEST - len(mark) - 1].strip('-')}-{mark}"
+    return plain

@@ -8,7 +8,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -129,11 +129,14 @@ def keep_newest(directory: Path, count: int) -> list[int]:
     own = [number for number in versions_in(directory) if _has_manifest(directory / str(number))]
     intact = [number for number in own if not _fault_of(directory / str(number))]
     old = [number for number in own if len(intact) > count and number < intact[-count]]
+    gone = []
     for number in old:
         deleted = directory / f".deleted-{number}-{os.getpid()}"
-        os.rename(directory / str(number), deleted)
-        _remove(deleted)
-    return old
+        with suppress(FileNotFoundError):  # another process deletes them, too
+            os.rename(directory / str(number), deleted)
+            _remove(deleted)
+            gone.append(number)
+    return gone
 
 
 def check_versions(directory: Path) -> None:
@@ -152,8 +155,7 @@ def check_versions(directory: Path) -> None:
 
 def _fault_of(version: Path) -> str:
     """Why a version cannot be served, as far as its files tell; empty if it can."""
-    graph = version / "saved_model.pb"
-    if not graph.is_file() or not graph.stat().st_size:
+    if not (version / "saved_model.pb").is_file():
         return f"{version}, which has no saved_model.pb"
     if (version / MANIFEST).exists():  # others may have published it
         try:

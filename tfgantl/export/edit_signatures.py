@@ -41,7 +41,7 @@ def editing_signatures(
         ArtifactError: If the directions are those of another model.
     """
     space = LatentSpace(generator, directions.space)
-    if directions.generator != space.generator_hash or directions.architecture not in (None, space.architecture):
+    if directions.generator != space.generator_hash or not space.draws(directions.drawn):
         raise ArtifactError(
             f"directions must be of the model {space.generator_hash}. Received: those of {directions.generator}"
         )

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,8 +92,15 @@ def read_examples(directory: Path) -> dict[str, tuple[dict, dict]]:
 
 
 def _strings(found: dict[tuple[int, ...], bytes]) -> np.ndarray:
-    """Files or texts by their places, as an array."""
-    strings = np.empty([1 + max(sides) for sides in zip(*found, strict=True)], object)
+    """Files or texts by their places, as an array in which no place is empty.
+
+    Raises:
+        ValueError: If places are missing: names of a stranger could make room for anything.
+    """
+    shape = [1 + max(sides) for sides in zip(*found, strict=True)]
+    if prod(shape) != len(found):
+        raise ValueError(f"{len(found)} texts for {prod(shape)} places")
+    strings = np.empty(shape, object)
     for place, content in found.items():
         strings[place] = content
     return strings

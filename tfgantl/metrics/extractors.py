@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import numpy as np
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.files import fitted
 from tfgantl.images import to_unit
-from tfgantl.models.copies import same_copy, weights_hash
+from tfgantl.models.classifier import small_cnn
+from tfgantl.models.copies import computed_with, same_copy, weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
 from tfgantl.regular_files import read_regular
@@ -70,8 +72,21 @@ class Extractor:
 
     @property
     def hash(self) -> str:
-        """Hash of all weights."""
-        return weights_hash(self.classifier)
+        """Hash of all weights, and of what is computed with them where that is not as usual."""
+        own = weights_hash(self.classifier)
+        return hashlib.sha256(f"{own} {self._unusual}".encode()).hexdigest()[:12] if self._unusual else own
+
+    @cached_property
+    def _unusual(self) -> str:
+        """What layers compute with beside their weights; empty for those that `small_cnn` makes of such weights."""
+        told = computed_with(self.classifier)
+        convolutions = [layer for layer in self.classifier.layers if isinstance(layer, keras.layers.Conv2D)]
+        dense = [layer for layer in self.classifier.layers if isinstance(layer, keras.layers.Dense)]
+        if not convolutions or len(dense) != 2:
+            return told
+        (side, _, channels), classes = self.input_shape, dense[1].units
+        usual = small_cnn(side, channels, classes, convolutions[0].filters, dense[0].units)
+        return "" if computed_with(usual) == told else told
 
     @property
     def features(self) -> keras.Model:

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import mmap
+import os
+import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +17,7 @@ from tfgantl.errors import ArtifactError, intact, not_installed
 from tfgantl.metrics.extractors import Extractor, is_extractor
 from tfgantl.metrics.inception.resizing import resized_clean
 from tfgantl.models.inference import predict
+from tfgantl.printing import printable
 from tfgantl.progress import bar
 from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.archives import MAX_BYTES, check_digest
@@ -23,6 +27,9 @@ from tfgantl.untrusted.savedmodels import is_saved_model
 
 BATCH, SHOWN = 32, 200
 MAX_SETTINGS = 2**16  # bytes
+# Of weights that ONNX has elsewhere, ahead of their name and its length.
+LOCATION = re.compile(rb"\n\x08location\x12(.)", re.DOTALL)
+LONGEST_NAME = 127  # bytes of it; the length is one byte then
 SETTINGS = ("size", "mean", "std", "output")
 
 
@@ -67,7 +74,8 @@ class NetworkExtractor(Extractor):
     def hash(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of all its files."""
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode())
-        for file in sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]:
+        files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path, *_beside(self.path)]
+        for file in files:
             if file.is_file():
                 with open(file, "rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -138,6 +146,7 @@ class NetworkExtractor(Extractor):
         if self.path.stat().st_size > MAX_BYTES:
             raise ArtifactError(f"{self.path}: must be at most {MAX_BYTES} bytes. Received: more")
         check_digest(self.path)
+        _beside(self.path)
         try:
             import onnxruntime
         except ImportError as error:
@@ -149,6 +158,23 @@ class NetworkExtractor(Extractor):
         side = first.shape[2] if len(first.shape) == 4 else None
         self._size = side if isinstance(side, int) else None
         return lambda pixels: session.run(outputs, {first.name: pixels})[0]
+
+
+def _beside(path: Path) -> list[Path]:
+    """The files beside an ONNX file in which weights are that it has not itself.
+
+    Raises:
+        ArtifactError: If one would be elsewhere.
+    """
+    if path.suffix != ".onnx" or not path.stat().st_size:
+        return []
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = {content[m.end() : m.end() + m[1][0]] for m in LOCATION.finditer(content)}
+    files = [path.parent / name.decode("utf-8", "replace") for name in sorted(found)]
+    for file in files:
+        if file.parent != path.parent or file.name in ("", ".", "..") or len(os.fsencode(file.name)) > LONGEST_NAME:
+            raise ArtifactError(f"{path}: must have its weights beside it. Received: {printable(file)[:200]}")
+    return files
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -9,11 +9,9 @@ import numpy as np
 
 # Of layers of Keras: they have many more settings, some of which are new in each version.
 COMPUTED_WITH = (
-    "units", "filters", "kernel_size", "strides", "padding", "dilation_rate", "activation", "negative_slope", "alpha",
-    "epsilon", "axis", "rate", "size", "interpolation", "target_shape", "pool_size", "max_value", "threshold", "axes",
-    "normalize", "scale", "offset", "use_bias",
+    "units", "filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "data_format", "activation",
+    "negative_slope", "threshold", "max_value", "pool_size", "use_bias", "rate",
 )  # fmt: skip
-IDLE = ("name", "dtype", "trainable")
 
 
 def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
@@ -84,22 +82,13 @@ def finalize_state(network: keras.layers.Layer) -> None:
             layer.finalize_state()
 
 
-def architecture_hash(network: keras.Model) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of what layers compute with beside their weights.
-
-    Networks of equal weights differ by it where one has another activation, slope or stride. Names and types of numbers
-    do not count.
-    """
-    layers = [layer for layer in network._flatten_layers(include_self=False) if not isinstance(layer, keras.Model)]
+def computed_with(network: keras.Model) -> str:
+    """What the layers of a network compute with beside their weights, whatever they are called, as JSON."""
     told = []
-    for layer in layers:
-        try:
-            config = layer.get_config()
-        except NotImplementedError:  # a layer that only this process knows
-            config = {}
-        names = config if type(layer).__module__.partition(".")[0] != "keras" else set(config) & set(COMPUTED_WITH)
-        told.append([type(layer).__name__, {name: str(config[name]) for name in sorted(set(names) - set(IDLE))}])
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    for layer in network._flatten_layers(include_self=False):
+        config = layer.get_config()
+        told.append([type(layer).__name__, {name: str(config[name]) for name in COMPUTED_WITH if name in config}])
+    return json.dumps(told)
 
 
 def weights_hash(network: keras.Model) -> str:

@@ -1,6 +1,7 @@
 """Results of finished trainings in a run directory, so that an interrupted comparison can be resumed."""
 
 import json
+import zipfile
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from tfgantl.printing import printable
 from tfgantl.progress import log
 from tfgantl.recognition.comparison import Trial, TrialResult
 from tfgantl.training.run_directory import RunDirectory
+from tfgantl.untrusted.archives import check_members
 from tfgantl.untrusted.networks import load_network
 
 RECORD = "told"  # the array that holds a record as JSON; the name is part of the format of run directories
@@ -49,6 +51,8 @@ def load_result(run: RunDirectory, number: int, trial: Trial) -> TrialResult | N
     if not path.is_file():
         return None
     with intact(f"{path}: must be what the run has written; delete it to train anew"):
+        with zipfile.ZipFile(path) as archive:
+            check_members(archive, path)
         with np.load(path) as file:
             record = json.loads(str(file[RECORD]))
             if any(record.get(name, value) != value for name, value in _identity(trial).items()):

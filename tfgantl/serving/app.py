@@ -8,7 +8,6 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
@@ -18,13 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from tfgantl.errors import ArtifactError, reason
-from tfgantl.export.manifest import read_manifest
+from tfgantl.errors import reason
 from tfgantl.serving.origins import SameOrigin
 from tfgantl.serving.request_error import InvalidArgument, NotFound, RequestError
+from tfgantl.serving.servable import Servable
 from tfgantl.serving.served_model import ServedModel
 from tfgantl.serving.slots import Slots
-from tfgantl.untrusted.pictures import png_in
 
 # As in the source of TensorFlow Serving; letters of any case.
 PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
@@ -146,18 +144,19 @@ def make_app(
 
     async def picture(request: Request) -> Response:
         """What the adaptation did, for the page."""
-        found = png_in(serving() / "assets.extra" / "before_after.png") if model.ready else None
+        found = serving().picture if model.ready else None
         return Response(found, media_type="image/png") if found else JSONResponse({"error": "there is none"}, 404)
 
     async def manifest(request: Request) -> Response:
         """What the version that serves is, for the page."""
         try:
-            return JSONResponse(read_manifest(serving()))
-        except (ArtifactError, RequestError):
-            return JSONResponse({"error": "there is none"}, 404)
+            found = serving().manifest
+        except RequestError:
+            found = None
+        return JSONResponse({"error": "there is none"} if found is None else found, 404 if found is None else 200)
 
-    def serving() -> Path:
-        return model.version(model.name, None)[1].directory
+    def serving() -> Servable:
+        return model.version(model.name, None)[1]
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

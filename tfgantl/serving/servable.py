@@ -21,7 +21,9 @@ from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import FILE, read_warmup
 from tfgantl.serving.request_error import Closed, InvalidArgument, RequestError
 from tfgantl.untrusted.loading import load_into_session
+from tfgantl.untrusted.pictures import png_in
 
+PICTURE = Path("assets.extra") / "before_after.png"
 RUNNERS = 2  # batches run at one time: no operation fills all cores, and while one is written, the other is computed
 # Codes of TensorFlow → statuses, as in the source of TensorFlow Serving; all others are 500.
 STATUS = {1: 499, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
@@ -52,6 +54,8 @@ class Servable:
 
     def __init__(self, directory: Path, observe: Callable[[int, int], None] = lambda requests, rows: None) -> None:
         self.directory, self._observe = directory, observe
+        # What is told of it is of the files that it was loaded from, which may be others later.
+        self.manifest, self.picture = _manifest(directory), png_in(directory / PICTURE)
         self._session, graph = load_into_session(directory)
         self.definitions = {k: v for k, v in graph.signature_def.items() if not k.startswith("__")}
         self.inputs = {
@@ -271,3 +275,10 @@ def _as_request_error(error: Exception) -> Exception:
     failed = [line for line in lines if line.startswith("assertion failed")]
     message = (failed or [line for line in lines if line and line != "Graph execution error:"] or ["unknown"])[0]
     return RequestError(message, STATUS.get(error.error_code, 500))
+
+
+def _manifest(directory: Path) -> dict | None:
+    try:
+        return read_manifest(directory)
+    except ArtifactError:
+        return None

@@ -8,7 +8,7 @@ Reference:
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tfgantl.untrusted.savedmodels import is_saved_model
 STYLE_SIZE = 256  # pixels of the longer side: what such modules are trained on
 
 
-def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[..., Any], str]:
+def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[..., Any], dict[str, str]]:
     """Loads a module after a look at its operations.
 
     Args:
@@ -32,7 +32,7 @@ def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[
         allow_ops: Operations that are trusted, of those that are refused otherwise.
 
     Returns:
-        The module, and the hash of its graph.
+        The module, and hashes of its graph and of its variables, by what they are called in a run.
 
     Raises:
         ArtifactError: If it is missing, damaged, unsafe, or cannot be called.
@@ -43,7 +43,18 @@ def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[
     module = load_saved_model(path, tuple(allow_ops), handle)
     if not callable(module):
         raise ArtifactError(f"{handle}: must be a module to call with content and style. Received: signatures only")
-    return module, hashlib.sha256((path / "saved_model.pb").read_bytes()).hexdigest()[:12]
+    variables = sorted(file for file in (path / "variables").glob("*") if file.is_file())
+    facts = {"module": [path / "saved_model.pb"], "module variables": variables}
+    return module, {name: _hash(files) for name, files in facts.items()}
+
+
+def _hash(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with open(file, "rb") as stream:
+            while part := stream.read(2**20):
+                digest.update(part)
+    return digest.hexdigest()[:12]
 
 
 def paint_with(module: Callable[..., Any], content: np.ndarray, style: np.ndarray, where: str) -> np.ndarray:

@@ -196,8 +196,10 @@ class Checkpoints:
             if f"{path.stem}.index" not in manifest["files"]:
                 raise ValueError(f"{path.name} names no weights")
             for name, (size, digest) in manifest["files"].items():
+                if not re.fullmatch(rf"{path.stem}\.(index|data-\d{{5}}-of-\d{{5}})", name):
+                    raise ValueError(f"{path.name} names a file that is none of its own")
                 file = self.directory / name
-                if file.stat().st_size != size or _hash(file) != digest:
+                if not file.is_file() or file.stat().st_size != size or _hash(file) != digest:
                     raise ValueError(f"{name} is not what was written")
             return manifest
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -8,6 +8,7 @@ import yaml
 
 from tfgantl.errors import RunError, reason
 from tfgantl.old_names import LATER_FACTS, agrees, renamed_settings
+from tfgantl.regular_files import read_regular
 
 # How a run is continued and shown may differ when it goes on.
 NOT_COMPARED = ("resume", "allow_changes", "json", "devices")
@@ -21,11 +22,11 @@ def read_facts(path: Path) -> dict[str, Any]:
     """
     message = f"{path}: must be what the run has written"
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(read_regular(path))
         if not facts.keys() - {"id"} or not isinstance(facts.get("id", ""), str):
             raise ValueError("nothing to compare, or no name")
         return renamed_settings(facts)
-    except (ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise RunError(f"{message}. Received: {reason(error)}") from error
 
 

@@ -117,7 +117,7 @@ def _found(config: FindConfig, model: "EditedModel", attributes: "list[Attribute
     from tfgantl.editing.directions import Directions
     from tfgantl.pipelines.edit.directions import found_by_attributes
 
-    found = Directions(model.space.generator_hash, model.space.name, (), model.space.architecture)
+    found = Directions(model.space.generator_hash, model.space.name, (), model.space.drawn)
     if attributes:
         found = found_by_attributes(model, attributes, config.samples, config.seed)
     if config.sefa is not None:

@@ -157,7 +157,7 @@ def save_codes(
     labels: dict[str, Any] = {} if inversion.labels is None else {"labels": inversion.labels}
     about = {
         "generator": space.generator_hash,
-        "architecture": space.architecture,
+        "drawn": space.drawn,
         "space": space.name,
         "names": names[: len(inversion.losses)],
     }
@@ -185,8 +185,8 @@ def read_codes(
         codes, about = arrays["codes"], json.loads(arrays["about"].astype(np.uint8).tobytes())
         generator = about.get("searched", about["generator"]) if searched else about["generator"]
         own, where, names = str(generator), str(about["space"]), [str(name) for name in about["names"]]
-        same = about.get("architecture") in (None, space.architecture)  # not in files of earlier versions
-        if not same or (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
+        draws = searched or space.draws(about.get("drawn"))
+        if not draws or (own, where, codes.shape[1:]) != (space.generator_hash, space.name, space.shape):
             raise ArtifactError(
                 f"{path}: must hold codes of the model {space.generator_hash} in {space.name}, of {space.shape}. "
                 f"Received: those of {own} in {where}, of {codes.shape[1:]}"

@@ -70,8 +70,7 @@ class EditedModel:
         self.class_names = class_names_behind(self.handle, self.space.num_classes) if self.space.num_classes else None
         path = Path(self.handle)
         is_run = (path / "config.yaml").is_file() and (path / "generator.keras").is_file()
-        own = f"{self.space.generator_hash}-{self.space.architecture}"
-        self._root = path if is_run else cache_directory() / "editing" / own
+        self._root = path if is_run else cache_directory() / "editing" / self.space.generator_hash
         self.directory = self._root / EDITING
         check_no_link(self.directory, self._root)  # before anything is computed that would be kept there
 

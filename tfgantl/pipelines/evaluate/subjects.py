@@ -125,8 +125,8 @@ def load_target(target: Source, subjects: list[Subject]) -> tuple[Source, Exampl
     examples = {split: target.load(split) for split in SPLITS}
     conditional = [subject for subject in subjects if subject.conditional]
     named = [names for subject in conditional if (names := class_names_behind(subject.handle))]
-    if conditional and not (named and examples["train"].classes):
-        log("classes are compared by number: their names are not known on both sides")
+    if conditional and not (len(named) == len(conditional) and examples["train"].classes):
+        log("classes are compared by number: their names are not known on all sides")
     if len({tuple(names) for names in named}) > 1:
         raise DataError(f"models that are compared must have the same classes. Received: {'; '.join(map(str, named))}")
     if named:

@@ -102,7 +102,9 @@ def _edited(
     names = ", ".join(direction.name for direction in directions)
     log(f"with directions {names}{'' if encoder is None else ', and the encoder'} of {path.parent}")
     ranges = {one.name: [-3.0, 3.0] if one.effect is None else [one.effect.low, one.effect.high] for one in directions}
-    return partial(editing_signatures, directions=directions, encoder=encoder), {**facts, "directions": ranges}
+    # JSON of a browser puts names that are numbers first, and strengths are sent in this order.
+    facts = {**facts, "directions": ranges, "direction_names": list(ranges)}
+    return partial(editing_signatures, directions=directions, encoder=encoder), facts
 
 
 def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileResult:

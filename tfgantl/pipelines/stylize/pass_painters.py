@@ -91,8 +91,7 @@ class ModulePainter(PassPainter):
     def __init__(self, config: "StylizeConfig", job: Job, hub: str) -> None:
         super().__init__(config, job)
         self.hub = hub
-        self.module, digest = load_module(hub, config.allow_ops)
-        self.facts = {"module": digest}
+        self.module, self.facts = load_module(hub, config.allow_ops)
 
     def painted(self, content: np.ndarray) -> np.ndarray:
         """The mean of what the module paints in each style."""
