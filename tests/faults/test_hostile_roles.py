@@ -120,3 +120,23 @@ def test_hidden_layers_as_wide_as_a_picture_keep_their_order(units):
         x = np.where(x > 0, x, network.negative_slope * x) if number == 0 else np.tanh(x)
     wanted = x.reshape(2, channels, side, side).transpose(0, 2, 3, 1)
     np.testing.assert_allclose(network(latents), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["generator_avg", "netG_shadow", "generator_average", "ema", "G_ema"])
+def test_an_average_is_one_whatever_it_is_called(name):
+    """The raw generator was taken, and nothing said that there was another network."""
+    raw, average = ({"main/kernel": np.full(2, value)} for value in (1.0, 2.0))
+    files = {**{f"generator/{key}": x for key, x in raw.items()}, **{f"{name}/{key}": x for key, x in average.items()}}
+    networks = {"generator": ForeignNetwork(raw), name: ForeignNetwork(average)}
+    for pair in (pair_of_weights(files, "x.npz"), find_pair(ForeignCheckpoint(networks))):
+        assert pair.generator.arrays["main/kernel"][0] == 2.0
+        assert pair.notes == [f"{name}, the averaged generator, was taken, and not generator."]
+
+
+def test_networks_that_are_left_out_are_told():
+    weights = {"generator/main/kernel": np.ones(2), "smooth/main/kernel": np.zeros(2), "scalar": np.zeros(1)}
+    pair = pair_of_weights(weights, "x.npz")
+    assert pair.generator.arrays["main/kernel"][0] == 1.0
+    assert pair.notes == [
+        "Networks of no role that is known were left out: smooth.", "Arrays of no network were left out: scalar."
+    ]  # fmt: skip

@@ -405,3 +405,15 @@ def test_names_of_examples_make_room_for_nothing(generator, tmp_path, place):
     np.savez(path, **arrays, **{f"classify/in/extra/{place}": np.zeros(1, np.uint8)})
     with growth_below(32), pytest.raises(ValueError, match="1 texts for [0-9]+ places"):
         read_examples(version)
+
+
+def test_what_is_published_names_no_places_of_this_machine(generator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    facts = {"source": str(tmp_path / "runs" / "mine"), "origin": {"source": "/home/me/secret/faces.keras"}}
+    version = publish(generator, tmp_path / "model", facts=facts)
+    manifest = read_manifest(version)
+    assert manifest["source"] == "runs/mine" and manifest["origin"]["source"] == "faces.keras"
+    assert facts["origin"]["source"].startswith("/")
+    for file in ("manifest.json", "model_card.md"):
+        found = next(version.parent.rglob(file)).read_text()
+        assert str(tmp_path) not in found and "/home/me" not in found

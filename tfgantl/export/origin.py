@@ -1,6 +1,8 @@
 """Where a published model comes from: its source and its data, with their hashes and licences."""
 
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
 
 from tfgantl.models import presets
 
@@ -40,6 +42,29 @@ class Origin:
         told = value if isinstance(value, dict) else {}
         found = {entry.name: known.get(entry.name) or told.get(entry.name) for entry in fields(cls)}
         return cls(**{name: text for name, text in found.items() if isinstance(text, str)})
+
+
+def published_handle(handle: str) -> str:
+    """A handle as anybody may see it: of a path, what lies in the working directory, or else its last part.
+
+    Example:
+        >>> published_handle("/home/me/secret/faces.keras"), published_handle("rendered-digits")
+        ('faces.keras', 'rendered-digits')
+    """
+    path = Path(handle)
+    if "://" in handle or not path.is_absolute():
+        return handle
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+
+
+def without_places(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts that anybody may read: where things lie on the machine of whoever publishes is nobody's business."""
+
+    def shown(told: Any) -> Any:
+        source = told.get("source") if isinstance(told, dict) else None
+        return {**told, "source": published_handle(source)} if isinstance(source, str) else told
+
+    return {**shown(facts), **({"origin": shown(facts["origin"])} if "origin" in facts else {})}
 
 
 def license_behind(handle: str) -> str | None:

@@ -16,6 +16,7 @@ from tfgantl.export.examples import example_inputs, write_examples
 from tfgantl.export.kinds import signatures_for
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.model_card import write_model_card
+from tfgantl.export.origin import without_places
 from tfgantl.export.rows import rows_are_independent, same_alone
 from tfgantl.export.warmup import write_warmup
 from tfgantl.files import check_name, expanded
@@ -64,7 +65,7 @@ def publish(
         RunError: If the directory cannot be written.
     """
     directory = expanded(directory)
-    name, facts = check_name(directory.absolute().name), facts or {}
+    name, facts = check_name(directory.absolute().name), without_places(facts or {})
     if facts.get("verdict") == "negative" and not force:
         raise ArtifactError(
             f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"

@@ -71,6 +71,11 @@ def find_pair(checkpoint: ForeignCheckpoint) -> Pair:
         notes.append(f"Networks of the same role as others were left out: {others}.")
     if not averages and not generators and not discriminators and len(networks) == 1:
         generators = list(networks)
+    unknown = [name for name in networks if name not in named.values() or _role_name(name) not in ROLES]
+    if generators and not averages:  # whatever it is called
+        averages = [name for name in unknown if _is_average_of(networks, name, generators[0])][:1]
+    if lost := [name for name in unknown if name not in (*averages, *generators) and name in named.values()]:
+        notes.append(f"Networks of no role that is known were left out: {printable(', '.join(lost))[:100]}.")
     if averages and generators:
         notes.append(f"{_shown(averages)}, the averaged generator, was taken, and not {_shown(generators)}.")
     chosen = next(iter([*averages, *generators]), None)
@@ -101,10 +106,24 @@ def pair_of_weights(arrays: dict[str, np.ndarray], where: str) -> Pair:
             add(parts.setdefault(top, {}), rest, array, f"{where}: names of weights must be unique")
         else:
             others[name] = array
+    if any(_plain_name(top) in (*AVERAGES, *GENERATORS) for top in parts):
+        for name in list(others):  # of a network that is called as nobody knows: it is told, or the average
+            top, separator, rest = match.groups() if (match := AHEAD.fullmatch(name)) else ("", "", name)
+            if separator:
+                parts.setdefault(top, {})[rest] = others.pop(name)
     pair = find_pair(ForeignCheckpoint({top: ForeignNetwork(part) for top, part in parts.items()}))
     if pair.generator is None:
         return Pair(ForeignNetwork(others), pair.discriminator, pair.notes)
+    if others:
+        lost = printable(", ".join(others))[:100]
+        pair.notes.append(f"Arrays of no network were left out: {lost}.")
     return pair
+
+
+def _is_average_of(networks: dict[str, ForeignNetwork], name: str, generator: str) -> bool:
+    """Whether a network is called an average, and has the arrays of a generator."""
+    shapes = [{key: array.shape for key, array in networks[one].arrays.items()} for one in (name, generator)]
+    return bool(AVERAGED.fullmatch(_plain_name(name))) and shapes[0] == shapes[1]
 
 
 def check_has_generator(pair: Pair, checkpoint: ForeignCheckpoint, where: str) -> ForeignNetwork:
