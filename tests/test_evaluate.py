@@ -12,7 +12,8 @@ from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.pipelines.evaluate import DEFAULTS, EvaluateConfig, main
 from tfgantl.pipelines.evaluate.results import EvaluateResult
-from tfgantl.pipelines.evaluate.subjects import Subject, _image_size
+from tfgantl.pipelines.evaluate.subjects import Subject, _image_size, is_folder
+from tfgantl.training.class_names import class_names_behind
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +167,19 @@ def test_statistics_that_are_none_are_refused_in_one_line(tmp_path, arrays, mess
     with pytest.raises(Exception, match=message) as error:
         FeatureGaussian.load(tmp_path / "bad.npz")
     assert "bad.npz" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_of_the_name_of_a_preset_is_not_the_preset(tmp_path, monkeypatch):
+    """Pictures that `generate --out_dir rendered-digits` had left were measured in place of the model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rendered-digits").mkdir()
+    Image.fromarray(tiny_images(1, 12, 3)[0]).save("rendered-digits/0.png")
+    (tmp_path / "rendered-digits" / "metrics.jsonl").write_text('{"run": "result", "class_names": ["a"]}\n')
+    assert not is_folder("rendered-digits") and is_folder("./rendered-digits")
+    assert class_names_behind("rendered-digits") == [str(digit) for digit in range(10)]
+
+
+def test_a_folder_is_gray_if_no_picture_has_colours(tmp_path):
+    for i, image in enumerate(tiny_images(60, 12, 3)):
+        Image.fromarray(np.repeat(image[..., :1], 3, -1) if i < 25 else image).save(tmp_path / f"{i:02}.png")
+    assert _image_size([Subject("made", str(tmp_path), None)]) == (12, 3)

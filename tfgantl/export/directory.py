@@ -73,8 +73,9 @@ def published_by(directory: Path, run: str | None, weights: str | None) -> Path 
         try:
             manifest = read_manifest(directory / str(number))
             if (manifest.get("run"), manifest.get("weights")) == (run, weights):
+                verify_files(directory / str(number))
                 return directory / str(number)
-        except ArtifactError:  # no version of ours
+        except (ArtifactError, OSError):  # no version of ours, or one that has been damaged since
             continue
     return None
 

@@ -27,6 +27,11 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in PRESETS.glob("*/weights.npz"))
 
 
+def directory_of(handle: str | Path) -> Path:
+    """Where what a handle names lies: a shipped pair, whatever the working directory has of that name, or a path."""
+    return PRESETS / handle if handle in names() else Path(handle)
+
+
 def save_preset(directory: Path, generator: keras.Model, discriminator: keras.Model, metadata: dict) -> None:
     """Writes a pair into a new directory, which appears as a whole; its weights are stored in half precision."""
     save_half({"generator": generator, "discriminator": discriminator}, directory, metadata)
@@ -120,7 +125,7 @@ def load_preset(handle: str | Path) -> tuple[keras.Model, keras.Model]:
     Raises:
         ArtifactError: If there is none, the files are damaged, or weights are missing, superfluous or of another shape.
     """
-    directory = PRESETS / handle if handle in names() else Path(handle)
+    directory = directory_of(handle)
     if not (directory / "config.json").is_file():
         raise ArtifactError(f"a preset must be one of {', '.join(names())}, or a directory. Received: {handle}")
     return tuple(load_half(directory, PARTS)[0])

@@ -9,6 +9,7 @@ import numpy as np
 from tfgantl.data import SPLITS, Examples, Source
 from tfgantl.data.classes import matched
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.progress import log
 from tfgantl.recognition.task import Task, with_labels
 
 MAX_IMAGES = 10_000  # of an endless target
@@ -52,6 +53,9 @@ class Domains:
         ]
         if (names := parts[0]["train"].classes) is not None:
             parts[1] = {split: matched(part, names, renamed_classes) for split, part in parts[1].items()}
+        sides = [part["train"] for part in parts]
+        if sides[1].num_classes is not None and (sides[0].classes is None) != (sides[1].classes is None):
+            log("classes are compared by number: their names are not known on both sides")
         domains = cls(*parts)
         domains.check()
         return domains

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from pathlib import Path
 
 from tfgantl.models import presets
 from tfgantl.progress import log
@@ -38,7 +37,7 @@ def class_names_behind(handle: str, count: int | None = None) -> list[str] | Non
 
 
 def _names_behind(handle: str) -> list[str] | None:
-    path = presets.PRESETS / handle if handle in presets.names() else Path(handle)
+    path = presets.directory_of(handle)
     if (path / "config.json").is_file():
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             return class_names_of(json.loads(read_regular(path / "config.json"))["metadata"])

@@ -27,6 +27,7 @@ from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory, check_no_link, make_folder
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.models.copies import assign_weights
+from tfgantl.models.presets import directory_of
 from tfgantl.pretrained import load_generator, load_network
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
@@ -68,7 +69,7 @@ class EditedModel:
         self.generator = load_generator(self.handle, config.networks, config.allow_ops)
         self.space = LatentSpace(self.generator, config.space)
         self.class_names = class_names_behind(self.handle, self.space.num_classes) if self.space.num_classes else None
-        path = Path(self.handle)
+        path = directory_of(self.handle)
         is_run = (path / "config.yaml").is_file() and (path / "generator.keras").is_file()
         self._root = path if is_run else cache_directory() / "editing" / self.space.generator_hash
         self.directory = self._root / EDITING
@@ -150,7 +151,7 @@ class EditedModel:
         Raises:
             DataError: If it is not known.
         """
-        path, found = Path(self.handle) / "config.yaml", None
+        path, found = directory_of(self.handle) / "config.yaml", None
         height, _, channels = self.space.image_shape
         if path.is_file():
             found = _target_of(path)

@@ -15,6 +15,7 @@ from tfgantl.data.folder import Folder
 from tfgantl.data.layout import SUFFIXES, find_pictures
 from tfgantl.errors import DataError
 from tfgantl.metrics.evaluation import labels_like
+from tfgantl.models.presets import directory_of
 from tfgantl.pipelines.measurement import generate_with
 from tfgantl.pretrained import load_generator
 from tfgantl.progress import log
@@ -67,7 +68,7 @@ def open_subjects(config: "EvaluateConfig") -> list[Subject]:
 
 def is_folder(handle: str) -> bool:
     """Whether a handle is a directory of pictures, and not one that holds a model."""
-    path = Path(handle)
+    path = directory_of(handle)
     if not path.is_dir() or any((path / name).exists() for name in OF_MODELS):
         return False
     return any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
@@ -153,7 +154,9 @@ def _image_size(subjects: list[Subject]) -> tuple[int, int]:
         if subject.generator is not None:
             return subject.generator.output_shape[1], subject.generator.output_shape[3]
     side, gray = 0, True
-    for file in find_pictures(Path(subjects[0].handle)).files[:LOOKED_AT]:
+    files = find_pictures(Path(subjects[0].handle)).files
+    order = Stream.SAMPLES.generator(0).permutation(len(files))[:LOOKED_AT]  # those in front may all be of one kind
+    for file in [files[number] for number in sorted({0, *order.tolist()})]:
         picture = decode_picture(file, None, 3, MAX_PIXELS)
         if isinstance(picture, str):
             raise DataError(f"{file}: must be a usable picture. Received: one that {picture}")

@@ -28,6 +28,7 @@ def open_model(
     from tfgantl.export.kinds import signatures_for
     from tfgantl.export.text_signatures import imagine_signatures
     from tfgantl.metrics.extractors import Extractor, is_extractor
+    from tfgantl.models.presets import directory_of
     from tfgantl.pipelines.describe.opening import are_encoders, open_encoders
     from tfgantl.pipelines.stylize.trained import is_stylizer
     from tfgantl.pretrained import load_model
@@ -47,7 +48,7 @@ def open_model(
         network = load_model(model, config.networks, config.allow_ops, config.pixels)
         taken = getattr(network, "pixels", None)
         facts = {"pixels": taken} if taken else {}
-        if (path := Path(model) / DIRECTIONS).is_file():
+        if (path := directory_of(model) / DIRECTIONS).is_file():
             return network, *_edited(network, path, facts)
         return network, signatures_for(network, model), facts
     _refuse_options(config, model, "an extractor")
@@ -114,6 +115,7 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
     from tfgantl.export.hub_upload import upload
     from tfgantl.export.origin import Origin, license_behind
     from tfgantl.export.publish import publish
+    from tfgantl.models.presets import directory_of
     from tfgantl.training.run_directory import read_result
     from tfgantl.untrusted.hugging_face import installed
     from tfgantl.untrusted.pictures import png_in
@@ -121,8 +123,8 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
     if config.to:
         installed(config.to)  # before anything is published
     network, signatures, facts = open_model(config, model)
-    result = read_result(Path(model))
-    name = check_name(config.name or str(result.get("name") or _name_of(Path(model))))
+    result = read_result(directory_of(model))
+    name = check_name(config.name or str(result.get("name") or _name_of(directory_of(model))))
     directory = Path(config.export_dir or Path("exported") / name)
     if config.format != "savedmodel":
         path, difference = write_format(network, directory, config.format)
@@ -135,13 +137,13 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
         facts["origin"] = Origin.read(result.get("origin"), source=None if result else model, **known).record()
     version = publish(
         network, directory, signatures, {"source": model, **facts}, config.force,
-        before_after=png_in(Path(model) / "before_after.png") if config.show_training_pictures else None,
+        before_after=png_in(directory_of(model) / "before_after.png") if config.show_training_pictures else None,
         max_copies=config.max_copies,
     )  # fmt: skip
     return PublishResult(
         version=version,
         deleted=keep_newest(directory, config.keep) if config.keep else [],
-        uploaded=upload(version, Path(model), config.to) if config.to else None,
+        uploaded=upload(version, directory_of(model), config.to) if config.to else None,
     )
 
 
