@@ -283,3 +283,19 @@ def test_a_scale_of_which_no_shares_can_be_made_is_refused(trained, tmp_path, sc
     replace(trained, scale=scale).save(tmp_path / "encoders")
     with pytest.raises(ArtifactError, match="`scale` must be a finite number above 0, at most 10000. Received: "):
         TextImageEncoders.load(tmp_path / "encoders")
+
+
+@pytest.mark.parametrize("known", ["pooled_output", None])
+def test_of_several_vectors_of_a_text_the_same_is_taken_each_time(tmp_path, known):
+    module = tf.Module()
+    rows = lambda text, size: tf.cast(tf.strings.length(text), tf.float32)[:, None] * tf.ones((1, size))  # noqa: E731
+    module.serve = tf.function(
+        lambda text: {known or "other": rows(text, 4), "last": rows(text, 6)},
+        input_signature=[tf.TensorSpec([None], tf.string, name="text")],
+    )
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
+    if known:
+        assert open_foreign_text(str(tmp_path / "module"), dimension=3).numbers(["a"]).shape == (1, 4)
+        return
+    with pytest.raises(ArtifactError, match="of several outputs, one must be called .* Received: last, other"):
+        open_foreign_text(str(tmp_path / "module"), dimension=3)

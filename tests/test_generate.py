@@ -304,3 +304,12 @@ def test_without_beam_the_command_says_what_to_install(config, monkeypatch):
     sys.modules.pop("tfgantl.pipelines.generate.beam", None)
     with pytest.raises(ConfigError, match=r"apache-beam must be installed: pip install 'tfgantl\[beam\]'"):
         generate(replace(config, beam="--runner=DirectRunner"))
+
+
+def test_classes_that_differ_in_case_are_apart():
+    names = ("A", "a", "red cell", "7")
+    assert sampling._labels_of(("a", "A"), names, 4) == (1, 0)
+    assert sampling._labels_of(("Red_cell", "3", "7", "7"), names, 4) == (2, 3, 3, 3)
+    for wrong in ("B", "4", "-1"):
+        with pytest.raises(ConfigError, match=f"`classes` must be out of A, a, red cell, 7. Received: {wrong}"):
+            sampling._labels_of((wrong,), names, 4)

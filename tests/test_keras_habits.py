@@ -290,3 +290,11 @@ def test_a_file_without_the_step_of_its_training_is_told(compiled, tmp_path):
             archive.writestr(name, content)
     with pytest.raises(ArtifactError, match="must be an intact .keras file of this package. Received: .*GAN name=gan"):
         load_source(str(tmp_path / "bare.keras"))
+
+
+def test_classes_of_a_file_are_those_of_its_tables(compiled, tmp_path):
+    gan = GAN(*own_pair(3))
+    config = gan.get_config()
+    assert GAN.from_config({**gan.get_config(), "num_classes": 3}).num_classes == 3
+    with pytest.raises(ConfigError, match="`num_classes` must be that of tables of labels, 3. Received: 20"):
+        GAN.from_config({**config, "num_classes": 20})

@@ -16,6 +16,7 @@ from tfgantl.models.batch_norm import recalibrate_batch_norm
 from tfgantl.models.copies import constant_layers
 from tfgantl.models.inference import BATCH_SIZE, in_batches, predict
 from tfgantl.models.outputs import check_discriminator, check_generator
+from tfgantl.models.structure import label_tables
 from tfgantl.random_streams import Stream
 
 Array: TypeAlias = np.ndarray | tf.Tensor
@@ -197,6 +198,10 @@ class NetworkPair(keras.Model):
         networks = [keras.saving.deserialize_keras_object(config.pop(k)) for k in ("generator", "discriminator")]
         num_classes, flags = config.pop("num_classes", None), config.pop("trainable_layers", None)
         if num_classes is not None and not hasattr(networks[0], "num_classes"):  # one that a user has assembled
+            rows = {table.shape[0] for table in label_tables(networks[0])}
+            if rows and rows != {num_classes}:
+                told = ", ".join(map(str, sorted(rows)))
+                raise ConfigError(f"`num_classes` must be that of tables of labels, {told}. Received: {num_classes}")
             networks[0].num_classes = num_classes
         pair = cls(*networks, **config)
         for network, trainable in zip(networks, flags or [[], []], strict=True):

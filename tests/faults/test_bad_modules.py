@@ -124,3 +124,14 @@ def test_a_module_that_only_judges_is_no_generator(tmp_path):
     module = tf1_hub_module(tmp_path / "module", signatures=("discriminator",))
     with pytest.raises(ArtifactError, match="must have one output|one output must be images|latents must have"):
         load_generator(str(module))
+
+
+@pytest.mark.parametrize("names", [("onehot", "prior"), ("z", "noise")])
+def test_inputs_that_could_be_either_are_not_guessed(tmp_path, names):
+    """Which one was the noise changed from process to process."""
+    module = tf.Module()
+    specs = [tf.TensorSpec([None, size], tf.float32, name) for name, size in zip(names, (10, 4), strict=True)]
+    module.serve = tf.function(lambda *x: {"images": tf.reshape(tf.tanh(x[1]), [-1, 2, 2, 1])}, input_signature=specs)
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
+    with pytest.raises(ArtifactError, match=f"of inputs {', '.join(sorted(names))}, one must be called as latents are"):
+        load_generator(str(tmp_path / "module"))

@@ -19,6 +19,7 @@ from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.dcgan_pytorch import NORM
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
 from tfgantl.untrusted.torch_files import formats, read_checkpoint
+from tfgantl.untrusted.torch_files.persistent_objects import _note
 
 ONES = np.ones(4, "f")
 NETWORK = {"a.weight": tensor(ONES)}
@@ -500,3 +501,12 @@ def test_a_module_in_many_places_is_taken_once(tmp_path):
     start = time.process_time()
     assert len(read_checkpoint(tmp_path / "x.pkl").networks["G_ema"].arrays) == 1
     assert time.process_time() - start < 2
+
+
+def test_modules_that_compute_in_several_ways_are_told():
+    """The first one was looked at, and the network was built of it throughout."""
+    settings = {}
+    _note(settings, "activation", "lrelu")
+    _note(settings, "activation", "lrelu")
+    with pytest.raises(ValueError, match="modules of several activation: 'lrelu' and 'sigmoid'"):
+        _note(settings, "activation", "sigmoid")

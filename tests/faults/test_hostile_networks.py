@@ -272,3 +272,43 @@ def test_loops_of_a_network_have_an_end(tmp_path, layer):
     keras.Model(latents, x).save(tmp_path / "long.keras")
     with pytest.raises(ArtifactError, match="a recurrent layer must take at most 4096 steps. Received: 5000"):
         load_network(tmp_path / "long.keras")
+
+
+@pytest.mark.parametrize("dtype", ["S1000000000", "<U300000000", "V2000000000", "object", None])
+def test_arrays_among_the_arguments_of_a_call_are_of_numbers(tmp_path, dtype):
+    """Three letters of a type of a gigabyte each were made into an array before anything was refused."""
+    latents = keras.Input((3,))
+    path = saved_with(keras.Model(latents, keras.ops.add(latents, np.ones(3, np.float32))), tmp_path / "array.keras")
+    assert load_network(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    arguments = next(one for one in config["config"]["layers"] if one["class_name"] == "Add")["inbound_nodes"][0]
+    assert "__numpy__" in json.dumps(arguments) or "__tensor__" in json.dumps(arguments)
+    value = {"class_name": "__numpy__", "config": {"value": ["a", "a", "a"], "dtype": dtype}}
+    arguments["args"][1] = value
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"config.json": json.dumps(config)}).items():
+            archive.writestr(name, content)
+    with (
+        growth_below(64),
+        pytest.raises(ArtifactError, match="must hold layers that only compute. Received: .*__numpy__"),
+    ):
+        load_network(path)
+
+
+def test_operations_have_few_outputs(tmp_path):
+    latents = keras.Input((4,))
+    network = keras.Model(latents, keras.ops.split(latents, 2, axis=1)[0])
+    path = saved_with(network, tmp_path / "cut.keras")
+    assert load_network(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = members["config.json"].decode()
+    assert '"indices_or_sections": 2' in content
+    content = content.replace('"indices_or_sections": 2', '"indices_or_sections": 1000000')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in (members | {"config.json": content.encode()}).items():
+            archive.writestr(name, part)
+    with pytest.raises(ArtifactError, match="Split must have at most 3000 outputs. Received: 1000000"):
+        load_network(path)

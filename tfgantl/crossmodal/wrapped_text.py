@@ -14,9 +14,13 @@ from tfgantl.crossmodal.text_encoder import check_apart, read_phrases
 from tfgantl.errors import ArtifactError
 from tfgantl.files import expanded
 from tfgantl.pretrained.signature import allow, allowed_before, content_digest, digest
+from tfgantl.printing import printable
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.savedmodels import is_saved_model
+
+# Outputs with the vector of a whole text, where there are others, such as those of its words.
+OF_A_TEXT = ("vectors", "default", "embedding", "embeddings", "pooled_output", "text_embeds")
 
 
 class TextModule(layers.Layer):
@@ -41,19 +45,28 @@ class TextModule(layers.Layer):
 
     def _chosen(self) -> tuple[Any, str, str, int]:
         seen = []
-        for name, function in sorted(self._loaded.signatures.items(), key=lambda item: item[0] != "serving_default"):
+        # TensorFlow has signatures and outputs in another order in each process.
+        for name, function in sorted(self._loaded.signatures.items(), key=lambda x: (x[0] != "serving_default", x[0])):
             taken, given = function.structured_input_signature[1], function.structured_outputs
             texts = [key for key, spec in taken.items() if spec.dtype == tf.string and spec.shape.rank == 1]
             vectors = [
-                key for key, spec in given.items()
+                key for key, spec in sorted(given.items())
                 if spec.dtype.is_floating and spec.shape.rank == 2 and spec.shape[1]
             ]  # fmt: skip
+            if len(vectors) > 1:
+                vectors = [key for key in OF_A_TEXT if key in vectors][:1] or self._refuse_several(vectors)
             if len(taken) == len(texts) == 1 and vectors:
                 return function, texts[0], vectors[0], int(given[vectors[0]].shape[1])
             seen.append(name)
         raise ArtifactError(
             f"{self.where}: a signature must map strings (batch,) to vectors (batch, length). "
             f"Received: {', '.join(seen) or 'none'}"
+        )
+
+    def _refuse_several(self, vectors: list[str]) -> list[str]:
+        raise ArtifactError(
+            f"{self.where}: of several outputs, one must be called {', '.join(OF_A_TEXT)}. "
+            f"Received: {printable(', '.join(vectors))[:200]}"
         )
 
     def call(self, text: tf.Tensor) -> tf.Tensor:

@@ -63,9 +63,16 @@ class SignatureLayer(keras.layers.Layer):
     def _sort_inputs(self, specs: dict[str, tf.TensorSpec]) -> None:
         """Says which input is what, by type, rank and name."""
         self.label_input, self.label_width, self._constants = None, None, {}
+        specs = dict(sorted(specs.items()))  # TensorFlow has them in another order in each process
         noise = [name for name, spec in specs.items() if spec.dtype.is_floating and spec.shape.rank == 2]
         if len(noise) > 1:
-            noise = sorted(noise, key=lambda name: LATENTS.index(name) if name in LATENTS else len(LATENTS))
+            named = [name for name in noise if name in LATENTS]
+            if len(named) != 1:
+                raise ArtifactError(
+                    f"{self.where}: of inputs {', '.join(noise)}, one must be called as latents are: "
+                    f"{', '.join(LATENTS)}. Received: {', '.join(named) or 'none'}"
+                )
+            noise = named
         for name, spec in specs.items():
             if noise and name == noise[0]:
                 self._latent_input, self.latent_dim = name, spec.shape[1]

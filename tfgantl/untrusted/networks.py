@@ -23,6 +23,7 @@ from tfgantl.untrusted.tracing import CountingGraph, peak
 
 MAX_ACTIVATIONS = 2**30  # bytes of what is there at one time, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
+CUTTING = ("Split", "ArraySplit", "Unstack")  # operations with as many outputs as they are told
 SHARED = "shared_object_id"
 MAX_CALLS = 3_000  # of layers, to build a network; large ones have a thousand
 MINED, WRAPPED = "tfgantl>MinedGenerator", "tfgantl>WrappedGenerator"
@@ -90,6 +91,7 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     _check_parts(plain, path)
     _check_shared(plain, {}, path)
     check_own_classes(plain, stored, path)
+    _check_cuts(plain, path)
     if (calls := _calls(plain)[1]) > MAX_CALLS:
         raise ArtifactError(f"{path}: layers must be called at most {MAX_CALLS} times. Received: {calls}")
     claimed = 0
@@ -140,6 +142,21 @@ def _check_parts(config: Any, path: Path) -> None:
         raise ArtifactError(f"{path}: must not be compiled inside. Received: a compile_config")
     for part in config.values():
         _check_parts(part, path)
+
+
+def _check_cuts(config: Any, path: Path) -> None:
+    """Refuses operations of which a number says how many outputs they have: each is an object of Python's."""
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        _check_cuts(part, path)
+    if isinstance(config, dict) and config.get("class_name") in CUTTING and (most := _largest(config)) > MAX_CALLS:
+        raise ArtifactError(f"{path}: {config['class_name']} must have at most {MAX_CALLS} outputs. Received: {most}")
+
+
+def _largest(config: Any) -> int:
+    """The largest whole number of a configuration."""
+    if isinstance(config, dict | list):
+        return max(map(_largest, config.values() if isinstance(config, dict) else config), default=0)
+    return config if isinstance(config, int) else 0
 
 
 def _calls(config: Any) -> tuple[int, int]:

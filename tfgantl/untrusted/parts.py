@@ -4,6 +4,7 @@ Keras looks names up as attributes of modules, and would call whatever it finds 
 """
 
 import inspect
+import re
 import sys
 from typing import Any
 
@@ -41,11 +42,21 @@ CALLING = {
 }
 FUNCTIONAL = ("keras.src.models.functional", "Functional")
 VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "__slice__"}
+ARRAYS, NUMBERS = ("__numpy__", "__tensor__"), re.compile(r"bool|u?int(8|16|32|64)|b?float(16|32|64)")
 # Layers that run code of their own, or read files.
 CODE = {
     "FlaxLayer", "Hashing", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer", "TextVectorization",
     "TorchModuleWrapper",
 }  # fmt: skip
+
+
+def _is_value(config: dict[str, Any]) -> bool:
+    """Whether it is a value that takes no more room than it is written in: a type of text says how long texts are."""
+    if config["class_name"] not in ARRAYS:
+        return True
+    told = config.get("config")
+    dtype = told.get("dtype") if isinstance(told, dict) else None
+    return isinstance(dtype, str) and NUMBERS.fullmatch(dtype) is not None
 
 
 def is_part(config: dict[str, Any]) -> bool:
@@ -60,7 +71,7 @@ def is_part(config: dict[str, Any]) -> bool:
     if registered not in (None, name) or name in CODE:
         return False
     if module is None:
-        return name in VALUES or _is_exported("keras", name)
+        return (name in VALUES and _is_value(config)) or _is_exported("keras", name)
     if module in KINDS:
         return _is_exported(module, name)
     return (module, name) == FUNCTIONAL or _is_operation(module, name) or _is_layer(module, name)

@@ -78,9 +78,9 @@ def _collect(
         raise ValueError(f"modules nested more than {MAX_DEPTH} deep, or in a circle")
     clamp, activation = state.get("conv_clamp"), state.get("activation")
     if type(clamp) in (int, float):
-        settings.setdefault("conv_clamp", clamp)
+        _note(settings, "conv_clamp", clamp)
     if type(activation) is str and activation != "linear":
-        settings.setdefault("activation", activation[:40])
+        _note(settings, "activation", activation[:40])
     for group in ("_parameters", "_buffers"):
         for name, value in _items(state, group):
             if value is not None:
@@ -90,6 +90,16 @@ def _collect(
             values.spend()
             _collect(_object(module)[1], joined(prefix, f"{name}."), values, arrays, settings, depth + 1, seen)
             seen.add(id(module))  # behind it, so that circles are told
+
+
+def _note(settings: dict[str, Any], name: str, value: Any) -> None:
+    """Keeps what all modules have alike, of which the network is built anew.
+
+    Raises:
+        ValueError: If one has something else.
+    """
+    if settings.setdefault(name, value) != value:
+        raise ValueError(f"modules of several {name}: {settings[name]!r:.40} and {value!r:.40}")
 
 
 def _items(state: dict[str, Any], group: str) -> list[tuple[str, Any]]:
