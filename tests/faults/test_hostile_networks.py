@@ -312,3 +312,13 @@ def test_operations_have_few_outputs(tmp_path):
             archive.writestr(name, part)
     with pytest.raises(ArtifactError, match="Split must have at most 3000 outputs. Received: 1000000"):
         load_network(path)
+
+
+def test_maps_of_types_are_no_parts(tmp_path):
+    """Their names are patterns, and one of eighteen letters took years."""
+    types = keras.dtype_policies.DTypePolicyMap(default_policy="float32")
+    types["(a+)+$"] = keras.dtype_policies.DTypePolicy("float32")
+    latents = keras.Input((4,))
+    keras.Model(latents, L.Dense(2, name="a" * 12, dtype=types)(latents)).save(tmp_path / "types.keras")
+    with pytest.raises(ArtifactError, match="must hold layers that only compute. Received: .*DTypePolicyMap"):
+        load_network(tmp_path / "types.keras")

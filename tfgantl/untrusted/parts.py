@@ -13,9 +13,9 @@ from keras.src.ops.operation import Operation
 
 # Public module of Keras → what its parts are.
 KINDS = {
-    "keras": (keras.Model, keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap),
+    "keras": (keras.Model, keras.dtype_policies.DTypePolicy),
     "keras.constraints": (keras.constraints.Constraint,),
-    "keras.dtype_policies": (keras.dtype_policies.DTypePolicy, keras.dtype_policies.DTypePolicyMap),
+    "keras.dtype_policies": (keras.dtype_policies.DTypePolicy,),
     "keras.initializers": (keras.initializers.Initializer,),
     "keras.layers": (keras.layers.Layer,),
     "keras.models": (keras.Model,),
@@ -43,9 +43,9 @@ CALLING = {
 FUNCTIONAL = ("keras.src.models.functional", "Functional")
 VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsis__", "__slice__"}
 ARRAYS, NUMBERS = ("__numpy__", "__tensor__"), re.compile(r"bool|u?int(8|16|32|64)|b?float(16|32|64)")
-# Layers that run code of their own, or read files.
+# Layers that run code of their own, or read files; and maps of types, whose names are patterns without an end.
 CODE = {
-    "FlaxLayer", "Hashing", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer", "TextVectorization",
+    "DTypePolicyMap", "FlaxLayer", "Hashing", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer", "TextVectorization",
     "TorchModuleWrapper",
 }  # fmt: skip
 
