@@ -153,7 +153,9 @@ def make_app(
             found = serving().manifest
         except RequestError:
             found = None
-        return JSONResponse({"error": "there is none"} if found is None else found, 404 if found is None else 200)
+        if found is None:
+            return JSONResponse({"error": "there is none"}, 404)
+        return Response(found, media_type="application/json")
 
     def serving() -> Servable:
         return model.version(model.name, None)[1]

@@ -1,5 +1,6 @@
 """One loaded version: a session over the SavedModel, as TensorFlow Serving has it, which puts requests together."""
 
+import json
 import math
 import threading
 import time
@@ -277,8 +278,8 @@ def _as_request_error(error: Exception) -> Exception:
     return RequestError(message, STATUS.get(error.error_code, 500))
 
 
-def _manifest(directory: Path) -> dict | None:
+def _manifest(directory: Path) -> bytes | None:
     try:
-        return read_manifest(directory)
+        return json.dumps(read_manifest(directory)).encode()  # once: whoever asks for it would keep others waiting
     except ArtifactError:
         return None

@@ -45,8 +45,8 @@ VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__ellipsi
 ARRAYS, NUMBERS = ("__numpy__", "__tensor__"), re.compile(r"bool|u?int(8|16|32|64)|b?float(16|32|64)")
 # Layers that run code of their own, or read files; and maps of types, whose names are patterns without an end.
 CODE = {
-    "DTypePolicyMap", "FlaxLayer", "Hashing", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer", "TextVectorization",
-    "TorchModuleWrapper",
+    "DTypePolicyMap", "FlaxLayer", "Hashing", "IntegerLookup", "JaxLayer", "Lambda", "StringLookup", "TFSMLayer",
+    "TextVectorization", "TorchModuleWrapper",
 }  # fmt: skip
 
 
