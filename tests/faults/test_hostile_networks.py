@@ -310,7 +310,7 @@ def test_operations_have_few_outputs(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, part in (members | {"config.json": content.encode()}).items():
             archive.writestr(name, part)
-    with pytest.raises(ArtifactError, match="Split must have at most 3000 outputs. Received: 1000000"):
+    with pytest.raises(ArtifactError, match="`indices_or_sections` must be at most 3000. Received: 1000000"):
         load_network(path)
 
 

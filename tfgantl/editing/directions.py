@@ -72,9 +72,9 @@ class Directions:
 
     Args:
         generator: Hash of its weights.
-        drawn: What it draws, as `LatentSpace.drawn` has it; `None` where that is not known.
         space: Name of the latent space.
         all: Each with a name of its own.
+        drawn: What it draws, as `LatentSpace.drawn` has it; `None` where that is not known.
 
     Example:
         >>> from tfgantl.editing.closed_form import sefa

@@ -44,6 +44,7 @@ def editing_signatures(
     if directions.generator != space.generator_hash or not space.draws(directions.drawn):
         raise ArtifactError(
             f"directions must be of the model {space.generator_hash}. Received: those of {directions.generator}"
+            f"{', which draws otherwise' * (directions.generator == space.generator_hash)}"
         )
     names = tf.constant([direction.name for direction in directions])
     vectors = np.stack([direction.vector for direction in directions])

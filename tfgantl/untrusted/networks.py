@@ -23,7 +23,7 @@ from tfgantl.untrusted.tracing import CountingGraph, peak
 
 MAX_ACTIVATIONS = 2**30  # bytes of what is there at one time, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
-CUTTING = ("Split", "ArraySplit", "Unstack")  # operations with as many outputs as they are told
+CUTS = ("indices_or_sections", "num", "num_or_size_splits")  # how many outputs an operation has
 SHARED = "shared_object_id"
 MAX_CALLS = 3_000  # of layers, to build a network; large ones have a thousand
 MINED, WRAPPED = "tfgantl>MinedGenerator", "tfgantl>WrappedGenerator"
@@ -148,15 +148,11 @@ def _check_cuts(config: Any, path: Path) -> None:
     """Refuses operations of which a number says how many outputs they have: each is an object of Python's."""
     for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
         _check_cuts(part, path)
-    if isinstance(config, dict) and config.get("class_name") in CUTTING and (most := _largest(config)) > MAX_CALLS:
-        raise ArtifactError(f"{path}: {config['class_name']} must have at most {MAX_CALLS} outputs. Received: {most}")
-
-
-def _largest(config: Any) -> int:
-    """The largest whole number of a configuration."""
-    if isinstance(config, dict | list):
-        return max(map(_largest, config.values() if isinstance(config, dict) else config), default=0)
-    return config if isinstance(config, int) else 0
+    for name in CUTS if isinstance(config, dict) else ():
+        cuts = config.get(name)
+        outputs = len(cuts) if isinstance(cuts, list) else cuts if isinstance(cuts, int) else 0
+        if outputs > MAX_CALLS:
+            raise ArtifactError(f"{path}: `{name}` must be at most {MAX_CALLS}. Received: {outputs}")
 
 
 def _calls(config: Any) -> tuple[int, int]:
