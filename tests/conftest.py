@@ -47,9 +47,6 @@ from tfgantl.training.validation import Validate
 HERE = tf_stack.extract_stack()
 tf_stack.extract_stack = lambda stacklevel=1: HERE
 
-# Graphs of tests run once or twice, and optimizing them takes longer. Processes that tests start, and the main job, do.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
 # Steps that two devices share need both before TensorFlow computes anything, in a process that test_replicas.py starts.
 TWO_DEVICES = "TESTS_HAVE_TWO_DEVICES"
 collect_ignore = []

@@ -86,10 +86,7 @@ def _of_table(path: Path) -> Pairs:
                 )
             yield row[file], row[caption], f"line {rows.line_num}"
     except csv.Error as error:
-        raise DataError(
-            f"{path}: line {rows.line_num} must have its quotes in pairs, and at most {csv.field_size_limit()} "
-            f"characters a value. Received: {error}"
-        ) from error
+        raise DataError(f"{path}: line {rows.line_num} must have its quotes in pairs. Received: {error}") from error
 
 
 def _column(columns: list[str], names: tuple[str, ...], path: Path) -> str:

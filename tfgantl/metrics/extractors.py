@@ -22,8 +22,8 @@ import numpy as np
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.files import fitted
 from tfgantl.images import to_unit
-from tfgantl.models.classifier import small_cnn
-from tfgantl.models.copies import computed_with, same_copy, weights_hash
+from tfgantl.models.classifier import differing_layers
+from tfgantl.models.copies import same_copy, weights_hash
 from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
 from tfgantl.regular_files import read_regular
@@ -78,15 +78,7 @@ class Extractor:
 
     @cached_property
     def _unusual(self) -> str:
-        """What layers compute with beside their weights; empty for those that `small_cnn` makes of such weights."""
-        told = computed_with(self.classifier)
-        convolutions = [layer for layer in self.classifier.layers if isinstance(layer, keras.layers.Conv2D)]
-        dense = [layer for layer in self.classifier.layers if isinstance(layer, keras.layers.Dense)]
-        if not convolutions or len(dense) != 2:
-            return told
-        (side, _, channels), classes = self.input_shape, dense[1].units
-        usual = small_cnn(side, channels, classes, convolutions[0].filters, dense[0].units)
-        return "" if computed_with(usual) == told else told
+        return differing_layers(self.classifier)
 
     @property
     def features(self) -> keras.Model:

@@ -1,17 +1,10 @@
 """The same architecture again, with fresh weights or with the same ones, and a hash to tell these by."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 import keras
 import numpy as np
-
-# Of layers of Keras: they have many more settings, some of which are new in each version.
-COMPUTED_WITH = (
-    "units", "filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "data_format", "activation",
-    "negative_slope", "threshold", "max_value", "pool_size", "use_bias", "rate",
-)  # fmt: skip
 
 
 def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
@@ -80,15 +73,6 @@ def finalize_state(network: keras.layers.Layer) -> None:
     for layer in network._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
-
-
-def computed_with(network: keras.Model) -> str:
-    """What the layers of a network compute with beside their weights, whatever they are called, as JSON."""
-    told = []
-    for layer in network._flatten_layers(include_self=False):
-        config = layer.get_config()
-        told.append([type(layer).__name__, {name: str(config[name]) for name in COMPUTED_WITH if name in config}])
-    return json.dumps(told)
 
 
 def weights_hash(network: keras.Model) -> str:

@@ -194,11 +194,19 @@ def _shards_among(where: str, path: str, names: list[str], suffixes: tuple[str, 
     check_complete(where, path, found)
     splits = sorted({match[1].casefold() for name in found if (match := SPLIT.match(name))})
     if len(splits) > 1:
-        raise DataError(
-            f"{where}: `path` must be shards of one split, as {path}/{splits[-1]}-* names them. "
-            f"Received: a folder with {', '.join(splits)}"
-        )
+        _tell_of_splits(where, path, tuple(splits))
     return found
+
+
+@lru_cache(maxsize=1024)
+def _tell_of_splits(where: str, path: str, splits: tuple[str, ...]) -> None:
+    """Says so, once, if what others have set apart for a test is trained on."""
+    from tfgantl.progress import log
+
+    log(
+        f"{where}: {printable(path)} holds shards of {', '.join(splits)}, and all are taken; a pattern such as "
+        f"{splits[-1]}-* takes some"
+    )
 
 
 def check_complete(where: str, path: str, names: list[str]) -> None:
