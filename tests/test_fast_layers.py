@@ -111,12 +111,21 @@ def phases(monkeypatch):
     monkeypatch.setattr(convolution, "_is_plain_processor", lambda: True)
 
 
+@pytest.fixture
+def products(monkeypatch):
+    """As in bfloat16 on a processor with AVX-512, also for few channels."""
+    monkeypatch.setattr(convolution, "MIN_WEIGHTS", 0)
+    monkeypatch.setattr(convolution, "_is_plain_processor", lambda: False)
+    monkeypatch.setattr(convolution, "_multiplies", lambda dtype: True)
+
+
+@pytest.mark.parametrize("way", ["phases", "products"])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("kind", [Conv2D, Conv2DTranspose])
-@pytest.mark.usefixtures("phases")
-def test_convolutions_are_those_of_keras(kind, side, stride):
+def test_convolutions_are_those_of_keras(kind, side, stride, way, request):
     """Values, gradients, and those of the penalties on gradients, with respect to images and weights."""
+    request.getfixturevalue(way)
     theirs = getattr(keras.layers, kind.__name__)
     pair = [cls(5, side, stride, padding="same", activation="relu", name="conv") for cls in (theirs, kind)]
     x = tf.constant(RNG.normal(size=(2, 6, 12, 3)).astype(np.float32))
@@ -156,17 +165,38 @@ def test_convolutions_are_only_made_of_phases_where_they_are_faster(monkeypatch)
     assert len(made) == 1
 
 
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "AVX-512"])
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.usefixtures("phases")
-def test_convolutions_in_half_precision(dtype):
-    x = tf.constant(RNG.normal(size=(2, 4, 4, 3)).astype(np.float32))
-    pair = [cls(5, 4, 2, padding="same", dtype=dtype) for cls in (keras.layers.Conv2DTranspose, Conv2DTranspose)]
+@pytest.mark.parametrize("kind", ["Conv2D", "Conv2DTranspose"])
+def test_convolutions_in_half_precision(kind, dtype, plain, monkeypatch):
+    monkeypatch.setattr(convolution, "MIN_WEIGHTS", 0)
+    monkeypatch.setattr(convolution, "_is_plain_processor", lambda: plain)
+    x, seen = tf.constant(RNG.normal(size=(2, 4, 4, 3)).astype(np.float32)), []
+    pair = [
+        cls(5, 4, 2, padding="same", dtype=dtype) for cls in (getattr(keras.layers, kind), getattr(convolution, kind))
+    ]
     for layer in pair:
         layer.build(x.shape)
         layer.set_weights(pair[0].get_weights())
-    theirs, ours = (layer(x) for layer in pair)
-    assert ours.dtype == theirs.dtype
-    assert_close(theirs, ours, 2e-2)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(tf.cast(y, tf.float32) ** 2)
+        seen.append((y, *tape.gradient(total, [x, layer.kernel.value])))
+    assert [value.dtype for value in seen[0]] == [value.dtype for value in seen[1]]
+    assert_close(*seen, 2e-2)
+
+
+@pytest.mark.parametrize(("dtype", "made"), [("bfloat16", True), ("float32", False)])
+def test_gradients_of_kernels_are_products_where_these_are_faster(dtype, made, monkeypatch):
+    seen = []
+    monkeypatch.setattr(convolution, "_is_plain_processor", lambda: False)
+    monkeypatch.setattr(convolution, "_products", lambda *given: seen.append(1) or tf.zeros(given[2], given[0].dtype))
+    layer, x = Conv2D(64, 4, 2, padding="same", dtype=dtype), tf.zeros((1, 8, 8, 64), dtype)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(x))
+    tape.gradient(total, layer.kernel.value)
+    assert bool(seen) == made
 
 
 def test_names_of_weights_in_files_are_those_of_keras(tmp_path):
