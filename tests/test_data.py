@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from conftest import tiny_images
 from PIL import Image
+from skimage.data import astronaut
 
-from tfgantl.data import SPLITS, Arrays, Examples, Folder, HandwrittenDigits, RenderedDigits, Tfds
+from tfgantl.data import SPLITS, Arrays, Examples, Folder, HandwrittenDigits, RenderedDigits, Tfds, decode
 from tfgantl.data.classes import matched, same_names
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.pipeline import batches
@@ -249,6 +250,20 @@ def test_what_is_neither_shot_nor_held_out_is_said(tmp_path):
 def test_impossible_splits_are_refused(shares, shots, message):
     with pytest.raises((ConfigError, DataError), match=message):
         split_by_content(tiny_images(10), None, shares, shots, 0, "x")
+
+
+@pytest.mark.parametrize(("crop", "size"), [("centre", (400, 300)), ("pad", (300, 400)), ("none", (640, 256))])
+def test_large_photographs_are_decoded_at_the_scale_they_are_needed_at(tmp_path, monkeypatch, crop, size):
+    """In a fraction of the time; the images are those of a whole decoding, but for roundings."""
+    photograph, file, seen = Image.fromarray(astronaut()).resize(size), tmp_path / "0.jpg", []
+    photograph.save(file, quality=90)
+    monkeypatch.setattr(decode, "fit_picture", lambda picture, *rest: seen.append(picture.size) or fit(picture, *rest))
+    fit, side = fit_picture, 16
+    small = decode.decode_picture(file, side, 3, 10**6, crop=crop).astype(int)
+    with Image.open(file) as whole:
+        assert np.abs(small - fit(whole, side, 3, crop=crop)).max() <= 3
+    assert max(size) > max(seen[0]) and min(seen[0]) >= 4 * side
+    assert decode.decode_picture(file, None, 3, 10**6).shape == (*size[::-1], 3)  # where no size is asked for
 
 
 def test_pictures_are_read_again_once_they_have_changed(tmp_path):

@@ -16,7 +16,7 @@ silent = False  # whether this process shows no bars, because several share the 
 quiet = False  # whether it writes no lines either, because another one writes the same
 
 
-def bar(total: int | None, title: str, unit: str = "step", shown: bool = True) -> tqdm:
+def bar(total: int | None, title: str, unit: str = "step", shown: bool = True, delay: float = 0.0) -> tqdm:
     """A progress bar with rate and time left; in a file it is renewed every ten seconds.
 
     Args:
@@ -24,6 +24,7 @@ def bar(total: int | None, title: str, unit: str = "step", shown: bool = True) -
         title: What is going on.
         unit: Name of one unit.
         shown: Whether it is shown at all, as for what takes no time.
+        delay: Seconds before it is shown; what has ended by then shows none.
     """
     interval = 0.2 if IN_NOTEBOOK or sys.stderr.isatty() else 10.0
     return tqdm(
@@ -34,6 +35,7 @@ def bar(total: int | None, title: str, unit: str = "step", shown: bool = True) -
         dynamic_ncols=True,
         file=sys.stderr,
         disable=silent or not shown,
+        delay=delay,
     )
 
 

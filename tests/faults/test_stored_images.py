@@ -15,7 +15,7 @@ from conftest import tiny_images
 from filelock import FileLock
 from PIL import Image
 
-from tfgantl.data import SPLITS, Folder, base, image_file, reading
+from tfgantl.data import SPLITS, Folder, base, encoded, image_file, reading
 from tfgantl.data.image_file import image_sets
 from tfgantl.data.pipeline import batches
 from tfgantl.data.stored import StoredImages
@@ -66,6 +66,53 @@ def test_they_are_written_once(pets, monkeypatch):
     (Path(pets.path) / "cats" / "99.png").write_bytes((Path(pets.path) / "cats" / "01.png").read_bytes())
     assert pets.load("train").size + pets.load("test").size + pets.load("validation").size == 41
     assert only_set()  # that of the folder as it was is gone
+
+
+@pytest.fixture
+def slow(pets, monkeypatch):
+    """Pictures that fit into memory, decoded for longer than is worth being kept."""
+    monkeypatch.setattr(encoded, "WORTH_KEEPING", -1.0)
+    return replace(pets, max_bytes=10**9)
+
+
+def parts(source):
+    """All that is known of the images of a source, read as by a new process."""
+    base._splits.cache_clear()
+    found = [source.load(split) for split in SPLITS]
+    return [(x.fingerprint, x.num_classes, x.classes, x.notes, x.files) for x in found]
+
+
+def test_what_took_long_to_decode_is_not_decoded_again(slow, monkeypatch):
+    first = parts(slow)
+    assert first[0][4] and not any("on disk" in note for *_, notes, _ in first for note in notes)
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "read_into", None)
+        assert parts(slow) == first
+        assert parts(replace(slow, shots=5)) != first
+    (Path(slow.path) / "cats" / "99.png").write_bytes((Path(slow.path) / "cats" / "01.png").read_bytes())
+    assert sum(len(files) for *_, files in parts(slow)) == 41
+
+
+def test_what_took_a_moment_is_not_kept(pets):
+    parts(replace(pets, max_bytes=10**9))
+    assert not image_sets().exists()
+
+
+@pytest.mark.parametrize("damage", ["pixels", "no room", "of a set with more than memory"])
+def test_images_that_cannot_be_kept_or_read_are_decoded(slow, monkeypatch, damage):
+    if damage == "no room":
+        monkeypatch.setattr(image_file, "SPARE", 2**62)
+        assert parts(slow) == parts(slow) and not any(only_set().glob("*.json"))
+        return
+    first = parts(slow)
+    if damage == "pixels":
+        with open(only_set() / image_file.PIXELS, "r+b") as file:
+            file.write(b"other")
+    else:
+        image_file.remove_set(only_set())
+        parts(replace(slow, max_bytes=100))
+        assert only_set()
+    assert parts(slow) == first
 
 
 @pytest.mark.parametrize("inside", [True, False])

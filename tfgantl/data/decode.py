@@ -23,6 +23,7 @@ TURNS = {
 }  # fmt: skip
 HEAD = 26  # bytes of a PNG up to the number of bits
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
+FINER = 4  # pixels that are decoded for each one of the result, at least, in either direction
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,9 @@ def decode_picture(
     """
     try:
         with open_picture(file, max_pixels) as picture, BUDGET.spent(pixels_of(picture)):
+            if image_size is not None:
+                # JPEGs can be decoded to a half, a quarter or an eighth, in a fraction of the time; values differ by 1.
+                picture.draft(None, (FINER * image_size, FINER * image_size))
             return fit_picture(picture, image_size, channels, depth, crop)
     except Refused as refused:
         return str(refused)

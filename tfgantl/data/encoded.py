@@ -2,10 +2,12 @@
 
 import dataclasses
 import hashlib
+import time
 from abc import abstractmethod
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import __version__ as pillow_version
@@ -13,12 +15,14 @@ from PIL import __version__ as pillow_version
 from tfgantl.data.base import PictureSource
 from tfgantl.data.examples import Content, check_classes
 from tfgantl.data.pictures import PictureList
-from tfgantl.errors import ConfigError, DataError, check_at_least
+from tfgantl.errors import ConfigError, DataError, RunError, check_at_least
 
 if TYPE_CHECKING:
     from tfgantl.data.image_file import ImageFile
+    from tfgantl.data.reading import Form, MemoryStore, Read
     from tfgantl.data.stored import StoredImages
 
+WORTH_KEEPING = 2.0  # seconds of decoding, above which images are kept for the next start
 CUTS = {"shots", "seed", "validation", "test", "max_bytes", "extractor"}  # settings that no image depends on
 
 
@@ -63,18 +67,22 @@ class EncodedSource(PictureSource):
         form = Form(size, channels, self.max_pixels, self.crop)
         kept = ImageFile(self._settings(), _hash(stamp))
         found = kept.description
-        if found and found["count"] * int(np.prod(form.shape)) > self.max_bytes and (whole := _stored(kept)):
+        if found and (whole := _stored(kept, self.max_bytes)):
             return whole
         pictures = self.pictures()
-        facts = {"classes": pictures.classes, "labelled": pictures.labelled, "where": where, "from": self.name}
+        facts: dict[str, Any] = {
+            "classes": pictures.classes, "labelled": pictures.labelled, "where": where, "from": self.name,
+        }  # fmt: skip
         if pictures.count * int(np.prod(form.shape)) <= self.max_bytes:
-            store = MemoryStore(pictures.count, form)
-            good, notes = read_into(store, pictures, form, self.on_bad)
-            images = store.images if len(good) == len(store.images) else store.images[good]
-            content = _content(images, store.records[good], {"notes": notes, **facts})
-            return content._replace(files=[pictures.called(index) for index in good])
+            store, start = MemoryStore(pictures.count, form), time.perf_counter()
+            read = read_into(store, pictures, form, self.on_bad)
+            facts["files"] = [pictures.called(int(index)) for index in read.good]
+            if time.perf_counter() - start > WORTH_KEEPING:
+                _keep(kept, store, form, read, facts)
+            images = store.images if len(read.good) == len(store.images) else store.images[read.good]
+            return _content(images, store.records[read.good], {"notes": read.notes, **facts})
         with kept.locked():
-            if whole := _stored(kept):  # by the process that this one has waited for
+            if whole := _stored(kept, self.max_bytes):  # by the process that this one has waited for
                 return whole
             on_disk = kept.writing(pictures.count, form)
             try:
@@ -82,7 +90,7 @@ class EncodedSource(PictureSource):
                 kept.complete(on_disk, read, facts)
             finally:
                 on_disk.close()
-        whole = _stored(kept)
+        whole = _stored(kept, self.max_bytes)
         if whole is None:
             raise DataError(f"{kept.path}: must be as it was written. Received: something else; is the disk in order?")
         return whole
@@ -93,8 +101,8 @@ class EncodedSource(PictureSource):
         return _hash((type(self).__name__, sorted(fields.items()), pillow_version))
 
 
-def _stored(kept: "ImageFile") -> Content | None:
-    """The content of a complete set on disk."""
+def _stored(kept: "ImageFile", max_bytes: int) -> Content | None:
+    """The content of a complete set on disk: in memory, if it is small enough; `None` if it cannot be had."""
     from tfgantl.data.reading import GOOD
 
     opened = kept.open()
@@ -103,8 +111,29 @@ def _stored(kept: "ImageFile") -> Content | None:
     images, records = opened
     good = np.flatnonzero(records["state"] == GOOD)
     facts = kept.description or {}
-    notes = [*facts["notes"], f"{len(good)} images are on disk, in {kept.path}"]
-    return _content(images if len(good) == len(images) else images.part(good), records[good], facts | {"notes": notes})
+    if int(np.prod(images.shape)) > max_bytes:
+        notes = [*facts["notes"], f"{len(good)} images are on disk, in {kept.path}"]
+        kept_images = images if len(good) == len(images) else images.part(good)
+        return _content(kept_images, records[good], {**facts, "notes": notes, "files": None})
+    if not facts.get("files"):  # of a set that was too large, with names for millions
+        return None
+    try:
+        return _content(images[good], records[good], facts)
+    except DataError:  # damaged since: it is decoded again
+        return None
+
+
+def _keep(kept: "ImageFile", store: "MemoryStore", form: "Form", read: "Read", facts: dict) -> None:
+    """Puts decoded pictures into the cache, if that can be: the next start takes them from there."""
+    with suppress(RunError, OSError), kept.locked():
+        if kept.description is not None:
+            return
+        on_disk = kept.writing(len(store.records), form)
+        try:
+            on_disk.write(0, store.images, store.records, store.reasons)
+            kept.complete(on_disk, read, facts)
+        finally:
+            on_disk.close()
 
 
 def _content(images: "np.ndarray | StoredImages", records: np.ndarray, facts: dict) -> Content:
@@ -129,7 +158,7 @@ def _content(images: "np.ndarray | StoredImages", records: np.ndarray, facts: di
         check_classes(labels, count, where)
     return Content(
         images, labels, count, tuple(facts["notes"]), [key.tobytes() for key in records["key"]],
-        None if classes is None else tuple(classes), np.ascontiguousarray(records["digest"]),
+        None if classes is None else tuple(classes), np.ascontiguousarray(records["digest"]), facts.get("files"),
     )  # fmt: skip
 
 

@@ -3,12 +3,11 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,9 +16,12 @@ from tfgantl.data.opening import Refused, open_picture
 from tfgantl.data.pictures import Opener, PictureList, open_regular
 from tfgantl.errors import DataError
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 CHUNK = 2048  # pictures that are decoded and written at one time
 MAX_HELD = 2**28  # bytes of encoded pictures in memory that wait to be decoded
-WITH_BAR = 5000  # pictures that take more than a few seconds
+BAR_AFTER = 2.0  # seconds
 MAX_TOLD = 100  # pictures that are left out, in the notes
 WAITING, GOOD, BAD, DEEP = range(4)  # states; deep pictures wait until it is known what white is
 
@@ -121,15 +123,15 @@ def read_into(store: Store, pictures: PictureList, form: Form, on_bad: str) -> R
     Raises:
         DataError: If a picture cannot be used, or none is left.
     """
-    with _bar(pictures, store.done) as show, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _bar(pictures, store.done) as shown, ThreadPoolExecutor(os.cpu_count()) as pool:
         starts = range(store.done, pictures.count, CHUNK)
-        _decode_chunks(pool, store, pictures, form, Depth(), False, starts, show, on_bad)
+        _decode_chunks(pool, store, pictures, form, Depth(), False, starts, shown, on_bad)
         deep = store.records["top"] > 0
         depth, remarks = choose_depth(
             ("floats" if r["floats"] else "integers", 0.0, float(r["top"])) for r in store.records[deep]
         )
         waiting = np.unique(np.flatnonzero(store.records["state"] == DEEP) // CHUNK) * CHUNK
-        _decode_chunks(pool, store, pictures, form, depth, True, waiting.tolist(), show, on_bad)
+        _decode_chunks(pool, store, pictures, form, depth, True, waiting.tolist(), shown, on_bad)
     _refuse_contradictions(store, pictures)
     good = np.flatnonzero(store.records["state"] == GOOD)
     if len(store.reasons) and (on_bad == "error" or not len(good)):
@@ -140,17 +142,13 @@ def read_into(store: Store, pictures: PictureList, form: Form, on_bad: str) -> R
     return Read(good, (*pictures.notes, *remarks, *left_out))
 
 
-@contextmanager
-def _bar(pictures: PictureList, done: int) -> Iterator[Callable[[int], object]]:
-    """Gives what tells a bar how many more pictures are done; of few, nothing is shown."""
-    if pictures.count < WITH_BAR:
-        yield lambda count: None
-        return
+def _bar(pictures: PictureList, done: int) -> "tqdm":
+    """Tells how many pictures are done, where they take more than a moment."""
     from tfgantl.progress import bar
 
-    with bar(pictures.count, f"{pictures.where}: decoding {pictures.unit}s", pictures.unit) as shown:
-        shown.update(done)
-        yield shown.update
+    shown = bar(pictures.count, f"{pictures.where}: decoding {pictures.unit}s", pictures.unit, delay=BAR_AFTER)
+    shown.update(done)
+    return shown
 
 
 def _decode_chunks(
@@ -161,7 +159,7 @@ def _decode_chunks(
     depth: Depth,
     depth_is_known: bool,
     starts: "range | list[int]",
-    show: Callable[[int], object],
+    shown: "tqdm",
     on_bad: str,
 ) -> None:
     """Decodes one chunk while the one before it is written."""
@@ -204,7 +202,7 @@ def _decode_chunks(
             records["top"] = store.records["top"][start : start + len(labels)]
         store.write(start, images, records, reasons)
         if not depth_is_known:
-            show(len(labels))
+            shown.update(len(labels))
         if store.stops_early and on_bad == "error" and store.reasons:
             raise _refusal(store, pictures)
 
