@@ -35,8 +35,9 @@ def test_workers_take_steps_in_turns_and_say_what_they_are(tmp_path):
     assert [worker.seconds for worker in workers] == [[0.5] * 3, [1.0] * 3] and workers[0].version == "a"
     with pytest.raises(RunError, match="PyTorch, broken: every competitor must answer. Received: exit code 3"):
         race([broken], rounds=1, steps=1)
-    table = speed._table("classic28", "plain", {worker.name: 64 / worker.median for worker in workers})
-    assert "| tfgantl, float32 | 128.0 | 2.00 |" in table and "| PyTorch, float32 | 64.0 | 1.00 |" in table
+    pace = {worker.name: 64 / worker.median for worker in workers}
+    table = speed._table("classic28", "plain", pace, work=1e9, peaks={"float32": 256e9})
+    assert "| tfgantl, float32 | 128.0 | 2.00 | 50% |" in table and "| PyTorch, float32 | 64.0 | 1.00 | 25% |" in table
 
 
 def test_the_side_of_pytorch_imports_nothing_of_this_package():

@@ -4,19 +4,22 @@
 of steps from its standard input, a line each, and answers with the seconds that they took.
 
 Kinds: `ours` (the compiled step of `GAN`), `fit` (`GAN.fit` on a data set), `adapt` (with augmentation, R1 and the rest
-of what `adapt` compiles), `tutorial` (one `tf.function`, two tapes, Keras' own layers).
+of what `adapt` compiles), `tutorial` (one `tf.function`, two tapes, Keras' own layers), `matmul` and `convolution` (one
+large operation, whose number of operations is in `peaks.py`).
 """
 
 import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.speed.pairs import BATCH, LATENTS, SHAPES, keras_networks, networks
+from benchmarks.speed.peaks import PEAKS
 from tfgantl import transfer as methods
 from tfgantl.gan import GAN
 from tfgantl.optimizers import Adam
@@ -96,12 +99,31 @@ def tutorial_step(pair: str, dtype: str) -> Callable[[int], None]:
     return run
 
 
+def peak_step(kind: str, dtype: str) -> Callable[[int], None]:
+    """The operation that a processor computes fastest, of its kind."""
+    numbers = tf.dtypes.as_dtype(keras.DTypePolicy(dtype).compute_dtype)
+    shapes = PEAKS[kind][0]
+    inputs = [tf.cast(tf.random.normal(shape), numbers) for shape in shapes]
+    compute = tf.matmul if kind == "matmul" else partial(tf.nn.conv2d, strides=1, padding="SAME")
+    step = tf.function(lambda *x: tf.reduce_sum(tf.cast(compute(*x)[:1, :1], tf.float32)))
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            total = step(*inputs)
+        float(total)
+
+    return run
+
+
 def main() -> None:
     """Answers until its standard input ends."""
     kind, pair, precision, *pairs = sys.argv[1:]
     options = dict(option.split("=") for option in pairs)
     keras.utils.set_random_seed(0)
-    run = tutorial_step(pair, precision) if kind == "tutorial" else own_step(kind, pair, precision, options)
+    if kind in PEAKS:
+        run: Callable[[int], float | None] = peak_step(kind, precision)
+    else:
+        run = tutorial_step(pair, precision) if kind == "tutorial" else own_step(kind, pair, precision, options)
     run(3)
     print(json.dumps({"version": f"tensorflow {tf.__version__}, keras {keras.__version__}"}), flush=True)
     for line in sys.stdin:
