@@ -27,6 +27,7 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
     quiet_tensorflow()
     import tensorflow as tf
 
+    framework = _memory("VmRSS")
     from tfgantl.images import to_unit
     from tfgantl.models.vgg import LAYERS, vgg16
     from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
@@ -70,8 +71,13 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
 
     optimizer.run(int(steps), on_step)
     np.savez(output, image=optimizer.image)
-    peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
-    return {"seconds": float(np.median(seconds[1:])), "peak_mib": peak, "precision": dtype}
+    pace, peak = float(np.median(seconds[1:])), _memory("VmHWM")
+    return {"seconds": pace, "peak_mib": peak, "framework_mib": framework, "precision": dtype}
+
+
+def _memory(name: str) -> float:
+    """MiB of this process: `VmHWM` is the peak, `VmRSS` the present."""
+    return int(re.findall(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 if __name__ == "__main__":

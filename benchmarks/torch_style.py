@@ -15,11 +15,17 @@ import numpy as np
 MEANS = (103.939, 116.779, 123.68)
 
 
+def memory(name):
+    """MiB of this process: `VmHWM` is the peak, `VmRSS` the present."""
+    return int(re.findall(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
+
+
 def main(task: str, output: str, kind: str) -> None:
     """Optimises, and writes the image."""
     import torch
     from torch.nn import functional
 
+    framework = memory("VmRSS")
     arrays = dict(np.load(task))
     layers, style_layers = [str(name) for name in arrays["layers"]], [str(name) for name in arrays["style_layers"]]
     memory_format = torch.contiguous_format if kind == "float32" else torch.channels_last
@@ -74,8 +80,8 @@ def main(task: str, output: str, kind: str) -> None:
             image.clamp_(-1, 1)
         seconds.append(time.perf_counter() - start)
     np.savez(output, image=image.detach().numpy().transpose(0, 2, 3, 1))
-    peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
-    print(json.dumps({"seconds": float(np.median(seconds[1:])), "peak_mib": peak, "version": torch.__version__}))
+    found = {"seconds": float(np.median(seconds[1:])), "peak_mib": memory("VmHWM"), "framework_mib": framework}
+    print(json.dumps({**found, "version": torch.__version__}))
 
 
 if __name__ == "__main__":

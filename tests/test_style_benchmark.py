@@ -28,7 +28,7 @@ def answer(command):
         return {"losses": dict.fromkeys(pace, terms), "seconds_per_step": pace, "trained_parameters": 123}
     if "apply" in words:
         return {"images_per_second": 7.25}
-    return {"seconds": 0.5 if "torch_style" in words else 0.2, "peak_mib": 1000.0}
+    return {"seconds": 0.5 if "torch_style" in words else 0.2, "peak_mib": 1000.0, "framework_mib": 600.0}
 
 
 def test_tables_compare_with_pytorch_and_finished_jobs_are_kept(tmp_path, monkeypatch):
@@ -39,7 +39,7 @@ def test_tables_compare_with_pytorch_and_finished_jobs_are_kept(tmp_path, monkey
     for _ in range(2):
         assert style.main([*options, "--sizes", "[64]", "--row_steps", "[5]", "--json"]) == 0
     page = (tmp_path / "page.md").read_text()
-    assert "| 64 | tfgantl, precision auto | 0.200 | 0.40 | 1000 | 0.700 | 0.0500 | 1.7000 |" in page
+    assert "| 64 | tfgantl, precision auto | 0.200 | 0.40 | 1000 | 400 | 0.700 | 0.0500 | 1.7000 |" in page
     assert "| 64 | PyTorch, float32 | 0.500 | 1.00 |" in page and "**7.2 images/s**" in page
     assert "| 5 | rows alone | 1.000 | 0.200 | 2.000 | 0.100 |" in page and "by its 123 numbers alone" in page
     # Two optimisations here, three there with their tasks, five judgements, rows, and the pace.

@@ -134,19 +134,21 @@ class MCD(Recognizer):
             embedded = [(model.embed(images), labels) for images, labels in labelled]
             return tf.add_n([cross_entropy(y, head(x)) for x, y in embedded for head in heads])
 
-        def target_discrepancy() -> "tf.Tensor":
-            x = model.embed(target)
+        def disagreement(x: "tf.Tensor") -> "tf.Tensor":
             return discrepancy(*(head(x) for head in heads))
 
         with tf.GradientTape() as tape:
             task = task_loss()
         model.update([model.features, *heads], task, tape)
-        with tf.GradientTape() as tape:
-            maximized = target_discrepancy()
-            total = task_loss() - maximized
-        model.update(heads, total, tape)
-        for _ in range(self.repeats):
-            with tf.GradientTape() as tape:
-                minimized = target_discrepancy()
-            model.update([model.features], minimized, tape)
+        for repeat in range(self.repeats):
+            with tf.GradientTape() as features:
+                x = model.embed(target)
+                if not repeat:  # the heads move before the features do, which are the same to both
+                    with features.stop_recording():
+                        with tf.GradientTape() as tape:
+                            maximized = disagreement(x)
+                            total = task_loss() - maximized
+                        model.update(heads, total, tape)
+                minimized = disagreement(x)
+            model.update([model.features], minimized, features)
         return {"loss": task + minimized, "task": task, "max_discrepancy": maximized, "discrepancy": minimized}

@@ -50,12 +50,16 @@ class _Aligned(Recognizer, ABC):
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")
 
     def losses(self, model: "DomainClassifier", batch: "Batch") -> "Scalars":
-        images, target = batch["source"][0], batch["unlabelled"][0]
-        return {"task": model.supervised(batch), "distance": self.strength * self.distance(model, images, target)}
+        from tfgantl.recognition.losses import cross_entropy
+
+        images, labels = batch["source"]
+        source, target = model.embed(images), model.embed(batch["unlabelled"][0])
+        task = cross_entropy(labels, model.head(source)) + model.on_labelled(batch)
+        return {"task": task, "distance": self.strength * self.distance(model, source, target)}
 
     @abstractmethod
     def distance(self, model: "DomainClassifier", source: "tf.Tensor", target: "tf.Tensor") -> "tf.Tensor":
-        """Scalar, of images of both domains."""
+        """Scalar, of features (n, d) of both domains."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class DeepCORAL(_Aligned):
     def distance(self, model: "DomainClassifier", source: "tf.Tensor", target: "tf.Tensor") -> "tf.Tensor":
         from tfgantl.recognition.losses import coral
 
-        return coral(model.embed(source), model.embed(target))
+        return coral(source, target)
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,7 @@ class MMD(_Aligned):
 
         from tfgantl.recognition.losses import mmd
 
-        features = tf.concat([model.embed(source), model.embed(target)], 0)
-        return mmd(self.kernel(model, features), tf.shape(source)[0])
+        return mmd(self.kernel(model, tf.concat([source, target], 0)), tf.shape(source)[0])
 
     def kernel(self, model: "DomainClassifier", features: "tf.Tensor") -> "tf.Tensor":
         """Similarities of all pairs (n, n) of features (n, d)."""
