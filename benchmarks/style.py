@@ -177,9 +177,10 @@ def _heading(config) -> list[str]:
         "",
         f"Optimisation of a photograph, `astronaut` in the style of `ihc`: {config.steps} iterations of Adam at 0.05,",
         "content `block4_conv2`, five style layers, the same scales and weights for all. Seconds are medians over the",
-        "iterations without the first, peak memory is that of the whole process, of which importing the framework takes a",
-        "large part, and all final images are judged in float32 by the same losses (1 is the beginning, or nothing left of",
-        "the content). Aimed at: 0.6 of the seconds of PyTorch's float32 with automatic precision and 0.95 in float32, no more memory, and losses no worse.",
+        "iterations without the first, peak memory is that of the whole process, of which importing the framework",
+        "takes a large part, and all final images are judged in float32 by the same losses (1 is the beginning, or",
+        "nothing left of the content). Aimed at: 0.6 of the seconds of PyTorch's float32 with automatic precision and",
+        "0.95 in float32, no more memory, and losses no worse.",
         "Regenerate with `python -m benchmarks.style`.",
         "",
     ]
@@ -187,8 +188,8 @@ def _heading(config) -> list[str]:
 
 def _optimisation_table(optimised) -> list[str]:
     lines = [
-        "| size | | seconds an iteration | of PyTorch float32 | peak memory, MiB | without the framework | content | style "
-        "| with weights |",
+        "| size | | seconds an iteration | of PyTorch float32 | peak memory, MiB | without the framework "
+        "| content | style | with weights |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for size, rows in optimised.items():
