@@ -150,6 +150,35 @@ def test_convolutions_are_those_of_keras(kind, side, stride, way, request):
         assert_close(one, other, 1e-4 if one is seen[0][2] else 1e-5)
 
 
+@pytest.mark.parametrize("way", ["phases", "products"])
+def test_convolutions_in_a_branch_have_second_gradients(way, request):
+    """As where a method judges in one way or another, and R1 is due now and then."""
+    request.getfixturevalue(way)
+    x, seen = tf.constant(RNG.normal(size=(2, 4, 4, 3)).astype(np.float32)), []
+    layers = [cls(5, 4, 2, padding="same", name="conv") for cls in (keras.layers.Conv2D, Conv2D)]
+
+    @tf.function
+    def penalised(layer, images, is_due):
+        kernel = layer.kernel.value
+        with tf.GradientTape() as outer:
+            outer.watch(kernel)
+
+            def due():
+                with tf.GradientTape() as inner:
+                    inner.watch(images)
+                    total = tf.reduce_sum(tf.cond(is_due, lambda: tf.sin(layer(images)), lambda: layer(images)))
+                return tf.reduce_sum(inner.gradient(total, images) ** 2)
+
+            penalty = tf.cond(is_due, due, lambda: 0.0)
+        return penalty, outer.gradient(penalty, kernel)
+
+    for layer in layers:
+        layer.build(x.shape)
+        layer.set_weights(layers[0].get_weights())
+        seen.append(penalised(layer, x, tf.constant(True)))
+    assert_close(*seen, 1e-4)
+
+
 @pytest.mark.usefixtures("phases")
 def test_convolutions_are_only_made_of_phases_where_they_are_faster(monkeypatch):
     made = []

@@ -82,7 +82,7 @@ def convolve(images: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 
         return tf.nn.conv2d(images, kernel, stride, "SAME"), gradient
 
-    return forward(images, kernel)
+    return forward(*_here(images, kernel))
 
 
 def transposed(images: tf.Tensor, kernel: tf.Tensor, stride: int, size: tuple[int, int]) -> tf.Tensor:
@@ -108,7 +108,7 @@ def transposed(images: tf.Tensor, kernel: tf.Tensor, stride: int, size: tuple[in
         shape = (tf.shape(images)[0], *size, kernel.shape[2])
         return tf.nn.conv2d_transpose(images, kernel, shape, stride, "SAME"), gradient
 
-    return forward(images, kernel)
+    return forward(*_here(images, kernel))
 
 
 def kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
@@ -128,7 +128,12 @@ def kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, kernel: tf.Tensor, s
         )  # fmt: skip
         return found, gradient
 
-    return forward(images, upstream)
+    return forward(*_here(images, upstream))
+
+
+def _here(*tensors: tf.Tensor) -> list[tf.Tensor]:
+    """The same tensors in the graph that is being made: gradients of a branch find those of no other graph."""
+    return [tf.identity(tensor) for tensor in tensors]
 
 
 def _phases(images: tf.Tensor, kernel: tf.Tensor, stride: int, size: tuple[int, int]) -> tf.Tensor:
