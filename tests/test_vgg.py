@@ -94,6 +94,7 @@ def test_keras_own_cache_is_used(reference, tmp_path, monkeypatch):
         ({"block1_conv1/kernel": np.zeros((3, 3, 3, 8))}, r"shape \(3, 3, 3, 64\) for block1_conv1. Received: .*8\)"),
         ({"other": np.zeros(3)}, "for block1_conv1. Received: none among 1 arrays"),
         ({"block1_conv1/kernel": np.full((3, 3, 3, 64), np.nan)}, "one finite array"),
+        ({"block1_conv1/kernel": np.ones((3, 3, 3, 64), int)}, r"array of floats.* Received: int64 \(3, 3, 3, 64\)"),
     ],
 )
 def test_missing_damaged_and_foreign_weights_are_told_in_one_line(content, message, tmp_path, monkeypatch):

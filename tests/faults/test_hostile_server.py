@@ -614,6 +614,60 @@ def test_a_client_waits_no_longer_than_it_says_and_shows_no_controls(monkeypatch
         server.shutdown()
 
 
+class Lying(BaseHTTPRequestHandler):
+    """A classifier whose labels and probabilities are whatever is asked of it."""
+
+    outputs: dict = {}
+
+    def do_GET(self):
+        types = {"label": "DT_INT32", "probabilities": "DT_FLOAT"}
+        outputs = {name: {"dtype": kind} for name, kind in types.items()}
+        self.answer({"metadata": {"signature_def": {"signature_def": {"classify": {"outputs": outputs}}}}})
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.answer({"outputs": self.outputs})
+
+    def answer(self, value):
+        content = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("label", "probability", "message"),
+    [
+        (1, 0.5, None),
+        (1.7, 0.5, "must be numbers from -2147483648"),
+        (True, 0.5, "must be numbers from"),
+        ("1", 0.5, "must be numbers from"),
+        (10**12, 0.5, "must be numbers from"),
+        (-1, 0.5, "must answer labels .n,. from 0 to 1"),
+        (2, 0.5, "must answer labels .n,. from 0 to 1"),
+        (1, float("nan"), "must answer finite numbers for probabilities"),
+        (1, float("inf"), "must answer finite numbers for probabilities"),
+        (1, "0.5", "must be numbers from"),
+        (1, None, "must answer as TensorFlow Serving"),
+    ],
+)
+def test_a_client_rounds_and_wraps_no_answer(monkeypatch, label, probability, message):
+    monkeypatch.setattr(Lying, "outputs", {"label": [label], "probabilities": [[probability, 0.5]]})
+    with ThreadingHTTPServer(("127.0.0.1", 0), Lying) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with Client(f"http://127.0.0.1:{server.server_port}", "x") as client:
+            if message is None:
+                assert client.classify([b""])[0].tolist() == [1]
+            else:
+                with pytest.raises(ServingError, match=message):
+                    client.classify([b""])
+        server.shutdown()
+
+
 def classifier(change):
     x = keras.Input((4,))
     return keras.Model(x, change(keras.layers.Dense(3, activation="tanh")(x)))

@@ -1,6 +1,7 @@
 """How far generated images are from pictures, for the search of codes: by pixels, and by what a network sees."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError
 from tfgantl.metrics.extractors import EXTRACTORS, Extractor
 from tfgantl.metrics.perceptual import LAYERS, perceptual_distance
+from tfgantl.models.copies import weights_hash
 from tfgantl.models.inference import in_batches
 from tfgantl.models.structure import structure_of
 from tfgantl.models.vgg import smallest_side, vgg16
@@ -33,6 +35,11 @@ class Reconstruction:
 
     def __init__(self, features: keras.Model | None, name: str, weight: float = 1.0) -> None:
         self.features, self.name, self.weight = features, name, weight
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the weights of the features; empty for pixels alone."""
+        return "" if self.features is None else weights_hash(self.features)
 
     def __call__(self, images: tf.Tensor, pictures: tf.Tensor, weights: tf.Tensor | float = 1.0) -> tf.Tensor:
         """What is minimised, (batch,): mean absolute difference of pixels, plus the weighted distance of features.

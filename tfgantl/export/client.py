@@ -19,6 +19,7 @@ from tfgantl.untrusted.chunks import PNG, needed
 from tfgantl.untrusted.pictures import refusal
 
 RETRIED = (429, 502, 503, 504)  # may be answered in a moment
+NUMBERS = {"DT_FLOAT": np.float32, "DT_UINT8": np.uint8, "DT_INT32": np.int32}
 MAX_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
 
 
@@ -104,6 +105,10 @@ class Client:
             ServingError: If the server cannot be reached, or refuses; the message is its own.
         """
         labels, probabilities = self._outputs("classify", {"image_bytes": _files(pictures)}, "label", "probabilities")
+        with _understood("the server"):
+            classes = probabilities.shape[1]
+            if labels.dtype.kind not in "iu" or labels.ndim != 1 or not np.isin(labels, np.arange(classes)).all():
+                raise ServingError(f"the server must answer labels (n,) from 0 to {classes - 1}. Received: others")
         return labels, probabilities
 
     def features(self, pictures: list[bytes] | np.ndarray) -> np.ndarray:
@@ -146,6 +151,8 @@ class Client:
             for name, array in zip(names, found, strict=True):
                 if len(array) != count:
                     raise ServingError(f"the server must answer {count} rows of {name}. Received: {len(array)}")
+                if array.dtype.kind == "f" and not np.isfinite(array).all():
+                    raise ServingError(f"the server must answer finite numbers for {name}. Received: others")
         return found
 
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -281,7 +288,16 @@ def _from_json(value: list, dtype: str) -> np.ndarray:
     if dtype == "DT_STRING":
         is_nested = bool(value) and isinstance(value[0], list)
         return np.stack([_strings(row) for row in value]) if is_nested else _strings(value)
-    return np.array(value, {"DT_FLOAT": np.float32, "DT_UINT8": np.uint8, "DT_INT32": np.int32}.get(dtype))
+    numbers, kind = np.array(value), NUMBERS.get(dtype)
+    if kind is None or not numbers.size:
+        return numbers if kind is None else numbers.astype(kind)
+    kinds, bounds = ("iuf", np.finfo(kind)) if kind is np.float32 else ("iu", np.iinfo(kind))
+    fits = numbers.dtype.kind in kinds
+    if fits and kinds == "iu":
+        fits = bounds.min <= numbers.min() <= numbers.max() <= bounds.max
+    if not fits:  # which a conversion would round, wrap or read
+        raise ValueError(f"{dtype} must be numbers from {bounds.min} to {bounds.max}, and whole unless DT_FLOAT")
+    return numbers.astype(kind)
 
 
 def _strings(value: list) -> np.ndarray:

@@ -164,11 +164,12 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
         for variable, rank in zip(layer.weights, (4, 1), strict=True):
             shape = tuple(variable.shape)
             fitting = [a for name, a in arrays.items() if a.ndim == rank and layer.name in re.split(r"[/:.]", name)]
-            if len(fitting) != 1 or fitting[0].shape != shape or not np.isfinite(fitting[0]).all():
-                received = ", ".join(str(a.shape) for a in fitting) or f"none among {len(arrays)} arrays"
+            is_one = len(fitting) == 1 and fitting[0].shape == shape and fitting[0].dtype.kind == "f"
+            if not is_one or not np.isfinite(fitting[0]).all():
+                received = ", ".join(f"{a.dtype} {a.shape}" for a in fitting) or f"none among {len(arrays)} arrays"
                 raise ArtifactError(
-                    f"{where}: VGG16 weights must have one finite array of the shape {shape} for {layer.name}. "
-                    f"Received: {received}"
+                    f"{where}: VGG16 weights must have one finite array of floats, of the shape {shape} for "
+                    f"{layer.name}. Received: {received}"
                 )
             plan.append((variable, fitting[0]))
     for variable, value in plan:

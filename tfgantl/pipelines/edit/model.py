@@ -105,7 +105,9 @@ class EditedModel:
         """
         if not steps:
             return None
-        key = f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {steps} {seed}"
+        key = (
+            f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {reconstruction.hash} {steps} {seed}"
+        )
         training = hashlib.sha256(key.encode()).hexdigest()[:12]
         path = self.directory / encoder_name(self.space, training)
         team, encoder = current(), None
