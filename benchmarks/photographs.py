@@ -7,8 +7,9 @@ were, and finished ones are read from `work_dir`.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from benchmarks.photograph_features import halved, measured_by_learnt, with_learnt
 from benchmarks.photograph_pairs import CREDITS, PAIRS, SOURCES
 from benchmarks.results import begun, keep, kept
 from benchmarks.tables import cell, machine, replace_part
@@ -24,6 +25,7 @@ HEADING = "# Pictures in colour"
 SAMPLES, VALIDATIONS = 1000, 5
 SHEET = 5  # columns and rows of each part of the pictures on the page
 COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "recall": ("recall", 1.0, 3)}
+LEARNT = {"KID × 1000, learnt": ("learnt_ckid", 1000.0, 1), "coverage, learnt": ("learnt_coverage", 1.0, 3)}
 WITH, DISCRIMINATORS = " with ", {"Projected": Projected, "Ensemble": Ensemble}
 METHODS = tuple(name for name in transfer.__all__ if name not in ("Transfer", "Auto", "Scratch", "TextDirection"))
 
@@ -100,7 +102,11 @@ def benchmark_photographs(config: PhotographBenchmarkConfig) -> dict:
     sources = {name: pretrained(config, name)[1] for name in names}
     found: dict[tuple[str, int, str], list[dict]] = {}
     for pair, shots, method, seed in jobs:
-        found.setdefault((pair, shots, method), []).append(adapted(config, pair, shots, method, seed))
+        result, run = adapted(config, pair, shots, method, seed), run_of(config, pair, shots, method, seed)
+        target = PAIRS[pair].target.source(Path(config.data), Path(config.work_dir))
+        found.setdefault((pair, shots, method), []).append(
+            with_learnt(result, measured_by_learnt(target, run, SAMPLES))
+        )
     replace_part(Path(config.report), HEADING, [*_heading(config), *_sources(sources), *_pairs(found), machine(), ""])
     draw(config, jobs)
     return {"sources": sources, "pairs": {", ".join(map(str, key)): results for key, results in found.items()}}
@@ -179,15 +185,16 @@ def _heading(config: PhotographBenchmarkConfig) -> list[str]:
         HEADING, "",
         "64 px, networks and settings as `tfgantl pretrain` and `tfgantl adapt` choose them. Adaptations, and training "
         f"from scratch with the same settings, take {config.steps:,} steps. {SAMPLES} generated pictures against "
-        f"held-out ones, by features of VGG16; the state is the best of {VALIDATIONS} validations. "
+        "held-out ones, by features of VGG16, and, *learnt*, by features that a small network learns from all pictures "
+        f"of the target that are not held out; the state is the best of {VALIDATIONS} validations. "
         f"Seeds {', '.join(map(str, config.seeds))}; each draws its own shots. "
         "Regenerate with `python -m benchmarks.photographs --data DIRECTORY`, with VGG16 weights (style.md).", "",
         CREDITS, "",
     ]  # fmt: skip
 
 
-def _cells(results: list[dict]) -> str:
-    return " | ".join(cell([one[key] for one in results], scale, digits) for key, scale, digits in COLUMNS.values())
+def _cells(results: list[dict], columns: dict[str, tuple[str, float, int]] = COLUMNS) -> str:
+    return " | ".join(cell([one[key] for one in results], scale, digits) for key, scale, digits in columns.values())
 
 
 def _sources(found: dict[str, dict]) -> list[str]:
@@ -197,17 +204,17 @@ def _sources(found: dict[str, dict]) -> list[str]:
 
 
 def _pairs(found: dict[tuple[str, int, str], list[dict]]) -> list[str]:
-    lines = [
-        "## Adaptations", "",
-        "| target | shots | method | " + " | ".join(COLUMNS) + " | verdicts |",
-        "|---" * (len(COLUMNS) + 4) + "|",
-    ]  # fmt: skip
+    columns = {**COLUMNS, **LEARNT}
+    lines = ["## Adaptations", "", "| target | shots | method | " + " | ".join(columns) + " | verdicts |"]
+    lines.append("|---" * (len(columns) + 4) + "|")
     for (pair, shots, method), results in found.items():
         verdicts = ", ".join(one["verdict"] for one in results if "verdict" in one)
-        lines.append(f"| {pair} | {shots} | {method} | {_cells([one['adapted'] for one in results])} | {verdicts} |")
+        lines.append(
+            f"| {pair} | {shots} | {method} | {_cells([one['adapted'] for one in results], columns)} | {verdicts} |"
+        )
         if all("scratch" in one for one in results):
             scratch = f"from scratch{''.join(method.partition(WITH)[1:])}"
-            lines.append(f"| {pair} | {shots} | {scratch} | {_cells([one['scratch'] for one in results])} | |")
+            lines.append(f"| {pair} | {shots} | {scratch} | {_cells([one['scratch'] for one in results], columns)} | |")
     return [*lines, "", *_shown(list(dict.fromkeys(pair for pair, *_ in found)), "before, after, real, from scratch")]
 
 
@@ -239,13 +246,10 @@ def draw(config: PhotographBenchmarkConfig, jobs: list[tuple[str, int, str, int]
 
 
 def _part(path: Path) -> "np.ndarray":
-    """The upper left corner of a sheet of ten pictures a row, which are twice as large there."""
-    import numpy as np
-    from PIL import Image
-
-    sheet: Any = np.asarray(Image.open(path))[::2, ::2]
-    side = sheet.shape[0] * SHEET // 10
-    return sheet[:side, :side]
+    """The upper left corner of a sheet of ten pictures a row."""
+    found = halved(path)
+    side = found.shape[0] * SHEET // 10
+    return found[:side, :side]
 
 
 def main(arguments: list[str] | None = None) -> int:

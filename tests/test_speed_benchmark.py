@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.speed import __main__ as speed
+from benchmarks.speed import growth, reading
 from benchmarks.speed.pairs import SHAPES, keras_networks, networks
 from benchmarks.speed.workers import Worker, race
 from tfgantl.errors import RunError
@@ -38,6 +39,57 @@ def test_workers_take_steps_in_turns_and_say_what_they_are(tmp_path):
     pace = {worker.name: 64 / worker.median for worker in workers}
     table = speed._table("classic28", "plain", pace, work=1e9, peaks={"float32": 256e9})
     assert "| tfgantl, float32 | 128.0 | 2.00 | 50% |" in table and "| PyTorch, float32 | 64.0 | 1.00 | 25% |" in table
+
+
+def measured(power):
+    """What every case of the growth gives if time grows with this power of its value, and memory not at all."""
+    cases = {
+        name: {str(value): {"seconds": 0.001 * value**power, "peak_mib": 700.0} for value in sweep}
+        for name, sweep in growth.SWEEPS.items()
+    }
+    one = {"seconds": 0.2, "peak_mib": 800.0}
+    long = {"10000": {**one, "resident_mib": {"2000": 700.0, "10000": 701.0}}}
+    return {**cases, "method": {"EWC": one}, "steps": long, "pipeline": {"adapt": one}}
+
+
+def test_growth_is_told_by_its_power_and_drawn(tmp_path):
+    found = measured(1.5)
+    exponents = {name: growth.fitted(found[name]) for name in growth.SWEEPS}
+    assert all(abs(one["seconds"] - 1.5) < 1e-6 and abs(one["peak_mib"]) < 1e-6 for one in exponents.values())
+    lines = growth._lines(found, exponents)
+    assert "| side in pixels | 1.50 | 0.00 |" in [line.replace("-0.00", "0.00") for line in lines]
+    assert "| 64 | 512.0 | 700 |" in lines and "| EWC | 200.0 | 800 |" in lines
+    assert "Resident memory of a long training of an MLP, MiB: 700 after 2000, 701 after 10000 steps." in lines
+    growth._draw(found, exponents, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").stat().st_size > 1000
+
+
+def test_growth_is_measured_once_and_told_when_it_fails(tmp_path, monkeypatch):
+    asked, fail = [], RunError("no")
+
+    def answer(case, from_shards, directory):
+        asked.append((case, from_shards))
+        if case.method == "EWC":
+            raise fail
+        return {"seconds": 0.1, "peak_mib": 700.0, "resident_mib": {}}
+
+    monkeypatch.setattr(growth, "_case", answer)
+    for _ in range(2):
+        with pytest.raises(RunError, match="no"):
+            growth.measure_growth(tmp_path / "kept", tmp_path / "page.md")
+    done = len(list((tmp_path / "kept").iterdir()))
+    assert len(asked) == done + 2 and asked[-1][0].method == "EWC"  # what was done was there the second time
+    assert {case.images for case, from_shards in asked if from_shards} == set(growth.SWEEPS["images"])
+    case = growth.Case(steps=0)
+    with pytest.raises(RunError, match="must end with exit code 0. Received: 1"):
+        monkeypatch.undo()
+        monkeypatch.setattr(growth.sys, "executable", "false")
+        growth._case(case, False, tmp_path)
+
+
+def test_readers_are_compared_by_passes():
+    pace = {"first": 20.04, "next": 1234.6}
+    assert "| 4 | DataLoader | 20.0 | 1235 |" in reading._lines({"4": {"DataLoader": pace}})
 
 
 def test_the_side_of_pytorch_imports_nothing_of_this_package():

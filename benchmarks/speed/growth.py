@@ -65,7 +65,20 @@ PIPELINES: dict[str, list[str]] = {
     "pretrain": ["--steps", "20", "--run_dir", "{}/pretrained"],
     "adapt": ["--steps", "20", "--run_dir", "{}/adapted", "--export_dir", "{}/exported"],
     "evaluate": ["--model", "rendered-digits"],
-    "recognize": ["--steps", "20", "--run_dir", "{}/recognized", "--export_dir", "{}/classifier"],
+    "recognize": [
+        "--steps",
+        "20",
+        "--method",
+        "MCD",
+        "--labels",
+        "[0]",
+        "--seeds",
+        "1",
+        "--run_dir",
+        "{}/recognized",
+        "--export_dir",
+        "{}/classifier",
+    ],
     "generate": ["--model", "rendered-digits", "--count", "1000", "--out_dir", "{}/generated"],
     "export": ["--verify", "{}/exported"],
     "imagine": ["a thick slanted seven", "-o", "{}/imagined"],
@@ -192,7 +205,7 @@ def _lines(found: dict[str, dict[str, Any]], exponents: dict[str, dict[str, floa
     lines += ["", "Methods, adapting the same pair:", "", "| | ms a step | peak memory, MiB |", "|---|---|---|"]
     lines += [f"| {v} | {1000 * c['seconds']:.1f} | {c['peak_mib']:.0f} |" for v, c in found["method"].items()]
     (long,) = found["steps"].values()
-    taken = ", ".join(f"{mib:.0f} after {step:,}" for step, mib in long["resident_mib"].items())
+    taken = ", ".join(f"{mib:.0f} after {step}" for step, mib in long["resident_mib"].items())
     lines += ["", f"Resident memory of a long training of an MLP, MiB: {taken} steps."]
     lines += ["", "Whole commands, with their own defaults but few steps:", "", "| | s | peak memory, MiB |"]
     lines += ["|---|---|---|"]

@@ -651,7 +651,7 @@ class Lying(BaseHTTPRequestHandler):
         (2, 0.5, "must answer labels .n,. from 0 to 1"),
         (1, float("nan"), "must answer finite numbers for probabilities"),
         (1, float("inf"), "must answer finite numbers for probabilities"),
-        (1, "0.5", "must be numbers from"),
+        (1, "0.5", "DT_FLOAT must be numbers"),
         (1, None, "must answer as TensorFlow Serving"),
     ],
 )

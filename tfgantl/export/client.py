@@ -19,7 +19,7 @@ from tfgantl.untrusted.chunks import PNG, needed
 from tfgantl.untrusted.pictures import refusal
 
 RETRIED = (429, 502, 503, 504)  # may be answered in a moment
-NUMBERS = {"DT_FLOAT": np.float32, "DT_UINT8": np.uint8, "DT_INT32": np.int32}
+WHOLE: dict[str, type[np.integer]] = {"DT_UINT8": np.uint8, "DT_INT32": np.int32}
 MAX_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
 
 
@@ -288,16 +288,17 @@ def _from_json(value: list, dtype: str) -> np.ndarray:
     if dtype == "DT_STRING":
         is_nested = bool(value) and isinstance(value[0], list)
         return np.stack([_strings(row) for row in value]) if is_nested else _strings(value)
-    numbers, kind = np.array(value), NUMBERS.get(dtype)
-    if kind is None or not numbers.size:
-        return numbers if kind is None else numbers.astype(kind)
-    kinds, bounds = ("iuf", np.finfo(kind)) if kind is np.float32 else ("iu", np.iinfo(kind))
-    fits = numbers.dtype.kind in kinds
-    if fits and kinds == "iu":
-        fits = bounds.min <= numbers.min() <= numbers.max() <= bounds.max
-    if not fits:  # which a conversion would round, wrap or read
-        raise ValueError(f"{dtype} must be numbers from {bounds.min} to {bounds.max}, and whole unless DT_FLOAT")
-    return numbers.astype(kind)
+    numbers, whole = np.array(value), WHOLE.get(dtype)  # a conversion would round, wrap or read what does not fit
+    if dtype == "DT_FLOAT":
+        if numbers.size and numbers.dtype.kind not in "iuf":
+            raise ValueError(f"{dtype} must be numbers")
+        return numbers.astype(np.float32)
+    if whole is None or not numbers.size:
+        return numbers if whole is None else numbers.astype(whole)
+    bounds = np.iinfo(whole)
+    if numbers.dtype.kind not in "iu" or not bounds.min <= numbers.min() <= numbers.max() <= bounds.max:
+        raise ValueError(f"{dtype} must be numbers from {bounds.min} to {bounds.max}, and whole")
+    return numbers.astype(whole)
 
 
 def _strings(value: list) -> np.ndarray:
