@@ -80,9 +80,9 @@ PIPELINES: dict[str, list[str]] = {
         "{}/classifier",
     ],
     "generate": ["--model", "rendered-digits", "--count", "1000", "--out_dir", "{}/generated"],
-    "export": ["--verify", "{}/exported"],
+    "export": ["--model", "rendered-digits", "--export_dir", "{}/shipped"],
     "imagine": ["a thick slanted seven", "-o", "{}/imagined"],
-    "stylize": ["chelsea", "dark, grainy, blue", "-o", "{}/painted"],
+    "stylize": ["chelsea", "dark, grainy, blue", "-o", "{}/painted.png"],
 }
 
 
@@ -228,7 +228,11 @@ def _draw(found: dict[str, dict[str, Any]], exponents: dict[str, dict[str, float
             side.plot(x, y, ".-", color=colour)
             side.set(xscale="log", yscale="log", xlabel=AXES[name])
             side.set_ylabel(f"{label} (power {exponents[name][key]:.2f})", color=colour)
-        memory.set_ylim(100, 10_000)
+        for side, ticks in ((axes, (20, 50, 100, 200, 500, 1000)), (memory, (200, 500, 1000, 2000, 5000))):
+            side.set_yticks(ticks, map(str, ticks))
+            side.set_ylim(ticks[0] / 1.2, ticks[-1] * 1.2)
+            side.set_xticks(x, [f"{value:g}" for value in x])
+            side.minorticks_off()
         axes.grid(alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     with Replacing(path) as temporary:
