@@ -15,7 +15,7 @@ MANY = 10_000  # pictures: all of them
 MEASURES = ("ckid", "coverage")
 
 
-def measured_by_learnt(target: "Source", run: Path, samples: int) -> dict[str, dict]:
+def measured_by_learnt(target: "Source", run: Path, samples: int, only_kept: bool = False) -> dict[str, dict]:
     """What is measured by features learnt from all pictures of the target that are not held out.
 
     Features of VGG16 favour what a discriminator on these features has judged. Of the training from scratch, there are
@@ -25,6 +25,7 @@ def measured_by_learnt(target: "Source", run: Path, samples: int) -> dict[str, d
         target: All pictures.
         run: Directory of a finished adaptation; the result is kept beside it.
         samples: Number of generated images.
+        only_kept: Measure nothing, and give what is kept, which may be nothing.
 
     Returns:
         `adapted`, and `scratch` if there is one → `MEASURES` → number.
@@ -36,8 +37,8 @@ def measured_by_learnt(target: "Source", run: Path, samples: int) -> dict[str, d
 
     path = run.with_suffix(".learnt.json")
     result = kept(path)
-    if result is not None:
-        return result
+    if result is not None or only_kept:
+        return result or {}
     train, test = (target.load(split) for split in ("train", "test"))
     judge = Evaluator(cached_extractor(train), train.subset(MANY), test.subset(MANY), None)
     images = {"adapted": generate_with(load_generator(str(run)), None, samples, 0)}
@@ -55,8 +56,12 @@ def with_learnt(result: dict, learnt: dict[str, dict]) -> dict:
         result: `adapted` and `scratch` → measurements, and others.
         learnt: What `measured_by_learnt` found; the coverage of a hundred pictures is left out, as it is that of few.
     """
-    known = {title: {f"learnt_{key}": one[key] for key in MEASURES} for title, one in learnt.items()}
-    known.setdefault("scratch", {"learnt_ckid": None})["learnt_coverage"] = None
+    unknown = dict.fromkeys(MEASURES)
+    known = {
+        title: {f"learnt_{key}": one[key] for key in MEASURES}
+        for title, one in ({"adapted": unknown, "scratch": unknown} | learnt).items()
+    }
+    known["scratch"]["learnt_coverage"] = None
     return {key: {**value, **known[key]} if key in known else value for key, value in result.items()}
 
 
@@ -74,4 +79,5 @@ def halved(path: Path) -> Any:
     import numpy as np
     from PIL import Image
 
-    return np.asarray(Image.open(path))[::2, ::2]
+    with Image.open(path) as sheet:
+        return np.asarray(sheet)[::2, ::2]

@@ -104,9 +104,8 @@ def benchmark_photographs(config: PhotographBenchmarkConfig) -> dict:
     for pair, shots, method, seed in jobs:
         result, run = adapted(config, pair, shots, method, seed), run_of(config, pair, shots, method, seed)
         target = PAIRS[pair].target.source(Path(config.data), Path(config.work_dir))
-        found.setdefault((pair, shots, method), []).append(
-            with_learnt(result, measured_by_learnt(target, run, SAMPLES))
-        )
+        learnt = measured_by_learnt(target, run, SAMPLES, only_kept=config.tables)
+        found.setdefault((pair, shots, method), []).append(with_learnt(result, learnt))
     replace_part(Path(config.report), HEADING, [*_heading(config), *_sources(sources), *_pairs(found), machine(), ""])
     draw(config, jobs)
     return {"sources": sources, "pairs": {", ".join(map(str, key)): results for key, results in found.items()}}

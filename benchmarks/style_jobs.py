@@ -5,14 +5,13 @@ with PRECISION `task` it writes the task for PyTorch; with `judge`, OUT.npz is j
 """
 
 import json
-import re
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from benchmarks.memory import memory
 from tfgantl.cli import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
     quiet_tensorflow()
     import tensorflow as tf
 
-    framework = _memory("VmRSS")
+    framework = memory("VmRSS")
     from tfgantl.images import to_unit
     from tfgantl.models.vgg import LAYERS, vgg16
     from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
@@ -71,13 +70,8 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
 
     optimizer.run(int(steps), on_step)
     np.savez(output, image=optimizer.image)
-    pace, peak = float(np.median(seconds[1:])), _memory("VmHWM")
+    pace, peak = float(np.median(seconds[1:])), memory("VmHWM")
     return {"seconds": pace, "peak_mib": peak, "framework_mib": framework, "precision": dtype}
-
-
-def _memory(name: str) -> float:
-    """MiB of this process: `VmHWM` is the peak, `VmRSS` the present."""
-    return int(re.findall(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ In a notebook, it is a widget.
 
 import sys
 
-import keras
 from tqdm.auto import tqdm
 
 from tfgantl.printing import printable
@@ -43,24 +42,3 @@ def log(*lines: str) -> None:
     """Writes lines to the error stream, above whatever bars are shown there; what is no text is escaped."""
     for line in () if quiet else lines:
         tqdm.write(printable(line), file=sys.stderr)
-
-
-class StepBar(keras.callbacks.Callback):
-    """Shows the steps of a `fit` of one epoch.
-
-    Args:
-        title: What is trained.
-    """
-
-    def __init__(self, title: str):
-        super().__init__()
-        self.title = title
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self._bar = bar(self.params["steps"], self.title)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._bar.update()
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self._bar.close()

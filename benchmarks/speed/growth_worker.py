@@ -1,16 +1,15 @@
 """One case of the growth of steps: `python -m benchmarks.speed.growth_worker '{"batch": 64, …}'`; answers in JSON."""
 
 import json
-import re
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from benchmarks.memory import memory
 from benchmarks.pairs import ROWS
 from tfgantl.data import Examples, WebDataset
 from tfgantl.data.pipeline import batches
@@ -22,11 +21,6 @@ from tfgantl.transfer import Scratch, Transfer
 
 WARM_UP = 3
 MARKS = 5  # of a long training, at which memory is looked at
-
-
-def memory(name: str) -> float:
-    """MiB of this process: `VmHWM` is the peak, `VmRSS` the present."""
-    return int(re.findall(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 def pair_of(case: dict[str, Any]) -> GAN:

@@ -650,13 +650,16 @@ class Lying(BaseHTTPRequestHandler):
         (-1, 0.5, "must answer labels .n,. from 0 to 1"),
         (2, 0.5, "must answer labels .n,. from 0 to 1"),
         (1, float("nan"), "must answer finite numbers for probabilities"),
-        (1, float("inf"), "must answer finite numbers for probabilities"),
+        (1, float("inf"), "must answer finite numbers for probabilities. Received: inf"),
+        (1, 1e300, "must answer finite numbers for probabilities. Received: inf"),
+        ([[1]], 0.5, "must answer labels .n,. from 0 to 1"),
         (1, "0.5", "DT_FLOAT must be numbers"),
         (1, None, "must answer as TensorFlow Serving"),
     ],
 )
 def test_a_client_rounds_and_wraps_no_answer(monkeypatch, label, probability, message):
-    monkeypatch.setattr(Lying, "outputs", {"label": [label], "probabilities": [[probability, 0.5]]})
+    labels = label if isinstance(label, list) else [label]
+    monkeypatch.setattr(Lying, "outputs", {"label": labels, "probabilities": [[probability, 0.5]]})
     with ThreadingHTTPServer(("127.0.0.1", 0), Lying) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with Client(f"http://127.0.0.1:{server.server_port}", "x") as client:

@@ -93,26 +93,58 @@ def test_what_took_long_to_decode_is_not_decoded_again(slow, monkeypatch):
     assert sum(len(files) for *_, files in parts(slow)) == 41
 
 
-def test_what_took_a_moment_is_not_kept(pets):
+def test_what_took_a_moment_is_not_kept(pets, monkeypatch):
+    monkeypatch.setattr(encoded, "WORTH_KEEPING", 60.0)
     parts(replace(pets, max_bytes=10**9))
     assert not image_sets().exists()
 
 
-@pytest.mark.parametrize("damage", ["pixels", "no room", "of a set with more than memory"])
-def test_images_that_cannot_be_kept_or_read_are_decoded(slow, monkeypatch, damage):
-    if damage == "no room":
-        monkeypatch.setattr(image_file, "SPARE", 2**62)
-        assert parts(slow) == parts(slow) and not any(only_set().glob("*.json"))
-        return
+@pytest.mark.parametrize("damage", ["pixels", "file", "of a set with more than memory"])
+def test_images_that_cannot_be_read_are_decoded_and_kept_once_more(slow, monkeypatch, damage):
     first = parts(slow)
     if damage == "pixels":
         with open(only_set() / image_file.PIXELS, "r+b") as file:
             file.write(b"other")
+    elif damage == "file":
+        (only_set() / image_file.RECORDS).unlink()
+        (only_set() / image_file.RECORDS).mkdir()
     else:
         image_file.remove_set(only_set())
         parts(replace(slow, max_bytes=100))
-        assert only_set()
     assert parts(slow) == first
+    monkeypatch.setattr(reading, "read_into", None)
+    assert parts(slow) == first
+
+
+@pytest.mark.parametrize("why", ["no room", "another process", "a bad set"])
+def test_images_that_cannot_be_kept_are_decoded_each_time(slow, monkeypatch, why):
+    if why == "a bad set":
+        (Path(slow.path) / "birds").mkdir()
+        (Path(slow.path) / "birds" / "0.png").write_bytes(b"no picture")
+        with pytest.raises(DataError, match="every class must have a picture"):
+            parts(replace(slow, on_bad="skip"))
+        assert not image_sets().exists()
+        return
+    held = replace(slow)
+    if why == "no room":
+        monkeypatch.setattr(encoded, "ROOM", 2**50)
+        assert parts(held) == parts(held) and not any(path.is_dir() for path in image_sets().iterdir())
+        return
+    parts(held)
+    found = only_set()
+    image_file.remove_set(found)
+    with FileLock(f"{found}.lock"):
+        assert parts(held) == parts(held) and not found.exists()
+
+
+def test_pictures_that_contradict_each_other_are_left_out_on_disk_too(pets):
+    copied = (Path(pets.path) / "cats" / "01.png").read_bytes()
+    (Path(pets.path) / "dogs" / "99.png").write_bytes(copied)
+    skipping = replace(pets, on_bad="skip")
+    counts = [sum(replace(skipping, max_bytes=most).load(split).size for split in SPLITS) for most in (100, 10**9)]
+    base._splits.cache_clear()
+    again = sum(skipping.load(split).size for split in SPLITS)
+    assert counts == [40, 40] and again == 40
 
 
 @pytest.mark.parametrize("inside", [True, False])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 import time
 from abc import abstractmethod
 from collections.abc import Hashable
@@ -16,6 +17,7 @@ from tfgantl.data.base import PictureSource
 from tfgantl.data.examples import Content, check_classes
 from tfgantl.data.pictures import PictureList
 from tfgantl.errors import ConfigError, DataError, RunError, check_at_least
+from tfgantl.progress import log
 
 if TYPE_CHECKING:
     from tfgantl.data.image_file import ImageFile
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tfgantl.data.stored import StoredImages
 
 WORTH_KEEPING = 2.0  # seconds of decoding, above which images are kept for the next start
+ROOM = 10  # times their size that must be free for that
 CUTS = {"shots", "seed", "validation", "test", "max_bytes", "extractor"}  # settings that no image depends on
 
 
@@ -76,11 +79,13 @@ class EncodedSource(PictureSource):
         if pictures.count * int(np.prod(form.shape)) <= self.max_bytes:
             store, start = MemoryStore(pictures.count, form), time.perf_counter()
             read = read_into(store, pictures, form, self.on_bad)
+            took = time.perf_counter() - start
             facts["files"] = [pictures.called(int(index)) for index in read.good]
-            if time.perf_counter() - start > WORTH_KEEPING:
-                _keep(kept, store, form, read, facts)
             images = store.images if len(read.good) == len(store.images) else store.images[read.good]
-            return _content(images, store.records[read.good], {"notes": read.notes, **facts})
+            content = _content(images, store.records[read.good], {"notes": read.notes, **facts})
+            if took > WORTH_KEEPING:
+                _keep(kept, store, form, read, facts)
+            return content
         with kept.locked():
             if whole := _stored(kept, self.max_bytes):  # by the process that this one has waited for
                 return whole
@@ -105,28 +110,31 @@ def _stored(kept: "ImageFile", max_bytes: int) -> Content | None:
     """The content of a complete set on disk: in memory, if it is small enough; `None` if it cannot be had."""
     from tfgantl.data.reading import GOOD
 
-    opened = kept.open()
-    if opened is None:
-        return None
-    images, records = opened
-    good = np.flatnonzero(records["state"] == GOOD)
     facts = kept.description or {}
-    if int(np.prod(images.shape)) > max_bytes:
-        notes = [*facts["notes"], f"{len(good)} images are on disk, in {kept.path}"]
-        kept_images = images if len(good) == len(images) else images.part(good)
-        return _content(kept_images, records[good], {**facts, "notes": notes, "files": None})
-    if not facts.get("files"):  # of a set that was too large, with names for millions
+    is_small = bool(facts) and facts["count"] * int(np.prod(facts["shape"])) <= max_bytes
+    if is_small and not facts.get("files"):  # of a set that was too large, with names for millions
         return None
     try:
-        return _content(images[good], records[good], facts)
-    except DataError:  # damaged since: it is decoded again
-        return None
+        opened = kept.open()
+        if opened is None:
+            return None
+        images, records = opened
+        good = np.flatnonzero(records["state"] == GOOD)
+        if is_small:
+            return _content(images[good], records[good], facts)
+    except (DataError, OSError):
+        if is_small:  # it is decoded again
+            return None
+        raise
+    notes = [*facts["notes"], f"{len(good)} images are on disk, in {kept.path}"]
+    part = images if len(good) == len(images) else images.part(good)
+    return _content(part, records[good], {**facts, "notes": notes, "files": None})
 
 
 def _keep(kept: "ImageFile", store: "MemoryStore", form: "Form", read: "Read", facts: dict) -> None:
-    """Puts decoded pictures into the cache, if that can be: the next start takes them from there."""
-    with suppress(RunError, OSError), kept.locked():
-        if kept.description is not None:
+    """Puts decoded pictures into the cache for the next start, if there is plenty of room and nobody else does so."""
+    with suppress(RunError, OSError), kept.locked(waits=False):
+        if shutil.disk_usage(kept.path.parent).free < ROOM * store.images.nbytes or _stored(kept, store.images.nbytes):
             return
         on_disk = kept.writing(len(store.records), form)
         try:
@@ -134,6 +142,7 @@ def _keep(kept: "ImageFile", store: "MemoryStore", form: "Form", read: "Read", f
             kept.complete(on_disk, read, facts)
         finally:
             on_disk.close()
+        log(f"decoded pictures are kept for the next start, in {kept.path}; `tfgantl cache` clears them")
 
 
 def _content(images: "np.ndarray | StoredImages", records: np.ndarray, facts: dict) -> Content:

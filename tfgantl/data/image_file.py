@@ -21,7 +21,7 @@ from tfgantl.errors import RunError
 from tfgantl.files import Replacing, cache_directory
 from tfgantl.regular_files import read_regular
 
-FORMAT = 1  # of the directory; another one is written anew
+FORMAT = 2  # of the directory, and of how pictures are decoded; another one is written anew
 PIXELS, RECORDS, REASONS, DESCRIPTION = "images.u8", "records.bin", "left_out.jsonl", "description.json"
 FACTS = {"count", "shape", "notes", "records", "classes", "labelled", "where", "from"}  # of a description
 PATIENCE = 5.0  # seconds that a process waits for another one without a word
@@ -56,13 +56,22 @@ class ImageFile:
         return found if is_whole else None
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps other processes from writing the same set; they wait, and find it complete."""
+    def locked(self, waits: bool = True) -> Iterator[None]:
+        """Keeps other processes from writing the same set; they wait, and find it complete.
+
+        Args:
+            waits: Whether to wait for another process, or to leave the set to it.
+
+        Raises:
+            Timeout: If another process writes it, and it is left to that.
+        """
         image_sets().mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{self.path}.lock")
         try:
-            lock.acquire(timeout=PATIENCE)
+            lock.acquire(timeout=PATIENCE if waits else 0)
         except Timeout:
+            if not waits:
+                raise
             from tfgantl.progress import log
 
             log(f"another process reads the same pictures into {self.path}; this one waits for it")
@@ -88,6 +97,7 @@ class ImageFile:
 
     def complete(self, store: "FileStore", read: Read, facts: dict) -> None:
         """Says that all is there."""
+        store.write_records()  # some are known to be bad only beside the others
         store.close()
         with Replacing(self.path / DESCRIPTION) as temporary:
             described = {"format": FORMAT, "count": len(store.records), "shape": store.shape, "notes": read.notes}
@@ -177,6 +187,10 @@ class FileStore:
         self._reasons.flush()
         os.fdatasync(self._pixels)
         _write_all(self._records, records, start * RECORD.itemsize)
+
+    def write_records(self) -> None:
+        """Writes all that is known beside the pixels once more."""
+        _write_all(self._records, self.records, 0)
 
     def close(self) -> None:
         """Closes the files."""

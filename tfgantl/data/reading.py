@@ -187,6 +187,8 @@ def _decode_chunks(
         for i, (label, future) in enumerate(zip(labels, futures, strict=True)):
             records[i]["label"] = -1 if label is None else label
             result = future.result()
+            if not depth_is_known:
+                shown.update()
             if isinstance(result, str):
                 records[i]["state"], reasons[start + i] = BAD, result
             elif isinstance(result, tuple):
@@ -201,8 +203,6 @@ def _decode_chunks(
             records["floats"] = store.records["floats"][start : start + len(labels)]
             records["top"] = store.records["top"][start : start + len(labels)]
         store.write(start, images, records, reasons)
-        if not depth_is_known:
-            shown.update(len(labels))
         if store.stops_early and on_bad == "error" and store.reasons:
             raise _refusal(store, pictures)
 

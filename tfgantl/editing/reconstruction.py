@@ -37,9 +37,10 @@ class Reconstruction:
         self.features, self.name, self.weight = features, name, weight
 
     @cached_property
-    def hash(self) -> str:
-        """Hash of the weights of the features; empty for pixels alone."""
-        return "" if self.features is None else weights_hash(self.features)
+    def identity(self) -> str:
+        """The name, and a hash of the weights where the name does not tell these: those of VGG16 may be anybody's."""
+        is_vgg = self.features is not None and self.name == "vgg16"
+        return f"{self.name} {weights_hash(self.features)}" if is_vgg else self.name
 
     def __call__(self, images: tf.Tensor, pictures: tf.Tensor, weights: tf.Tensor | float = 1.0) -> tf.Tensor:
         """What is minimised, (batch,): mean absolute difference of pixels, plus the weighted distance of features.

@@ -105,10 +105,12 @@ class Client:
             ServingError: If the server cannot be reached, or refuses; the message is its own.
         """
         labels, probabilities = self._outputs("classify", {"image_bytes": _files(pictures)}, "label", "probabilities")
-        with _understood("the server"):
-            classes = probabilities.shape[1]
-            if labels.dtype.kind not in "iu" or labels.ndim != 1 or not np.isin(labels, np.arange(classes)).all():
-                raise ServingError(f"the server must answer labels (n,) from 0 to {classes - 1}. Received: others")
+        classes = probabilities.shape[1] if probabilities.ndim == 2 else 0
+        if labels.dtype.kind not in "iu" or labels.ndim != 1 or not np.isin(labels, np.arange(classes)).all():
+            raise ServingError(
+                f"the server must answer labels (n,) from 0 to {classes - 1}, and probabilities (n, classes). "
+                f"Received: {labels.dtype} {labels.shape} such as {labels.ravel()[:1]}, and {probabilities.shape}"
+            )
         return labels, probabilities
 
     def features(self, pictures: list[bytes] | np.ndarray) -> np.ndarray:
@@ -152,7 +154,8 @@ class Client:
                 if len(array) != count:
                     raise ServingError(f"the server must answer {count} rows of {name}. Received: {len(array)}")
                 if array.dtype.kind == "f" and not np.isfinite(array).all():
-                    raise ServingError(f"the server must answer finite numbers for {name}. Received: others")
+                    wrong = array[~np.isfinite(array)][0]
+                    raise ServingError(f"the server must answer finite numbers for {name}. Received: {wrong}")
         return found
 
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -292,7 +295,8 @@ def _from_json(value: list, dtype: str) -> np.ndarray:
     if dtype == "DT_FLOAT":
         if numbers.size and numbers.dtype.kind not in "iuf":
             raise ValueError(f"{dtype} must be numbers")
-        return numbers.astype(np.float32)
+        with np.errstate(over="ignore"):  # to infinity, which is no answer either
+            return numbers.astype(np.float32)
     if whole is None or not numbers.size:
         return numbers if whole is None else numbers.astype(whole)
     bounds = np.iinfo(whole)

@@ -167,10 +167,8 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
             is_one = len(fitting) == 1 and fitting[0].shape == shape and fitting[0].dtype.kind == "f"
             if not is_one or not np.isfinite(fitting[0]).all():
                 received = ", ".join(f"{a.dtype} {a.shape}" for a in fitting) or f"none among {len(arrays)} arrays"
-                raise ArtifactError(
-                    f"{where}: VGG16 weights must have one finite array of floats, of the shape {shape} for "
-                    f"{layer.name}. Received: {received}"
-                )
+                wanted = f"one finite array of floats, of the shape {shape} for {layer.name}"
+                raise ArtifactError(f"{where}: VGG16 weights must have {wanted}. Received: {received}")
             plan.append((variable, fitting[0]))
     for variable, value in plan:
         variable.assign(value)

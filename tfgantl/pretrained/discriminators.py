@@ -16,8 +16,9 @@ from tfgantl.models.copies import weights_hash
 from tfgantl.models.families import family_of
 from tfgantl.models.structure import structure_of
 from tfgantl.optimizers import Adam
-from tfgantl.progress import StepBar, log
+from tfgantl.progress import log
 from tfgantl.random_streams import StepStream, step_seeds
+from tfgantl.step_bar import StepBar
 from tfgantl.untrusted.networks import load_network
 from tfgantl.versions import versions
 

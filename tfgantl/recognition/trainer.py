@@ -20,7 +20,6 @@ from tfgantl.metrics.classification import accuracy
 from tfgantl.models.backbones import linear_head
 from tfgantl.models.copies import assign_weights
 from tfgantl.optimizers import Adam
-from tfgantl.progress import StepBar
 from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.fitted import Fitted
 from tfgantl.recognition.method import Recognizer
@@ -28,6 +27,7 @@ from tfgantl.recognition.methods.baselines import SourceOnly
 from tfgantl.recognition.selection import information, probabilities, soft_neighbourhood_density
 from tfgantl.recognition.task import Task, with_labels
 from tfgantl.recognition.validation import KeepBest
+from tfgantl.step_bar import StepBar
 
 MAX_CALIBRATION_IMAGES = 1600  # images that BatchNorm statistics are measured on
 MAX_SCORED_IMAGES = 2000  # images that a state is scored on while it is trained

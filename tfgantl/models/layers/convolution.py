@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-MAX_PLACES = 64  # of the smaller map: beyond it the operation of TensorFlow is as fast
+MAX_PLACES = 64  # of the smaller map: beyond it the operations of TensorFlow are as fast, in either case
 MIN_WEIGHTS = 64 * 64  # inputs times outputs of a place of the kernel
 
 
@@ -133,7 +133,7 @@ def kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, kernel: tf.Tensor, s
 
 def _here(*tensors: tf.Tensor) -> list[tf.Tensor]:
     """The same tensors in the graph that is being made: gradients of a branch find those of no other graph."""
-    return [tf.identity(tensor) for tensor in tensors]
+    return [tf.identity(tf.convert_to_tensor(tensor)) for tensor in tensors]
 
 
 def _phases(images: tf.Tensor, kernel: tf.Tensor, stride: int, size: tuple[int, int]) -> tf.Tensor:
@@ -162,7 +162,7 @@ def _phases(images: tf.Tensor, kernel: tf.Tensor, stride: int, size: tuple[int, 
 
 def _products(images: tf.Tensor, upstream: tf.Tensor, kernel: tf.TensorShape, stride: int) -> tf.Tensor:
     """The gradient of the kernel as a sum over places: for each shift, one product of what is seen and what came."""
-    _, height, width, outputs = upstream.shape
+    height, width = images.shape[1] // stride, images.shape[2] // stride
     shifts = [-(-side // stride) for side in kernel[:2]]
     padding = [[0, 0]]
     for side, large, small, count in zip(kernel[:2], images.shape[1:3], (height, width), shifts, strict=True):
@@ -170,14 +170,14 @@ def _products(images: tf.Tensor, upstream: tf.Tensor, kernel: tf.TensorShape, st
         padding.append([before, (small + count - 1) * stride - before - large])
     seen = tf.pad(images, [*padding, [0, 0]])
     seen = tf.nn.space_to_depth(seen, stride) if stride > 1 else seen
-    came = tf.reshape(upstream, (-1, outputs))
+    came = tf.reshape(upstream, (-1, kernel[3]))
     found = tf.stack([
         tf.matmul(tf.reshape(seen[:, i : i + height, j : j + width], (-1, seen.shape[3])), came, transpose_a=True)
         for i in range(shifts[0]) for j in range(shifts[1])
     ])  # fmt: skip
-    found = tf.reshape(found, (*shifts, stride, stride, kernel[2], outputs))
+    found = tf.reshape(found, (*shifts, stride, stride, kernel[2], kernel[3]))
     found = tf.transpose(found, (0, 2, 1, 3, 4, 5))
-    found = tf.reshape(found, (shifts[0] * stride, shifts[1] * stride, kernel[2], outputs))
+    found = tf.reshape(found, (shifts[0] * stride, shifts[1] * stride, kernel[2], kernel[3]))
     return found[: kernel[0], : kernel[1]]
 
 
@@ -203,7 +203,7 @@ def _fits(layer: keras.layers.Layer) -> bool:
 
 
 def _is_small(large: tuple[int | None, ...], stride: int, kernel: tuple[int, ...]) -> bool:
-    """Whether the larger map has a known shape, and few places but many channels."""
+    """Whether maps have known shapes, the smaller one few places, and the kernel many channels."""
     _, height, width, _ = large
     if height is None or width is None or height % stride or width % stride or min(kernel[:2]) < stride:
         return False

@@ -105,9 +105,7 @@ class EditedModel:
         """
         if not steps:
             return None
-        key = (
-            f"{self.space.generator_hash} {self.space.name} {reconstruction.name} {reconstruction.hash} {steps} {seed}"
-        )
+        key = f"{self.space.generator_hash} {self.space.name} {reconstruction.identity} {steps} {seed}"
         training = hashlib.sha256(key.encode()).hexdigest()[:12]
         path = self.directory / encoder_name(self.space, training)
         team, encoder = current(), None

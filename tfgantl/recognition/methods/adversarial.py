@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from tfgantl.errors import check_at_least
 from tfgantl.recognition.method import Recognizer
 
 if TYPE_CHECKING:
@@ -113,6 +114,9 @@ class MCD(Recognizer):
     """
 
     repeats: int = 4
+
+    def __post_init__(self) -> None:
+        check_at_least(self, 1, "repeats")
 
     family: ClassVar[str] = "feature"
     needs: ClassVar[tuple[str, ...]] = ("source", "unlabelled")

@@ -132,8 +132,8 @@ class DiscriminatorProbe(Recognizer):
         from tfgantl.models.blocks import block_features
         from tfgantl.models.dcgan import DCGANDiscriminator
         from tfgantl.optimizers import Adam
-        from tfgantl.progress import StepBar
         from tfgantl.recognition.auxiliary_networks import latent_generator
+        from tfgantl.step_bar import StepBar
 
         task = trainer.task
         keras.utils.set_random_seed(task.seed)
