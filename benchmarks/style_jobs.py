@@ -33,7 +33,7 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
     from tfgantl.style.objective import Objective, Weights
     from tfgantl.style.optimizing import PixelOptimizer
     from tfgantl.style.pictures import read_picture, resized
-    from tfgantl.training.optimization import dtype_policy
+    from tfgantl.training.precision import dtype_policy
 
     content, style = (
         to_unit(resized(read_picture(name, name), (int(size), int(size))))[None] for name in (CONTENT, STYLE)

@@ -51,12 +51,25 @@ def test_a_job_that_fails_is_told():
         style._run([sys.executable, "-c", "raise SystemExit(3)"])
 
 
-@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
-def test_pytorch_takes_the_same_steps(kind, tmp_path, monkeypatch):
-    pytest.importorskip("torch", reason="pip install 'tfgantl[bench]'")
+@pytest.fixture
+def random_weights(tmp_path, monkeypatch):
     path = tmp_path / "vgg.npz"
     np.savez(path, **{w.path: w.numpy() for w in vgg16((CONTENT_LAYER, *STYLE_LAYERS), None).weights})
     monkeypatch.setenv("TFGANTL_VGG16_WEIGHTS", str(path))
+
+
+@pytest.mark.usefixtures("random_weights")
+def test_a_job_optimises_and_tells_what_it_took(tmp_path):
+    found = job("float32", "32", "3", str(tmp_path / "image.npz"))
+    assert found["seconds"] > 0 and found["peak_mib"] >= found["framework_mib"] > 100
+    losses = job("judge", "32", "3", str(tmp_path / "image.npz"))
+    assert set(losses) == {"content", "style"} and losses["style"] < 1
+
+
+@pytest.mark.usefixtures("random_weights")
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_pytorch_takes_the_same_steps(kind, tmp_path):
+    pytest.importorskip("torch", reason="pip install 'tfgantl[bench]'")
     job("task", "32", "3", str(tmp_path / "task.npz"))
     job("float32", "32", "3", str(tmp_path / "ours.npz"))
     command = [sys.executable, str(style.TORCH), str(tmp_path / "task.npz"), str(tmp_path / "theirs.npz"), kind]
