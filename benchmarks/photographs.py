@@ -185,7 +185,9 @@ def _heading(config: PhotographBenchmarkConfig) -> list[str]:
         "64 px, networks and settings as `tfgantl pretrain` and `tfgantl adapt` choose them. Adaptations, and training "
         f"from scratch with the same settings, take {config.steps:,} steps. {SAMPLES} generated pictures against "
         "held-out ones, by features of VGG16, and, *learnt*, by features that a small network learns from all pictures "
-        f"of the target that are not held out; the state is the best of {VALIDATIONS} validations. "
+        "of the target that are not held out, by how far each was turned (of training from scratch, of a hundred "
+        "pictures only; cells and surfaces look alike however they lie, so these features tell little of them); "
+        f"the state is the best of {VALIDATIONS} validations. "
         f"Seeds {', '.join(map(str, config.seeds))}; each draws its own shots. "
         "Regenerate with `python -m benchmarks.photographs --data DIRECTORY`, with VGG16 weights (style.md).", "",
         CREDITS, "",
