@@ -1,5 +1,6 @@
 """Measures adaptations to pictures in colour once more, by features that know nothing of ImageNet."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,16 @@ MANY = 10_000  # pictures: all of them
 MEASURES = ("ckid", "coverage")
 
 
-def measured_by_learnt(target: "Source", run: Path, samples: int, only_kept: bool = False) -> dict[str, dict]:
+def measured_by_learnt(
+    make: Callable[[], "Source"], run: Path, samples: int, only_kept: bool = False
+) -> dict[str, dict]:
     """What is measured by features learnt from all pictures of the target that are not held out.
 
     Features of VGG16 favour what a discriminator on these features has judged. Of the training from scratch, there are
     the hundred pictures of its sheet.
 
     Args:
-        target: All pictures.
+        make: Gives all pictures of the target.
         run: Directory of a finished adaptation; the result is kept beside it.
         samples: Number of generated images.
         only_kept: Measure nothing, and give what is kept, which may be nothing.
@@ -39,6 +42,7 @@ def measured_by_learnt(target: "Source", run: Path, samples: int, only_kept: boo
     result = kept(path)
     if result is not None or only_kept:
         return result or {}
+    target = make()
     train, test = (target.load(split) for split in ("train", "test"))
     judge = Evaluator(cached_extractor(train), train.subset(MANY), test.subset(MANY), None)
     images = {"adapted": generate_with(load_generator(str(run)), None, samples, 0)}

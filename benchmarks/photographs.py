@@ -6,6 +6,7 @@ were, and finished ones are read from `work_dir`.
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ def benchmark_photographs(config: PhotographBenchmarkConfig) -> dict:
     found: dict[tuple[str, int, str], list[dict]] = {}
     for pair, shots, method, seed in jobs:
         result, run = adapted(config, pair, shots, method, seed), run_of(config, pair, shots, method, seed)
-        target = PAIRS[pair].target.source(Path(config.data), Path(config.work_dir))
+        target = partial(PAIRS[pair].target.source, Path(config.data), Path(config.work_dir))
         learnt = measured_by_learnt(target, run, SAMPLES, only_kept=config.tables)
         found.setdefault((pair, shots, method), []).append(with_learnt(result, learnt))
     replace_part(Path(config.report), HEADING, [*_heading(config), *_sources(sources), *_pairs(found), machine(), ""])
