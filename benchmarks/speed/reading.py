@@ -85,7 +85,8 @@ def _read(python: str, kind: str, folder: Path, directory: Path) -> dict[str, fl
 def _lines(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     lines = [
         HEADING, "",
-        f"Folders of JPEGs, read in batches of 16 at {SIDE} px with a centred crop, shuffled: images a second of the "
+        "Folders of JPEGs whose sides 8 divides, as those of most cameras, read in batches of 16 at "
+        f"{SIDE} px with a centred crop, shuffled: images a second of the "
         "first pass over a folder and of the next ones, in the same process. This package decodes each picture once, "
         "on all cores; *next process* reads the folder anew. Keras' reader is "
         "`keras.utils.image_dataset_from_directory(crop_to_aspect_ratio=True)`; PyTorch's `DataLoader` has "
