@@ -153,7 +153,7 @@ class Client:
             for name, array in zip(names, found, strict=True):
                 if len(array) != count:
                     raise ServingError(f"the server must answer {count} rows of {name}. Received: {len(array)}")
-                if array.dtype.kind == "f" and not np.isfinite(array).all():
+                if np.asarray(array).dtype.kind == "f" and not np.isfinite(array).all():
                     wrong = array[~np.isfinite(array)][0]
                     raise ServingError(f"the server must answer finite numbers for {name}. Received: {wrong}")
         return found
