@@ -29,8 +29,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from test_hostile_pictures import jpeg, png, with_scans
 
 from tfgantl.errors import ServingError
-from tfgantl.export import client as client_module
+from tfgantl.export import rest_transport
 from tfgantl.export.client import Client
+from tfgantl.export.json_tensors import FLOATS, WHOLE, from_json
 from tfgantl.export.manifest import write_manifest
 from tfgantl.export.publish import publish
 from tfgantl.export.rows import rows_are_independent, same_alone
@@ -83,7 +84,8 @@ REFUSED = [
     ("evil.example", {}), ("127.0.0.1.evil.example:8501", {}), ("localhost.evil.example", {}), ("10.0.0.7:8501", {}),
     ("evil.example@127.0.0.1", {}), ("[::2]", {}), ("127.0.0.1:8501", {"origin": "http://evil.example"}),
     ("127.0.0.1:8501", {"origin": "null"}), ("127.0.0.1:8501", {"origin": "http://[::1"}),
-    ("127.0.0.1:8501", {"origin": "http://127.0.0.1:3000"}),
+    ("127.0.0.1:8501", {"origin": "http://127.0.0.1:3000"}), ("127.0.0.1:8501", {"origin": "ftp://127.0.0.1:8501"}),
+    ("127.0.0.1:8501", {"origin": "//127.0.0.1:8501"}),
     ("127.0.0.1:8501", {"origin": "http://127.0.0.1:8501.evil.example"}),
     ("127.0.0.1:8501", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}),
     ("127.0.0.1:8501", {"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"}),
@@ -466,8 +468,10 @@ sys.exit(main(sys.argv[1:]))
 
 def test_stopping_is_bounded_whatever_a_batch_does(published, tmp_path):
     command = [sys.executable, "-c", SLOW, str(published), "--port", "0", "--stop_after", "1", "--timeout", "300"]
+    copies = tmp_path / "copies"
+    copies.mkdir()
     with open(tmp_path / "told", "w") as told:
-        process = subprocess.Popen(command, stderr=told, stdout=told)
+        process = subprocess.Popen(command, stderr=told, stdout=told, env={**os.environ, "TMPDIR": str(copies)})
     told = tmp_path / "told"
     deadline = time.monotonic() + 100
     while "http://127.0.0.1:" not in told.read_text():
@@ -491,8 +495,10 @@ def test_stopping_is_bounded_whatever_a_batch_does(published, tmp_path):
     metrics = f"{address}/monitoring/prometheus/metrics"
     until(lambda: "tfgantl_batches_total 1.0" in httpx2.get(metrics).text)
     start = time.monotonic()
+    assert list(copies.iterdir())
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0 and time.monotonic() - start < 10
+    assert not list(copies.iterdir())  # although it ended with a batch that cannot be stopped
 
 
 class Unequal(tf.Module):
@@ -581,7 +587,7 @@ class Trickle(Flood):
     ids=["unpacks", "no object", "no metadata", "depth"],
 )  # fmt: skip
 def test_a_client_bears_any_answer(content, message, monkeypatch):
-    monkeypatch.setattr(client_module, "MAX_BYTES", 10**6)
+    monkeypatch.setattr(rest_transport, "MAX_BYTES", 10**6)
     monkeypatch.setattr(Flood, "content", content)
     with ThreadingHTTPServer(("127.0.0.1", 0), Flood) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -669,6 +675,23 @@ def test_a_client_rounds_and_wraps_no_answer(monkeypatch, label, probability, me
                 with pytest.raises(ServingError, match=message):
                     client.classify([b""])
         server.shutdown()
+
+
+@pytest.mark.parametrize("kind", [*FLOATS, *WHOLE, "DT_BOOL"])
+def test_a_client_takes_each_type_for_what_it_is(kind):
+    wanted = {**FLOATS, **WHOLE, "DT_BOOL": np.bool_}[kind]
+    values = [[True, False]] if kind == "DT_BOOL" else [[1, 100]]
+    found = from_json(values, kind)
+    assert found.dtype == wanted and found.tolist() == values
+    assert from_json([], kind).shape == (0,)
+    wrong = [["1"], [None], [{"b64": "AA=="}], [True] if kind != "DT_BOOL" else [1]]
+    if kind in WHOLE:
+        bounds = np.iinfo(wanted)
+        assert from_json([int(bounds.min), int(bounds.max)], kind).tolist() == [bounds.min, bounds.max]
+        wrong += [[1.5], [bounds.max + 1], [bounds.min - 1]]
+    for value in wrong:
+        with pytest.raises(ValueError, match=f"{kind} must be|could not convert"):
+            from_json(value, kind)
 
 
 def classifier(change):

@@ -244,6 +244,20 @@ def test_a_run_that_has_not_ended_is_published_under_its_name_and_it_is_said(gen
     assert "the run has not ended" in capsys.readouterr().err
 
 
+def test_a_run_of_others_takes_the_place_of_no_model_unless_it_is_told_to(generator, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "downloaded"
+    run.mkdir()
+    (run / "metrics.jsonl").write_text('{"run": "result", "name": "my-model"}\n')
+    generator.save(run / "generator.keras")
+    monkeypatch.chdir(tmp_path)
+    publish(generator, Path("exported/my-model"))
+    assert export(["--model", "downloaded"]) == 2 and versions_in(Path("exported/my-model")) == [1]
+    assert "`--name my-model` adds a version to it" in capsys.readouterr().err
+    assert export(["--model", "downloaded", "--name", "my-model"]) == 0
+    run.rename(tmp_path / "my-model")
+    assert export(["--model", "my-model"]) == 0 and versions_in(Path("exported/my-model")) == [1, 2, 3]
+
+
 def test_an_export_that_is_refused_leaves_no_directory(tmp_path, capsys):
     (tmp_path / "broken.keras").write_bytes(b"no archive")
     assert export(["--model", str(tmp_path / "broken.keras"), "--export_dir", str(tmp_path / "model")]) == 4

@@ -1,26 +1,21 @@
 """Asks a served model for images or about pictures: the same code for TensorFlow Serving and the development server."""
 
-import base64
 import io
-import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from tfgantl.errors import ArtifactError, ServingError, not_installed, reason
+from tfgantl.errors import ServingError, reason
+from tfgantl.export.answers import Retry, understood
+from tfgantl.export.grpc_transport import GrpcTransport
+from tfgantl.export.rest_transport import RestTransport
 from tfgantl.images import encode_png
-from tfgantl.printing import printable
 from tfgantl.untrusted.chunks import PNG, needed
 from tfgantl.untrusted.pictures import refusal
-
-RETRIED = (429, 502, 503, 504)  # may be answered in a moment
-WHOLE: dict[str, type[np.integer]] = {"DT_UINT8": np.uint8, "DT_INT32": np.int32}
-MAX_BYTES = 256 * 2**20  # of an answer; gRPC would take 4 MB only
 
 
 class Client:
@@ -56,7 +51,7 @@ class Client:
     ) -> None:
         self.model, self.version, self.timeout, self.retries, self.wait = model, version, timeout, retries, wait
         self.headers = headers or {}
-        self._transport = (_Grpc if url.startswith(("grpc://", "grpcs://")) else _Rest)(url, self)
+        self._transport = (GrpcTransport if url.startswith(("grpc://", "grpcs://")) else RestTransport)(url, self)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +82,7 @@ class Client:
         if labels is not None:
             inputs["labels"] = _whole("labels", labels, np.int32)
         (files,) = self._outputs("generate_png", inputs, "png_bytes")
-        with _understood("the server"):
+        with understood("the server"):
             if refused := refusal(list(files)):
                 raise ServingError(f"the server's answer cannot be used: {refused}")
             return np.stack([_decoded(file) for file in files])
@@ -131,7 +126,7 @@ class Client:
             ServingError: If the server cannot be reached, or refuses; the message is its own.
         """
         found, scores = self._outputs("describe", {"image_bytes": _files(pictures)}, "captions", "scores")
-        with _understood("the server"):
+        with understood("the server"):
             return [[caption.decode("utf-8", "replace") for caption in row] for row in found], scores
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -148,7 +143,7 @@ class Client:
     def _outputs(self, signature: str, inputs: dict[str, np.ndarray], *names: str) -> list[np.ndarray]:
         """Some outputs of a signature, each with a row for every row of the inputs."""
         answer, count = self.predict(signature, inputs), len(next(iter(inputs.values())))
-        with _understood("the server"):
+        with understood("the server"):
             found = [answer[name] for name in names]
             for name, array in zip(names, found, strict=True):
                 if len(array) != count:
@@ -167,7 +162,7 @@ class Client:
         for attempt in range(self.retries + 1):
             try:
                 return self._transport.predict(signature, inputs)
-            except _Retry as error:
+            except Retry as error:
                 if attempt == self.retries:
                     raise ServingError(str(error)) from error
                 time.sleep(self.wait * 2**attempt)
@@ -207,158 +202,3 @@ def _files(pictures: Sequence[bytes] | Sequence[np.ndarray] | np.ndarray) -> np.
             picture = encode_png(picture)
         files[i] = picture
     return files
-
-
-@contextmanager
-def _understood(where: str) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ServingError(f"{where}: must answer as TensorFlow Serving. Received: {reason(error)}") from error
-
-
-class _Retry(Exception):
-    """May go better in a moment."""
-
-
-class _Rest:
-    def __init__(self, url: str, client: "Client") -> None:
-        try:
-            import httpx2
-        except ImportError as error:
-            raise ServingError(not_installed(url, "httpx2", "serve", error)) from error
-        version = "" if client.version is None else f"/versions/{client.version}"
-        self._url = f"{url.rstrip('/')}/v1/models/{client.model}{version}"
-        self._http, self._errors = httpx2.Client(timeout=client.timeout, headers=client.headers), httpx2.TransportError
-        self._invalid, self._timeout = httpx2.InvalidURL, client.timeout
-        self._specs: dict[str, dict] | None = None
-
-    def close(self) -> None:
-        self._http.close()
-
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
-        try:
-            status, content = self._read(method, path, **options)
-        except self._invalid as error:
-            raise ServingError(f"`url` must be the address of a server. Received: {self._url}") from error
-        except self._errors as error:
-            raise _Retry(f"{self._url}: must be reachable. Received: {reason(error)}") from error
-        try:
-            answer = json.loads(content)
-            if status == 200 and isinstance(answer, dict):
-                return answer
-            message = answer["error"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            message = content[:200].decode(errors="replace")
-        kind = _Retry if status in RETRIED else ServingError
-        raise kind(f"{self._url}: {status}: {printable(message)}")
-
-    def _read(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
-        """Status and content of an answer; what is compressed is unpacked bit by bit, as far as it may go."""
-        content, end = bytearray(), time.monotonic() + self._timeout
-        with self._http.stream(method, self._url + path, **options) as answer:
-            for part in answer.iter_bytes():
-                content += part
-                if time.monotonic() > end:  # each part of it may come in time
-                    raise _Retry(f"{self._url}: must answer within {self._timeout:g} s. Received: a part of an answer")
-                if len(content) > MAX_BYTES:
-                    raise ServingError(f"{self._url}: an answer must have at most {MAX_BYTES} bytes. Received: more")
-        return answer.status_code, bytes(content)
-
-    def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if self._specs is None:
-            metadata = self._ask("GET", "/metadata")
-            with _understood(self._url):
-                definitions = metadata["metadata"]["signature_def"]["signature_def"]
-                self._specs = {name: dict(spec["outputs"]) for name, spec in definitions.items()}
-        columns = {name: _to_json(array) for name, array in inputs.items()}
-        answer = self._ask("POST", ":predict", json={"signature_name": signature, "inputs": columns})
-        with _understood(self._url):
-            outputs, specs = answer["outputs"], self._specs[signature]
-            if len(specs) == 1:
-                outputs = {next(iter(specs)): outputs}
-            return {name: _from_json(outputs[name], spec["dtype"]) for name, spec in specs.items()}
-
-
-def _to_json(array: np.ndarray) -> list:
-    array = np.asarray(array)
-    if array.dtype == object:
-        return [{"b64": base64.b64encode(file).decode()} for file in array]
-    return array.tolist()
-
-
-def _from_json(value: list, dtype: str) -> np.ndarray:
-    if dtype == "DT_STRING":
-        is_nested = bool(value) and isinstance(value[0], list)
-        return np.stack([_strings(row) for row in value]) if is_nested else _strings(value)
-    numbers, whole = np.array(value), WHOLE.get(dtype)  # a conversion would round, wrap or read what does not fit
-    if dtype == "DT_FLOAT":
-        if numbers.size and numbers.dtype.kind not in "iuf":
-            raise ValueError(f"{dtype} must be numbers")
-        with np.errstate(over="ignore"):  # to infinity, which is no answer either
-            return numbers.astype(np.float32)
-    if whole is None or not numbers.size:
-        return numbers if whole is None else numbers.astype(whole)
-    bounds = np.iinfo(whole)
-    if numbers.dtype.kind not in "iu" or not bounds.min <= numbers.min() <= numbers.max() <= bounds.max:
-        raise ValueError(f"{dtype} must be numbers from {bounds.min} to {bounds.max}, and whole")
-    return numbers.astype(whole)
-
-
-def _strings(value: list) -> np.ndarray:
-    strings = np.empty(len(value), object)
-    strings[:] = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one.encode() for one in value]
-    return strings
-
-
-class _Grpc:
-    def __init__(self, url: str, client: "Client") -> None:
-        try:
-            import grpc
-            from tensorflow_serving.apis import prediction_service_pb2_grpc
-        except ImportError as error:
-            raise ServingError(
-                f"{url} must have the package tensorflow-serving-api: pip install tensorflow-serving-api. "
-                f"Received: {reason(error)}"
-            ) from error
-
-        self._grpc, self._client = grpc, client
-        scheme, _, address = url.partition("://")
-        options = [("grpc.max_receive_message_length", MAX_BYTES)]
-        if scheme == "grpcs":
-            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)
-        else:
-            self._channel = grpc.insecure_channel(address, options)
-        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-
-    def close(self) -> None:
-        self._channel.close()
-
-    def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        import tensorflow as tf
-        from tensorflow_serving.apis import predict_pb2
-
-        from tfgantl.export.warmup import check_size
-
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name, request.model_spec.signature_name = self._client.model, signature
-        if self._client.version is not None:
-            request.model_spec.version.value = self._client.version
-        for name, array in inputs.items():
-            array = np.asarray(array)
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(list(array) if array.dtype == object else array))
-        try:
-            headers = [(name.lower(), value) for name, value in self._client.headers.items()]
-            answer = self._stub.Predict(request, timeout=self._client.timeout, metadata=headers)
-        except self._grpc.RpcError as error:
-            codes = self._grpc.StatusCode
-            passing = (codes.UNAVAILABLE, codes.RESOURCE_EXHAUSTED, codes.DEADLINE_EXCEEDED)
-            kind = _Retry if error.code() in passing else ServingError
-            raise kind(f"{self._client.model}: {error.code().name}: {printable(error.details())}") from error
-        for name, tensor in answer.outputs.items():
-            try:
-                check_size(tensor, answer.ByteSize(), f"{self._client.model}: {name} of the answer")
-            except ArtifactError as error:
-                raise ServingError(f"the server's answer cannot be used: {error}") from error
-        with _understood(self._client.model):
-            return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}

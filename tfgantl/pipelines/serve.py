@@ -76,6 +76,7 @@ def serve(config: ServeConfig) -> None:
     from tfgantl.export.directory import versions_in
     from tfgantl.files import check_name
     from tfgantl.serving.served_model import ServedModel
+    from tfgantl.untrusted.stripping import remove_copies
 
     directory = Path(config.directory)
     check_name(directory.absolute().name)
@@ -109,6 +110,7 @@ def serve(config: ServeConfig) -> None:
             signal.signal(number, lambda *_: None)
     _run(uvicorn.Server(settings), listener)
     if model.busy:  # with a batch that nobody waits for any more, and that would keep the process
+        remove_copies()
         sys.stderr.flush()
         os._exit(0)
 

@@ -54,10 +54,12 @@ class SameOrigin:
             return "Host must be this machine, or one of `allow_host`"
         for origin in origins:
             try:
-                site = urlsplit(origin).netloc.lower()
+                scheme, site = urlsplit(origin.lower())[:2]
             except ValueError:  # no address at all
-                site = ""
-            if not site or (site not in {host.lower() for host in hosts} and _name(site) not in self._allowed):
+                scheme, site = "", ""
+            is_known = site in {host.lower() for host in hosts} or _name(site) in self._allowed
+            # Also `https`: what encrypts in front of this server hands the same `Host` on.
+            if not is_known or scheme not in ("http", "https"):
                 return "Origin must be this server, or one of `allow_host`"
         is_visit = scope["method"] in ("GET", "HEAD") and headers.get(b"sec-fetch-mode") == ["navigate"]
         sites = headers.get(b"sec-fetch-site", [])

@@ -54,6 +54,15 @@ def without_saving(graph: MetaGraphDef) -> MetaGraphDef:
     return graph
 
 
+_directories: weakref.WeakSet[TemporaryDirectory] = weakref.WeakSet()
+
+
+def remove_copies() -> None:
+    """Removes what a process would leave behind that ends at once, without Python's own cleaning up."""
+    for directory in list(_directories):
+        directory.cleanup()
+
+
 class StrippedCopy:
     """A directory with a stripped graph and a checkpoint as it was read, beside links to all else of a SavedModel.
 
@@ -69,6 +78,7 @@ class StrippedCopy:
         from tensorflow.core.protobuf import saved_model_pb2
 
         self._directory = TemporaryDirectory(prefix="tfgantl-")
+        _directories.add(self._directory)
         self.path = Path(self._directory.name)
         model = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
         try:

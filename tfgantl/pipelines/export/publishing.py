@@ -10,6 +10,7 @@ from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.files import check_name
 from tfgantl.pipelines.export.results import FileResult, PublishResult
 
+EXPORTED = Path("exported")
 DIRECTIONS = Path("editing") / "directions.npz"  # in a run, as `tfgantl edit find` leaves them
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
         installed(config.to)  # before anything is published
     network, signatures, facts = open_model(config, model)
     result = read_result(directory_of(model))
-    name = check_name(config.name or str(result.get("name") or _name_of(directory_of(model))))
-    directory = Path(config.export_dir or Path("exported") / name)
+    directory = Path(config.export_dir or EXPORTED / _name(config, directory_of(model), result))
     if config.format != "savedmodel":
         path, difference = write_format(network, directory, config.format)
         return FileResult(path=path, difference=difference)
@@ -145,6 +145,23 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
         deleted=keep_newest(directory, config.keep) if config.keep else [],
         uploaded=upload(version, directory_of(model), config.to) if config.to else None,
     )
+
+
+def _name(config: "ExportConfig", model: Path, result: dict) -> str:
+    """The name to publish under: the one that is asked for, or that of the run.
+
+    Whoever made a run chose its name. It may begin a new model, but takes the place of an existing one only if the
+    path that was typed, `runs/NAME/NUMBER`, says the same.
+    """
+    if config.name or not result.get("name"):
+        return check_name(config.name or _name_of(model))
+    name = check_name(str(result["name"]))
+    if name not in (model.name, model.parent.name) and (EXPORTED / name).exists():
+        raise ConfigError(
+            f"`name` must be given where the name of a run is that of an existing model. Received: {EXPORTED / name}; "
+            f"`--name {name}` adds a version to it"
+        )
+    return name
 
 
 def _name_of(model: Path) -> str:
