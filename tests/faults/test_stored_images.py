@@ -160,6 +160,29 @@ def test_files_that_are_replaced_in_place_are_other_files(tmp_path, inside):
     assert len(set(seen)) == 2 and base.stamp_of(tmp_path if inside else file) == seen[-1]
 
 
+@pytest.mark.parametrize("around", ["", "set/set"])
+def test_pictures_behind_links_to_folders_are_stamped(pets, tmp_path, around):
+    """Classes are put together of links, where a picture that comes or goes is as good as any."""
+    there = tmp_path / "linked"
+    (there / around).mkdir(parents=True)
+    for name in ("cats", "dogs"):
+        (there / around / name).symlink_to(Path(pets.path) / name)
+    (there / around / "cats" / "itself").symlink_to(there)  # which `Folder` does not follow either
+    linked = replace(pets, path=str(there))
+    seen = [(base.stamp_of(there), linked.load("train").fingerprint)]
+    (Path(pets.path) / "cats" / "01.png").unlink()
+    seen.append((base.stamp_of(there), linked.load("train").fingerprint))
+    (there / around / "dogs").unlink()
+    (there / around / "dogs").symlink_to(Path(pets.path) / "cats")
+    seen.append((base.stamp_of(there), ""))
+    assert len({stamp for stamp, _ in seen}) == 3 and len({images for _, images in seen}) == 3
+
+
+def test_links_in_a_circle_have_a_stamp(tmp_path):
+    (tmp_path / "only").symlink_to(tmp_path)
+    assert base.stamp_of(tmp_path) == base.stamp_of(tmp_path)
+
+
 def test_a_killed_process_has_not_worked_in_vain(pets, monkeypatch):
     """Decoding stops for good behind the second chunk, with a third whose pixels are written and do not count."""
     whole = pets.load("train").fingerprint

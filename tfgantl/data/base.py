@@ -15,6 +15,7 @@ import numpy as np
 
 from tfgantl.data.decode import Crop
 from tfgantl.data.examples import SPLITS, Content, Examples, check_images, check_labels
+from tfgantl.data.layout import is_of_system
 from tfgantl.data.splits import share_of_few, split_by_content
 from tfgantl.errors import ConfigError, check_seed
 
@@ -117,20 +118,40 @@ class PictureSource(FiniteSource):
 
 
 def stamp_of(path: Path) -> Hashable:
-    """A hash of names, sizes and times of a file, or of all files in a folder; there may be millions."""
-    digest, folders = hashlib.sha256(), [str(path)]
+    """A hash of names, sizes and times of a file, or of all files in a folder; there may be millions.
+
+    Links to folders are followed where `Folder` follows them: those of classes, and of the one folder around them.
+    """
+    digest = hashlib.sha256()
     if not path.is_dir():
         return _told(str(path), os.stat(path)) if path.is_file() else ()
+    folders, linked = [(str(path), True)], set[str]()
     while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    with suppress(OSError):  # links in a circle, which are told once pictures are read
-                        if entry.is_file():
-                            digest.update(repr(_told(entry.path, entry.stat())).encode("utf-8", "surrogatepass"))
+        folder, is_top = folders.pop()
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        inside = [entry for entry in entries if _is_folder(entry, is_top)]
+        is_around = is_top and sum(not is_of_system(entry.name) for entry in inside) == 1
+        for entry in inside:
+            if entry.is_symlink():
+                target = os.path.realpath(entry.path)
+                digest.update(f"{entry.path} -> {target}".encode("utf-8", "surrogatepass"))
+                if target in linked:
+                    continue
+                linked.add(target)
+            folders.append((entry.path, is_around))
+        for entry in entries:
+            with suppress(OSError):  # links in a circle, which are told once pictures are read
+                if entry.is_file():
+                    digest.update(repr(_told(entry.path, entry.stat())).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _is_folder(entry: os.DirEntry, follows: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follows)
+    except OSError:
+        return False
 
 
 def _told(name: str, status: os.stat_result) -> tuple[str, int, int, int, int]:

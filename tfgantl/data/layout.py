@@ -4,6 +4,7 @@ Pictures are known by their first bytes, whatever they are called.
 """
 
 import os
+from collections.abc import Container
 from os.path import isdir  # which a name that is too long is not, without an error
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +69,7 @@ def find_pictures(root: Path) -> Layout:
     while True:
         others: list[Path] = []
         loose = pictures_in(root, others)
-        folders = [p for p in root.iterdir() if p.is_dir() and not _is_of_system(p, _SYSTEM_FOLDERS)]
+        folders = [p for p in root.iterdir() if p.is_dir() and not is_of_system(p.name)]
         if loose or len(folders) != 1 or pictures_in(folders[0], []):
             break
         root = folders[0]  # a zip file often brings a folder around everything
@@ -109,7 +110,7 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
     """Pictures that lie in a directory itself, in alphabetical order; `others` gets what is left out."""
     found = []
     for path in sorted(directory.iterdir()):
-        if path.is_dir() or _is_of_system(path, _SYSTEM_FILES) or path.suffix.casefold() in _SIDECARS:
+        if path.is_dir() or is_of_system(path.name, _SYSTEM_FILES) or path.suffix.casefold() in _SIDECARS:
             continue
         if path.suffix.casefold() in SUFFIXES or _begins_like_a_picture(path):
             found.append(path)  # those with the name of a picture are told if they are none
@@ -122,13 +123,14 @@ def _deep(folder: Path, others: list[Path]) -> list[Path]:
     """Pictures of a class, at any depth."""
     found = []
     for directory, inner, _ in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not _is_of_system(Path(name), _SYSTEM_FOLDERS))
+        inner[:] = sorted(name for name in inner if not is_of_system(name))
         found += pictures_in(Path(directory), others)
     return sorted(found)
 
 
-def _is_of_system(path: Path, names: set[str]) -> bool:
-    return path.name.startswith(".") or path.name.casefold() in names
+def is_of_system(name: str, names: Container[str] = _SYSTEM_FOLDERS) -> bool:
+    """Whether a name is hidden, or one of a system's, which nobody calls a class."""
+    return name.startswith(".") or name.casefold() in names
 
 
 def _begins_like_a_picture(path: Path) -> bool:

@@ -10,6 +10,7 @@ Reference:
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from tfgantl.errors import ConfigError
@@ -72,7 +73,7 @@ class SpectralConv2D(_Spectral, Conv2D):
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         outputs = self.convolution_op(inputs, ops.cast(self.normalised(training), inputs.dtype))
-        return outputs + self.bias if self.use_bias else outputs
+        return tf.nn.bias_add(outputs, ops.convert_to_tensor(self.bias)) if self.use_bias else outputs
 
 
 @keras.saving.register_keras_serializable(package="tfgantl")
