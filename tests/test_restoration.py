@@ -21,6 +21,7 @@ from tfgantl.editing.restoration import Restorer, ranked
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import save_png, to_uint8, to_unit
 from tfgantl.pipelines.edit import fill, restore, restored
+from tfgantl.pipelines.edit.fill import FillConfig
 from tfgantl.pipelines.edit.model import EditedModel
 
 SHORT = ["--steps", "4", "--restarts", "4", "--answers", "2", "--weights", "none"]
@@ -75,6 +76,27 @@ def test_masks_of_another_size_are_resized_and_it_is_said(tmp_path, capsys):
     hole = read_mask(str(tmp_path / "mask.png"), (8, 8))
     assert np.array_equal(hole, box_hole((0, 0, 2, 4), (8, 8)))
     assert "resized from 24 x 24 to 8 x 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "crop, box", [("centre", (0, 0, 2, 8)), ("none", (2, 0, 2, 8)), ("pad", (2, 2, 2, 3))]
+)  # fmt: skip
+def test_a_mask_over_a_picture_becomes_square_as_the_picture_does(tmp_path, crop, box):
+    mask = np.zeros((24, 72, 1), np.uint8)
+    mask[:, 24:30] = 255
+    save_png(tmp_path / "mask.png", mask)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # is turned when it is shown
+    Image.new("RGB", (72, 216)).save(tmp_path / "photo.jpg", exif=exif)
+    config = FillConfig(pictures=str(tmp_path / "photo.jpg"), mask=str(tmp_path / "mask.png"), crop=crop)
+    assert np.array_equal(config.missing((8, 8)), box_hole(box, (8, 8)))
+
+
+@pytest.mark.parametrize("sizes", [[(72, 24), (60, 24)], [(24, 72)], []])
+def test_masks_of_other_proportions_than_the_pictures_are_refused(tmp_path, sizes):
+    save_png(tmp_path / "mask.png", (np.arange(72 * 24).reshape(24, 72, 1) % 256).astype(np.uint8))
+    with pytest.raises(DataError, match="square, or have the proportions of the pictures.*72 x 24 pixels"):
+        read_mask(str(tmp_path / "mask.png"), (8, 8), "centre", sizes)
 
 
 @pytest.mark.parametrize("value, word", [(0, "known"), (255, "missing")])

@@ -21,6 +21,7 @@ TURNS = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+SIDEWAYS = (5, 6, 7, 8)  # of these, those that exchange width and height
 HEAD = 26  # bytes of a PNG up to the number of bits
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 FINER = 4  # pixels that are decoded for each one of the result, at least, in either direction
@@ -111,7 +112,7 @@ def fit_picture(
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     picture = picture.convert("L" if channels == 1 else "RGB")
     if image_size is not None and picture.size != (image_size, image_size):
-        picture = _squared(picture, image_size, crop)
+        picture = squared(picture, image_size, crop)
     return np.asarray(picture, np.uint8).reshape(picture.height, picture.width, channels)
 
 
@@ -160,19 +161,43 @@ def _decode_smaller(picture: ImageFile.ImageFile, least: int) -> None:
             return
 
 
-def _squared(picture: Image.Image, side: int, crop: Crop) -> Image.Image:
-    """A gray or RGB picture as a square. Pillow's BICUBIC averages over all pixels that become one."""
+def squared(
+    picture: Image.Image,
+    side: int,
+    crop: Crop,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+    ground: tuple[int, ...] | None = None,
+) -> Image.Image:
+    """A gray or RGB picture as a square.
+
+    Args:
+        picture: The picture.
+        side: Height and width of the square.
+        crop: As for `fit_picture`.
+        resampling: How pixels are made of others; BICUBIC and BOX of Pillow take all that become one into account.
+        ground: Colour of what `pad` adds; `None` for the median of its outermost pixels.
+    """
     if crop == "none":
-        return picture.resize((side, side), Image.Resampling.BICUBIC)
+        return picture.resize((side, side), resampling)
     if crop == "centre":
-        return ImageOps.fit(picture, (side, side), Image.Resampling.BICUBIC)
+        return ImageOps.fit(picture, (side, side), resampling)
     width, height = (max(1, round(length * side / max(picture.size))) for length in picture.size)
-    pixels = np.asarray(picture).reshape(picture.height, picture.width, -1)
-    outermost = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    ground = Image.new(picture.mode, (side, side), tuple(int(value) for value in np.median(outermost, 0)))
-    small = picture.resize((width, height), Image.Resampling.BICUBIC)
-    ground.paste(small, ((side - width) // 2, (side - height) // 2))
-    return ground
+    if ground is None:
+        pixels = np.asarray(picture).reshape(picture.height, picture.width, -1)
+        outermost = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        ground = tuple(int(value) for value in np.median(outermost, 0))
+    square = Image.new(picture.mode, (side, side), ground)
+    square.paste(picture.resize((width, height), resampling), ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def size_of(file: str | Path, max_pixels: int) -> tuple[int, int] | None:
+    """Width and height of a picture as people see it; `None` if it cannot be opened."""
+    try:
+        with open_picture(file, max_pixels) as picture:
+            return picture.size[::-1] if (_orientation(picture) or 1) in SIDEWAYS else picture.size
+    except Exception:  # as `decode_picture` tells
+        return None
 
 
 def _orientation(picture: Image.Image) -> int | None:

@@ -1,10 +1,12 @@
 """Holes in pictures: those with a name, boxes, and masks that users draw. True is what is missing."""
 
+from collections.abc import Collection
+
 import numpy as np
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
-from tfgantl.data.decode import decode_picture
+from tfgantl.data.decode import Crop, decode_picture, squared
 from tfgantl.editing.names import HoleName
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.files import expanded
@@ -89,30 +91,51 @@ def parsed_box(text: str) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
-def read_mask(path: str, shape: tuple[int, int]) -> np.ndarray:
-    """The hole that a picture shows in white; one of another size is resized without smoothing.
+def read_mask(
+    path: str, shape: tuple[int, int], crop: Crop = "centre", sizes: Collection[tuple[int, int]] = ()
+) -> np.ndarray:
+    """The hole that a picture shows in white.
+
+    A mask that is not square is drawn over the pictures themselves, and becomes square as they do; one that is square
+    is of the images of the model. Of larger masks, a pixel is missing if a part of it is.
 
     Args:
         path: Of the picture.
         shape: Height and width that the hole gets.
+        crop: How pictures that are not square become so.
+        sizes: Widths and heights of the pictures with the hole, as people see them; none for squares.
 
     Returns:
         bool (height, width), true where the mask is lighter than middle gray.
 
     Raises:
-        DataError: If it cannot be read, or nothing or everything is missing.
+        DataError: If it cannot be read, nothing or everything is missing, or it is not square and the pictures are not
+            of its proportions.
     """
     if not expanded(path).is_file():
         raise DataError(f"`mask` must be a picture, white where pixels are missing. Received: {path}, not there")
     mask = decode_picture(expanded(path), None, 1, MAX_PIXELS)
     if isinstance(mask, str):
         raise DataError(f"`mask` must be a picture that can be decoded. Received: {printable(path)}, which {mask}")
-    mask = mask[..., 0]
-    if mask.shape != shape:
-        sizes = f"from {mask.shape[1]} x {mask.shape[0]} to {shape[1]} x {shape[0]} pixels"
-        log(f"{path}: the mask is resized {sizes}, as the images of the model are")
-        mask = np.asarray(Image.fromarray(mask).resize(shape[::-1], Image.Resampling.NEAREST))
-    return checked(mask > 127, path)
+    hole, (height, width) = mask[..., 0] > 127, mask.shape[:2]
+    other = next((size for size in sizes or [(1, 1)] if not _are_alike(size, (width, height))), None)
+    if width != height and other is not None:
+        pictures = f"beside a picture of {other[0]} x {other[1]}" if sizes else "for square pictures"
+        raise DataError(
+            f"`mask` must be square, or have the proportions of the pictures. Received: {printable(path)}, "
+            f"{width} x {height} pixels, {pictures}"
+        )
+    if hole.shape != shape:
+        sides = f"from {width} x {height} to {shape[1]} x {shape[0]} pixels"
+        log(f"{path}: the mask is resized {sides}, {f'as pictures are ({crop})' if sizes else 'as the images are'}")
+        white = Image.fromarray(hole.astype(np.uint8) * 255)
+        hole = np.asarray(squared(white, shape[0], crop, Image.Resampling.BOX, ground=(0,))) > 0
+    return checked(hole, path)
+
+
+def _are_alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two widths and heights have the same proportions, up to a pixel."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(*one, *other) / 2
 
 
 def checked(hole: np.ndarray, received: object) -> np.ndarray:

@@ -25,7 +25,8 @@ class FillConfig(RestorationConfig):
     """Settings of filling. The first word of the command line is `pictures`, and `-o` is `run_dir`.
 
     Args:
-        mask: Picture that is white where pixels are missing, for all pictures.
+        mask: Picture that is white where pixels are missing, for all pictures; of their proportions, or square as the
+            images of the model.
         box: The same as x,y,width,height, in pixels of the images of the model.
         hole: The same by name: centre, random, half or grid; centre if nothing else is given.
     """
@@ -49,9 +50,10 @@ class FillConfig(RestorationConfig):
             TfgantlError: If the mask or the box cannot be used.
         """
         from tfgantl.editing.holes import box_hole, named_hole, parsed_box, read_mask
+        from tfgantl.pipelines.edit.pictures import sizes_of
 
         if self.mask is not None:
-            return read_mask(self.mask, shape)
+            return read_mask(self.mask, shape, self.crop, sizes_of(self))
         if self.box is not None:
             return box_hole(parsed_box(self.box), shape)
         return named_hole(self.hole or "centre", shape, self.seed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tfgantl.data.decode import decode_picture
+from tfgantl.data.decode import decode_picture, size_of
 from tfgantl.errors import DataError
 from tfgantl.progress import log
 from tfgantl.style.pictures import MAX_PIXELS, find_contents
@@ -65,6 +65,12 @@ def read_pictures(
         raise DataError(f"`pictures` must hold one that can be decoded. Received: {config.pictures}; {name} {reason}")
     images = np.stack([*found.values()])
     return Pictures(list(found), images, None if label is None else np.full(len(images), label), refused)
+
+
+def sizes_of(config: "SearchConfig") -> set[tuple[int, int]]:
+    """Widths and heights of the pictures that are named, as people see them; none if none are."""
+    paths = [] if config.pictures is None else find_contents(config.pictures)
+    return {size for path in paths if (size := size_of(path, MAX_PIXELS)) is not None}
 
 
 def facts_of(model: "EditedModel", pictures: Pictures, mask: np.ndarray | None = None) -> dict[str, str]:
