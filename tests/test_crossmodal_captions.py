@@ -179,6 +179,38 @@ def test_counts_are_no_classes(phrase, named):
     assert CaptionTemplates(tuple("0123456789"), (words,)).named_by(phrase) == named
 
 
+ANIMALS = ("cat", "dog", "2", "bold", "fine art", "glass", "glasses", "picture frame")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "named"),
+    [
+        ("a picture of a thick cat", {"class": 0, "thickness": 2}),
+        ("two pictures of dogs", {"class": 1}),
+        ("two pictures", {}),
+        ("this is a bold picture", {"thickness": 2}),
+        ("a thin dog picture", {"class": 1, "thickness": 0}),
+        ("two thick twos", {"class": 2, "thickness": 2}),
+        ("a thick fine art", {"class": 4, "thickness": 2}),
+        ("three glasses", {"class": 6}),
+        ("a thin picture frame", {"class": 7, "thickness": 0}),
+    ],
+)
+def test_names_of_classes_are_found_behind_and_within_other_words(phrase, named):
+    words = AttributeWords("thickness", 2.0, 3.0, ("thin", "fine"), ("thick", "bold"))
+    assert CaptionTemplates(ANIMALS, (words,)).named_by(phrase) == named
+
+
+@pytest.mark.parametrize("classes", [tuple("0123456789"), ("cat", "dog", "red_cell"), ("glass", "glasses"), ()])
+def test_phrases_name_what_they_were_made_of(classes):
+    words = AttributeWords("thickness", 2.0, 3.0, ("thin", "fine"), ("thick", "bold"))
+    templates, rng = CaptionTemplates(classes, (words,)), np.random.default_rng(0)
+    for _ in range(300):
+        label, level = int(rng.integers(-1, len(classes))), int(rng.choice([0, 2]))
+        phrase = templates.phrase(None if label < 0 else label, {"thickness": level}, rng)
+        assert templates.named_by(phrase) == {"thickness": level, **({"class": label} if label >= 0 else {})}, phrase
+
+
 def test_what_leans_to_the_left_is_not_called_upright_and_what_does_not_differ_has_no_word():
     (both,) = fit_words({"slant": np.linspace(-30, 30, 90), "size": np.full(90, 50.0), "unknown": np.arange(90.0)})
     assert both.low[0] == "backward" and fit_words({"slant": np.linspace(0, 30, 90)})[0].low[0] == "upright"

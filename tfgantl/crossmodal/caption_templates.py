@@ -50,10 +50,13 @@ class CaptionTemplates:
     _nouns: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        for label, name in enumerate(self.class_names):
-            noun = noun_of(name)
-            for one in (noun, plural_of(noun), plain_name(name)):
-                self._nouns.setdefault(one, label)
+        for called in (
+            noun_of,
+            plain_name,
+            lambda name: plural_of(noun_of(name)),
+        ):  # `glasses` is no several of `glass`
+            for label, name in enumerate(self.class_names):
+                self._nouns.setdefault(called(name), label)
 
     @property
     def noun(self) -> str:
@@ -74,8 +77,9 @@ class CaptionTemplates:
         if rng is None:
             return with_article(" ".join([*words, noun]))
         words = [words[i] for i in rng.permutation(len(words))]
-        if rng.random() < SHARE_OF_PLURALS:
-            return " ".join([SEVERAL[int(rng.integers(len(SEVERAL)))], *words, plural_of(noun)])
+        several = plural_of(noun)
+        if rng.random() < SHARE_OF_PLURALS and self._nouns.get(several, label) == label:
+            return " ".join([SEVERAL[int(rng.integers(len(SEVERAL)))], *words, several])
         return FRAMES[int(rng.integers(len(FRAMES)))].format(with_article(" ".join([*words, noun])))
 
     def named_by(self, phrase: str) -> dict[str, int]:
@@ -83,20 +87,31 @@ class CaptionTemplates:
 
         A number counts as a class only if no class stands behind it: `three eights` are of the class eight.
         """
-        words = [word for word in re.findall(r"[^\W_]+", phrase.casefold())]
+        words = re.findall(r"[^\W_]+", phrase.casefold())
+        label, at = self._class_in(words)
         found: dict[str, int] = {}
         for one in self.words:
-            for word in words:
+            for word in (*words[: at.start], *words[at.stop :]):  # a fine art is not fine
                 if (level := one.level_of(word)) is not None:
                     found[one.name] = level
-        if {self.noun, plural_of(self.noun)} & set(words):  # `three digits` are of any class
-            return found
-        for length in range(4, 0, -1):  # classes may have names of several words
-            at = [" ".join(words[i : i + length]) for i in range(len(words) - length + 1)]
-            if known := [self._nouns[part] for part in at if part in self._nouns]:
-                found[CLASS] = known[-1]
-                break
-        return found
+        return found if label is None else {**found, CLASS: label}
+
+    def _class_in(self, words: list[str]) -> tuple[int | None, slice]:
+        """The class that words name, and where; the last of the longest names, which may have several words."""
+        any_class = {self.noun, plural_of(self.noun)}
+        heads = [i for i, word in enumerate(words) if word in any_class and words[i + 1 : i + 2] != ["of"]]
+        head = max(heads, default=0)
+        for length in range(4, 0, -1):
+            for i in range(len(words) - length, -1, -1):
+                name = " ".join(words[i : i + length])
+                label = self._nouns.get(name)
+                # `three digits` and `a thick picture` are of any class, whatever it is called.
+                if label is not None and (i + length > head or not self._counts_or_describes(name, label)):
+                    return label, slice(i, i + length)
+        return None, slice(0, 0)
+
+    def _counts_or_describes(self, name: str, label: int) -> bool:
+        return self.class_names[label].isdecimal() or any(one.level_of(name) is not None for one in self.words)
 
     def is_held_out(self, label: int | None, levels: Mapping[str, int]) -> bool:
         """Whether a class and the levels of some attributes hold a combination that is not to be named."""
