@@ -151,6 +151,28 @@ def test_columns_of_numbers_and_of_two_words_are_learnt(table):
     assert ((kind(drawings) > 0) == [False, False, True, True]).all()
 
 
+def test_of_two_numbers_the_larger_one_is_more(tmp_path, capsys):
+    """By the alphabet, 10 comes before 9; rows that say nothing are told."""
+    for i, drawing in enumerate(bars([2, 6] * 12, 8, height=6)):
+        Image.fromarray(drawing[..., 0]).save(tmp_path / f"{i}.png")
+    lines = [f"{i}.png,{(9, '1e1')[i % 2]}" for i in range(24)]
+    (tmp_path / "t.csv").write_text("\n".join(["file,age", *lines, f"{'x' * 3000},9", "0.png,"]))
+    age = table_attribute(tmp_path / "t.csv", "age", (8, 8, 1), steps=60)
+    assert age.unit == "log odds of 10" and np.subtract(*age(bars([2, 6], 8, height=6))) < 0
+    told = capsys.readouterr().err
+    assert "left out 2 of 26 rows: xxx" in told and "is not there, 0.png has no value" in told
+
+
+@pytest.mark.parametrize("text, message", [
+    ("file,age,age\n0.png,1,2\n", "must be one of file, age, age. Received: age, 2 times"),
+    ("file,age\n0.png,1,2\n", "row 2 must have 2 values, as the heading. Received: 3"), ("", "Received: age"),
+])  # fmt: skip
+def test_tables_that_can_be_read_in_two_ways_are_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises((ConfigError, DataError), match=message):
+        table_attribute(tmp_path / "t.csv", "age", (8, 8, 1))
+
+
 def test_what_a_table_lacks_is_told_in_one_line(table, tmp_path):
     with pytest.raises(ConfigError, match="must be one of note, file, width, kind, many. Received: height"):
         table_attribute(table, "height", (8, 8, 1))

@@ -117,6 +117,23 @@ def test_what_diverges_begins_anew_and_what_never_converges_is_told():
     assert np.isfinite(found.u).all()
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_every_class_of_many_is_tried(given):
+    space = LatentSpace(generator_of("MLP", num_classes=300))
+    labels = np.array([299, 280, 299], np.int32)
+    pictures = space.images(space.sample(3, labels, seed=3), labels)
+    inverter = Inverter(space, PIXELS, InversionSettings(steps=0, restarts=4))
+    starts, classes = inverter.starts(pictures, labels if given else None, None)
+    if given:
+        np.testing.assert_array_equal(classes, np.stack([labels] * 4, 1))
+        assert all(len(np.unique(some, axis=0)) == 4 for some in starts)
+        alone = inverter.starts(pictures[:1], labels[:1], None)[0]  # whatever else is sought beside it
+        np.testing.assert_allclose(alone, starts[:1], atol=1e-6)
+    else:
+        everything = inverter._random(None)[1]
+        assert len(set(everything)) == 300 and all(len(set(some)) == 4 for some in classes)
+
+
 def test_an_encoder_gives_better_starts_than_chance_and_knows_classes():
     space = LatentSpace(generator_of("DCGAN"))
     encoder = train_encoder(space, PIXELS, steps=80, pictures=tiny_images(20))

@@ -109,7 +109,7 @@ class Inverter:
         self.space, self.reconstruction, self.settings, self.encoder = space, reconstruction, settings, encoder
         self.observe = observe or (lambda images: images)
         self._step = tf.function(self._one_step, autograph=False, reduce_retracing=True)
-        self._tries: tuple[np.ndarray, np.ndarray | None, np.ndarray] | None = None
+        self._tries: tuple[tuple[int, ...] | None, np.ndarray, np.ndarray | None, np.ndarray] | None = None
 
     def __call__(
         self,
@@ -180,7 +180,7 @@ class Inverter:
         Returns:
             Coordinates (n, restarts, *space.shape), and classes int32 (n, restarts), zeros without classes.
         """
-        codes, own, images = self._random()
+        codes, own, images = self._random(labels)
         distances = self._distances(images, pictures, weights)
         count = self.settings.restarts
         found = None if self.encoder is None else encode(self.encoder, self.space, pictures)
@@ -204,14 +204,23 @@ class Inverter:
                 starts[i, place], classes[i, place] = chosen[place % len(chosen)]
         return starts, classes
 
-    def _random(self) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-        """Coordinates, classes and what is observed of random images; made once."""
-        if self._tries is None:
-            labels = self.space.labels(TRIES)
-            codes = self.space.sample(TRIES, labels, self.settings.seed, Stream.RESTARTS)
+    def _random(self, given: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """Coordinates, classes and what is observed of random images, among them some of each class that may be sought.
+
+        Of many classes, images are made for those that are given alone. They are kept until others are given.
+        """
+        classes, restarts = self.space.num_classes or 1, self.settings.restarts
+        count = max(TRIES, classes if given is None else classes * restarts)
+        sought = None if given is None or count == TRIES else tuple(np.unique(given))
+        if self._tries is None or self._tries[0] != sought:
+            labels = self.space.labels(count)
+            codes = self.space.sample(count, labels, self.settings.seed, Stream.RESTARTS)
+            if labels is not None and sought is not None:
+                rows = np.flatnonzero(np.isin(labels, sought))
+                codes, labels = codes[rows], labels[rows]
             images = in_batches(self.observe, [self.space.images(codes, labels)], ROWS)
-            self._tries = self.space.whitened(codes).astype(np.float32), labels, images
-        return self._tries
+            self._tries = sought, self.space.whitened(codes).astype(np.float32), labels, images
+        return self._tries[1:]
 
     def _distances(self, images: np.ndarray, pictures: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         """Mean absolute differences (n, tries) of pictures from random images."""

@@ -1,14 +1,12 @@
 """Attributes that are learnt: a column of a table about pictures, or a class of a classifier."""
 
-import csv
-import io
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from tfgantl.data.decode import decode_picture
 from tfgantl.editing.attributes import Attribute
+from tfgantl.editing.picture_tables import read_column
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.files import expanded
 from tfgantl.images import to_unit
@@ -19,15 +17,12 @@ from tfgantl.models.outputs import last_activation
 from tfgantl.optimizers import Adam
 from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.progress import bar, log
-from tfgantl.text_files import read_text
 from tfgantl.training.class_names import class_names_behind
 from tfgantl.untrusted.networks import load_network
 
 STEPS = 300  # of the network that learns a column
 BATCH = 64
-LEAST = 20  # pictures that one learns from
 HELD_OUT = 5  # every fifth picture shows how well it has learnt
-MAX_PIXELS = 64_000_000
 MAX_WORDS = 2  # values of a column that are no numbers
 
 
@@ -71,7 +66,7 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
 def table_attribute(
     path: str | Path, column: str, image_shape: tuple[int, int, int], seed: int = 0, steps: int = STEPS
 ) -> Attribute:
-    """A column of a table, learnt from its pictures: numbers, or two words.
+    """A column of a table, learnt from its pictures: numbers, of which two are as good as two words, or two words.
 
     Args:
         path: CSV with a heading. One of its columns names pictures, relative to where the file is.
@@ -84,27 +79,15 @@ def table_attribute(
         DataError: If it is not there, names too few pictures, or the column has neither numbers nor two words.
         ConfigError: If there is no such column.
     """
-    path = expanded(path)
-    rows = _rows(path)
-    if not rows or column not in rows[0]:
-        known = ", ".join(name for name in rows[0] if name) if rows else "none"
-        raise ConfigError(f"{path}: a column must be one of {known}. Received: {column}")
-    names = _pictures_column(path, rows)
-    images, values = [], []
-    for row in rows:
-        file, value = path.parent / (row[names] or ""), row[column]
-        if not value or not file.is_file():
-            continue
-        image = decode_picture(file, image_shape[0], image_shape[2], MAX_PIXELS)
-        if isinstance(image, np.ndarray):
-            images.append(image)
-            values.append(value)
-    if len(images) < LEAST:
-        raise DataError(f"{path}: must name at least {LEAST} pictures that can be read. Received: {len(images)}")
-    pictures, words = np.stack(images), sorted(set(values))
+    pictures, values = read_column(expanded(path), column, image_shape)
     numbers = _numbers(values)
+    told = values if numbers is None else numbers.tolist()
+    words = sorted(set(told))  # of numbers, the larger one is the second
     if len(words) == MAX_WORDS:
-        return _two_valued(column, pictures, np.array([words.index(value) for value in values]), words, seed, steps)
+        labels = np.array([words.index(value) for value in told])
+        return _two_valued(
+            column, pictures, labels, [f"{word:g}" if numbers is not None else word for word in words], seed, steps
+        )
     if numbers is None or len(words) < MAX_WORDS:
         raise DataError(f"{path}: {column} must have numbers, or two words. Received: {len(words)} words, {words[0]} …")
     return _regressed(column, pictures, numbers, seed, steps)
@@ -149,24 +132,6 @@ def _regressed(name: str, images: np.ndarray, values: np.ndarray, seed: int, ste
     error = np.square(regressed(images[test]) - values[test]).mean() / max(float(values[test].var()), 1e-12)
     log(f"{name}: is told of {test.sum()} held-out pictures with R² {1 - error:.2f}")
     return Attribute(name, "", regressed, (channels,))
-
-
-def _rows(path: Path) -> list[dict[str, str | None]]:
-    if not path.is_file():
-        raise DataError(f"{path}: must be a CSV file. Received: no such file")
-    try:
-        return list(csv.DictReader(io.StringIO(read_text(path))))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: must be a CSV file. Received: {error}") from error
-
-
-def _pictures_column(path: Path, rows: list[dict[str, str | None]]) -> str:
-    """The column that names files which are there, by its first rows."""
-    there = {name: sum((path.parent / (row[name] or "")).is_file() for row in rows[:LEAST]) for name in rows[0] if name}
-    name, count = max(there.items(), key=lambda item: item[1])
-    if not count:
-        raise DataError(f"{path}: a column must name pictures relative to {path.parent}. Received: none that are there")
-    return name
 
 
 def _numbers(values: list[str]) -> np.ndarray | None:

@@ -1,0 +1,80 @@
+"""Tables about pictures: a CSV with a heading, one column of which names picture files."""
+
+import csv
+import io
+from os.path import isfile  # which a name that is too long is not, without an error
+from pathlib import Path
+
+import numpy as np
+
+from tfgantl.data.decode import decode_picture
+from tfgantl.errors import ConfigError, DataError
+from tfgantl.printing import printable
+from tfgantl.progress import log
+from tfgantl.text_files import read_text
+
+LEAST = 20  # pictures that one learns from
+MAX_PIXELS = 64_000_000
+MAX_NAMED = 3  # rows that are left out, in a note
+
+
+def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> tuple[np.ndarray, list[str]]:
+    """The pictures of a table, and what a column says of them. Rows that say nothing are left out, and told.
+
+    Args:
+        path: The CSV. Its pictures are relative to where it is.
+        column: The heading of the column.
+        image_shape: Height, width and channels that the pictures get.
+
+    Returns:
+        uint8 (n, *image_shape), and n values.
+
+    Raises:
+        ConfigError: If there is no such column, or more than one.
+        DataError: If it is no table, or names too few pictures that can be read.
+    """
+    heading, rows = _rows(path)
+    if heading.count(column) != 1:
+        known = ", ".join(printable(name)[:40] for name in heading if name) or "none"
+        told = f"{column}, {heading.count(column)} times" if column in heading else column
+        raise ConfigError(f"{path}: a column must be one of {known}. Received: {told}")
+    at, names = heading.index(column), _pictures_column(path, heading, rows)
+    images, values, left = [], [], []
+    for row in rows:
+        file, value = path.parent / row[names], row[at]
+        image = decode_picture(file, image_shape[0], image_shape[2], MAX_PIXELS) if isfile(file) else "is not there"
+        if isinstance(image, str) or not value:
+            left.append(f"{printable(row[names])[:40]} {image if isinstance(image, str) else 'has no value'}")
+        else:
+            images.append(image)
+            values.append(value)
+    if len(images) < LEAST:
+        told = f"; {left[0]}" if left else ""
+        raise DataError(f"{path}: must name at least {LEAST} pictures that can be read. Received: {len(images)}{told}")
+    if left:
+        more = f" and {len(left) - MAX_NAMED} more" if len(left) > MAX_NAMED else ""
+        log(f"{path}: left out {len(left)} of {len(rows)} rows: {', '.join(left[:MAX_NAMED])}{more}")
+    return np.stack(images), values
+
+
+def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The heading, and the rows, all of them as long."""
+    if not path.is_file():
+        raise DataError(f"{path}: must be a CSV file. Received: no such file")
+    try:
+        heading, *rows = [row for row in csv.reader(io.StringIO(read_text(path), newline="")) if row] or [[]]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: must be a CSV file. Received: {error}") from error
+    wrong = next((number for number, row in enumerate(rows, 2) if len(row) != len(heading)), None)
+    if wrong is not None:
+        had = len(rows[wrong - 2])
+        raise DataError(f"{path}: row {wrong} must have {len(heading)} values, as the heading. Received: {had}")
+    return heading, rows
+
+
+def _pictures_column(path: Path, heading: list[str], rows: list[list[str]]) -> int:
+    """The column that names files which are there, by its first rows."""
+    there = [sum(isfile(path.parent / row[i]) for row in rows[:LEAST]) for i in range(len(heading))]
+    if not any(there):
+        raise DataError(f"{path}: a column must name pictures relative to {path.parent}. Received: none that are there")
+    return there.index(max(there))
