@@ -56,6 +56,9 @@ if TWO_DEVICES in os.environ:
 else:
     collect_ignore.append("two_devices")
 
+# Graphs of this size take longer to be made better than to be run; programs that tests start have it as users do.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 gc.set_threshold(200_000, 20, 100)  # graphs are made of many objects, and few of them are garbage
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}

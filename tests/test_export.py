@@ -455,7 +455,10 @@ def test_a_run_with_negative_transfer_is_exported_only_by_force(make_gan, tmp_pa
     (tmp_path / "metrics.jsonl").write_text(json.dumps(record) + "\n")
     monkeypatch.chdir(tmp_path)
     arguments = ["--model", str(tmp_path)]
-    assert export(*arguments) == 4 and "must not be negative" in capsys.readouterr().err
+    for more in ([], ["--format", "onnx"], ["--format", "litert"]):
+        for model in (tmp_path, tmp_path / "generator.keras"):  # which is that of the run
+            assert export("--model", str(model), *more) == 4 and "must not be negative" in capsys.readouterr().err
+    assert not (tmp_path / "exported").exists()
     assert export(*arguments, "--force") == 0
     assert "| ckid | 1 |" in (tmp_path / "exported" / "tiny" / "1" / "model_card.md").read_text()
 

@@ -217,8 +217,10 @@ def test_a_version_is_uploaded_with_its_card_and_the_pair(cache, pair, tmp_path,
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
         export = ["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model"), "--to", "hf://me/new"]
-        assert main(export) == 0, capsys.readouterr().err
+        assert main([*export, "--with_discriminator"]) == 0, capsys.readouterr().err
         told, sent = capsys.readouterr(), dict(UploadEndpoint.committed)
+        assert main(export) == 0, capsys.readouterr().err
+        assert set(sent) - set(UploadEndpoint.committed) == {"discriminator.keras"}  # it tells of training pictures
         export[1] = str(tmp_path / "run" / "generator.keras")  # no pair: that of before must not stay beside it
         assert main(export) == 0, capsys.readouterr().err
         server.shutdown()
@@ -244,7 +246,7 @@ def test_what_is_no_network_is_not_uploaded(cache, pair, tmp_path, capsys):
     (tmp_path / "run" / "generator.keras").write_bytes(pair["generator.keras"])
     (tmp_path / "run" / "discriminator.keras").symlink_to(tmp_path / "secret")
     export = ["--model", str(tmp_path / "run"), "--export_dir", str(tmp_path / "model"), "--to", "hf://me/new"]
-    assert main(export) == 4 and "discriminator.keras" in capsys.readouterr().err
+    assert main([*export, "--with_discriminator"]) == 4 and "discriminator.keras" in capsys.readouterr().err
 
 
 def test_an_upload_that_cannot_be_is_told_in_one_line(cache, pair, tmp_path, capsys):

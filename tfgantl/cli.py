@@ -79,6 +79,7 @@ FLAGS = {
     "rank": "only tell which source looks most helpful, before anything is trained on the target",
     "show_training_pictures": "publish before_after.png, too, of which a third are training pictures",
     "force": "publish also after negative transfer, and more copies than `max_copies`",
+    "with_discriminator": "upload the discriminator, too; it tells training pictures from others better than all else",
     "clear": "remove it, but for what another process is writing",
     "json": "print the result as the last line, one JSON object",
 }

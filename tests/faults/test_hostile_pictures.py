@@ -23,6 +23,7 @@ from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines import stylize
 from tfgantl.style import memory_budget
 from tfgantl.style.pictures import read_picture
+from tfgantl.untrusted.chunks import PNG
 from tfgantl.untrusted.pictures import MAX_SCANS, pixels_of, refusal, scans_of
 
 
@@ -186,7 +187,7 @@ def test_pixels_of_16_bits_are_counted_before_they_are_decoded(tmp_path, monkeyp
     """What is white is found out for the whole set first, and must not decode what is then refused."""
     Image.fromarray(np.linspace(0, 4000, 2500).reshape(50, 50).astype(np.uint16)).save(tmp_path / "deep.png")
     touched = []
-    monkeypatch.setattr(decode, "_deep_pixels", lambda picture: touched.append(picture) or np.asarray(picture))
+    monkeypatch.setattr(decode, "_deep_pixels", lambda picture: touched.append(picture) or (np.asarray(picture), None))
     with pytest.raises(DataError, match="decodes to 50 x 50 pixels, more than `max_pixels` = 100"):
         Folder(str(tmp_path), 8, 1, max_pixels=100).load("train")
     assert not touched and deep_range(tmp_path / "deep.png", 2500) == ("integers", 0.0, 4000.0)
@@ -212,3 +213,65 @@ def test_pages_of_a_stack_are_not_lost(tmp_path):
     for name in ("preview.tif", "plain.tif"):
         page.save(tmp_path / "plain.tif")
         np.testing.assert_array_equal(decode_picture(tmp_path / name, None, 1, 10**6), np.asarray(page)[..., None])
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_tiff_that_begins_with_a_preview_is_refused(tmp_path, raw):
+    """As raw files of cameras, whose pictures lie elsewhere in them."""
+    small, large = Image.new("RGB", (16, 12), "red"), Image.new("RGB", (64, 48), "blue")
+    options = {"tiffinfo": {254: 1}} if raw else {"append_images": [large], "save_all": True}
+    small.save(tmp_path / "photo.tif", **options)
+    assert "begins with a p" in decode_picture(tmp_path / "photo.tif", 8, 3, 10**6)
+    large.save(tmp_path / "fine.tif", append_images=[small], save_all=True)
+    assert decode_picture(tmp_path / "fine.tif", 8, 3, 10**6)[0, 0].tolist() == [0, 0, 255]
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def deep_png(pixels, colour_type, extra=b""):
+    """A PNG of 16 bits; Pillow writes gray ones only."""
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    return PNG + chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def deep_tiff(pixels):
+    """A TIFF of 16 bits in colour, in one strip."""
+    height, width, data = *pixels.shape[:2], pixels.astype("<u2").tobytes()
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 8), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 14)]
+    tags += [(277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(data))]
+    head = struct.pack("<2sHIHHH", b"II", 42, 14 + len(data), 16, 16, 16)
+    return head + data + struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+
+
+def test_colours_of_16_bits_are_scaled_as_grays_are(tmp_path):
+    """Pillow gives their upper 8 bits, of which pictures of 12 bits have four."""
+    gray = np.random.default_rng(0).integers(0, 4096, (12, 9, 9, 1))
+    gray[:, 0, 0] = 7
+    alpha = np.full_like(gray, 65535)
+    alpha[:, 0, 0] = 0
+    key = chunk(b"tRNS", struct.pack(">HHH", 7, 7, 7))
+    kinds = {"gray": 0, "colour": 2, "gray with alpha": 4, "colour with alpha": 6, "colour with a key": 2}
+    for kind, colour_type in kinds.items():
+        pixels = gray if "gray" in kind else gray.repeat(3, -1)
+        pixels = np.concatenate([pixels, alpha], -1) if "alpha" in kind else pixels
+        (tmp_path / kind).mkdir()
+        for i, one in enumerate(pixels):
+            content = deep_png(one, colour_type, key if "key" in kind else b"")
+            (tmp_path / kind / f"{i:02}.png").write_bytes(content)
+    wanted = np.round(gray.repeat(3, -1) * (255 / 4095)).astype(np.uint8)
+    for kind in kinds:
+        images = Folder(str(tmp_path / kind), 9, 3).read().images
+        np.testing.assert_array_equal(images[:, 1:], wanted[:, 1:], kind)
+        assert (images[:, 0, 0] == (255 if "with" in kind else 0)).all(), kind
+
+
+def test_colours_of_a_tiff_that_are_almost_black_are_told(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 4096, (9, 9, 3))
+    for name, some in (("dark", pixels), ("fine", pixels * 16)):
+        (tmp_path / f"{name}.tif").write_bytes(deep_tiff(some))
+    assert "must use more than 14 of them" in decode_picture(tmp_path / "dark.tif", 9, 3, 10**6)
+    np.testing.assert_array_equal(decode_picture(tmp_path / "fine.tif", 9, 3, 10**6), pixels * 16 >> 8)

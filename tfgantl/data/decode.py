@@ -22,6 +22,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 SIDEWAYS = (5, 6, 7, 8)  # of these, those that exchange width and height
+COLOURS = ("RGB", "RGBA", "LA")
 HEAD = 26  # bytes of a PNG up to the number of bits
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 FINER = 4  # pixels that are decoded for each one of the result, at least, in either direction
@@ -52,7 +53,7 @@ def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float
             if not _is_deep(picture):
                 return None
             with BUDGET.spent(pixels_of(picture)):
-                pixels = _deep_pixels(picture)
+                pixels, _ = _deep_pixels(picture)
                 if pixels.min() == pixels.max() or pixels.min() < 0:  # left out later: it tells nothing of the others
                     return None
                 return "floats" if pixels.dtype.kind == "f" else "integers", float(pixels.min()), float(pixels.max())
@@ -104,7 +105,11 @@ def fit_picture(
     turn = TURNS.get(_orientation(picture) or 1)
     picture = _with_scaled_transparency(picture)
     if _is_deep(picture):
-        picture = Image.fromarray(_to_8_bits(_deep_pixels(picture), depth))
+        pixels, alpha = _deep_pixels(picture)
+        pixels = _to_8_bits(pixels, depth)
+        picture = Image.fromarray(pixels if alpha is None else np.dstack([pixels, alpha]))
+    elif _has_deep_colours(picture):
+        _check_range(picture)
     if turn is not None:
         picture = picture.transpose(turn)
     if picture.has_transparency_data:
@@ -244,17 +249,46 @@ def _can_be_deep(file: BinaryIO) -> bool:
 
 
 def _is_deep(picture: Image.Image) -> bool:
-    return picture.mode.startswith("I;16") or picture.mode in ("I", "F")
+    return picture.mode.startswith("I;16") or picture.mode in ("I", "F") or _is_deep_png(picture)
 
 
-def _deep_pixels(picture: Image.Image) -> np.ndarray:
-    """Pixels of more than 8 bits, with black at 0. A TIFF may have white there, which Pillow heeds for 8 bits only."""
+def _is_deep_png(picture: Image.Image) -> bool:
+    """Whether it is a PNG of 16 bits in colour, or with alpha, of which Pillow gives the upper 8."""
+    tiles = getattr(picture, "tile", None) or ()
+    return picture.format == "PNG" and picture.mode in COLOURS and any(str(t[3]).endswith(";16B") for t in tiles)
+
+
+def _deep_pixels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Pixels of more than 8 bits (height, width[, 3]) with black at 0, and alpha uint8 (height, width), if any.
+
+    A TIFF may have white at 0, which Pillow heeds for 8 bits only.
+    """
+    if _is_deep_png(picture):
+        import tensorflow as tf
+
+        has_alpha = picture.has_transparency_data
+        channels = {"RGB": 4 if has_alpha else 3, "RGBA": 4, "LA": 0}[picture.mode]
+        pixels = tf.io.decode_png(_content(cast(ImageFile.ImageFile, picture)), channels, tf.uint16).numpy()
+        alpha = (pixels[..., -1] >> 8).astype(np.uint8) if has_alpha else None
+        return pixels[..., 0] if picture.mode == "LA" else pixels[..., :3], alpha
     pixels = np.asarray(picture)
     if getattr(picture, "tag_v2", {}).get(INTERPRETATION) != WHITE_IS_ZERO:
-        return pixels
+        return pixels, None
     if pixels.dtype != np.uint16:
         raise ValueError(f"white must not be 0 in a TIFF of {pixels.dtype}")
-    return 2 ** int(picture.tag_v2.get(BITS, (16,))[0]) - 1 - pixels  # type: ignore[attr-defined]
+    return 2 ** int(picture.tag_v2.get(BITS, (16,))[0]) - 1 - pixels, None  # type: ignore[attr-defined]
+
+
+def _has_deep_colours(picture: Image.Image) -> bool:
+    """Whether it is a TIFF of 16 bits in colour, or with alpha, of which Pillow gives the upper 8."""
+    bits = getattr(picture, "tag_v2", {}).get(BITS, (8,))
+    return picture.mode in COLOURS and max(bits if isinstance(bits, tuple) else (bits,)) > 8
+
+
+def _check_range(picture: Image.Image) -> None:
+    """Refuses colours of 10, 12 or 14 bits in a TIFF of 16: their upper 8 bits are almost black."""
+    if np.asarray(picture)[..., : 1 if picture.mode == "LA" else 3].max() < 64:
+        raise ValueError("colours of 16 bits must use more than 14 of them in a TIFF; as PNG, they are scaled")
 
 
 def _to_8_bits(pixels: np.ndarray, depth: Depth | None) -> np.ndarray:

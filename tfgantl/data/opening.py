@@ -21,6 +21,7 @@ MAX_STRIPS = 2**15  # of a TIFF, or tiles: each is an object of Python's, and a 
 MAX_TAGS = 2**10  # of a TIFF: programs write about twenty
 MAX_RLE_PIXELS = 4_000_000  # of a BMP of runs, which Pillow decodes in Python
 TILE_WIDTH, TILE_HEIGHT, ROWS_OF_STRIP, STRIPS, TILES = 322, 323, 278, 273, 324  # tags of TIFF
+SUBFILE_TYPE, IS_PREVIEW = 254, 1
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` of the sources is the limit, checked on the header
 
@@ -57,19 +58,24 @@ def open_picture(file: str | Path | BinaryIO, max_pixels: int) -> Iterator[Image
             )
         if own > MAX_RLE_PIXELS and any(tile[0] == "bmp_rle" for tile in picture.tile):
             raise Refused(f"is a BMP of runs of {own} pixels, more than {MAX_RLE_PIXELS}")
-        if picture.format == "TIFF" and _is_stack(picture):
-            raise Refused("has several pages of one size, as a stack has them: a file must hold one picture")
+        if picture.format == "TIFF" and (excess := _other_pages(picture)):
+            raise Refused(f"{excess}: a file must hold one picture")
         yield picture
 
 
-def _is_stack(picture: ImageFile.ImageFile) -> bool:
-    """Whether the second page of a TIFF is as large as the first; one that is smaller is a preview of it."""
+def _other_pages(picture: ImageFile.ImageFile) -> str | None:
+    """What of a TIFF lies on other pages, if it is more than a preview of the first."""
     size = picture.size
+    if getattr(picture, "tag_v2", {}).get(SUBFILE_TYPE, 0) & IS_PREVIEW:
+        return "begins with a preview of what lies elsewhere in it, as raw files of cameras do"
     try:
         picture.seek(1)
-        return picture.size == size
     except EOFError:
-        return False
+        return None
+    try:
+        if picture.size == size:
+            return "has several pages of one size, as a stack has them"
+        return "begins with a page that is smaller than the next" if min(picture.size) > min(size) else None
     finally:
         picture.seek(0)
 

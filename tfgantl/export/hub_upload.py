@@ -16,13 +16,14 @@ TASKS = {"generate": "unconditional-image-generation", "classify": "image-classi
 DEFAULT_TASK = "image-feature-extraction"
 
 
-def upload(version: Path, run: Path, handle: str) -> str:
-    """Uploads a version and, if it is of a run, the Keras files of the pair, so that others can go on from it.
+def upload(version: Path, run: Path, handle: str, with_discriminator: bool = False) -> str:
+    """Uploads a version and, if it is of a run, the Keras file of its generator, so that others can go on from it.
 
     Args:
         version: What was published.
         run: The run directory that it is of, or anything else.
         handle: `hf://owner/repository[@revision]`; a repository that is not there is made, and is private.
+        with_discriminator: Upload that of the run, too. It tells more of the training pictures than all else does.
 
     Returns:
         Address of the commit.
@@ -40,7 +41,7 @@ def upload(version: Path, run: Path, handle: str) -> str:
         shutil.copytree(version, folder)
         (folder / "model_card.md").unlink()
         (folder / "README.md").write_text(hub_card(version), encoding="utf-8")
-        for name in PAIR:
+        for name in PAIR[: 1 + with_discriminator]:
             if (run / name).is_file():  # saved anew: what a stranger's run holds need not be what it is called
                 load_network(run / name).save(folder / name)
         try:

@@ -66,15 +66,7 @@ def publish(
     """
     directory = expanded(directory)
     name, facts = check_name(directory.absolute().name), without_places(facts or {})
-    if facts.get("verdict") == "negative" and not force:
-        raise ArtifactError(
-            f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"
-        )
-    if (share := excess_copies(facts, max_copies)) is not None and not force:
-        raise ArtifactError(
-            f"{directory}: `max_copies`, the share of generated pictures that copy training pictures, must be at most "
-            f"{max_copies} for a model to be published, unless forced. Received: {share:.4g}"
-        )
+    check_release(directory, facts, force, max_copies)
     endpoints = (signatures or signatures_for(network, str(directory)))(network)
     is_new = not directory.exists()
     try:
@@ -106,6 +98,30 @@ def publish(
         if is_new:
             with suppress(OSError):
                 directory.rmdir()  # of an export that failed: it is empty
+
+
+def check_release(directory: Path, facts: dict, force: bool = False, max_copies: float | None = None) -> None:
+    """Refuses what is not to leave this machine, in whatever form.
+
+    Args:
+        directory: Where it would be written.
+        facts: As for `publish`.
+        force: Refuse nothing.
+        max_copies: As for `publish`.
+
+    Raises:
+        ArtifactError: After negative transfer, or if it copies training pictures.
+        ConfigError: If `privacy` is among the facts, and not as an audit records it.
+    """
+    if facts.get("verdict") == "negative" and not force:
+        raise ArtifactError(
+            f"{directory}: transfer must not be negative for a model to be published, unless forced. Received: negative"
+        )
+    if (share := excess_copies(facts, max_copies)) is not None and not force:
+        raise ArtifactError(
+            f"{directory}: `max_copies`, the share of generated pictures that copy training pictures, must be at most "
+            f"{max_copies} for a model to be published, unless forced. Received: {share:.4g}"
+        )
 
 
 def excess_copies(facts: dict, max_copies: float | None) -> float | None:

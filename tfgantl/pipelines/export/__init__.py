@@ -37,6 +37,8 @@ class ExportConfig(ReleaseConfig):
         keep: Versions to keep; older ones are deleted. All if not given.
         to: Repository of the Hugging Face Hub, hf://owner/repository[@revision], that the version is uploaded to, too;
             a new one is private.
+        with_discriminator: Upload the discriminator of the run, too, so that others can go on from the pair; whoever
+            has it can tell training pictures from others more easily than `privacy` says.
     """
 
     model: str | None = None
@@ -52,6 +54,7 @@ class ExportConfig(ReleaseConfig):
     force: bool = False
     keep: int | None = None
     to: str | None = None
+    with_discriminator: bool = False
 
     @property
     def computes(self) -> bool:
@@ -73,6 +76,8 @@ class ExportConfig(ReleaseConfig):
             raise ConfigError("`pixels` must be given with `model`. Received: it alone")
         if self.keep is not None and (self.model is None or self.format != "savedmodel"):
             raise ConfigError("`keep` must be given with `model`, for SavedModels. Received: something else")
+        if self.with_discriminator and self.to is None:
+            raise ConfigError("`with_discriminator` must be given with `to`. Received: it alone")
         if self.to is not None:
             if self.model is None or self.format != "savedmodel":
                 raise ConfigError("`to` must be given with `model`, for SavedModels. Received: something else")

@@ -115,21 +115,24 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
     from tfgantl.export.formats import write_format
     from tfgantl.export.hub_upload import upload
     from tfgantl.export.origin import Origin, license_behind
-    from tfgantl.export.publish import publish
+    from tfgantl.export.publish import check_release, publish
     from tfgantl.models.presets import directory_of
     from tfgantl.training.run_directory import read_result
-    from tfgantl.untrusted.hugging_face import installed
+    from tfgantl.untrusted.hugging_face import PAIR, installed
     from tfgantl.untrusted.pictures import png_in
 
     if config.to:
         installed(config.to)  # before anything is published
     network, signatures, facts = open_model(config, model)
-    result = read_result(directory_of(model))
-    directory = Path(config.export_dir or EXPORTED / _name(config, directory_of(model), result))
+    path = directory_of(model)
+    result = read_result(path)
+    directory = Path(config.export_dir or EXPORTED / _name(config, path, result))
+    # Also the file of a run is what the run says of it.
+    facts |= _measured(result or (read_result(path.parent) if path.name == PAIR[0] else {}))
     if config.format != "savedmodel":
-        path, difference = write_format(network, directory, config.format)
-        return FileResult(path=path, difference=difference)
-    facts |= _measured(result)
+        check_release(directory, facts, config.force, config.max_copies)
+        file, difference = write_format(network, directory, config.format)
+        return FileResult(path=file, difference=difference)
     known = {
         "source_license": config.source_license or license_behind(model), "target_license": config.target_license,
     }  # fmt: skip
@@ -137,13 +140,13 @@ def publish_model(config: "ExportConfig", model: str) -> PublishResult | FileRes
         facts["origin"] = Origin.read(result.get("origin"), source=None if result else model, **known).record()
     version = publish(
         network, directory, signatures, {"source": model, **facts}, config.force,
-        before_after=png_in(directory_of(model) / "before_after.png") if config.show_training_pictures else None,
+        before_after=png_in(path / "before_after.png") if config.show_training_pictures else None,
         max_copies=config.max_copies,
     )  # fmt: skip
     return PublishResult(
         version=version,
         deleted=keep_newest(directory, config.keep) if config.keep else [],
-        uploaded=upload(version, directory_of(model), config.to) if config.to else None,
+        uploaded=upload(version, path, config.to, config.with_discriminator) if config.to else None,
     )
 
 
