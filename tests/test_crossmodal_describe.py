@@ -71,6 +71,10 @@ def test_pictures_are_found_by_texts_and_captions_by_pictures(encoders, pictures
     assert found["unknown_words"] == {"brigt": ["bright"]} and "brigt (known: bright)" in told.err
     with Image.open(sheet) as shown:
         assert shown.width > 250
+    before = (pictures / "1.png").read_bytes()
+    assert describe(["search", *arguments[:-2], str(pictures / "1.png")]) == 2
+    assert "`output` must not be a picture that is read" in capsys.readouterr().err
+    assert (pictures / "1.png").read_bytes() == before
     (tmp_path / "some.txt").write_text("a dark one\na bright one\n")
     assert describe(["search", str(tmp_path / "some.txt"), str(pictures / "2.png"), "--model", str(encoders)]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("a bright one")

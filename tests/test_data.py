@@ -8,7 +8,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from tfgantl.data import SPLITS, Arrays, Examples, Folder, HandwrittenDigits, RenderedDigits, Tfds, decode
-from tfgantl.data.classes import matched, same_names
+from tfgantl.data.classes import label_of, matched, same_names
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.pipeline import batches
 from tfgantl.data.splits import split_by_content
@@ -389,3 +389,12 @@ def test_names_that_differ_in_case_alone_are_two_classes(here, there, labels):
     else:
         with pytest.raises(DataError, match="must have the same classes, by name"):
             matched(examples, there)
+
+
+@pytest.mark.parametrize(("text", "names", "label"), [
+    ("dog", ["cat", "dog"], 1), ("1", ["cat", "dog"], 1), ("2", ["cat", "dog"], None), ("1", None, 1),
+    ("9", None, None), ("20", ["10", "20"], 1), ("1", ["10", "20"], None), ("0", ["1", "2"], None),
+    ("1", ["cat", "10"], None), ("9" * 5000, None, None), ("-1", None, None), ("²", None, None),
+])  # fmt: skip
+def test_numbers_are_labels_unless_they_are_names(text, names, label):
+    assert label_of(text, names, 2) == label

@@ -1,8 +1,11 @@
 """Directions: found, made orthogonal, measured, kept, carried over, and followed by pictures."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -23,6 +26,7 @@ from tfgantl.errors import ArtifactError, ConfigError, DataError
 from tfgantl.models import DCGAN
 from tfgantl.pipelines.edit import find as find_verb
 from tfgantl.pipelines.edit import move as move_verb
+from tfgantl.pipelines.edit.directions import keep, kept_directions
 from tfgantl.pretrained import load_network
 from tfgantl.random_streams import Stream
 
@@ -357,6 +361,27 @@ def test_mistakes_are_one_line(model, tmp_path, capsys, options, message):
         code = end.code
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert code == 2 and message in error and not (tmp_path / "found").exists()
+
+
+def test_directions_that_are_found_at_one_time_are_all_kept(tmp_path, monkeypatch, capsys):
+    """What was kept between the reading and the writing of another process was lost."""
+    space = LatentSpace(TINY["MLP"].build(8, 1)[0])
+    model = SimpleNamespace(space=space, directory=tmp_path, make_directory=lambda: tmp_path)
+    read = kept_directions.__globals__["read_directions"]
+    monkeypatch.setitem(kept_directions.__globals__, "read_directions", lambda *of: (read(*of), time.sleep(0.05))[0])
+
+    def found(name):
+        one = Direction(name, "pca", np.ones(space.shape, "f4"), np.ones(space.shape, "f4"), 1.0)
+        keep(model, Directions(space.generator_hash, space.name, (one,)))
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(found, "abcdef"))
+    assert sorted(one.name for one in kept_directions(model)) == list("abcdef")
+    (tmp_path / "directions.npz").write_bytes(b"damaged")
+    found("g")
+    assert [one.name for one in kept_directions(model)] == [
+        "g"
+    ] and "replaced, and kept in the runs" in capsys.readouterr().err
 
 
 def test_moving_finds_directions_where_none_are_kept(model, tmp_path, capsys):

@@ -8,11 +8,12 @@ from conftest import small_job, tiny_images
 from PIL import Image
 
 from tfgantl.cli import parse
+from tfgantl.data import Folder
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.pipelines.evaluate import DEFAULTS, EvaluateConfig, main
 from tfgantl.pipelines.evaluate.results import EvaluateResult
-from tfgantl.pipelines.evaluate.subjects import Subject, _image_size, is_folder
+from tfgantl.pipelines.evaluate.subjects import Subject, _image_size, generated, is_folder
 from tfgantl.training.class_names import class_names_behind
 
 
@@ -104,6 +105,15 @@ def test_a_folder_alone_says_the_size_of_the_target(tmp_path, capsys, short_extr
         file.unlink()
     assert main(["--model", str(tmp_path / "made"), *options]) == 3
     assert "at least 10 generated pictures. Received: 9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("crop", ["centre", "pad", "none"])
+def test_generated_pictures_become_square_as_those_of_the_target(tmp_path, crop):
+    for i, image in enumerate(np.random.default_rng(0).integers(0, 256, (12, 8, 24, 3), dtype=np.uint8)):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    real = Folder(str(tmp_path), 8, 3, crop=crop).read().images
+    found, _ = generated(Subject("made", str(tmp_path), None), real, None, 12, 0, crop)
+    assert sorted(map(bytes, found)) == sorted(map(bytes, real))
 
 
 def test_one_gray_picture_makes_no_gray_folder(tmp_path):

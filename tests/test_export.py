@@ -21,7 +21,7 @@ from tfgantl.export.check import check, check_in_fresh_process
 from tfgantl.export.directory import describe, keep_newest, rename_to_next, roll_back, versions_in
 from tfgantl.export.formats import write_format
 from tfgantl.export.image_signatures import classifier_signatures
-from tfgantl.export.publish import publish
+from tfgantl.export.publish import check_export_dir, publish
 from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import BATCHES, read_warmup
 from tfgantl.gan import GAN
@@ -244,6 +244,19 @@ def test_a_model_that_changed_in_writing_is_not_published(generator, tmp_path, m
     ):
         publish(generator, tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_a_model_of_another_kind_takes_no_place(generator, tmp_path):
+    """A feature extractor became the newest version of a generator, whose clients got errors."""
+    publish(generator, tmp_path / "model")
+    images = keras.Input((8, 8, 1))
+    classifier = keras.Model(images, keras.layers.Dense(3)(keras.layers.Flatten()(images)))
+    with pytest.raises(ArtifactError, match="endpoint that the newest version has .generate, generate_png.* classify"):
+        publish(classifier, tmp_path / "model")
+    with pytest.raises(ArtifactError, match="must have an endpoint that the newest version has"):
+        check_export_dir(tmp_path / "model", "classify")
+    check_export_dir(tmp_path / "model", "generate")
+    assert publish(classifier, tmp_path / "model", force=True).name == "2"
 
 
 def test_weights_that_are_not_finite_are_not_published(generator, tmp_path):

@@ -41,6 +41,13 @@ def with_alpha():
     return picture
 
 
+def dots(height, width=None, mode="RGB"):
+    """A JPEG of blue dots on yellow."""
+    places = np.random.default_rng(1).random((height, width or height, 1)) < 0.1
+    picture = Image.fromarray(np.where(places, (0, 0, 255), (255, 255, 0)).astype(np.uint8)).convert(mode)
+    return encoded(picture, "JPEG", quality=75)
+
+
 def segment(marker, content):
     return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
 
@@ -162,6 +169,11 @@ FILES = {
     "gray and alpha": encoded(with_alpha().convert("LA"), "PNG"),
     "one transparent color": encoded(RGB, "PNG", transparency=tuple(int(v) for v in np.asarray(RGB)[0, 0])),
     "upright and wide": encoded(RGB.resize((90, 31)), "PNG"),
+    # Reduced on the way, where averages of colours are others than those of what a JPEG holds.
+    **{f"dots, {scale} times as large": dots(112 * scale) for scale in (1, 2, 4, 8)},
+    "dots, wide": dots(448, 896),
+    "dots, nearly twice as large": dots(226),
+    "dots in CMYK": dots(448, mode="CMYK"),
 }
 
 

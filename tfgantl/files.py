@@ -5,6 +5,7 @@ import os
 import re
 import threading
 import unicodedata
+from collections.abc import Iterable
 from os.path import exists  # which a name that is too long does not, without an error
 from pathlib import Path
 from types import TracebackType
@@ -158,3 +159,27 @@ def check_name(name: str) -> str:
             f"`name` must start with a letter or digit and hold only these, `.`, `_` and `-`. Received: {name}"
         )
     return name
+
+
+def check_kept(places: Iterable[Path], taken: Iterable[Path]) -> None:
+    """Refuses to write over what is read.
+
+    Args:
+        places: Where results go.
+        taken: Pictures that are read.
+
+    Raises:
+        ConfigError: If one of them is the same file, by whatever path.
+    """
+    originals = {_identity(path) for path in taken}
+    if over := next((place for place in places if _identity(place) in originals), None):
+        raise ConfigError(f"`output` must not be a picture that is read. Received: {printable(over)}")
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    """What a file is, whatever leads to it: another name, a link, or another mount."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path.resolve()
+    return found.st_dev, found.st_ino

@@ -11,7 +11,7 @@ draw no latents, and belong to the modules that make them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, unique
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+@unique
 class Stream(Enum):
     """A stream of NumPy's numbers: `(key, offset)`, for a generator that is seeded with `[seed + offset, key]`.
 
@@ -48,7 +49,7 @@ class Stream(Enum):
     NOISE = (79, 0)  # that pictures are damaged with, to be restored
     CAPTIONS = (83, 0)  # words and frames of captions, and combinations that are held out
     CONTRASTIVE = (89, 0)  # pictures and phrases of a training of encoders
-    STYLE_SKETCH = (109, 0)  # projections that products of channels are taken of
+    STYLE_SKETCH = (127, 0)  # projections that products of channels are taken of
     PHRASES = (113, 0)  # phrases, and crops of styles, that a training of phrases learns from
     SUBSETS = (23, 0)  # halves whose kernel distances give the standard deviation
     CLUSTERS = (31, 0)  # members of large clusters that are compared
@@ -63,6 +64,7 @@ class Stream(Enum):
         return np.random.default_rng([seed + offset, key])
 
 
+@unique
 class StepStream(IntEnum):
     """A stream of the graph's numbers; equal (seed, stream, step) give equal numbers."""
 
@@ -77,7 +79,7 @@ class StepStream(IntEnum):
     TEST_LATENTS = 8  # of the fakes of `GAN.evaluate`; its step is the number of images seen
     SOURCE_LATENTS = 9  # of the images of a source that a discriminator is rebuilt from
     PATH_NOISE = 10  # that images are multiplied by to measure path lengths
-    RANDOM_CLASSES = 12  # of generated images, where those of the batch must not be told
+    RANDOM_CLASSES = 13  # of generated images, where those of the batch must not be told
     SELF_SUPERVISION = 11  # which part of real images a discriminator reconstructs
     BLENDED = 12  # augmentation of images of what lies between two captions
 

@@ -379,6 +379,19 @@ def test_a_picture_that_is_left_out_does_not_decide_what_white_is(tmp_path):
     np.testing.assert_array_equal(examples.take()[0], before)
 
 
+@pytest.mark.parametrize("value, told", [(np.inf, "must be finite"), (np.nan, "at least 0"), (-1.0, "at least 0")])
+def test_one_pixel_that_is_no_number_does_not_decide_what_white_is(tmp_path, value, told):
+    pixels = np.random.default_rng(0).random((12, 9, 9), np.float32)
+    pixels[3, 4, 4] = value
+    for i, one in enumerate(pixels):
+        Image.fromarray(one).save(tmp_path / f"{i:02}.tif")
+    with pytest.raises(DataError, match=f"03.tif: .*{told}") as error:
+        Folder(str(tmp_path), 9, 1).read()
+    assert "more" not in str(error.value)
+    images = Folder(str(tmp_path), 9, 1, on_bad="skip").read().images
+    np.testing.assert_array_equal(images[..., 0], np.round(np.delete(pixels, 3, 0) * 255).astype(np.uint8))
+
+
 @pytest.mark.parametrize("kind", ["npy", "member"])
 def test_an_array_behind_another_is_told(tmp_path, kind):
     """Of two `np.save` into one file, the first array was read, and the second was lost."""

@@ -79,6 +79,16 @@ def test_lines_of_json_end_at_line_feeds_only(tmp_path, mark):
     assert read_captions(["1.png", "2.png"], path)[0] == {"1.png": ["a cat"], "2.png": ["a dog"]}
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0b", "\x0c", "\x1d"])
+def test_one_caption_is_not_made_two_by_what_some_call_the_end_of_a_line(tmp_path, mark):
+    (tmp_path / "1.png").touch()
+    (tmp_path / "1.txt").write_bytes(b"a cat\r\na cat\ron a mat\n")
+    assert read_captions(["1.png"], tmp_path)[0] == {"1.png": ["a cat", "a cat", "on a mat"]}
+    (tmp_path / "1.txt").write_bytes(f"a cat{mark}on a mat\n".encode())
+    with pytest.raises(DataError, match="text without control characters. Received: "):
+        read_captions(["1.png"], tmp_path)
+
+
 def test_texts_that_lie_elsewhere_are_no_captions(tmp_path):
     """A link beside a picture made captions of any text of the user; in caches of hubs, both are links."""
     folder = tmp_path / "pictures"

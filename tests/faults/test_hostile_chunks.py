@@ -12,7 +12,8 @@ from conftest import growth_below
 from PIL import Image
 
 from tfgantl.data import Folder
-from tfgantl.data.decode import decode_picture, deep_range
+from tfgantl.data.decode import decode_picture
+from tfgantl.data.depth import deep_range
 from tfgantl.errors import DataError
 from tfgantl.export.client import Client
 from tfgantl.export.image_signatures import decode_pictures

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -15,14 +16,17 @@ from tfgantl.data import Arrays, Folder, HandwrittenDigits
 from tfgantl.editing.directions import Direction, Directions, Effect, read_directions
 from tfgantl.editing.inversion import Inversion
 from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.editing.picture_tables import read_column
 from tfgantl.errors import ArtifactError, DataError, RunError
 from tfgantl.pipelines.adapt import AdaptConfig
+from tfgantl.pipelines.describe.opening import read_images
 from tfgantl.pipelines.edit import main
 from tfgantl.pipelines.edit.directions import strip
 from tfgantl.pipelines.edit.fill import FillConfig
 from tfgantl.pipelines.edit.inversion import found_before, read_codes, save_codes
 from tfgantl.pipelines.edit.mix import MixConfig
 from tfgantl.pipelines.edit.model import _target_of
+from tfgantl.pipelines.edit.pictures import read_pictures
 from tfgantl.training.run_directory import RunDirectory
 
 QUICK = ["--steps", "0", "--restarts", "1", "--weights", "none"]
@@ -80,6 +84,24 @@ def test_paths_of_pictures_and_masks_mean_the_same_from_everywhere(tmp_path, mon
     assert (
         FillConfig(model=".").model == str(tmp_path) and FillConfig(model="rendered-digits").model == "rendered-digits"
     )
+
+
+def test_what_is_white_is_decided_for_all_pictures_that_are_seen_together(tmp_path):
+    """Each was brought to its own white, and a dark one was as bright as the others."""
+    pixels = np.random.default_rng(0).integers(0, 4096, (3, 9, 9)).astype(np.uint16)
+    pixels[1] //= 16
+    (tmp_path / "pictures").mkdir()
+    for i, one in enumerate(pixels):
+        Image.fromarray(one).save(tmp_path / "pictures" / f"{i}.png")
+    wanted = np.round(pixels * (255 / 4095)).astype(np.uint8)
+    model = SimpleNamespace(space=SimpleNamespace(image_shape=(9, 9, 1)))
+    found = read_pictures(FillConfig(pictures=str(tmp_path / "pictures")), model, 1)
+    np.testing.assert_array_equal(found.images[..., 0], wanted)
+    np.testing.assert_array_equal(read_images(tmp_path / "pictures", (9, 9, 1), "centre")[1][..., 0], wanted)
+    rows = [f"pictures/{i % 3}.png,{i}" for i in range(24)]
+    (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows]))
+    images, _ = read_column(tmp_path / "t.csv", "age", (9, 9, 1))
+    np.testing.assert_array_equal(images[:3, ..., 0], wanted)
 
 
 ROWS = 2

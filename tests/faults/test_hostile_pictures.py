@@ -12,9 +12,10 @@ import tensorflow as tf
 from conftest import growth_below
 from PIL import EpsImagePlugin, Image
 
-from tfgantl.data import Folder, decode
-from tfgantl.data.decode import Depth, decode_picture, deep_range
+from tfgantl.data import Folder, depth
+from tfgantl.data.decode import decode_picture
 from tfgantl.data.decoding_budget import DecodingBudget
+from tfgantl.data.depth import Depth, deep_range
 from tfgantl.errors import DataError, ServingError
 from tfgantl.export.client import Client
 from tfgantl.export.image_signatures import decode_pictures
@@ -187,7 +188,7 @@ def test_pixels_of_16_bits_are_counted_before_they_are_decoded(tmp_path, monkeyp
     """What is white is found out for the whole set first, and must not decode what is then refused."""
     Image.fromarray(np.linspace(0, 4000, 2500).reshape(50, 50).astype(np.uint16)).save(tmp_path / "deep.png")
     touched = []
-    monkeypatch.setattr(decode, "_deep_pixels", lambda picture: touched.append(picture) or (np.asarray(picture), None))
+    monkeypatch.setattr(depth, "deep_pixels", lambda picture: touched.append(picture) or (np.asarray(picture), None))
     with pytest.raises(DataError, match="decodes to 50 x 50 pixels, more than `max_pixels` = 100"):
         Folder(str(tmp_path), 8, 1, max_pixels=100).load("train")
     assert not touched and deep_range(tmp_path / "deep.png", 2500) == ("integers", 0.0, 4000.0)

@@ -14,7 +14,7 @@ from conftest import growth_below, tiny_images
 from PIL import Image
 
 from tfgantl.data import SPLITS, ArrayRecords, Folder, Parquet, WebDataset, reading
-from tfgantl.data.decode import Depth
+from tfgantl.data.depth import Depth
 from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.reading import Form, MemoryStore

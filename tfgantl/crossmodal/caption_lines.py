@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def phrases_in(path: Path) -> list[str]:
         DataError: If there are none, or one cannot be read.
     """
     if path.suffix.casefold() == ".txt":
-        lines = enumerate(_text(path).splitlines(), 1)
+        lines = enumerate(_lines(path), 1)
         pairs: Pairs = (("", line, f"line {number}") for number, line in lines if line.strip())
     else:
         pairs = caption_pairs(path, ())
@@ -66,6 +67,11 @@ def _text(path: Path) -> str:
         return read_text(path)
     except TfgantlError as error:  # another code page is a mistake in data here
         raise DataError(str(error)) from error
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines as editors end them; other separators are a part of captions, and refused there."""
+    return re.split("\r\n|\n|\r", _text(path))
 
 
 def _of_table(path: Path) -> Pairs:
@@ -138,7 +144,7 @@ def _beside(folder: Path, names: Sequence[str]) -> Pairs:
         if file.is_file():
             add(told, file, name, f"{folder}: a text file must be beside one picture", DataError)
             _check_place(file, folder, folder / name)
-            for number, line in enumerate(_text(file).splitlines(), 1):
+            for number, line in enumerate(_lines(file), 1):
                 if line.strip():
                     yield name, line, f"{printable(file.name)}, line {number}"
 

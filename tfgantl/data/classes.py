@@ -29,6 +29,21 @@ def in_order(names: Sequence[str]) -> list[str]:
     return sorted(names)
 
 
+def label_of(text: str, names: Sequence[str] | None, count: int) -> int | None:
+    """The label that a name, or the number of a class, stands for; `None` for neither.
+
+    Where a name of a class is a number, numbers are names: class `1` of `10`, `20` and `30` is none of them.
+
+    Example:
+        >>> label_of("dog", ["cat", "dog"], 2), label_of("0", ["cat", "dog"], 2), label_of("1", ["10", "20"], 2)
+        (1, 0, None)
+    """
+    if names and text in names:
+        return list(names).index(text)
+    is_number = re.fullmatch(r"[0-9]{1,9}", text) and not any(name.isdecimal() for name in names or ())
+    return int(text) if is_number and int(text) < count else None
+
+
 def check_look_different(names: Sequence[str]) -> None:
     """Refuses different names of classes that nobody can tell apart.
 

@@ -30,3 +30,6 @@ class DecodingBudget:
             with self._changed:
                 self._used -= pixels
                 self._changed.notify_all()
+
+
+BUDGET = DecodingBudget()  # of this process

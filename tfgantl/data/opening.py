@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 from PIL import Image, ImageFile
 
@@ -16,6 +16,7 @@ from tfgantl.untrusted.pictures import excess_of
 # By content, whatever the name says. Pillow knows others, of which one is a program that it hands to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 TIFF = (b"II", b"MM")
+SERVED = ("JPEG", "MPO", "PNG")  # those that graphs decode, too
 MAX_FILE = 2**28  # bytes of a PNG or JPEG
 MAX_STRIPS = 2**15  # of a TIFF, or tiles: each is an object of Python's, and a call
 MAX_TAGS = 2**10  # of a TIFF: programs write about twenty
@@ -128,3 +129,15 @@ def _excess_of_tiff(file: BinaryIO) -> str | None:
             return f"has {values} strips, more than {MAX_STRIPS}"
         total += SIZES.get(kind, 0) * values
     return f"has tags of {total} bytes, more than its own {size}" if total > size + 8 * count else None
+
+
+def content_of(picture: ImageFile.ImageFile) -> bytes:
+    """All bytes of the file of an opened picture; nothing for those that are neither JPEG nor PNG."""
+    if picture.format not in SERVED:
+        return b""
+    stream = cast(IO[bytes], picture.fp)  # an opened picture has one
+    position = stream.tell()
+    stream.seek(0)
+    content = stream.read(MAX_FILE)
+    stream.seek(position)
+    return content

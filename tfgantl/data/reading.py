@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from tfgantl.data.decode import Crop, Depth, choose_depth, decode_picture, deep_range
+from tfgantl.data.decode import Crop, decode_picture
+from tfgantl.data.depth import Depth, choose_depth, deep_range
 from tfgantl.data.opening import Refused, open_picture
 from tfgantl.data.pictures import Opener, PictureList, open_regular
 from tfgantl.errors import DataError

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfgantl.data.decode import Depth, choose_depth, decode_picture, deep_range
+from tfgantl.data.decode import decode_picture
+from tfgantl.data.depth import Depth, choose_depth, deep_range
 from tfgantl.data.examples import Content
 from tfgantl.data.prepared import FORMAT, MEANINGS, Part, PreparedSet, find_prepared, inspect_prepared, read_examples
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tfgantl.data.classes import label_of
 from tfgantl.editing.attributes import Attribute
 from tfgantl.editing.picture_tables import read_column
 from tfgantl.errors import ConfigError, DataError
@@ -45,8 +46,8 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
     if shape != tuple(image_shape):
         raise ConfigError(f"{path}: must be a classifier of images of {tuple(image_shape)}. Received: one of {shape}")
     names = class_names_behind(str(path), classes) or []
-    label = names.index(wanted) if wanted in names else int(wanted) if wanted.isdecimal() else classes
-    if label >= classes:
+    label = label_of(wanted, names, classes)
+    if label is None:
         known = f", or one of {', '.join(names)}" if names else ""
         raise ConfigError(f"{path}: a class must be a number from 0 to {classes - 1}{known}. Received: {wanted}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tfgantl.data.decode import decode_picture
+from tfgantl.data.depth import depth_of
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
 from tfgantl.progress import log
@@ -40,9 +41,11 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
         raise ConfigError(f"{path}: a column must be one of {known}. Received: {told}")
     at, names = heading.index(column), _pictures_column(path, heading, rows)
     images, values, left = [], [], []
+    depth = depth_of([file for row in rows if isfile(file := path.parent / row[names])], MAX_PIXELS)
+    side, _, channels = image_shape
     for row in rows:
         file, value = path.parent / row[names], row[at]
-        image = decode_picture(file, image_shape[0], image_shape[2], MAX_PIXELS) if isfile(file) else "is not there"
+        image = decode_picture(file, side, channels, MAX_PIXELS, depth) if isfile(file) else "is not there"
         if isinstance(image, str) or not value:
             left.append(f"{printable(row[names])[:40]} {image if isinstance(image, str) else 'has no value'}")
         else:

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from tfgantl.data.decode import FINER
 from tfgantl.errors import ArtifactError
 from tfgantl.export.picture_decoding import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_rows, check_some, check_unit
@@ -100,7 +101,7 @@ def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
 
 
 def _decoded(file: tf.Tensor, side: int, channels: int) -> tf.Tensor:
-    image = decode_file(file, channels)
+    image = decode_file(file, channels, FINER * side)
     # The centred square, to half a pixel, is cut and resized in one step, as Pillow does it.
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
     scale = side / tf.reduce_min(sides)

@@ -5,8 +5,11 @@ same way is refused: pictures of 16 bits a channel (which value is white depends
 PNG and JPEG. It is a thousand operations, so that all endpoints have one graph of it in common.
 """
 
+from functools import partial
+
 import tensorflow as tf
 
+from tfgantl.data.decode import SCALES
 from tfgantl.export import png_chunks
 from tfgantl.export.orientation import exif_of_jpeg, orientation_of, upright
 from tfgantl.untrusted.chunks import EXIF, PNG, TRANSPARENCY
@@ -44,12 +47,13 @@ def pixels_of(files: tf.Tensor) -> tf.Tensor:
 
 
 @tf.function
-def decode_file(file: tf.Tensor, channels: int) -> tf.Tensor:
+def decode_file(file: tf.Tensor, channels: int, least: int | None = None) -> tf.Tensor:
     """Decodes one file, of those that `checked_files` gives.
 
-    Turned as its EXIF data say, with transparent parts on white, to uint8 (height, width, channels).
+    Turned as its EXIF data say, with transparent parts on white, to uint8 (height, width, channels). With `least`, a
+    JPEG may be decoded to a half, a quarter or an eighth, with at least so many pixels a side, as in training.
     """
-    image, exif = tf.cond(_is_png(file), lambda: _png(file), lambda: _jpeg(file))
+    image, exif = tf.cond(_is_png(file), lambda: _png(file), lambda: _jpeg(file, least))
     image = upright(image, orientation_of(exif))
     if channels == 3:
         return image
@@ -94,7 +98,7 @@ def _png(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return image, png_chunks.content_of(file, spans, EXIF)
 
 
-def _jpeg(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _jpeg(file: tf.Tensor, least: int | None) -> tuple[tf.Tensor, tf.Tensor]:
     """The same for a JPEG, whose segments are counted before it is decoded.
 
     Training takes every CMYK for Adobe's, with 0 for all of the ink; TensorFlow does where a segment says so, and takes
@@ -102,7 +106,12 @@ def _jpeg(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """
     exif = exif_of_jpeg(file)
     with tf.control_dependencies([exif]):
-        is_cmyk = tf.equal(tf.io.extract_jpeg_shape(file)[2], 4)
+        shape = tf.io.extract_jpeg_shape(file)
         start, rest = tf.strings.substr(file, 0, 2), tf.strings.substr(file, 2, tf.strings.length(file))
-        file = tf.where(is_cmyk, tf.strings.join([start, ADOBE, rest]), file)
-        return tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE"), exif
+        file = tf.where(tf.equal(shape[2], 4), tf.strings.join([start, ADOBE, rest]), file)
+        decode = partial(tf.io.decode_jpeg, file, 3, dct_method="INTEGER_ACCURATE")
+        if least is None:
+            return decode(), exif
+        fits = [(tf.reduce_min(shape[:2]) >= scale * least) & tf.reduce_all(shape[:2] % scale == 0) for scale in SCALES]
+        chosen = tf.reduce_min(tf.where(tf.stack(fits), tf.range(len(SCALES)), len(SCALES)))
+        return tf.switch_case(chosen, [partial(decode, ratio=scale) for scale in (*SCALES, 1)]), exif

@@ -11,10 +11,18 @@ import tensorflow as tf
 from tfgantl.errors import ArtifactError, ConfigError, RunError, is_out_of_memory
 from tfgantl.export.check import check_in_fresh_process
 from tfgantl.export.deployment import check_deployment, write_deployment
-from tfgantl.export.directory import check_versions, flush, published_by, rename_to_next, temporary_version
+from tfgantl.export.directory import (
+    check_versions,
+    flush,
+    published_by,
+    rename_to_next,
+    temporary_version,
+    versions_in,
+)
 from tfgantl.export.examples import example_inputs, write_examples
 from tfgantl.export.kinds import signatures_for
-from tfgantl.export.manifest import write_manifest
+from tfgantl.export.manifest import NAME as MANIFEST
+from tfgantl.export.manifest import read_manifest, write_manifest
 from tfgantl.export.model_card import write_model_card
 from tfgantl.export.origin import without_places
 from tfgantl.export.rows import rows_are_independent, same_alone
@@ -73,6 +81,8 @@ def publish(
         directory.mkdir(parents=True, exist_ok=True)
         check_versions(directory)
         check_deployment(directory)
+        if not force:
+            check_kind(directory, endpoints)
         if facts.get("run"):
             facts = {**facts, "weights": weights_hash(network)}
         version = published_by(directory, facts.get("run"), facts.get("weights"))
@@ -124,6 +134,28 @@ def check_release(directory: Path, facts: dict, force: bool = False, max_copies:
         )
 
 
+def check_kind(directory: Path, signatures: Iterable[str]) -> None:
+    """Refuses what answers nothing that the newest version does: whoever asks a server would get errors.
+
+    Args:
+        directory: Model directory.
+        signatures: Names of the endpoints of what is to be published.
+
+    Raises:
+        ArtifactError: If it is a model of another kind.
+    """
+    found = versions_in(directory) if directory.is_dir() else []
+    if not found or not (directory / str(found[-1]) / MANIFEST).is_file():
+        return
+    of_any = {"serving_default"}
+    there, new = set(read_manifest(directory / str(found[-1]))["signatures"]) - of_any, set(signatures) - of_any
+    if there and not there & new:
+        raise ArtifactError(
+            f"{directory}: the model must have an endpoint that the newest version has ({', '.join(sorted(there))}), "
+            f"unless forced. Received: one with {', '.join(sorted(new))}; with another `name`, it is a model of its own"
+        )
+
+
 def excess_copies(facts: dict, max_copies: float | None) -> float | None:
     """The share of copies, if it is more than what is allowed and, in any space, than by chance; else `None`.
 
@@ -153,11 +185,23 @@ def refusal(facts: dict, max_copies: float | None) -> str | None:
     return f"{share:.1%} of its pictures are copies of training pictures, more than `max_copies` {max_copies:.1%}"
 
 
-def check_export_dir(directory: Path) -> None:
-    """Raises `RunError` if a model directory could not be made or written, without making it."""
+def check_export_dir(directory: Path, signature: str, force: bool = False) -> None:
+    """Tells before a run what would keep its result from being published.
+
+    Args:
+        directory: Model directory; it is not made.
+        signature: Name of an endpoint that the model will have.
+        force: Whether it may be of another kind than what is there.
+
+    Raises:
+        RunError: If it could not be made or written.
+        ArtifactError: If it is of a model of another kind.
+    """
     parent = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise RunError(f"`export_dir` must be a directory that can be written. Received: {directory}")
+    if not force:
+        check_kind(directory, [signature])
 
 
 def write_saved_model(network: keras.Model, endpoints: dict, directory: Path) -> None:

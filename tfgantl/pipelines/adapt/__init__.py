@@ -93,7 +93,7 @@ def adapt(config: AdaptConfig) -> "AdaptResult | ProbeResult":
     from tfgantl.pipelines.measurement import EvaluationSet
 
     if not config.probe:
-        check_export_dir(config.export_path)
+        check_export_dir(config.export_path, "generate", config.force)
     session, prepared = Session(config), prepare(config, config.run_name)
     remark = "; the baseline takes as many steps again" if config.baseline else ""
     config = replace(config, **prepared.settings)  # what a resumed run must find

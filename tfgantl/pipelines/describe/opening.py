@@ -6,6 +6,7 @@ import numpy as np
 
 from tfgantl.crossmodal.encoders import FACTS, NAME, TextImageEncoders
 from tfgantl.data.decode import Crop, decode_picture
+from tfgantl.data.depth import depth_of
 from tfgantl.data.layout import pictures_in
 from tfgantl.errors import DataError
 from tfgantl.files import expanded
@@ -56,11 +57,12 @@ def read_images(
     files = pictures_in(where, []) if where.is_dir() else [where]
     if not where.exists() or not files:
         raise DataError(f"`pictures` must be a picture, or a folder with some. Received: {where}")
+    depth = depth_of(files, MAX_PIXELS)
     images: dict[str, np.ndarray] = {}
     refused: dict[str, str] = {}
     progress = bar(len(files), "reading", "picture") if len(files) > 100 else None
     for file in files:
-        image = decode_picture(file, shape[0], shape[2], MAX_PIXELS, crop=crop)
+        image = decode_picture(file, shape[0], shape[2], MAX_PIXELS, depth, crop)
         if isinstance(image, str):
             refused[file.name] = image
         else:

@@ -99,7 +99,7 @@ def _pictures_of(config: SearchByTextConfig, encoders: "TextImageEncoders", fold
     import numpy as np
 
     from tfgantl.crossmodal.text_checks import check_text, told_unknown
-    from tfgantl.files import Replacing
+    from tfgantl.files import Replacing, check_kept
     from tfgantl.images import grid, save_png
     from tfgantl.pipelines.describe.opening import read_images
     from tfgantl.progress import log
@@ -107,6 +107,8 @@ def _pictures_of(config: SearchByTextConfig, encoders: "TextImageEncoders", fold
     text = check_text(config.query, encoders.text, "query")
     unknown = encoders.text.unknown_words(text)
     log(*told_unknown(unknown))
+    if config.output is not None:
+        check_kept([Path(config.output)], folder.iterdir())
     names, images, _ = read_images(folder, encoders.image_shape, config.crop)
     scores = encoders.similarity(images, [text])[:, 0]
     best = np.argsort(-scores, kind="stable")[: config.top]

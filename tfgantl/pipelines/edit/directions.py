@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from tfgantl.editing.attribute_directions import attribute_directions, samples_of
 from tfgantl.editing.attributes import MEASURED, NAMED, Attribute
@@ -13,9 +14,10 @@ from tfgantl.editing.directions import Direction, Directions, moved, read_direct
 from tfgantl.editing.effects import held_out, with_effects
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
-from tfgantl.errors import ArtifactError, ConfigError
+from tfgantl.errors import ArtifactError, ConfigError, reason
 from tfgantl.images import to_uint8
 from tfgantl.pipelines.edit.results import table_of
+from tfgantl.progress import log
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.training.team import current
 
@@ -136,12 +138,15 @@ def keep(model: "EditedModel", directions: Directions) -> Path | None:
     """
     if not current().is_chief:
         return None
-    with suppress(ArtifactError):
-        kept = kept_directions(model)
-        directions = directions if kept is None else kept.joined(directions)
-    with suppress(OSError):
+    with suppress(OSError, NotImplementedError):  # some file systems have no locks, and say so
         path = model.make_directory() / FILE
-        directions.save(path)
+        with FileLock(path.with_name(f".{FILE}.lock")):  # or what another process finds meanwhile would be lost
+            try:
+                kept = kept_directions(model)
+                directions = directions if kept is None else kept.joined(directions)
+            except ArtifactError as error:
+                log(f"replaced, and kept in the runs that found them: {reason(error)}")
+            directions.save(path)
         return path
     return None
 

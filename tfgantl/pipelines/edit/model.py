@@ -21,6 +21,7 @@ from tfgantl.data import (
     TFRecords,
     WebDataset,
 )
+from tfgantl.data.classes import label_of
 from tfgantl.editing.encoder import REAL, build_encoder, encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ConfigError, DataError, TfgantlError
@@ -84,10 +85,8 @@ class EditedModel:
         classes = self.space.num_classes
         if classes is None:
             raise ConfigError(f"the model must have classes for one to be chosen. Received: {text}, for {self.handle}")
-        if self.class_names and text in self.class_names:
-            return self.class_names.index(text)
-        if text.isdecimal() and int(text) < classes:
-            return int(text)
+        if (label := label_of(text, self.class_names, classes)) is not None:
+            return label
         names = f", or a name of {', '.join(self.class_names)}" if self.class_names else ""
         raise ConfigError(f"a class must be a number from 0 to {classes - 1}{names}. Received: {text}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tfgantl.data.decode import decode_picture, size_of
+from tfgantl.data.depth import depth_of
 from tfgantl.errors import DataError
 from tfgantl.progress import log
 from tfgantl.style.pictures import MAX_PIXELS, find_contents
@@ -55,7 +56,8 @@ def read_pictures(
         return Pictures(names, images, labels if label is None else np.full(len(images), label), {})
     paths = find_contents(config.pictures)
     side, channels = shape or model.space.image_shape[1:]
-    read = {path.stem: decode_picture(path, side, channels, MAX_PIXELS, crop=config.crop) for path in paths}
+    depth = depth_of(paths, MAX_PIXELS)
+    read = {path.stem: decode_picture(path, side, channels, MAX_PIXELS, depth, config.crop) for path in paths}
     refused = {name: reason for name, reason in read.items() if isinstance(reason, str)}
     for name, reason in refused.items():
         log(f"{name}: left out, as it {reason}")

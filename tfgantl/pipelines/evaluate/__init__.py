@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfgantl.cli import run as run_cli
 from tfgantl.data import HandwrittenDigits, Source
+from tfgantl.data.decode import Crop
 from tfgantl.errors import ConfigError, check_seed
 from tfgantl.models import Networks
 from tfgantl.pipelines.evaluate.results import Comparison, EvaluateResult
@@ -106,9 +107,10 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     )  # fmt: skip
     if config.save_statistics is not None:
         FeatureGaussian.of(evaluator.test_features, extractor.id).save(config.save_statistics)
+    crop: Crop = getattr(target, "crop", "centre")
     evaluations, audits = {}, {}
     for subject in subjects:
-        images, labels = generated(subject, test_images, test_labels, config.samples, config.seed)
+        images, labels = generated(subject, test_images, test_labels, config.samples, config.seed, crop)
         evaluations[subject.name] = evaluator(images, labels, subject.name)
         audits[subject.name] = Audit("unknown", "the training part is drawn without end, and is nobody's pictures")
         if train.size is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfgantl.data import SPLITS, Examples, Source
 from tfgantl.data.classes import matched
-from tfgantl.data.decode import decode_picture
+from tfgantl.data.decode import Crop, decode_picture
 from tfgantl.data.examples import check_splits
 from tfgantl.data.folder import Folder
 from tfgantl.data.layout import SUFFIXES, find_pictures
@@ -75,7 +75,12 @@ def is_folder(handle: str) -> bool:
 
 
 def generated(
-    subject: Subject, test_images: np.ndarray, test_labels: np.ndarray | None, samples: int, seed: int
+    subject: Subject,
+    test_images: np.ndarray,
+    test_labels: np.ndarray | None,
+    samples: int,
+    seed: int,
+    crop: Crop = "centre",
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Images uint8 (n, side, side, channels) of a subject, of the size of the test images, and their labels or `None`.
 
@@ -85,6 +90,7 @@ def generated(
         test_labels: int (m,), or `None`.
         samples: Number of images; a folder may have fewer.
         seed: Of latents, labels, and the choice among more pictures.
+        crop: How the test images became square; those of a folder do so, too.
 
     Raises:
         DataError: If a folder has fewer than ten pictures.
@@ -94,7 +100,8 @@ def generated(
         labels = labels_like(test_labels, samples, seed) if subject.conditional else None
         return generate_with(subject.generator, labels, samples, seed), labels
     _tell_of_sizes(subject, test_images.shape[1])
-    images = Folder(subject.handle, image_size=test_images.shape[1], channels=test_images.shape[-1]).read().images
+    _, side, _, channels = test_images.shape
+    images = Folder(subject.handle, image_size=side, channels=channels, crop=crop).read().images
     if len(images) < LEAST:
         raise DataError(f"{subject.handle}: must hold at least {LEAST} generated pictures. Received: {len(images)}")
     if len(images) < samples:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgantl.data.classes import same_names
+from tfgantl.data.classes import label_of, same_names
 from tfgantl.errors import ConfigError, reason
 from tfgantl.models.inference import predict
 from tfgantl.pipelines.evaluate.subjects import is_conditional
@@ -104,8 +104,7 @@ def load_sampled(config: "GenerateConfig") -> tuple[keras.Model, tuple[str, ...]
 def _labels_of(classes: tuple[str, ...], names: tuple[str, ...] | None, count: int) -> tuple[int, ...]:
     known = names or tuple(map(str, range(count)))
     by_name = dict(zip(asked := list(dict.fromkeys(classes)), same_names(asked, known), strict=True))
-    by_number = {str(number): number for number in range(count)}
-    labels = [by_number.get(name) if by_name[name] is None else by_name[name] for name in classes]
+    labels = [label_of(name, known, count) if by_name[name] is None else by_name[name] for name in classes]
     if not labels or None in labels:
         unknown = classes[labels.index(None)] if labels else "none"
         raise ConfigError(f"`classes` must be out of {', '.join(known)}. Received: {unknown}")

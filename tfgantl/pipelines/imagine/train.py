@@ -125,7 +125,7 @@ def imagine_train(config: ImagineTrainConfig) -> "ImagineTrainResult":
     from tfgantl.pipelines.imagine.telling import save_text_encoder, tell_fidelity, tell_in_report
     from tfgantl.pipelines.imagine.train_results import ImagineTrainResult, keep_preset, publish_model
 
-    check_export_dir(config.export_path)
+    check_export_dir(config.export_path, "imagine", config.force)
     session, prepared = Session(config), prepare(config, config.run_name)
     remark = "; the baseline takes as many steps again" if config.baseline else ""
     config = replace(config, **prepared.settings)  # what a resumed run must find

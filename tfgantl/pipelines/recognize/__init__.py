@@ -138,7 +138,7 @@ def recognize(config: RecognizeConfig) -> "RecognizeResult | RankResult":
     session = Session(config)
     if config.rank:
         return session.by_chief(lambda: rank(config))
-    check_export_dir(config.export_path)
+    check_export_dir(config.export_path, "classify", config.force)
     prepared = prepare(config)
     folder = f"{config.run_name}-recognize"
     with session.open(config.run_name, prepared.facts(), prepared.opening(config), folder=folder) as run:

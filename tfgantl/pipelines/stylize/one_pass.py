@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ConfigError
-from tfgantl.files import fitted, make_folder
+from tfgantl.files import check_kept, fitted, make_folder
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
-from tfgantl.pipelines.stylize.preparation import check_kept, check_output
+from tfgantl.pipelines.stylize.preparation import check_output
 from tfgantl.style.color import with_colors_of
 from tfgantl.style.memory_budget import PER_CHANNEL, check_memory
 from tfgantl.style.objective import held

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfgantl.errors import ConfigError, DataError, RunError
-from tfgantl.files import expanded, name_from
+from tfgantl.files import check_kept, expanded, name_from
 from tfgantl.models.vgg import smallest_side
 from tfgantl.printing import printable
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
@@ -170,30 +170,6 @@ def check_output(output: str | None, folder: bool) -> None:
     parent = path.absolute().parent
     if not parent.is_dir() or (folder and path.exists() and not path.is_dir()) or (not folder and path.is_dir()):
         raise RunError(f"`output` must be a place in a directory that exists. Received: {output}")
-
-
-def check_kept(places: Iterable[Path], taken: Iterable[Path]) -> None:
-    """Refuses to write over what is read.
-
-    Args:
-        places: Where results go.
-        taken: Pictures of content, styles and masks.
-
-    Raises:
-        ConfigError: If one of them is the same file, by whatever path.
-    """
-    originals = {_identity(path) for path in taken}
-    if over := next((place for place in places if _identity(place) in originals), None):
-        raise ConfigError(f"`output` must not be a picture that is read. Received: {printable(over)}")
-
-
-def _identity(path: Path) -> tuple[int, int] | Path:
-    """What a file is, whatever leads to it: another name, a link, or another mount."""
-    try:
-        found = path.stat()
-    except OSError:
-        return path.resolve()
-    return found.st_dev, found.st_ino
 
 
 def _check_size(config: "StylizeConfig", pictures: Sequence[tuple[str | Path, np.ndarray]]) -> None:

@@ -126,7 +126,7 @@ def train_styles(config: StyleTrainingConfig) -> "StyleTrainingResult":
     )
 
     session = Session(config)
-    check_export_dir(config.export_path)
+    check_export_dir(config.export_path, "mix")
     with session.together():
         prepared = prepare(config)
     with session.open(config.run_name, prepared.facts(), prepared.opening(), *prepared.notes) as run:
