@@ -394,7 +394,7 @@ def test_names_that_differ_in_case_alone_are_two_classes(here, there, labels):
 @pytest.mark.parametrize(("text", "names", "label"), [
     ("dog", ["cat", "dog"], 1), ("1", ["cat", "dog"], 1), ("2", ["cat", "dog"], None), ("1", None, 1),
     ("9", None, None), ("20", ["10", "20"], 1), ("1", ["10", "20"], None), ("0", ["1", "2"], None),
-    ("1", ["cat", "10"], None), ("9" * 5000, None, None), ("-1", None, None), ("²", None, None),
+    ("1", ["cat", "10"], 1), ("10", ["cat", "10"], 1), ("9" * 5000, None, None), ("-1", None, None), ("²", None, None),
 ])  # fmt: skip
 def test_numbers_are_labels_unless_they_are_names(text, names, label):
     assert label_of(text, names, 2) == label

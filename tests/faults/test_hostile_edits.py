@@ -12,7 +12,7 @@ from conftest import TINY_MLP
 from PIL import Image
 
 from tfgantl.configuration import to_yaml
-from tfgantl.data import Arrays, Folder, HandwrittenDigits
+from tfgantl.data import Arrays, Folder, HandwrittenDigits, RenderedDigits
 from tfgantl.editing.directions import Direction, Directions, Effect, read_directions
 from tfgantl.editing.inversion import Inversion
 from tfgantl.editing.latent_space import LatentSpace
@@ -24,8 +24,9 @@ from tfgantl.pipelines.edit import main
 from tfgantl.pipelines.edit.directions import strip
 from tfgantl.pipelines.edit.fill import FillConfig
 from tfgantl.pipelines.edit.inversion import found_before, read_codes, save_codes
+from tfgantl.pipelines.edit.invert import InvertConfig
 from tfgantl.pipelines.edit.mix import MixConfig
-from tfgantl.pipelines.edit.model import _target_of
+from tfgantl.pipelines.edit.model import EditedModel, _target_of
 from tfgantl.pipelines.edit.pictures import read_pictures
 from tfgantl.training.run_directory import RunDirectory
 
@@ -84,6 +85,21 @@ def test_paths_of_pictures_and_masks_mean_the_same_from_everywhere(tmp_path, mon
     assert (
         FillConfig(model=".").model == str(tmp_path) and FillConfig(model="rendered-digits").model == "rendered-digits"
     )
+
+
+@pytest.mark.parametrize("source", [
+    Folder("pictures", image_size=20_000, channels=3, max_bytes=10**15, max_pixels=10**12),
+    RenderedDigits(image_size=20_000),
+], ids=lambda source: type(source).__name__)  # fmt: skip
+def test_the_recipe_of_a_model_does_not_say_how_much_memory_pictures_take(tmp_path, make_gan, source):
+    """Whoever opened the run of somebody else decoded as many pixels as it said."""
+    make_gan(TINY_MLP, num_classes=None).generator.save(tmp_path / "generator.keras")
+    (tmp_path / "config.yaml").write_text(to_yaml(AdaptConfig(target=source)))
+    found = EditedModel(InvertConfig(model=str(tmp_path))).target
+    if isinstance(source, Folder):
+        assert found == Folder("pictures", image_size=8, channels=1)
+    else:
+        assert found == RenderedDigits()
 
 
 def test_what_is_white_is_decided_for_all_pictures_that_are_seen_together(tmp_path):

@@ -32,7 +32,7 @@ def in_order(names: Sequence[str]) -> list[str]:
 def label_of(text: str, names: Sequence[str] | None, count: int) -> int | None:
     """The label that a name, or the number of a class, stands for; `None` for neither.
 
-    Where a name of a class is a number, numbers are names: class `1` of `10`, `20` and `30` is none of them.
+    Where all classes are called by numbers, numbers are names: `1` is none of `10`, `20` and `30`.
 
     Example:
         >>> label_of("dog", ["cat", "dog"], 2), label_of("0", ["cat", "dog"], 2), label_of("1", ["10", "20"], 2)
@@ -40,8 +40,8 @@ def label_of(text: str, names: Sequence[str] | None, count: int) -> int | None:
     """
     if names and text in names:
         return list(names).index(text)
-    is_number = re.fullmatch(r"[0-9]{1,9}", text) and not any(name.isdecimal() for name in names or ())
-    return int(text) if is_number and int(text) < count else None
+    are_names = bool(names) and all(name.isdecimal() for name in names or ())
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) and int(text) < count and not are_names else None
 
 
 def check_look_different(names: Sequence[str]) -> None:

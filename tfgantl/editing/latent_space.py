@@ -1,5 +1,6 @@
 """Codes: the vectors that a generator makes images of, be it noise or what its mapping makes of noise."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -86,18 +87,11 @@ class LatentSpace:
     @cached_property
     def drawn(self) -> tuple[float, ...]:
         """What the generator draws of some noise, coarsely: one of equal weights may draw something else of it."""
-        noise = random_streams.latents(LOOKED_AT, self.latent_dim, 0, Stream.CODES)
-        labels = self.labels(LOOKED_AT)
-        images = predict(self.generator, noise if labels is None else [noise, labels])
-        rows = [part.mean((1, 3)) for part in np.array_split(images, min(COARSE, images.shape[1]), axis=1)]
-        parts = [part.mean(-1) for row in rows for part in np.array_split(row, min(COARSE, row.shape[1]), axis=1)]
-        return tuple(np.stack(parts).ravel().round(6).tolist())
+        return drawn_by(self.generator, self.labels(LOOKED_AT))
 
     def draws(self, drawn: Any) -> bool:
         """Whether the generator draws what was drawn once; files of earlier versions do not say what (`None`)."""
-        if drawn is None or np.shape(drawn) != np.shape(self.drawn):
-            return drawn is None
-        return bool(np.allclose(drawn, self.drawn, rtol=0, atol=ALIKE * np.abs(self.drawn).max()))
+        return drawn is None or alike(drawn, self.drawn)
 
     def decode(self, codes: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Images (batch, height, width, channels) in [-1, 1] of codes (batch, *shape); gradients pass."""
@@ -200,6 +194,27 @@ class LatentSpace:
         root = (vectors * spread) @ vectors.T
         mean = w.mean(0)
         return (mean if self.name == "w" else np.tile(mean, (self._layers, 1))), root.astype(np.float32)
+
+
+def drawn_by(generator: keras.Model, labels: np.ndarray | None) -> tuple[float, ...]:
+    """What a generator draws of some noise, coarsely.
+
+    Args:
+        generator: Latents, or latents and labels, to images.
+        labels: int (`LOOKED_AT`,) for one with classes.
+    """
+    noise = random_streams.latents(LOOKED_AT, generator.inputs[0].shape[-1], 0, Stream.CODES)
+    images = predict(generator, noise if labels is None else [noise, labels])
+    rows = [part.mean((1, 3)) for part in np.array_split(images, min(COARSE, images.shape[1]), axis=1)]
+    parts = [part.mean(-1) for row in rows for part in np.array_split(row, min(COARSE, row.shape[1]), axis=1)]
+    return tuple(np.stack(parts).ravel().round(6).tolist())
+
+
+def alike(drawn: Any, own: Sequence[float]) -> bool:
+    """Whether two generators of equal weights are the same, by what they draw; machines differ a little."""
+    if np.shape(drawn) != np.shape(own):
+        return False
+    return bool(np.allclose(drawn, own, rtol=0, atol=ALIKE * np.abs(own).max()))
 
 
 def atypical(u: tf.Tensor) -> tf.Tensor:

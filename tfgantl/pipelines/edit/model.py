@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -45,6 +46,7 @@ EDITING = "editing"
 # What a run may name as its target: sources that read files of this machine, or none.
 LOCAL_SOURCES = (HandwrittenDigits, RenderedDigits, Arrays, Folder, WebDataset, TFRecords, ArrayRecords, Parquet)
 ADDRESS = "://"
+GIVEN = ("image_size", "channels", "max_bytes", "max_pixels")  # of a target: by the generator, and by this package
 DEFAULT_RUNS = Path("runs") / "handwritten-digits"
 
 
@@ -104,7 +106,8 @@ class EditedModel:
         """
         if not steps:
             return None
-        key = f"{self.space.generator_hash} {self.space.name} {reconstruction.identity} {steps} {seed}"
+        layers = self.space.generator.to_json()  # with equal weights, others compute something else
+        key = f"{self.space.generator_hash} {layers} {self.space.name} {reconstruction.identity} {steps} {seed}"
         training = hashlib.sha256(key.encode()).hexdigest()[:12]
         path = self.directory / encoder_name(self.space, training)
         team, encoder = current(), None
@@ -153,7 +156,7 @@ class EditedModel:
         path, found = directory_of(self.handle) / "config.yaml", None
         height, _, channels = self.space.image_shape
         if path.is_file():
-            found = _target_of(path)
+            found = _within_bounds(_target_of(path))
         elif (self.space.image_shape, self.space.num_classes) == ((28, 28, 1), 10):
             found = HandwrittenDigits()
         if found is None:
@@ -212,6 +215,12 @@ def default_model() -> str:
     handle = str(ended[-1]) if ended else PRESET
     log(f"model: {handle}")
     return handle
+
+
+def _within_bounds(source: Source | None) -> Source | None:
+    """A target of somebody else, which may not say how much memory its pictures take."""
+    own = {field.name: field.default for field in fields(source) if field.name in GIVEN} if source else {}
+    return replace(source, **own) if source else None
 
 
 def _target_of(recipe: Path) -> Source | None:

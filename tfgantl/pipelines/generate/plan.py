@@ -10,9 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from tfgantl.cluster import VARIABLE, Cluster
+from tfgantl.editing.latent_space import LOOKED_AT, alike, drawn_by
 from tfgantl.errors import RunError
 from tfgantl.files import TEMPORARY, Replacing, make_folder
 from tfgantl.models.copies import weights_hash
@@ -58,7 +60,7 @@ class Plan:
             ConfigError: If `TF_CONFIG` is not what TensorFlow expects.
         """
         directory = Path(config.out_dir)
-        wanted = {
+        wanted: dict[str, Any] = {
             "format": config.format,
             "count": config.count,
             "shard_size": config.shard_size,
@@ -69,8 +71,12 @@ class Plan:
             "image_shape": [int(side) for side in sampler.generator.output_shape[1:]],
             "weights": weights_hash(sampler.generator),
         }
-        if (Path(config.model) / "saved_model.pb").is_file():  # whose numbers may be in the graph itself
+        # Generators of equal weights may draw other images: numbers may be in the graph itself, and layers differ.
+        if (Path(config.model) / "saved_model.pb").is_file():
             wanted["graph"] = digest(Path(config.model))
+        else:
+            labels = None if sampler.labels is None else np.resize(sampler.labels, LOOKED_AT)
+            wanted["drawn"] = list(drawn_by(sampler.generator, labels))
         directory.mkdir(parents=True, exist_ok=True)
         make_folder(directory, STATE)
         with FileLock(directory / STATE / "begin.lock"):
@@ -158,12 +164,17 @@ def _are_lines(names: list[str]) -> bool:
     return all(name and name == name.strip() and "\n" not in name for name in names) and len(set(names)) == len(names)
 
 
+def _is_as_wanted(name: str, found: Any, wanted: Any) -> bool:
+    """Whether a setting of a set is that of this one; sets of earlier versions do not say what was drawn."""
+    return (found is None or alike(found, wanted)) if name == "drawn" else found == wanted
+
+
 def _begin(directory: Path, wanted: dict[str, Any], model: str) -> None:
     path = directory / MANIFEST
     if path.is_file():
         try:
             found = json.loads(read_text(path))
-            different = [name for name, value in wanted.items() if found.get(name) != value]
+            different = [name for name, value in wanted.items() if not _is_as_wanted(name, found.get(name), value)]
         except (ValueError, AttributeError) as error:
             raise RunError(f"{path}: must be as `tfgantl generate` wrote it. Received: something else") from error
         if different:
