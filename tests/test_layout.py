@@ -1,11 +1,14 @@
 """Folders as people have them: what is a picture, which class it is of, and what is told of the rest."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import tiny_images
 from PIL import Image
 
-from tfgantl.data import Arrays, Examples, Folder
+from tfgantl.data import SPLITS, Arrays, Examples, Folder
+from tfgantl.data.base import stamp_of
 from tfgantl.data.classes import in_order, matched
 from tfgantl.data.layout import find_pictures
 from tfgantl.errors import DataError
@@ -65,6 +68,55 @@ def test_folders_that_are_splits_are_named(tmp_path):
     with pytest.raises(DataError, match=r"`path` must be one split, such as .*/val.* Received: .*Test/, train/, val/"):
         find_pictures(tmp_path)
     assert find_pictures(tmp_path / "train").classes == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("names", [
+    ("Training", "Test", "test-multiple_fruits"), ("seg_train", "seg_test", "seg_pred"), ("train2017", "val2017"),
+    ("train", "test", "unlabeled"),
+], ids=lambda names: names[0])  # fmt: skip
+def test_splits_are_known_whatever_is_beside_them(tmp_path, names):
+    for name in names:
+        fill(tmp_path / name)
+    with pytest.raises(DataError, match="`path` must be one split"):
+        find_pictures(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("train", "bus"), ("contest", "latest"), ("train_test", "x"), ("test tube", "dev")])
+def test_classes_that_are_called_a_little_like_splits_are_classes(tmp_path, names):
+    for name in names:
+        fill(tmp_path / name)
+    assert find_pictures(tmp_path).classes == sorted(names)
+
+
+def test_runs_beside_the_pictures_are_no_class(tmp_path):
+    """A command that was started there made a class of its own sheets, and its interrupted run could not go on."""
+    fill(tmp_path / "cat"), fill(tmp_path / "dog", seed=1)
+    before = find_pictures(tmp_path), stamp_of(tmp_path)
+    for where, mark in (("runs/mine/1", "run.json"), ("exported/mine/1", "manifest.json"), ("try", "run.json")):
+        fill(tmp_path / where, seed=2)
+        (tmp_path / where / mark).write_text("{}")
+    after = find_pictures(tmp_path)
+    assert after[:3] == before[0][:3] and stamp_of(tmp_path) == before[1]
+    assert sorted(note.split(",")[0] for note in after.notes) == [
+        "left out exported/",
+        "left out runs/",
+        "left out try/",
+    ]
+    fill(tmp_path / "other" / "runs"), fill(tmp_path / "other" / "walks")  # what people do
+    assert find_pictures(tmp_path / "other").classes == ["runs", "walks"]
+
+
+def test_the_same_picture_in_two_kinds_of_file_is_on_one_side(tmp_path):
+    """As cameras and programs leave it: half of the test had been trained on as the other file."""
+    fill(tmp_path, count=40)
+    for file in list(tmp_path.iterdir()):
+        Image.open(file).save(file.with_suffix(".jpg"), quality=30)
+        file.with_suffix(".NEF").write_bytes(b"II*\0" + bytes(100))
+    source = Folder(str(tmp_path), 8, 3)
+    parts = {split: source.load(split) for split in SPLITS}
+    stems = {split: {Path(name).stem for name in part.files} for split, part in parts.items()}
+    assert sum(map(len, stems.values())) == 40 and sum(part.size for part in parts.values()) == 80
+    assert any("40 files that are no pictures" in note for note in parts["train"].notes)
 
 
 def test_only_other_files_are_named(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 
 from tfgantl.data.decode import Crop
 from tfgantl.data.examples import SPLITS, Content, Examples, check_images, check_labels
-from tfgantl.data.layout import is_of_system
+from tfgantl.data.layout import is_made_here, is_of_system
 from tfgantl.data.splits import share_of_few, split_by_content
 from tfgantl.errors import ConfigError, check_seed
 
@@ -131,6 +131,8 @@ def stamp_of(path: Path) -> Hashable:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         inside = [entry for entry in entries if _is_folder(entry, is_top)]
+        if is_top:
+            inside = [entry for entry in inside if not is_made_here(Path(entry.path))]
         is_around = is_top and sum(not is_of_system(entry.name) for entry in inside) == 1
         for entry in inside:
             if entry.is_symlink():
@@ -182,7 +184,7 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     if shares != source.shares():
         parts = ", ".join(f"{share:.0%} for {split}" for split, share in shares.items())
         notes = (*notes, f"{len(images)} images are few, so {parts} (`validation`, `test`)")
-    chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys, digests)
+    chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys, digests, files)
     idle = len(images) - sum(map(len, chosen.values()))
     if idle and isinstance(source, PictureSource):
         notes = (*notes, f"{idle} of {len(images)} images are neither shots nor held out (`validation`, `test`)")

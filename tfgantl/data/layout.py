@@ -4,6 +4,7 @@ Pictures are known by their first bytes, whatever they are called.
 """
 
 import os
+import re
 from collections.abc import Container
 from os.path import isdir  # which a name that is too long is not, without an error
 from pathlib import Path
@@ -29,7 +30,11 @@ _BEGINNINGS = (
 _SYSTEM_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information", "__pycache__"}
 _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jpg.db", "generated.json"}
 _SIDECARS = {".xmp", ".aae", ".thm", ".ini", ".db", ".picasa"}
-_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+# Raw files of cameras, which lie beside the pictures that were made of them.
+_RAW = {".nef", ".nrw", ".dng", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
+_TRAINING = {"train", "training"}
+_HELD_OUT = {"val", "valid", "validation", "dev", "test", "testing", "eval"}
+_MADE_HERE = {"runs": "*/*/run.json", "exported": "*/*/manifest.json"}  # what commands make where they are started
 MAX_NAMES = 5  # of files that are left out, in a note
 
 
@@ -69,12 +74,15 @@ def find_pictures(root: Path) -> Layout:
     while True:
         others: list[Path] = []
         loose = pictures_in(root, others)
-        folders = [p for p in root.iterdir() if p.is_dir() and not is_of_system(p.name)]
+        folders = [path for path in root.iterdir() if path.is_dir() and not is_of_system(path.name)]
+        made = [path for path in folders if is_made_here(path)]
+        notes += [f"left out {path.name}/, which has what this package wrote" for path in made]
+        folders = [path for path in folders if path not in made]
         if loose or len(folders) != 1 or pictures_in(folders[0], []):
             break
         root = folders[0]  # a zip file often brings a folder around everything
         notes.append(f"pictures of {printable(root.name)}/, the one folder there is")
-    if folders and {folder.name.casefold() for folder in folders} <= _SPLITS and not loose:
+    if not loose and _are_splits([folder.name for folder in folders]):
         names = ", ".join(sorted(f"{folder.name}/" for folder in folders))
         raise DataError(
             f"Folder: `path` must be one split, such as {root}/{sorted(folder.name for folder in folders)[-1]}: "
@@ -112,7 +120,7 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
     for path in sorted(directory.iterdir()):
         if path.is_dir() or is_of_system(path.name, _SYSTEM_FILES) or path.suffix.casefold() in _SIDECARS:
             continue
-        if path.suffix.casefold() in SUFFIXES or _begins_like_a_picture(path):
+        if path.suffix.casefold() not in _RAW and (path.suffix.casefold() in SUFFIXES or _begins_like_a_picture(path)):
             found.append(path)  # those with the name of a picture are told if they are none
         else:
             others.append(path)
@@ -126,6 +134,22 @@ def _deep(folder: Path, others: list[Path]) -> list[Path]:
         inner[:] = sorted(name for name in inner if not is_of_system(name))
         found += pictures_in(Path(directory), others)
     return sorted(found)
+
+
+def _are_splits(names: list[str]) -> bool:
+    """Whether folders are parts of a set: one is for training, such as `seg_train`, and another one is not."""
+    words = [set(re.findall("[a-z]+", name.casefold())) for name in names]
+    training = [i for i, some in enumerate(words) if some & _TRAINING]
+    held_out = [i for i, some in enumerate(words) if some & _HELD_OUT]
+    plainly = bool(names) and {name.casefold() for name in names} <= _TRAINING | _HELD_OUT
+    return plainly or any(i != j for i in training for j in held_out)
+
+
+def is_made_here(folder: Path) -> bool:
+    """Whether a folder has what commands wrote that were started beside the pictures; their sheets are no pictures."""
+    if folder.name in _MADE_HERE:
+        return any(folder.glob(_MADE_HERE[folder.name]))
+    return (folder / "run.json").is_file()
 
 
 def is_of_system(name: str, names: Container[str] = _SYSTEM_FOLDERS) -> bool:

@@ -1,12 +1,14 @@
 """How a finite data set is cut into train, validation and test."""
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfgantl.data.examples import FEWEST, SPLITS
+from tfgantl.data.layout import SUFFIXES
 from tfgantl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def split_by_content(
     where: str,
     keys: list[bytes] | None = None,
     digests: np.ndarray | None = None,
+    files: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Cuts a data set into splits that never share an image, not even two copies of one.
 
@@ -57,6 +60,7 @@ def split_by_content(
         keys: What each image was before it was decoded and resized, so that neither moves the cut; `None` for the
             images themselves.
         digests: uint8 (n, 32), SHA-256 of the pixels of each image; `None` if it is not known.
+        files: Name of each; those that differ in the kind of file alone, `a.jpg` and `a.png`, are copies.
 
     Returns:
         Split name → sorted int64 indices.
@@ -80,6 +84,7 @@ def split_by_content(
     if digests is None:
         digests = _digests(image.tobytes() for image in images)
     content = np.ascontiguousarray(digests).view("S32").ravel()
+    copied = content if files is None else _joined_by_name(content, files)
     order = content if keys is None else _digests(keys).view("S32").ravel()
     classes = np.zeros(len(images), int) if labels is None else labels
     rng = np.random.default_rng([seed, 7])
@@ -97,7 +102,7 @@ def split_by_content(
         )
     ]
     # Copies stay on one side, also those under two labels: on that of the first of them.
-    first, copies = np.unique(content[np.concatenate(ranked)], return_index=True, return_inverse=True)[1:]
+    first, copies = np.unique(copied[np.concatenate(ranked)], return_index=True, return_inverse=True)[1:]
     sides = np.split(np.concatenate(sides)[first][copies], np.cumsum(sizes)[:-1])
     for label, members, side in zip(names, ranked, sides, strict=True):
         parts = {split: members[side == number] for number, split in enumerate(SPLITS)}
@@ -122,6 +127,24 @@ def split_by_content(
         if not sum(map(len, chosen[split])) and shares.get(split, 1.0) > 0:
             raise DataError(f"{where}: at least one image is needed for {split}. Received: {len(images)} images in all")
     return {split: np.sort(np.concatenate(parts).astype(np.int64)) for split, parts in chosen.items()}
+
+
+def _joined_by_name(content: np.ndarray, files: Sequence[str]) -> np.ndarray:
+    """The content of each image, or that of a copy which another kind of file of the same name has."""
+    same: dict[bytes, bytes] = {}
+
+    def root(one: bytes) -> bytes:
+        while one in same:
+            one = same[one]
+        return one
+
+    named: dict[str, bytes] = {}
+    for own, file in zip(content.tolist(), files, strict=True):
+        stem, suffix = os.path.splitext(file)
+        other = named.setdefault(stem if suffix.casefold() in SUFFIXES else file, own)
+        if root(other) != root(own):
+            same[root(own)] = root(other)
+    return np.array([root(one) for one in content.tolist()], content.dtype) if same else content
 
 
 def _members(classes: np.ndarray, count: int) -> list[np.ndarray]:
