@@ -227,6 +227,14 @@ def test_requests_without_a_picture_are_told(encoders, version, signature):
         call(**{spec.name: tf.zeros([0, *spec.shape[1:]], spec.dtype)})
 
 
+def test_pixels_of_another_range_are_refused(version):
+    """They were described, with confidence, as if they were in [-1, 1]."""
+    call = tf.saved_model.load(str(version)).signatures["serving_default"]
+    (spec,) = call.structured_input_signature[1].values()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images must be in .-1, 1."):
+        call(**{spec.name: tf.fill([2, *spec.shape[1:]], 255.0)})
+
+
 @pytest.mark.parametrize(("pictures", "texts", "told"), [
     (0, 0, "a request must have at least 1 row. Received: none"),
     (0, 2, "inputs must have as many rows. Received:] [0 2]"),

@@ -79,9 +79,9 @@ class ClassSwitch:
             seed: Of the images that this is seen from.
         """
         labels = np.repeat(np.arange(self.classes), OF_EACH)
-        images = self.space.images(self.space.sample(len(labels), labels, seed, Stream.CODES), labels)
-        means = images.reshape(self.classes, OF_EACH, *images.shape[1:]).mean(1)
-        spread = means.std(0).mean(-1)
+        codes = self.space.sample(len(labels), labels, seed, Stream.CODES)
+        parts = np.split(np.arange(len(labels)), self.classes)  # images of all classes may not fit into memory
+        spread = np.stack([self.space.images(codes[part], labels[part]).mean(0) for part in parts]).std(0).mean(-1)
         return spread <= np.median(spread)
 
     def _mixing(self, to: int, share: float) -> LatentSpace:
@@ -102,8 +102,9 @@ class ClassSwitch:
     def _mean_codes(self) -> np.ndarray:
         """Mean code of each class (classes, *space.shape)."""
         if self._means is None:
-            labels = np.arange(STATISTICS) % self.classes
-            codes = self.space.sample(STATISTICS, labels, 0, Stream.CODES)
+            count = max(STATISTICS, OF_EACH * self.classes)
+            labels = np.arange(count) % self.classes
+            codes = self.space.sample(count, labels, 0, Stream.CODES)
             self._means = np.stack([codes[labels == label].mean(0) for label in range(self.classes)])
         return self._means
 

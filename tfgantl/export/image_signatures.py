@@ -43,7 +43,7 @@ def classifier_signatures(
 
     @tf.function(input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return predictions(_checked(images))
+        return predictions(checked_images(images))
 
     @tf.function(input_signature=[files])
     def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -72,7 +72,7 @@ def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimenta
 
     @tf.function(input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return embed(_checked(images))
+        return embed(checked_images(images))
 
     @tf.function(input_signature=[files])
     def features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -132,7 +132,8 @@ def _gives_softmax(classifier: keras.Model) -> bool:
     raise ArtifactError(f"a classifier must give at least two logits, or their softmax. Received: {received}")
 
 
-def _checked(images: tf.Tensor) -> tf.Tensor:
+def checked_images(images: tf.Tensor) -> tf.Tensor:
+    """Images (batch, height, width, channels), if there are some, and all their pixels are in [-1, 1]."""
     with tf.control_dependencies([check_rows(images), check_some(images), check_finite(images)]):
         images = tf.identity(images)
     with tf.control_dependencies([check_unit(images)]):
