@@ -195,14 +195,16 @@ def test_training_lowers_the_losses_and_leaves_pictures(folder):
     assert result["styles"] == ["first", "second"] and result["steps"] == 22
     for name in ("stylizer.keras", "sheet.png", "report.html"):
         assert (folder / "whole" / name).is_file()
+    assert not list((folder / "exported").rglob("before_after.png"))  # it would show pictures of training to anybody
     records = [json.loads(line) for line in (folder / "whole" / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "step" in record] == [1, 20, 22]
     assert records[-2]["total"] < 0.8 * records[0]["total"]
 
 
 def test_new_rows_are_learnt_alone_compared_with_scratch_and_applied(folder, capsys):
-    options = ["--base", folder / "whole" / "stylizer.keras", "--baseline", "true"]
+    options = ["--base", folder / "whole" / "stylizer.keras", "--baseline", "true", "--show_training_pictures"]
     assert train(folder, "grown", *options, styles=("new.png",)) == 0
+    assert (folder / "exported" / "2" / "assets.extra" / "before_after.png").is_file()
     grown = read_result(folder / "grown")
     assert grown["styles"] == ["first", "second", "new"] and set(grown["losses"]) == {"styles", "scratch"}
     old, new = (load_network(folder / name / "stylizer.keras") for name in ("whole", "grown"))

@@ -77,7 +77,7 @@ FLAGS = {
     "probe": "only ask whether transfer would help: short runs, judged on validation images; writes nothing",
     "allow_changes": "go on with a run even if its data or the versions of packages have changed",
     "rank": "only tell which source looks most helpful, before anything is trained on the target",
-    "show_training_pictures": "publish before_after.png, too, of which a third are training pictures",
+    "show_training_pictures": "publish before_after.png, too, which shows training pictures",
     "force": "publish also after negative transfer, and more copies than `max_copies`",
     "with_discriminator": "upload the discriminator, too; it tells training pictures from others better than all else",
     "clear": "remove it, but for what another process is writing",

@@ -55,6 +55,8 @@ class StyleTrainingConfig(PublishingConfig):
         name: Name in run and export directories.
         save_every: Steps between checkpoints.
         devices: Devices of this machine that share each batch, as for `adapt` (docs/scale.md).
+        show_training_pictures: Whether the published version holds before_after.png, which shows pictures of `content`
+            and `styles`; servers show it to anybody.
     """
 
     content: str | None = None
@@ -80,6 +82,7 @@ class StyleTrainingConfig(PublishingConfig):
     name: str = "styles"
     save_every: int = 500
     devices: Devices = "auto"
+    show_training_pictures: bool = False
 
     sharing = "steps"
 

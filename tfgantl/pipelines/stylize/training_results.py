@@ -116,11 +116,12 @@ def publish_styles(
 ) -> Path:
     """Publishes the network, with what reads phrases if there is any, and gives its new version."""
     facts: dict[str, Any] = {"run": run.id, "target": ", ".join(network.styles)}
+    shown = sheet if config.show_training_pictures else None
     if phrases is None:
-        return publish(network, config.export_path, style_signatures, facts, before_after=sheet)
+        return publish(network, config.export_path, style_signatures, facts, before_after=shown)
     facts["texts"] = example_phrases(phrases)
     by_phrase = PhraseStylizer(network, phrases)
-    return publish(by_phrase, config.export_path, style_signatures, facts, before_after=sheet)
+    return publish(by_phrase, config.export_path, style_signatures, facts, before_after=shown)
 
 
 def training_report(
