@@ -154,6 +154,9 @@ def test_an_adversary_tells_a_style_from_what_is_painted_and_holds_still_meanwhi
         np.testing.assert_array_equal(old, new)
 
 
+PUBLISHED = []  # options of each
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Contents, styles, and a run that was never interrupted."""
@@ -165,7 +168,7 @@ def folder(tmp_path_factory):
         waves = [np.sin(rows / (2 + seed) + i * columns / (3 + seed)) for i in range(3)]
         Image.fromarray(((np.stack(waves, -1) + 1) * 127).astype(np.uint8)).save(path / f"{name}.png")
     with pytest.MonkeyPatch.context() as patch:  # publishing takes longer, and has a test of its own
-        patch.setattr(training_results, "publish", lambda *_, **__: path)
+        patch.setattr(training_results, "publish", lambda *_, **options: PUBLISHED.append(options) or path)
         assert train(path, "whole", steps=22) == 0
         yield path
 
@@ -195,7 +198,7 @@ def test_training_lowers_the_losses_and_leaves_pictures(folder):
     assert result["styles"] == ["first", "second"] and result["steps"] == 22
     for name in ("stylizer.keras", "sheet.png", "report.html"):
         assert (folder / "whole" / name).is_file()
-    assert not list((folder / "exported").rglob("before_after.png"))  # it would show pictures of training to anybody
+    assert PUBLISHED[0]["before_after"] is None  # it would show pictures of training to anybody
     records = [json.loads(line) for line in (folder / "whole" / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "step" in record] == [1, 20, 22]
     assert records[-2]["total"] < 0.8 * records[0]["total"]
@@ -204,7 +207,7 @@ def test_training_lowers_the_losses_and_leaves_pictures(folder):
 def test_new_rows_are_learnt_alone_compared_with_scratch_and_applied(folder, capsys):
     options = ["--base", folder / "whole" / "stylizer.keras", "--baseline", "true", "--show_training_pictures"]
     assert train(folder, "grown", *options, styles=("new.png",)) == 0
-    assert (folder / "exported" / "2" / "assets.extra" / "before_after.png").is_file()
+    assert PUBLISHED[-1]["before_after"].startswith(b"\x89PNG")
     grown = read_result(folder / "grown")
     assert grown["styles"] == ["first", "second", "new"] and set(grown["losses"]) == {"styles", "scratch"}
     old, new = (load_network(folder / name / "stylizer.keras") for name in ("whole", "grown"))

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
+import yaml
+
 from tfgantl.configuration import to_yaml
 from tfgantl.data import Source
 from tfgantl.errors import ConfigError, check_at_least, check_within
@@ -36,7 +38,7 @@ def resolve_paths(config: Any) -> None:
 
 
 def published_recipe(config: Any) -> str:
-    """The recipe that a preset keeps: without the places where its maker's machine had files written.
+    """The recipe that a preset keeps: without the places where its maker's machine had files, or had them written.
 
     Args:
         config: Dataclass of a verb.
@@ -45,7 +47,18 @@ def published_recipe(config: Any) -> str:
         YAML of all other fields.
     """
     written = {field.name: None for field in fields(config) if field.name in WRITTEN}
-    return to_yaml(replace(config, **written))
+    return yaml.safe_dump(_published(yaml.safe_load(to_yaml(replace(config, **written)))), sort_keys=False)
+
+
+def _published(value: Any) -> Any:
+    """A value of a recipe with the last parts of paths alone, as far as they are not in the working directory."""
+    from tfgantl.export.origin import published_handle
+
+    if isinstance(value, dict):
+        return {key: _published(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_published(one) for one in value]
+    return published_handle(value) if isinstance(value, str) else value
 
 
 def _resolved(handle: str) -> str:
@@ -122,15 +135,21 @@ class PublishingConfig(RunConfig):
     """Settings of runs that publish their result.
 
     Args:
-        export_dir: Where SavedModels land, as numbered versions; exported/NAME if not given.
+        export_dir: Where SavedModels land, as numbered versions; exported/NAME if not given, behind which it says what
+            kind of model it is if that is no generator.
+
+    Attributes:
+        kind: What stands behind the name: what a verb makes of the same pictures is no version of a generator.
     """
 
     export_dir: str | None = None
 
+    kind: ClassVar[str] = ""
+
     @property
     def export_path(self) -> Path:
         """Model directory of the result."""
-        return Path(self.export_dir or self.export_root / self.run_name)
+        return Path(self.export_dir or self.export_root / f"{self.run_name}{self.kind}")
 
     @property
     def export_root(self) -> Path:

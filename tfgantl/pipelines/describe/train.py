@@ -74,6 +74,7 @@ class DescribeTrainConfig(PublishingConfig):
     out_dir: str | None = None
 
     sharing = "steps"
+    kind = "-encoders"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -107,6 +108,7 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
     """
     from tfgantl.crossmodal.contrastive import train_encoders
     from tfgantl.crossmodal.wrapped_text import open_foreign_text
+    from tfgantl.export.publish import check_export_dir
     from tfgantl.pipelines.describe.material import gather
     from tfgantl.pipelines.describe.measurement import measure
     from tfgantl.pipelines.describe.opening import ENCODERS
@@ -114,6 +116,7 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
     from tfgantl.training.team import current
 
     session = Session(config)
+    check_export_dir(config.export_path, "describe")
     material = gather(config)
     current().check_batch(min(config.batch_size, len(material.images)))
     facts = {"pictures": material.fingerprint}

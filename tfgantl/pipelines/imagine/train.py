@@ -79,6 +79,7 @@ class ImagineTrainConfig(GANTrainingConfig, ReleaseConfig, PublishingConfig):
     force: bool = False
     preset_dir: str | None = None
 
+    kind = "-in-words"
     default_steps: ClassVar[int] = 1000
     default_validate_every: ClassVar[int] = 200
 

@@ -77,6 +77,7 @@ class RecognizeConfig(PublishingConfig):
     force: bool = False
 
     sharing = "parts"
+    kind = "-classifier"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -97,11 +98,6 @@ class RecognizeConfig(PublishingConfig):
             raise ConfigError(
                 f"`selection` last must have one method, as it tells none apart. Received: {', '.join(methods)}"
             )
-
-    @property
-    def export_path(self) -> Path:
-        """Model directory of the best classifier."""
-        return Path(self.export_dir or self.export_root / f"{self.run_name}-classifier")
 
     def task_settings(self) -> dict:
         """What all tasks of the run have in common."""
