@@ -57,6 +57,10 @@ def test_pictures_are_described(encoders, pictures, capsys):
     captions = {name: one["caption"] for name, one in found["pictures"].items()}
     assert captions == {f"{i}.png": "a bright one" if i == 2 else "a dark one" for i in range(6)}
     assert list(found["refused"]) == ["broken.png"] and "broken.png: left out" in told.err
+    (pictures / "broken.png").rename(pictures / "0.png: a bright one (100%)\n.png")
+    (pictures / "1.png").rename(pictures / "1.png: a bright one (100%)\n.png")
+    assert describe([str(pictures), "--model", str(encoders)]) == 0
+    assert ")\n.png" not in (told := capsys.readouterr().out) and r"(100%)\x0a.png: a dark one" in told
     assert describe([str(pictures / "2.png"), "--model", str(encoders)]) == 0
     assert capsys.readouterr().out.startswith("2.png: a bright one (")
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import TINY_DCGAN, TINY_MLP, tiny_images
 
-from tfgantl import losses
+from tfgantl import losses, network_pair
 from tfgantl.augment import DiffAugment
 from tfgantl.data.pipeline import batches
 from tfgantl.gan import GAN
@@ -138,6 +138,16 @@ def test_average_follows_the_weights_and_the_statistics(make_gan, compiled, exam
 
 
 @pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("classes, seen", [(3, [0, 1, 2] * 10), (50, list(range(50)) + list(range(10)))])
+def test_statistics_of_batches_are_those_of_all_classes(make_gan, monkeypatch, classes, seen):
+    """Of many classes, those beyond the size of a batch were never among them."""
+    inputs = []
+    monkeypatch.setattr(network_pair, "recalibrate_batch_norm", lambda ema, own, some: inputs.extend(some))
+    make_gan(num_classes=classes).recalibrate_batch_norm(batches=2, batch_size=30)
+    labels = np.concatenate([own.numpy() for _, own in inputs]).tolist()
+    assert labels == (seen * 2 if classes == 3 else seen)
+
+
 def test_recalibrated_statistics_are_those_of_the_averaged_weights(compiled, examples):
     gan = compiled()
     fit(gan, examples, 3)

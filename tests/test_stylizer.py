@@ -22,6 +22,7 @@ from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
 from tfgantl.pipelines.stylize import training_results
 from tfgantl.pipelines.stylize.apply import mixes_of
+from tfgantl.pipelines.stylize.materials import read_materials
 from tfgantl.style.adversary import Adversary
 from tfgantl.style.crops import crops
 from tfgantl.style.feedforward import for_new_styles, with_styles_of
@@ -298,6 +299,12 @@ def test_the_served_network_paints_files_of_any_size(tmp_path):
         served["serving_default"](style=tf.constant([0, 0]), **{**row, "strength": tf.constant([1.5, 0.0])})
     with pytest.raises(tf.errors.InvalidArgumentError, match="inputs must have as many rows"):
         served["serving_default"](style=tf.constant([0, 0]), **{**row, "strength": tf.constant([1.0])})
+
+
+def test_names_of_styles_may_have_blanks(folder):
+    (folder / "a style, of mine.png").write_bytes((folder / "first.png").read_bytes())
+    made = read_materials(str(folder / "contents"), f"{folder / 'a style, of mine.png'} , {folder / 'second.png'}", 32)
+    assert list(made.names) == ["a style, of mine", "second"]
 
 
 def test_mixes_and_wrong_options(folder, tmp_path, capsys):

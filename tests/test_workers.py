@@ -145,6 +145,8 @@ def test_runs_that_have_begun_are_resumed(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").touch()
     assert resuming(command) == ["-m", "tfgantl.pipelines.adapt", "--resume", str(tmp_path), "--json"]
     assert resuming(["-m", "tfgantl", "adapt", "--run_dir", str(tmp_path)])[:3] == ["-m", "tfgantl", "adapt"]
+    for verb in (["-m", "tfgantl", "edit", "move"], ["-m", "tfgantl.pipelines.edit.move"], ["tfgantl", "describe"]):
+        assert resuming([*verb, "one.png", "-o", str(tmp_path)]) == [*verb, "--resume", str(tmp_path)]
     monkeypatch.setenv("HOME", str(tmp_path))  # no shell reads the ~ behind an equals sign
     assert resuming(["-m", "tfgantl", "adapt", "--run_dir=~"])[3:] == ["--resume", "~"]
 

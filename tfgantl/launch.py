@@ -191,12 +191,24 @@ def resuming(command: Sequence[str]) -> list[str]:
     command = list(command)
     for i, argument in enumerate(command):
         name, equals, value = argument.partition("=")
-        if name.replace("-", "_") == "__run_dir":
+        if name == "-o" or name.replace("-", "_") == "__run_dir":
             directory = value if equals else (command[i + 1] if i + 1 < len(command) else "")
             if directory and (expanded(directory) / "config.yaml").is_file():
-                verb = command[: next(j for j, x in enumerate(command) if x.startswith("--"))]
-                return [*verb, "--resume", directory, *(["--json"] if "--json" in command else [])]
+                return [*_verb(command), "--resume", directory, *(["--json"] if "--json" in command else [])]
     return command
+
+
+def _verb(command: list[str]) -> list[str]:
+    """What a command line begins with, without the pictures and phrases that some verbs take there."""
+    from tfgantl.cli import PIPELINES
+
+    start = 2 if command[0] in ("-m", "-c") else 1
+    if start == 2 and command[1] != "tfgantl":
+        return command[:2]
+    for count in (2, 1):
+        if " ".join(command[start : start + count]) in PIPELINES:
+            return command[: start + count]
+    return command[:start]
 
 
 def free_ports(count: int) -> list[int]:

@@ -168,8 +168,11 @@ class NetworkPair(keras.Model):
     def recalibrate_batch_norm(self, batches: int = 16, batch_size: int = 128) -> None:
         """Measures the BatchNorm statistics of the averaged generator anew; always before it is looked at."""
         latents = self.latents(batches * batch_size, self.seed, Stream.CALIBRATION).reshape(batches, batch_size, -1)
-        labels = None if self.num_classes is None else tf.range(batch_size) % self.num_classes
-        inputs = [self.inputs(tf.constant(some), labels) for some in latents]
+        labels = tf.reshape(tf.range(batches * batch_size), (batches, batch_size))
+        if self.num_classes is not None and 8 * self.num_classes <= batch_size:  # each batch has all of them
+            labels %= batch_size
+        labels = [None] * batches if self.num_classes is None else tf.unstack(labels % self.num_classes)
+        inputs = [self.inputs(tf.constant(some), own) for some, own in zip(latents, labels, strict=True)]
         recalibrate_batch_norm(self.ema_generator, self.generator, inputs)
 
     # Saving.

@@ -65,7 +65,7 @@ def find_contents(handle: str) -> list[Path]:
     Raises:
         DataError: If there is none.
     """
-    folder = Path(handle)
+    folder = expanded(handle)
     if not folder.is_dir():
         return [find_picture(handle, "content")]
     found = pictures_in(folder, [])

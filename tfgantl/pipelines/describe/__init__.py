@@ -15,6 +15,7 @@ from tfgantl.errors import check_at_least
 from tfgantl.pipelines.edit.arguments import named
 from tfgantl.pipelines.results import Result, python_only
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
+from tfgantl.printing import printable
 
 if TYPE_CHECKING:
     from tfgantl.crossmodal.description import Description
@@ -61,7 +62,7 @@ class DescribeResult(Result):
     def text(self) -> str:
         """What the command line prints: a paragraph for each picture."""
         told = zip(self.pictures, self.descriptions, strict=True)
-        return "\n".join("\n".join([f"{name}: {one.lines()[0]}", *one.lines()[1:]]) for name, one in told)
+        return "\n".join("\n".join([f"{printable(name)}: {one.lines()[0]}", *one.lines()[1:]]) for name, one in told)
 
 
 def describe(config: DescribeConfig) -> DescribeResult:

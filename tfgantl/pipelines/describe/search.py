@@ -14,6 +14,7 @@ from tfgantl.files import expanded
 from tfgantl.pipelines.edit.arguments import named
 from tfgantl.pipelines.results import Result
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
+from tfgantl.printing import printable
 
 if TYPE_CHECKING:
     from tfgantl.crossmodal.encoders import TextImageEncoders
@@ -69,7 +70,7 @@ class SearchByTextResult(Result):
 
     def text(self) -> str:
         """What the command line prints: a line for each."""
-        return "\n".join(f"{score:6.3f}  {name}" for name, score in self.found)
+        return "\n".join(f"{score:6.3f}  {printable(name)}" for name, score in self.found)
 
 
 def search(config: SearchByTextConfig) -> SearchByTextResult:

@@ -4,7 +4,6 @@
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfgantl.cli import run as run_cli

@@ -10,7 +10,15 @@ from tfgantl.data.textures import PAINTED, TEXTURES
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.vgg import smallest_side
 from tfgantl.style.painting import STYLE, STYLE_SIZE
-from tfgantl.style.pictures import find_contents, find_picture, read_picture, resized, shape_at, split_shares
+from tfgantl.style.pictures import (
+    find_contents,
+    find_picture,
+    read_picture,
+    resized,
+    shape_at,
+    split_handles,
+    split_shares,
+)
 
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "china", "flower", "motorcycle_left", "rocket")
 HELD_OUT = 5  # every fifth picture is not trained on
@@ -56,7 +64,7 @@ def read_materials(content: str | None, styles: str, size: int) -> Materials:
     styles = ",".join(TEXTURES) if styles == PAINTED else styles
     handles = split_shares(styles)[0]
     names = [Path(handle).stem for handle in handles]
-    if ",".join(handles) != styles.replace(" ", ""):
+    if handles != [handle.strip() for handle in split_handles(styles)]:
         raise ConfigError(f"`styles` must have no weights; they are given to `stylize apply`. Received: {styles}")
     if len(set(names)) < len(names):
         raise ConfigError(f"`styles` must have different names. Received: {', '.join(names)}")
