@@ -17,7 +17,7 @@ from benchmarks.tables import cell, machine, replace_part
 from tfgantl import transfer
 from tfgantl.cli import run as run_cli
 from tfgantl.errors import ConfigError, check_at_least
-from tfgantl.models.specifications.discriminators import Ensemble, Projected
+from tfgantl.models.specifications.discriminators import Ensemble, Own, Projected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ SAMPLES, VALIDATIONS = 1000, 5
 SHEET = 5  # columns and rows of each part of the pictures on the page
 COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "recall": ("recall", 1.0, 3)}
 LEARNT = {"KID × 1000, learnt": ("learnt_ckid", 1000.0, 1), "coverage, learnt": ("learnt_coverage", 1.0, 3)}
-WITH, DISCRIMINATORS = " with ", {"Projected": Projected, "Ensemble": Ensemble}
+WITH, DISCRIMINATORS = " with ", {"Projected": Projected, "Ensemble": Ensemble}  # that of the source otherwise
 METHODS = tuple(name for name in transfer.__all__ if name not in ("Transfer", "Auto", "Scratch", "TextDirection"))
 
 
@@ -166,7 +166,7 @@ def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: st
     done = adapt(
         AdaptConfig(
             source=str(source), target=target, transfer=getattr(transfer, name)(), seed=seed,
-            discriminator=DISCRIMINATORS[discriminator]() if other else None, steps=config.steps,
+            discriminator=DISCRIMINATORS[discriminator]() if other else Own(), steps=config.steps,
             validate_every=config.steps // VALIDATIONS, extractor="vgg16", samples=SAMPLES, name=run.name,
             baseline=bool(other) or method == config.methods[0], export_dir=str(run / "exported"), force=True,
             max_copies=None, **begun(run),

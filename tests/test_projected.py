@@ -1,5 +1,7 @@
 """Discriminators on frozen features: what is trained, what is saved, and who can work with them."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -11,18 +13,19 @@ from tfgantl import transfer as methods
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.images import to_unit
-from tfgantl.models import Ensemble, Projected
+from tfgantl.models import Ensemble, Own, Projected
 from tfgantl.models.copies import constant_layers, float32_copy, fresh_copy
 from tfgantl.models.ensemble import EnsembleDiscriminator
 from tfgantl.models.layers import LinearResizing
 from tfgantl.models.projected import MAPS, ProjectedDiscriminator
 from tfgantl.models.structure import structure_of
-from tfgantl.models.vgg import vgg16
+from tfgantl.models.vgg import FILE, VARIABLE, imagenet_is_here, vgg16
 from tfgantl.optimizers import Adam
-from tfgantl.pipelines.adapt.preparation import with_discriminator
+from tfgantl.pipelines.adapt.discriminator import choose_discriminator, with_discriminator
 from tfgantl.regularizers import LeCam
 from tfgantl.training.checkpoint import Checkpoints
 from tfgantl.training.optimization import Optimization
+from tfgantl.training.private import DifferentialPrivacy
 from tfgantl.untrusted.networks import check_network, load_network
 
 SMALL = {"resolution": 32, "width": 4}
@@ -179,6 +182,48 @@ def test_both_of_an_ensemble_have_the_same_weight(make_gan, narrow):
     np.testing.assert_allclose(loss(logits, -logits), np.mean(halves), rtol=1e-5)
     again = Ensemble(narrow, **SMALL).build(discriminator, 3)
     np.testing.assert_allclose(again([IMAGES, LABELS])[:, 0], own[:, 0], atol=1e-6)
+
+
+# What differs from a FastGAN that is fine-tuned on 100 pictures in colour, and what is chosen then.
+CHOICES = {
+    "nothing": ({}, Ensemble()),
+    "its own": ({"discriminator": Own()}, None),
+    "another": ({"discriminator": Projected(width=8)}, Projected(width=8)),
+    "a run that goes on": ({"resume": "runs/x"}, None),
+    "a run that goes on with it": ({"resume": "runs/x", "discriminator": Ensemble()}, Ensemble()),
+    "another method": ({"transfer": methods.L2SP()}, None),
+    "privacy": ({"privacy": DifferentialPrivacy(noise=1.0)}, None),
+    "many pictures": ({"count": 501}, None),
+    "gray": ({"channels": 1}, None),
+    "large": ({"size": 256}, None),
+    "another family": ({"family": "DCGAN"}, None),
+    "no weights": ({"here": False}, None),
+}
+
+
+@pytest.mark.parametrize("what", CHOICES)
+def test_the_discriminator_is_chosen_where_it_was_measured(what, make_gan, monkeypatch, tmp_path, capsys):
+    given, wanted = CHOICES[what]
+    (tmp_path / "vgg16.h5").touch()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / ("vgg16.h5" if given.get("here", True) else "none.h5")))
+    source = make_gan(TINY[given.get("family", "FastGAN")], None)
+    side, channels = given.get("size", 64), given.get("channels", 3)
+    part = SimpleNamespace(size=given.get("count", 100), image_size=side, channels=channels)
+    own = {name: value for name, value in given.items() if name in ("discriminator", "resume", "transfer", "privacy")}
+    config = SimpleNamespace(**{"discriminator": None, "resume": None, "privacy": DifferentialPrivacy(), **own})
+    assert choose_discriminator(config, source, part, own.get("transfer", methods.FineTune())) == wanted
+    told = capsys.readouterr().err
+    assert ("chosen for few pictures" in told) == (what == "nothing")
+    assert ("come out better" in told) == (what == "no weights")
+
+
+def test_weights_are_looked_for_where_keras_puts_them(monkeypatch, tmp_path):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert not imagenet_is_here()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / FILE).touch()
+    assert imagenet_is_here()
 
 
 REFUSED = {

@@ -1,14 +1,15 @@
 """The same architecture again, with fresh weights or with the same ones, and a hash to tell these by."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 import numpy as np
 
 
 def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
-    """A network of the same architecture with fresh weights, but for those that never change.
+    """A network of the same architecture with fresh weights, but for those that never change; no layer is frozen.
 
     Args:
         network: Any functional or sequential model; one whose configuration has no `dtype` keeps its own.
@@ -23,7 +24,27 @@ def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
         copy = keras.models.clone_model(network)
     for old, new in zip(constant_layers(network), constant_layers(copy), strict=True):
         assign_weights(new, old.get_weights())
+    _thaw(copy)  # configurations keep what was frozen, such as all of an averaged generator
     return copy
+
+
+@contextmanager
+def thawed(network: keras.Model) -> Iterator[None]:
+    """Takes a network as if none of its layers were frozen; afterwards they are as they were."""
+    frozen = _thaw(network)
+    try:
+        yield
+    finally:
+        for layer in frozen:
+            layer.trainable = False
+
+
+def _thaw(network: keras.Model) -> list[keras.layers.Layer]:
+    """Freezes nothing of a network any more; gives the layers that were frozen, be it by one around them."""
+    frozen = [layer for layer in network._flatten_layers() if not layer.trainable]
+    for layer in frozen:
+        layer.trainable = True
+    return frozen
 
 
 def constant_layers(network: keras.layers.Layer) -> list[keras.layers.Layer]:

@@ -174,6 +174,12 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
         variable.assign(value)
 
 
+def imagenet_is_here() -> bool:
+    """Whether the weights `imagenet` are on this machine, so that nothing need be downloaded."""
+    named = os.environ.get(VARIABLE)
+    return Path(named).exists() if named else (_cache() / FILE).is_file()
+
+
 def _read(weights: str | Path) -> tuple[dict[str, np.ndarray], str]:
     """Arrays by names that hold those of their layers, and where they are from."""
     named = str(weights) == "imagenet" and os.environ.get(VARIABLE)
@@ -209,9 +215,12 @@ def _cached() -> Path:
         ) from error
 
 
+def _cache() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or expanded("~/.keras")) / "models"
+
+
 def _how() -> str:
-    home = Path(os.environ.get("KERAS_HOME") or expanded("~/.keras"))
-    return f"offline, get {FILE} elsewhere, and put it into {home / 'models'}, or name it in {VARIABLE}"
+    return f"offline, get {FILE} elsewhere, and put it into {_cache()}, or name it in {VARIABLE}"
 
 
 def _check(

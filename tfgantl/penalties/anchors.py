@@ -23,7 +23,7 @@ class Anchors(keras.layers.Layer):
         for network in networks:
             variables = network.trainable_variables
             for name, variable in zip(names_of(network, variables), variables, strict=True):
-                key = (network.name, name)
+                key = (id(network), name)
                 self.anchors[key] = self._keep(f"anchor_{name}", variable.numpy())
                 if importance is not None:
                     self.importance[key] = self._keep(f"importance_{name}", importance[name])
@@ -38,7 +38,7 @@ class Anchors(keras.layers.Layer):
         """Scalar Σ importance · (weight - anchor)² over all anchored weights of a network; 0 where they were taken."""
         total = 0.0
         for name, variable in named_variables(network).items():
-            key = (network.name, name)
+            key = (id(network), name)
             if key in self.anchors:
                 squares = tf.square(tf.convert_to_tensor(variable) - self.anchors[key])
                 total += tf.reduce_sum(squares * self.importance[key] if self.importance else squares)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import keras
 
 from tfgantl.gan import GAN
-from tfgantl.models.copies import float32_copy
+from tfgantl.models.copies import float32_copy, thawed
 from tfgantl.pretrained.together import RECORD, record_of
 from tfgantl.training.run_directory import RunDirectory
 
@@ -18,9 +18,9 @@ def save_networks(gan: GAN, run: RunDirectory, beside: Mapping[str, keras.Model]
         run: Where to.
         beside: Networks that are there already, and belong to these, by the names of their files.
     """
-    save_together(
-        {f"{one.name}.keras": one for one in (gan.ema_generator, float32_copy(gan.discriminator))}, run, beside
-    )
+    # By what they do: networks of Keras may both be called `functional`.
+    pair = {"generator.keras": gan.ema_generator, "discriminator.keras": float32_copy(gan.discriminator)}
+    save_together(pair, run, beside)
 
 
 def save_together(
@@ -37,5 +37,5 @@ def save_together(
     """
     run.write(RECORD, record_of(run.path, {**networks, **(beside or {})}))
     for name, network in networks.items():
-        with run.replacing(name) as temporary:
+        with thawed(network), run.replacing(name) as temporary:  # others go on from it
             network.save(temporary)

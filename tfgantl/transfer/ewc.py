@@ -37,14 +37,15 @@ class EWC(FineTune):
         check_at_least(self, 1, "samples")
 
     def prepare(self, gan: "GAN", source: "GAN | None") -> None:
+        from tfgantl.models.copies import thawed
         from tfgantl.models.variable_names import names_of
         from tfgantl.penalties.anchors import Anchors
         from tfgantl.penalties.fisher import Fisher
 
         super().prepare(gan, source)
         source = self._needed(source)
-        variables = source.generator.trainable_variables
-        fisher = Fisher()(source, variables, self.samples, gan.seed)
+        with thawed(source.generator):  # it may be an averaged one
+            fisher = Fisher()(source, source.generator.trainable_variables, self.samples, gan.seed)
         count = sum(f.size for f in fisher)
         mean = sum(float(f.sum()) for f in fisher) / count
         # Of the same architecture, but perhaps not under the same names.

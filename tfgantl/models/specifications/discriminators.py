@@ -53,6 +53,17 @@ class Discriminators(ABC):
 
 
 @dataclass(frozen=True)
+class Own(Discriminators):
+    """That of the pair, and nothing else, where another one would be chosen."""
+
+    def build(self, own: "keras.Model", num_classes: int | None = None, dtype: str = "float32") -> "keras.Model":
+        return own
+
+    def features_hash(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
 class Projected(Discriminators):
     """Heads on frozen features of VGG16 in place of the pair's own discriminator.
 

@@ -31,8 +31,9 @@ class AdaptConfig(GANTrainingConfig, PublishingConfig, ReleaseConfig):
         source: Handle of the trained pair: a preset name, a run directory, a .keras, .weights.h5, .npz, .pt, .pth, .pkl
             or .safetensors file, a SavedModel or TF1 hub module, or the address of one (docs/sources.md).
         networks: Architecture that bare weights are adopted into; a SavedModel without it is trained as it is.
-        discriminator: Projected or Ensemble, on features of VGG16 (docs/methods.md); that of the source if not given.
-            The baseline has the same.
+        discriminator: Own, that of the source; Projected, on features of VGG16; or Ensemble, both. If not given,
+            Ensemble for few pictures in colour where weights of VGG16 are on this machine (docs/methods.md), and else
+            Own. The baseline has the same.
         class_map: Class of the source that each class of the target starts from: nearest (that of the same name, or
             else the most similar), average, init, or a file.
         allow_ops: Operations of a SavedModel that are trusted, of those that are refused otherwise.

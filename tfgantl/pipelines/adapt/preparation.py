@@ -12,11 +12,11 @@ from tfgantl.gan import GAN
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.transferability import Transferability, estimate_transferability
-from tfgantl.models import Discriminators
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.families import specification_of
+from tfgantl.pipelines.adapt.discriminator import choose_discriminator, with_discriminator
 from tfgantl.pipelines.open_settings import settled
-from tfgantl.pretrained import copy_weights, fit_source, open_source
+from tfgantl.pretrained import fit_source, open_source
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
 from tfgantl.training.optimization import ADAPTATION
@@ -72,10 +72,10 @@ class PreparedAdaptation:
 
     def facts(self) -> dict[str, str]:
         """What the results depend on, beside settings and packages: hashes of data and weights."""
-        networks = (self.source.generator, self.source.discriminator)
+        networks = {"generator": self.source.generator, "discriminator": self.source.discriminator}
         return {
             **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
-            **{f"source {network.name}": weights_hash(network) for network in networks},
+            **{f"source {role}": weights_hash(network) for role, network in networks.items()},
             "extractor": self.extractor.id,
         }
 
@@ -121,9 +121,11 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     transferability = estimate_transferability(source, part, extractor, config.seed)
     transfer, reason = config.transfer.resolve(transferability)
     log(str(transferability), *([reason] if reason else []))
-    if config.discriminator is not None:
-        source = with_discriminator(source, config.discriminator, transfer, config.seed)
-    settings = settled(config, config.discriminator or specification_of(source.generator), part, ADAPTATION)
+    wanted = choose_discriminator(config, source, part, transfer)
+    if wanted is not None:
+        source = with_discriminator(source, wanted, transfer, config.seed)
+    settings = settled(config, wanted or specification_of(source.generator), part, ADAPTATION)
+    settings["discriminator"] = wanted or config.discriminator
     if part.size is not None and settings["batch_size"] > part.size:
         log(f"batches have all {part.size} training images, fewer than `batch_size` {settings['batch_size']}")
     # A method that does not fit the networks fails here, before the run.
@@ -140,28 +142,3 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
         source_hash,
         settings,
     )
-
-
-def with_discriminator(source: GAN, wanted: Discriminators, transfer: Transfer, seed: int) -> GAN:
-    """The source with another discriminator, which then takes the place of its own in all trainings.
-
-    Args:
-        source: Trained pair; does not change.
-        wanted: What the discriminator is to be.
-        transfer: The method.
-        seed: For weights that are fresh.
-
-    Raises:
-        ConfigError: If the method starts from what the discriminator of the source has learnt, or a resolution or
-            weights do not fit.
-    """
-    if transfer.needs_trained_discriminator:
-        raise ConfigError(
-            f"`discriminator` must be left out for {type(transfer).__name__}, which works with what the discriminator "
-            f"of the source has learnt. Received: {type(wanted).__name__}, a new one"
-        )
-    keras.utils.set_random_seed(seed)
-    discriminator = wanted.build(source.discriminator, source.num_classes)
-    changed = GAN(source.generator, discriminator, seed=source.seed)
-    copy_weights(source.ema_generator, changed.ema_generator)
-    return changed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tfgantl.cli import run as run_cli
 from tfgantl.data import RenderedDigits, Source
 from tfgantl.errors import ConfigError
-from tfgantl.models import Discriminators, Networks
+from tfgantl.models import Discriminators, Networks, Own
 from tfgantl.pipelines.session import Session
 from tfgantl.pipelines.settings import GANTrainingConfig
 
@@ -29,7 +29,8 @@ class PretrainConfig(GANTrainingConfig):
         target: Images to learn.
         networks: Architecture of the pair, which is class-conditional if the images have labels. If not given, a
             FastGAN for colour images whose side is a power of 2 from 32 px, and else a DCGAN that fits their size.
-        discriminator: Projected or Ensemble, on features of VGG16 (docs/methods.md); that of the pair if not given.
+        discriminator: Own, that of the pair, also if not given; Projected, on features of VGG16; or Ensemble, both
+            (docs/methods.md).
         conditional: Whether labels are used if there are any.
         steps: Training steps; 20000 if neither these nor a budget are given.
         validate_every: Steps between validations, which choose the best state; a twentieth of the steps that a budget
@@ -50,6 +51,8 @@ class PretrainConfig(GANTrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.discriminator, Own):  # as in `adapt`, where it may not be what is chosen
+            object.__setattr__(self, "discriminator", None)
         if self.preset_dir and Path(self.preset_dir).exists() and not self.resume:
             raise ConfigError(f"`preset_dir` must not exist. Received: {self.preset_dir}")
 
