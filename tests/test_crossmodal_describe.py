@@ -82,6 +82,14 @@ def test_pictures_are_found_by_texts_and_captions_by_pictures(encoders, pictures
     (tmp_path / "some.txt").write_text("a dark one\na bright one\n")
     assert describe(["search", str(tmp_path / "some.txt"), str(pictures / "2.png"), "--model", str(encoders)]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("a bright one")
+    (tmp_path / "some.txt").write_text("xqzt blorp\na dark qqq one\na bright one\n")  # nothing is near many pictures
+    words = ["search", str(tmp_path / "some.txt"), str(pictures / "2.png"), "--model", str(encoders), "--json"]
+    assert describe(words) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out.splitlines()[-1])
+    assert found["searched"] == 2 and "qqq" in found["unknown_words"] and "left out 1 captions" in told.err
+    (tmp_path / "some.txt").write_text("xqzt blorp\n")
+    assert describe(words) == 3 and "must hold a caption with a known word. Received: xqzt" in capsys.readouterr().err
 
 
 FOLDER = ["--target", "Folder", "--target.path", "PICTURES"]

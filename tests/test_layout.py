@@ -119,6 +119,21 @@ def test_the_same_picture_in_two_kinds_of_file_is_on_one_side(tmp_path):
     assert any("40 files that are no pictures" in note for note in parts["train"].notes)
 
 
+def test_of_copies_that_are_held_out_one_counts(tmp_path):
+    """A set in which each picture lies ten times has a tenth of the pictures to measure on."""
+    fill(tmp_path, 30)
+    for file in list(tmp_path.iterdir()):
+        for i in range(9):
+            (tmp_path / f"{file.stem} ({i}).png").write_bytes(file.read_bytes())
+    parts = {split: Folder(str(tmp_path), 8, 3).load(split).take()[0] for split in SPLITS}
+    for split in ("validation", "test"):
+        assert len({image.tobytes() for image in parts[split]}) == len(parts[split]) >= 2
+    assert (
+        len(parts["train"]) % 10 == 0
+        and len(parts["train"]) // 10 + len(parts["validation"]) + len(parts["test"]) == 30
+    )
+
+
 def test_only_other_files_are_named(tmp_path):
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     with pytest.raises(DataError, match="must hold pictures .* Received: 1 other files, such as film.mp4"):

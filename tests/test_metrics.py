@@ -9,7 +9,7 @@ from conftest import tiny_images
 from tfgantl.data import Arrays, Examples
 from tfgantl.errors import ArtifactError, DataError
 from tfgantl.files import cache_directory
-from tfgantl.metrics import extractor_choice, remembered
+from tfgantl.metrics import distances, extractor_choice, remembered
 from tfgantl.metrics.classification import SmallClassifier, accuracy
 from tfgantl.metrics.distances import (
     frechet_distance,
@@ -160,6 +160,21 @@ def test_large_clusters_are_drawn_from_by_the_seed():
     first, again, other = (intra_cluster_distance(fake, shots, 20, seed) for seed in (0, 0, 1))
     assert first == again and first.distance != other.distance
     assert first.distance == pytest.approx(intra_cluster_distance(fake, shots, 400).distance, rel=0.2)
+
+
+@pytest.mark.parametrize("count", [200, 800, 1600])
+def test_subsets_spread_as_the_sets_do(monkeypatch, count):
+    """Small draws of many images spread more, so that intervals grew with the number of images."""
+    monkeypatch.setattr(distances, "MOST_DRAWN", 200)
+    monkeypatch.setattr(distances, "MAX_KERNEL", 400)
+    rng = np.random.default_rng(0)
+
+    def drawn(seed):
+        sets = rng.normal(size=(count, 6)), rng.normal(0.4, 1.0, size=(count, 6))
+        return subset_kernel_distances(sets[0], [sets[1]], 40, seed)[0]
+
+    values = np.array([drawn(seed) for seed in range(40)])
+    assert values.std(1).mean() == pytest.approx(values.mean(1).std(), rel=0.35)
 
 
 def test_subsets_are_paired_and_repeatable():

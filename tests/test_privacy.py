@@ -210,6 +210,11 @@ def test_the_level_follows_from_the_numbers(digits, tiny_extractor):
     train, held_out, others = (digits[name] for name in ("train", "held out", "others"))
     given_away = audit_privacy(np.repeat(train[0], 4, 0), train, held_out, tiny_extractor)
     assert given_away.level == "high" and given_away.copies.share == 1.0
+    far = np.repeat(train[0][-10:], 10, 0)  # of the last class, behind more pictures than are generated
+    side, channels = train[0].shape[2:]
+    many = tiny_images(2100, side, channels, seed=9)
+    behind = audit_privacy(far, (np.concatenate([many, train[0]]), None), (held_out[0], None), tiny_extractor)
+    assert behind.copies.share > 0.9 and behind.copies.train == len(many) + len(train[0])
     fine = audit_privacy(others[0], train, held_out, tiny_extractor)
     assert fine.level == "low" and "copies: 0.00%" in str(fine)
     few = audit_privacy(others[0], (train[0][:19], train[1][:19]), held_out, tiny_extractor)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
 
 from tfgantl.data import Examples
 from tfgantl.errors import ConfigError, DataError, DivergedError
@@ -16,6 +17,7 @@ from tfgantl.recognition import DANN, METHODS, SHOT, AdaBN, DeepCORAL, GANImages
 from tfgantl.recognition.comparison import Trial, TrialResult
 from tfgantl.recognition.domain_classifier import DomainClassifier
 from tfgantl.recognition.domains import Domains, shots
+from tfgantl.recognition.methods.boosting import head_of
 from tfgantl.recognition.methods.coupled import split_features
 from tfgantl.recognition.registry import by_label, row_label
 from tfgantl.recognition.results import load_result, save_result
@@ -145,6 +147,19 @@ def test_a_gan_learns_from_given_labels_and_from_confident_ones(known, labeller,
     if labelled:
         np.testing.assert_array_equal(images[:9], known.task.labelled.take()[0])
         np.testing.assert_array_equal(labels[:9], known.task.labelled.take()[1])
+
+
+@pytest.mark.parametrize("labels, classes", [([0, 1], 2), ([1, 3], 4), ([0, 1, 2], 3), ([0, 2, 3], 5)])
+def test_a_head_gives_the_odds_of_the_classifier_that_it_was_made_of(labels, classes):
+    """Of two classes scikit-learn has one row of weights, and of a class without labels none."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(90, 4)), np.resize(labels, 90)
+    x[:, 0] += y
+    fitted = LogisticRegression().fit(x, y)
+    kernel, bias = head_of(fitted, classes)
+    logits = x @ kernel + bias
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    np.testing.assert_allclose((odds / odds.sum(1, keepdims=True))[:, labels], fitted.predict_proba(x), atol=1e-6)
 
 
 def test_labels_of_the_unlabelled_stream_never_reach_a_batch():

@@ -34,7 +34,8 @@ def images_and_labels(batch: Batch, num_classes: int | None) -> tuple[tf.Tensor,
     Raises:
         DataError: If labels are needed and there are none.
     """
-    images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    images, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+    check_unweighted(weights)
     # What `check_inputs` has looked at is the first batch of a data set.
     if images.dtype == tf.uint8:
         images = to_unit(images)

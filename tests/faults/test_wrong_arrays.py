@@ -124,6 +124,14 @@ def test_weights_of_images_are_not_dropped():
         gan.evaluate(images, labels, sample_weight=weights)
     with told:
         gan.fit(tf.data.Dataset.from_tensor_slices((images, labels, weights)).batch(2))
+    with told:
+        gan.fit(((images[:2], labels[:2], weights[:2]) for _ in range(3)), steps_per_epoch=1, shuffle=False)
+    with told:
+        gan.train_on_batch(images, labels, sample_weight=weights)
+    with told:
+        gan.train_on_batch(images, labels, class_weight={0: 0.0, 1: 1.0, 2: 1.0})
+    with told:
+        gan.test_on_batch(images, labels, sample_weight=weights)
     one_hot = tf.data.Dataset.from_tensor_slices((images, keras.utils.to_categorical(labels))).batch(2)
     with pytest.raises(DataError, match=r"labels must be \(batch,\), one class an image. Received: \(None, 3\)"):
         gan.fit(one_hot)

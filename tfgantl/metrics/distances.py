@@ -11,6 +11,7 @@ from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.random_streams import Stream
 
 CMMD_WIDTH, CMMD_SCALE = 10.0, 1000.0
+MOST_DRAWN = 2000  # images of a set, each time
 MAX_KERNEL = 4000  # images of a set whose pairs are all kept at one time: 128 MB
 
 
@@ -87,10 +88,13 @@ def subset_kernel_distances(
 ) -> np.ndarray:
     """Kernel distances over random halves, paired: all sets of fakes meet the same draws.
 
+    Halves, drawn without replacement, spread as the sets themselves would if they were drawn anew. Of more than 4,000
+    images, smaller shares are drawn, which spread more: their deviations from the mean are reduced to those of halves.
+
     Args:
         real: float (n, d).
         fakes: Arrays float (m, d); row i of each was made from the same latents and label.
-        subsets: Number of draws, each of half of every class, or a smaller share so that it has about 1,000 images.
+        subsets: Number of draws.
         seed: Chooses the draws.
         real_labels: int (n,), or `None`.
         fake_labels: int (m,), or `None`.
@@ -101,9 +105,9 @@ def subset_kernel_distances(
     if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 4):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
     rng = Stream.SUBSETS.generator(seed)
+    share = min(0.5, MOST_DRAWN / max(len(real), *map(len, fakes)))
 
     def half(labels: np.ndarray) -> np.ndarray:
-        share = min(0.5, 1000 / len(labels))
         members = [np.flatnonzero(labels == label) for label in np.unique(real_labels)]
         return np.concatenate([rng.permutation(m)[: max(2, round(len(m) * share))] for m in members])
 
@@ -112,7 +116,9 @@ def subset_kernel_distances(
         distances = [
             [kernel_distance(real[r], fake[f], real_labels[r], fake_labels[f]) for r, f in draws] for fake in fakes
         ]
-        return np.array(distances)
+        values = np.array(distances)
+        mean = values.mean(1, keepdims=True)
+        return mean + (values - mean) * np.sqrt(share / (1.0 - share))
     real, fakes = real.astype(np.float64), [fake.astype(np.float64) for fake in fakes]
     of_real = polynomial_kernel(real, real)  # once for all draws
     others = [(polynomial_kernel(fake, fake), polynomial_kernel(real, fake)) for fake in fakes]

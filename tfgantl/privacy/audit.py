@@ -12,6 +12,7 @@ from tfgantl.privacy.copies import Copies, find_copies
 from tfgantl.privacy.membership import Pictures, alike, attacks_on
 from tfgantl.privacy.rates import AttackRates
 from tfgantl.privacy.spaces import spaces_for
+from tfgantl.random_streams import Stream
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 from tfgantl.metrics.remembered import remembering
 
 ENOUGH = 20  # pictures of either kind, for any level
-MOST = 2000  # pictures of a kind that copies are looked for among
+MOST = 2000  # generated pictures that may be copies, and held-out ones
 MOST_MEMBERS = 100  # members, and non-members: the recovery of their latents takes most of the time
 HIGH_SHARE = 0.05  # of copies
 HIGH_AUC = 0.6
@@ -106,7 +107,9 @@ def audit_privacy(
             f"there are {fewest}"
         )  # fmt: skip
     spaces = spaces_for(remembering(extractor))
-    copies = find_copies(generated[:MOST], train[0][:MOST], held_out[0][:MOST], spaces)
+    # Among all training pictures, as those of a class may lie behind each other.
+    compared = Stream.MEMBERS.generator(seed).permutation(len(held_out[0]))[:MOST]
+    copies = find_copies(generated[:MOST], train[0], held_out[0][np.sort(compared)], spaces)
     attacks = attacks_on(members, others, generated, spaces, generator, discriminator, seed)
     return judged(copies, attacks)
 

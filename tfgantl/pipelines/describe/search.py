@@ -127,18 +127,28 @@ def _captions_of(config: SearchByTextConfig, encoders: "TextImageEncoders", file
     import numpy as np
 
     from tfgantl.crossmodal.caption_lines import phrases_in
+    from tfgantl.crossmodal.text_checks import shown
+    from tfgantl.crossmodal.text_encoder import words_of
     from tfgantl.pipelines.describe.opening import read_images
+    from tfgantl.progress import log
 
     if config.output is not None:
         raise ConfigError("`output` must be left out where captions are searched. Received: one")
-    phrases = phrases_in(file)
+    everything = phrases_in(file)
+    known = set(encoders.text.vocabulary)  # of a foreign encoder none is told
+    phrases = [text for text in everything if not known or known & set(words_of(text))]
+    if not phrases:
+        raise DataError(f"`among` must hold a caption with a known word. Received: {shown(everything[0])}")
+    if len(phrases) < len(everything):
+        log(f"left out {len(everything) - len(phrases)} captions without a known word")
     names, images, _ = read_images(Path(config.query), encoders.image_shape, config.crop)
     if len(names) != 1:
         raise DataError(f"`query` must be one picture where captions are searched. Received: {len(names)}")
     scores = encoders.embed_images(images)[0] @ encoders.embed_texts(phrases, check=False).T
     best = np.argsort(-scores, kind="stable")[: config.top]
+    unknown = encoders.text.unknown_words(" ".join(phrases[i] for i in best))
     return SearchByTextResult(
-        model=encoders.hash, query=config.query, searched=len(phrases), unknown_words={},
+        model=encoders.hash, query=config.query, searched=len(phrases), unknown_words=unknown,
         found=[(phrases[i], float(scores[i])) for i in best],
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tfgantl.recognition.trainer import Trainer
 
 MAX_SOURCE_IMAGES = 2000  # source images that are boosted
+UNSEEN = -100.0  # logit of a class that is in no label
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,30 @@ class TrAdaBoost(Recognizer):
         # The vote of linear classifiers, each by its logarithm of 1/β, is a linear classifier of their probabilities;
         # what is nearest to it among heads is the mean of theirs.
         total = sum(vote for vote, _ in votes)
-        kernel = sum(vote * fitted.coef_.T for vote, fitted in votes) / total
-        bias = sum(vote * fitted.intercept_ for vote, fitted in votes) / total
+        heads = [(vote, *head_of(fitted, task.num_classes)) for vote, fitted in votes]
+        kernel = np.sum([vote * own for vote, own, _ in heads], axis=0) / total
+        bias = np.sum([vote * own for vote, _, own in heads], axis=0) / total
         assign_weights(model.head, [kernel.astype(np.float32), bias.astype(np.float32)])
         size = effective_size(weights)
         return Fitted(
             model,
             notes={"effective sample size": f"{size:.0f} of {len(weights)} source images", "rounds": str(len(votes))},
         )
+
+
+def head_of(fitted: "LogisticRegression", num_classes: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Kernel (d, classes) and bias (classes,) of what scikit-learn has fitted, which knows the classes of its labels.
+
+    Of two classes it has one row, the odds of the second; a class that no label names is never predicted.
+    """
+    import numpy as np
+
+    weights, biases = fitted.coef_, fitted.intercept_
+    if len(fitted.classes_) == 2:
+        weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+    kernel, bias = np.zeros((weights.shape[1], num_classes)), np.full(num_classes, UNSEEN)
+    kernel[:, fitted.classes_], bias[fitted.classes_] = weights.T, biases
+    return kernel, bias
 
 
 def boosted(
