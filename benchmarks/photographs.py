@@ -27,6 +27,7 @@ SAMPLES, VALIDATIONS = 1000, 5
 SHEET = 5  # columns and rows of each part of the pictures on the page
 COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "recall": ("recall", 1.0, 3)}
 LEARNT = {"KID × 1000, learnt": ("learnt_ckid", 1000.0, 1), "coverage, learnt": ("learnt_coverage", 1.0, 3)}
+BEFORE_AND_AFTER = "before, after, after with the ensemble where there is one, real, from scratch"
 WITH, DISCRIMINATORS = " with ", {"Projected": Projected, "Ensemble": Ensemble}  # that of the source otherwise
 METHODS = tuple(name for name in transfer.__all__ if name not in ("Transfer", "Auto", "Scratch", "TextDirection"))
 
@@ -183,7 +184,8 @@ def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: st
 def _heading(config: PhotographBenchmarkConfig) -> list[str]:
     return [
         HEADING, "",
-        "64 px, networks and settings as `tfgantl pretrain` and `tfgantl adapt` choose them. Adaptations, and training "
+        "64 px, networks and settings as `tfgantl pretrain` and `tfgantl adapt` choose them, with the discriminator of "
+        "the source where the method names no other (`--discriminator Own`). Adaptations, and training "
         f"from scratch with the same settings, take {config.steps:,} steps. {SAMPLES} generated pictures against "
         "held-out ones, by features of VGG16, and, *learnt*, by features that a small network learns from all pictures "
         "of the target that are not held out, by how far each was turned (of training from scratch, of a hundred "
@@ -217,7 +219,7 @@ def _pairs(found: dict[tuple[str, int, str], list[dict]]) -> list[str]:
         if all("scratch" in one for one in results):
             scratch = f"from scratch{''.join(method.partition(WITH)[1:])}"
             lines.append(f"| {pair} | {shots} | {scratch} | {_cells([one['scratch'] for one in results], columns)} | |")
-    return [*lines, "", *_shown(list(dict.fromkeys(pair for pair, *_ in found)), "before, after, real, from scratch")]
+    return [*lines, "", *_shown(list(dict.fromkeys(pair for pair, *_ in found)), BEFORE_AND_AFTER)]
 
 
 def _picture(name: str) -> str:
@@ -231,15 +233,19 @@ def _shown(names: list[str], parts: str) -> list[str]:
 def draw(config: PhotographBenchmarkConfig, jobs: list[tuple[str, int, str, int]]) -> None:
     """The pictures beside the page: each source, generated and real, and each pair for its first method and seed.
 
-    A pair is shown before, after, real and from scratch, with its largest number of shots.
+    A pair is shown before, after, after with the ensemble if that is there, real and from scratch, with its largest
+    number of shots.
     """
     from tfgantl.images import encode_png, side_by_side
 
     shown = {}
+    together = f"{config.methods[0]}{WITH}Ensemble"
     for pair, shots, method, seed in sorted(jobs, key=lambda job: (job[1], -job[3])):  # the last one is drawn
         if method == config.methods[0]:
             run = run_of(config, pair, shots, method, seed)
             shown[pair] = [run / f"{name}.png" for name in ("fakes_source", "fakes_adapted", "reals", "fakes_baseline")]
+            if result_of(config, pair, shots, together, seed) is not None:
+                shown[pair].insert(2, run_of(config, pair, shots, together, seed) / "fakes_adapted.png")
         source = _directory(config, PAIRS[pair].source, config.steps_of(PAIRS[pair].source))
         shown[PAIRS[pair].source] = [source / f"{name}.png" for name in ("fakes_pretrain", "reals")]
     for name, paths in shown.items():

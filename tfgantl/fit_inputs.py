@@ -139,6 +139,20 @@ def _check_shape(received: Any, shape: tuple[int, int, int]) -> None:
         raise DataError(f"images must be (n, {', '.join(map(str, shape))}). Received: {tuple(received)}")
 
 
+def in_unit_range(images: np.ndarray) -> np.ndarray:
+    """Images in [-1, 1]; integers are pixels in [0, 255], and are mapped.
+
+    Raises:
+        DataError: If they are outside of either.
+    """
+    images = np.asarray(images)
+    if images.dtype.kind in "iu" and images.size and 0 <= images.min() <= images.max() <= 255:
+        return to_unit(images)
+    if images.dtype.kind in "iu" or (images.size and not np.abs(images).max() <= 1 + TOLERANCE):  # also for NaN
+        raise DataError(f"images must be in [-1, 1], or be uint8. Received: [{images.min():g}, {images.max():g}]")
+    return images
+
+
 def _check_given(given: bool, num_classes: int | None) -> None:
     if num_classes is not None and not given:
         raise DataError(f"a pair with {num_classes} classes must have images and labels. Received: images alone")

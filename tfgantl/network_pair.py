@@ -10,6 +10,7 @@ from tfgantl import random_streams
 from tfgantl.averaging import averaged_copy
 from tfgantl.class_labels import checked_labels
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.fit_inputs import in_unit_range
 from tfgantl.models import presets
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.batch_norm import recalibrate_batch_norm
@@ -140,18 +141,18 @@ class NetworkPair(keras.Model):
         """Logits (n,) of the discriminator, as it is outside of training; the mean where it gives several an image.
 
         Args:
-            images: float32 (n, height, width, channels) in [-1, 1], not augmented.
+            images: float32 (n, height, width, channels) in [-1, 1], not augmented; or integers in [0, 255].
             labels: int (n,) for a conditional discriminator.
             batch_size: Images at a time; does not change the result, unless logits depend on the batch, as in
                 StyleGAN2.
 
         Raises:
-            DataError: If images have another size, or labels are no classes of the pair.
+            DataError: If images have another size or range, or labels are no classes of the pair.
         """
         expected = self.generator.output_shape[1:]
         if np.shape(images)[1:] != expected:
             raise DataError(f"`images` must be (n, {', '.join(map(str, expected))}). Received: {np.shape(images)}")
-        labels = self._checked(labels, len(images))
+        images, labels = in_unit_range(images), self._checked(labels, len(images))
         # Not `predict`, whose graph would keep the adapters of the time when it was traced.
         logits = in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)
         return logits.reshape(len(logits), -1).mean(1)

@@ -109,6 +109,17 @@ def test_numbers_that_no_images_have_are_told(name, number):
             networks.build(**{"image_size": 32, "channels": 1, "num_classes": None, field: number})
 
 
+def test_pixels_are_scored_in_the_range_that_they_are_trained_in():
+    """Those of [0, 255] got logits of hundreds."""
+    gan, images, labels = conditional_pair(), tiny_images(6), np.arange(6) % 3
+    wanted = gan.score(to_unit(images), labels)
+    np.testing.assert_allclose(gan.score(images, labels), wanted, rtol=1e-5)
+    np.testing.assert_allclose(gan.score(images.astype(np.int64), labels), wanted, rtol=1e-5)
+    for wrong in (images.astype(np.float32), images.astype(np.int64) - 200, np.full(images.shape, np.nan, np.float32)):
+        with pytest.raises(DataError, match="images must be in .-1, 1., or be uint8. Received"):
+            gan.score(wrong, labels)
+
+
 def test_weights_of_images_are_not_dropped():
     gan = conditional_pair()
     gan.compile("adam", "adam")
