@@ -2,6 +2,7 @@
 
 import html
 import json
+import random
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from conftest import TINY_MLP, small_job, tiny_images
 from PIL import Image
 
 import tfgantl
-from tfgantl import keras_objects
+from tfgantl import api, keras_objects
 from tfgantl.data import HandwrittenDigits
 from tfgantl.errors import ConfigError
 from tfgantl.pipelines.adapt import DEFAULTS, AdaptConfig
@@ -121,6 +122,21 @@ def test_networks_of_bare_weights_are_named_or_made(tmp_path, make_gan):
     assert named.get_config() == made.get_config()
     with pytest.raises(ConfigError, match="`networks` must be an object of DCGAN, .* Received: 'DCGAM'"):
         tfgantl.load_source(tmp_path / "x.weights.h5", "DCGAM")
+
+
+def test_random_numbers_of_the_caller_are_the_callers_own(tmp_path):
+    """Between calls, scripts drew the same noise each time."""
+    with api._untouched_generators():
+        keras.utils.set_random_seed(0)
+        drawn = np.random.random(), random.random()
+    random.seed(5), np.random.seed(5)
+    wanted = np.random.random(), random.random()
+    random.seed(5), np.random.seed(5)
+    with pytest.raises(ZeroDivisionError), api._untouched_generators():
+        keras.utils.set_random_seed(0)
+        assert (np.random.random(), random.random()) == drawn
+        _ = 1 / 0
+    assert (np.random.random(), random.random()) == wanted
 
 
 def test_a_report_shows_itself_in_a_frame():

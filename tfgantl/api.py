@@ -5,7 +5,8 @@ alone: standard output, signal handlers, and the process.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,4 +285,23 @@ def _run(verb: Callable, name: str, config_class: type[Any], settings: dict[str,
 
     config = configure(config_class, name, settings, defaults)
     start_tensorflow()
-    return verb(config)
+    with _untouched_generators():
+        return verb(config)
+
+
+@contextmanager
+def _untouched_generators() -> Iterator[None]:
+    """Puts the random generators of Python and NumPy back: a script that draws from them must not draw the same again.
+
+    Runs set them, and those of Keras, by their seeds.
+    """
+    import random
+
+    import numpy as np
+
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)

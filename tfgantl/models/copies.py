@@ -24,14 +24,14 @@ def fresh_copy(network: keras.Model, dtype: str | None = None) -> keras.Model:
         copy = keras.models.clone_model(network)
     for old, new in zip(constant_layers(network), constant_layers(copy), strict=True):
         assign_weights(new, old.get_weights())
-    _thaw(copy)  # configurations keep what was frozen, such as all of an averaged generator
+    thaw(copy)  # configurations keep what was frozen, such as all of an averaged generator
     return copy
 
 
 @contextmanager
 def thawed(network: keras.Model) -> Iterator[None]:
     """Takes a network as if none of its layers were frozen; afterwards they are as they were."""
-    frozen = _thaw(network)
+    frozen = thaw(network)
     try:
         yield
     finally:
@@ -39,8 +39,8 @@ def thawed(network: keras.Model) -> Iterator[None]:
             layer.trainable = False
 
 
-def _thaw(network: keras.Model) -> list[keras.layers.Layer]:
-    """Freezes nothing of a network any more; gives the layers that were frozen, be it by one around them."""
+def thaw(network: keras.Model) -> list[keras.layers.Layer]:
+    """Freezes nothing of a network any more; gives the layers that were frozen."""
     frozen = [layer for layer in network._flatten_layers() if not layer.trainable]
     for layer in frozen:
         layer.trainable = True

@@ -9,7 +9,7 @@ import numpy as np
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import Networks, presets
-from tfgantl.models.copies import assign_weights
+from tfgantl.models.copies import assign_weights, thaw
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.classifier_pixels import in_our_range
@@ -82,6 +82,8 @@ def open_source(
         for network in (generator, discriminator):
             for path, variable in named_weights(network).items():
                 report.add("copied", f"{network.name}/{path}", int(np.prod(variable.shape)))
+    for network in (generator, discriminator):  # as averages are, in files of plain Keras
+        thaw(network)
     return GAN(generator, discriminator, seed=seed), report
 
 
