@@ -76,6 +76,20 @@ def test_statistics_take_the_place_of_test_images(workplace, capsys):
     assert "as many features as the extractor gives" in capsys.readouterr().err
 
 
+def test_statistics_replace_nothing_else(tmp_path, capsys):
+    """The data set that was measured was gone."""
+    images = tiny_images(60)
+    np.savez(tmp_path / "mine.npz", images=images)
+    before = (tmp_path / "mine.npz").read_bytes()
+    target = ["--target", "Arrays", "--target.path", str(tmp_path / "mine.npz"), "--model", str(tmp_path)]
+    assert main([*target, "--save_statistics", str(tmp_path / "mine.npz")]) == 4
+    assert "must be saved to a new file, or one of statistics" in capsys.readouterr().err
+    assert (tmp_path / "mine.npz").read_bytes() == before
+    gaussian = FeatureGaussian.of(np.random.default_rng(0).normal(size=(9, 3)), "x")
+    for _ in range(2):  # its own
+        gaussian.save(tmp_path / "own.npz")
+
+
 def test_models_are_a_list_on_the_command_line_in_recipes_and_in_python(tmp_path):
     def read(*arguments):
         return parse(EvaluateConfig, "evaluate", DEFAULTS, [*arguments]).models

@@ -121,7 +121,11 @@ class FeatureGaussian:
         """Writes `.npz` with `mu` and `sigma`, as `pytorch-fid --save-stats` does, and what they are of.
 
         `images` is their number, and `extractor` the name of what gave the features, as bytes of UTF-8.
+
+        Raises:
+            ArtifactError: If there is a file of something else.
         """
+        self.check_place(path)
         arrays: dict[str, Any] = {"mu": self.mean, "sigma": self.covariance}
         if self.images is not None:
             arrays["images"] = np.int64(self.images)
@@ -131,6 +135,18 @@ class FeatureGaussian:
         path.parent.mkdir(parents=True, exist_ok=True)
         with Replacing(path) as temporary, open(temporary, "wb") as file:  # whatever its suffix
             np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def check_place(cls, path: str | Path) -> None:
+        """Raises `ArtifactError` if statistics would replace something that is none, such as the data set."""
+        if not Path(path).exists():
+            return
+        try:
+            cls.load(path)
+        except ArtifactError as error:
+            raise ArtifactError(
+                f"statistics must be saved to a new file, or one of statistics. Received: {error}"
+            ) from error
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
