@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tfgantl.metrics.verdict import judge_accuracy
+from tfgantl.recognition import transferability
 from tfgantl.recognition.density import discriminator_ratio, effective_size, kliep, kmm
 from tfgantl.recognition.transferability import (
     ClassifierTransferability,
@@ -130,3 +131,10 @@ def test_verdict_on_accuracies_is_paired():
     one[:, 0] = ~one[:, 0]
     gap = judge_accuracy(one, base)
     assert abs(gap.difference) == pytest.approx(1 / 400) and gap.high - gap.low < 0.01
+
+
+def test_images_of_all_classes_are_compared(monkeypatch):
+    """The first thousand of a folder are those of its first classes."""
+    monkeypatch.setattr(transferability, "MAX_IMAGES", 10)
+    assert transferability.spread(np.arange(95)).tolist() == [0, 10, 20, 31, 41, 52, 62, 73, 83, 94]
+    assert transferability.spread(np.arange(7)).tolist() == list(range(7))

@@ -57,8 +57,8 @@ def classifier_transferability(trainer: Trainer) -> ClassifierTransferability:
     from tfgantl.recognition.task import with_labels
 
     task, model = trainer.task, trainer.source_model()
-    target = trainer.target_pool[:MAX_IMAGES]
-    x, y = unit_features(model, trainer.source_pool[0][:MAX_IMAGES]), unit_features(model, target)
+    target = spread(trainer.target_pool)
+    x, y = unit_features(model, spread(trainer.source_pool[0])), unit_features(model, target)
     supervised: dict[str, float | None] = {"leep": None, "log_me": None, "h_score": None}
     if task.labelled is not None:
         images, labels = with_labels(task.labelled, MAX_IMAGES)
@@ -73,6 +73,11 @@ def classifier_transferability(trainer: Trainer) -> ClassifierTransferability:
     return ClassifierTransferability(
         **supervised, a_distance=a_distance(x, y, task.seed), mmd=mmd(x, y), label_shift=float(ratios.max())
     )
+
+
+def spread(images: np.ndarray) -> np.ndarray:
+    """At most `MAX_IMAGES` of some images, spread over all of them: those of a class may lie behind each other."""
+    return images[np.linspace(0, len(images) - 1, min(len(images), MAX_IMAGES)).astype(int)]
 
 
 def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
