@@ -15,6 +15,7 @@ from tfgantl.data.pipeline import batches
 from tfgantl.errors import ConfigError
 from tfgantl.images import to_unit
 from tfgantl.private_step import PrivateGradients, clipped_sum
+from tfgantl.regularizers import LeCam
 from tfgantl.training.optimization import ADAPTATION
 from tfgantl.training.private import DifferentialPrivacy
 
@@ -80,6 +81,21 @@ def test_without_noise_and_clipping_it_is_the_plain_step(compiled, make_gan):
         states.append([weight.numpy() for weight in gan.weights])
     for one, other in zip(*states, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_privacy_is_not_dropped_by_a_file_or_by_what_stands_beside_it(make_gan, tmp_path):
+    """A loaded pair trained on without clipping and noise."""
+    gan = make_gan(num_classes=None)
+    private = PrivateGradients(1.0, 1.0, key=7)
+    gan.compile("adam", "adam", private=private)
+    gan.save(tmp_path / "gan.keras")
+    again = keras.models.load_model(tmp_path / "gan.keras")
+    assert not again.compiled
+    with pytest.raises(ConfigError, match="must be compiled before it is trained"):
+        again.fit(to_unit(tiny_images(4)))
+    for beside in ({"r1": 1.0}, {"regularizers": [LeCam(0.1)]}, {"gradient_penalty": 1.0}):
+        with pytest.raises(ConfigError, match="must be left out with `private`"):
+            gan.compile("adam", "adam", private=private, **beside)
 
 
 def test_a_scaled_loss_of_float16_makes_no_difference_to_a_private_step(make_gan):

@@ -7,8 +7,9 @@ from keras import layers
 
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.models.structure import structure_of
 from tfgantl.pipelines.measurement import generate_with
-from tfgantl.pretrained import load_generator
+from tfgantl.pretrained import load_generator, open_source
 from tfgantl.pretrained.handles import load_model
 
 LATENTS = np.random.default_rng(1).standard_normal((5, 4), np.float32)
@@ -39,6 +40,22 @@ def test_what_generators_make_is_mapped(tmp_path, capsys, activation, scale, off
     np.testing.assert_allclose(load_generator(str(tmp_path / "faces.keras"))(LATENTS), expected(made), atol=1e-5)
     said = capsys.readouterr().err
     assert told in said and bool(said) == bool(told)
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0])
+def test_a_discriminator_sees_what_its_generator_made(tmp_path, capsys, scale):
+    """It saw [-1, 1] in place of the pixels that it was trained on, without a word."""
+    generator(tmp_path / "generator.keras", "sigmoid", scale)
+    made = keras.models.load_model(tmp_path / "generator.keras")
+    judge = keras.Sequential([
+        keras.Input((4, 4, 3)), layers.Conv2D(4, 3, 2, padding="same"), layers.LeakyReLU(),
+        layers.Conv2D(4, 3, padding="same"), layers.LeakyReLU(), layers.Flatten(), layers.Dense(1),
+    ])  # fmt: skip
+    judge.save(tmp_path / "discriminator.keras")
+    gan, _ = open_source(str(tmp_path), None, (), 0)
+    np.testing.assert_allclose(gan.discriminator(gan.generator(LATENTS)), judge(made(LATENTS)), rtol=1e-4, atol=1e-4)
+    assert "the discriminator sees pixels as its generator made them" in capsys.readouterr().err
+    assert len(structure_of(gan.discriminator).blocks) == len(structure_of(judge).blocks) == 2
 
 
 def test_other_ranges_are_refused(tmp_path):

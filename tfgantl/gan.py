@@ -121,6 +121,11 @@ class GAN(NetworkPair):
         self.reuse_fakes = reuse_fakes
         self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
         self.transfer = transfer or TrainStepHooks()
+        if private is not None and (r1 or gradient_penalty or regularizers):
+            raise ConfigError(
+                "`r1`, `gradient_penalty` and `regularizers` must be left out with `private`, which looks at real "
+                "images through its own gradients alone. Received: one of them"
+            )
         self.private = private
         self.traces: dict[tuple[bool, ...], Callable] = {}
         self.test_means = RunningMeans("g_loss", "d_loss")
@@ -321,7 +326,8 @@ class GAN(NetworkPair):
         check_inputs(x, y, self.generator.output_shape[1:], self.num_classes, first)
 
     def get_compile_config(self) -> dict[str, Any]:
-        return compile_config(self) if self.compiled else {}
+        # Keys of noise are in no file: what was trained with privacy must be compiled anew, and not go on without.
+        return compile_config(self) if self.compiled and self.private is None else {}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**compile_arguments(config, self.rate_factor))

@@ -11,6 +11,7 @@ from tfgantl.models.inference import predict
 
 PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")
 POSITIVE = (*PROBABILITIES, "relu", "relu6", "softplus", "exponential")  # which never make the dark half of [-1, 1]
+BOUNDED = (*POSITIVE, "tanh")  # which some logits are beyond
 # Operations and layers of Keras that are nothing but an activation.
 _ACTIVATIONS = {
     "Exp": "exponential", "HardSigmoid": "hard_sigmoid", "ReLU": "relu", "Relu": "relu", "Relu6": "relu6",
@@ -51,13 +52,20 @@ def check_generator(generator: keras.Model) -> None:
 
 
 def check_discriminator(discriminator: keras.Model) -> None:
-    """Refuses a discriminator that gives probabilities, which every loss would take for logits.
+    """Refuses a discriminator that gives probabilities, or classes, which every loss would take for logits.
 
     Raises:
-        ConfigError: If it ends in a sigmoid or a softmax.
+        ConfigError: If it ends in an activation with a bound, or gives several numbers that are no places of a map;
+            those of this package may, as they know what they give.
     """
+    if not keras.saving.get_registered_name(type(discriminator)).startswith("tfgantl>"):
+        given = discriminator.output_shape
+        if not isinstance(given, tuple) or not given or given[-1] != 1:
+            raise ConfigError(
+                f"`discriminator` must give logits (batch, 1), or one for each place. Received: one that gives {given}"
+            )
     activation = last_activation(discriminator)
-    if activation in PROBABILITIES:
+    if activation in BOUNDED:
         raise ConfigError(
             "`discriminator` must give logits, without an activation at the end. "
             f"Received: one that ends in {activation}"

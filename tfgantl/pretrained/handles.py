@@ -19,7 +19,7 @@ from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.roles import Opened, Pair, check_has_generator, find_pair, pair_of_weights
 from tfgantl.pretrained.layouts import check_order
 from tfgantl.pretrained.load_report import LoadReport
-from tfgantl.pretrained.ranges import in_network_range
+from tfgantl.pretrained.ranges import pair_in_network_range
 from tfgantl.pretrained.sizes import infer_sizes
 from tfgantl.pretrained.together import check_together
 from tfgantl.pretrained.weights_h5 import STEP, read_weights_h5, with_names
@@ -178,13 +178,13 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
         generator, discriminator = load_network(path), None
         if isinstance(generator, GAN):
             generator, discriminator, notes = _pair_of(generator)
-        generator = in_network_range(generator, handle)
+        generator, discriminator = pair_in_network_range(generator, discriminator, handle)
     elif is_pair:
         generator, discriminator = load_network(path / "generator.keras"), None
         if not generator_only and (path / "discriminator.keras").is_file():
             discriminator = load_network(path / "discriminator.keras")
             check_together(path, {"generator.keras": generator, "discriminator.keras": discriminator})
-        generator = in_network_range(generator, handle)
+        generator, discriminator = pair_in_network_range(generator, discriminator, handle)
     elif path.is_file():
         return _open_checkpoint(read_checkpoint(path), networks, handle, generator_only)
     else:

@@ -4,10 +4,12 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError
+from tfgantl.models.copies import same_copy
 from tfgantl.models.inference import predict
 from tfgantl.models.outputs import last_activation
 from tfgantl.progress import log
 
+MAPPED = "to_network_range"  # the layer behind a generator that is mapped
 SAMPLES = 64
 MOST = 10  # beyond which nothing is in [-1, 1], however little was trained
 
@@ -30,6 +32,34 @@ def in_network_range(network: keras.Model, where: str) -> keras.Model:
     if isinstance(output, tuple) and len(output) == 4 and inputs and len(inputs[0].shape) == 2:
         return _generator(network, where)
     return network
+
+
+def pair_in_network_range(
+    generator: keras.Model, discriminator: keras.Model | None, where: str
+) -> tuple[keras.Model, keras.Model | None]:
+    """A generator that makes images in [-1, 1], and its discriminator, which sees what the generator made before.
+
+    Args:
+        generator: As for `in_network_range`.
+        discriminator: Images [, labels] → logits, or `None`; those of this package are given back as they are.
+        where: Where they are from, for messages.
+
+    Raises:
+        ArtifactError: If the generator makes something else.
+    """
+    mapped = in_network_range(generator, where)
+    is_own = keras.saving.get_registered_name(type(discriminator)).startswith("tfgantl>")
+    if discriminator is None or mapped is generator or is_own:
+        return mapped, discriminator
+    scale = mapped.get_layer(MAPPED).scale
+    images, *others = (keras.Input(x.shape[1:], dtype=x.dtype, name=x.name) for x in discriminator.inputs)
+    seen = keras.layers.Rescaling(1 / scale, 1 / scale, name="from_network_range")(images)
+    logits = discriminator.call([seen, *others] if others else seen)  # through its own layers, which have blocks then
+    both = same_copy(keras.Model([images, *others] if others else images, logits, name=discriminator.name))
+    if (classes := getattr(discriminator, "num_classes", None)) is not None:
+        both.num_classes = classes
+    log(f"{where}: the discriminator sees pixels as its generator made them")
+    return mapped, both
 
 
 def _generator(generator: keras.Model, where: str) -> keras.Model:
@@ -56,7 +86,7 @@ def _generator(generator: keras.Model, where: str) -> keras.Model:
 
 def _after(generator: keras.Model, scale: float, received: str, where: str) -> keras.Model:
     log(f"{where}: the generator makes pixels in {received}, which are mapped to [-1, 1]")
-    images = keras.layers.Rescaling(scale, -1.0, name="to_network_range")(generator.outputs[0])
+    images = keras.layers.Rescaling(scale, -1.0, name=MAPPED)(generator.outputs[0])
     inputs = generator.inputs if len(generator.inputs) > 1 else generator.inputs[0]
     mapped = keras.Model(inputs, images, name=generator.name)
     if (classes := getattr(generator, "num_classes", None)) is not None:
