@@ -140,6 +140,7 @@ def test_images_that_were_scaled_to_0_1_are_warned_of(make_gan, compiled):
         (lambda: GAN(*ending("tanh", of=1)), "`discriminator` must give logits, .* ends in tanh"),
         (lambda: GAN(*ending("softplus", of=1)), "`discriminator` must give logits, .* ends in softplus"),
         (lambda: GAN(*ending(None, layers.Dense(11), of=1)), r"must give logits \(batch, 1\).* gives \(None, 11\)"),
+        (lambda: GAN(TINY_MLP.build(8, 1)[0], TINY_MLP.build(8, 1, 3)[1]), "no labels beside a generator without"),
         (lambda: GAN(*TINY_MLP.build(8, 1)).fit(UNIT), "must be compiled before it is trained"),
         (lambda: same_optimizer_twice(GAN(*TINY_MLP.build(8, 1))), "`g_optimizer` and `d_optimizer` must be two obj"),
     ],

@@ -37,6 +37,11 @@ class NetworkPair(keras.Model):
             raise ConfigError(
                 f"`discriminator` must take the images of the generator, {images}. Received: one that takes {seen}"
             )
+        if len(discriminator.inputs) > len(generator.inputs):
+            raise ConfigError(
+                f"`discriminator` must take no labels beside a generator without. Received: {len(discriminator.inputs)} "
+                "inputs"
+            )
         self.generator = generator
         self.discriminator = discriminator
         self.ema_decay = ema_decay
