@@ -39,8 +39,8 @@ class NetworkPair(keras.Model):
             )
         if len(discriminator.inputs) > len(generator.inputs):
             raise ConfigError(
-                f"`discriminator` must take no labels beside a generator without. Received: {len(discriminator.inputs)} "
-                "inputs"
+                "`discriminator` must take no labels beside a generator without. "
+                f"Received: one of {len(discriminator.inputs)} inputs"
             )
         self.generator = generator
         self.discriminator = discriminator
