@@ -119,19 +119,21 @@ def test_the_same_picture_in_two_kinds_of_file_is_on_one_side(tmp_path):
     assert any("40 files that are no pictures" in note for note in parts["train"].notes)
 
 
-def test_of_copies_that_are_held_out_one_counts(tmp_path):
+def test_of_copies_that_are_held_out_one_counts(tmp_path, capsys):
     """A set in which each picture lies ten times has a tenth of the pictures to measure on."""
     fill(tmp_path, 30)
     for file in list(tmp_path.iterdir()):
         for i in range(9):
             (tmp_path / f"{file.stem} ({i}).png").write_bytes(file.read_bytes())
-    parts = {split: Folder(str(tmp_path), 8, 3).load(split).take()[0] for split in SPLITS}
-    for split in ("validation", "test"):
-        assert len({image.tobytes() for image in parts[split]}) == len(parts[split]) >= 2
+    test = Folder(str(tmp_path), 8, 3).load("test")
+    images, labels = test.different(10_000)
     assert (
-        len(parts["train"]) % 10 == 0
-        and len(parts["train"]) // 10 + len(parts["validation"]) + len(parts["test"]) == 30
+        len(images) * 10 == test.size and len({image.tobytes() for image in images}) == len(images) and labels is None
     )
+    assert "held-out images are copies of others" in capsys.readouterr().err
+    few = Examples.from_arrays(images[[0, 1, 0, 2, 1]], np.array([5, 6, 5, 7, 6]), 8)
+    np.testing.assert_array_equal(few.different(9)[0], images[:3])
+    assert few.different(9)[1].tolist() == [5, 6, 7]
 
 
 def test_only_other_files_are_named(tmp_path):

@@ -202,6 +202,8 @@ def _verb(command: list[str]) -> list[str]:
     """What a command line begins with, without the pictures and phrases that some verbs take there."""
     from tfgantl.cli import PIPELINES
 
+    if command[0].startswith("--"):
+        return []
     start = 2 if command[0] in ("-m", "-c") else 1
     if start == 2 and command[1] != "tfgantl":
         return command[:2]

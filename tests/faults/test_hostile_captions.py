@@ -83,8 +83,11 @@ def test_lines_of_json_end_at_line_feeds_only(tmp_path, mark):
 def test_one_caption_is_not_made_two_by_what_some_call_the_end_of_a_line(tmp_path, mark):
     (tmp_path / "1.png").touch()
     (tmp_path / "1.txt").write_bytes(b"a cat\r\na cat\ron a mat\n")
-    assert read_captions(["1.png"], tmp_path)[0] == {"1.png": ["a cat", "a cat", "on a mat"]}
+    assert read_captions(["1.png"], tmp_path)[0] == {"1.png": ["a cat", "on a mat"]}
     (tmp_path / "1.txt").write_bytes(f"a cat{mark}on a mat\n".encode())
+    if mark in "\x0b\x0c":  # blanks
+        assert len(read_captions(["1.png"], tmp_path)[0]["1.png"]) == 1
+        return
     with pytest.raises(DataError, match="text without control characters. Received: "):
         read_captions(["1.png"], tmp_path)
 

@@ -187,10 +187,7 @@ def _splits(source: FiniteSource, stamp: Hashable) -> dict[str, Examples]:
     chosen = split_by_content(images, labels, shares, shots, source.seed, where, keys, digests, files)
     idle = len(images) - sum(map(len, chosen.values()))
     if idle and isinstance(source, PictureSource):
-        copied = digests is not None and len(np.unique(digests, axis=0)) < len(digests)
-        of_copies = ", or copies of such" if copied else ""
-        idle_images = f"{idle} of {len(images)} images are neither shots nor held out (`validation`, `test`)"
-        notes = (*notes, f"{idle_images}{of_copies}")
+        notes = (*notes, f"{idle} of {len(images)} images are neither shots nor held out (`validation`, `test`)")
     if files is None and isinstance(images, np.ndarray):
         files = [str(i) for i in range(len(images))]
     examples = {}

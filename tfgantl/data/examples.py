@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tfgantl.errors import DataError
+from tfgantl.progress import log
 
 if TYPE_CHECKING:
     from tfgantl.data.stored import StoredImages
@@ -139,6 +140,15 @@ class Examples:
     def subset(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
         """The examples at `places(limit)`."""
         return self.read(self.places(limit))
+
+    def different(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """As `subset`, with one of each image: one that is there ten times is no ten images to measure on."""
+        images, labels = self.subset(limit)
+        kept = sorted({image.tobytes(): i for i, image in reversed(list(enumerate(images)))}.values())
+        if len(kept) == len(images):
+            return images, labels
+        log(f"{len(images) - len(kept)} of {len(images)} held-out images are copies of others, and left out")
+        return images[kept], None if labels is None else labels[kept]
 
     def some(self, at: np.ndarray) -> "Examples":
         """Some of the examples, in memory; the split itself where these are all of it."""

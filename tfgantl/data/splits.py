@@ -47,8 +47,7 @@ def split_by_content(
     """Cuts a data set into splits that never share an image, not even two copies of one.
 
     The cut depends on the images alone: within each class they are put in the order of the hashes of their keys, and
-    copies stay together; of those that are held out, one of each is taken. `seed` chooses only which images of a part
-    are kept as shots.
+    copies stay together. `seed` chooses only which images of a part are kept as shots.
 
     Args:
         images: uint8 (n, height, width, channels); only counted, if `digests` are given.
@@ -113,8 +112,6 @@ def split_by_content(
                 f"of which {len(parts['test'])} are for the test and {len(parts['validation'])} for validation"
             )
         for split, part in parts.items():
-            if split != "train":  # one that is there ten times tells as much as once, and less than ten others
-                part = part[np.sort(np.unique(content[part], return_index=True)[1])]
             limit = shots.get(split)
             if limit is not None:
                 if not 0 < limit <= len(part):

@@ -57,7 +57,7 @@ class EvaluationSet:
             seed: Of latents and labels.
             max_images: Images of a split at most.
         """
-        train, test = (examples[split].subset(max_images) for split in ("train", "test"))
+        train, test = examples["train"].subset(max_images), examples["test"].different(max_images)
         labels = None if gan.num_classes is None else labels_like(test[1], samples, seed)
         noise, of_train = gan.latents(samples, seed, Stream.EVALUATION), examples["train"]
         return cls(train, test, noise, labels, gan.num_classes, of_train.classes, of_train.size is None)

@@ -116,7 +116,7 @@ class Domains:
 
     def test(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Test images of the target, uint8, and labels if it has any."""
-        return self.target["test"].subset(MAX_IMAGES)
+        return self.target["test"].different(MAX_IMAGES)
 
 
 def shots(images: np.ndarray, labels: np.ndarray | None, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -99,7 +99,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     subjects = open_subjects(config)
     lengths = path_lengths(config, subjects)  # first, as they may ask for weights that are not there
     target, train, test = load_target(config.target, subjects)
-    test_images, test_labels = test.subset(MAX_IMAGES)
+    test_images, test_labels = test.different(MAX_IMAGES)
     extractor = choose_extractor(config.extractor, target.extractor, train, config.seed)
     if statistics is not None and config.statistics is not None:
         statistics.check_of(extractor.id, config.statistics)
