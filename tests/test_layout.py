@@ -81,7 +81,10 @@ def test_splits_are_known_whatever_is_beside_them(tmp_path, names):
         find_pictures(tmp_path)
 
 
-@pytest.mark.parametrize("names", [("train", "bus"), ("contest", "latest"), ("train_test", "x"), ("test tube", "dev")])
+@pytest.mark.parametrize("names", [
+    ("train", "bus"), ("contest", "latest"), ("train_test", "x"), ("test tube", "training shoe"),
+    ("crash-test", "train"),
+])  # fmt: skip
 def test_classes_that_are_called_a_little_like_splits_are_classes(tmp_path, names):
     for name in names:
         fill(tmp_path / name)

@@ -165,7 +165,6 @@ def test_large_clusters_are_drawn_from_by_the_seed():
 @pytest.mark.parametrize("count", [200, 800, 1600])
 def test_subsets_spread_as_the_sets_do(monkeypatch, count):
     """Small draws of many images spread more, so that intervals grew with the number of images."""
-    monkeypatch.setattr(distances, "MOST_DRAWN", 200)
     monkeypatch.setattr(distances, "MAX_KERNEL", 400)
     rng = np.random.default_rng(0)
 

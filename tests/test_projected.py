@@ -187,7 +187,7 @@ def test_both_of_an_ensemble_have_the_same_weight(make_gan, narrow):
 # What differs from a FastGAN that is fine-tuned on 100 pictures in colour, and what is chosen then.
 CHOICES = {
     "nothing": ({}, Ensemble()),
-    "its own": ({"discriminator": Own()}, None),
+    "its own": ({"discriminator": Own()}, Own()),
     "another": ({"discriminator": Projected(width=8)}, Projected(width=8)),
     "a run that goes on": ({"resume": "runs/x"}, None),
     "a run that goes on with it": ({"resume": "runs/x", "discriminator": Ensemble()}, Ensemble()),
@@ -197,7 +197,7 @@ CHOICES = {
     "gray": ({"channels": 1}, None),
     "large": ({"size": 256}, None),
     "another family": ({"family": "DCGAN"}, None),
-    "no weights": ({"here": False}, None),
+    "no weights": ({"here": False}, Own()),
 }
 
 

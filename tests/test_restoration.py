@@ -92,7 +92,7 @@ def test_a_mask_over_a_picture_becomes_square_as_the_picture_does(tmp_path, crop
     assert np.array_equal(config.missing((8, 8)), box_hole(box, (8, 8)))
 
 
-@pytest.mark.parametrize("sizes", [[(72, 24), (60, 24)], [(24, 72)], []])
+@pytest.mark.parametrize("sizes", [[(72, 24), (60, 24)], [(24, 72)], [], [(32, 24)]])
 def test_masks_of_other_proportions_than_the_pictures_are_refused(tmp_path, sizes):
     save_png(tmp_path / "mask.png", (np.arange(72 * 24).reshape(24, 72, 1) % 256).astype(np.uint8))
     with pytest.raises(DataError, match="square, or have the proportions of the pictures.*72 x 24 pixels"):

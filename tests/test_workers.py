@@ -147,6 +147,9 @@ def test_runs_that_have_begun_are_resumed(tmp_path, monkeypatch):
     assert resuming(["-m", "tfgantl", "adapt", "--run_dir", str(tmp_path)])[:3] == ["-m", "tfgantl", "adapt"]
     for verb in (["-m", "tfgantl", "edit", "move"], ["-m", "tfgantl.pipelines.edit.move"], ["tfgantl", "describe"]):
         assert resuming([*verb, "one.png", "-o", str(tmp_path)]) == [*verb, "--resume", str(tmp_path)]
+    others = (["-u", "-m", "tfgantl", "adapt"], ["-X", "dev", "-m", "tfgantl.pipelines.adapt"], ["train.py", "3"], [])
+    for start in others:
+        assert resuming([*start, "--run_dir", str(tmp_path)]) == [*start, "--resume", str(tmp_path)]
     monkeypatch.setenv("HOME", str(tmp_path))  # no shell reads the ~ behind an equals sign
     assert resuming(["-m", "tfgantl", "adapt", "--run_dir=~"])[3:] == ["--resume", "~"]
 

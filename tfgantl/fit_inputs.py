@@ -140,15 +140,15 @@ def _check_shape(received: Any, shape: tuple[int, int, int]) -> None:
 
 
 def in_unit_range(images: np.ndarray) -> np.ndarray:
-    """Images in [-1, 1]; integers are pixels in [0, 255], and are mapped.
+    """Images in [-1, 1], or what a generator without a bound makes; integers are pixels in [0, 255], and are mapped.
 
     Raises:
-        DataError: If they are outside of either.
+        DataError: If they are pixels of another range.
     """
     images = np.asarray(images)
     if images.dtype.kind in "iu" and images.size and 0 <= images.min() <= images.max() <= 255:
         return to_unit(images)
-    if images.dtype.kind in "iu" or (images.size and not np.abs(images).max() <= 1 + TOLERANCE):  # also for NaN
+    if images.dtype.kind in "iu" or (images.size and images.min() >= 0 and images.max() > 1 + TOLERANCE):
         raise DataError(f"images must be in [-1, 1], or be uint8. Received: [{images.min():g}, {images.max():g}]")
     return images
 

@@ -202,15 +202,15 @@ def _verb(command: list[str]) -> list[str]:
     """What a command line begins with, without the pictures and phrases that some verbs take there."""
     from tfgantl.cli import PIPELINES
 
-    if command[0].startswith("--"):
-        return []
-    start = 2 if command[0] in ("-m", "-c") else 1
-    if start == 2 and command[1] != "tfgantl":
-        return command[:2]
-    for count in (2, 1):
-        if " ".join(command[start : start + count]) in PIPELINES:
-            return command[: start + count]
-    return command[:start]
+    head = command[: next(j for j, word in enumerate(command) if word.startswith("--") or word == "-o")]
+    for place, word in enumerate(head):
+        if place and head[place - 1] == "-m" and word.startswith("tfgantl."):
+            return head[: place + 1]
+        if word.rpartition("/")[2] == "tfgantl":
+            for count in (2, 1):
+                if " ".join(head[place + 1 : place + 1 + count]) in PIPELINES:
+                    return head[: place + 1 + count]
+    return head
 
 
 def free_ports(count: int) -> list[int]:

@@ -23,7 +23,7 @@ METHOD_OPTIONS = {
 
 
 # What run directories keep of a run and those of earlier versions do not, which is no change.
-LATER_FACTS = ("picture pixels", "mask pixels", "module variables")
+LATER_FACTS = ("picture pixels", "mask pixels", "module variables", "show_training_pictures")
 
 
 def renamed_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:

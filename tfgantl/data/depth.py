@@ -131,9 +131,9 @@ def has_deep_colours(picture: Image.Image) -> bool:
 
 
 def check_range(picture: Image.Image) -> None:
-    """Raises `ValueError` for colours of 10, 12 or 14 bits in a TIFF of 16: their upper 8 bits are almost black."""
-    if np.asarray(picture)[..., : 1 if picture.mode == "LA" else 3].max() < 64:
-        raise ValueError("colours of 16 bits must use more than 14 of them in a TIFF; as PNG, they are scaled")
+    """Raises `ValueError` for colours of 10 or 12 bits in a TIFF of 16: their upper 8 bits are almost black."""
+    if 0 < np.asarray(picture)[..., : 1 if picture.mode == "LA" else 3].max() < 16:
+        raise ValueError("colours of 16 bits must use more than 12 of them in a TIFF; as PNG, they are scaled")
 
 
 def to_8_bits(pixels: np.ndarray, depth: Depth | None) -> np.ndarray:

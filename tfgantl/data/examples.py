@@ -142,11 +142,17 @@ class Examples:
         return self.read(self.places(limit))
 
     def different(self, limit: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """As `subset`, with one of each image: one that is there ten times is no ten images to measure on."""
+        """As `subset`, with one of each image: one that is there ten times is no ten images to measure on.
+
+        Raises:
+            DataError: If less than two are left.
+        """
         images, labels = self.subset(limit)
         kept = sorted({image.tobytes(): i for i, image in reversed(list(enumerate(images)))}.values())
         if len(kept) == len(images):
             return images, labels
+        if len(kept) < FEWEST:
+            raise DataError(f"there must be at least {FEWEST} different held-out images. Received: {len(kept)}")
         log(f"{len(images) - len(kept)} of {len(images)} held-out images are copies of others, and left out")
         return images[kept], None if labels is None else labels[kept]
 

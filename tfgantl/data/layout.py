@@ -76,7 +76,7 @@ def find_pictures(root: Path) -> Layout:
         loose = pictures_in(root, others)
         folders = [path for path in root.iterdir() if path.is_dir() and not is_of_system(path.name)]
         made = [path for path in folders if is_made_here(path)]
-        notes += [f"left out {path.name}/, which has what this package wrote" for path in made]
+        notes += [f"left out {printable(path.name)}/, which has what this package wrote" for path in made]
         folders = [path for path in folders if path not in made]
         if loose or len(folders) != 1 or pictures_in(folders[0], []):
             break
@@ -138,11 +138,12 @@ def _deep(folder: Path, others: list[Path]) -> list[Path]:
 
 def _are_splits(names: list[str]) -> bool:
     """Whether folders are parts of a set: one is for training, such as `seg_train`, and another one is not."""
-    words = [set(re.findall("[a-z]+", name.casefold())) for name in names]
-    training = [i for i, some in enumerate(words) if some & _TRAINING]
-    held_out = [i for i, some in enumerate(words) if some & _HELD_OUT]
+    words = [re.findall("[a-z]+", name.casefold()) for name in names]
+    others = [[word for word in some if word not in _TRAINING | _HELD_OUT] for some in words]  # of `seg_train`, seg
+    training = [i for i, some in enumerate(words) if _TRAINING & {*some}]
+    held_out = [i for i, some in enumerate(words) if _HELD_OUT & {*some}]
     plainly = bool(names) and {name.casefold() for name in names} <= _TRAINING | _HELD_OUT
-    return plainly or any(i != j for i in training for j in held_out)
+    return plainly or any(i != j and others[i] == others[j] for i in training for j in held_out)
 
 
 def is_made_here(folder: Path) -> bool:

@@ -118,7 +118,7 @@ def read_mask(
     if isinstance(mask, str):
         raise DataError(f"`mask` must be a picture that can be decoded. Received: {printable(path)}, which {mask}")
     hole, (height, width) = mask[..., 0] > 127, mask.shape[:2]
-    other = next((size for size in sizes or [(1, 1)] if not _are_alike(size, (width, height))), None)
+    other = next((size for size in sizes if not _are_alike(size, (width, height))), None if sizes else (1, 1))
     if width != height and other is not None:
         pictures = f"beside a picture of {other[0]} x {other[1]}" if sizes else "for square pictures"
         raise DataError(

@@ -152,7 +152,7 @@ def check_kind(directory: Path, signatures: Iterable[str]) -> None:
     if there and not there & new:
         raise ArtifactError(
             f"{directory}: the model must have an endpoint that the newest version has ({', '.join(sorted(there))}), "
-            f"unless forced. Received: one with {', '.join(sorted(new))}; with another `name`, it is a model of its own"
+            f"or another `name` or `export_dir`. Received: one with {', '.join(sorted(new))}"
         )
 
 

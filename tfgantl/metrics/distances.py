@@ -11,7 +11,6 @@ from tfgantl.metrics.gaussians import FeatureGaussian
 from tfgantl.random_streams import Stream
 
 CMMD_WIDTH, CMMD_SCALE = 10.0, 1000.0
-MOST_DRAWN = 2000  # images of a set, each time
 MAX_KERNEL = 4000  # images of a set whose pairs are all kept at one time: 128 MB
 
 
@@ -89,7 +88,7 @@ def subset_kernel_distances(
     """Kernel distances over random halves, paired: all sets of fakes meet the same draws.
 
     Halves, drawn without replacement, spread as the sets themselves would if they were drawn anew. Of more than 4,000
-    images, smaller shares are drawn, which spread more: their deviations from the mean are reduced to those of halves.
+    images, as many are taken.
 
     Args:
         real: float (n, d).
@@ -105,20 +104,15 @@ def subset_kernel_distances(
     if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 4):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fakes[0]), int)
     rng = Stream.SUBSETS.generator(seed)
-    share = min(0.5, MOST_DRAWN / max(len(real), *map(len, fakes)))
+    rows, columns = thinned(real_labels, rng), thinned(fake_labels, rng)
+    real, real_labels = real[rows], real_labels[rows]
+    fakes, fake_labels = [fake[columns] for fake in fakes], fake_labels[columns]
 
     def half(labels: np.ndarray) -> np.ndarray:
         members = [np.flatnonzero(labels == label) for label in np.unique(real_labels)]
-        return np.concatenate([rng.permutation(m)[: max(2, round(len(m) * share))] for m in members])
+        return np.concatenate([rng.permutation(m)[: max(2, round(len(m) * 0.5))] for m in members])
 
     draws = [(half(real_labels), half(fake_labels)) for _ in range(subsets)]
-    if max(len(real), *map(len, fakes)) > MAX_KERNEL:
-        distances = [
-            [kernel_distance(real[r], fake[f], real_labels[r], fake_labels[f]) for r, f in draws] for fake in fakes
-        ]
-        values = np.array(distances)
-        mean = values.mean(1, keepdims=True)
-        return mean + (values - mean) * np.sqrt(share / (1.0 - share))
     real, fakes = real.astype(np.float64), [fake.astype(np.float64) for fake in fakes]
     of_real = polynomial_kernel(real, real)  # once for all draws
     others = [(polynomial_kernel(fake, fake), polynomial_kernel(real, fake)) for fake in fakes]
@@ -128,6 +122,14 @@ def subset_kernel_distances(
         for i, (of_fake, across) in enumerate(others):
             values[i, j] = _discrepancy(drawn, of_fake[f][:, f], across[r][:, f], real_labels[r], fake_labels[f])
     return values
+
+
+def thinned(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Places of all images, or of about `MAX_KERNEL` of them, with the shares of their classes."""
+    if len(labels) <= MAX_KERNEL:
+        return np.arange(len(labels))
+    members = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    return np.sort(np.concatenate([m[: max(4, len(m) * MAX_KERNEL // len(labels))] for m in members]))
 
 
 def gaussian_discrepancy(real: np.ndarray, fake: np.ndarray, width: float = CMMD_WIDTH) -> float:

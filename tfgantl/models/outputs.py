@@ -60,7 +60,7 @@ def check_discriminator(discriminator: keras.Model) -> None:
     """
     if not keras.saving.get_registered_name(type(discriminator)).startswith("tfgantl>"):
         given = discriminator.output_shape
-        if not isinstance(given, tuple) or not given or given[-1] != 1:
+        if not isinstance(given, tuple) or (len(given) > 1 and given[-1] != 1):
             raise ConfigError(
                 f"`discriminator` must give logits (batch, 1), or one for each place. Received: one that gives {given}"
             )

@@ -58,7 +58,12 @@ def _published(value: Any) -> Any:
         return {key: _published(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_published(one) for one in value]
-    return published_handle(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    kind, colon, path = value.partition(":")
+    if colon and path.startswith("/") and not path.startswith("//"):  # a file behind the name of an extractor
+        return f"{kind}:{published_handle(path)}"
+    return ",".join(map(published_handle, value.split(","))) if value.startswith("/") else value
 
 
 def _resolved(handle: str) -> str:

@@ -39,10 +39,10 @@ def choose_discriminator(
         transfer: The method.
 
     Returns:
-        What takes the place of that of the source; `None` if nothing does.
+        What takes the place of that of the source; `Own`, or `None` where there was nothing to choose, if nothing does.
     """
     if config.discriminator is not None or config.resume is not None:  # a run goes on with what it has
-        return None if isinstance(config.discriminator, Own) else config.discriminator
+        return config.discriminator
     is_few = examples.size is not None and examples.size <= FEW
     is_measured = examples.channels == 3 and examples.image_size <= LARGEST and type(transfer) is FineTune
     fits = isinstance(specification_of(source.generator), FastGAN) and not config.privacy.on
@@ -52,7 +52,7 @@ def choose_discriminator(
         log(
             "with weights of VGG16 on this machine, few pictures in colour come out better: docs/methods.md, `Ensemble`"
         )
-        return None
+        return Own()  # what the recipe of this run says, on whatever machine it is run again
     log("chosen for few pictures in colour: `--discriminator Ensemble`; `Own` is that of the source alone, and faster")
     return Ensemble()
 

@@ -14,6 +14,7 @@ from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.transferability import Transferability, estimate_transferability
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.families import specification_of
+from tfgantl.models.specifications.discriminators import Own
 from tfgantl.pipelines.adapt.discriminator import choose_discriminator, with_discriminator
 from tfgantl.pipelines.open_settings import settled
 from tfgantl.pretrained import fit_source, open_source
@@ -72,7 +73,9 @@ class PreparedAdaptation:
 
     def facts(self) -> dict[str, str]:
         """What the results depend on, beside settings and packages: hashes of data and weights."""
-        networks = {"generator": self.source.generator, "discriminator": self.source.discriminator}
+        pair = {"generator": self.source.generator, "discriminator": self.source.discriminator}
+        named = {network.name: network for network in pair.values()}
+        networks = named if len(named) == 2 else pair  # networks of Keras may have one name
         return {
             **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
             **{f"source {role}": weights_hash(network) for role, network in networks.items()},
@@ -121,11 +124,12 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     transferability = estimate_transferability(source, part, extractor, config.seed)
     transfer, reason = config.transfer.resolve(transferability)
     log(str(transferability), *([reason] if reason else []))
-    wanted = choose_discriminator(config, source, part, transfer)
+    chosen = choose_discriminator(config, source, part, transfer)
+    wanted = None if isinstance(chosen, Own) else chosen
     if wanted is not None:
         source = with_discriminator(source, wanted, transfer, config.seed)
     settings = settled(config, wanted or specification_of(source.generator), part, ADAPTATION)
-    settings["discriminator"] = wanted or config.discriminator
+    settings["discriminator"] = chosen
     if part.size is not None and settings["batch_size"] > part.size:
         log(f"batches have all {part.size} training images, fewer than `batch_size` {settings['batch_size']}")
     # A method that does not fit the networks fails here, before the run.

@@ -138,15 +138,19 @@ def keep(model: "EditedModel", directions: Directions) -> Path | None:
     """
     if not current().is_chief:
         return None
-    with suppress(OSError, NotImplementedError):  # some file systems have no locks, and say so
+    with suppress(OSError):
         path = model.make_directory() / FILE
-        with FileLock(path.with_name(f".{FILE}.lock")):  # or what another process finds meanwhile would be lost
-            try:
-                kept = kept_directions(model)
-                directions = directions if kept is None else kept.joined(directions)
-            except ArtifactError as error:
-                log(f"replaced, and kept in the runs that found them: {reason(error)}")
+        lock = FileLock(path.with_name(f".{FILE}.lock"))  # or what another process finds meanwhile would be lost
+        with suppress(NotImplementedError):  # some file systems have no locks, and say so
+            lock.acquire()
+        try:
+            kept = kept_directions(model)
+            directions = directions if kept is None else kept.joined(directions)
+        except ArtifactError as error:
+            log(f"replaced, and kept in the runs that found them: {reason(error)}")
+        finally:
             directions.save(path)
+            lock.release()
         return path
     return None
 

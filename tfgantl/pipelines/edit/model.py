@@ -90,7 +90,10 @@ class EditedModel:
         if (label := label_of(text, self.class_names, classes)) is not None:
             return label
         names = f", or a name of {', '.join(self.class_names)}" if self.class_names else ""
-        raise ConfigError(f"a class must be a number from 0 to {classes - 1}{names}. Received: {text}")
+        known = f"a number from 0 to {classes - 1}{names}"
+        if self.class_names and all(name.isdecimal() for name in self.class_names):  # which numbers are, then
+            known = f"one of {', '.join(self.class_names)}"
+        raise ConfigError(f"a class must be {known}. Received: {text}")
 
     def class_name(self, label: int) -> str:
         """What a class is called, or its number."""

@@ -81,7 +81,6 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
     Raises:
         TfgantlError: If a model or the target cannot be used, or they do not fit each other.
     """
-    from tfgantl.files import check_kept
     from tfgantl.metrics.evaluation import Evaluator
     from tfgantl.metrics.extractor_choice import choose_extractor
     from tfgantl.metrics.gaussians import FeatureGaussian
@@ -94,7 +93,8 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
 
     if config.save_statistics is not None:
         FeatureGaussian.check_place(config.save_statistics)
-        check_kept([Path(config.save_statistics)], [Path(config.statistics)] if config.statistics else [])
+        if config.statistics and Path(config.statistics).resolve() == Path(config.save_statistics).resolve():
+            raise ConfigError(f"`save_statistics` must not be the file of `statistics`. Received: {config.statistics}")
     statistics = None if config.statistics is None else FeatureGaussian.load(config.statistics)
     subjects = open_subjects(config)
     lengths = path_lengths(config, subjects)  # first, as they may ask for weights that are not there
