@@ -37,7 +37,10 @@ def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float
     Pictures that cannot be read, or have too many pixels, are none of these; decoding tells what is wrong with them.
     """
     try:
-        if not isinstance(file, str | Path) and not _can_be_deep(file):
+        if isinstance(file, str | Path):
+            with open(file, "rb") as stream:
+                return deep_range(stream, max_pixels)
+        if not _can_be_deep(file):
             return None
         with open_picture(file, max_pixels) as picture:
             if not is_deep(picture):

@@ -90,7 +90,7 @@ def _clusters_protocol(s: Sample) -> str:
 METRICS = (
     Metric(
         "ckid", "cKID ↓", lambda s: float(s.kernel_distances.mean()),
-        lambda s: f"mean of {SUBSETS} random subsets (half of each class, at most 1,000 images), "
+        lambda s: f"mean of {SUBSETS} random subsets (half of each class, of at most 4,000 images), "
         f"{'classes weighted by their share, ' if s.labels is not None else ''}unbiased, cubic kernel; "
         f"{s.sets}, {s.extractor}",
     ),
