@@ -236,3 +236,15 @@ def test_a_name_in_two_spellings_is_an_error(network, arrays, other):
         ArtifactError, match="names of weights must be unique, with or without :0. Received: the name .*"
     ):
         adopt(arrays, network)
+
+
+def test_square_kernels_are_turned_if_all_others_are():
+    network = keras.Sequential([keras.Input((4,)), *(keras.layers.Dense(n, name=f"d{n}") for n in (4, 6, 7))])
+    wanted = {f"{layer.name}/kernel": np.random.default_rng(0).random(layer.kernel.shape, np.float32)
+              for layer in network.layers}  # fmt: skip
+    report = adopt({name: kernel.T for name, kernel in wanted.items()}, network, min_share=0.5)
+    assert len(report.of("transposed")) == 3
+    for layer in network.layers:
+        np.testing.assert_array_equal(layer.kernel, wanted[f"{layer.name}/kernel"])
+    with pytest.raises(ArtifactError, match="kernels must all be in one layout, .* Received: .*d4/kernel, and others"):
+        adopt({**wanted, "d7/kernel": wanted["d7/kernel"].T}, network, min_share=0.5)

@@ -10,8 +10,8 @@ from keras import layers
 
 import tfgantl
 from tfgantl.gan import GAN
+from tfgantl.models.classifier_pixels import in_our_range
 from tfgantl.models.copies import assign_weights, float32_copy, fresh_copy
-from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.pretrained.copying import copy_weights
 from tfgantl.recognition.auxiliary_networks import frozen_copy
 

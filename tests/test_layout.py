@@ -72,7 +72,9 @@ def test_folders_that_are_splits_are_named(tmp_path):
 
 @pytest.mark.parametrize("names", [
     ("Training", "Test", "test-multiple_fruits"), ("seg_train", "seg_test", "seg_pred"), ("train2017", "val2017"),
-    ("train", "test", "unlabeled"),
+    ("train", "test", "unlabeled"), ("trainA", "trainB", "testA", "testB"), ("trainset", "testset"),
+    ("trainval", "test"), ("TrainImages", "TestImages"), ("imagesTr", "imagesTs"), ("train", "test_public"),
+    ("training", "hold-out"), ("train 80%", "Holdout"),
 ], ids=lambda names: names[0])  # fmt: skip
 def test_splits_are_known_whatever_is_beside_them(tmp_path, names):
     for name in names:
@@ -83,7 +85,7 @@ def test_splits_are_known_whatever_is_beside_them(tmp_path, names):
 
 @pytest.mark.parametrize("names", [
     ("train", "bus"), ("contest", "latest"), ("train_test", "x"), ("test tube", "training shoe"),
-    ("crash-test", "train"),
+    ("crash-test", "train"), ("trainee", "testament"), ("set_a", "set_b"), ("trainer", "test"),
 ])  # fmt: skip
 def test_classes_that_are_called_a_little_like_splits_are_classes(tmp_path, names):
     for name in names:

@@ -127,6 +127,21 @@ def test_a_keras_network_and_a_saved_model_give_the_same_features(network, tmp_p
         np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
+def test_a_network_that_scales_its_pixels_gets_those_that_it_scales(network, tmp_path, capsys):
+    """Those in [-1, 1] are all the same to one that divides by 255, and every distance was nearly 0."""
+    pixels, images = keras.Input((12, 12, 3)), tiny_images(3, 12, 3)
+    keras.Model(pixels, network(keras.layers.Rescaling(1 / 255)(pixels))).save(tmp_path / "own.keras")
+    extractor = tfgantl.load_extractor(str(tmp_path / "own.keras"))
+    expected = network((images / 255).astype("f")).numpy().mean((1, 2))
+    np.testing.assert_allclose(extractor(images), expected, atol=1e-5)
+    assert "own.keras: the network takes pixels in [0, 255]" in capsys.readouterr().err
+    (tmp_path / "own.keras.json").write_text('{"mean": [0, 0, 0], "std": [1, 1, 1]}')
+    told = tfgantl.load_extractor(str(tmp_path / "own.keras"))
+    np.testing.assert_allclose(told(images), network((images / 255**2).astype("f")).numpy().mean((1, 2)), atol=1e-5)
+    (tmp_path / "own.keras.json").unlink()
+    assert NetworkExtractor(str(tmp_path / "own.keras")).settings["std"] == [1 / 255] * 3  # a part of its hash
+
+
 def test_what_stands_beside_a_network_is_heeded(network, tmp_path):
     network.save(tmp_path / "own.keras")
     beside = tmp_path / "own.keras.json"

@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfgantl.data.decode import decode_picture
+from tfgantl.data.decode import decode_picture, size_of
 from tfgantl.export import png_chunks
 from tfgantl.export.image_signatures import decode_pictures
 from tfgantl.export.orientation import exif_of_jpeg, orientation_of
+from tfgantl.export.picture_decoding import checked_files, pixels_of
 from tfgantl.untrusted import chunks
 from tfgantl.untrusted import exif as untrusted_exif
+from tfgantl.untrusted.pictures import MAX_PIXELS
 
 RNG = np.random.default_rng(0)
 RGB = Image.fromarray(RNG.integers(0, 256, (6, 5, 3), np.uint8)).resize((50, 61), Image.Resampling.BICUBIC)
@@ -203,6 +205,24 @@ def test_training_and_serving_see_the_same(decoders, kind, channels):
 def test_what_the_graph_cannot_decode_alike_is_refused(decoders, file, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         decoders[3](tf.constant([file]))
+
+
+def test_sides_of_a_png_have_no_sign():
+    """A file that said 2^31 rows made the pixels of all of a request fewer than none."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+    for sides in ((2**31 - 1, 2**31), (2**32 - 1, 2**32 - 1), (2**31, 1)):
+        file = head + struct.pack(">2I5B", *sides, 8, 0, 0, 0, 0)
+        assert pixels_of(tf.constant([file])).numpy() > MAX_PIXELS
+        with pytest.raises(tf.errors.InvalidArgumentError, match="image_bytes must have at most"):
+            checked_files(tf.constant([file, *[encoded(RGB, "PNG")] * 3]))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_once(orientation):
+    """Pillow turns it as it reads the pixels, and was followed."""
+    seen = [decode_picture(io.BytesIO(turned(kind, orientation)), None, 3, 10**6) for kind in ("TIFF", "PNG")]
+    np.testing.assert_array_equal(*seen)
+    assert size_of(io.BytesIO(turned("TIFF", orientation)), 10**6) == seen[0].shape[1::-1]
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,31 @@ def test_shards_are_named_in_several_ways(tmp_path):
         expanded("x-{0..999999999}.tar")
 
 
+@pytest.mark.parametrize("kind", ["WebDataset", "Parquet", "HFDataset"])
+def test_labels_under_another_name_are_not_left_out(kind, tmp_path):
+    """A set of classes became one without any, and nothing was said of it."""
+    with pytest.raises(ConfigError, match="`label` must be what labels are called there, .* Received: class_id, which"):
+        replace(KINDS[kind](tmp_path), label="class_id").load("train")
+    (tmp_path / "usual").mkdir()
+    source = KINDS[kind](tmp_path / "usual")
+    object.__setattr__(source, "label", "usual")
+    with pytest.raises(ConfigError, match="null for none. Received: usual, which is not there, beside (label|cls)"):
+        source.load("train")
+
+
+def test_a_sample_of_a_web_dataset_has_one_picture(tmp_path):
+    """Masks beside photographs are PNG, which came first."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for number in range(COUNT):
+            for suffix in ("jpg", "png"):
+                member = tarfile.TarInfo(f"{number:03}.{suffix}")
+                member.size = len(png(number))
+                archive.addfile(member, io.BytesIO(png(number)))
+    with pytest.raises(ConfigError, match="a sample must have one picture, .* Received: 000.png and 000.jpg"):
+        WebDataset(str(tmp_path / "a.tar"), **SIZES).load("train")
+    assert WebDataset(str(tmp_path / "a.tar"), image=("jpg",), **SIZES).load("train").size
+
+
 def test_labels_of_web_datasets_are_numbers_or_names(tmp_path):
     source = web_dataset(tmp_path, lambda number: b" %d\n" % (number % 3))
     assert source.load("train").classes is None and source.load("train").num_classes == 3

@@ -39,6 +39,7 @@ def of_addresses(model: str) -> dict[str, Mistake]:
         "regress": (f"{url}:regress", "Expected regression signature method_name", 400),
         "classify by another model": (f"{url}x:classify", "Servable not found", 404),
         "unknown verb": (f"{url}:explain", f"Malformed request: POST {url}:explain", 400),
+        "verb of other letters": (f"{url}:cla%C5%BF%C5%BFify", "Malformed request: POST", 400),
         "unknown path": ("/v1/nothing", "Malformed request: POST /v1/nothing", 400),
         "version that is no number": (f"{url}/versions/one:predict", "Malformed request: POST", 400),
         "huge version": (f"{url}/versions/{nines}:predict", "Failed to convert version", 400),

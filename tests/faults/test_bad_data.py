@@ -11,7 +11,7 @@ from conftest import growth_below, tiny_images
 from numpy.lib import format as npy
 from PIL import Image
 
-from tfgantl.data import Arrays, Folder, folder, pictures
+from tfgantl.data import Arrays, Folder, folder, opening
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.reading import read_picture
 from tfgantl.data.splits import split_by_content
@@ -127,7 +127,7 @@ def test_pictures_that_may_not_be_read_are_named(good, monkeypatch):
         return open(file, *arguments)
 
     monkeypatch.setattr(
-        pictures, "open", refusing, raising=False
+        opening, "open", refusing, raising=False
     )  # the superuser, who may run this, may read everything
     with pytest.raises(DataError, match=r"good05.png: cannot be read \(Permission denied\)"):
         load(good)

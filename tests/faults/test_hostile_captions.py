@@ -105,3 +105,25 @@ def test_texts_that_lie_elsewhere_are_no_captions(tmp_path):
     (tmp_path / "blob").touch()
     (folder / "a.png").symlink_to(tmp_path / "blob")
     assert read_captions(["a.png"], folder)[0] == {"a.png": ["a secret"]}
+
+
+def test_one_file_of_captions_for_all_splits_is_not_that_of_one_split_alone(tmp_path):
+    """Pictures of all splits have the same names, and each got the captions of all of them."""
+    path, names = tmp_path / "metadata.jsonl", ["1.png", "2.png"]
+    entries = [(f"{split}/{name}", f"of {split}") for split in ("train", "test") for name in names]
+    path.write_text("\n".join(json.dumps({"file_name": name, "text": text}) for name, text in entries))
+    with pytest.raises(DataError, match=r"4 names for one picture, from several folders \(`file`: train/1.png, "):
+        read_captions(names, path)
+    wanted = {"1.png": ["of train"], "2.png": ["of train"]}
+    with pytest.raises(DataError, match=r"2 captions without a picture \(`file`: test/1.png, test/2.png\)"):
+        read_captions(names, path, folder="flowers/train")
+    found, notes = read_captions(names, path, "skip", folder="flowers/train")
+    assert found == wanted and len(notes) == 1
+    for split in ("train", "test", "renamed"):
+        (tmp_path / split).mkdir()
+        for name in names:
+            (tmp_path / split / name).touch()
+    path.write_text("\n".join(json.dumps({"file_name": name, "text": text}) for name, text in entries[2:]))
+    assert read_captions(names, path, folder="elsewhere/renamed")[0]  # where the pictures of the captions may be now
+    with pytest.raises(DataError, match="2 captions without a picture"):
+        read_captions(names, path, "skip", folder=tmp_path / "renamed")  # they are there, and others

@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -245,3 +246,15 @@ def test_a_file_has_as_many_records_as_are_stated(tmp_path, stated):
     strange(tmp_path, split={"shardLengths": [str(stated)]})
     with pytest.raises(DataError, match=f"must hold the {stated} records that dataset_info.json states. Received: 12"):
         load(tmp_path)
+
+
+def test_files_are_not_kept_once_they_are_decoded(tmp_path):
+    """Of photographs they are a hundred times as large as what is made of them."""
+    large = png(np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8))
+    strange(tmp_path, dictionary(image=picture(1000), label=LABEL), image=large)
+    tracemalloc.start()
+    try:
+        content = load(tmp_path, image_size=8)
+        assert len(content.images) == 12 and tracemalloc.get_traced_memory()[0] < len(large)
+    finally:
+        tracemalloc.stop()

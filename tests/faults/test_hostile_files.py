@@ -17,6 +17,7 @@ from h5py import h5d, h5p, h5s, h5t
 from tfgantl.errors import ArtifactError
 from tfgantl.pretrained.refit.classes import _from_file
 from tfgantl.pretrained.weights_h5 import read_weights_h5
+from tfgantl.untrusted import onnx_files
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.hdf5 import read_hdf5
 from tfgantl.untrusted.networks import load_network
@@ -293,3 +294,53 @@ def test_a_class_map_of_merged_keys_has_an_end(tmp_path):
         pytest.raises(ArtifactError, match="`class_map` must have at most 100000 values. Received: "),
     ):
         _from_file(tmp_path / "map.yaml", 3, 3, None, None)
+
+
+# --- labels in HDF5 ---
+
+
+@pytest.mark.parametrize("name", ["name", "dtype"])
+@pytest.mark.parametrize(
+    "value", [["a", "b" * 10**6], "a" * 2000, np.bytes_("a" * 2000), 3], ids=["table", "long", "fixed", "number"]
+)
+def test_what_stands_beside_arrays_of_hdf5_is_a_short_text(tmp_path, name, value):
+    """Three thousand texts may be one megabyte of the file, and were read as three gigabytes."""
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        data = file.create_dataset("layers/dense/vars/0", data=np.zeros(4, "f4"))
+        for item in (data, data.parent):
+            item.attrs[name] = value
+        file.attrs["model_config"] = "x" * 5000  # which nobody reads
+    for read in (read_hdf5, read_weights_h5):
+        with pytest.raises(ArtifactError, match=f"must have `{name}` of at most 1000 letters. Received: others"):
+            read(tmp_path / "w.weights.h5")
+
+
+# --- ONNX ---
+
+
+def message(*fields):
+    """A message of protobuf of fields, each a number and bytes."""
+    return b"".join(
+        bytes([number << 3 | 2, len(content) | 128, len(content) >> 7]) + content for number, content in fields
+    )
+
+
+def test_weights_beside_an_onnx_file_are_found_in_any_form_of_it(tmp_path):
+    """A name was looked for among the bytes; the same message has many, and ONNX Runtime reads all of them."""
+    key, value = (1, b"location"), (2, b"w.bin")
+    tensors = [message((13, message(*entry))) for entry in ((key, value), (value, key))]
+    inside = message((5, message((5, tensors[0]))))  # an attribute of a node
+    graphs = [
+        message((5, tensors[0])),
+        message((5, tensors[1])),
+        message((1, inside)),
+        message((15, message((1, tensors[1])))),
+    ]
+    for graph in graphs:
+        (tmp_path / "a.onnx").write_bytes(message((2, b"location w.bin")) + message((7, graph)))
+        assert onnx_files.locations(tmp_path / "a.onnx") == {b"w.bin"}
+    (tmp_path / "a.onnx").write_bytes(message((2, key[1]), (7, message((2, b"location\x12\5w.bin")))))
+    assert not onnx_files.locations(tmp_path / "a.onnx")
+    (tmp_path / "a.onnx").write_bytes(message((7, graphs[0]))[:-1])
+    with pytest.raises(ArtifactError, match="a.onnx: must be an intact ONNX file"):
+        onnx_files.locations(tmp_path / "a.onnx")

@@ -102,6 +102,31 @@ def test_what_a_layer_needs_inside_is_counted(tmp_path, make):
         load_network(tmp_path / "generator.keras")
 
 
+LOOPS = {
+    "power_iterations": lambda n: L.SpectralNormalization(L.Conv2D(2, 1), power_iterations=n),
+    "num_chains": lambda n: L.AugMix((0, 1), num_chains=n),
+    "chain_depth": lambda n: L.AugMix((0, 1), chain_depth=n),
+    "num_ops": lambda n: L.RandAugment((0, 1), num_ops=n),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_of_layers_have_an_end(tmp_path, name):
+    """Some are only there in training, and what a network does then was not looked at."""
+    images = keras.Input((4, 4, 3))
+    keras.Model(images, L.Flatten()(LOOPS[name](10**7)(images))).save(tmp_path / "d.keras")
+    with pytest.raises(ArtifactError, match=f"`{name}` must be at most 100. Received: 10000000"):
+        load_network(tmp_path / "d.keras")
+
+
+def test_what_is_only_there_in_training_is_counted(tmp_path, monkeypatch):
+    images = keras.Input((4, 4, 3))
+    keras.Model(images, L.Flatten()(L.AugMix((0, 1))(images))).save(tmp_path / "d.keras")
+    monkeypatch.setattr(tracing, "MAX_OPERATIONS", 20)
+    with pytest.raises(ArtifactError, match="a network must have at most 20 operations. Received: more"):
+        load_network(tmp_path / "d.keras")
+
+
 def test_what_is_inside_of_a_loop_is_counted(tmp_path):
     with tracing.CountingGraph().as_default() as graph:
         graph.traced = []

@@ -26,7 +26,7 @@ from tfgantl.data.shards.parquet import ParquetPictures
 from tfgantl.data.shards.records import TFRecordPictures
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.untrusted import riegeli
-from tfgantl.untrusted.parquet_pages import unpacked_size
+from tfgantl.untrusted.parquet_pages import unpacked
 
 SIZES = {"image_size": 8, "channels": 1, "validation": 0.2, "test": 0.2}
 
@@ -183,6 +183,24 @@ def test_rows_of_nothing_are_not_billions(tmp_path):
         table(tmp_path / "a.parquet", {"image": nothing}).load("train")
 
 
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [("file", "row groups must have as many rows as the file says. Received: 3000 for 2000"),
+     ("pages", "a value for each row. Received: 2000 for 3000 rows")],
+)  # fmt: skip
+def test_rows_are_as_many_as_the_file_says(tmp_path, counts, message):
+    """The footer counts rows, groups do, and pages do: one number was checked, and another one was read by."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path, said = tmp_path / "a.parquet", varint(3000)
+    table(path, {"image": [png(0)] * 3000}, write_statistics=False, use_dictionary=False, compression="none")
+    content = path.read_bytes()
+    at = content.rindex(said + b"\x19") if counts == "file" else content.index(said)  # ahead of the list of groups
+    path.write_bytes(content[:at] + varint(2000) + content[at + len(said) :])
+    assert parquet.ParquetFile(path).metadata.row_group(0).num_rows == 3000
+    with pytest.raises(DataError, match=message):
+        Parquet(str(path), **SIZES).load("train")
+
+
 def varint(number):
     """A whole number as the footer has it, in as many bytes as it takes."""
     number, found = 2 * number, []
@@ -207,7 +225,7 @@ def test_sizes_are_those_of_pages_and_not_what_the_footer_says(tmp_path):
     column = parquet.ParquetFile(path).metadata.row_group(0).column(0)
     assert column.total_uncompressed_size < 2**20 and len(content) < 2**16
     with open(path, "rb") as file:
-        assert unpacked_size(file, column.data_page_offset, column.total_compressed_size) > large
+        assert unpacked(file, column.data_page_offset, column.total_compressed_size)[0] > large
     with pytest.raises(DataError, match="a row group must unpack to at most 4294967296 bytes, and 1000 times what it"):
         Parquet(str(path), **SIZES).load("train")
 
@@ -222,7 +240,7 @@ def test_labels_of_all_row_groups_are_read_at_one_time(tmp_path, monkeypatch):
 @pytest.mark.parametrize("damaged", [b"\xff" * 30, b"\x15" * 4, b"", b"\x1c" * 40 + bytes(40)])
 def test_headers_of_pages_that_are_none_are_told(damaged):
     with pytest.raises(DataError, match="pages must|headers of pages must"):
-        unpacked_size(io.BytesIO(damaged), 0, 100)
+        unpacked(io.BytesIO(damaged), 0, 100)
 
 
 def test_a_number_is_one_class_in_all_files(tmp_path):

@@ -18,6 +18,7 @@ from tfgantl.pretrained import load_generator
 from tfgantl.serving.servable import Servable
 from tfgantl.untrusted import tables
 from tfgantl.untrusted.checkpoints import Checkpoint, copy_checkpoint
+from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.savedmodels import read_variables
 from tfgantl.untrusted.stripping import StrippedCopy
 from tfgantl.untrusted.tables import checksum, read_table, write_table
@@ -223,3 +224,13 @@ def test_files_of_variables_are_regular_and_of_a_bounded_size(stored, tmp_path, 
         os.mkfifo(index if fault == "pipe" else data)
     with growth_below(32), pytest.raises(ArtifactError, match=f"must hold intact variables. Received: .*{message}"):
         read_variables(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fingerprint.pb", "debug/saved_model_debug_info.pb", "assets/more"])
+def test_only_what_is_needed_of_a_saved_model_is_there_for_tensorflow(tmp_path, name):
+    """It opens files that nobody had looked at: it waited for a pipe, and read gigabytes of nothing."""
+    tf2_module(tmp_path / "model")
+    (tmp_path / "model" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "model" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "model" / name)
+    load_saved_model(tmp_path / "model")

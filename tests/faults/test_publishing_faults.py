@@ -431,3 +431,13 @@ def test_what_is_published_names_no_places_of_this_machine(generator, tmp_path, 
     for file in ("manifest.json", "model_card.md"):
         found = next(version.parent.rglob(file)).read_text()
         assert str(tmp_path) not in found and "/home/me" not in found
+
+
+@pytest.mark.parametrize("name", ["more", "assets.extra/tf_serving_warmup_requests"])
+def test_what_is_no_file_of_a_version_is_not_waited_for(generator, tmp_path, name):
+    """A pipe was in no list of files, and whoever read what it was called waited for ever."""
+    version = publish(generator, tmp_path / "model")
+    (version / name).unlink(missing_ok=True)
+    os.mkfifo(version / name)
+    with pytest.raises(ArtifactError, match=f"{name}: must be a file or a folder. Received: neither"):
+        verify_files(version)

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from tfgantl.crossmodal.caption_lines import caption_pairs
 from tfgantl.crossmodal.captions import Captions
+from tfgantl.crossmodal.picture_names import PictureNames
 from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.data.base import FiniteSource, Source
 from tfgantl.data.examples import SPLITS, Examples
@@ -33,11 +34,15 @@ def load_captioned(
     if isinstance(source, FiniteSource) and source.shots is not None:
         everything = replace(source, shots=None)
     idle = [name for split in SPLITS for name in everything.load(split).files or ()]
-    return caption_splits(splits, where, on_bad, idle)
+    return caption_splits(splits, where, on_bad, idle, folder=getattr(source, "path", None))
 
 
 def caption_splits(
-    splits: Mapping[str, Examples], where: str | Path, on_bad: OnBad = "error", others: Sequence[str] = ()
+    splits: Mapping[str, Examples],
+    where: str | Path,
+    on_bad: OnBad = "error",
+    others: Sequence[str] = (),
+    folder: str | Path | None = None,
 ) -> tuple[dict[str, Examples], dict[str, Captions]]:
     r"""The captions of all splits of a source, and the splits without those pictures that have none.
 
@@ -49,6 +54,7 @@ def caption_splits(
         on_bad: `error` stops at captions without a picture, pictures without a caption and captions that cannot be
             read; `skip` leaves them out, and says so in the notes.
         others: Names of pictures that may have captions and are in no split.
+        folder: Where the pictures lie, if they are files: captions of a whole set may name them from further up.
 
     Returns:
         Name of a split → its examples, and its captions.
@@ -64,7 +70,7 @@ def caption_splits(
         ('a dark pattern', 'noise')
     """
     names = [name for examples in splits.values() for name in names_of(examples)]
-    found, notes = read_captions(names, where, on_bad, others)
+    found, notes = read_captions(names, where, on_bad, others, folder)
     kept, captions = {}, {}
     for split, examples in splits.items():
         with_one = [i for i, name in enumerate(names_of(examples)) if name in found]
@@ -80,7 +86,11 @@ def caption_splits(
 
 
 def read_captions(
-    names: Sequence[str], where: str | Path, on_bad: OnBad = "error", others: Sequence[str] = ()
+    names: Sequence[str],
+    where: str | Path,
+    on_bad: OnBad = "error",
+    others: Sequence[str] = (),
+    folder: str | Path | None = None,
 ) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     """The captions of pictures, by the names of these.
 
@@ -89,6 +99,7 @@ def read_captions(
         where: As for `caption_splits`.
         on_bad: As for `caption_splits`.
         others: As for `caption_splits`.
+        folder: As for `caption_splits`.
 
     Returns:
         Name → captions, for those that have any, and remarks.
@@ -97,11 +108,14 @@ def read_captions(
         DataError: As `caption_splits`.
     """
     path = expanded(where)
-    known, wanted, bad = _Names([*names, *(set(others) - set(names))]), set(names), []
+    pairs, bad, wanted = list(caption_pairs(path, names)), [], set(names)
+    root = expanded(folder) if folder is not None else None
+    meant = PictureNames([*names, *others], root, path if path.is_dir() else path.parent)
+    pictures, ambiguous = meant.of(dict.fromkeys(name for name, _, _ in pairs))
     found: dict[str, dict[str, None]] = {}  # captions in their order, each once
     without_picture, repeated = Counter[str](), 0
-    for name, caption, place in caption_pairs(path, names):
-        picture = known.find(name)
+    for name, caption, place in pairs:
+        picture = pictures.get(name)
         if picture is None:
             without_picture[name] += 1
         elif picture not in wanted:
@@ -115,6 +129,7 @@ def read_captions(
     missing = [name for name in names if name not in found]
     problems = [
         *bad[:1],
+        *([_listed("names for one picture, from several folders", ambiguous, "`file`")] if ambiguous else []),
         *([_listed("captions without a picture", list(without_picture), "`file`")] if without_picture else []),
         *([_listed("pictures without a caption", missing, "`--captions`")] if missing else []),
     ]
@@ -131,29 +146,6 @@ def read_captions(
     if repeated:
         notes.append(f"{repeated} lines of {path.name} repeat others, and count once")
     return {name: list(captions) for name, captions in found.items()}, tuple(notes)
-
-
-class _Names:
-    """Names of pictures, found by their path or, where it can only mean one, by its last part.
-
-    One of both paths must end as the other: `cats/1.png` may be `/my/cats/1.png` or `1.png`, and is not `dogs/1.png`.
-    """
-
-    def __init__(self, names: Sequence[str]):
-        self.paths = set(names)
-        last = Counter(PurePosixPath(name).name for name in names)
-        self.last = {PurePosixPath(name).name: name for name in names if last[PurePosixPath(name).name] == 1}
-
-    def find(self, name: str) -> str | None:
-        """The picture that is meant; `None` if there is none."""
-        path = PurePosixPath(name.strip().replace("\\", "/"))
-        if str(path) in self.paths:
-            return str(path)
-        found = self.last.get(path.name)
-        if found is None:
-            return None
-        ends = list(zip(reversed(path.parts), reversed(PurePosixPath(found).parts), strict=False))
-        return found if all(one == other for one, other in ends) else None
 
 
 def names_of(examples: Examples) -> tuple[str, ...]:

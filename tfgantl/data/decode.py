@@ -45,7 +45,11 @@ def fit_picture(
     Raises:
         ValueError: For values below 0.
     """
-    turn = TURNS.get(_orientation(picture) or 1)
+    if hasattr(picture, "tag_v2"):
+        picture.load()  # which turns a TIFF
+        turn = TURNS.get(picture.getexif().get(ORIENTATION) or 1)
+    else:
+        turn = TURNS.get(_orientation(picture) or 1)
     picture = _with_scaled_transparency(picture)
     if is_deep(picture):
         pixels, alpha = deep_pixels(picture)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from tfgantl.data.decoding_budget import BUDGET
-from tfgantl.data.opening import content_of, open_picture, pixels_of
+from tfgantl.data.opening import content_of, open_picture, open_regular, pixels_of
 from tfgantl.progress import log
 
 INTERPRETATION, BITS, WHITE_IS_ZERO = 262, 258, 0  # tags of TIFF
@@ -38,7 +38,7 @@ def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float
     """
     try:
         if isinstance(file, str | Path):
-            with open(file, "rb") as stream:
+            with open_regular(Path(file)) as stream:
                 return deep_range(stream, max_pixels)
         if not _can_be_deep(file):
             return None

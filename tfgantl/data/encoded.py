@@ -16,6 +16,7 @@ from PIL import __version__ as pillow_version
 from tfgantl.data.base import PictureSource
 from tfgantl.data.examples import Content, check_classes
 from tfgantl.data.pictures import PictureList
+from tfgantl.data.splits import digests_of
 from tfgantl.errors import ConfigError, DataError, RunError, check_at_least
 from tfgantl.progress import log
 
@@ -166,7 +167,7 @@ def _content(images: "np.ndarray | StoredImages", records: np.ndarray, facts: di
             )
         check_classes(labels, count, where)
     return Content(
-        images, labels, count, tuple(facts["notes"]), [key.tobytes() for key in records["key"]],
+        images, labels, count, tuple(facts["notes"]), digests_of(key.tobytes() for key in records["key"]),
         None if classes is None else tuple(classes), np.ascontiguousarray(records["digest"]), facts.get("files"),
     )  # fmt: skip
 

@@ -173,7 +173,7 @@ class Content(NamedTuple):
         labels: int (n,), or `None`.
         num_classes: Number of classes, or `None`.
         notes: Remarks for the report.
-        keys: What each image was before it was decoded and resized, for `split_by_content`; `None` if it was not.
+        keys: uint8 (n, 32), SHA-256 of what each image was before it was decoded and resized; `None` if it was not.
         classes: Name of each class, by its label; `None` if they have none.
         digests: uint8 (n, 32), SHA-256 of the pixels of each image; `None` if it is not known.
         files: What each image is called where it is from; `None` for their places in the set.
@@ -183,7 +183,7 @@ class Content(NamedTuple):
     labels: np.ndarray | None = None
     num_classes: int | None = None
     notes: tuple[str, ...] = ()
-    keys: list[bytes] | None = None
+    keys: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     digests: np.ndarray | None = None
     files: list[str] | None = None

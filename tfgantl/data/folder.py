@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tfgantl.data.encoded import EncodedSource
 from tfgantl.data.layout import Layout, check_folder, find_pictures
-from tfgantl.data.pictures import Encoded, PictureList, open_regular
+from tfgantl.data.opening import open_regular
+from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.files import absolute
 from tfgantl.printing import printable
 

@@ -31,6 +31,18 @@ class Refused(ValueError):
     """Why a picture is not decoded."""
 
 
+def open_regular(file: Path) -> BinaryIO:
+    """Opens a file that has something in it; a pipe would keep whoever opens it.
+
+    Raises:
+        Refused: If it is empty, as pipes and devices are.
+        OSError: If it cannot be opened.
+    """
+    if not file.stat().st_size:
+        raise Refused("is empty (0 bytes)")
+    return open(file, "rb")
+
+
 @contextmanager
 def open_picture(file: str | Path | BinaryIO, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     """Opens a picture; every way to the pixels of a file leads through here.
@@ -46,7 +58,7 @@ def open_picture(file: str | Path | BinaryIO, max_pixels: int) -> Iterator[Image
         Refused: If it has too many pixels, or would take long for what they are.
     """
     if isinstance(file, str | Path):
-        with open(file, "rb") as stream, open_picture(stream, max_pixels) as picture:
+        with open_regular(Path(file)) as stream, open_picture(stream, max_pixels) as picture:
             yield picture
         return
     with Image.open(_looked_at(file), formats=FORMATS) as picture:

@@ -2,10 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
-
-from tfgantl.data.opening import Refused
 
 Opener = Callable[[], BinaryIO]
 
@@ -64,15 +61,3 @@ class PictureList(ABC):
     def called(self, index: int) -> str:
         """What picture `index` is called in files about pictures, such as captions: its place, if it has no name."""
         return str(index)
-
-
-def open_regular(file: Path) -> BinaryIO:
-    """Opens a file that has something in it; a pipe would keep whoever opens it.
-
-    Raises:
-        Refused: If it is empty, as pipes and devices are.
-        OSError: If it cannot be opened.
-    """
-    if not file.stat().st_size:
-        raise Refused("is empty (0 bytes)")
-    return open(file, "rb")

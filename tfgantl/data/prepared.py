@@ -11,12 +11,14 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tfgantl.errors import DataError, reason
 from tfgantl.printing import printable
+from tfgantl.regular_files import read_regular
 
 FEATURES = "tensorflow_datasets.core.features."
 PICTURES = {f"{FEATURES}image_feature.Image", f"{FEATURES}labeled_image.LabeledImage"}
@@ -231,5 +233,7 @@ def _json(path: str) -> dict[str, Any]:
 def _text(path: str) -> str:
     if tf.io.gfile.stat(path).length > MAX_TEXT:
         raise DataError(f"Tfds: {printable(path)} must have at most {MAX_TEXT} bytes. Received: more")
+    if "://" not in path:  # of a bucket, everything is a file
+        return read_regular(Path(path), MAX_TEXT).decode(errors="replace")
     with tf.io.gfile.GFile(path, "rb") as stream:
         return stream.read(MAX_TEXT).decode(errors="replace")

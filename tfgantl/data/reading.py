@@ -13,8 +13,8 @@ import numpy as np
 
 from tfgantl.data.decode import Crop, decode_picture
 from tfgantl.data.depth import Depth, choose_depth, deep_range
-from tfgantl.data.opening import Refused, open_picture
-from tfgantl.data.pictures import Opener, PictureList, open_regular
+from tfgantl.data.opening import Refused, open_picture, open_regular
+from tfgantl.data.pictures import Opener, PictureList
 from tfgantl.errors import DataError
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from tfgantl.data.base import FiniteSource, PictureSource, Source
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
+from tfgantl.data.splits import digests_of
 from tfgantl.errors import ConfigError, DataError, check_seed
 from tfgantl.files import absolute
 
@@ -89,7 +90,7 @@ class HandwrittenDigits(FiniteSource):
         digits = load_digits()
         small = (digits.images * (255 / 16)).round().astype(np.uint8)
         images = np.stack([fit_picture(Image.fromarray(image), self.image_size, 1) for image in small])
-        return Content(images, digits.target, 10, keys=[image.tobytes() for image in small], classes=DIGITS)
+        return Content(images, digits.target, 10, keys=digests_of(image.tobytes() for image in small), classes=DIGITS)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Arrays(PictureSource):
                 f"Arrays: {self.path}: `labels` must name the array of labels, or be null. "
                 f"Received: {self.labels}, beside an array {alike[0]} of {len(images)} whole numbers"
             )
-        keys = [image.tobytes() for image in images]
+        keys = digests_of(image.tobytes() for image in images)
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
             pictures = (Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images)
@@ -232,7 +233,7 @@ class Tfds(PictureSource):
             images=content.images[new],
             labels=None if content.labels is None else content.labels[new],
             notes=(*content.notes, f"{np.sum(~new)} copies of test images left out"),
-            keys=[key for key, keep in zip(content.keys or [], new, strict=True) if keep],
+            keys=None if content.keys is None else content.keys[new],
         )
 
     def load(self, split: str) -> Examples:

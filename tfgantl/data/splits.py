@@ -40,7 +40,7 @@ def split_by_content(
     shots: dict[str, int | None],
     seed: int,
     where: str,
-    keys: list[bytes] | None = None,
+    keys: np.ndarray | None = None,
     digests: np.ndarray | None = None,
     files: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -57,8 +57,8 @@ def split_by_content(
             of a class whose share for training has fewer, the other splits get what is left.
         seed: Chooses the shots.
         where: Name of the source for messages.
-        keys: What each image was before it was decoded and resized, so that neither moves the cut; `None` for the
-            images themselves.
+        keys: uint8 (n, 32), SHA-256 of what each image was before it was decoded and resized, so that neither moves
+            the cut; `None` for the images themselves.
         digests: uint8 (n, 32), SHA-256 of the pixels of each image; `None` if it is not known.
         files: Name of each; those that differ in the kind of file alone, `a.jpg` and `a.png`, are copies.
 
@@ -82,10 +82,10 @@ def split_by_content(
             f"Received: {validation} and {test}"
         )
     if digests is None:
-        digests = _digests(image.tobytes() for image in images)
+        digests = digests_of(image.tobytes() for image in images)
     content = np.ascontiguousarray(digests).view("S32").ravel()
     copied = content if files is None else _joined_by_name(content, files)
-    order = content if keys is None else _digests(keys).view("S32").ravel()
+    order = content if keys is None else np.ascontiguousarray(keys).view("S32").ravel()
     classes = np.zeros(len(images), int) if labels is None else labels
     rng = np.random.default_rng([seed, 7])
     chosen: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
@@ -135,6 +135,7 @@ def _joined_by_name(content: np.ndarray, files: Sequence[str]) -> np.ndarray:
 
     def root(one: bytes) -> bytes:
         while one in same:
+            same[one] = same.get(same[one], same[one])  # a shorter way for the next one who asks
             one = same[one]
         return one
 
@@ -185,7 +186,7 @@ def _left_by_shots(counts: tuple[int, int], size: int, shots: int | None, least:
     return test + more, validation + left - kept - more
 
 
-def _digests(contents: Iterable[bytes]) -> np.ndarray:
+def digests_of(contents: Iterable[bytes]) -> np.ndarray:
     """SHA-256 of each, uint8 (n, 32); as bytes of NumPy (`S32`), they are in the order of their hexadecimal digits."""
     joined = b"".join(hashlib.sha256(content).digest() for content in contents)
     return np.frombuffer(joined, np.uint8).reshape(-1, 32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -75,13 +76,13 @@ def read_tfds(source: Tfds, split: str) -> Content:
         )
     depth, notes = _depth(tfds, prepared, source)
     label = source.label_key if source.label_key in prepared.classes else None
-    images, labels, keys = [], [], []
+    images, labels, digests = [], [], []
     for number, (encoded, one_label) in enumerate(read_examples(parts, source.image_key, label)):
         image = decode_picture(io.BytesIO(encoded), size, channels, source.max_pixels, depth, source.crop)
         if isinstance(image, str):
             raise DataError(f"Tfds: every image must be usable. Received: example {number} of {split}, which {image}")
         images.append(image)
-        keys.append(encoded)
+        digests.append(hashlib.sha256(encoded).digest())  # the files themselves may be a hundred times as large
         labels.append(one_label)
         if len(images) * size * size * channels > source.max_bytes:
             raise DataError(
@@ -90,6 +91,7 @@ def read_tfds(source: Tfds, split: str) -> Content:
             )
     if not images:
         raise DataError(f"Tfds: {source.dataset}: split {split} must hold images. Received: none")
+    keys = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
     if label is None:
         return Content(np.stack(images), notes=notes, keys=keys)
     names = tuple(prepared.class_names(label))

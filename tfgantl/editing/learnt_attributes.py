@@ -13,10 +13,10 @@ from tfgantl.files import expanded
 from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.models.classifier import small_cnn
+from tfgantl.models.classifier_pixels import in_our_range
 from tfgantl.models.inference import predict
 from tfgantl.models.outputs import last_activation
 from tfgantl.optimizers import Adam
-from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.progress import bar, log
 from tfgantl.training.class_names import class_names_behind
 from tfgantl.untrusted.networks import load_network

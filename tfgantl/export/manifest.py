@@ -52,11 +52,13 @@ def verify_files(directory: Path) -> None:
     """Compares all files with the manifest.
 
     Raises:
-        ArtifactError: If one is missing, superfluous or not what was written, or a folder leads elsewhere.
+        ArtifactError: If one is missing, superfluous, not what was written or no file, or a folder leads elsewhere.
     """
     for path in directory.rglob("*"):
         if path.is_symlink() and path.is_dir():  # what is behind it would be in no manifest
             raise ArtifactError(f"{path}: must be a folder of the version itself. Received: a link")
+        if not path.is_file() and not path.is_dir():  # whoever opens a pipe waits
+            raise ArtifactError(f"{path}: must be a file or a folder. Received: neither")
     wanted = read_manifest(directory)["files"]
     found = {str(path.relative_to(directory)): path for path in _files(directory)}
     if set(wanted) != set(found):

@@ -65,8 +65,10 @@ def _pixels(file: tf.Tensor) -> tf.Tensor:
     is_png, is_jpeg = _is_png(file), tf.equal(tf.strings.substr(file, 0, 3), JPEG)
     known = tf.debugging.Assert(is_png | is_jpeg, ["image_bytes must be a PNG or JPEG file"])
     with tf.control_dependencies([known]):
-        shape = tf.cond(is_png, lambda: _shape_of_png(file), lambda: tf.io.extract_jpeg_shape(file)[:2])
-    return tf.reduce_prod(tf.cast(shape, tf.int64))
+        shape = tf.cond(
+            is_png, lambda: _shape_of_png(file), lambda: tf.cast(tf.io.extract_jpeg_shape(file)[:2], tf.int64)
+        )
+    return tf.reduce_prod(shape)
 
 
 def _is_png(file: tf.Tensor) -> tf.Tensor:
@@ -78,7 +80,9 @@ def _shape_of_png(file: tf.Tensor) -> tf.Tensor:
     is_usual = tf.strings.substr(_head(file), 24, 1) != b"\x10"
     with tf.control_dependencies([tf.debugging.Assert(is_usual, ["image_bytes must have 8 bits a channel"])]):
         numbers = tf.io.decode_raw(tf.strings.substr(_head(file), 16, 8), tf.int32, little_endian=False)
-    return tf.reverse(tf.ensure_shape(numbers, [2]), [0])
+    width, height = tf.unstack(tf.bitwise.bitwise_and(tf.cast(tf.ensure_shape(numbers, [2]), tf.int64), 2**32 - 1))
+    # They have no sign, and the product of the largest ones has no place in 64 bits.
+    return tf.minimum(tf.stack([height, width]), MAX_PIXELS + 1)
 
 
 def _head(file: tf.Tensor) -> tf.Tensor:

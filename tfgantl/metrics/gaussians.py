@@ -13,6 +13,7 @@ from tfgantl.printing import printable
 from tfgantl.untrusted.archives import read_npz
 
 SYMMETRIC = 1e-6  # of the largest entry: what rounding leaves between a covariance and its transpose
+MAX_FEATURES = 8192  # their eigenvalues take a minute, and grow with the cube; those of large networks are half of it
 MAX_NAME = 1000  # bytes of that of an extractor
 NEGATIVE = 1e-3  # of the largest eigenvalue: what rounding makes of those that are 0
 
@@ -64,6 +65,8 @@ class FeatureGaussian:
                 "statistics must have a mean (d,) and a covariance (d, d). Received: shapes "
                 f"{mean.shape} and {covariance.shape}"
             )
+        if len(mean) > MAX_FEATURES:
+            raise ArtifactError(f"statistics must be of at most {MAX_FEATURES} features. Received: {len(mean)}")
         if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
             raise ArtifactError("statistics must be finite. Received: NaN or infinity")
         with np.errstate(over="ignore"):

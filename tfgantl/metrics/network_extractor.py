@@ -2,34 +2,33 @@
 
 import hashlib
 import json
-import mmap
 import os
-import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, intact, not_installed
 from tfgantl.metrics.extractors import Extractor, is_extractor
 from tfgantl.metrics.inception.resizing import resized_clean
+from tfgantl.models.classifier_pixels import OURS, RANGES, in_brackets, pixels_taken
 from tfgantl.models.inference import predict
 from tfgantl.printing import printable
-from tfgantl.progress import bar
+from tfgantl.progress import bar, log
 from tfgantl.regular_files import read_regular
-from tfgantl.untrusted.archives import MAX_BYTES, check_digest
+from tfgantl.untrusted import onnx_files
+from tfgantl.untrusted.archives import check_digest
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.savedmodels import is_saved_model
 
 BATCH, SHOWN = 32, 200
 MAX_SETTINGS = 2**16  # bytes
-# Of weights that ONNX has elsewhere, ahead of their name and its length.
-LOCATION = re.compile(rb"\n\x08location\x12(.)", re.DOTALL)
-LONGEST_NAME = 127  # bytes of it; the length is one byte then
+LONGEST_NAME = 127  # bytes of that of a file of weights
 SETTINGS = ("size", "mean", "std", "output")
 
 
@@ -46,9 +45,10 @@ class NetworkExtractor(Extractor):
 
     What the network takes stands in a JSON file beside it, `NAME.json` (of `vit.onnx`, `vit.onnx.json`), all of it
     optional: `size`, height and width that images are resized to without aliasing (that of the network, or else of the
-    images); `mean` and `std` of red, green and blue in [0, 1] (0.5 each: pixels in [-1, 1]); `output`, the name of the
-    output of an ONNX file or SavedModel (the first). Features of rank 4 are averaged over positions, and of those of
-    rank 3, as transformers give them, the first token is taken.
+    images); `mean` and `std` of red, green and blue in [0, 1] (0.5 each: pixels in [-1, 1], unless the first layers of
+    a Keras network say that it takes [0, 1] or [0, 255]); `output`, the name of the output of an ONNX file or
+    SavedModel (the first). Features of rank 4 are averaged over positions, and of those of rank 3, as transformers
+    give them, the first token is taken.
 
     Args:
         handle: The file or directory.
@@ -128,6 +128,7 @@ class NetworkExtractor(Extractor):
         if self.path.suffix == ".keras":
             network = load_network(self.path)
             self._size = network.input_shape[1] if isinstance(network.input_shape, tuple) else None
+            self._take_pixels_of(network)
             outputs = network.outputs[0] if isinstance(network.outputs, list) and len(network.outputs) > 1 else None
             network = network if outputs is None else type(network)(network.inputs, outputs)
             return lambda pixels: predict(network, pixels, BATCH)
@@ -142,9 +143,15 @@ class NetworkExtractor(Extractor):
         output = self.settings.get("output") or sorted(signature.structured_outputs)[0]
         return lambda pixels: signature(**{name: tf.constant(pixels)})[output].numpy()
 
+    def _take_pixels_of(self, network: keras.Model) -> None:
+        """Scales pixels to what the first layers of a network are made for, if nothing else is said."""
+        if "mean" in self.settings or "std" in self.settings or (taken := pixels_taken(network)) in (None, OURS):
+            return
+        log(f"{self.path}: the network takes pixels in {in_brackets(taken)}")
+        low, high = RANGES[taken]
+        self.settings |= {"mean": [-low / (high - low)] * 3, "std": [1 / (high - low)] * 3}
+
     def _onnx(self) -> Callable[[np.ndarray], Any]:
-        if self.path.stat().st_size > MAX_BYTES:
-            raise ArtifactError(f"{self.path}: must be at most {MAX_BYTES} bytes. Received: more")
         check_digest(self.path)
         _beside(self.path)
         try:
@@ -166,11 +173,9 @@ def _beside(path: Path) -> list[Path]:
     Raises:
         ArtifactError: If one would be elsewhere.
     """
-    if path.suffix != ".onnx" or not path.stat().st_size:
+    if path.suffix != ".onnx":
         return []
-    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = {content[m.end() : m.end() + m[1][0]] for m in LOCATION.finditer(content)}
-    files = [path.parent / name.decode("utf-8", "replace") for name in sorted(found)]
+    files = [path.parent / name.decode("utf-8", "replace") for name in sorted(onnx_files.locations(path))]
     for file in files:
         if file.parent != path.parent or file.name in ("", ".", "..") or len(os.fsencode(file.name)) > LONGEST_NAME:
             raise ArtifactError(f"{path}: must have its weights beside it. Received: {printable(file)[:200]}")

@@ -115,6 +115,8 @@ def adopt(
                 f"adopt. Received: {_some(candidates)} for {_some(rivals)}, all of the shape {key[1]}"
             )
 
+    if not moves:
+        _turn_alike(plan, where)
     for path, variable in wanted.items():
         value, kind, detail = plan.get(path, (None, "initial", _why(path, variable, arrays, network.name)))
         report.add(kind, f"{network.name}/{path}", int(np.prod(variable.shape)), detail)
@@ -182,15 +184,37 @@ def _unique(keys: Mapping[str, Any]) -> dict[Any, str]:
     return {key: name for name, key in keys.items() if counts[key] == 1}
 
 
+def _turn_alike(plan: dict[str, tuple[np.ndarray, str, str]], where: str) -> None:
+    """Turns those kernels that fit both ways as all others are turned, in place.
+
+    Raises:
+        ArtifactError: If others are in both layouts.
+    """
+    for rank in (2, 4):
+        kernels = {path: entry for path, entry in plan.items() if path.endswith("kernel") and entry[0].ndim == rank}
+        either = [path for path, (value, _, _) in kernels.items() if _turned(value).shape == value.shape]
+        kinds = {kind for path, (_, kind, _) in kernels.items() if path not in either}
+        if either and len(kinds) > 1:
+            raise ArtifactError(
+                f"{where}: kernels must all be in one layout, as some fit in both. Received: {_some(either)}, "
+                "and others in either layout"
+            )
+        if kinds == {"transposed"}:
+            plan |= {path: (_turned(plan[path][0]), "transposed", plan[path][2]) for path in either}
+
+
 def _in_shape(array: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray | None, str]:
     """The array, or its known transpose, in the shape that is wanted; `(None, "")` if neither fits."""
     if array.shape == shape:
         return array, "copied"
-    if array.ndim == 2 and array.T.shape == shape:
-        return array.T, "transposed"
-    if array.ndim == 4 and array.transpose(2, 3, 1, 0).shape == shape:
-        return array.transpose(2, 3, 1, 0), "transposed"
+    if array.ndim in (2, 4) and _turned(array).shape == shape:
+        return _turned(array), "transposed"
     return None, ""
+
+
+def _turned(kernel: np.ndarray) -> np.ndarray:
+    """A kernel (out, in) or (out, in, height, width) as (in, out) or (height, width, in, out)."""
+    return kernel.T if kernel.ndim == 2 else kernel.transpose(2, 3, 1, 0)
 
 
 def _why(path: str, variable: keras.Variable, arrays: Mapping[str, np.ndarray], prefix: str) -> str:

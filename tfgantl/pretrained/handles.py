@@ -9,10 +9,10 @@ import numpy as np
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.gan import GAN
 from tfgantl.models import Networks, presets
+from tfgantl.models.classifier_pixels import in_our_range
 from tfgantl.models.copies import assign_weights, thaw
 from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained.adopt import adopt
-from tfgantl.pretrained.classifier_pixels import in_our_range
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.drawn import check_draws
 from tfgantl.pretrained.foreign import recognise

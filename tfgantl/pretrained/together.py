@@ -8,6 +8,7 @@ import keras
 
 from tfgantl.errors import ArtifactError
 from tfgantl.models.copies import weights_hash
+from tfgantl.regular_files import read_regular
 
 RECORD = "together.json"  # written ahead of the networks; directories without it are taken as they are
 KEPT = 8  # sets: a run that goes on has the networks of before until those of now are whole
@@ -51,8 +52,7 @@ def _hashes(networks: Mapping[str, keras.Model]) -> dict[str, str]:
 def _recorded(directory: Path) -> list[dict]:
     """The sets of a record; none if it is missing or damaged."""
     try:
-        with open(directory / RECORD, "rb") as file:
-            found = json.loads(file.read(MAX_RECORD))
+        found = json.loads(read_regular(directory / RECORD, MAX_RECORD))
     except (OSError, ValueError, RecursionError):
         return []
     return [known for known in found if isinstance(known, dict)] if isinstance(found, list) else []

@@ -25,8 +25,10 @@ from tfgantl.serving.served_model import ServedModel
 from tfgantl.serving.slots import Slots
 
 # As in the source of TensorFlow Serving; letters of any case.
-PREDICT = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I)
-STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I)
+PREDICT = re.compile(
+    r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)", re.I | re.A
+)
+STATUS = re.compile(r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?", re.I | re.A)
 CLOSING = 1.0  # seconds for batches that are computed after everybody who waited for them has been sent away
 SMALL = 2**16  # bytes of a body that is read in no time
 POLICY = "default-src 'none'; frame-ancestors 'none'; connect-src 'self'; img-src 'self' data:; " + "; ".join(

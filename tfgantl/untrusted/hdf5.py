@@ -12,6 +12,7 @@ from tfgantl.untrusted.archives import MAX_BYTES, MAX_RATIO, MIN_BYTES
 from tfgantl.untrusted.unique_names import add
 
 FILTERS = (h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32)  # in the order in which h5py has them
+LABELS, LONGEST_LABEL = ("name", "dtype"), 1000  # what is read beside arrays: that of a layer, and that of its numbers
 CHUNK_BYTES = 64  # of the file for each chunk, which takes some 4 kB of memory; those that h5py makes have thousands
 
 
@@ -48,6 +49,7 @@ def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
         if address in groups:  # or a small file could have a million of them
             raise ArtifactError(f"{path}: must hold each group once. Received: {prefix} twice")
         groups.add(address)
+        _check_labels(group, f"{path}: {prefix or '/'}")
         for key in group:
             link, name = group.get(key, getlink=True), f"{prefix}{key}"
             if not isinstance(link, h5py.HardLink):
@@ -58,6 +60,7 @@ def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
             elif item.is_virtual or item.external:
                 raise ArtifactError(f"{path}: must hold its weights itself. Received: another file at {name}")
             elif item.dtype.kind in "fiub":
+                _check_labels(item, f"{path}: {name}")
                 datasets[name] = item
             else:
                 raise ArtifactError(f"{path}: {name} must hold numbers. Received: {item.dtype}")
@@ -73,6 +76,20 @@ def find_datasets(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
     for name, dataset in datasets.items():
         _check_chunks(dataset, f"{path}: {name}")
     return datasets
+
+
+def _check_labels(item: h5py.Group | h5py.Dataset, where: str) -> None:
+    """Refuses what is read beside arrays, and no short text.
+
+    The texts of a table may all be one and the same megabyte of the file, and each is read whole.
+    """
+    for label in LABELS:
+        if label not in item.attrs:
+            continue
+        kept = item.attrs.get_id(label)
+        is_text = kept.shape == () and h5py.check_string_dtype(kept.dtype) is not None
+        if not is_text or kept.dtype.itemsize > LONGEST_LABEL or len(item.attrs[label]) > LONGEST_LABEL:
+            raise ArtifactError(f"{where} must have `{label}` of at most {LONGEST_LABEL} letters. Received: others")
 
 
 def _grid(dataset: h5py.Dataset) -> list[int]:

@@ -1,7 +1,9 @@
 """Networks from configurations and `.keras` files: what one would build is known before it is built."""
 
+import hashlib
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -24,7 +26,10 @@ from tfgantl.untrusted.tracing import CountingGraph, peak
 MAX_ACTIVATIONS = 2**30  # bytes of what is there at one time, for one image
 MAX_CONFIG = 2**24  # bytes of the configuration of a network; those of large ones have a tenth
 CUTS = ("indices_or_sections", "num", "num_or_size_splits")  # how many outputs an operation has
+TURNS = ("chain_depth", "num_chains", "num_ops", "power_iterations")  # how often a layer does the same, one by one
+MAX_TURNS = 100
 SHARED = "shared_object_id"
+IDENTITY = ("module", "class_name", "registered_name", "config")  # what makes a part that is shared
 MAX_CALLS = 3_000  # of layers, to build a network; large ones have a thousand
 MINED, WRAPPED = "tfgantl>MinedGenerator", "tfgantl>WrappedGenerator"
 WRAPPED_TEXT = "tfgantl>WrappedTextEncoder"
@@ -91,7 +96,7 @@ def check_network(config: dict, stored: int, path: Path) -> None:
     _check_parts(plain, path)
     _check_shared(plain, {}, path)
     check_own_classes(plain, stored, path)
-    _check_cuts(plain, path)
+    _check_counts(plain, path)
     if (calls := _calls(plain)[1]) > MAX_CALLS:
         raise ArtifactError(f"{path}: layers must be called at most {MAX_CALLS} times. Received: {calls}")
     claimed = 0
@@ -106,25 +111,30 @@ def uncompiled(config: dict) -> dict:
     return {key: deepcopy(value) for key, value in config.items() if key != "compile_config"}
 
 
-def _check_shared(config: Any, seen: dict[Any, str], path: Path) -> None:
-    """Refuses parts that share a number and differ: the one that Keras meets first is taken for all of them."""
-    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
-        _check_shared(part, seen, path)
-    if isinstance(config, dict) and (number := config.get(SHARED)) is not None:
-        content = json.dumps(
-            [_unnumbered(config.get(key)) for key in ("module", "class_name", "registered_name", "config")]
-        )
+def _check_shared(config: Any, seen: dict[Any, bytes], path: Path) -> bytes:
+    """Refuses parts that share a number and differ: the one that Keras meets first is taken for all of them.
+
+    Returns:
+        A hash of the configuration without the numbers of what is shared inside, which Keras writes where it comes to
+        it first: each part is read once, however deep it lies.
+    """
+    if isinstance(config, list):
+        return _hashed("list", [_check_shared(part, seen, path) for part in config])
+    if not isinstance(config, dict):
+        return json.dumps(config).encode()
+    inside = {key: _check_shared(part, seen, path) for key, part in config.items() if key != SHARED}
+    if (number := config.get(SHARED)) is not None:
+        content = _hashed("part", [inside.get(key, b"") for key in IDENTITY])
         if not isinstance(number, int) or seen.setdefault(number, content) != content:
             raise ArtifactError(
                 f"{path}: parts of one `{SHARED}` must be the same. Received: others for {number!r:.40}"
             )
+    return _hashed("dict", [part for key, value in inside.items() for part in (json.dumps(key).encode(), value)])
 
 
-def _unnumbered(config: Any) -> Any:
-    """A configuration without the numbers of what is shared inside, which Keras writes where it comes to it first."""
-    if isinstance(config, dict):
-        return {key: _unnumbered(value) for key, value in config.items() if key != SHARED}
-    return [_unnumbered(part) for part in config] if isinstance(config, list) else config
+def _hashed(kind: str, parts: list[bytes]) -> bytes:
+    lengths = struct.pack(f"<{len(parts)}Q", *map(len, parts))
+    return hashlib.sha256(b"".join([kind.encode(), lengths, *parts])).digest()
 
 
 def _check_parts(config: Any, path: Path) -> None:
@@ -144,15 +154,16 @@ def _check_parts(config: Any, path: Path) -> None:
         _check_parts(part, path)
 
 
-def _check_cuts(config: Any, path: Path) -> None:
-    """Refuses operations of which a number says how many outputs they have: each is an object of Python's."""
+def _check_counts(config: Any, path: Path) -> None:
+    """Refuses numbers that say how often something is there: each is an object of Python's."""
     for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
-        _check_cuts(part, path)
-    for name in CUTS if isinstance(config, dict) else ():
-        cuts = config.get(name)
-        outputs = len(cuts) if isinstance(cuts, list) else cuts if isinstance(cuts, int) else 0
-        if outputs > MAX_CALLS:
-            raise ArtifactError(f"{path}: `{name}` must be at most {MAX_CALLS}. Received: {outputs}")
+        _check_counts(part, path)
+    for names, most in ((CUTS, MAX_CALLS), (TURNS, MAX_TURNS)) if isinstance(config, dict) else ():
+        for name in names:
+            given = config.get(name)
+            count = len(given) if isinstance(given, list) else given if isinstance(given, int | float) else 0
+            if count > most:
+                raise ArtifactError(f"{path}: `{name}` must be at most {most}. Received: {count}")
 
 
 def _calls(config: Any) -> tuple[int, int]:

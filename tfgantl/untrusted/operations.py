@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tfgantl.errors import ArtifactError, ConfigError
@@ -119,7 +119,7 @@ def _operations(graph: MetaGraphDef) -> Iterator[str]:
     called = called_by(functions, others) | closure(functions, roots(graph))
 
     restoring = [nodes[name] for name in restored]
-    yield from _of_restoring(functions, called, restoring, {tensor_name(graph.saver_def.filename_tensor_name)}, set())
+    yield from _of_restoring(functions, called, restoring, {tensor_name(graph.saver_def.filename_tensor_name)})
     called_by_restoring = called_by(functions, restoring)
     for name, function in functions.items():
         if name in called or name not in called_by_restoring:
@@ -127,11 +127,7 @@ def _operations(graph: MetaGraphDef) -> Iterator[str]:
 
 
 def _of_restoring(
-    functions: Mapping[str, FunctionDef],
-    called: set[str],
-    nodes: Iterable[NodeDef],
-    file: set[str],
-    seen: set[tuple[str, frozenset[str]]],
+    functions: Mapping[str, FunctionDef], called: set[str], nodes: Sequence[NodeDef], file: set[str]
 ) -> Iterator[str]:
     """Operations of what only the loader runs, but for reads of the file that it names.
 
@@ -140,21 +136,24 @@ def _of_restoring(
         called: Those that others run, too; they are looked at there.
         nodes: What is run.
         file: Names of the tensors that hold the name of the file.
-        seen: What has been looked at: functions, with the arguments that hold the name.
     """
-    for node in nodes:
-        if not (node.op in READS and node.input and tensor_name(node.input[0]) in file):
-            yield from _names(functions, [node])
-        for name in set(references(node, functions)) - called:
-            arguments = functions[name].signature.input_arg
-            passes = node.op == name or node.op in CALLS
-            held = {
-                a.name for a, given in zip(arguments, node.input, strict=False) if tensor_name(given) in file and passes
-            }
-            inner = {tensor_name(argument) for argument in held}
-            if (name, frozenset(inner)) not in seen:
-                seen.add((name, frozenset(inner)))
-                yield from _of_restoring(functions, called, functions[name].node_def, inner, seen)
+    held: dict[str, set[str]] = {}  # function → those of its arguments that hold the name, whoever calls it
+    waiting: list[tuple[Sequence[NodeDef], set[str]]] = [(nodes, file)]
+    while waiting:
+        some, names = waiting.pop()
+        for node in some:
+            for function in set(references(node, functions)) - called:
+                given = zip(functions[function].signature.input_arg, node.input, strict=False)
+                passes = node.op == function or node.op in CALLS
+                found = {tensor_name(a.name) for a, tensor in given if passes and tensor_name(tensor) in names}
+                found &= held.get(function, found)
+                if found != held.get(function):
+                    held[function] = found
+                    waiting.append((functions[function].node_def, found))
+    for some, names in ((nodes, file), *((functions[name].node_def, names) for name, names in held.items())):
+        for node in some:
+            if not (node.op in READS and node.input and tensor_name(node.input[0]) in names):
+                yield from _names(functions, [node])
 
 
 def _names(functions: Mapping[str, FunctionDef], nodes: Iterable[NodeDef]) -> Iterator[str]:

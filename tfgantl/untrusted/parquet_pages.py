@@ -1,6 +1,6 @@
 """What the pages of a column of a Parquet file unpack to, by the headers that a reader goes by.
 
-The sizes in the footer are for planning: a reader takes as much memory as each page says that it needs.
+The sizes and counts in the footer are for planning: a reader takes as much memory as each page says that it needs.
 
 Reference:
     https://parquet.apache.org/docs/file-format/data-pages/ and
@@ -14,11 +14,11 @@ from tfgantl.errors import DataError
 WINDOW, MAX_HEADER = 2**10, 2**22  # bytes that are read for a header at first, and at most
 MAX_DEPTH = 8
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
-UNPACKED, PACKED = 2, 3  # fields of a header of a page
+UNPACKED, PACKED, DATA, DATA_V2 = 2, 3, 5, 8  # fields of a header of a page; of the last two, the first is a count
 
 
-def unpacked_size(file: BinaryIO, start: int, length: int) -> int:
-    """Bytes that the pages of a column chunk unpack to.
+def unpacked(file: BinaryIO, start: int, length: int) -> tuple[int, int]:
+    """Bytes that the pages of a column chunk unpack to, and how many values they have.
 
     Args:
         file: The Parquet file.
@@ -28,19 +28,20 @@ def unpacked_size(file: BinaryIO, start: int, length: int) -> int:
     Raises:
         DataError: If a header is damaged, or a page ends elsewhere.
     """
-    total, offset, end = 0, start, start + length
+    total, values, offset, end = 0, 0, start, start + length
     while offset < end:
         header, fields = _header(file, offset)
-        unpacked, packed = fields.get(UNPACKED, -1), fields.get(PACKED, -1)
-        if unpacked < 0 or packed < 0 or offset + header + packed > end:
-            raise DataError(f"pages must have their sizes. Received: {packed} bytes that unpack to {unpacked}")
-        total += unpacked
+        size, packed = fields.get(UNPACKED, -1), fields.get(PACKED, -1)
+        if size < 0 or packed < 0 or offset + header + packed > end:
+            raise DataError(f"pages must have their sizes. Received: {packed} bytes that unpack to {size}")
+        total += size
+        values += max(fields.get(DATA, 0), fields.get(DATA_V2, 0))
         offset += header + packed
-    return total
+    return total, values
 
 
 def _header(file: BinaryIO, offset: int) -> tuple[int, dict[int, int]]:
-    """Length of a header, and its fields that are numbers."""
+    """Length of a header, and its fields that are numbers, or structs that begin with one."""
     size = WINDOW
     while True:
         file.seek(offset)
@@ -61,7 +62,7 @@ class _Compact:
         self.content, self.place = content, 0
 
     def struct(self, depth: int = 0) -> dict[int, int]:
-        """Fields that are numbers, by their identifiers."""
+        """Fields that are numbers, or structs whose first field is one, by their identifiers."""
         found, number = {}, 0
         while kind := self._byte():
             number = number + (kind >> 4) if kind >> 4 else self._signed()
@@ -71,7 +72,7 @@ class _Compact:
         return found
 
     def _value(self, kind: int, depth: int) -> int | None:
-        """A whole number, or `None` for anything else, which is passed over."""
+        """A whole number, or that which a struct begins with; `None` for anything else, which is passed over."""
         if depth > MAX_DEPTH:
             raise DataError(f"headers of pages must be nested at most {MAX_DEPTH} times. Received: more")
         if kind in (I16, I32, I64):
@@ -90,7 +91,7 @@ class _Compact:
             kinds = self._byte() if count else 0
             self._pass_all(count, [kinds >> 4, kinds & 15], depth)
         elif kind == STRUCT:
-            self.struct(depth + 1)
+            return self.struct(depth + 1).get(1)
         elif kind not in (TRUE, FALSE):
             raise DataError(f"headers of pages must be of Thrift's compact protocol. Received: a field of type {kind}")
         return None

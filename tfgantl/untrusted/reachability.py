@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from tfgantl.errors import ArtifactError
+
 if TYPE_CHECKING:
     from tensorflow.core.framework.function_pb2 import FunctionDef
     from tensorflow.core.framework.node_def_pb2 import NodeDef
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+
+MAX_SEARCHED = 10**10  # bytes, times the names that are looked for in them: some seconds
 
 
 def tensor_name(name: str) -> str:
@@ -45,13 +50,25 @@ def fetched(graph: MetaGraphDef) -> Iterator[str]:
 
 
 def mentioned(graph: MetaGraphDef, names: Iterable[str]) -> set[str]:
-    """Those of some names that collections mention in formats of their own, such as definitions of variables."""
+    """Those of some names that collections mention in formats of their own, such as definitions of variables.
+
+    Raises:
+        ArtifactError: If looking for them would take minutes.
+    """
     content = b"\0".join(
         entry
         for collection in graph.collection_def.values()
         for entry in (*collection.bytes_list.value, *(entry.value for entry in collection.any_list.value))
     )
-    return {name for name in names if name.encode() in content} if content else set()
+    if not content:
+        return set()
+    names = list(names)
+    if len(names) * len(content) > MAX_SEARCHED:
+        raise ArtifactError(
+            f"a SavedModel must have at most {MAX_SEARCHED // len(names)} bytes of collections for the {len(names)} "
+            f"nodes of its saver. Received: {len(content)}"
+        )
+    return {name for name in names if name.encode() in content}
 
 
 def node_name(name: str) -> str:

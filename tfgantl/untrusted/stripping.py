@@ -29,7 +29,7 @@ from tfgantl.untrusted.reachability import (
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-VARIABLES = "variables"  # folder of the checkpoint of a SavedModel, and its name in there
+VARIABLES, ASSETS = "variables", "assets"  # folders of a SavedModel; the first is also the name of its checkpoint
 WRITES = {"SaveV2", "Save", "SaveSlices", "MergeV2Checkpoints", "ShardedFilename"}
 
 
@@ -46,8 +46,15 @@ def without_saving(graph: MetaGraphDef) -> MetaGraphDef:
     removed = {
         n for n in saving if nodes[n].op in WRITES or not only_saving.isdisjoint(references(nodes[n], functions))
     }
-    while behind := {n for n in saving - removed if not removed.isdisjoint(parents(nodes[n]))}:
-        removed |= behind
+    behind: dict[str, list[str]] = {}
+    for name in saving:
+        for parent in parents(nodes[name]):
+            behind.setdefault(parent, []).append(name)
+    waiting = list(removed)
+    while waiting:
+        new = {*behind.get(waiting.pop(), ())} - removed
+        removed |= new
+        waiting += new
     _keep(graph.graph_def.node, lambda node: node.name not in removed)
     _keep(graph.graph_def.library.function, lambda function: function.signature.name not in only_saving)
     _must_be_given(graph, graph.saver_def.filename_tensor_name)
@@ -64,7 +71,9 @@ def remove_copies() -> None:
 
 
 class StrippedCopy:
-    """A directory with a stripped graph and a checkpoint as it was read, beside links to all else of a SavedModel.
+    """A directory with a stripped graph, a checkpoint as it was read, and links to the assets of a SavedModel.
+
+    TensorFlow would read more if it was there: a fingerprint, and what is known for finding mistakes.
 
     Args:
         directory: The SavedModel.
@@ -83,9 +92,12 @@ class StrippedCopy:
         model = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
         try:
             (self.path / "saved_model.pb").write_bytes(model.SerializeToString())
-            for entry in directory.absolute().iterdir():  # it may be gone by now
-                if entry.name != VARIABLES and not entry.name.startswith("saved_model"):
-                    (self.path / entry.name).symlink_to(entry)
+            for folder in directory.absolute().iterdir():  # it may be gone by now
+                for asset in folder.rglob("*") if folder.name == ASSETS else ():
+                    if asset.is_file():  # a pipe would keep whoever opens it
+                        link = self.path / asset.relative_to(folder.parent)
+                        link.parent.mkdir(parents=True, exist_ok=True)
+                        link.symlink_to(asset)
             (self.path / VARIABLES).mkdir()
             copy_checkpoint(directory / VARIABLES / VARIABLES, self.path / VARIABLES)
         except BaseException:

@@ -37,13 +37,15 @@ def read_table(table: bytes) -> Items:
     about, size, position = _handle(table, footer)
     listed, listed_size, _ = _handle(table, position)
     items: Items = []
-    end = 0
+    end = unpacked = 0
     for _, where in _items(table, listed, listed_size):
         offset, length, _ = _handle(where, 0)
         if offset != end:  # also of a block that is named twice
             raise ValueError("blocks of the index that are not one behind the other")
-        items += _items(table, offset, length)
-        if sum(len(key) + len(value) for key, value in items) > MAX_UNPACKED:
+        some = _items(table, offset, length)
+        items += some
+        unpacked += sum(len(key) + len(value) for key, value in some)
+        if unpacked > MAX_UNPACKED:
             raise ValueError(f"an index that unpacks to more than {MAX_UNPACKED} bytes")
         end = offset + length + TRAILER
     if (about, listed, footer) != (end, about + size + TRAILER, listed + listed_size + TRAILER):

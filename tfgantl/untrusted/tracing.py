@@ -43,7 +43,9 @@ class CountingGraph(tf.Graph):
 
 
 def peak(network: keras.Model, graph: CountingGraph, path: Path) -> int:
-    """Bytes that are there at one time, for one image, if operations run in the order in which layers name them.
+    """Bytes that are there at one time, for one image, in training or not.
+
+    Operations are taken to run in the order in which layers name them; gradients are not among them.
 
     Args:
         network: As it was built in `graph`, which is the default graph.
@@ -57,10 +59,13 @@ def peak(network: keras.Model, graph: CountingGraph, path: Path) -> int:
     if function is None:
         return max((peak(inner, graph, path) for inner in networks_in(network)), default=0)
     inputs = [tf.zeros(spec.shape, spec.dtype) for spec in map(one, function.inputs)]
-    graph.traced = []
+    graph.traced, most = [], 0
     try:
-        function(keras.tree.pack_sequence_as(function._inputs_struct, inputs), training=False)
-        return _peak(graph.traced, {}, path)
+        for training in (False, True):  # some layers only do something in training
+            graph.traced.clear()
+            function(keras.tree.pack_sequence_as(function._inputs_struct, inputs), training=training)
+            most = max(most, _peak(graph.traced, {}, path))
+        return most
     except Exception as error:
         if graph.refusal is not None:
             raise ArtifactError(f"{path}: a network {graph.refusal}") from error

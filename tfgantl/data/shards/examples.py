@@ -1,15 +1,38 @@
 """What shards of `tf.train.Example` have in common: a picture and a label in each record."""
 
 import io
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded
-from tfgantl.errors import DataError
+from tfgantl.errors import ConfigError, DataError
+from tfgantl.printing import printable
 
 MAX_LABEL = 2**31 - 1
+
+
+# What labels are called that are not called as usual.
+LABELS = {
+    "category", "category_id", "class", "class_id", "class_label", "classes", "cls", "coarse_label", "coarse_labels",
+    "fine_label", "fine_labels", "label", "label_id", "labels", "target", "targets",
+}  # fmt: skip
+
+
+def check_unlabelled(where: str, label: str | None, names: Iterable[str]) -> None:
+    """Refuses a set without the labels that were asked for, and with others.
+
+    Raises:
+        ConfigError: If one of the names is one that labels have, and `label` is not `None`.
+    """
+    others = [name for name in names if name.casefold() in LABELS]
+    if label is not None and others:
+        raise ConfigError(
+            f"{where}: `label` must be what labels are called there, or null for none. "
+            f"Received: {label}, which is not there, beside {', '.join(map(printable, others))}"
+        )
 
 
 def encoded_of(record: bytes, image: str, label: str | None, told: str) -> Encoded:

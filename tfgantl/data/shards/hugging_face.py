@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from tfgantl.data.base import stamp_of
-from tfgantl.data.opening import Refused
-from tfgantl.data.pictures import Encoded, PictureList, open_regular
+from tfgantl.data.opening import Refused, open_regular
+from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.dataset_card import check_card
-from tfgantl.data.shards.examples import opened
+from tfgantl.data.shards.examples import check_unlabelled, opened
 from tfgantl.data.shards.saved_dataset import check_saved, is_saved
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
@@ -63,6 +63,8 @@ class HFPictures(PictureList):
         classes, self._labels = None, None
         if label is not None and label in features:
             self._labels, classes = _labels_of(data, label, features[label])
+        else:
+            check_unlabelled(f"HFDataset: {printable(source.dataset)}", label, features)
         super().__init__("HFDataset", len(data), self._labels is not None, classes)
 
     def chunk(self, start: int, stop: int) -> Iterator[Encoded]:

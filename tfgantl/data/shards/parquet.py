@@ -11,10 +11,10 @@ import numpy as np
 
 from tfgantl.data.classes import in_order
 from tfgantl.data.pictures import Encoded, PictureList
-from tfgantl.data.shards.examples import opened, told_record
+from tfgantl.data.shards.examples import check_unlabelled, opened, told_record
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
-from tfgantl.untrusted.parquet_pages import unpacked_size
+from tfgantl.untrusted.parquet_pages import unpacked
 
 MAX_GROUP = 2**32  # bytes of a row group, unpacked: they are read at one time
 MAX_RATIO = 1000  # unpacked to packed
@@ -61,6 +61,8 @@ class ParquetPictures(PictureList):
                     )
                 leaf = _leaf_of(schema, image)
                 has_label = label is not None and label in names
+                if not has_label:
+                    check_unlabelled(f"Parquet: {printable(file)}", label, names)
                 # A value that stands in a dictionary is kept once, however many rows refer to it.
                 parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=[leaf, *([label] if has_label else ())])
                 self._opened.append(parquet)
@@ -148,21 +150,33 @@ def _values(column: Any) -> list:
 
 
 def _check_sizes(parquet: Any, names: list[str], label: str | None, file: Path) -> None:
-    """Raises `DataError` if a row group, or all labels, would take more memory than there may be."""
-    labels = 0
+    """Raises `DataError` if a row group, or all labels, would take more memory than there may be, or rows differ."""
+    labels = rows = 0
     with open(file, "rb") as stream:
         for group in range(parquet.num_row_groups):
             metadata = parquet.metadata.row_group(group)
             columns = [metadata.column(number) for number in range(metadata.num_columns)]
             packed = sum(column.total_compressed_size for column in columns)
-            sizes = {column.path_in_schema: _unpacked(stream, column) for column in columns if _is_read(column, names)}
-            unpacked = sum(sizes.values())
-            if unpacked > min(MAX_GROUP, MAX_RATIO * max(packed, 2**16)) or packed > file.stat().st_size:
+            found = {column.path_in_schema: _unpacked(stream, column) for column in columns if _is_read(column, names)}
+            size = sum(size for size, _ in found.values())
+            if size > min(MAX_GROUP, MAX_RATIO * max(packed, 2**16)) or packed > file.stat().st_size:
                 raise DataError(
                     f"Parquet: {printable(file)}: a row group must unpack to at most {MAX_GROUP} bytes, and "
-                    f"{MAX_RATIO} times what it has. Received: {unpacked} from {packed}"
+                    f"{MAX_RATIO} times what it has. Received: {size} from {packed}"
                 )
-            labels += sizes.get(label or "", 0)
+            rows += metadata.num_rows
+            wrong = {values for _, values in found.values()} - {metadata.num_rows}
+            if wrong:
+                raise DataError(
+                    f"Parquet: {printable(file)}: every column that is read must have a value for each row. "
+                    f"Received: {wrong.pop()} for {metadata.num_rows} rows"
+                )
+            labels += found.get(label or "", (0, 0))[0]
+    if rows != parquet.metadata.num_rows:
+        raise DataError(
+            f"Parquet: {printable(file)}: row groups must have as many rows as the file says. "
+            f"Received: {rows} for {parquet.metadata.num_rows}"
+        )
     if labels > MAX_LABELS:
         raise DataError(
             f"Parquet: {printable(file)}: labels must unpack to at most {MAX_LABELS} bytes. Received: {labels}"
@@ -173,11 +187,11 @@ def _is_read(column: Any, names: list[str]) -> bool:
     return any(column.path_in_schema == name or column.path_in_schema.startswith(f"{name}.") for name in names)
 
 
-def _unpacked(stream: BinaryIO, column: Any) -> int:
+def _unpacked(stream: BinaryIO, column: Any) -> tuple[int, int]:
     first = column.data_page_offset
     if column.has_dictionary_page and column.dictionary_page_offset is not None:
         first = min(first, column.dictionary_page_offset)
-    return unpacked_size(stream, first, column.total_compressed_size)
+    return unpacked(stream, first, column.total_compressed_size)
 
 
 def _labels_of(values: list, class_names: set[tuple[str, ...] | None]) -> tuple[tuple[str, ...] | None, np.ndarray]:

@@ -13,6 +13,7 @@ from typing import Any
 from tfgantl.data.shards.files import check_complete
 from tfgantl.errors import DataError, reason
 from tfgantl.printing import printable
+from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.arrow_batches import check_batch
 
 STATE, PARTS, INFORMATION = "state.json", "dataset_dict.json", "dataset_info.json"
@@ -70,6 +71,8 @@ def _features(path: Path) -> Any:
     """What a whole file says of its features, or `None`."""
     import pyarrow
 
+    if not path.is_file():  # a pipe would keep whoever opens it
+        raise DataError(f"{path}: must be a file of `save_to_disk`. Received: no file")
     try:
         with pyarrow.memory_map(str(path)) as file:
             messages = pyarrow.ipc.MessageReader.open_stream(file)
@@ -102,8 +105,7 @@ def _is_plain(name: Any) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            found = json.loads(file.read(MAX_STATE))
+        found = json.loads(read_regular(path, MAX_STATE))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: must be readable JSON. Received: {printable(reason(error))[:200]}") from error
     if not isinstance(found, dict):

@@ -66,7 +66,7 @@ class WebDataset(ShardSource):
         path: The shards.
         image_size: Height and width in pixels that pictures are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
-        image: Suffixes of the members that are pictures; the first one that a sample has counts.
+        image: Suffixes of the members that are pictures, of which a sample has one.
         label: Suffix of the members with the labels; `None` for no labels. Shards may be without them.
         test: Share of each class for the test.
     """

@@ -17,8 +17,9 @@ import numpy as np
 from tfgantl.data.classes import in_order
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded, PictureList
+from tfgantl.data.shards.examples import check_unlabelled
 from tfgantl.data.shards.files import class_names_beside
-from tfgantl.errors import DataError
+from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
 from tfgantl.untrusted.unique_names import add
 
@@ -116,7 +117,7 @@ class TarPictures(PictureList):
 
     Args:
         files: The shards.
-        images: Suffixes of pictures, the preferred one first.
+        images: Suffixes of pictures, of which a sample has one.
         label: Suffix of labels, or `None`.
 
     Raises:
@@ -201,9 +202,17 @@ class TarPictures(PictureList):
 
     def _add(self, shard: int, sample: dict[str, Member], stream: BinaryIO) -> bool:
         """Adds a sample, unless it has no picture, and says whether it has."""
-        picture = next((sample[suffix] for suffix in self._images if suffix in sample), None)
+        pictures = [suffix for suffix in self._images if suffix in sample]
+        if len(pictures) > 1:  # such as a mask beside a photograph
+            raise ConfigError(
+                f"WebDataset: {printable(self._files[shard])}: a sample must have one picture, or `image` say which. "
+                f"Received: {' and '.join(printable(sample[suffix].name)[:80] for suffix in pictures)}"
+            )
+        picture = sample[pictures[0]] if pictures else None
         if picture is None or picture.offset is None:
             return False
+        if self._label not in sample:
+            check_unlabelled(f"WebDataset: {printable(self._files[shard])}", self._label, sample)
         self._shards.append(shard)
         self._offsets.append(picture.offset)
         self._sizes.append(picture.size)

@@ -99,7 +99,7 @@ class Plan:
     def is_there(self, shard: int) -> bool:
         """Whether a shard has been written, and nothing of it has been removed or cut off since."""
         mark = self._mark(shard)
-        if not mark.exists():
+        if not mark.is_file():
             return False
         if self.format == "folder":
             numbers = self.numbers(shard)

@@ -62,19 +62,22 @@ def find_pair(checkpoint: ForeignCheckpoint) -> Pair:
     networks = _split(checkpoint.networks)
     # The first of a role counts, but for a discriminator that is an average: it has not been trained against any.
     named = {_role_name(name): name for name in sorted(reversed(networks), key=_is_averaged, reverse=True)}
+    of_a_role = set(named.values())
     averages, generators, discriminators = (
         [named[role] for role in roles if role in named] for roles in (AVERAGES, GENERATORS, DISCRIMINATORS)
     )
     notes = []
     if len(named) < len(networks):
-        others = printable(", ".join(name for name in networks if name not in named.values()))[:100]
+        others = printable(", ".join(name for name in networks if name not in of_a_role))[:100]
         notes.append(f"Networks of the same role as others were left out: {others}.")
     if not averages and not generators and not discriminators and len(networks) == 1:
         generators = list(networks)
-    unknown = [name for name in networks if name not in named.values() or _role_name(name) not in ROLES]
+    unknown = [name for name in networks if name not in of_a_role or _role_name(name) not in ROLES]
     if generators and not averages:  # whatever it is called
-        averages = [name for name in unknown if _is_average_of(networks, name, generators[0])][:1]
-    if lost := [name for name in unknown if name not in (*averages, *generators) and name in named.values()]:
+        shapes = _shapes(networks[generators[0]])
+        known = (name for name in unknown if AVERAGED.fullmatch(_plain_name(name)))
+        averages = [name for name in known if _shapes(networks[name]) == shapes][:1]
+    if lost := [name for name in unknown if name not in (*averages, *generators) and name in of_a_role]:
         notes.append(f"Networks of no role that is known were left out: {printable(', '.join(lost))[:100]}.")
     if averages and generators:
         notes.append(f"{_shown(averages)}, the averaged generator, was taken, and not {_shown(generators)}.")
@@ -120,10 +123,8 @@ def pair_of_weights(arrays: dict[str, np.ndarray], where: str) -> Pair:
     return pair
 
 
-def _is_average_of(networks: dict[str, ForeignNetwork], name: str, generator: str) -> bool:
-    """Whether a network is called an average, and has the arrays of a generator."""
-    shapes = [{key: array.shape for key, array in networks[one].arrays.items()} for one in (name, generator)]
-    return bool(AVERAGED.fullmatch(_plain_name(name))) and shapes[0] == shapes[1]
+def _shapes(network: ForeignNetwork) -> dict[str, tuple[int, ...]]:
+    return {key: array.shape for key, array in network.arrays.items()}
 
 
 def check_has_generator(pair: Pair, checkpoint: ForeignCheckpoint, where: str) -> ForeignNetwork:
