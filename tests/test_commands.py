@@ -266,7 +266,7 @@ def test_commands_run(part, monkeypatch, capsys):
         if verb_of(words) not in PARTS[part] or runs_elsewhere(words):
             continue
         monkeypatch.setattr(sys, "argv", shortened(words))
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)
         # A run that is to be resumed has been interrupted.
         with pytest.raises(SystemExit) as end, interrupted_at(2) if line in INTERRUPTED else nullcontext():
             cli.main()

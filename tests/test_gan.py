@@ -227,15 +227,28 @@ def test_the_largest_seed_works(make_gan, compiled, examples):
     fit(compiled(make_gan(seed=2**32 - 1)), examples)
 
 
-@pytest.mark.parametrize("reuse", [False, True], ids=["fresh", "reused"])
-def test_the_generator_may_learn_from_what_the_discriminator_has_seen(make_gan, compiled, monkeypatch, reuse):
-    gan = compiled(make_gan(TINY_MLP, None), reuse_fakes=reuse)
+@pytest.mark.usefixtures("eagerly")
+def test_simultaneous_updates_see_nothing_of_each_other(make_gan, examples):
+    """The discriminator's is that of a step in turns, the generator's that against the discriminator as it was."""
+    both, turns, still = (make_gan(TINY_MLP) for _ in range(3))
+    for gan, rate, kind in ((both, 0.1, "simultaneous"), (turns, 0.1, "reuse_fakes"), (still, 0.0, "reuse_fakes")):
+        gan.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(rate), **{kind: True})
+        fit(gan, examples, steps=1)
+    for one, other in ((both.discriminator, turns.discriminator), (both.generator, still.generator)):
+        for weight, wanted in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(weight, wanted, atol=1e-6)
+    assert changed(both.generator, snapshot(turns.generator))
+
+
+@pytest.mark.parametrize("kind", ["fresh", "reuse_fakes", "simultaneous"])
+def test_the_generator_may_learn_from_what_the_discriminator_has_seen(make_gan, compiled, monkeypatch, kind):
+    gan = compiled(make_gan(TINY_MLP, None), **({} if kind == "fresh" else {kind: True}))
     made, seen = [], []
     run_generator, discriminate = gan.run_generator, gan.discriminate
     monkeypatch.setattr(gan, "run_generator", lambda *a: made.append(run_generator(*a)) or made[-1])
     monkeypatch.setattr(gan, "discriminate", lambda x, *a, **k: seen.append(x) or discriminate(x, *a, **k))
     before = gan.generator.get_weights()
     gan.train_step(keras.ops.convert_to_tensor(to_unit(tiny_images(8))))
-    assert len(made) == (1 if reuse else 2) and len(seen) == 3
-    assert np.array_equal(seen[1], seen[2]) == reuse
+    assert (len(made), len(seen)) == {"fresh": (2, 3), "reuse_fakes": (1, 3), "simultaneous": (1, 2)}[kind]
+    assert np.array_equal(seen[1], seen[-1]) == (kind != "fresh")
     assert all(not np.array_equal(x, y) for x, y in zip(before, gan.generator.get_weights(), strict=True))

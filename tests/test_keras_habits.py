@@ -187,6 +187,20 @@ def test_calling_and_predicting_give_images_of_the_averaged_generator(make_gan):
     np.testing.assert_allclose(gan(inputs), expected, atol=1e-6)
 
 
+def test_callbacks_that_set_the_learning_rate_set_both(compiled):
+    """Keras' know of one optimizer: that of the discriminator went on as if nothing had been said."""
+    gan = compiled(rate=1e-2)
+    gan.d_optimizer.learning_rate = 4e-2
+    halved = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    gan.fit(UNIT, LABELS, epochs=2, callbacks=[halved], **QUIET)
+    rates = float(gan.optimizer.learning_rate), float(gan.d_optimizer.learning_rate)
+    np.testing.assert_allclose(rates, (2.5e-3, 1e-2), rtol=1e-5)
+    plateau = keras.callbacks.ReduceLROnPlateau("g_loss", mode="min", factor=0.1, patience=0, min_delta=1e9)
+    gan.fit(UNIT, LABELS, epochs=2, callbacks=[plateau], **QUIET)
+    assert float(gan.optimizer.learning_rate) < 2.5e-3
+    np.testing.assert_allclose(float(gan.d_optimizer.learning_rate), 4 * float(gan.optimizer.learning_rate), rtol=1e-5)
+
+
 def test_callbacks_of_keras(make_gan, compiled, tmp_path):
     pytest.importorskip("tensorboard")
     gan = compiled(make_gan(TINY_MLP))

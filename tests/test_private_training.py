@@ -122,6 +122,12 @@ def test_batches_are_drawn_by_themselves():
     assert any(set(a) & set(b) for a, b in zip(drawn, drawn[1:], strict=False))
 
 
+def test_delta_allows_for_giving_away_no_image_whole():
+    private = DifferentialPrivacy(noise=4.0, delta=1e-2)
+    with pytest.raises(ConfigError, match=r"`privacy.delta` must be below .* 1 / 100 = 0.01: .* Received: 0.01"):
+        private.epsilon(100, 10, 5)
+
+
 def test_epsilon_is_that_of_the_library():
     dp_accounting = pytest.importorskip("dp_accounting")
     from dp_accounting import rdp

@@ -70,6 +70,7 @@ def compile_config(gan: GAN) -> dict[str, Any]:
         "r1_every": gan.r1_every,
         "gradient_penalty": gan.gradient_penalty,
         "reuse_fakes": gan.reuse_fakes,
+        "simultaneous": gan.simultaneous,
     }
 
 

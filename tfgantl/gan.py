@@ -5,6 +5,7 @@ Reference:
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -22,6 +23,7 @@ from tfgantl.hooks import TrainStepHooks
 from tfgantl.network_pair import NetworkPair
 from tfgantl.private_step import PrivateGradients, private_step
 from tfgantl.random_streams import StepStream, step_seeds
+from tfgantl.rate_callbacks import SameFactor, sets_rates
 from tfgantl.regularizers import Regularizer
 from tfgantl.running_means import RunningMeans
 from tfgantl.shared_step import SharedStep
@@ -82,6 +84,7 @@ class GAN(NetworkPair):
         r1_every: int = 16,
         gradient_penalty: float = 0.0,
         reuse_fakes: bool = False,
+        simultaneous: bool = False,
         transfer: TrainStepHooks | None = None,
         private: PrivateGradients | None = None,
     ) -> None:
@@ -99,6 +102,8 @@ class GAN(NetworkPair):
             gradient_penalty: Weight of the penalty of WGAN-GP; 0 for none.
             reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on,
                 which saves one pass of it, instead of from fresh ones.
+            simultaneous: Whether both networks learn from one pass of both, as in TensorFlow's tutorial, and neither
+                has seen the update of the other, which saves a pass of the discriminator, too.
             transfer: A `Transfer`, whose hooks may change the step.
             private: Differential privacy of the real images. Penalties of real images, regularizers and adaptive
                 augmentation must then be left out; `DifferentialPrivacy.check` says what else. Files do not keep it.
@@ -118,13 +123,17 @@ class GAN(NetworkPair):
         self.augment = augment
         self.r1, self.r1_every = r1, r1_every
         self.gradient_penalty = gradient_penalty
-        self.reuse_fakes = reuse_fakes
+        self.reuse_fakes, self.simultaneous = reuse_fakes, simultaneous
         self.regularizers = [*regularizers, *([augment] if isinstance(augment, Regularizer) else [])]
         self.transfer = transfer or TrainStepHooks()
         if private is not None and (r1 or gradient_penalty or regularizers):
             raise ConfigError(
                 "`r1`, `gradient_penalty` and `regularizers` must be left out with `private`, which looks at real "
                 "images through its own gradients alone. Received: one of them"
+            )
+        if private is not None and simultaneous:
+            raise ConfigError(
+                "`simultaneous` must be false with `private`, which has a step of its own. Received: true"
             )
         self.private = private
         self.traces: dict[tuple[bool, ...], Callable] = {}
@@ -151,21 +160,29 @@ class GAN(NetworkPair):
             shown = regularizer.mix(shown, fakes, self.seeds(StepStream.REGULARIZER))
         with tf.GradientTape() as d_tape:
             real_logits = critic(images=self.augmented(shown, StepStream.D_REAL))
-            fake_logits = critic(images=self.augmented(fakes, StepStream.D_FAKE))
+            with g_tape if self.simultaneous else nullcontext():
+                fake_logits = critic(images=self.augmented(fakes, StepStream.D_FAKE))
             d_loss = self.adversarial.discriminator(real_logits, fake_logits)
             d_total = d_loss + self.discriminator_penalty(critic, shown, fakes, labels, real_logits, fake_logits)
-        self.apply(self.d_optimizer, [self.discriminator, *self.d_adapters], d_total, d_tape)
+        update_discriminator = partial(
+            self.apply, self.d_optimizer, [self.discriminator, *self.d_adapters], d_total, d_tape
+        )
+        if not self.simultaneous:
+            update_discriminator()
 
         # Train the generator so that the discriminator takes its images for real: the same ones, or fresh ones.
-        if not self.reuse_fakes:
+        if not (self.reuse_fakes or self.simultaneous):
             with tf.GradientTape() as g_tape:
                 latents, fakes = self.draw(batch_size, labels, StepStream.G_LATENTS)
         with g_tape:
-            g_loss = self.adversarial.generator(critic(images=self.augmented(fakes, StepStream.G_FAKE)))
+            judged = fake_logits if self.simultaneous else critic(images=self.augmented(fakes, StepStream.G_FAKE))
+            g_loss = self.adversarial.generator(judged)
             g_total = self.transfer.adversarial * g_loss
             g_total += self.transfer.reconstruction_loss(self, reals, labels, fakes)
             g_total += self.generator_penalty(latents, labels, fakes)
         self.apply(self.optimizer, [self.generator, *self.g_adapters], g_total, g_tape)
+        if self.simultaneous:
+            update_discriminator()
 
         self.follow()
         d_real, d_fake = (tf.reduce_mean(tf.cast(x, tf.float32)) for x in (real_logits > 0, fake_logits < 0))
@@ -309,8 +326,10 @@ class GAN(NetworkPair):
             images, labels, weights = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
             self._check(images, labels, first=True)
             check_unweighted(weights)
+        if sets_rates(given.get("callbacks")):
+            given["callbacks"] = [*given["callbacks"], SameFactor()]
         with telling_of_batches():
-            return super().fit(x, y, *args, **kwargs)
+            return super().fit(**given)
 
     def evaluate(self, x: Any = None, y: np.ndarray | tf.Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`: d_loss and g_loss of images that training has not seen."""

@@ -102,7 +102,8 @@ def _workers(config, pair, kind, precisions) -> list[Worker]:
         ours = "ours" if kind == "plain" else "adapt"
         workers += [Worker(f"{peak}, {title}", [peak, pair, policy]) for peak in PEAKS]
         workers.append(Worker(f"tfgantl, {title}", [ours, pair, policy, "reuse_fakes=true"]))
-        workers.append(Worker(f"tfgantl, fresh latents, {title}", [ours, pair, policy, "reuse_fakes=false"]))
+        workers.append(Worker(f"tfgantl, fresh latents, {title}", [ours, pair, policy]))
+        workers.append(Worker(f"tfgantl, simultaneous, {title}", [ours, pair, policy, "simultaneous=true"]))
         if kind == "plain":
             workers.append(Worker(f"tfgantl, GAN.fit, {title}", ["fit", pair, policy, "reuse_fakes=true"]))
             workers.append(Worker(f"tutorial, {title}", ["tutorial", pair, policy]))

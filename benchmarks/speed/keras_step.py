@@ -50,8 +50,8 @@ def own_step(kind: str, pair: str, dtype: str, options: dict) -> Callable[[int],
         next(transfer.schedule(500)).begin(gan)
     else:
         gan.compile(Adam(1e-4, beta_1=0.5), Adam(1e-4, beta_1=0.5), loss="minimax")
-    if "reuse_fakes" in options:
-        gan.reuse_fakes = options["reuse_fakes"] == "true"
+    for name in ("reuse_fakes", "simultaneous"):
+        setattr(gan, name, options.get(name) == "true")
     images = images_of(pair)
     if kind == "fit":
         data = tf.data.Dataset.from_tensor_slices(images).batch(BATCH).repeat()

@@ -60,15 +60,15 @@ def describe_signatures(
         scores, places = tf.math.top_k(shares, top)
         return {"captions": tf.gather(phrases, places), "scores": scores}
 
-    @tf.function(input_signature=[images])
+    @tf.function(autograph=False, input_signature=[images])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return described(checked_images(images))
 
-    @tf.function(input_signature=[files])
+    @tf.function(autograph=False, input_signature=[files])
     def describe(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return described(decode(image_bytes))
 
-    @tf.function(input_signature=[files, TEXTS])
+    @tf.function(autograph=False, input_signature=[files, TEXTS])
     def match(image_bytes: tf.Tensor, text: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_rows(image_bytes, text)]):  # or one would be compared with each
             text = tf.identity(text)
@@ -77,11 +77,11 @@ def describe_signatures(
             pictures = encoders.image(decode(tf.identity(image_bytes)), training=False)
         return {"scores": tf.reduce_sum(pictures * texts, 1)}
 
-    @tf.function(input_signature=[files])
+    @tf.function(autograph=False, input_signature=[files])
     def embed_images(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"vectors": encoders.image(decode(image_bytes), training=False)}
 
-    @tf.function(input_signature=[TEXTS])
+    @tf.function(autograph=False, input_signature=[TEXTS])
     def embed_texts(text: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"vectors": encoders.text(checked_texts(text, encoders.text), training=False)}
 

@@ -70,7 +70,7 @@ def editing_signatures(
     direction = tf.TensorSpec([None], tf.string, name="direction")
     strength = tf.TensorSpec([None], tf.float32, name="strength")
 
-    @tf.function(input_signature=[latents, direction, strength, *labels])
+    @tf.function(autograph=False, input_signature=[latents, direction, strength, *labels])
     def edit(latents: tf.Tensor, direction: tf.Tensor, strength: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         chosen = tf.cast(direction[:, None] == names[None], tf.float32)
         one_each = tf.debugging.Assert(tf.reduce_all(tf.reduce_sum(chosen, 1) == 1.0), [allowed])
@@ -80,7 +80,7 @@ def editing_signatures(
 
     strengths = tf.TensorSpec([None, len(directions)], tf.float32, name="strengths")
 
-    @tf.function(input_signature=[codes, strengths, *of_codes])
+    @tf.function(autograph=False, input_signature=[codes, strengths, *of_codes])
     def edit_codes(codes: tf.Tensor, strengths: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         codes, *own = checked(codes, *labels)
         return pictures(codes, strengths, *own)
@@ -88,7 +88,7 @@ def editing_signatures(
     found = {**generator_signatures(generator), "edit": edit, "edit_codes": edit_codes}
     if space.name != "z":
 
-        @tf.function(input_signature=[latents, *labels])
+        @tf.function(autograph=False, input_signature=[latents, *labels])
         def codes_(latents: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"codes": space.codes_of(*checked(latents, *labels))}
 
@@ -100,7 +100,7 @@ def _inversion(space: LatentSpace, encoder: keras.Model) -> tf.types.experimenta
     """The endpoint that gives codes of pictures, by the encoder alone."""
     height, _, channels = space.image_shape
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def invert(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         u, *logits = tf.nest.flatten(encoder(decode_pictures(image_bytes, height, channels), training=False))
         label = {"label": tf.argmax(logits[0], 1, tf.int32)} if logits else {}

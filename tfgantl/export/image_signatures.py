@@ -41,11 +41,11 @@ def classifier_signatures(
             "label": tf.argmax(outputs, 1, tf.int32),
         }
 
-    @tf.function(input_signature=[pictures])
+    @tf.function(autograph=False, input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return predictions(checked_images(images))
 
-    @tf.function(input_signature=[files])
+    @tf.function(autograph=False, input_signature=[files])
     def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return predictions(decode_pictures(image_bytes, *classifier.inputs[0].shape[2:]))
 
@@ -70,11 +70,11 @@ def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimenta
     def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"features": tf.cast(extractor(images, training=False), tf.float32)}
 
-    @tf.function(input_signature=[pictures])
+    @tf.function(autograph=False, input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return embed(checked_images(images))
 
-    @tf.function(input_signature=[files])
+    @tf.function(autograph=False, input_signature=[files])
     def features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return embed(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]))
 

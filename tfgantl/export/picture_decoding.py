@@ -22,7 +22,7 @@ ADOBE = b"\xff\xee\0\x0eAdobe\0\x64" + bytes(5)  # a segment that says: CMYK, wi
 LUMA = (19595, 38470, 7471)  # of 65,536: ITU-R 601, as Pillow rounds it
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
 def checked_files(files: tf.Tensor) -> tf.Tensor:
     """The files, string (batch,), if all are PNG or JPEG files that may be decoded, by their headers."""
     pixels = pixels_of(files)
@@ -40,13 +40,13 @@ def checked_files(files: tf.Tensor) -> tf.Tensor:
         return tf.identity(files)
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+@tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
 def pixels_of(files: tf.Tensor) -> tf.Tensor:
     """Pixels of each file, int64 (batch,), by their headers; what is no PNG or JPEG file is an error."""
     return tf.map_fn(_pixels, files, fn_output_signature=tf.TensorSpec([], tf.int64))
 
 
-@tf.function
+@tf.function(autograph=False)
 def decode_file(file: tf.Tensor, channels: int, least: int | None = None) -> tf.Tensor:
     """Decodes one file, of those that `checked_files` gives.
 

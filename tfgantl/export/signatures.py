@@ -49,15 +49,15 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
             seed = tf.identity(seed)
         return to_uint8(images_of(latents_of_seeds(seed, latent_dim), *labels))
 
-    @tf.function(input_signature=[latents, *labels])
+    @tf.function(autograph=False, input_signature=[latents, *labels])
     def serving_default(latents: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": images_of(latents, *labels)}
 
-    @tf.function(input_signature=[seed, *labels])
+    @tf.function(autograph=False, input_signature=[seed, *labels])
     def generate(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": pixels_of(seed, *labels)}
 
-    @tf.function(input_signature=[seed, *labels])
+    @tf.function(autograph=False, input_signature=[seed, *labels])
     def generate_png(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"png_bytes": encode_pngs(pixels_of(seed, *labels))}
 

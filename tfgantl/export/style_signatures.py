@@ -60,12 +60,12 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
             fn_output_signature=tf.TensorSpec([], tf.string),
         )  # fmt: skip
 
-    @tf.function(input_signature=[files, style, strength])
+    @tf.function(autograph=False, input_signature=[files, style, strength])
     def serving_default(image_bytes: tf.Tensor, style: tf.Tensor, strength: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_labels(style, styles)]):
             return {"png_bytes": painted(image_bytes, tf.one_hot(style, styles), strength)}
 
-    @tf.function(input_signature=[files, mix, strength])
+    @tf.function(autograph=False, input_signature=[files, mix, strength])
     def mixed(image_bytes: tf.Tensor, mix: tf.Tensor, strength: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"png_bytes": painted(image_bytes, mix, strength)}
 
@@ -73,7 +73,7 @@ def style_signatures(network: keras.Model) -> dict[str, tf.types.experimental.Po
     if not isinstance(network, PhraseStylizer):
         return endpoints
 
-    @tf.function(input_signature=[files, TEXTS, strength])
+    @tf.function(autograph=False, input_signature=[files, TEXTS, strength])
     def phrase(image_bytes: tf.Tensor, text: tf.Tensor, strength: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"png_bytes": painted(image_bytes, network(checked_texts(text, network.text_encoder)), strength)}
 

@@ -29,11 +29,11 @@ def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.Po
             latents = tf.identity(latents)
         return finite_images(model((latents, checked_texts(text, model.text_encoder))))
 
-    @tf.function(input_signature=[TEXTS, latents])
+    @tf.function(autograph=False, input_signature=[TEXTS, latents])
     def serving_default(text: tf.Tensor, latents: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": images_of(text, latents)}
 
-    @tf.function(input_signature=[TEXTS, seed])
+    @tf.function(autograph=False, input_signature=[TEXTS, seed])
     def imagine(text: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
             seed = tf.identity(seed)

@@ -48,33 +48,55 @@ def kernel_distance(
     if real_labels is None or fake_labels is None or not _enough(real_labels, fake_labels, 2):
         real_labels, fake_labels = np.zeros(len(real), int), np.zeros(len(fake), int)
     kernels = polynomial_kernel(real, real), polynomial_kernel(fake, fake), polynomial_kernel(real, fake)
-    return _discrepancy(*kernels, real_labels, fake_labels)
+    everything = np.ones((1, len(real))), np.ones((1, len(fake)))
+    return float(_discrepancies(*kernels, real_labels, fake_labels, *everything)[0])
 
 
-def _discrepancy(
-    of_real: np.ndarray, of_fake: np.ndarray, across: np.ndarray, real_labels: np.ndarray, fake_labels: np.ndarray
-) -> float:
-    """The distance from the kernels of all pairs: within real images, within generated ones, and between them."""
-    classes, counts = np.unique(real_labels, return_counts=True)
-    shares = dict(zip(classes, counts / len(real_labels), strict=True))
+def _discrepancies(
+    of_real: np.ndarray,
+    of_fake: np.ndarray,
+    across: np.ndarray,
+    real_labels: np.ndarray,
+    fake_labels: np.ndarray,
+    real_drawn: np.ndarray,
+    fake_drawn: np.ndarray,
+) -> np.ndarray:
+    """Distances from the kernels of all pairs, for several draws at one time: products, and no copies of parts.
 
-    def weights(labels: np.ndarray) -> np.ndarray:
-        each = np.zeros(len(labels))
+    Args:
+        of_real: Within real images, float64 (n, n).
+        of_fake: Within generated ones, float64 (m, m).
+        across: Between them, float64 (n, m).
+        real_labels: int (n,).
+        fake_labels: int (m,).
+        real_drawn: float64 (draws, n): 1 for what is drawn, 0 for what is not; as many of each class in all draws.
+        fake_drawn: float64 (draws, m).
+
+    Returns:
+        float64 (draws,).
+    """
+    classes = np.unique(real_labels)
+    counts = np.array([real_drawn[0, real_labels == label].sum() for label in classes])
+    shares = dict(zip(classes, counts / counts.sum(), strict=True))
+
+    def weights(drawn: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        each = np.zeros(drawn.shape)
         for label, share in shares.items():
-            each[labels == label] = share / np.sum(labels == label)
+            own = drawn[:, labels == label]
+            each[:, labels == label] = own * (share / own.sum(1, keepdims=True))
         return each
 
-    def within(kernel: np.ndarray, labels: np.ndarray) -> float:
-        weight = weights(labels)
-        total = weight @ kernel @ weight
+    def within(kernel: np.ndarray, drawn: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        weight = weights(drawn, labels)
+        total = np.sum((weight @ kernel) * weight, 1)
         for label, share in shares.items():
-            block = kernel[np.ix_(labels == label, labels == label)]
-            n = len(block)
-            total += share**2 * ((block.sum() - np.trace(block)) / (n * (n - 1)) - block.mean())  # no image with itself
+            own, block = drawn[:, labels == label], kernel[np.ix_(labels == label, labels == label)]
+            sums, same, n = np.sum((own @ block) * own, 1), own @ np.diag(block), own.sum(1)
+            total += share**2 * ((sums - same) / (n * (n - 1)) - sums / n**2)  # no image with itself
         return total
 
-    between = weights(real_labels) @ across @ weights(fake_labels)
-    return float(within(of_real, real_labels) + within(of_fake, fake_labels) - 2.0 * between)
+    between = np.sum((weights(real_drawn, real_labels) @ across) * weights(fake_drawn, fake_labels), 1)
+    return within(of_real, real_drawn, real_labels) + within(of_fake, fake_drawn, fake_labels) - 2.0 * between
 
 
 def subset_kernel_distances(
@@ -113,15 +135,19 @@ def subset_kernel_distances(
         return np.concatenate([rng.permutation(m)[: max(2, round(len(m) * 0.5))] for m in members])
 
     draws = [(half(real_labels), half(fake_labels)) for _ in range(subsets)]
-    real, fakes = real.astype(np.float64), [fake.astype(np.float64) for fake in fakes]
-    of_real = polynomial_kernel(real, real)  # once for all draws
-    others = [(polynomial_kernel(fake, fake), polynomial_kernel(real, fake)) for fake in fakes]
-    values = np.empty((len(fakes), subsets))
+    real_drawn, fake_drawn = np.zeros((subsets, len(real))), np.zeros((subsets, len(fake_labels)))
     for j, (r, f) in enumerate(draws):
-        drawn = of_real[r][:, r]  # rows, then columns: both at one time take three times as long
-        for i, (of_fake, across) in enumerate(others):
-            values[i, j] = _discrepancy(drawn, of_fake[f][:, f], across[r][:, f], real_labels[r], fake_labels[f])
-    return values
+        real_drawn[j, r], fake_drawn[j, f] = 1.0, 1.0
+    real, fakes = real.astype(np.float64), [fake.astype(np.float64) for fake in fakes]
+    of_real = polynomial_kernel(real, real)  # once for all sets
+    values = [
+        _discrepancies(
+            of_real, polynomial_kernel(fake, fake), polynomial_kernel(real, fake), real_labels, fake_labels,
+            real_drawn, fake_drawn,
+        )
+        for fake in fakes
+    ]  # fmt: skip
+    return np.stack(values)
 
 
 def thinned(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

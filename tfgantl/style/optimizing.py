@@ -40,14 +40,14 @@ class PixelOptimizer:
             return terms, tape.gradient(terms["total"], image)
 
         # XLA makes a step on a processor several times as long.
-        @tf.function(jit_compile=False)
+        @tf.function(autograph=False, jit_compile=False)
         def step() -> dict[str, tf.Tensor]:
             terms, gradient = evaluate(tf.convert_to_tensor(variable))
             adam.apply([gradient], [self._image])
             variable.assign(tf.clip_by_value(variable, -1.0, 1.0))
             return terms
 
-        self._step, self._evaluate = step, tf.function(evaluate, jit_compile=False)
+        self._step, self._evaluate = step, tf.function(evaluate, autograph=False, jit_compile=False)
 
     @property
     def image(self) -> np.ndarray:

@@ -48,6 +48,7 @@ class Optimization:
         path_length: Weight of the path length penalty of a StyleGAN2, in every fourth step; 0 for none.
         reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on, which
             saves a pass of it, or from fresh ones.
+        simultaneous: Whether both networks learn from one pass of both, which saves one of the discriminator, too.
     """
 
     loss: Loss | None = None
@@ -67,6 +68,7 @@ class Optimization:
     gradient_penalty: float = 0.0
     path_length: float = 0.0
     reuse_fakes: bool = False
+    simultaneous: bool = False
 
     def __post_init__(self) -> None:
         if self.loss is not None and self.loss not in get_args(Loss):
@@ -234,6 +236,7 @@ class Optimization:
             r1_every=settings.r1_every,
             gradient_penalty=settings.gradient_penalty,
             reuse_fakes=settings.reuse_fakes,
+            simultaneous=settings.simultaneous,
             transfer=transfer,
             private=private,
         )

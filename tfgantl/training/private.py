@@ -67,6 +67,8 @@ class DifferentialPrivacy:
                     f"`optimization.{name}` must be off (0 or false) with `privacy.noise`, since it looks at real "
                     f"images without noise. Received: {getattr(optimization, name)}"
                 )
+        if optimization.simultaneous:
+            raise ConfigError("`optimization.simultaneous` must be false with `privacy.noise`. Received: true")
         if optimization.adaptive:
             raise ConfigError("`optimization.augment` must not be ada with `privacy.noise`. Received: ada")
         for name in DATA_HOOKS if transfer is not None else ():
@@ -128,13 +130,19 @@ class DifferentialPrivacy:
             steps: Training steps.
 
         Raises:
-            ConfigError: If `dp-accounting` is not installed, or there is no noise.
+            ConfigError: If `dp-accounting` is not installed, there is no noise, or `delta` is that large that one of
+                the images might be given away.
 
         Reference:
             Wang et al., 2019, https://arxiv.org/abs/1808.00087 (Rényi differential privacy of subsampling)
         """
         if not self.on:
             raise ConfigError("`noise` must be above 0 for there to be an epsilon. Received: 0")
+        if self.delta * images >= 1:
+            raise ConfigError(
+                f"`privacy.delta` must be below one in the number of training images, 1 / {images} = {1 / images:.2g}: "
+                f"giving one of them away would be allowed. Received: {self.delta:g}"
+            )
         try:
             import dp_accounting
             from dp_accounting import rdp

@@ -73,7 +73,7 @@ class OnePassPainter:
         self.seconds: list[float] = []
         self._before: tuple[np.ndarray, np.ndarray] | None = None
 
-        @tf.function(jit_compile=False, reduce_retracing=True)
+        @tf.function(autograph=False, jit_compile=False, reduce_retracing=True)
         def painted(image: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
             return paint(network, tf.ensure_shape(image, (None, None, 3)), mix, config.strength)
 

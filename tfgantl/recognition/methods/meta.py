@@ -98,7 +98,7 @@ class Reptile(Recognizer):
 
         from tfgantl.recognition.losses import cross_entropy
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(autograph=False, reduce_retracing=True)
         def step(images: "tf.Tensor", labels: "tf.Tensor") -> "tf.Tensor":
             with tf.GradientTape() as tape:
                 loss = cross_entropy(labels, model.classifier(images, training=True))
