@@ -246,5 +246,12 @@ def test_square_kernels_are_turned_if_all_others_are():
     assert len(report.of("transposed")) == 3
     for layer in network.layers:
         np.testing.assert_array_equal(layer.kernel, wanted[f"{layer.name}/kernel"])
+    images = keras.Input((4, 4, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(5, 2, name="c")(images))
+    mixed = keras.Model(images, keras.layers.Dense(5, name="d", use_bias=False)(x))  # what is square has no others
+    rng = np.random.default_rng(1)
+    conv, dense = rng.random((2, 2, 3, 5), np.float32), rng.random((5, 5), np.float32)
+    adopt({"c/kernel": conv.transpose(3, 2, 0, 1), "d/kernel": dense.T}, mixed, min_share=0.5)
+    np.testing.assert_array_equal(mixed.get_layer("d").kernel, dense)
     with pytest.raises(ArtifactError, match="kernels must all be in one layout, .* Received: .*d4/kernel, and others"):
         adopt({**wanted, "d7/kernel": wanted["d7/kernel"].T}, network, min_share=0.5)

@@ -193,12 +193,21 @@ def test_callbacks_that_set_the_learning_rate_set_both(compiled):
     gan.d_optimizer.learning_rate = 4e-2
     halved = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     gan.fit(UNIT, LABELS, epochs=2, callbacks=[halved], **QUIET)
-    rates = float(gan.optimizer.learning_rate), float(gan.d_optimizer.learning_rate)
-    np.testing.assert_allclose(rates, (2.5e-3, 1e-2), rtol=1e-5)
+    np.testing.assert_allclose(rates_of(gan), (2.5e-3, 1e-2), rtol=1e-5)
     plateau = keras.callbacks.ReduceLROnPlateau("g_loss", mode="min", factor=0.1, patience=0, min_delta=1e9)
-    gan.fit(UNIT, LABELS, epochs=2, callbacks=[plateau], **QUIET)
-    assert float(gan.optimizer.learning_rate) < 2.5e-3
-    np.testing.assert_allclose(float(gan.d_optimizer.learning_rate), 4 * float(gan.optimizer.learning_rate), rtol=1e-5)
+    saved = []
+    after = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: saved.append(rates_of(gan)))  # as those that save
+    gan.fit(UNIT, LABELS, epochs=2, callbacks=(plateau, after), **QUIET)
+    np.testing.assert_allclose([rate for _, rate in saved], [4 * rate for rate, _ in saved], rtol=1e-5)
+    assert rates_of(gan)[0] < 2.5e-3
+    warm = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 * epoch)
+    gan.fit(UNIT, LABELS, epochs=3, callbacks=warm, **QUIET)  # begins at 0
+    np.testing.assert_allclose(rates_of(gan), (2e-3, 8e-3), rtol=1e-5)
+
+
+def rates_of(gan):
+    """Learning rates of both optimizers."""
+    return float(gan.optimizer.learning_rate), float(gan.d_optimizer.learning_rate)
 
 
 def test_callbacks_of_keras(make_gan, compiled, tmp_path):

@@ -86,6 +86,8 @@ def test_splits_are_known_whatever_is_beside_them(tmp_path, names):
 @pytest.mark.parametrize("names", [
     ("train", "bus"), ("contest", "latest"), ("train_test", "x"), ("test tube", "training shoe"),
     ("crash-test", "train"), ("trainee", "testament"), ("set_a", "set_b"), ("trainer", "test"),
+    ("test1", "test2", "test3"), ("Test A", "Test B"), ("dev 1", "dev 2"), ("DE", "TR", "TS"),
+    ("car", "extra", "train"),
 ])  # fmt: skip
 def test_classes_that_are_called_a_little_like_splits_are_classes(tmp_path, names):
     for name in names:

@@ -182,7 +182,8 @@ def test_a_sample_of_a_web_dataset_has_one_picture(tmp_path):
                 archive.addfile(member, io.BytesIO(png(number)))
     with pytest.raises(ConfigError, match="a sample must have one picture, .* Received: 000.png and 000.jpg"):
         WebDataset(str(tmp_path / "a.tar"), **SIZES).load("train")
-    assert WebDataset(str(tmp_path / "a.tar"), image=("jpg",), **SIZES).load("train").size
+    for image in (("jpg",), ("jpg", "png")):
+        assert WebDataset(str(tmp_path / "a.tar"), image=image, **SIZES).load("train").size
 
 
 def test_labels_of_web_datasets_are_numbers_or_names(tmp_path):

@@ -23,7 +23,7 @@ from tfgantl.hooks import TrainStepHooks
 from tfgantl.network_pair import NetworkPair
 from tfgantl.private_step import PrivateGradients, private_step
 from tfgantl.random_streams import StepStream, step_seeds
-from tfgantl.rate_callbacks import SameFactor, sets_rates
+from tfgantl.rate_callbacks import with_both_rates
 from tfgantl.regularizers import Regularizer
 from tfgantl.running_means import RunningMeans
 from tfgantl.shared_step import SharedStep
@@ -84,9 +84,9 @@ class GAN(NetworkPair):
         r1_every: int = 16,
         gradient_penalty: float = 0.0,
         reuse_fakes: bool = False,
-        simultaneous: bool = False,
         transfer: TrainStepHooks | None = None,
         private: PrivateGradients | None = None,
+        simultaneous: bool = False,
     ) -> None:
         """Sets how to train.
 
@@ -102,11 +102,11 @@ class GAN(NetworkPair):
             gradient_penalty: Weight of the penalty of WGAN-GP; 0 for none.
             reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on,
                 which saves one pass of it, instead of from fresh ones.
-            simultaneous: Whether both networks learn from one pass of both, as in TensorFlow's tutorial, and neither
-                has seen the update of the other, which saves a pass of the discriminator, too.
             transfer: A `Transfer`, whose hooks may change the step.
             private: Differential privacy of the real images. Penalties of real images, regularizers and adaptive
                 augmentation must then be left out; `DifferentialPrivacy.check` says what else. Files do not keep it.
+            simultaneous: Whether both networks learn from one pass of both, as in TensorFlow's tutorial, and neither
+                has seen the update of the other, which saves a pass of the discriminator, too.
 
         Raises:
             ConfigError: If there is no such loss, or one optimizer is given for both networks.
@@ -326,8 +326,7 @@ class GAN(NetworkPair):
             images, labels, weights = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
             self._check(images, labels, first=True)
             check_unweighted(weights)
-        if sets_rates(given.get("callbacks")):
-            given["callbacks"] = [*given["callbacks"], SameFactor()]
+        given["callbacks"] = with_both_rates(given.get("callbacks"))
         with telling_of_batches():
             return super().fit(**given)
 

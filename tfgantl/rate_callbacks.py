@@ -7,19 +7,28 @@ import keras
 OF_KERAS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
-def sets_rates(callbacks: Any) -> bool:
-    """Whether a list of callbacks has one of Keras that knows of one optimizer, and sets its rate."""
-    return isinstance(callbacks, list) and any(isinstance(callback, OF_KERAS) for callback in callbacks)
+def with_both_rates(callbacks: Any) -> Any:
+    """Callbacks as `fit` takes them, with `SameFactor` behind the last one of Keras that sets a rate.
+
+    Those that save stand behind both, or a file would have the new rate of one network and the old one of the other.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    found = keras.tree.flatten(callbacks)
+    places = [place for place, callback in enumerate(found) if isinstance(callback, OF_KERAS)]
+    return [*found[: places[-1] + 1], SameFactor(), *found[places[-1] + 1 :]] if places else callbacks
 
 
 class SameFactor(keras.callbacks.Callback):
-    """Multiplies the rate of the discriminator by whatever the others multiply that of the generator by.
+    """Keeps the rate of the discriminator at as many times that of the generator as when training began.
 
-    It stands behind them. A rate that is a schedule has a course of its own, and keeps it.
+    A rate that is a schedule has a course of its own, and keeps it; so does one beside a rate that begins at 0.
     """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._before = self._rate()
+        self._before, optimizer = self._rate(), self._of_discriminator()
+        is_plain = isinstance(optimizer._learning_rate, keras.Variable)
+        self._ratio = float(optimizer.learning_rate) / self._before if is_plain and self._before else None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._follow()
@@ -30,8 +39,10 @@ class SameFactor(keras.callbacks.Callback):
     def _rate(self) -> float:
         return float(self.model.optimizer.learning_rate)
 
+    def _of_discriminator(self) -> keras.optimizers.Optimizer:
+        return getattr(self.model.d_optimizer, "inner_optimizer", self.model.d_optimizer)  # one may scale the loss
+
     def _follow(self) -> None:
-        now, optimizer = self._rate(), self.model.d_optimizer
-        if now != self._before and isinstance(optimizer._learning_rate, keras.Variable) and self._before:
-            optimizer.learning_rate = float(optimizer.learning_rate) * now / self._before
+        if (now := self._rate()) != self._before and self._ratio is not None:
+            self._of_discriminator().learning_rate = self._ratio * now
         self._before = now

@@ -111,11 +111,14 @@ def read_captions(
     pairs, bad, wanted = list(caption_pairs(path, names)), [], set(names)
     root = expanded(folder) if folder is not None else None
     meant = PictureNames([*names, *others], root, path if path.is_dir() else path.parent)
-    pictures, ambiguous = meant.of(dict.fromkeys(name for name, _, _ in pairs))
+    pictures, unclear = meant.of(dict.fromkeys(name for name, _, _ in pairs))
+    ambiguous = dict.fromkeys(unclear)
     found: dict[str, dict[str, None]] = {}  # captions in their order, each once
     without_picture, repeated = Counter[str](), 0
     for name, caption, place in pairs:
         picture = pictures.get(name)
+        if name in ambiguous:
+            continue
         if picture is None:
             without_picture[name] += 1
         elif picture not in wanted:
@@ -129,7 +132,7 @@ def read_captions(
     missing = [name for name in names if name not in found]
     problems = [
         *bad[:1],
-        *([_listed("names for one picture, from several folders", ambiguous, "`file`")] if ambiguous else []),
+        *([_listed("names for one picture, from several folders", list(ambiguous), "`file`")] if ambiguous else []),
         *([_listed("captions without a picture", list(without_picture), "`file`")] if without_picture else []),
         *([_listed("pictures without a caption", missing, "`--captions`")] if missing else []),
     ]

@@ -24,7 +24,7 @@ class PictureNames:
 
     def __init__(self, pictures: Iterable[str], folder: Path | None, beside: Path):
         self._pictures, self._beside = set(pictures), beside
-        self._folder = folder.absolute() if folder is not None else PurePosixPath()
+        self._folder = folder.absolute() if folder is not None else None
         last = Counter(PurePosixPath(picture).name for picture in self._pictures)
         self._last = {
             name: picture for picture in self._pictures if last[name := PurePosixPath(picture).name] == 1
@@ -61,12 +61,14 @@ class PictureNames:
         picture = self._last.get(path.name)
         if picture is None or not _end_alike(path, PurePosixPath(picture)):
             return None
+        if self._folder is None or self._is_end_of_path(name, picture):
+            return picture
         # The name of a file that is there is that of no other one.
-        named, own = self._beside / path, Path(self._folder / picture)
+        named, own = self._beside / path, self._folder / picture
         return None if isfile(named) and isfile(own) and not samefile(named, own) else picture
 
     def _is_end_of_path(self, name: str, picture: str) -> bool:
-        path, whole = _path(name), self._folder / picture
+        path, whole = _path(name), PurePosixPath(picture) if self._folder is None else self._folder / picture
         return len(path.parts) <= len(whole.parts) and _end_alike(path, whole)
 
 

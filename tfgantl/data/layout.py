@@ -32,21 +32,8 @@ _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "folder.jp
 _SIDECARS = {".xmp", ".aae", ".thm", ".ini", ".db", ".picasa"}
 # Raw files of cameras, which lie beside the pictures that were made of them.
 _RAW = {".nef", ".nrw", ".dng", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
-_TRAINING = {"train", "training", "trainval", "tr"}
-_HELD_OUT = {
-    "val",
-    "valid",
-    "validation",
-    "dev",
-    "test",
-    "testing",
-    "eval",
-    "extra",
-    "holdout",
-    "ts",
-    "unlabeled",
-    "unlabelled",
-}
+_TRAINING = {"train", "training", "trainval"}
+_HELD_OUT = {"val", "valid", "validation", "dev", "test", "testing", "eval", "holdout"}
 _OF_ANY = {"a", "b", "set", "data", "dataset", "image", "images", "img", "imgs", "public", "private", "split"}
 _JOINED = re.compile(r"(train|test|val|valid|eval)(?:set|data|images?|imgs?|a|b)")  # as in `trainset` and `testb`
 _MADE_HERE = {"runs": "*/*/run.json", "exported": "*/*/manifest.json"}  # what commands make where they are started
@@ -157,14 +144,15 @@ def _are_splits(names: list[str]) -> bool:
     others = [[word for word in some if word not in _TRAINING | _HELD_OUT] for some in words]  # of `seg_train`, seg
     training = [i for i, some in enumerate(words) if _TRAINING & {*some}]
     held_out = [i for i, some in enumerate(words) if _HELD_OUT & {*some}]
-    plainly = bool(names) and all(len(some) == 1 and some[0] in _TRAINING | _HELD_OUT for some in words)
+    plainly = bool(names) and {name.casefold() for name in names} <= _TRAINING | _HELD_OUT
     return plainly or any(i != j and others[i] == others[j] for i in training for j in held_out)
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name that tell: of `trainA`, `TrainImages` and `train_set`, train."""
-    divided = re.sub("(?<=[a-z])(?=[A-Z])", " ", name).casefold()
-    found = re.findall("[a-z]+", re.sub("hold[^a-z]?out", "holdout", divided))
+    """The words of a name that tell: of `trainA`, `TrainImages`, `train_set` and `imagesTr`, train."""
+    divided = re.sub("(?<=[a-z])(?=[A-Z])", " ", name)
+    whole = divided.replace(" Tr", " train").replace(" Ts", " test") if divided.endswith((" Tr", " Ts")) else divided
+    found = re.findall("[a-z]+", re.sub("hold[^a-z]?out", "holdout", whole.casefold()))
     single = [joined[1] if (joined := _JOINED.fullmatch(word)) else word for word in found]
     return [word for word in single if word not in _OF_ANY]
 

@@ -185,7 +185,7 @@ class Tfds(PictureSource):
         split: What training and validation are cut from.
         test_split: What is used for the test; `None` to cut it from `split`, too, by the share `test`.
         image_key: Name of the image feature.
-        label_key: Name of the label feature; a data set without it has no labels.
+        label_key: Name of the label feature, or `None` for no labels; a data set may be without any.
         image_size: Height and width in pixels that images are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
         download: Whether a data set that is not prepared is downloaded.
@@ -198,7 +198,7 @@ class Tfds(PictureSource):
     split: str = "train"
     test_split: str | None = "test"
     image_key: str = "image"
-    label_key: str = "label"
+    label_key: str | None = "label"
     image_size: int | None = None
     channels: int | None = None
     download: bool = True

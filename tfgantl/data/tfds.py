@@ -76,6 +76,11 @@ def read_tfds(source: Tfds, split: str) -> Content:
         )
     depth, notes = _depth(tfds, prepared, source)
     label = source.label_key if source.label_key in prepared.classes else None
+    if label is None and source.label_key is not None and prepared.classes:
+        raise ConfigError(
+            f"Tfds: `label_key` must be a label of {source.dataset}, or null for none: "
+            f"{printable(', '.join(sorted(prepared.classes)))[:200]}. Received: {source.label_key}"
+        )
     images, labels, digests = [], [], []
     for number, (encoded, one_label) in enumerate(read_examples(parts, source.image_key, label)):
         image = decode_picture(io.BytesIO(encoded), size, channels, source.max_pixels, depth, source.crop)

@@ -61,7 +61,7 @@ def _discrepancies(
     real_drawn: np.ndarray,
     fake_drawn: np.ndarray,
 ) -> np.ndarray:
-    """Distances from the kernels of all pairs, for several draws at one time: products, and no copies of parts.
+    """Distances from the kernels of all pairs, for several draws at one time: products, and no copies for each.
 
     Args:
         of_real: Within real images, float64 (n, n).
@@ -90,7 +90,9 @@ def _discrepancies(
         weight = weights(drawn, labels)
         total = np.sum((weight @ kernel) * weight, 1)
         for label, share in shares.items():
-            own, block = drawn[:, labels == label], kernel[np.ix_(labels == label, labels == label)]
+            members = labels == label
+            block = kernel if members.all() else kernel[np.ix_(members, members)]  # without classes, no copy
+            own = drawn[:, members]
             sums, same, n = np.sum((own @ block) * own, 1), own @ np.diag(block), own.sum(1)
             total += share**2 * ((sums - same) / (n * (n - 1)) - sums / n**2)  # no image with itself
         return total

@@ -62,6 +62,7 @@ class NetworkExtractor(Extractor):
         self.name, self.scale, self.predicts_labels, self.classes, self.accuracy = self.path.stem, 1.0, False, None, {}
         self.settings = _settings(self.path)
         self._size, self._channels_first = None, False
+        self._weights: list[Path] = []  # files beside an ONNX file
         with intact(f"{self.path}: must be a network with one input"):
             self._function = self._opened()
         self._size = self.settings.get("size") or self._size
@@ -74,7 +75,7 @@ class NetworkExtractor(Extractor):
     def hash(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of all its files."""
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode())
-        files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path, *_beside(self.path)]
+        files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path, *self._weights]
         for file in files:
             if file.is_file():
                 with open(file, "rb") as stream:
@@ -153,7 +154,7 @@ class NetworkExtractor(Extractor):
 
     def _onnx(self) -> Callable[[np.ndarray], Any]:
         check_digest(self.path)
-        _beside(self.path)
+        self._weights = _beside(self.path)
         try:
             import onnxruntime
         except ImportError as error:
@@ -173,8 +174,6 @@ def _beside(path: Path) -> list[Path]:
     Raises:
         ArtifactError: If one would be elsewhere.
     """
-    if path.suffix != ".onnx":
-        return []
     files = [path.parent / name.decode("utf-8", "replace") for name in sorted(onnx_files.locations(path))]
     for file in files:
         if file.parent != path.parent or file.name in ("", ".", "..") or len(os.fsencode(file.name)) > LONGEST_NAME:

@@ -185,15 +185,17 @@ def _unique(keys: Mapping[str, Any]) -> dict[Any, str]:
 
 
 def _turn_alike(plan: dict[str, tuple[np.ndarray, str, str]], where: str) -> None:
-    """Turns those kernels that fit both ways as all others are turned, in place.
+    """Turns those kernels that fit both ways as all others of their rank are turned, or all others; in place.
 
     Raises:
         ArtifactError: If others are in both layouts.
     """
+    kernels = {path: entry for path, entry in plan.items() if path.endswith("kernel") and entry[0].ndim in (2, 4)}
+    square = {path for path, (value, _, _) in kernels.items() if _turned(value).shape == value.shape}
     for rank in (2, 4):
-        kernels = {path: entry for path, entry in plan.items() if path.endswith("kernel") and entry[0].ndim == rank}
-        either = [path for path, (value, _, _) in kernels.items() if _turned(value).shape == value.shape]
-        kinds = {kind for path, (_, kind, _) in kernels.items() if path not in either}
+        either = [path for path in kernels if path in square and kernels[path][0].ndim == rank]
+        others = [entry for path, entry in kernels.items() if path not in square]
+        kinds = {kind for value, kind, _ in others if value.ndim == rank} or {kind for _, kind, _ in others}
         if either and len(kinds) > 1:
             raise ArtifactError(
                 f"{where}: kernels must all be in one layout, as some fit in both. Received: {_some(either)}, "

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 
-MAX_SEARCHED = 10**10  # bytes, times the names that are looked for in them: some seconds
+MAX_SEARCHED = 5 * 10**10  # bytes, times the names that are looked for in them: half a minute
 
 
 def tensor_name(name: str) -> str:

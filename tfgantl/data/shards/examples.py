@@ -14,7 +14,7 @@ from tfgantl.printing import printable
 MAX_LABEL = 2**31 - 1
 
 
-# What labels are called that are not called as usual.
+# What labels are called in sets that have others than the one that is asked for.
 LABELS = {
     "category", "category_id", "class", "class_id", "class_label", "classes", "cls", "coarse_label", "coarse_labels",
     "fine_label", "fine_labels", "label", "label_id", "labels", "target", "targets",

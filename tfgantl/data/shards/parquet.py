@@ -151,7 +151,7 @@ def _values(column: Any) -> list:
 
 def _check_sizes(parquet: Any, names: list[str], label: str | None, file: Path) -> None:
     """Raises `DataError` if a row group, or all labels, would take more memory than there may be, or rows differ."""
-    labels = rows = 0
+    labels, rows, schema = 0, 0, parquet.metadata.schema
     with open(file, "rb") as stream:
         for group in range(parquet.num_row_groups):
             metadata = parquet.metadata.row_group(group)
@@ -165,7 +165,8 @@ def _check_sizes(parquet: Any, names: list[str], label: str | None, file: Path) 
                     f"{MAX_RATIO} times what it has. Received: {size} from {packed}"
                 )
             rows += metadata.num_rows
-            wrong = {values for _, values in found.values()} - {metadata.num_rows}
+            flat = {columns[i].path_in_schema for i in range(len(columns)) if not schema.column(i).max_repetition_level}
+            wrong = {values for name, (_, values) in found.items() if name in flat} - {metadata.num_rows}
             if wrong:
                 raise DataError(
                     f"Parquet: {printable(file)}: every column that is read must have a value for each row. "

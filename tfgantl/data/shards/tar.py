@@ -117,17 +117,19 @@ class TarPictures(PictureList):
 
     Args:
         files: The shards.
-        images: Suffixes of pictures, of which a sample has one.
+        images: Suffixes of pictures, the preferred one first.
         label: Suffix of labels, or `None`.
+        chosen: Whether the suffixes say which picture of a sample is meant, if it has several.
 
     Raises:
+        ConfigError: If a sample has several pictures and it is not said which, or labels under another suffix.
         DataError: If a shard is damaged, there is no sample, or some have labels and others do not.
     """
 
     unit = "sample"
 
-    def __init__(self, files: list[Path], images: tuple[str, ...], label: str | None) -> None:
-        self._files, self._images, self._label = files, images, label
+    def __init__(self, files: list[Path], images: tuple[str, ...], label: str | None, chosen: bool = False) -> None:
+        self._files, self._images, self._label, self._chosen = files, images, label, chosen
         self._shards, self._offsets, self._sizes = array("L"), array("q"), array("q")
         self._labels: list[bytes | None] = []  # few different ones
         self._same: dict[bytes, bytes] = {}
@@ -203,7 +205,7 @@ class TarPictures(PictureList):
     def _add(self, shard: int, sample: dict[str, Member], stream: BinaryIO) -> bool:
         """Adds a sample, unless it has no picture, and says whether it has."""
         pictures = [suffix for suffix in self._images if suffix in sample]
-        if len(pictures) > 1:  # such as a mask beside a photograph
+        if len(pictures) > 1 and not self._chosen:  # such as a mask beside a photograph
             raise ConfigError(
                 f"WebDataset: {printable(self._files[shard])}: a sample must have one picture, or `image` say which. "
                 f"Received: {' and '.join(printable(sample[suffix].name)[:80] for suffix in pictures)}"

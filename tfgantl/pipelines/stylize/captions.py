@@ -53,7 +53,9 @@ def captions_of_styles(
         known = StyleCaptions(tuple(names), words)
         told = ", ".join(f"{name}: {known.full(i)}" for i, name in enumerate(names))
         return known, bank_of(known), (f"styles in words: {told}",)
-    found, notes = read_captions([file.name for file in files], captions, on_bad)
+    folders = {file.parent for file in files}
+    folder = folders.pop() if len(folders) == 1 else None
+    found, notes = read_captions([file.name for file in files], captions, on_bad, folder=folder)
     missing = [name for name, file in zip(names, files, strict=True) if file.name not in found]
     if missing:
         raise DataError(f"{captions}: every style must have a caption. Received: none of {', '.join(missing)}")
