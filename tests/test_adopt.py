@@ -255,3 +255,11 @@ def test_square_kernels_are_turned_if_all_others_are():
     np.testing.assert_array_equal(mixed.get_layer("d").kernel, dense)
     with pytest.raises(ArtifactError, match="kernels must all be in one layout, .* Received: .*d4/kernel, and others"):
         adopt({**wanted, "d7/kernel": wanted["d7/kernel"].T}, network, min_share=0.5)
+
+
+@pytest.mark.parametrize("left_out", ["moving_mean", "moving_variance"])
+def test_a_normalisation_of_another_kind_is_not_one_of_batches(network, arrays, left_out):
+    """It has scales of the same names and shapes; with statistics of 0 and 1 the network made noise of them."""
+    fewer = {path: array for path, array in arrays.items() if not path.endswith(left_out)}
+    with pytest.raises(ArtifactError, match=f"must have its moving statistics, .*gamma without .*{left_out}"):
+        adopt(fewer, network)

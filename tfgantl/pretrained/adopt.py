@@ -5,7 +5,7 @@ Nothing is ever matched by order alone, and nothing is assigned unless all of it
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -117,6 +117,7 @@ def adopt(
 
     if not moves:
         _turn_alike(plan, where)
+    _check_statistics(plan, wanted, where)
     for path, variable in wanted.items():
         value, kind, detail = plan.get(path, (None, "initial", _why(path, variable, arrays, network.name)))
         report.add(kind, f"{network.name}/{path}", int(np.prod(variable.shape)), detail)
@@ -182,6 +183,22 @@ def _role(path: str) -> str | None:
 def _unique(keys: Mapping[str, Any]) -> dict[Any, str]:
     counts = Counter(keys.values())
     return {key: name for name, key in keys.items() if counts[key] == 1}
+
+
+def _check_statistics(plan: Container[str], wanted: Iterable[str], where: str) -> None:
+    """Refuses scales of a normalisation without the statistics that it divides by: they are of one of another kind.
+
+    Raises:
+        ArtifactError: If a layer would get the one and not the other.
+    """
+    for path in wanted:
+        layer, _, role = path.rpartition("/")
+        scales = [f"{layer}/{name}" for name in ("gamma", "beta") if f"{layer}/{name}" in plan]
+        if role in ("moving_mean", "moving_variance") and scales and path not in plan:
+            raise ArtifactError(
+                f"{where}: batch normalisation must have its moving statistics, which normalisation of another kind "
+                f"(of instances, groups, layers) has not. Received: {scales[0]} without {path}"
+            )
 
 
 def _turn_alike(plan: dict[str, tuple[np.ndarray, str, str]], where: str) -> None:
