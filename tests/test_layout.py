@@ -1,5 +1,6 @@
 """Folders as people have them: what is a picture, which class it is of, and what is told of the rest."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,31 @@ def test_classes_that_are_called_a_little_like_splits_are_classes(tmp_path, name
     for name in names:
         fill(tmp_path / name)
     assert find_pictures(tmp_path).classes == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "drawn"),
+    [("images", "masks"), ("JPEGImages", "SegmentationClass"), ("img", "Ground Truth"), ("cat/images", "cat/trimaps")],
+)
+def test_what_was_drawn_of_pictures_is_no_class_and_no_picture(tmp_path, pictures, drawn):
+    """Masks beside the photographs were a class, or were trained on among them."""
+    for name in (pictures, drawn, "dog") if "/" in pictures else (pictures, drawn):
+        fill(tmp_path / name)
+    with pytest.raises(DataError, match="let `path` be the folder of the pictures, such as .*, which holds"):
+        find_pictures(tmp_path)
+    assert find_pictures(tmp_path / pictures).files
+
+
+def test_masks_among_pictures_are_told(tmp_path):
+    fill(tmp_path / "a"), fill(tmp_path / "b")
+    for number, file in enumerate(find_pictures(tmp_path).files):
+        if number % 2:
+            shutil.copy(file, file.with_name(f"{file.stem}_mask.png"))
+    with pytest.raises(DataError, match="apart from what was drawn of them. Received: .* files such as .*_mask.png"):
+        find_pictures(tmp_path)
+    for file in [*tmp_path.rglob("*_mask.png")][:-1]:
+        file.unlink()
+    assert find_pictures(tmp_path).files  # one that is called so by accident
 
 
 def test_runs_beside_the_pictures_are_no_class(tmp_path):

@@ -36,8 +36,16 @@ _TRAINING = {"train", "training", "trainval"}
 _HELD_OUT = {"val", "valid", "validation", "dev", "test", "testing", "eval", "holdout"}
 _OF_ANY = {"a", "b", "set", "data", "dataset", "image", "images", "img", "imgs", "public", "private", "split"}
 _JOINED = re.compile(r"(train|test|val|valid|eval)(?:set|data|images?|imgs?|a|b)")  # as in `trainset` and `testb`
+# Folders of what was drawn of pictures, beside those of the pictures; and how it is called where it lies among them.
+_PICTURES = {"image", "images", "img", "imgs", "jpegimages", "photo", "photos", "picture", "pictures", "rgb"}
+_DRAWN = {
+    "annotation", "annotations", "depth", "depths", "groundtruth", "ground_truth", "gt", "label", "labels", "mask",
+    "masks", "seg", "segmentation", "segmentationclass", "segmentationobject", "segmentations", "trimap", "trimaps",
+}  # fmt: skip
+_DRAWN_OF = re.compile("(?i)(.+)[-_. ](mask|masks|seg|segmentation|gt|groundtruth|label|labels|trimap|depth)")
 _MADE_HERE = {"runs": "*/*/run.json", "exported": "*/*/manifest.json"}  # what commands make where they are started
 MAX_NAMES = 5  # of files that are left out, in a note
+MANY = 4  # of so many pictures, one that is a mask of another by its name is no accident
 
 
 class Layout(NamedTuple):
@@ -90,6 +98,8 @@ def find_pictures(root: Path) -> Layout:
             f"Folder: `path` must be one split, such as {root}/{sorted(folder.name for folder in folders)[-1]}: "
             f"validation and test are cut from it. Received: {root}, which holds {names}"
         )
+    if not loose:
+        _check_alike(root, [folder.name for folder in folders])
     inside = {folder.name: _deep(folder, others) for folder in folders}
     if loose and any(inside.values()):
         raise DataError(
@@ -101,6 +111,8 @@ def find_pictures(root: Path) -> Layout:
             f"Folder: {root}: must hold pictures ({', '.join(SUFFIXES)}). Received: "
             f"{f'{len(others)} other files, such as {others[0].name}' if others else 'none'}"
         )
+    for some in (loose, *inside.values()):
+        _check_undrawn(some)
     if others:
         names = ", ".join(printable(path.relative_to(root)) for path in others[:MAX_NAMES])
         more = f" and {len(others) - MAX_NAMES} more" if len(others) > MAX_NAMES else ""
@@ -134,8 +146,32 @@ def _deep(folder: Path, others: list[Path]) -> list[Path]:
     found = []
     for directory, inner, _ in os.walk(folder):
         inner[:] = sorted(name for name in inner if not is_of_system(name))
+        _check_alike(Path(directory), inner)
         found += pictures_in(Path(directory), others)
     return sorted(found)
+
+
+def _check_alike(root: Path, names: list[str]) -> None:
+    """Raises `DataError` if folders beside each other hold pictures, and what was drawn of them, such as masks."""
+    pictures, drawn = (
+        [name for name in names if name.casefold().replace(" ", "_") in known] for known in (_PICTURES, _DRAWN)
+    )
+    if pictures and drawn:
+        raise DataError(
+            f"Folder: pictures must lie apart from what was drawn of them; let `path` be the folder of the pictures, "
+            f"such as {root / pictures[0]}. Received: {root}, which holds {pictures[0]}/ and {drawn[0]}/"
+        )
+
+
+def _check_undrawn(files: list[Path]) -> None:
+    """Raises `DataError` if among pictures lie masks of them, which are called like these."""
+    stems = {file.with_suffix("") for file in files}
+    drawn = [f for f in files if (own := _DRAWN_OF.fullmatch(f.stem)) and f.with_name(own[1]) in stems]
+    if len(drawn) * MANY >= len(files) > 0:
+        raise DataError(
+            "Folder: pictures must lie apart from what was drawn of them. "
+            f"Received: {len(drawn)} of {len(files)} files such as {drawn[0]}, beside the picture of that name"
+        )
 
 
 def _are_splits(names: list[str]) -> bool:
