@@ -8,6 +8,7 @@ from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.models import DCGAN
 from tfgantl.pretrained import adopt, load_source
 from tfgantl.pretrained.sizes import infer_sizes
+from tfgantl.pretrained.weights_h5 import read_weights_h5, with_names
 
 TINY = DCGAN(latent_dim=4, filters=(8, 6, 4), strides=(1, 2, 2), kernel_size=3, label_dim=2, dropout=0.0)
 
@@ -263,3 +264,26 @@ def test_a_normalisation_of_another_kind_is_not_one_of_batches(network, arrays, 
     fewer = {path: array for path, array in arrays.items() if not path.endswith(left_out)}
     with pytest.raises(ArtifactError, match=f"must have its moving statistics, .*gamma without .*{left_out}"):
         adopt(fewer, network)
+
+
+def test_what_a_layer_has_no_place_for_is_not_dropped(network, arrays):
+    """Keras' own layers have biases: without them, the pictures were others, of 100 % of the parameters."""
+    bias = np.full(arrays["block1_conv/kernel"].shape[-2], 0.5, np.float32)
+    adopt({**arrays, "block1_conv/bias": 0 * bias}, network)  # which does nothing
+    with pytest.raises(ArtifactError, match="no others. Received: block1_conv/bias, which it has no place for"):
+        adopt({**arrays, "block1_conv/bias": bias}, network)
+
+
+@pytest.mark.parametrize("option", ["scale", "center"])
+def test_numbers_of_a_layer_with_fewer_weights_mean_something_else(tmp_path, option):
+    """Of a normalisation without scales, shifts were taken for scales, and statistics for each other."""
+
+    def built(**options):
+        return keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="bn", **options)])
+
+    source = built(**{option: False})
+    source.set_weights([np.random.default_rng(0).random(w.shape) + 1 for w in source.weights])
+    source.save_weights(tmp_path / "w.weights.h5")
+    network = built()
+    with pytest.raises(ArtifactError, match="must have its moving statistics"):
+        adopt(with_names(read_weights_h5(tmp_path / "w.weights.h5"), network), network, min_share=0.6)

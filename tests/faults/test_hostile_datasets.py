@@ -258,3 +258,14 @@ def test_files_are_not_kept_once_they_are_decoded(tmp_path):
         assert len(content.images) == 12 and tracemalloc.get_traced_memory()[0] < len(large)
     finally:
         tracemalloc.stop()
+
+
+def test_a_set_that_is_replaced_is_read_anew(tmp_path):
+    """One of a folder was, and one of tensorflow-datasets was answered from memory."""
+    source = Tfds("strange", data_dir=str(tmp_path), download=False, test_split=None, validation=0.2, test=0.3)
+    folder = strange(tmp_path)
+    before = source.load("train").take()[0]
+    with tf.io.TFRecordWriter(str(folder / RECORDS)) as writer:
+        for number in range(12):
+            writer.write(example(number, image=png(255 - tiny_images(12)[number].squeeze())))
+    assert not set(map(bytes, source.load("train").take()[0])) & set(map(bytes, before))

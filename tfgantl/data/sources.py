@@ -1,5 +1,8 @@
 """Where images come from. Each source is a frozen dataclass whose `load(split)` gives `Examples`."""
 
+import os
+import re
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -8,13 +11,13 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from tfgantl.data.base import FiniteSource, PictureSource, Source
+from tfgantl.data.base import FiniteSource, PictureSource, Source, stamp_of
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
 from tfgantl.data.splits import digests_of
 from tfgantl.errors import ConfigError, DataError, check_seed
-from tfgantl.files import absolute
+from tfgantl.files import absolute, expanded
 
 DIGITS = tuple("0123456789")
 
@@ -238,12 +241,17 @@ class Tfds(PictureSource):
 
     def load(self, split: str) -> Examples:
         if split == "test" and self.test_split is not None:
-            return _tfds_test(self, self.test_split)
+            return _tfds_test(self, self.test_split, self.stamp())
         return super().load(split)
+
+    def stamp(self) -> Hashable:
+        root = self.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+        return root, None if "://" in root else stamp_of(expanded(root) / re.split("[/:]", self.dataset)[0])
 
 
 @lru_cache(maxsize=2)
-def _tfds_test(source: Tfds, split: str) -> Examples:
+def _tfds_test(source: Tfds, split: str, stamp: Hashable) -> Examples:
+    """The split, read anew if the `stamp` of its files is another one."""
     from tfgantl.data.tfds import read_tfds
 
     images, labels, num_classes, notes, _, classes, _, _ = read_tfds(source, split)

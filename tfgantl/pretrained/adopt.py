@@ -117,7 +117,8 @@ def adopt(
 
     if not moves:
         _turn_alike(plan, where)
-    _check_statistics(plan, wanted, where)
+        _check_layers(left, arrays, where)
+    _check_statistics(plan, wanted, where, all_of_them=min_share > 0.5)
     for path, variable in wanted.items():
         value, kind, detail = plan.get(path, (None, "initial", _why(path, variable, arrays, network.name)))
         report.add(kind, f"{network.name}/{path}", int(np.prod(variable.shape)), detail)
@@ -185,19 +186,35 @@ def _unique(keys: Mapping[str, Any]) -> dict[Any, str]:
     return {key: name for name, key in keys.items() if counts[key] == 1}
 
 
-def _check_statistics(plan: Container[str], wanted: Iterable[str], where: str) -> None:
-    """Refuses scales of a normalisation without the statistics that it divides by: they are of one of another kind.
+def _check_layers(left: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray], where: str) -> None:
+    """Refuses what is left of a layer of which something was taken, as a bias that the network has no place for.
 
     Raises:
-        ArtifactError: If a layer would get the one and not the other.
+        ArtifactError: If it is not 0, and so does something.
+    """
+    taken = {name.rpartition("/")[0] for name in arrays if name not in left and not NO_WEIGHTS.search(name)}
+    for name, array in left.items():
+        layer = name.rpartition("/")[0]
+        if layer in taken and _role(name) is not None and array.any():
+            raise ArtifactError(
+                f"{where}: a layer must have the weights of that of the network, and no others. "
+                f"Received: {name}, which it has no place for"
+            )
+
+
+def _check_statistics(plan: Container[str], wanted: Iterable[str], where: str, all_of_them: bool) -> None:
+    """Refuses normalisation without the statistics that it divides by: scales alone are of one of another kind.
+
+    Raises:
+        ArtifactError: If a layer would get scales and no statistics or, of `all_of_them`, neither.
     """
     for path in wanted:
         layer, _, role = path.rpartition("/")
         scales = [f"{layer}/{name}" for name in ("gamma", "beta") if f"{layer}/{name}" in plan]
-        if role in ("moving_mean", "moving_variance") and scales and path not in plan:
+        if role in ("moving_mean", "moving_variance") and path not in plan and (scales or all_of_them):
             raise ArtifactError(
                 f"{where}: batch normalisation must have its moving statistics, which normalisation of another kind "
-                f"(of instances, groups, layers) has not. Received: {scales[0]} without {path}"
+                f"(of instances, groups, layers) has not. Received: {scales[0] if scales else 'weights'} without {path}"
             )
 
 

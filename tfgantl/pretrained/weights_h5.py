@@ -47,9 +47,12 @@ def with_names(arrays: dict[str, np.ndarray], network: keras.Model) -> dict[str,
         The same arrays: `noise/0` is called `noise/strength` now. In layers that the network does not have, what a
         weight is follows from its shape.
     """
+    counts = Counter(name.rpartition("/")[0] for name in arrays)
     places, variables = [], []
     for layer in network._flatten_layers(include_self=False):
         own = [*layer._trainable_variables, *layer._non_trainable_variables]
+        if counts.get(layer.name, len(own)) != len(own):  # its numbers mean something else
+            continue
         places += [f"{layer.name}/{number}" for number in range(len(own))]
         variables += own
     names: dict[str, str] = {}

@@ -145,7 +145,11 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
         if saved:
             data = _chosen(datasets.load_from_disk(source.dataset), source.split)
         else:
-            data = datasets.load_dataset(source.dataset, source.config, split=source.split, revision=source.revision)
+            # What the library makes of a folder it knows by path and time, and programs that copy keep the time.
+            cache = files and os.path.join(datasets.config.HF_DATASETS_CACHE, f"tfgantl-{files}")
+            data = datasets.load_dataset(
+                source.dataset, source.config, split=source.split, revision=source.revision, cache_dir=cache
+            )
         data.data.validate(full=True)  # or offsets that are damaged lead anywhere in memory
     except TfgantlError:
         raise
