@@ -12,6 +12,7 @@ import tfgantl
 from tfgantl.gan import GAN
 from tfgantl.models.classifier_pixels import in_our_range
 from tfgantl.models.copies import assign_weights, float32_copy, fresh_copy
+from tfgantl.models.presets import load_half, save_half
 from tfgantl.pretrained.copying import copy_weights
 from tfgantl.recognition.auxiliary_networks import frozen_copy
 
@@ -73,3 +74,15 @@ def test_weights_of_networks_are_assigned_in_one_place():
         and ast.unparse(node.func.value) != "layer"
     ]  # fmt: skip
     assert bare == [], "tfgantl.models.copies.assign_weights is for networks"
+
+
+def test_normalisation_of_a_preset_computes_with_its_own_numbers(tmp_path):
+    """It computes with what is made of its weights, and these were assigned one by one."""
+    pixels = keras.Input((4, 4, 1))
+    normalised = keras.layers.Normalization(axis=None)
+    normalised.adapt(np.random.default_rng(0).normal(3, 5, (40, 4, 4, 1)))
+    network = keras.Model(pixels, keras.layers.Flatten()(normalised(pixels)), name="discriminator")
+    save_half({"discriminator": network}, tmp_path / "preset", {})
+    ((loaded,), _) = load_half(tmp_path / "preset", ["discriminator"])
+    x = np.random.default_rng(1).normal(size=(3, 4, 4, 1)).astype(np.float32)
+    np.testing.assert_allclose(loaded(x), network(x), atol=1e-2)

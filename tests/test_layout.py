@@ -236,9 +236,20 @@ def test_arrays_whose_labels_have_another_name_and_plain_arrays(tmp_path):
     with pytest.raises(DataError, match="Received: y, beside an array target of 30 whole numbers"):
         Arrays(str(tmp_path / "x.npz")).load("train")
     assert Arrays(str(tmp_path / "x.npz"), labels="target").load("train").num_classes == 3
+    for other in (np.eye(3)[np.arange(30) % 3], np.arange(30.0) % 3, np.array(["cat", "dog"] * 15)):
+        np.savez(tmp_path / "other.npz", x=tiny_images(30), labels=other)
+        with pytest.raises(DataError, match=f"Received: y, beside an array labels of 30 {other.dtype}"):
+            Arrays(str(tmp_path / "other.npz")).load("train")
     assert Arrays(str(tmp_path / "x.npz"), labels=None).load("train").num_classes is None
     np.save(tmp_path / "x.npy", tiny_images(30))
     assert Arrays(str(tmp_path / "x.npy")).load("train").num_classes is None
+
+
+def test_pixels_of_another_scale_are_told(tmp_path):
+    """Of scikit-learn's digits, which go to 16, all pictures were almost black."""
+    np.savez(tmp_path / "x.npz", x=tiny_images(30) // 16)
+    notes = Arrays(str(tmp_path / "x.npz")).load("train").notes
+    assert "no pixel is above 15 of 255, so that all pictures are almost black" in notes
 
 
 @pytest.mark.parametrize(("dtype", "top", "white"), [

@@ -254,14 +254,15 @@ def test_colours_of_16_bits_are_scaled_as_grays_are(tmp_path):
     gray[:, 0, 0] = 7
     alpha = np.full_like(gray, 65535)
     alpha[:, 0, 0] = 0
-    key = chunk(b"tRNS", struct.pack(">HHH", 7, 7, 7))
+    keys = {0: chunk(b"tRNS", struct.pack(">H", 7)), 2: chunk(b"tRNS", struct.pack(">HHH", 7, 7, 7))}
     kinds = {"gray": 0, "colour": 2, "gray with alpha": 4, "colour with alpha": 6, "colour with a key": 2}
+    kinds["gray with a key"] = 0
     for kind, colour_type in kinds.items():
         pixels = gray if "gray" in kind else gray.repeat(3, -1)
         pixels = np.concatenate([pixels, alpha], -1) if "alpha" in kind else pixels
         (tmp_path / kind).mkdir()
         for i, one in enumerate(pixels):
-            content = deep_png(one, colour_type, key if "key" in kind else b"")
+            content = deep_png(one, colour_type, keys[colour_type] if "key" in kind else b"")
             (tmp_path / kind / f"{i:02}.png").write_bytes(content)
     wanted = np.round(gray.repeat(3, -1) * (255 / 4095)).astype(np.uint8)
     for kind in kinds:

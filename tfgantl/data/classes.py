@@ -12,6 +12,12 @@ import numpy as np
 from tfgantl.data.examples import Examples
 from tfgantl.errors import DataError
 
+# What labels are called in sets that have others than the one that is asked for.
+LABELS = {
+    "category", "category_id", "class", "class_id", "class_label", "classes", "cls", "coarse_label", "coarse_labels",
+    "fine_label", "fine_labels", "label", "label_id", "labels", "target", "targets",
+}  # fmt: skip
+
 
 def in_order(names: Sequence[str]) -> list[str]:
     """Different names of classes in the order of their labels: as numbers if all are numbers, else by alphabet.

@@ -120,6 +120,8 @@ def deep_pixels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
         alpha = (pixels[..., -1] >> 8).astype(np.uint8) if has_alpha else None
         return pixels[..., 0] if picture.mode == "LA" else pixels[..., :3], alpha
     pixels = np.asarray(picture)
+    if picture.format == "PNG" and isinstance(key := picture.info.get("transparency"), int):
+        return pixels, np.where(pixels == key, 0, 255).astype(np.uint8)
     if getattr(picture, "tag_v2", {}).get(INTERPRETATION) != WHITE_IS_ZERO:
         return pixels, None
     if pixels.dtype != np.uint16:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.data.base import FiniteSource, PictureSource, Source, stamp_of
+from tfgantl.data.classes import LABELS
 from tfgantl.data.decode import fit_picture
 from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels
 from tfgantl.data.glyphs import render_digits
@@ -20,6 +21,7 @@ from tfgantl.errors import ConfigError, DataError, check_seed
 from tfgantl.files import absolute, expanded
 
 DIGITS = tuple("0123456789")
+DARK = 31  # of 255: what no pixel of a whole set is above tells of another scale
 
 
 @dataclass(frozen=True)
@@ -148,24 +150,31 @@ class Arrays(PictureSource):
         images = images[..., None] if images.ndim == 3 else images
         check_images(images, f"Arrays: {self.path}")
         forms = (len(images),), (len(images), 1)
-        alike = [name for name, (shape, dtype) in shapes.items() if shape in forms and dtype.kind in "iu"]
+        alike = [
+            f"{name} of {len(images)} {'whole numbers' if dtype.kind in 'iu' else dtype}"
+            for name, (shape, dtype) in shapes.items()
+            if (shape in forms and dtype.kind in "iu") or (shape[:1] == forms[0] and name.casefold() in LABELS)
+        ]
         if labels is None and self.labels is not None and alike:
             raise DataError(
-                f"Arrays: {self.path}: `labels` must name the array of labels, or be null. "
-                f"Received: {self.labels}, beside an array {alike[0]} of {len(images)} whole numbers"
+                f"Arrays: {self.path}: `labels` must name the array of labels, whole numbers, or be null. "
+                f"Received: {self.labels}, beside an array {alike[0]}"
             )
+        notes: tuple[str, ...] = ()
+        if (brightest := images.max()) <= DARK:
+            notes = (f"no pixel is above {brightest} of 255, so that all pictures are almost black",)
         keys = digests_of(image.tobytes() for image in images)
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
             pictures = (Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images)
             images = np.stack([fit_picture(picture, size, channels, crop=self.crop) for picture in pictures])
         if labels is None:
-            return Content(images, keys=keys)
+            return Content(images, notes=notes, keys=keys)
         labels = labels[:, 0] if labels.shape == (len(images), 1) else labels  # as Keras' own data sets have them
         check_labels(labels, len(images), self.classes, f"Arrays: {self.path}")
         count = self.classes or int(labels.max()) + 1
         check_classes(labels, count, f"Arrays: {self.path}")
-        return Content(images, labels, count, keys=keys, classes=self._names(names, count))
+        return Content(images, labels, count, notes, keys, classes=self._names(names, count))
 
     def _names(self, names: np.ndarray | None, count: int) -> tuple[str, ...] | None:
         if names is None:

@@ -13,6 +13,7 @@ import numpy as np
 from tfgantl.errors import ArtifactError, RunError, intact
 from tfgantl.files import fitted
 from tfgantl.models import registration  # noqa: F401 - Keras must know the networks
+from tfgantl.models.copies import finalize_state
 from tfgantl.models.variable_names import named_weights
 from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.archives import read_npz
@@ -162,5 +163,6 @@ def load_half(directory: Path, parts: Sequence[str]) -> tuple[list[keras.Model],
             raise ArtifactError(f"{directory}: {name} must have shape {variable.shape}. Received: {stored[name].shape}")
         variable.assign(stored[name])
     for network in networks:
+        finalize_state(network)
         check_finite(network, str(directory))
     return networks, metadata

@@ -6,19 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from tfgantl.data.classes import LABELS
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
 
 MAX_LABEL = 2**31 - 1
-
-
-# What labels are called in sets that have others than the one that is asked for.
-LABELS = {
-    "category", "category_id", "class", "class_id", "class_label", "classes", "cls", "coarse_label", "coarse_labels",
-    "fine_label", "fine_labels", "label", "label_id", "labels", "target", "targets",
-}  # fmt: skip
 
 
 def check_unlabelled(where: str, label: str | None, names: Iterable[str]) -> None:
