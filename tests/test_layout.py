@@ -248,8 +248,12 @@ def test_arrays_whose_labels_have_another_name_and_plain_arrays(tmp_path):
 def test_pixels_of_another_scale_are_told(tmp_path):
     """Of scikit-learn's digits, which go to 16, all pictures were almost black."""
     np.savez(tmp_path / "x.npz", x=tiny_images(30) // 16)
-    notes = Arrays(str(tmp_path / "x.npz")).load("train").notes
-    assert "no pixel is above 15 of 255, so that all pictures are almost black" in notes
+    (tmp_path / "x").mkdir()
+    for number, image in enumerate(tiny_images(30) // 16):
+        Image.fromarray(image[..., 0]).save(tmp_path / "x" / f"{number}.png")
+    for source in (Arrays(str(tmp_path / "x.npz")), Folder(str(tmp_path / "x"), 8, 1)):
+        notes = source.load("train").notes
+        assert "no pixel is above 15 of 255, so that all pictures are almost black" in notes
 
 
 @pytest.mark.parametrize(("dtype", "top", "white"), [

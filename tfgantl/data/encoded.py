@@ -14,7 +14,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 from tfgantl.data.base import PictureSource
-from tfgantl.data.examples import Content, check_classes
+from tfgantl.data.examples import Content, check_classes, told_if_dark
 from tfgantl.data.pictures import PictureList
 from tfgantl.data.splits import digests_of
 from tfgantl.errors import ConfigError, DataError, RunError, check_at_least
@@ -166,8 +166,9 @@ def _content(images: "np.ndarray | StoredImages", records: np.ndarray, facts: di
                 f"{where}: {facts['from']}: every class must have a picture. Received: none in {classes[empty[0]]}"
             )
         check_classes(labels, count, where)
+    dark = told_if_dark(int(records["brightest"].max())) if len(records) else ()
     return Content(
-        images, labels, count, tuple(facts["notes"]), digests_of(key.tobytes() for key in records["key"]),
+        images, labels, count, (*facts["notes"], *dark), digests_of(key.tobytes() for key in records["key"]),
         None if classes is None else tuple(classes), np.ascontiguousarray(records["digest"]), facts.get("files"),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Reader = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 SPLITS = ("train", "validation", "test")
 FEWEST = 2  # images of a split that anything can be measured on
+DARK = 31  # of 255: what no pixel of a whole set is above
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,13 @@ def check_images(images: np.ndarray, where: str) -> None:
             f"{where}: an image must show more than one colour. Received: {len(constant)} of {len(images)} images "
             f"without, the first at index {constant[0]} (every pixel is {flat[constant[0], 0]})"
         )
+
+
+def told_if_dark(brightest: int) -> tuple[str, ...]:
+    """A remark on a set no pixel of which is above a number, if that tells of another scale than [0, 255]."""
+    if brightest > DARK:
+        return ()
+    return (f"no pixel is above {brightest} of 255, so that all pictures are almost black",)
 
 
 def check_splits(examples: dict[str, Examples], smallest: int = FEWEST) -> None:

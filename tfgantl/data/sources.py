@@ -14,14 +14,13 @@ from PIL import Image
 from tfgantl.data.base import FiniteSource, PictureSource, Source, stamp_of
 from tfgantl.data.classes import LABELS
 from tfgantl.data.decode import fit_picture
-from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels
+from tfgantl.data.examples import SPLITS, Content, Examples, check_classes, check_images, check_labels, told_if_dark
 from tfgantl.data.glyphs import render_digits
 from tfgantl.data.splits import digests_of
 from tfgantl.errors import ConfigError, DataError, check_seed
 from tfgantl.files import absolute, expanded
 
 DIGITS = tuple("0123456789")
-DARK = 31  # of 255: what no pixel of a whole set is above tells of another scale
 
 
 @dataclass(frozen=True)
@@ -160,9 +159,7 @@ class Arrays(PictureSource):
                 f"Arrays: {self.path}: `labels` must name the array of labels, whole numbers, or be null. "
                 f"Received: {self.labels}, beside an array {alike[0]}"
             )
-        notes: tuple[str, ...] = ()
-        if (brightest := images.max()) <= DARK:
-            notes = (f"no pixel is above {brightest} of 255, so that all pictures are almost black",)
+        notes = told_if_dark(int(images.max()))
         keys = digests_of(image.tobytes() for image in images)
         size, channels = self.image_size or images.shape[1], self.channels or images.shape[-1]
         if images.shape[1:] != (size, size, channels):
