@@ -109,6 +109,26 @@ def test_what_was_drawn_of_pictures_is_no_class_and_no_picture(tmp_path, picture
     assert find_pictures(tmp_path / pictures).files
 
 
+def test_the_sheet_of_what_a_command_has_drawn_is_no_picture(tmp_path):
+    fill(tmp_path)
+    count = len(find_pictures(tmp_path).files)
+    shutil.copy(find_pictures(tmp_path).files[0], tmp_path / "sheet.png")
+    assert len(find_pictures(tmp_path).files) == count + 1
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    assert len(find_pictures(tmp_path).files) == count
+
+
+def test_a_picture_in_two_kinds_of_file_is_told_where_names_are_not_kept(tmp_path):
+    """Of a set on disk one was trained on, and the other tested."""
+    for number, image in enumerate(tiny_images(30)):
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{number}.png")
+    assert Folder(str(tmp_path), 8, 1, max_bytes=100).load("train").size
+    Image.fromarray(tiny_images(1, seed=9)[0, ..., 0]).save(tmp_path / "7.JPG", "JPEG")
+    with pytest.raises(DataError, match=r"in one kind of file, if not all fit into memory .* Received: 7 in two"):
+        Folder(str(tmp_path), 8, 1, max_bytes=100).load("train")
+    assert Folder(str(tmp_path), 8, 1).load("train").size
+
+
 def test_masks_among_pictures_are_told(tmp_path):
     fill(tmp_path / "a"), fill(tmp_path / "b")
     for number, file in enumerate(find_pictures(tmp_path).files):

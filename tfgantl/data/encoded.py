@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 import shutil
 import time
 from abc import abstractmethod
@@ -15,9 +16,11 @@ from PIL import __version__ as pillow_version
 
 from tfgantl.data.base import PictureSource
 from tfgantl.data.examples import Content, check_classes, told_if_dark
+from tfgantl.data.layout import SUFFIXES
 from tfgantl.data.pictures import PictureList
 from tfgantl.data.splits import digests_of
 from tfgantl.errors import ConfigError, DataError, RunError, check_at_least
+from tfgantl.printing import printable
 from tfgantl.progress import log
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ class EncodedSource(PictureSource):
             if took > WORTH_KEEPING:
                 _keep(kept, store, form, read, facts)
             return content
+        _check_kinds(pictures, f"{where}: {self.name}")
         with kept.locked():
             if whole := _stored(kept, self.max_bytes):  # by the process that this one has waited for
                 return whole
@@ -130,6 +134,25 @@ def _stored(kept: "ImageFile", max_bytes: int) -> Content | None:
     notes = [*facts["notes"], f"{len(good)} images are on disk, in {kept.path}"]
     part = images if len(good) == len(images) else images.part(good)
     return _content(part, records[good], {**facts, "notes": notes, "files": None})
+
+
+def _check_kinds(pictures: PictureList, where: str) -> None:
+    """Refuses a set on disk, whose names are not kept, in which a picture is there in two kinds of file.
+
+    Raises:
+        DataError: If two files differ in their suffix alone: one might be trained on, and the other tested.
+    """
+    seen = set[int]()
+    for index in range(pictures.count):
+        stem, suffix = os.path.splitext(pictures.called(index))
+        if suffix.casefold() not in SUFFIXES:
+            continue
+        if hash(stem) in seen:
+            raise DataError(
+                f"{where}: each picture must be there in one kind of file, if not all fit into memory (`max_bytes`). "
+                f"Received: {printable(stem)[:200]} in two"
+            )
+        seen.add(hash(stem))
 
 
 def _keep(kept: "ImageFile", store: "MemoryStore", form: "Form", read: "Read", facts: dict) -> None:

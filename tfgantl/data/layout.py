@@ -44,6 +44,7 @@ _DRAWN = {
 }  # fmt: skip
 _DRAWN_OF = re.compile("(?i)(.+)[-_. ](mask|masks|seg|segmentation|gt|groundtruth|label|labels|trimap|depth)")
 _MADE_HERE = {"runs": "*/*/run.json", "exported": "*/*/manifest.json"}  # what commands make where they are started
+SHEET = "sheet.png"  # all pictures of a run, in one
 MAX_NAMES = 5  # of files that are left out, in a note
 MANY = 4  # of so many pictures, one that is a mask of another by its name is no accident
 
@@ -133,6 +134,8 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
     found = []
     for path in sorted(directory.iterdir()):
         if path.is_dir() or is_of_system(path.name, _SYSTEM_FILES) or path.suffix.casefold() in _SIDECARS:
+            continue
+        if path.name == SHEET and (directory / "config.yaml").is_file():  # of what a command has drawn
             continue
         if path.suffix.casefold() not in _RAW and (path.suffix.casefold() in SUFFIXES or _begins_like_a_picture(path)):
             found.append(path)  # those with the name of a picture are told if they are none
