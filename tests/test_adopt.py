@@ -287,3 +287,11 @@ def test_numbers_of_a_layer_with_fewer_weights_mean_something_else(tmp_path, opt
     network = built()
     with pytest.raises(ArtifactError, match="must have its moving statistics"):
         adopt(with_names(read_weights_h5(tmp_path / "w.weights.h5"), network), network, min_share=0.6)
+
+
+def test_what_is_not_used_of_a_source_is_said_without_a_report(network, arrays):
+    report = adopt({**arrays, **{f"more{i}/kernel": np.ones((2, 9 + i), np.float32) for i in range(6)}}, network)
+    assert report.losses() == [
+        "not used, of the source: more0/kernel, more1/kernel, more2/kernel, more3/kernel and 2 more"
+    ]
+    assert not adopt(arrays, network).losses()

@@ -145,13 +145,17 @@ def test_runs_beside_the_pictures_are_no_class(tmp_path):
     """A command that was started there made a class of its own sheets, and its interrupted run could not go on."""
     fill(tmp_path / "cat"), fill(tmp_path / "dog", seed=1)
     before = find_pictures(tmp_path), stamp_of(tmp_path)
-    for where, mark in (("runs/mine/1", "run.json"), ("exported/mine/1", "manifest.json"), ("try", "run.json")):
+    for where, mark in (
+        ("runs/mine/1", "run.json"), ("exported/mine/1", "manifest.json"), ("try", "run.json"),
+        ("generated", "generated.json"),
+    ):  # fmt: skip
         fill(tmp_path / where, seed=2)
         (tmp_path / where / mark).write_text("{}")
     after = find_pictures(tmp_path)
     assert after[:3] == before[0][:3] and stamp_of(tmp_path) == before[1]
     assert sorted(note.split(",")[0] for note in after.notes) == [
         "left out exported/",
+        "left out generated/",
         "left out runs/",
         "left out try/",
     ]

@@ -7,6 +7,7 @@ from keras import layers
 
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.models.presets import save_preset
 from tfgantl.models.structure import structure_of
 from tfgantl.pipelines.measurement import generate_with
 from tfgantl.pretrained import load_generator, open_source
@@ -164,3 +165,14 @@ def test_who_knows_what_a_classifier_takes_can_say_so(tmp_path, capsys, pixels, 
     np.testing.assert_allclose(loaded(unit), network(unit * scale + offset), atol=1e-3)
     with pytest.raises(ConfigError, match="`pixels` must only be given for a classifier of a .keras file"):
         load_model("rendered-digits", pixels=pixels)
+
+
+def test_what_generators_of_presets_make_is_mapped_too(tmp_path, capsys):
+    made = generator(tmp_path / "faces.keras", "tanh", 127.5, 127.5)
+    faces = keras.models.load_model(tmp_path / "faces.keras")
+    pixels = keras.Input((4, 4, 3))
+    judge = keras.Model(pixels, layers.Dense(1)(layers.Flatten()(pixels)), name="discriminator")
+    save_preset(tmp_path / "preset", keras.Model(faces.inputs, faces.outputs, name="generator"), judge, {})
+    for load in (load_generator, lambda handle: open_source(handle)[0].generator):
+        np.testing.assert_allclose(load(str(tmp_path / "preset"))(LATENTS), made / 127.5 - 1, atol=2e-2)
+    assert "pixels in [0, 255]" in capsys.readouterr().err

@@ -135,3 +135,14 @@ def test_inputs_that_could_be_either_are_not_guessed(tmp_path, names):
     tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
     with pytest.raises(ArtifactError, match=f"of inputs {', '.join(sorted(names))}, one must be called as latents are"):
         load_generator(str(tmp_path / "module"))
+
+
+@pytest.mark.parametrize(("name", "size"), [("mixing_z", 12), ("psi", 1)])
+def test_a_second_noise_is_no_label(tmp_path, name, size):
+    """A generator of as many classes was made of it, the second latents of which were unit vectors."""
+    module = tf.Module()
+    specs = [tf.TensorSpec([None, 4], tf.float32, "z"), tf.TensorSpec([None, size], tf.float32, name)]
+    module.serve = tf.function(lambda *x: {"images": tf.reshape(tf.tanh(x[0]), [-1, 2, 2, 1])}, input_signature=specs)
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
+    with pytest.raises(ArtifactError, match=f"inputs must be latents, labels and scalars. Received: {name} "):
+        load_generator(str(tmp_path / "module"))

@@ -147,15 +147,14 @@ def size_of(file: str | Path, max_pixels: int) -> tuple[int, int] | None:
     """Width and height of a picture as people see it; `None` if it cannot be opened."""
     try:
         with open_picture(file, max_pixels) as picture:
-            return picture.size[::-1] if (_orientation(picture) or 1) in SIDEWAYS else picture.size
+            turned = not hasattr(picture, "tag_v2") and (_orientation(picture) or 1) in SIDEWAYS  # of a TIFF, it is
+            return picture.size[::-1] if turned else picture.size
     except Exception:  # as `decode_picture` tells
         return None
 
 
 def _orientation(picture: Image.Image) -> int | None:
     """The mark in the EXIF data ahead of the pixels. What XMP or text says of it is not looked at, as in browsers."""
-    if hasattr(picture, "tag_v2"):
-        return picture.tag_v2.get(ORIENTATION)
     if isinstance(picture, ImageFile.ImageFile) and picture.format in SERVED:  # as the graph that serves reads it
         return exif_orientation(content_of(picture))
     try:

@@ -43,7 +43,10 @@ _DRAWN = {
     "masks", "seg", "segmentation", "segmentationclass", "segmentationobject", "segmentations", "trimap", "trimaps",
 }  # fmt: skip
 _DRAWN_OF = re.compile("(?i)(.+)[-_. ](mask|masks|seg|segmentation|gt|groundtruth|label|labels|trimap|depth)")
-_MADE_HERE = {"runs": "*/*/run.json", "exported": "*/*/manifest.json"}  # what commands make where they are started
+_MADE_HERE = {
+    "runs": ("*/*/run.json", "*/run.json"),
+    "exported": ("*/*/manifest.json",),
+}  # what commands make where they are started
 SHEET = "sheet.png"  # all pictures of a run, in one
 MAX_NAMES = 5  # of files that are left out, in a note
 MANY = 4  # of so many pictures, one that is a mask of another by its name is no accident
@@ -199,8 +202,8 @@ def _words(name: str) -> list[str]:
 def is_made_here(folder: Path) -> bool:
     """Whether a folder has what commands wrote that were started beside the pictures; their sheets are no pictures."""
     if folder.name in _MADE_HERE:
-        return any(folder.glob(_MADE_HERE[folder.name]))
-    return (folder / "run.json").is_file()
+        return any(any(folder.glob(pattern)) for pattern in _MADE_HERE[folder.name])
+    return any((folder / name).exists() for name in ("run.json", "generated.json", ".generated"))
 
 
 def is_of_system(name: str, names: Container[str] = _SYSTEM_FOLDERS) -> bool:

@@ -69,6 +69,8 @@ def open_source(
         _refuse_unused(handle, networks, allow_ops)
         gan = GAN.from_preset(handle)
         generator, discriminator, report = gan.generator, gan.discriminator, LoadReport()
+        if handle not in presets.names():  # those that are shipped have been looked at
+            generator, discriminator = pair_in_network_range(generator, discriminator, handle)
     else:
         generator, discriminator, report = _open(handle, networks, allow_ops)
     check_finite(generator, handle)
@@ -135,9 +137,11 @@ def load_model(
     if handle in presets.names() or (Path(handle) / "config.json").is_file():
         _refuse_unused(handle, networks, allow_ops)
         generator = GAN.from_preset(handle).generator
+        if handle not in presets.names():
+            generator, _ = pair_in_network_range(generator, None, handle)
     else:
         generator, _, report = _open(handle, networks, allow_ops, generator_only=True)
-        log(*report.notes)
+        log(*report.notes, *(f"{handle}: {line}" for line in report.losses()))
     check_finite(generator, handle)
     check_draws(generator, handle)
     return in_our_range(generator, handle, pixels)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tfgantl.printing import printable
+
+SHOWN = 4  # weights in a line
 KINDS = {
     "copied": "copied",
     "transposed": "copied in another order",
@@ -69,6 +72,15 @@ class LoadReport:
     def rows(self) -> list[tuple[str, str, str]]:
         """(fate, weight, detail) of all that was not simply copied, for tables."""
         return [(KINDS[e.kind], e.name, e.detail) for kind in KINDS for e in self.entries if kind == e.kind != "copied"]
+
+    def losses(self) -> list[str]:
+        """What somebody should know who sees no report: weights that were not used, and those that are initial ones."""
+        lines = []
+        for kind in ("skipped", "initial"):
+            if names := list(self.of(kind)):
+                more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+                lines.append(f"{KINDS[kind]}: {', '.join(map(printable, names[:SHOWN]))}{more}")
+        return lines
 
     def lines(self) -> list[str]:
         """The report, for the log."""

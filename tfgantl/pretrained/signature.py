@@ -15,6 +15,7 @@ from tfgantl.untrusted.loading import load_saved_model
 
 SIGNATURES = ("generator", "default", "serving_default", "generate")
 LATENTS = ("z", "latents", "latent", "noise", "inputs", "default")
+ONE_HOT = re.compile("(?i)label|class|categor|cond|one_?hot|^(y|c)$")  # what labels (n, classes) are called
 IMAGES = ("images", "samples", "generated", "default", "output_0")
 STATISTICS = re.compile(r"moving|running|accu|ExponentialMovingAverage|/(mean|var(iance)?)(:0)?$|global_step")
 _ALLOWED: dict[str, tuple[str, ...]] = {}  # digest of a graph → what the user of this process allowed it
@@ -80,7 +81,7 @@ class SignatureLayer(keras.layers.Layer):
                 self._constants[name] = tf.constant(False if spec.dtype.is_bool else self.scalar, spec.dtype)
             elif self.label_input is None and spec.shape.rank == 1 and spec.dtype.is_integer:
                 self.label_input, self._label_dtype = name, spec.dtype
-            elif self.label_input is None and spec.shape.rank == 2 and spec.shape[1]:
+            elif self.label_input is None and spec.shape.rank == 2 and spec.shape[1] and ONE_HOT.search(name):
                 self.label_input, self._label_dtype, self.label_width = name, spec.dtype, spec.shape[1]
             else:
                 raise ArtifactError(
