@@ -295,3 +295,12 @@ def test_what_is_not_used_of_a_source_is_said_without_a_report(network, arrays):
         "not used, of the source: more0/kernel, more1/kernel, more2/kernel, more3/kernel and 2 more"
     ]
     assert not adopt(arrays, network).losses()
+
+
+def test_a_layer_of_another_shape_is_left_to_the_report(network, arrays):
+    """Its bias fits, and its kernel has a place: it is not what has none."""
+    pixels = keras.Input((8, 8, 1))
+    gray = keras.Model(pixels, keras.layers.Conv2D(4, 3, name="c")(pixels))
+    colour = {"c/kernel": np.ones((3, 3, 3, 4), np.float32), "c/bias": np.ones(4, np.float32)}
+    report = adopt(colour, gray, min_share=0.05)
+    assert list(report.of("initial")) == [f"{gray.name}/c/kernel"]

@@ -75,7 +75,7 @@ def test_folders_that_are_splits_are_named(tmp_path):
     ("Training", "Test", "test-multiple_fruits"), ("seg_train", "seg_test", "seg_pred"), ("train2017", "val2017"),
     ("train", "test", "unlabeled"), ("trainA", "trainB", "testA", "testB"), ("trainset", "testset"),
     ("trainval", "test"), ("TrainImages", "TestImages"), ("imagesTr", "imagesTs"), ("train", "test_public"),
-    ("training", "hold-out"), ("train 80%", "Holdout"),
+    ("training", "hold-out"), ("train 80%", "Holdout"), ("valset", "testset"), ("tr", "ts"), ("train", "extra"),
 ], ids=lambda names: names[0])  # fmt: skip
 def test_splits_are_known_whatever_is_beside_them(tmp_path, names):
     for name in names:
@@ -104,7 +104,7 @@ def test_what_was_drawn_of_pictures_is_no_class_and_no_picture(tmp_path, picture
     """Masks beside the photographs were a class, or were trained on among them."""
     for name in (pictures, drawn, "dog") if "/" in pictures else (pictures, drawn):
         fill(tmp_path / name)
-    with pytest.raises(DataError, match="let `path` be the folder of the pictures, such as .*, which holds"):
+    with pytest.raises(DataError, match="apart from what was drawn of them, as in .*, which holds"):
         find_pictures(tmp_path)
     assert find_pictures(tmp_path / pictures).files
 
@@ -114,8 +114,9 @@ def test_the_sheet_of_what_a_command_has_drawn_is_no_picture(tmp_path):
     count = len(find_pictures(tmp_path).files)
     shutil.copy(find_pictures(tmp_path).files[0], tmp_path / "sheet.png")
     assert len(find_pictures(tmp_path).files) == count + 1
-    (tmp_path / "config.yaml").write_text("seed: 0\n")
-    assert len(find_pictures(tmp_path).files) == count
+    (tmp_path / "run.json").write_text("{}")
+    after = find_pictures(tmp_path)
+    assert len(after.files) == count and "sheet.png" in after.notes[-1]
 
 
 def test_a_picture_in_two_kinds_of_file_is_told_where_names_are_not_kept(tmp_path):
@@ -127,6 +128,15 @@ def test_a_picture_in_two_kinds_of_file_is_told_where_names_are_not_kept(tmp_pat
     with pytest.raises(DataError, match=r"in one kind of file, if not all fit into memory .* Received: 7 in two"):
         Folder(str(tmp_path), 8, 1, max_bytes=100).load("train")
     assert Folder(str(tmp_path), 8, 1).load("train").size
+
+
+@pytest.mark.parametrize("names", [("photo", "mask", "replay"), ("images", "cat")])
+def test_classes_that_are_called_like_masks_are_classes(tmp_path, names):
+    for name in names:
+        fill(tmp_path / name)
+    (tmp_path / names[0] / "labels").mkdir()  # beside pictures, as programs write them
+    (tmp_path / names[0] / "labels" / "0.txt").write_text("0 0.5")
+    assert find_pictures(tmp_path).classes == sorted(names)
 
 
 def test_masks_among_pictures_are_told(tmp_path):

@@ -46,7 +46,9 @@ def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float
             if not is_deep(picture):
                 return None
             with BUDGET.spent(pixels_of(picture)):
-                pixels, _ = deep_pixels(picture)
+                pixels, alpha = deep_pixels(picture)
+                if alpha is not None and alpha.any():  # what is not seen, such as 65535 for no data, tells nothing
+                    pixels = pixels[alpha > 0]
                 # Those that are left out later tell nothing of the others.
                 if not np.isfinite(pixels).all() or pixels.min() == pixels.max() or pixels.min() < 0:
                     return None

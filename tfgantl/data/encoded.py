@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -90,7 +90,7 @@ class EncodedSource(PictureSource):
             if took > WORTH_KEEPING:
                 _keep(kept, store, form, read, facts)
             return content
-        _check_kinds(pictures, f"{where}: {self.name}")
+        _check_kinds((pictures.called(index) for index in range(pictures.count)), where)
         with kept.locked():
             if whole := _stored(kept, self.max_bytes):  # by the process that this one has waited for
                 return whole
@@ -131,20 +131,21 @@ def _stored(kept: "ImageFile", max_bytes: int) -> Content | None:
         if is_small:  # it is decoded again
             return None
         raise
+    _check_kinds(facts.get("files") or (), facts["where"])  # of a set that was small enough before
     notes = [*facts["notes"], f"{len(good)} images are on disk, in {kept.path}"]
     part = images if len(good) == len(images) else images.part(good)
     return _content(part, records[good], {**facts, "notes": notes, "files": None})
 
 
-def _check_kinds(pictures: PictureList, where: str) -> None:
+def _check_kinds(names: Iterable[str], where: str) -> None:
     """Refuses a set on disk, whose names are not kept, in which a picture is there in two kinds of file.
 
     Raises:
         DataError: If two files differ in their suffix alone: one might be trained on, and the other tested.
     """
     seen = set[int]()
-    for index in range(pictures.count):
-        stem, suffix = os.path.splitext(pictures.called(index))
+    for name in names:
+        stem, suffix = os.path.splitext(name)
         if suffix.casefold() not in SUFFIXES:
             continue
         if hash(stem) in seen:

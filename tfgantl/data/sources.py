@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -152,7 +153,11 @@ class Arrays(PictureSource):
         alike = [
             f"{name} of {len(images)} {'whole numbers' if dtype.kind in 'iu' else dtype}"
             for name, (shape, dtype) in shapes.items()
-            if (shape in forms and dtype.kind in "iu") or (shape[:1] == forms[0] and name.casefold() in LABELS)
+            if name not in (self.images, self.names)
+            and (
+                (shape in forms and dtype.kind in "iu")
+                or (shape[:1] == forms[0] and len(shape) < 3 and name.casefold() in LABELS)
+            )
         ]
         if labels is None and self.labels is not None and alike:
             raise DataError(
@@ -252,7 +257,9 @@ class Tfds(PictureSource):
 
     def stamp(self) -> Hashable:
         root = self.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-        return root, None if "://" in root else stamp_of(expanded(root) / re.split("[/:]", self.dataset)[0])
+        with suppress(OSError):  # while it is being prepared
+            return root, None if "://" in root else stamp_of(expanded(root) / re.split("[/:]", self.dataset)[0])
+        return root
 
 
 @lru_cache(maxsize=2)

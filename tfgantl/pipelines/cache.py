@@ -17,6 +17,7 @@ from tfgantl.pipelines.results import Result
 KINDS = {
     "images": "decoded images of sources that are larger than `max_bytes`",
     "shards": "copies of shards that lie in buckets",
+    "datasets": "what Hugging Face's `datasets` has made of folders",
     "extractors": "features trained to measure a target",
     "discriminators": "discriminators rebuilt for sources without one",
     "editing": "what `tfgantl edit` has learnt of generators",
@@ -25,11 +26,12 @@ KINDS = {
 NAMES = {
     "images": r"[0-9a-f]{16}-[0-9a-f]{16}",
     "shards": r"[0-9a-f]{16}",
+    "datasets": r"[0-9a-f]{16}-[0-9a-f]{16}",
     "extractors": r"[0-9a-f]{16}",
     "discriminators": r"[0-9a-f]{16}\.keras",
     "editing": r"[0-9a-f]{12}",
 }
-Kind = Literal["all", "images", "shards", "extractors", "discriminators", "editing"]
+Kind = Literal["all", "images", "shards", "datasets", "extractors", "discriminators", "editing"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class CacheConfig:
     """Settings of a look at the cache.
 
     Args:
-        kind: What of it: images, shards, extractors, discriminators, editing, or all.
+        kind: What of it: images, shards, datasets, extractors, discriminators, editing, or all.
         clear: Remove it, but for what another process is writing.
         json: Print the result as the last line, one JSON object.
     """

@@ -52,15 +52,16 @@ def adopt(
         arrays: Name → array.
         network: Takes the weights; unchanged if there is an error.
         names: Path of a weight of the network → name of the array it must come from.
-        min_share: Least share of the network's parameters that must come from the arrays.
+        min_share: Least share of the network's parameters that must come from the arrays; above a half, statistics of
+            all batch normalisation must be among them.
         where: Name of the source for messages.
 
     Returns:
         What became of every weight.
 
     Raises:
-        ArtifactError: For values that are not finite or no floating point numbers, more than one candidate, or too
-            small a share.
+        ArtifactError: For values that are not finite or no floating point numbers, more than one candidate, too small
+            a share, or layers of which something has no place or normalisation no statistics.
         ConfigError: If `names` has a name that is not there.
     """
     _check_finite(arrays, where)
@@ -117,7 +118,7 @@ def adopt(
 
     if not moves:
         _turn_alike(plan, where)
-        _check_layers(left, arrays, where)
+        _check_layers(left, arrays, {_roles(_plain(path, network.name)) for path in wanted}, network.name, where)
     _check_statistics(plan, wanted, where, all_of_them=min_share > 0.5)
     for path, variable in wanted.items():
         value, kind, detail = plan.get(path, (None, "initial", _why(path, variable, arrays, network.name)))
@@ -186,7 +187,9 @@ def _unique(keys: Mapping[str, Any]) -> dict[Any, str]:
     return {key: name for name, key in keys.items() if counts[key] == 1}
 
 
-def _check_layers(left: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray], where: str) -> None:
+def _check_layers(
+    left: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray], known: Container[str], prefix: str, where: str
+) -> None:
     """Refuses what is left of a layer of which something was taken, as a bias that the network has no place for.
 
     Raises:
@@ -195,7 +198,8 @@ def _check_layers(left: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarra
     taken = {name.rpartition("/")[0] for name in arrays if name not in left and not NO_WEIGHTS.search(name)}
     for name, array in left.items():
         layer = name.rpartition("/")[0]
-        if layer in taken and _role(name) is not None and array.any():
+        has_place = _roles(_plain(name, prefix)) in known  # of another shape, which the report tells
+        if layer in taken and _role(name) is not None and array.any() and not has_place:
             raise ArtifactError(
                 f"{where}: a layer must have the weights of that of the network, and no others. "
                 f"Received: {name}, which it has no place for"
@@ -212,9 +216,10 @@ def _check_statistics(plan: Container[str], wanted: Iterable[str], where: str, a
         layer, _, role = path.rpartition("/")
         scales = [f"{layer}/{name}" for name in ("gamma", "beta") if f"{layer}/{name}" in plan]
         if role in ("moving_mean", "moving_variance") and path not in plan and (scales or all_of_them):
+            told = f"{scales[0]} without {path}" if scales else f"nothing for {layer}"
             raise ArtifactError(
                 f"{where}: batch normalisation must have its moving statistics, which normalisation of another kind "
-                f"(of instances, groups, layers) has not. Received: {scales[0] if scales else 'weights'} without {path}"
+                f"(of instances, groups, layers) has not. Received: {told}"
             )
 
 

@@ -1,7 +1,9 @@
 """Data sets of Hugging Face's `datasets`; the one module that imports it."""
 
+import hashlib
 import os
 import re
+import shutil
 from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from tfgantl.data.shards.dataset_card import check_card
 from tfgantl.data.shards.examples import check_unlabelled, opened
 from tfgantl.data.shards.saved_dataset import check_saved, is_saved
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
+from tfgantl.files import cache_directory
 from tfgantl.printing import printable
 
 if TYPE_CHECKING:
@@ -145,8 +148,7 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
         if saved:
             data = _chosen(datasets.load_from_disk(source.dataset), source.split)
         else:
-            # What the library makes of a folder it knows by path and time, and programs that copy keep the time.
-            cache = files and os.path.join(datasets.config.HF_DATASETS_CACHE, f"tfgantl-{files}")
+            cache = None if files is None else _own_cache(source.dataset, str(files))
             data = datasets.load_dataset(
                 source.dataset, source.config, split=source.split, revision=source.revision, cache_dir=cache
             )
@@ -161,6 +163,19 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
     if not len(data):
         raise DataError(f"HFDataset: {source.dataset}: split {source.split} must hold rows. Received: none")
     return data.with_format(None)  # a folder has that of whoever saved it
+
+
+def _own_cache(dataset: str, stamp: str) -> str:
+    """Where the library keeps what it makes of a folder as it is; what was made of it before is removed.
+
+    By itself it knows a folder by path and time, and programs that copy keep the time.
+    """
+    root, name = cache_directory() / "datasets", hashlib.sha256(os.path.abspath(dataset).encode()).hexdigest()[:16]
+    chosen = root / f"{name}-{stamp[:16]}"
+    for other in root.glob(f"{name}-*"):
+        if other != chosen:
+            shutil.rmtree(other, ignore_errors=True)
+    return str(chosen)
 
 
 def _chosen(saved: Any, split: str) -> Any:

@@ -66,8 +66,8 @@ class WebDataset(ShardSource):
         path: The shards.
         image_size: Height and width in pixels that pictures are brought to; `None` for the size of the source model.
         channels: 1 for gray, 3 for RGB; `None` for those of the source model.
-        image: Suffixes of the members that are pictures. A sample has one of these, unless they are given: then the
-            first one that it has counts.
+        image: Suffixes of the members that are pictures. A sample has one of these; of others than the usual ones, the
+            first that it has counts.
         label: Suffix of the members with the labels; `None` for no labels. Shards may be without them.
         test: Share of each class for the test.
     """

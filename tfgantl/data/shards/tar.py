@@ -244,12 +244,9 @@ class TarPictures(PictureList):
                     f"Received: {max(numbers.values())}"
                 )
             return names, numbers
-        if (names := class_names_beside(self._files)) is not None:
-            if others := set(found.values()) - set(names):
-                raise DataError(
-                    "WebDataset: labels must be numbers or names of classes.txt. "
-                    f"Received: {printable(sorted(others)[0])[:80]}"
-                )
+        known = class_names_beside(self._files)
+        if known is not None and set(found.values()) <= set(known):  # in the order in which they stand there
+            names = tuple(name for name in known if name in set(found.values()))
             places = {name: place for place, name in enumerate(names)}
             return names, {text: places[name] for text, name in found.items()}
         unfit = [text for text, name in found.items() if not name or "\ufffd" in name]
