@@ -16,6 +16,7 @@ from PIL import Image
 from tfgantl.data import SPLITS, ArrayRecords, Folder, HFDataset, Parquet, TFRecords, WebDataset
 from tfgantl.data.shards.files import expanded
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.images import encode_png
 
 COUNT, CLASSES = 36, ("cat", "dog", "owl")
 SIZES = {"image_size": 8, "channels": 3, "validation": 0.2, "test": 0.2}
@@ -200,8 +201,9 @@ def test_a_folder_that_is_replaced_is_made_anew_whatever_its_time(tmp_path):
     datasets = pytest.importorskip("datasets")
     path, seen = tmp_path / "set" / "a.parquet", []
     path.parent.mkdir()
-    for first in (0, 50):
-        rows = {"image": [{"bytes": png(first + n), "path": None} for n in range(COUNT)]}
+    for seed in (0, 1):
+        images = tiny_images(COUNT, 12, 3, seed=seed)
+        rows = {"image": [{"bytes": encode_png(image), "path": None} for image in images]}
         datasets.Dataset.from_dict(rows, datasets.Features({"image": datasets.Image()})).to_parquet(path)
         os.utime(path, (0, 0))
         seen.append({image.tobytes() for image in HFDataset(str(path.parent), **SIZES).load("train").take()[0]})
