@@ -68,10 +68,13 @@ def drawn_beside(names: list[str]) -> tuple[list[str], list[str]]:
 
 def check_undrawn(files: list[Path]) -> None:
     """Raises `DataError` if among pictures lie masks of them, which are called like these."""
+    drawn = [(file, own[1]) for file in files if (own := _DRAWN_OF.fullmatch(file.stem))]
+    if len(drawn) * MANY < len(files):  # as nearly always, and there may be millions
+        return
     stems = {file.with_suffix("") for file in files}
-    drawn = [f for f in files if (own := _DRAWN_OF.fullmatch(f.stem)) and f.with_name(own[1]) in stems]
+    drawn = [(file, name) for file, name in drawn if file.with_name(name) in stems]
     if len(drawn) * MANY >= len(files) > 0:
         raise DataError(
             "Folder: pictures must lie apart from what was drawn of them. "
-            f"Received: {len(drawn)} of {len(files)} files such as {drawn[0]}, beside the picture of that name"
+            f"Received: {len(drawn)} of {len(files)} files such as {drawn[0][0]}, beside the picture of that name"
         )

@@ -244,9 +244,9 @@ class TarPictures(PictureList):
                     f"Received: {max(numbers.values())}"
                 )
             return names, numbers
-        known = class_names_beside(self._files)
-        if known is not None and set(found.values()) <= set(known):  # in the order in which they stand there
-            names = tuple(name for name in known if name in set(found.values()))
+        known, given = class_names_beside(self._files), set(found.values())
+        if known is not None and given <= set(known):  # in the order in which they stand there
+            names = tuple(name for name in known if name in given)
             places = {name: place for place, name in enumerate(names)}
             return names, {text: places[name] for text, name in found.items()}
         unfit = [text for text, name in found.items() if not name or "\ufffd" in name]
