@@ -66,11 +66,7 @@ def open_source(
     """Like `load_source`, and says what became of every weight."""
     check_handle(handle)
     if handle in presets.names() or (Path(handle) / "config.json").is_file():
-        _refuse_unused(handle, networks, allow_ops)
-        gan = GAN.from_preset(handle)
-        generator, discriminator, report = gan.generator, gan.discriminator, LoadReport()
-        if handle not in presets.names():  # those that are shipped have been looked at
-            generator, discriminator = pair_in_network_range(generator, discriminator, handle)
+        generator, discriminator, report = *_open_preset(handle, networks, allow_ops), LoadReport()
     else:
         generator, discriminator, report = _open(handle, networks, allow_ops)
     check_finite(generator, handle)
@@ -135,10 +131,7 @@ def load_model(
     """
     check_handle(handle)
     if handle in presets.names() or (Path(handle) / "config.json").is_file():
-        _refuse_unused(handle, networks, allow_ops)
-        generator = GAN.from_preset(handle).generator
-        if handle not in presets.names():
-            generator, _ = pair_in_network_range(generator, None, handle)
+        generator, _ = _open_preset(handle, networks, allow_ops)
     else:
         generator, _, report = _open(handle, networks, allow_ops, generator_only=True)
         log(*report.notes, *(f"{handle}: {line}" for line in report.losses()))
@@ -161,6 +154,17 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
     if len(generator.inputs) == 2 and getattr(generator, "num_classes", None) is None:
         raise ArtifactError(f"{where}: a conditional generator must say its `num_classes`. Received: none")
     return generator
+
+
+def _open_preset(
+    handle: str, networks: Networks | None, allow_ops: tuple[str, ...]
+) -> tuple[keras.Model, keras.Model | None]:
+    """Generator and discriminator of a preset; those that are shipped make images in [-1, 1]."""
+    _refuse_unused(handle, networks, allow_ops)
+    gan = GAN.from_preset(handle)
+    if handle in presets.names():
+        return gan.generator, gan.discriminator
+    return pair_in_network_range(gan.generator, gan.discriminator, handle)
 
 
 def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], generator_only: bool = False) -> Opened:
