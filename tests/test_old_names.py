@@ -1,6 +1,8 @@
 """Commands, recipes and run directories of earlier versions still read, and say in one line what to write now."""
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -100,6 +102,19 @@ def test_old_run_directories_resume_and_changed_ones_do_not(name, tmp_path):
     )
     with RunDirectory(tmp_path / "run", resume=True) as run, pytest.raises(RunError, match="must be as they were"):
         run.begin(to_yaml(resumed), {})
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_runs_go_on_that_do_not_know_of_a_setting_as_long_as_it_is_off(value, tmp_path):
+    recipe = yaml.safe_load(to_yaml(parse("adapt")))
+    del recipe["optimization"]["simultaneous"]  # as the version before has written it
+    with RunDirectory(tmp_path / "run") as run:
+        run.begin(yaml.safe_dump(recipe), {})
+    config = parse("adapt", "--resume", str(tmp_path / "run"))
+    config = replace(config, optimization=replace(config.optimization, simultaneous=value))
+    with RunDirectory(tmp_path / "run", resume=True) as run:
+        with pytest.raises(RunError, match="simultaneous None → True") if value else nullcontext():
+            run.begin(to_yaml(config), {})
 
 
 def test_methods_agree_if_they_differ_in_nothing_that_was_said():

@@ -31,9 +31,12 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def changed_facts(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What is not as it was, each as `name old → new`."""
-    names = [name for name in before | now if name in before or name not in LATER_FACTS]
-    pairs = {name: (before.get(name), now.get(name)) for name in names}
+    """What is not as it was, each as `name old → new`.
+
+    A setting that the run does not know of is one of a later version, and no change as long as it is off.
+    """
+    later = {name for name in now.keys() - before.keys() if name in LATER_FACTS or not now[name]}
+    pairs = {name: (before.get(name), now.get(name)) for name in before | now if name not in later}
     return [f"{name} {old} → {new}" for name, (old, new) in pairs.items() if not agrees(old, new)]
 
 
