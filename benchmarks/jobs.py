@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from benchmarks.pairs import PAIRS, ROWS
+from benchmarks.pairs import FRESH, PAIRS, ROWS
 from benchmarks.results import keep, kept, shipped
 from tfgantl.cli import quiet_tensorflow
 from tfgantl.pipelines.adapt import AdaptConfig
@@ -87,7 +87,7 @@ def prepared_for(directory, name, images, seed):
     pair = PAIRS[name]
     config = AdaptConfig(
         source=pair.handle(directory), target=pair.shots(directory, images, seed), batch_size=min(64, images),
-        seed=seed, extractor=extractor_of(directory, name), validate_every=VALIDATE_EVERY,
+        seed=seed, extractor=extractor_of(directory, name), validate_every=VALIDATE_EVERY, optimization=FRESH,
     )  # fmt: skip
     prepared = prepare(config, name)
     train, test = (prepared.examples[split].take() for split in ("train", "test"))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+# The tables were made before the default was to learn from the same images twice.
+FRESH = Optimization(reuse_fakes=False)
+
 # What is compared: name → method, and what differs from the settings of an adaptation. Rates of its own are those that
 # training from scratch does best with; chosen, as all settings, on validation images of the first pair. Methods that
 # are not named here follow with their defaults.
@@ -180,7 +183,7 @@ def pretrained(archive: str) -> Callable[[Path], str]:
             config = PretrainConfig(
                 target=Arrays(str(directory / f"{archive}.npz"), validation=0.1, test=0.1), networks=DCGAN(),
                 steps=SOURCE_STEPS, run_dir=str(run), extractor="digits", samples=2000, validate_every=1000,
-                optimization=Optimization(g_learning_rate=4e-4, d_learning_rate=8e-4, decay=True),
+                optimization=replace(FRESH, g_learning_rate=4e-4, d_learning_rate=8e-4, decay=True),
             )  # fmt: skip
             pretrain(config)
         return str(run)

@@ -165,9 +165,8 @@ def settings_of(config: PretrainingBenchmarkConfig, row: Row, seed: int) -> "Pre
     from tfgantl.pipelines.pretrain import PretrainConfig
     from tfgantl.training.optimization import Optimization
 
-    changes = row.optimization
-    if row.theirs:
-        changes = row.networks.training(config.image_size, row.batch_size) | changes
+    theirs = row.networks.training(config.image_size, row.batch_size) if row.theirs else {}
+    changes = {**theirs, "reuse_fakes": False, **row.optimization}  # as when the table was made
     return PretrainConfig(
         target=Arrays(
             config.images, image_size=config.image_size, channels=3, labels=None, validation=0.05, test=0.2

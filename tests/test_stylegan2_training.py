@@ -12,7 +12,8 @@ from tfgantl import transfer as methods
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
 from tfgantl.images import to_unit
-from tfgantl.models import StyleGAN2
+from tfgantl.models import DCGAN, StyleGAN2
+from tfgantl.models.specifications.discriminators import Projected
 from tfgantl.models.structure import structure_of
 from tfgantl.path_length import PathLength, path_lengths
 from tfgantl.random_streams import StepStream
@@ -144,6 +145,10 @@ def test_a_family_says_how_its_authors_trained_it():
     adapting = Optimization(r1=1.0).settled(TINY_STYLEGAN2, 64, 32, kind=ADAPTATION)
     assert (adapting.ema_decay, adapting.d_learning_rate, adapting.r1) == (0.99, 0.0025, 1.0)  # usual, theirs, given
     assert Optimization().settled(TINY_MLP, 64, 32, kind=ADAPTATION).d_learning_rate == ADAPTATION.d_learning_rate
+    twice = [
+        Optimization().settled(trained, 64, 32).reuse_fakes for trained in (DCGAN(), Projected(), StyleGAN2(), None)
+    ]
+    assert twice == [True, False, False, False] and not Optimization(reuse_fakes=False).settled(DCGAN()).reuse_fakes
     # What suits a family in an adaptation comes before what is usual, and stays out of a pretraining.
     fast = [
         Optimization().settled(TINY_FASTGAN, 64, 16, images, kind) for images, kind in ((10, ADAPTATION), (10**4, None))

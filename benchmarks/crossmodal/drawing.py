@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.pairs import FRESH
 from tfgantl.cli import parse
 from tfgantl.data import HandwrittenDigits
 from tfgantl.pipelines.adapt import AdaptConfig
@@ -62,7 +63,8 @@ def directed(seed: int, steps: int, work_dir: Path) -> dict[str, dict[str, Any]]
     from tfgantl.pipelines.adapt.training import train_pair
 
     config = AdaptConfig(
-        target=HandwrittenDigits(shots=None), steps=steps, validate_every=steps, batch_size=32, seed=seed
+        target=HandwrittenDigits(shots=None), steps=steps, validate_every=steps, batch_size=32, seed=seed,
+        optimization=FRESH,
     )  # fmt: skip
     prepared = prepare(config, "directed")
     config = replace(config, **prepared.settings)

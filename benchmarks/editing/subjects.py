@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.editing.config import METHODS, SIDE, SOURCE, EditingBenchmarkConfig
+from benchmarks.pairs import FRESH
 from tfgantl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def adapted(config: EditingBenchmarkConfig, method: str, seed: int) -> "EditedMo
         adapt(
             AdaptConfig(
                 source=SOURCE, transfer=METHODS[method], steps=config.steps, seed=seed, baseline=False,
-                samples=500, classifier_steps=1, export_dir=str(Path(config.work_dir) / "exported"), **_begun(run),
+                optimization=FRESH, samples=500, classifier_steps=1,
+                export_dir=str(Path(config.work_dir) / "exported"), **_begun(run),
             )
         )  # fmt: skip
     return _edited(run, seed)

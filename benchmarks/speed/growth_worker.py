@@ -67,7 +67,7 @@ def main() -> None:
     gan = GAN(*transfer.networks(source, dtype_policy("auto"))) if case["method"] else source
     if case["method"]:
         transfer.prepare(gan, source)
-    ADAPTATION.compile(gan, 500, transfer)
+    ADAPTATION.settled(DCGAN()).compile(gan, 500, transfer)
     start = time.perf_counter()
     examples = examples_of(case)
     loaded = time.perf_counter() - start

@@ -47,7 +47,7 @@ class Optimization:
         gradient_penalty: Weight of the gradient penalty of WGAN-GP; 0 for none.
         path_length: Weight of the path length penalty of a StyleGAN2, in every fourth step; 0 for none.
         reuse_fakes: Whether the generator learns from the images that the discriminator has just been trained on, which
-            saves a pass of it, or from fresh ones.
+            saves a pass of it, or from fresh ones. If not given, only that of a DCGAN does (docs/methods.md).
         simultaneous: Whether both networks learn from one pass of both, which saves one of the discriminator, too.
     """
 
@@ -67,7 +67,7 @@ class Optimization:
     r1_every: int | None = None
     gradient_penalty: float = 0.0
     path_length: float = 0.0
-    reuse_fakes: bool = False
+    reuse_fakes: bool | None = None
     simultaneous: bool = False
 
     def __post_init__(self) -> None:
@@ -248,7 +248,7 @@ def _given(settings: Optimization | None) -> dict[str, Any]:
 
 USUAL = Optimization(
     loss="non_saturating", g_learning_rate=2e-4, d_learning_rate=2e-4, beta_1=0.5, beta_2=0.99, decay=False,
-    ema_decay=0.995, augment=AUGMENT_FEW, r1=0.1, r1_every=16,
+    ema_decay=0.995, augment=AUGMENT_FEW, r1=0.1, r1_every=16, reuse_fakes=False,
 )  # fmt: skip
 # On a hundred images a fast discriminator keeps the generator diverse; chosen on validation images (docs/methods.md).
 ADAPTATION = Optimization(d_learning_rate=2e-3, decay=True, ema_decay=0.99)

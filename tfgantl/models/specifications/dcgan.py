@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isqrt, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.specifications.base import Networks, Shapes, Sizes, check_images, first_layers, possible_classes
@@ -105,6 +105,9 @@ class DCGAN(Networks):
             discriminator_filters=(width, 2 * width, 4 * width, 8 * width), discriminator_norm=True, norm_epsilon=1e-5,
             norm_momentum=0.9,
         )  # fmt: skip
+
+    def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
+        return {"reuse_fakes": True}  # no worse, and up to a fifth faster (docs/methods.md)
 
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
