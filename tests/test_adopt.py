@@ -6,6 +6,7 @@ import pytest
 
 from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.models import DCGAN
+from tfgantl.models.variable_names import named_weights
 from tfgantl.pretrained import adopt, load_source
 from tfgantl.pretrained.sizes import infer_sizes
 from tfgantl.pretrained.weights_h5 import read_weights_h5, with_names
@@ -266,12 +267,28 @@ def test_a_normalisation_of_another_kind_is_not_one_of_batches(network, arrays, 
         adopt(fewer, network)
 
 
-def test_what_a_layer_has_no_place_for_is_not_dropped(network, arrays):
+@pytest.mark.parametrize("between", [False, True])
+def test_a_bias_without_a_place_goes_into_the_next_mean_or_is_refused(between):
     """Keras' own layers have biases: without them, the pictures were others, of 100 % of the parameters."""
-    bias = np.full(arrays["block1_conv/kernel"].shape[-2], 0.5, np.float32)
-    adopt({**arrays, "block1_conv/bias": 0 * bias}, network)  # which does nothing
-    with pytest.raises(ArtifactError, match="no others. Received: block1_conv/bias, which it has no place for"):
-        adopt({**arrays, "block1_conv/bias": bias}, network)
+
+    def built(use_bias):
+        images = x = keras.Input((4, 4, 2))
+        x = keras.layers.Conv2D(3, 3, use_bias=use_bias, name="c")(x)
+        x = keras.layers.ReLU()(x) if between else x
+        return keras.Model(images, keras.layers.BatchNormalization(name="n")(x))
+
+    biased, network, rng = built(True), built(False), np.random.default_rng(0)
+    biased.set_weights([rng.random(w.shape) + 0.5 for w in biased.weights])
+    arrays = {path: np.array(weight) for path, weight in named_weights(biased).items()}
+    adopt({**arrays, "c/bias": 0 * arrays["c/bias"]}, network)  # which does nothing
+    if between:
+        with pytest.raises(ArtifactError, match="no others. Received: c/bias, which it has no place for"):
+            adopt(arrays, network)
+        return
+    report = adopt(arrays, network)
+    images = rng.normal(size=(2, 4, 4, 2)).astype("f")
+    np.testing.assert_allclose(network(images), biased(images), rtol=1e-5, atol=1e-5)
+    assert "n/moving_mean" in str(report.entries) and "less c/bias" in str(report.entries)
 
 
 @pytest.mark.parametrize("option", ["scale", "center"])

@@ -526,6 +526,14 @@ def test_networks_that_are_no_built_models_are_refused(tmp_path):
     )
 
 
+def test_images_with_their_channels_first_are_refused(tmp_path):
+    """`generate` ended in a traceback."""
+    latents = keras.Input((4,))
+    pixels = keras.layers.Dense(3 * 8 * 8, activation="tanh")(latents)
+    keras.Model(latents, keras.layers.Reshape((3, 8, 8))(pixels)).save(tmp_path / "first.keras")
+    refused(tmp_path / "first.keras", r"first.keras: the 1 or 3 channels of images must come last. .*\(None, 3, 8, 8\)")
+
+
 def test_a_compiled_network_loads_without_what_it_was_compiled_with(tmp_path):
     inputs = keras.Input((4,))
     network = keras.Model(inputs, keras.layers.Reshape((2, 2, 1))(inputs * 2))

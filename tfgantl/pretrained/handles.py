@@ -12,24 +12,22 @@ from tfgantl.models import Networks, presets
 from tfgantl.models.classifier_pixels import in_our_range
 from tfgantl.models.copies import assign_weights, thaw
 from tfgantl.models.variable_names import named_weights
-from tfgantl.pretrained.adopt import adopt
+from tfgantl.pretrained.bare_weights import adopt_pair, open_checkpoint
 from tfgantl.pretrained.discriminators import cached_discriminator, networks_for
 from tfgantl.pretrained.drawn import check_draws
 from tfgantl.pretrained.foreign import recognise
-from tfgantl.pretrained.foreign.roles import Opened, Pair, check_has_generator, find_pair, pair_of_weights
-from tfgantl.pretrained.layouts import check_order
+from tfgantl.pretrained.foreign.roles import Opened, pair_of_weights
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.ranges import pair_in_network_range
-from tfgantl.pretrained.sizes import infer_sizes
 from tfgantl.pretrained.together import check_together
-from tfgantl.pretrained.weights_h5 import STEP, read_weights_h5, with_names
+from tfgantl.pretrained.weights_h5 import STEP, read_weights_h5
 from tfgantl.pretrained.wrap import WrappedGenerator
 from tfgantl.printing import printable
 from tfgantl.progress import log
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.foreign_checkpoints import ForeignCheckpoint, ForeignNetwork
-from tfgantl.untrusted.networks import build_for, check_finite, load_network
+from tfgantl.untrusted.networks import check_finite, load_network
 from tfgantl.untrusted.savedmodels import is_saved_model, read_variables
 from tfgantl.untrusted.torch_files import read_checkpoint
 
@@ -144,12 +142,16 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
     """Returns a network if it maps latents, or latents and labels, to images.
 
     Raises:
-        ArtifactError: If it does not.
+        ArtifactError: If it does not, or its images have their channels first.
     """
     shape, inputs = (getattr(generator, name, None) for name in ("output_shape", "inputs"))  # neither, if not built
     if not isinstance(shape, tuple) or len(shape) != 4 or not inputs or len(inputs) > 2:
         raise ArtifactError(
             f"{where}: a generator must map latents, or latents and labels, to images. Received: output shape {shape}"
+        )
+    if shape[1] in (1, 3) and shape[3] not in (1, 3):
+        raise ArtifactError(
+            f"{where}: channels of images must come last, 1 or 3 of them. Received: output shape {shape}"
         )
     if len(generator.inputs) == 2 and getattr(generator, "num_classes", None) is None:
         raise ArtifactError(f"{where}: a conditional generator must say its `num_classes`. Received: none")
@@ -176,11 +178,11 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
     if allow_ops:
         raise ConfigError(f"`allow_ops` must only be given for a SavedModel. Received: {allow_ops} for {handle}")
     if path.name.endswith(".weights.h5"):
-        return _adopt_pair(pair_of_weights(_of_gan(read_weights_h5(path)), handle), networks, handle, generator_only)
+        return adopt_pair(pair_of_weights(_of_gan(read_weights_h5(path)), handle), networks, handle, generator_only)
     if path.suffix == ".npz":
         arrays = read_npz(path)
         opened = None if networks else recognise(ForeignCheckpoint({"": ForeignNetwork(arrays)}), handle)
-        return opened or _adopt_pair(pair_of_weights(arrays, handle), networks, handle, generator_only)
+        return opened or adopt_pair(pair_of_weights(arrays, handle), networks, handle, generator_only)
     notes: list[str] = []
     if path.suffix == ".keras":
         generator, discriminator = load_network(path), None
@@ -194,7 +196,7 @@ def _open(handle: str, networks: Networks | None, allow_ops: tuple[str, ...], ge
             check_together(path, {"generator.keras": generator, "discriminator.keras": discriminator})
         generator, discriminator = pair_in_network_range(generator, discriminator, handle)
     elif path.is_file():
-        return _open_checkpoint(read_checkpoint(path), networks, handle, generator_only)
+        return open_checkpoint(read_checkpoint(path), networks, handle, generator_only)
     else:
         raise ArtifactError(
             f"`source` must be a preset ({', '.join(presets.names())}), the directory of one, a run directory with "
@@ -231,46 +233,7 @@ def _open_saved_model(
         return WrappedGenerator(path, allow_ops=allow_ops), None, LoadReport()
     if allow_ops:  # adopting reads variables only, and runs nothing
         raise ConfigError(f"`allow_ops` must not be given with `networks`. Received: {allow_ops}")
-    return _adopt_pair(pair_of_weights(read_variables(path), str(path)), networks, str(path), generator_only)
-
-
-def _open_checkpoint(
-    checkpoint: ForeignCheckpoint, networks: Networks | None, where: str, generator_only: bool
-) -> Opened:
-    """Of another program: as a network that is known, or as the one that `networks` says."""
-    if networks is None:
-        opened = recognise(checkpoint, where)
-        if opened is not None:
-            return opened
-    pair = find_pair(checkpoint)
-    generator = check_has_generator(pair, checkpoint, where)
-    if networks is None:
-        some = ", ".join(f"{printable(name)[:60]} {array.shape}" for name, array in [*generator.arrays.items()][:3])
-        raise ConfigError(
-            f"`networks` must say which architecture the weights of {where} belong to, unless it is a DCGAN as in the "
-            f"tutorial of PyTorch. Received: none, and a generator with {some} …"
-        )
-    return _adopt_pair(pair, networks, where, generator_only)
-
-
-def _adopt_pair(pair: Pair, networks: Networks | None, where: str, generator_only: bool) -> Opened:
-    if networks is None:
-        raise ConfigError(f"`networks` must say which architecture the weights of {where} belong to. Received: none")
-    of_generator, of_discriminator = (
-        {} if network is None else network.arrays for network in (pair.generator, pair.discriminator)
-    )
-    for network in (pair.generator, pair.discriminator):
-        if network is not None:
-            check_order(network, where)
-    size, channels, classes = infer_sizes(networks, [a.shape for a in of_generator.values()], where)
-    # Some may be missing, as `adopt` says; a discriminator that is not there is as `networks` says.
-    parts = [of_generator, of_discriminator or None]
-    generator, discriminator = build_for(lambda: networks.build(size, channels, classes), parts, where, present=0.8)
-    report = LoadReport(notes=pair.notes) + adopt(with_names(of_generator, generator), generator, where=where)
-    if generator_only or not of_discriminator:
-        return generator, None, report
-    report += adopt(with_names(of_discriminator, discriminator), discriminator, where=where)
-    return generator, discriminator, report
+    return adopt_pair(pair_of_weights(read_variables(path), str(path)), networks, str(path), generator_only)
 
 
 def _refuse_unused(handle: str, networks: Networks | None, allow_ops: tuple[str, ...]) -> None:
