@@ -20,6 +20,7 @@ from tfgantl.models.layers import (
     SpectralDense,
     convolution,
 )
+from tfgantl.models.layers.dropout import Dropout
 from tfgantl.optimizers import Adam
 
 RNG = np.random.default_rng(0)
@@ -357,3 +358,31 @@ def test_half_of_the_channels_gate_the_others():
     x = RNG.normal(size=(2, 3, 3, 4)).astype(np.float32)
     expected = x[..., :2] / (1 + np.exp(-x[..., 2:]))
     np.testing.assert_allclose(GatedLinearUnit()(x), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.001, 0.0, 1.0])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_dropout_drops_a_share_and_makes_up_for_it(rate, dtype):
+    layer, again = (Dropout(rate, seed=5, dtype=dtype) for _ in range(2))
+    images = tf.constant(RNG.normal(2.0, 0.1, (50, 11, 11, 7)), dtype)  # an odd number of values
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        found = layer(images, training=True)
+    slope = tape.gradient(found, images, unconnected_gradients="zero")
+    slope = np.array(tf.cast(slope, tf.float32))
+    stays = np.array(found != 0)
+    assert abs(1 - stays.mean() - rate) <= 4 * np.sqrt(rate * (1 - rate) / stays.size)
+    for image in stays.reshape(50, -1) if rate == 0.3 else ():  # each on its own
+        assert 0.55 < image.mean() < 0.85
+    np.testing.assert_allclose(slope, stays / max(1 - rate, 1e-9), rtol=1e-2 if dtype == "bfloat16" else 1e-3)
+    assert found.dtype == dtype and np.array_equal(found, images * slope.astype(images.dtype.as_numpy_dtype))
+    assert np.array_equal(again(images, training=True), found)
+    assert np.array_equal(again(images, training=True), found) == (rate in (0, 1))  # each time anew
+    assert again(images, training=False) is images
+
+
+def test_dropout_of_whole_maps_is_that_of_keras():
+    """Hostile and other files may ask for any shape of it."""
+    ours, theirs = (cls(0.5, noise_shape=(None, 1, 1, 4), seed=3) for cls in (Dropout, keras.layers.Dropout))
+    images = tf.ones((2, 3, 3, 4))
+    np.testing.assert_array_equal(ours(images, training=True), theirs(images, training=True))
