@@ -133,6 +133,23 @@ def test_pictures_that_may_not_be_read_are_named(good, monkeypatch):
         load(good)
 
 
+def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+    """What lay in them was missing from its class, without a word."""
+    for name in ("cats", "cats/more", "dogs"):
+        (tmp_path / name).mkdir()
+        picture().save(tmp_path / name / "1.png")
+    scan = os.scandir
+
+    def refusing(path):
+        if "more" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match="cats/more: must be readable. Received: Permission denied"):
+        load(tmp_path)
+
+
 def test_a_folder_of_webp_only(tmp_path):
     for i in range(12):
         picture(seed=i).save(tmp_path / f"{i}.webp")

@@ -785,6 +785,17 @@ def test_answers_that_are_not_finite_are_told(row):
             write_response({"images": np.array([[1, value]], "f"), "label": np.array([1])}, row)
 
 
+@pytest.mark.parametrize("row", [True, False])
+def test_answers_of_any_kind_of_number_are_written_or_refused(row):
+    """The graph of a stranger may give any; they were a 500."""
+    half = np.array([[1.5, -2.0]], tf.bfloat16.as_numpy_dtype)
+    assert next(iter(json.loads(write_response({"x": half}, row)).values())) == [[1.5, -2.0]]
+    with pytest.raises(InvalidArgument, match="such that x is finite"):
+        write_response({"x": half * np.inf}, row)
+    with pytest.raises(InvalidArgument, match="Tensor x is of complex64, which JSON has no numbers for"):
+        write_response({"x": half.astype(np.complex64)}, row)
+
+
 @pytest.mark.parametrize(("stated", "status"), [("9" * 5000, 413), ("0" * 5000, None), ("-1", 400), ("1e3", 400)])
 def test_lengths_of_bodies_are_read_whatever_they_are(stated, status):
     async def nothing():

@@ -128,7 +128,8 @@ def stamp_of(path: Path) -> Hashable:
     folders, linked = [(str(path), True)], set[str]()
     while folders:
         folder, is_top = folders.pop()
-        with os.scandir(folder) as found:
+        entries: list[os.DirEntry] = []
+        with suppress(OSError), os.scandir(folder) as found:  # what may not be read is told once pictures are
             entries = sorted(found, key=lambda entry: entry.name)
         inside = [entry for entry in entries if _is_folder(entry, is_top)]
         if is_top:
@@ -143,7 +144,7 @@ def stamp_of(path: Path) -> Hashable:
                 linked.add(target)
             folders.append((entry.path, is_around))
         for entry in entries:
-            with suppress(OSError):  # links in a circle, which are told once pictures are read
+            with suppress(OSError):  # links in a circle, which are told then, too
                 if entry.is_file():
                     digest.update(repr(_told(entry.path, entry.stat())).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

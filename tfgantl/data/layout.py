@@ -155,9 +155,17 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
 
 
 def _deep(folder: Path, others: list[Path]) -> list[Path]:
-    """Pictures of a class, at any depth."""
+    """Pictures of a class, at any depth.
+
+    Raises:
+        DataError: If a folder in it cannot be read: its pictures would be missing without a word.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"Folder: {printable(error.filename)}: must be readable. Received: {error.strerror}") from error
+
     found = []
-    for directory, inner, _ in os.walk(folder):
+    for directory, inner, _ in os.walk(folder, onerror=refuse):
         inner[:] = sorted(name for name in inner if not is_of_system(name))
         check_apart(Path(directory), inner, alone=False)
         found += pictures_in(Path(directory), others)

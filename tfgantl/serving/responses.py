@@ -18,9 +18,13 @@ def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:
         row: Whether in row format: `{"predictions": [...]}`, else `{"outputs": ...}`.
 
     Raises:
-        InvalidArgument: If outputs have no rows in common, in row format, or are not finite: JSON has no such numbers.
+        InvalidArgument: If outputs have no rows in common, in row format, or numbers that JSON does not have: complex
+            ones, or such as are not finite.
     """
+    outputs = {name: array.astype("f") if array.dtype.name == "bfloat16" else array for name, array in outputs.items()}
     for name, array in outputs.items():
+        if array.dtype.kind not in "fiubO":
+            raise InvalidArgument(f"Tensor {name} is of {array.dtype}, which JSON has no numbers for")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InvalidArgument(
                 f"Inputs must be such that {name} is finite. Received: some with NaN or infinity in it"
