@@ -1,5 +1,6 @@
 """SavedModels are programs: those that do more than compute are refused, and so are damaged ones."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from modules import tf1_hub_module, tf2_module
@@ -146,3 +147,26 @@ def test_a_second_noise_is_no_label(tmp_path, name, size):
     tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
     with pytest.raises(ArtifactError, match=f"inputs must be latents, labels and scalars. Received: {name} "):
         load_generator(str(tmp_path / "module"))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float32"])
+def test_a_column_of_labels_is_no_label_of_one_class(tmp_path, dtype):
+    """A generator of one class was made of it, which drew class 1 for label 0, and class 0 for any other."""
+    module = tf.Module()
+    module.table = tf.Variable(tf.reshape(tf.range(12.0), (3, 4)) / 12, name="label_embedding")
+
+    def serve(z, label):
+        rows = tf.gather(module.table, tf.cast(label[:, 0], tf.int32))
+        return {"images": tf.reshape(rows + 0 * z, [-1, 2, 2, 1])}
+
+    specs = [tf.TensorSpec([None, 4], tf.float32, "z"), tf.TensorSpec([None, 1], dtype, "label")]
+    module.serve = tf.function(serve, input_signature=specs)
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
+    if dtype == "float32":
+        with pytest.raises(ArtifactError, match="must be latents, labels and scalars. Received: label "):
+            load_generator(str(tmp_path / "module"))
+        return
+    generator = load_generator(str(tmp_path / "module"))
+    assert generator.num_classes == 3
+    images = generator([np.zeros((3, 4), np.float32), np.array([2, 0, 1])])  # mapped to [-1, 1]
+    np.testing.assert_allclose(np.array(images).reshape(3, 4), 2 * np.array(module.table)[[2, 0, 1]] - 1, atol=1e-6)

@@ -64,6 +64,7 @@ class SignatureLayer(keras.layers.Layer):
     def _sort_inputs(self, specs: dict[str, tf.TensorSpec]) -> None:
         """Says which input is what, by type, rank and name."""
         self.label_input, self.label_width, self._constants = None, None, {}
+        self._labels_in_column = False
         specs = dict(sorted(specs.items()))  # TensorFlow has them in another order in each process
         noise = [name for name, spec in specs.items() if spec.dtype.is_floating and spec.shape.rank == 2]
         if len(noise) > 1:
@@ -75,14 +76,17 @@ class SignatureLayer(keras.layers.Layer):
                 )
             noise = named
         for name, spec in specs.items():
+            width = spec.shape[1] if spec.shape.rank == 2 else None
             if noise and name == noise[0]:
                 self._latent_input, self.latent_dim = name, spec.shape[1]
             elif spec.shape.rank == 0 and (spec.dtype.is_floating or spec.dtype.is_bool):
                 self._constants[name] = tf.constant(False if spec.dtype.is_bool else self.scalar, spec.dtype)
             elif self.label_input is None and spec.shape.rank == 1 and spec.dtype.is_integer:
                 self.label_input, self._label_dtype = name, spec.dtype
-            elif self.label_input is None and spec.shape.rank == 2 and spec.shape[1] and ONE_HOT.search(name):
-                self.label_input, self._label_dtype, self.label_width = name, spec.dtype, spec.shape[1]
+            elif self.label_input is None and width == 1 and spec.dtype.is_integer:
+                self.label_input, self._label_dtype, self._labels_in_column = name, spec.dtype, True
+            elif self.label_input is None and width not in (None, 1) and ONE_HOT.search(name):
+                self.label_input, self._label_dtype, self.label_width = name, spec.dtype, width
             else:
                 raise ArtifactError(
                     f"{self.where}: inputs must be latents, labels and scalars. Received: {name} {spec.shape}, "
@@ -192,6 +196,8 @@ class SignatureLayer(keras.layers.Layer):
         if self.label_input is not None:
             if self.label_width is not None:
                 labels = tf.one_hot(labels, self.label_width)
+            elif self._labels_in_column:
+                labels = labels[:, None]
             arguments[self.label_input] = tf.cast(labels, self._label_dtype)
         return self._function(**arguments)[self.output_key]
 
