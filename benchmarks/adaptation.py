@@ -131,7 +131,7 @@ def _heading(config) -> list[str]:
         "labelled validation images choose the checkpoint, and the extractor knows the training part of the data set;",
         "the baseline has both, too. `Scratch, same steps` has the settings of the default job; `rates of its own` are",
         "learning rates of 4e-4 and 1.6e-3, which suit it better. `real images` are those of the training part of the",
-        "data set: what there is to reach. All rows learn from fresh images (`--optimization.reuse_fakes false`), as was",
+        "data set: what there is to reach. All learn from fresh images (`--optimization.reuse_fakes false`), as was",
         "the default when they were measured; [the present one](methods.md) differs by less than their spread.",
         "Regenerate with `python -m benchmarks.adaptation`.",
         "",

@@ -22,6 +22,8 @@ from tfgantl.models.specifications.discriminators import Ensemble, Own, Projecte
 if TYPE_CHECKING:
     import numpy as np
 
+    from tfgantl.models import Networks
+
 HEADING = "# Pictures in colour"
 SAMPLES, VALIDATIONS = 1000, 5
 SHEET = 5  # columns and rows of each part of the pictures on the page
@@ -117,8 +119,8 @@ def _directory(config: PhotographBenchmarkConfig, *parts: object) -> Path:
     return Path(config.work_dir) / "-".join(str(part).replace(" ", "-") for part in parts)
 
 
-def pretrained(config: PhotographBenchmarkConfig, name: str) -> tuple[Path, dict]:
-    """Run directory of a source, and its measurements; trained with the defaults where it is not there."""
+def pretrained(config: PhotographBenchmarkConfig, name: str, networks: "Networks | None" = None) -> tuple[Path, dict]:
+    """Run directory of a source, and its measurements; trained where it is not there, by default or with `networks`."""
     import keras
 
     from tfgantl.pipelines.pretrain import PretrainConfig, pretrain
@@ -130,8 +132,8 @@ def pretrained(config: PhotographBenchmarkConfig, name: str) -> tuple[Path, dict
         target = SOURCES[name].pictures.source(Path(config.data), Path(config.work_dir))
         done = pretrain(
             PretrainConfig(
-                target=target, steps=steps, validate_every=steps // VALIDATIONS, extractor="vgg16", samples=SAMPLES,
-                name=run.name, **begun(run),
+                target=target, networks=networks, steps=steps, validate_every=steps // VALIDATIONS, extractor="vgg16",
+                samples=SAMPLES, name=run.name, **begun(run),
             )
         )  # fmt: skip
         result = keep(
@@ -151,8 +153,15 @@ def result_of(config: PhotographBenchmarkConfig, pair: str, shots: int, method: 
     return kept(run_of(config, pair, shots, method, seed).with_suffix(".json"))
 
 
-def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: str, seed: int) -> dict:
-    """What one adaptation and its baseline measure; trained where they are not."""
+def adapted(
+    config: PhotographBenchmarkConfig,
+    pair: str,
+    shots: int,
+    method: str,
+    seed: int,
+    networks: "Networks | None" = None,
+) -> dict:
+    """What one adaptation and its baseline measure; trained where they are not, from a source of these networks."""
     import keras
 
     from tfgantl.pipelines.adapt import AdaptConfig, adapt
@@ -161,7 +170,7 @@ def adapted(config: PhotographBenchmarkConfig, pair: str, shots: int, method: st
     result = result_of(config, pair, shots, method, seed)
     if result is not None:
         return result
-    source, _ = pretrained(config, PAIRS[pair].source)
+    source, _ = pretrained(config, PAIRS[pair].source, networks)
     target = PAIRS[pair].target.source(Path(config.data), Path(config.work_dir), shots=shots, seed=seed)
     name, other, discriminator = method.partition(WITH)
     done = adapt(

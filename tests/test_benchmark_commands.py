@@ -29,6 +29,7 @@ CLONE = Path(__file__).parent.parent
         "scaling",
         "speed",
         "style",
+        "stylegan2",
         "serving",
         "photographs",
         "verdict",

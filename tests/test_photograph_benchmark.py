@@ -8,7 +8,7 @@ import pytest
 from conftest import tiny_images
 from PIL import Image
 
-from benchmarks import photographs
+from benchmarks import photographs, stylegan2
 from benchmarks.photograph_features import pictures_of, with_learnt
 from benchmarks.photograph_pairs import PAIRS, SOURCES, Archive
 from benchmarks.photographs import PhotographBenchmarkConfig
@@ -72,6 +72,39 @@ def test_what_is_there_is_not_trained_again_and_makes_the_page(tmp_path, monkeyp
     (tmp_path / "work" / f"{PAIR}.learnt.json").unlink()
     photographs.benchmark_photographs(replace(config, tables=True))
     assert f"{adapted} – | – | positive, positive |" in Path(config.report).read_text()
+
+
+def test_orderings_of_papers_are_counted_over_seeds_that_both_methods_have(tmp_path):
+    work = tmp_path / "work"
+    config = stylegan2.StyleGAN2BenchmarkConfig(
+        data="nowhere", methods=("FineTune", "EWC", "CDC"), seeds=(0, 1), work_dir=str(work), tables=True,
+        report=str(tmp_path / "page.md"),
+    )  # fmt: skip
+    keep(work / "Open-Peeps-6000.json", {"ckid": 0.25, "coverage": 0.5, "steps": 6000})
+    distances = {"FineTune": (0.1, 0.3), "EWC": (0.2, 0.2), "CDC": (0.4,)}
+    for method, some in distances.items():
+        for seed, distance in enumerate(some):
+            numbers = {"ckid": distance, "coverage": 0.25, "recall": 0.1, "intra_cluster": distance / 2}
+            result = {"adapted": numbers} | ({"scratch": numbers, "verdict": "neutral"} if method == "FineTune" else {})
+            run = work / f"Lorelei-10-{method}-{seed}-1000"
+            keep(run.with_suffix(".json"), result)
+            if seed == 0:
+                run.mkdir()
+                save_png(run / "fakes_adapted.png", np.zeros((1302, 1302, 3), np.uint8))
+    found = stylegan2.benchmark_stylegan2(config)
+    assert [len(results) for results in found["methods"].values()] == [2, 2, 1]
+    page = Path(config.report).read_text()
+    assert "(KID × 1000 250.0, coverage 0.500)" in page and "| CDC | 400.0 | 0.250 | 0.100 | 0.200 | – | – |  |" in page
+    assert (
+        "| FineTune | 200.0 ± 141.4 | 0.250 ± 0.000 | 0.100 ± 0.000 | 0.100 ± 0.071 | – | – | neutral, neutral |"
+        in page
+    )
+    assert "| FineTune | EWC | distance | Ojha et al., 2021 | 1 of 2 | 0.0 ± 141.4 |" in page
+    assert "| EWC | FineTune | diversity | Ojha et al., 2021 | 1 of 2 | 0.000 ± 0.071 |" in page
+    assert "| CDC | FineTune | distance | Ojha et al., 2021 | 0 of 1 | -300.0 |" in page  # of the seed that both have
+    assert "AdAM" not in page and (tmp_path / stylegan2.PICTURE).is_file()
+    with pytest.raises(ConfigError, match="`pair` must be of Lorelei, .* Received: Peeps"):
+        replace(config, pair="Peeps")
 
 
 def test_a_training_that_has_begun_goes_on_where_it_was(tmp_path):
