@@ -197,7 +197,7 @@ class SignatureLayer(keras.layers.Layer):
             if self.label_width is not None:
                 labels = tf.one_hot(labels, self.label_width)
             elif self._labels_in_column:
-                labels = labels[:, None]
+                labels = tf.expand_dims(labels, 1)
             arguments[self.label_input] = tf.cast(labels, self._label_dtype)
         return self._function(**arguments)[self.output_key]
 
