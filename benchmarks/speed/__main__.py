@@ -141,9 +141,9 @@ def _heading(config, precisions) -> list[str]:
         "of PyTorch in the same precision, *of the peak* the share of the operations a second that one large matrix "
         "product or convolution reaches in TensorFlow, timed in the same turns: 3 passes of the generator and 8 of the "
         "discriminator are counted. *tfgantl* trains the generator on the images that the discriminator has just seen "
-        "(`reuse_fakes`), as PyTorch's tutorial does, *fresh latents* on others, and *simultaneous*, as TensorFlow's "
-        "tutorial, updates both networks from one pass, which takes one of the discriminator less. Regenerate with "
-        "`python -m benchmarks.speed`.", "",
+        "(`reuse_fakes`, as `adapt` has it for a DCGAN), as PyTorch's tutorial does, *fresh latents* on others, and "
+        "*simultaneous*, as TensorFlow's tutorial, updates both networks from one pass, which takes one of the "
+        "discriminator less. Regenerate with `python -m benchmarks.speed`.", "",
     ]  # fmt: skip
 
 
