@@ -112,8 +112,9 @@ class StyleGAN2BenchmarkConfig:
     def trainings(self) -> PhotographBenchmarkConfig:
         """The same trainings, as the benchmark of pictures in colour has them."""
         known = {field.name for field in fields(PhotographBenchmarkConfig)} & vars(self).keys()
-        same = {name: getattr(self, name) for name in known - {"shots"}}
-        return PhotographBenchmarkConfig(**same, pairs=(self.pair,), shots=(self.shots,))
+        same = {name: getattr(self, name) for name in known - {"shots", "work_dir"}}
+        apart = str(Path(self.work_dir) / "StyleGAN2")  # runs there may be of the same names, and of other networks
+        return PhotographBenchmarkConfig(**same, pairs=(self.pair,), shots=(self.shots,), work_dir=apart)
 
 
 def benchmark_stylegan2(config: StyleGAN2BenchmarkConfig) -> dict:
@@ -124,8 +125,13 @@ def benchmark_stylegan2(config: StyleGAN2BenchmarkConfig) -> dict:
 
     Returns:
         What `--json` prints: the source, and for each method the results of all seeds.
+
+    Raises:
+        ConfigError: If nothing is to be trained, and the source is not finished.
     """
     trainings, networks, pair = config.trainings, StyleGAN2(), PAIRS[config.pair]
+    if config.tables and not trainings.jobs():
+        raise ConfigError(f"`tables` must be of adaptations that are finished. Received: none in {config.work_dir}")
     before = pretrained(trainings, pair.source, networks)[1]
     target = partial(pair.target.source, Path(config.data), Path(config.work_dir))
     found: dict[str, dict[int, dict]] = {}
@@ -205,9 +211,13 @@ def draw(config: StyleGAN2BenchmarkConfig, trainings: PhotographBenchmarkConfig)
 
 
 def _part(path: Path) -> "np.ndarray":
+    """The upper left corner of a sheet of ten pictures a row; white below where it has fewer rows."""
+    import numpy as np
+
     found = halved(path)
-    side = found.shape[0] * SHEET // 10
-    return found[:side, :side]
+    side = found.shape[1] * SHEET // 10
+    part = found[:side, :side]
+    return np.pad(part, ((0, side - len(part)), (0, 0), (0, 0)), constant_values=255)
 
 
 def main(arguments: list[str] | None = None) -> int:

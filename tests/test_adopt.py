@@ -267,15 +267,17 @@ def test_a_normalisation_of_another_kind_is_not_one_of_batches(network, arrays, 
         adopt(fewer, network)
 
 
-@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize("between", ["", "a layer", "an activation", "another reader"])
 def test_a_bias_without_a_place_goes_into_the_next_mean_or_is_refused(between):
     """Keras' own layers have biases: without them, the pictures were others, of 100 % of the parameters."""
 
     def built(use_bias):
         images = x = keras.Input((4, 4, 2))
-        x = keras.layers.Conv2D(3, 3, use_bias=use_bias, name="c")(x)
-        x = keras.layers.ReLU()(x) if between else x
-        return keras.Model(images, keras.layers.BatchNormalization(name="n")(x))
+        activation = "relu" if between == "an activation" else None
+        c = x = keras.layers.Conv2D(3, 3, use_bias=use_bias, activation=activation, name="c")(x)
+        x = keras.layers.ReLU()(x) if between == "a layer" else x
+        x = keras.layers.BatchNormalization(name="n")(x)
+        return keras.Model(images, x + c if between == "another reader" else x)
 
     biased, network, rng = built(True), built(False), np.random.default_rng(0)
     biased.set_weights([rng.random(w.shape) + 0.5 for w in biased.weights])

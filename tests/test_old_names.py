@@ -107,10 +107,14 @@ def test_old_run_directories_resume_and_changed_ones_do_not(name, tmp_path):
 @pytest.mark.parametrize("value", [False, True])
 def test_runs_go_on_that_do_not_know_of_a_setting_as_long_as_it_is_off(value, tmp_path):
     recipe = yaml.safe_load(to_yaml(parse("adapt")))
-    del recipe["optimization"]["simultaneous"]  # as the version before has written it
+    for part, names in {"optimization": ("simultaneous", "reuse_fakes"), "privacy": ("clip", "delta", "noise")}.items():
+        for name in names:
+            del recipe[part][name]  # as version 0.2.0 has written it
+    del recipe["max_copies"]
     with RunDirectory(tmp_path / "run") as run:
         run.begin(yaml.safe_dump(recipe), {})
     config = parse("adapt", "--resume", str(tmp_path / "run"))
+    assert config.optimization.reuse_fakes is False  # which was no setting then, and is on by default now
     config = replace(config, optimization=replace(config.optimization, simultaneous=value))
     with RunDirectory(tmp_path / "run", resume=True) as run:
         with pytest.raises(RunError, match="simultaneous None → True") if value else nullcontext():

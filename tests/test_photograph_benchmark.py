@@ -80,17 +80,21 @@ def test_orderings_of_papers_are_counted_over_seeds_that_both_methods_have(tmp_p
         data="nowhere", methods=("FineTune", "EWC", "CDC"), seeds=(0, 1), work_dir=str(work), tables=True,
         report=str(tmp_path / "page.md"),
     )  # fmt: skip
-    keep(work / "Open-Peeps-6000.json", {"ckid": 0.25, "coverage": 0.5, "steps": 6000})
+    with pytest.raises(ConfigError, match="`tables` must be of adaptations that are finished. Received: none in"):
+        stylegan2.benchmark_stylegan2(config)
+    runs = work / "StyleGAN2"
+    keep(runs / "Open-Peeps-6000.json", {"ckid": 0.25, "coverage": 0.5, "steps": 6000})
     distances = {"FineTune": (0.1, 0.3), "EWC": (0.2, 0.2), "CDC": (0.4,)}
     for method, some in distances.items():
         for seed, distance in enumerate(some):
             numbers = {"ckid": distance, "coverage": 0.25, "recall": 0.1, "intra_cluster": distance / 2}
             result = {"adapted": numbers} | ({"scratch": numbers, "verdict": "neutral"} if method == "FineTune" else {})
-            run = work / f"Lorelei-10-{method}-{seed}-1000"
+            run = runs / f"Lorelei-10-{method}-{seed}-1000"
             keep(run.with_suffix(".json"), result)
             if seed == 0:
                 run.mkdir()
                 save_png(run / "fakes_adapted.png", np.zeros((1302, 1302, 3), np.uint8))
+                save_png(run / "reals.png", np.zeros((132, 1302, 3), np.uint8))  # ten pictures are one row
     found = stylegan2.benchmark_stylegan2(config)
     assert [len(results) for results in found["methods"].values()] == [2, 2, 1]
     page = Path(config.report).read_text()

@@ -53,7 +53,8 @@ def resumed(arguments: list[str]) -> list[str]:
     recipe = Path(directory) / "config.yaml"
     if not isfile(recipe):
         raise ValueError(f"`--resume` must name a run directory with a config.yaml. Received: {directory}")
-    return ["--config", str(recipe), "--resume", directory, *others]
+    former = old_names.former_settings(read_recipe(recipe))
+    return ["--config", str(recipe), *former, "--resume", directory, *others]
 
 
 def repeated(arguments: list[str], option: str) -> list[str]:

@@ -23,7 +23,30 @@ METHOD_OPTIONS = {
 
 
 # What run directories keep of a run and those of earlier versions do not, which is no change.
-LATER_FACTS = ("picture pixels", "mask pixels", "module variables", "show_training_pictures")
+LATER_FACTS = (
+    "picture pixels", "mask pixels", "module variables", "show_training_pictures", "max_copies", "privacy.clip",
+    "privacy.delta",
+)  # fmt: skip
+# What was done before there was a setting for it, and is its default no longer: that of a run goes on.
+FORMER = {"optimization": {"reuse_fakes": False}}
+
+
+def former_settings(recipe: dict) -> list[str]:
+    """Options for what a run of an earlier version does, and its recipe does not say.
+
+    Args:
+        recipe: The `config.yaml` of the run.
+
+    Example:
+        >>> former_settings({"steps": 600, "optimization": {"r1": 0.1}})
+        ['--optimization.reuse_fakes=false']
+    """
+    return [
+        f"--{part}.{name}={str(value).lower()}"
+        for part, settings in FORMER.items()
+        for name, value in settings.items()
+        if isinstance(recipe.get(part), dict) and name not in recipe[part]
+    ]
 
 
 def renamed_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:

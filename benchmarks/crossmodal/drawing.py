@@ -38,7 +38,7 @@ def learnt(seed: int, steps: int, work_dir: Path) -> dict[str, dict[str, Any]]:
     config = ImagineTrainConfig(
         target=HandwrittenDigits(shots=SHOTS, seed=seed), steps=steps, validate_every=max(1, steps // 2), seed=seed,
         batch_size=32, encoder_steps=400, classifier_steps=2, force=True, run_dir=str(work_dir / f"learnt-{seed}"),
-        export_dir=str(work_dir / "exported" / f"learnt-{seed}"),
+        export_dir=str(work_dir / "exported" / f"learnt-{seed}"), optimization=FRESH,
     )  # fmt: skip
     result = imagine_train(config)
     positive = result.verdict is not None and result.verdict.outcome == "positive"

@@ -133,7 +133,8 @@ def stamp_of(path: Path) -> Hashable:
             entries = sorted(found, key=lambda entry: entry.name)
         inside = [entry for entry in entries if _is_folder(entry, is_top)]
         if is_top:
-            inside = [entry for entry in inside if not is_made_here(Path(entry.path))]
+            with suppress(OSError):
+                inside = [entry for entry in inside if not is_made_here(Path(entry.path))]
         is_around = is_top and sum(not is_of_system(entry.name) for entry in inside) == 1
         for entry in inside:
             if entry.is_symlink():

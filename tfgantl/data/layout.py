@@ -69,9 +69,16 @@ def find_pictures(root: Path) -> Layout:
 
     Raises:
         DataError: If there is no folder or picture, there are pictures beside and inside of folders, a class without
-            any, or folders that are splits.
+            any, folders that are splits, or one that may not be read.
     """
     check_folder(root)
+    try:
+        return _layout(root)
+    except OSError as error:  # a folder's pictures would be missing without a word
+        raise DataError(f"Folder: {printable(error.filename)}: must be readable. Received: {error.strerror}") from error
+
+
+def _layout(root: Path) -> Layout:
     notes: list[str] = []
     while True:
         others: list[Path] = []
@@ -155,14 +162,10 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
 
 
 def _deep(folder: Path, others: list[Path]) -> list[Path]:
-    """Pictures of a class, at any depth.
+    """Pictures of a class, at any depth."""
 
-    Raises:
-        DataError: If a folder in it cannot be read: its pictures would be missing without a word.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"Folder: {printable(error.filename)}: must be readable. Received: {error.strerror}") from error
+    def refuse(error: OSError) -> None:  # which is passed over otherwise
+        raise error
 
     found = []
     for directory, inner, _ in os.walk(folder, onerror=refuse):

@@ -53,7 +53,7 @@ def adopt(
         ConfigError: If `names` has a name that is not there.
     """
     _check_finite(arrays, where)
-    wanted, plan, report = named_weights(network), {}, LoadReport()
+    wanted, plan, origins, report = named_weights(network), {}, {}, LoadReport()
     if layouts.is_pytorch(arrays):
         arrays, moves = layouts.from_pytorch(arrays, network, where)
     else:
@@ -63,7 +63,7 @@ def adopt(
 
     def take(target: str, name: str, value: np.ndarray, kind: str, detail: str) -> None:
         check_floats(value, name, where)
-        plan[target] = (value, kind, detail)
+        plan[target], origins[target] = (value, kind, detail), name
         left.pop(name)
 
     for target, name in (names or {}).items():
@@ -106,7 +106,7 @@ def adopt(
 
     if not moves:
         turn_alike(plan, where)
-        fold_biases(left, plan, network)
+        fold_biases(left, plan, origins, network)
         check_layers(left, arrays, {with_role(plain(path, network.name)) for path in wanted}, network.name, where)
     check_statistics(plan, wanted, where, all_of_them=min_share > 0.5)
     for path, variable in wanted.items():

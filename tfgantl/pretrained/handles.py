@@ -68,6 +68,7 @@ def open_source(
     else:
         generator, discriminator, report = _open(handle, networks, allow_ops)
     check_finite(generator, handle)
+    _check_channels(generator, handle)
     check_draws(generator, handle)
     if discriminator is None:
         check_generator(generator, handle)
@@ -149,13 +150,16 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
         raise ArtifactError(
             f"{where}: a generator must map latents, or latents and labels, to images. Received: output shape {shape}"
         )
-    if shape[1] in (1, 3) and shape[3] not in (1, 3):
-        raise ArtifactError(
-            f"{where}: channels of images must come last, 1 or 3 of them. Received: output shape {shape}"
-        )
+    _check_channels(generator, where)
     if len(generator.inputs) == 2 and getattr(generator, "num_classes", None) is None:
         raise ArtifactError(f"{where}: a conditional generator must say its `num_classes`. Received: none")
     return generator
+
+
+def _check_channels(generator: keras.Model, where: str) -> None:
+    shape = getattr(generator, "output_shape", None)
+    if isinstance(shape, tuple) and len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):
+        raise ArtifactError(f"{where}: the 1 or 3 channels of images must come last. Received: output shape {shape}")
 
 
 def _open_preset(

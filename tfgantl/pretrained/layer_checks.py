@@ -11,30 +11,37 @@ from tfgantl.pretrained.weight_roles import NO_WEIGHTS, plain, role_of, with_rol
 Plan = dict[str, tuple[np.ndarray, str, str]]
 
 
-def fold_biases(left: dict[str, np.ndarray], plan: Plan, network: keras.Model) -> None:
+def fold_biases(left: dict[str, np.ndarray], plan: Plan, origins: Mapping[str, str], network: keras.Model) -> None:
     """Takes biases that the network has no place for off the mean that comes next, which gives the same; in place.
 
     Args:
         left: Name → array, of those that have no place yet.
         plan: Path in the network → (array, kind, detail).
+        origins: Path in the network → name of the array.
         network: The network.
     """
     layers = {layer.name: layer for layer in network.layers}
     for name, bias in [*left.items()]:
-        layer = layers.get(plain(name, network.name).rpartition("/")[0])
-        if role_of(name) != "bias" or layer is None or f"{layer.name}/kernel" not in plan or bias.dtype.kind != "f":
+        own = name.rpartition("/")[0]
+        layer = layers.get(plain(own, network.name))
+        if role_of(name) != "bias" or bias.dtype.kind != "f" or layer is None:
             continue
-        readers = [node.operation for node in layer._outbound_nodes]
-        if getattr(layer, "bias", None) is not None or len(readers) != 1:
-            continue
-        mean = f"{readers[0].name}/moving_mean"
-        if (
-            isinstance(readers[0], keras.layers.BatchNormalization)
-            and mean in plan
-            and plan[mean][0].shape == bias.shape
-        ):
+        norm, kernel = _next_norm(layer), origins.get(f"{layer.name}/kernel", "")
+        mean = f"{norm.name}/moving_mean" if norm else ""
+        if kernel.rpartition("/")[0] == own and mean in plan and plan[mean][0].shape == bias.shape:
             value, kind, detail = plan[mean]
             plan[mean] = (value - left.pop(name), kind, f"{detail} less {name}".strip())
+
+
+def _next_norm(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """The batch normalisation of all that a layer without a bias gives, and of nothing else."""
+    readers = [node.operation for node in layer._outbound_nodes]
+    if len(readers) != 1 or not isinstance(norm := readers[0], keras.layers.BatchNormalization):
+        return None
+    is_linear = getattr(layer, "activation", None) in (None, keras.activations.linear)
+    is_last = norm.axis in (-1, len(layer.output.shape) - 1)
+    has_bias = getattr(layer, "bias", None) is not None
+    return norm if is_linear and is_last and not has_bias and len(norm._inbound_nodes) == 1 else None
 
 
 def check_layers(

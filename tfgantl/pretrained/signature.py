@@ -85,7 +85,7 @@ class SignatureLayer(keras.layers.Layer):
                 self.label_input, self._label_dtype = name, spec.dtype
             elif self.label_input is None and width == 1 and spec.dtype.is_integer:
                 self.label_input, self._label_dtype, self._labels_in_column = name, spec.dtype, True
-            elif self.label_input is None and width not in (None, 1) and ONE_HOT.search(name):
+            elif self.label_input is None and (width or 0) > 1 and ONE_HOT.search(name):
                 self.label_input, self._label_dtype, self.label_width = name, spec.dtype, width
             else:
                 raise ArtifactError(

@@ -24,7 +24,7 @@ def write_response(outputs: dict[str, np.ndarray], row: bool) -> bytes:
     outputs = {name: array.astype("f") if array.dtype.name == "bfloat16" else array for name, array in outputs.items()}
     for name, array in outputs.items():
         if array.dtype.kind not in "fiubO":
-            raise InvalidArgument(f"Tensor {name} is of {array.dtype}, which JSON has no numbers for")
+            raise InvalidArgument(f"Tensor {name} is of {array.dtype}, which is not written as JSON")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InvalidArgument(
                 f"Inputs must be such that {name} is finite. Received: some with NaN or infinity in it"

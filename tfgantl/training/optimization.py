@@ -126,6 +126,8 @@ class Optimization:
             values["ema_decay"] = kind.ema_decay
         if kind and trained:
             values |= trained.adaptation
+        if self.simultaneous:  # which has one pass of its own
+            values["reuse_fakes"] = False
         return Optimization(**values | _given(self))
 
     def differences(self, other: "Optimization") -> str:

@@ -13,7 +13,8 @@ class Dropout(keras.layers.Dropout):
     """Keras' layer, but that each unit takes 16 random bits, and not a float of 32.
 
     Drawing is most of its work on a CPU: in a DCGAN of 28 px in bfloat16, it was a sixth of the step. The rate is a
-    multiple of 2**-16. In a step that several replicas share, bits are drawn for the whole batch.
+    multiple of 2**-16. In a step that several replicas share, bits are drawn for the whole batch. Keras draws for a
+    `noise_shape`, and where sides are not known beforehand.
 
     Example:
         >>> Dropout(0.5, seed=1)(keras.ops.ones((2, 3)), training=False).numpy().tolist()
@@ -25,7 +26,8 @@ class Dropout(keras.layers.Dropout):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         dropped = round(self.rate * CHANCES)
-        if not training or self.noise_shape is not None or dropped in (0, CHANCES):
+        sides = inputs.shape[1:] if inputs.shape.rank else [None]
+        if not training or self.noise_shape is not None or dropped in (0, CHANCES) or None in sides:
             return super().call(inputs, training=training)
 
         def stays(shape: tuple, seed: tf.Tensor) -> tf.Tensor:
@@ -34,6 +36,6 @@ class Dropout(keras.layers.Dropout):
             bits = tf.reshape(tf.bitcast(pairs, tf.uint16), [-1])[:count]
             return tf.reshape(bits, shape) >= tf.constant(dropped, tf.uint16)
 
-        shape = (tf.shape(inputs)[0], *inputs.shape[1:])
+        shape = (tf.shape(inputs)[0], *sides)
         stay = replicas.drawn(stays, shape, tf.cast(self.seed_generator.next(), tf.int32))
         return tf.where(stay, inputs * (CHANCES / (CHANCES - dropped)), tf.zeros((), inputs.dtype))

@@ -107,7 +107,8 @@ class DCGAN(Networks):
         )  # fmt: skip
 
     def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
-        return {"reuse_fakes": True}  # no worse, and up to a fifth faster (docs/methods.md)
+        """Not of the authors, but measured: no worse, and up to a fifth faster (docs/methods.md)."""
+        return {"reuse_fakes": True}
 
     def build(
         self, image_size: int, channels: int, num_classes: int | None = None, dtype: str = "float32"
