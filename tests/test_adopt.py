@@ -222,6 +222,18 @@ def test_linear_layers_of_pytorch_flatten_channels_first():
     np.testing.assert_allclose(mine, np.where(x > 0, x, 0.3 * x).transpose(1, 2, 0), atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [3, 5])
+def test_kernels_that_pytorch_pads_otherwise_are_refused(side):
+    """Each layer would move the picture by a pixel."""
+    images = keras.Input((8, 8, 1))
+    network = keras.Model(images, keras.layers.Conv2D(2, side, 2, padding="same", use_bias=False)(images))
+    with pytest.raises(ArtifactError, match=f"kernels of {side} px with strides of 2 lie elsewhere in Keras"):
+        adopt({"conv.weight": np.ones((2, 1, side, side), np.float32)}, network)
+    adopt({"conv.weight": np.ones((2, 1, 4, 4), np.float32)}, keras.Model(
+        images, keras.layers.Conv2D(2, 4, 2, padding="same", use_bias=False)(images)
+    ))  # fmt: skip
+
+
 @pytest.mark.parametrize(("size", "channels", "classes"), [(8, 1, None), (8, 3, 3), (32, 3, 20), (28, 1, 2)])
 def test_sizes_follow_from_shapes(size, channels, classes):
     shapes = [tuple(v.shape) for v in TINY.build(size, channels, classes)[0].variables]

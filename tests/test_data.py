@@ -291,6 +291,11 @@ def test_tfds_takes_copies_of_test_images_out_of_training(tmp_path):
     assert source.load("test").size == 30
     assert source.load("train").size + source.load("validation").size == 30
     assert source.load("train").notes[0] == "10 copies of test images left out"
+    # A number would be that of an image of either, and another one behind an image that is left out.
+    images = {f"train/{i}": image for i, image in enumerate(replace(source, test_split=None).read().images)}
+    for part in (source.load("train"), source.load("validation")):
+        assert all(np.array_equal(images[file], image) for file, image in zip(part.files, part.take()[0], strict=True))
+    assert source.load("test").files == tuple(f"test/{i}" for i in range(30))
 
 
 @pytest.mark.parametrize("split", ["train", "train[:30%]", "train[-7:]+test[10%:20%]"])

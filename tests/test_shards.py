@@ -13,6 +13,7 @@ import tensorflow as tf
 from conftest import tiny_images
 from PIL import Image
 
+from tfgantl.crossmodal.caption_files import load_captioned
 from tfgantl.data import SPLITS, ArrayRecords, Folder, HFDataset, Parquet, TFRecords, WebDataset
 from tfgantl.data.shards.files import expanded
 from tfgantl.errors import ConfigError, DataError
@@ -369,3 +370,21 @@ def test_labels_of_parquet_may_be_text(tmp_path):
 def test_numbers_without_names_are_classes(tmp_path):
     train = parquet(tmp_path, "numbers").load("train")
     assert train.num_classes == 3 and train.classes is None
+
+
+def test_samples_are_called_as_they_are_in_their_shard(tmp_path):
+    """They were called by their places, which are other numbers: 10.png comes behind 1.png."""
+    source = web_dataset(tmp_path)
+    listed = source.pictures()
+    names = [listed.called(index) for index in range(COUNT)]
+    assert names[:2] == ["train-00.tar/0000.png", "train-00.tar/0001.png"] and len(set(names)) == COUNT
+    assert names[5] == f"train-{next(s for s, some in thirds() if 5 in some):02}.tar/{'deep/' * 30}0005.png"
+    rows = [f"{number:04}.png,picture {number}" for number in range(COUNT)]
+    (tmp_path / "captions.csv").write_text("\n".join(["file,caption", *rows]))
+    splits, captions = load_captioned(source, tmp_path / "captions.csv")
+    for split, examples in splits.items():
+        phrases = [captions[split].phrases[i] for i in range(examples.size)]
+        assert [phrase.split()[1] for phrase in phrases] == [str(int(Path(name).stem)) for name in examples.files]
+    (tmp_path / "captions.csv").write_text("\n".join(["file,caption", *(f"{n},picture" for n in range(COUNT))]))
+    with pytest.raises(DataError, match="must hold captions of the pictures"):
+        load_captioned(source, tmp_path / "captions.csv")

@@ -170,3 +170,16 @@ def test_a_column_of_labels_is_no_label_of_one_class(tmp_path, dtype):
     assert generator.num_classes == 3
     images = generator([np.zeros((3, 4), np.float32), np.array([2, 0, 1])])  # mapped to [-1, 1]
     np.testing.assert_allclose(np.array(images).reshape(3, 4), 2 * np.array(module.table)[[2, 0, 1]] - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
+def test_modules_may_compute_in_any_type_of_floats(tmp_path, dtype):
+    """Those whose latents were not of float32 ended in a traceback."""
+    module = tf.Module()
+    module.kernel = tf.Variable(tf.ones((4, 4), dtype), name="kernel")
+    specs = [tf.TensorSpec([None, 4], dtype, "z")]
+    module.serve = tf.function(lambda z: {"images": tf.reshape(tf.tanh(z @ module.kernel), [-1, 2, 2, 1])}, specs)
+    tf.saved_model.save(module, str(tmp_path / "module"), signatures=module.serve)
+    images = load_generator(str(tmp_path / "module"))(np.full((2, 4), -0.1, np.float32))
+    assert images.dtype == tf.float32
+    np.testing.assert_allclose(images, np.full((2, 2, 2, 1), np.tanh(-0.4)), atol=1e-2)

@@ -21,7 +21,7 @@ from tfgantl.errors import RunError
 from tfgantl.files import Replacing, cache_directory
 from tfgantl.regular_files import read_regular
 
-FORMAT = 4  # of the directory, and of how pictures are decoded; another one is written anew
+FORMAT = 5  # of the directory, and of how pictures are decoded; another one is written anew
 PIXELS, RECORDS, REASONS, DESCRIPTION = "images.u8", "records.bin", "left_out.jsonl", "description.json"
 FACTS = {"count", "shape", "notes", "records", "classes", "labelled", "where", "from"}  # of a description
 PATIENCE = 5.0  # seconds that a process waits for another one without a word

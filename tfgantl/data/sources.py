@@ -236,18 +236,20 @@ class Tfds(PictureSource):
         content = read_tfds(self, self.split)
         if self.test_split is None:
             return content
+        files = _places(self.split, len(content.images))
         # Copies of test images are taken out of the rest, which alone is cut into training and validation.
         test = {image.tobytes() for image in self.load("test").take()[0]}
         new = np.array([image.tobytes() not in test for image in content.images])
         if not new.any():
             raise DataError(f"Tfds: `split` and `test_split` must differ. Received: {self.split}, {self.test_split}")
         if new.all():
-            return content
+            return content._replace(files=files)
         return content._replace(
             images=content.images[new],
             labels=None if content.labels is None else content.labels[new],
             notes=(*content.notes, f"{np.sum(~new)} copies of test images left out"),
             keys=None if content.keys is None else content.keys[new],
+            files=[file for file, stays in zip(files, new, strict=True) if stays],
         )
 
     def load(self, split: str) -> Examples:
@@ -271,5 +273,10 @@ def _tfds_test(source: Tfds, split: str, stamp: Hashable) -> Examples:
     check_images(np.asarray(images), "Tfds")
     if labels is not None:
         check_labels(labels, len(images), num_classes, "Tfds")
-    places = [str(i) for i in range(len(images))]
+    places = _places(split, len(images))
     return Examples.from_arrays(np.asarray(images), labels, num_classes, notes, classes, places)
+
+
+def _places(split: str, count: int) -> list[str]:
+    """What images of one of two splits are called: a number would be that of two."""
+    return [f"{split}/{place}" for place in range(count)]

@@ -3,7 +3,8 @@
 A kernel of `Conv2d` is (out, in, height, width), one of `ConvTranspose2d` (in, out, height, width); Keras has
 (height, width, in, out) and (height, width, out, in). Both libraries correlate in the forward convolution and take its
 gradient for the transposed one, so nothing is flipped. With kernel 4 and stride 2, `padding="same"` is PyTorch's
-padding 1. Where a feature map is flattened, PyTorch puts channels first and Keras last.
+padding 1; with 3 or 5 and stride 2, Keras pads one side more than the other, as PyTorch never does. Where a feature map
+is flattened, PyTorch puts channels first and Keras last.
 """
 
 import re
@@ -133,6 +134,9 @@ def _kernel(weight: np.ndarray, layer: keras.layers.Layer, network: keras.Model)
         value, kind = _dense(weight, shape, layer, network), "transposed"
     else:
         value, kind = weight.transpose(2, 3, 1, 0), "transposed"
+        step = getattr(layer, "strides", (1,))[0]
+        if step > 1 and (shape[0] - step) % 2 and layer.padding == "same":
+            raise ValueError(f"kernels of {shape[0]} px with strides of {step} lie elsewhere in Keras")
     if value.shape != shape:
         raise ValueError(f"shape {value.shape} in place of {shape}")
     return value, kind

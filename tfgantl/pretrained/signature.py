@@ -78,7 +78,7 @@ class SignatureLayer(keras.layers.Layer):
         for name, spec in specs.items():
             width = spec.shape[1] if spec.shape.rank == 2 else None
             if noise and name == noise[0]:
-                self._latent_input, self.latent_dim = name, spec.shape[1]
+                self._latent_input, self._latent_dtype, self.latent_dim = name, spec.dtype, spec.shape[1]
             elif spec.shape.rank == 0 and (spec.dtype.is_floating or spec.dtype.is_bool):
                 self._constants[name] = tf.constant(False if spec.dtype.is_bool else self.scalar, spec.dtype)
             elif self.label_input is None and spec.shape.rank == 1 and spec.dtype.is_integer:
@@ -192,14 +192,14 @@ class SignatureLayer(keras.layers.Layer):
                 variable.assign(rng.permutation(values.ravel()).reshape(values.shape))
 
     def _run(self, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        arguments = {self._latent_input: noise, **self._constants}
+        arguments = {self._latent_input: tf.cast(noise, self._latent_dtype), **self._constants}
         if self.label_input is not None:
             if self.label_width is not None:
                 labels = tf.one_hot(labels, self.label_width)
             elif self._labels_in_column:
                 labels = tf.expand_dims(labels, 1)
             arguments[self.label_input] = tf.cast(labels, self._label_dtype)
-        return self._function(**arguments)[self.output_key]
+        return tf.cast(self._function(**arguments)[self.output_key], tf.float32)
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         return tf.ensure_shape(self._run(*inputs), (None, *self._image_shape))

@@ -33,6 +33,7 @@ RECORD = 20 * BLOCK  # what an archive is filled up to with zeros, and GNU tar m
 RECORDS = tuple(2**power for power in range(14, 21))  # or by those for tapes
 MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
 MAX_LABEL = 2**12
+MAX_NAME = 100  # bytes of the name in a header
 MAX_DIGITS = 10  # of the length of an entry of PAX, and the space behind them
 AHEAD = 2**20  # bytes that are read at one time
 LONG = 2**30  # bytes of shards that take a few seconds to list
@@ -133,6 +134,7 @@ class TarPictures(PictureList):
         self._shards, self._offsets, self._sizes = array("L"), array("q"), array("q")
         self._labels: list[bytes | None] = []  # few different ones
         self._same: dict[bytes, bytes] = {}
+        self._long: dict[int, str] = {}  # names that are not in the header alone
         self._without = self._links = 0
         with _bar(files) as show:
             for shard, file in enumerate(files):
@@ -162,10 +164,18 @@ class TarPictures(PictureList):
             yield Encoded(opener, None if self._numbers is None or text is None else self._numbers[text])
 
     def told(self, index: int) -> str:
-        file = self._files[self._shards[index]]
-        with open(file, "rb") as stream:
+        return f"{printable(self._files[self._shards[index]])}: {printable(self._member(index))}"
+
+    def called(self, index: int) -> str:
+        """The shard, as samples of several may have one name, and the picture in it."""
+        return f"{self._files[self._shards[index]].name}/{self._member(index)}"
+
+    def _member(self, index: int) -> str:
+        if index in self._long:
+            return self._long[index]
+        with open(self._files[self._shards[index]], "rb") as stream:
             stream.seek(self._offsets[index] - BLOCK)
-            return f"{printable(file)}: {printable(_text(stream.read(100)))}"
+            return _text(stream.read(MAX_NAME))
 
     def _index(self, shard: int, file: Path) -> None:
         once = f"WebDataset: {printable(file)}: samples must have each of their files once"
@@ -215,6 +225,8 @@ class TarPictures(PictureList):
             return False
         if self._label not in sample:
             check_unlabelled(f"WebDataset: {printable(self._files[shard])}", self._label, sample)
+        if len(picture.name) > MAX_NAME or not picture.name.isascii():
+            self._long[len(self._offsets)] = picture.name
         self._shards.append(shard)
         self._offsets.append(picture.offset)
         self._sizes.append(picture.size)
