@@ -9,6 +9,7 @@ from PIL import Image
 
 from tfgantl.editing.attributes import MEASURED, NAMED, ink, measured_of
 from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
+from tfgantl.editing.picture_tables import read_column
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import to_unit
 from tfgantl.models.classifier import small_cnn
@@ -171,6 +172,19 @@ def test_tables_that_can_be_read_in_two_ways_are_refused(tmp_path, text, message
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises((ConfigError, DataError), match=message):
         table_attribute(tmp_path / "t.csv", "age", (8, 8, 1))
+
+
+def test_masks_of_a_table_are_no_pictures(tmp_path):
+    """The column of which more files were there was taken: that of masks, as soon as a picture was missing."""
+    for name, drawing in zip(("photo", "mask"), bars([2, 6], 8, height=6), strict=True):
+        Image.fromarray(drawing[..., 0]).save(tmp_path / f"{name}.png")
+    rows = [f"mask.png,{'photo' if i else 'gone'}.png,{i}" for i in range(24)]
+    (tmp_path / "t.csv").write_text("\n".join(["mask,Image,age", *rows]))
+    images, ages = read_column(tmp_path / "t.csv", "age", (8, 8, 1))
+    assert len(ages) == 23 and np.array_equal(images[0], bars([2, 6], 8, height=6)[0])
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,age", *rows]))
+    with pytest.raises(DataError, match="must be called as pictures are: file, .*, path. Received: a, b$"):
+        read_column(tmp_path / "t.csv", "age", (8, 8, 1))
 
 
 def test_what_a_table_lacks_is_told_in_one_line(table, tmp_path):

@@ -14,6 +14,7 @@ from tfgantl.printing import printable
 from tfgantl.progress import log
 from tfgantl.text_files import read_text
 
+PICTURES = ("file", "file_name", "filename", "image", "picture", "photo", "path")  # what their column is called
 LEAST = 20  # pictures that one learns from
 MAX_PIXELS = 64_000_000
 MAX_NAMED = 3  # rows that are left out, in a note
@@ -76,8 +77,15 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _pictures_column(path: Path, heading: list[str], rows: list[list[str]]) -> int:
-    """The column that names files which are there, by its first rows."""
-    there = [sum(isfile(path.parent / row[i]) for row in rows[:LEAST]) for i in range(len(heading))]
-    if not any(there):
+    """The column that names files which are there, by its first rows; of several, such as masks, what it is called."""
+    there = [i for i in range(len(heading)) if any(isfile(path.parent / row[i]) for row in rows[:LEAST])]
+    if not there:
         raise DataError(f"{path}: a column must name pictures relative to {path.parent}. Received: none that are there")
-    return there.index(max(there))
+    called = [i for i in there if heading[i].strip().casefold() in PICTURES]
+    found = there if len(there) == 1 else called
+    if len(found) != 1:
+        raise DataError(
+            f"{path}: one column with files must be called as pictures are: {', '.join(PICTURES)}. "
+            f"Received: {', '.join(printable(heading[i])[:40] for i in called or there)}"
+        )
+    return found[0]
