@@ -292,7 +292,7 @@ def test_pixels_of_another_scale_are_told(tmp_path):
 
 @pytest.mark.parametrize(("dtype", "top", "white"), [
     ("float32", 255, 255), ("float32", 1, 1), ("float32", 1400, 1400), ("uint16", 4095, 4095), ("uint16", 255, 255),
-    ("uint16", 65535, 65535), ("uint16", 1023, 1023),
+    ("uint16", 65535, 65535), ("uint16", 1023, 1023), ("float32", 1.02, 1), ("float32", 260, 255),
 ])  # fmt: skip
 def test_what_is_white_is_decided_for_the_set(tmp_path, dtype, top, white):
     """One picture in twenty uses the whole range; the others must not be brighter for it."""

@@ -14,6 +14,7 @@ from tfgantl.progress import log
 
 INTERPRETATION, BITS, WHITE_IS_ZERO = 262, 258, 0  # tags of TIFF
 COLOURS = ("RGB", "RGBA", "LA")
+OVERSHOOT = 1.5  # times white, which sharpening and resampling make of floats
 HEAD = 26  # bytes of a PNG up to the number of bits
 ROWS = 256  # of a picture of more than 8 bits that are brought to 8 at one time
 
@@ -60,6 +61,8 @@ def deep_range(file: str | Path | BinaryIO, max_pixels: int) -> tuple[str, float
 def choose_depth(ranges: Iterable[tuple[str, float, float] | None]) -> tuple[Depth, list[str]]:
     """Decides for a set of pictures what white is: the smallest number of bits, or range of floats, that holds all.
 
+    Floats may go beyond it by half.
+
     Returns:
         The depth, and a remark for each kind of pictures that there are.
     """
@@ -70,7 +73,8 @@ def choose_depth(ranges: Iterable[tuple[str, float, float] | None]) -> tuple[Dep
     whites = {}
     for kind, largest in found.items():
         usual = (1.0, 255.0) if kind == "floats" else tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
-        whites[kind] = next((white for white in usual if max(largest) <= white), max(largest))
+        over = OVERSHOOT if kind == "floats" else 1.0
+        whites[kind] = next((white for white in usual if max(largest) <= over * white), max(largest))
     remarks = [f"{len(found[kind])} pictures of {kind} up to {max(found[kind]):g}: white is {white:g}"
                for kind, white in whites.items()]  # fmt: skip
     return Depth(**whites), remarks
