@@ -146,6 +146,15 @@ def test_pictures_whose_bytes_mean_something_else_are_not_read(tmp_path, said):
         load(tmp_path, image_key="other")
 
 
+def test_dark_sets_are_told(tmp_path):
+    """Pixels of 0 to 15 were learnt as black."""
+    folder = strange(tmp_path)
+    with tf.io.TFRecordWriter(str(folder / RECORDS)) as writer:
+        for number in range(12):
+            writer.write(example(number, image=png(tiny_images(12)[number].squeeze() // 16)))
+    assert load(tmp_path).notes == ("no pixel is above 15 of 255, so that all pictures are almost black",)
+
+
 def test_a_value_is_one_brightness_in_a_deep_set(tmp_path):
     """In training and test alike, though only one picture is bright."""
     folder = strange(tmp_path, dictionary(image=picture(dtype="uint16"), label=LABEL))

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfgantl.data.decode import decode_picture
 from tfgantl.data.depth import Depth, choose_depth, deep_range
-from tfgantl.data.examples import Content
+from tfgantl.data.examples import Content, told_if_dark
 from tfgantl.data.prepared import FORMAT, MEANINGS, Part, PreparedSet, find_prepared, inspect_prepared, read_examples
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed
 from tfgantl.printing import printable
@@ -96,11 +96,12 @@ def read_tfds(source: Tfds, split: str) -> Content:
             )
     if not images:
         raise DataError(f"Tfds: {source.dataset}: split {split} must hold images. Received: none")
-    keys = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+    keys, stacked = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32), np.stack(images)
+    notes = (*notes, *told_if_dark(int(stacked.max())))
     if label is None:
-        return Content(np.stack(images), notes=notes, keys=keys)
+        return Content(stacked, notes=notes, keys=keys)
     names = tuple(prepared.class_names(label))
-    return Content(np.stack(images), np.array(labels), len(names), notes, keys, names)
+    return Content(stacked, np.array(labels), len(names), notes, keys, names)
 
 
 def _depth(tfds: ModuleType, prepared: PreparedSet, source: Tfds) -> tuple[Depth, tuple[str, ...]]:
