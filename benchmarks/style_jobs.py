@@ -15,7 +15,7 @@ from benchmarks.memory import memory
 from tfgantl.cli import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from tfgantl.training.precision import Precision
+    from tfgantl.training.precision import UnscaledPrecision
 
 CONTENT, STYLE = "astronaut", "ihc"
 STYLE_WEIGHT, LEARNING_RATE = 20.0, 0.05
@@ -29,16 +29,17 @@ def main(precision: str, size: str, steps: str, output: str) -> dict:
     framework = memory("VmRSS")
     from tfgantl.images import to_unit
     from tfgantl.models.vgg import LAYERS, vgg16
+    from tfgantl.pipelines.stylize.preparation import style_policy
     from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
     from tfgantl.style.objective import Objective, Weights
     from tfgantl.style.optimizing import PixelOptimizer
     from tfgantl.style.pictures import read_picture, resized
-    from tfgantl.training.precision import dtype_policy
 
     content, style = (
         to_unit(resized(read_picture(name, name), (int(size), int(size))))[None] for name in (CONTENT, STYLE)
     )
-    dtype = "float32" if precision in ("task", "judge") else dtype_policy(cast("Precision", precision))
+    asked = "float32" if precision in ("task", "judge") else cast("UnscaledPrecision", precision)
+    dtype = style_policy(asked, int(size))
     network = vgg16((CONTENT_LAYER, *STYLE_LAYERS), dtype=dtype)
     objective = Objective(network, content, content, [style], [1.0], Weights(1.0, STYLE_WEIGHT))
     if precision == "task":

@@ -15,6 +15,7 @@ from tfgantl.errors import ConfigError
 from tfgantl.images import to_unit
 from tfgantl.models.vgg import vgg16
 from tfgantl.pipelines import stylize
+from tfgantl.pipelines.stylize import preparation
 from tfgantl.pipelines.stylize.arguments import named
 from tfgantl.style import memory_budget
 from tfgantl.style.color import match_colors, with_colors_of
@@ -299,3 +300,11 @@ def test_sizes_that_do_not_fit_are_refused_with_the_largest_that_does(paint, fil
     assert memory_budget.bytes_per_pixel("float32", True, 2) > memory_budget.bytes_per_pixel("float32")
     code, told = paint(files["content"], files["style"], "--size", "9000")
     assert code == 2 and "`size` must fit in" in told
+
+
+@pytest.mark.parametrize(("precision", "size", "expected"), [
+    ("auto", 511, "mixed_bfloat16"), ("auto", 512, "float32"), ("mixed_bfloat16", 512, "mixed_bfloat16"),
+])  # fmt: skip
+def test_large_pictures_are_optimised_in_float32(monkeypatch, precision, size, expected):
+    monkeypatch.setattr(preparation, "dtype_policy", lambda asked: "mixed_bfloat16")
+    assert preparation.style_policy(precision, size) == expected

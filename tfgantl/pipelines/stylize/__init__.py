@@ -60,7 +60,7 @@ class StylizeConfig(RunConfig):
         hub: Module for arbitrary styles, a directory or an address, that paints in one pass instead.
         allow_ops: Operations of the module that are trusted, of those that are refused otherwise.
         seed: Of the noise.
-        precision: auto takes bfloat16 where the processor computes in it; for lbfgs always float32.
+        precision: auto takes bfloat16 below 512 px where the processor computes in it; for lbfgs always float32.
         name: Name of the run directory; that of the content if not given.
         save_every: Steps between intermediate images, from which an interrupted run can go on.
     """

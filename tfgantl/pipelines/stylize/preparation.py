@@ -24,7 +24,7 @@ from tfgantl.style.pictures import (
     split_handles,
     split_shares,
 )
-from tfgantl.training.precision import dtype_policy
+from tfgantl.training.precision import UnscaledPrecision, dtype_policy
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize import StylizeConfig
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
 INITS = ("auto", "content", "style", "noise")
+FINE = 512  # pixels of the longer side, from which bfloat16 ends higher than rounding explains (docs/style.md)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def prepare(config: "StylizeConfig") -> Job:
     if init not in INITS:
         files.append(find_picture(init, "init"))
         start = read_picture(init, "init")
-    dtype = "float32" if config.optimizer == "lbfgs" else dtype_policy(config.precision)
+    dtype = "float32" if config.optimizer == "lbfgs" else style_policy(config.precision, config.size)
     for path in contents:  # all of them: a folder is not to fail in the middle
         picture = read_picture(path, "content") if path else styles[0]
         for mask in masks or ():
@@ -110,6 +111,16 @@ def prepare(config: "StylizeConfig") -> Job:
         output = Path(config.output)
         check_kept([output, *(output / f"{path.stem}.png" for path in contents if path)], files)
     return Job(contents, styles, shares, masks, start, dtype, hashes_of(files), phrase)
+
+
+def style_policy(precision: UnscaledPrecision, size: int) -> str:
+    """The Keras dtype policy that pixels are optimised in; `auto` has float32 for large pictures.
+
+    Args:
+        precision: What was asked for.
+        size: Longer side in pixels.
+    """
+    return "float32" if precision == "auto" and size >= FINE else dtype_policy(precision)
 
 
 def hashes_of(files: Iterable[Path]) -> dict[str, str]:
