@@ -41,6 +41,12 @@ def truncated(path):
     path.write_bytes(path.read_bytes()[:-300])
 
 
+def sparse(path):
+    """A picture with a terabyte of nothing behind it, which was read and hashed to its end."""
+    picture().save(path)
+    os.truncate(path, 2**40)
+
+
 def lying_header(path):
     picture().save(path)
     data = bytearray(path.read_bytes())
@@ -59,6 +65,7 @@ BAD = {
     "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "cannot be read"),
     "circle.png": (lambda path: path.symlink_to(path.name), r"cannot be read \(Too many levels of symbolic links"),
     "program.png": (lambda path: picture().save(path, "EPS"), "no known kind of picture"),
+    "sparse.tif": (sparse, f"has more than {2**30} bytes"),
     "pipe.png": (os.mkfifo, r"is empty \(0 bytes\)"),
     "endless.png": (lambda path: path.symlink_to("/dev/zero"), r"is empty \(0 bytes\)"),
     "new\nline ü.png": (lambda path: path.write_bytes(b"x"), "cannot be decoded"),

@@ -18,6 +18,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 TIFF = (b"II", b"MM")
 SERVED = ("JPEG", "MPO", "PNG")  # those that graphs decode, too
 MAX_FILE = 2**28  # bytes of a PNG or JPEG
+MAX_LARGE = 2**30  # of any other picture, all of which is hashed; holes of a file count
 MAX_STRIPS = 2**15  # of a TIFF, or tiles: each is an object of Python's, and a call
 MAX_TAGS = 2**10  # of a TIFF: programs write about twenty
 MAX_RLE_PIXELS = 4_000_000  # of a BMP of runs, which Pillow decodes in Python
@@ -35,11 +36,12 @@ def open_regular(file: Path) -> BinaryIO:
     """Opens a file that has something in it; a pipe would keep whoever opens it.
 
     Raises:
-        Refused: If it is empty, as pipes and devices are.
+        Refused: If it is empty, as pipes and devices are, or larger than any picture.
         OSError: If it cannot be opened.
     """
-    if not file.stat().st_size:
-        raise Refused("is empty (0 bytes)")
+    size = file.stat().st_size
+    if not size or size > MAX_LARGE:
+        raise Refused(f"has more than {MAX_LARGE} bytes" if size else "is empty (0 bytes)")
     return open(file, "rb")
 
 

@@ -127,7 +127,8 @@ def hashes_of(files: Iterable[Path]) -> dict[str, str]:
     """`picture NAME` → hash; of all those that have the name, as content and styles of two folders may."""
     found: dict[str, dict[str, None]] = {}
     for path in files:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
         found.setdefault(f"picture {path.name}", {})[digest] = None
     return {name: " ".join(digests) for name, digests in found.items()}
 
