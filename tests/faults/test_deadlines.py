@@ -45,6 +45,12 @@ def test_what_is_being_computed_stops_at_its_deadline(servable):
             future.result(timeout=0)
 
 
+@pytest.mark.parametrize("seconds", [1e16, 1e300])
+def test_a_deadline_in_millions_of_years_is_none(servable, seconds):
+    """It was more milliseconds than a number can hold, and every request failed."""
+    assert asked(servable, 3, seconds).result()["taken"].tolist() == [3]
+
+
 def test_requests_that_were_late_together_are_not_computed_one_by_one(servable, monkeypatch):
     """As those of a batch are that has failed, whose others must not suffer."""
     monkeypatch.setattr(servable, "_joins", True)

@@ -25,6 +25,7 @@ from tfgantl.untrusted.loading import load_into_session
 from tfgantl.untrusted.pictures import png_in
 
 PICTURE = Path("assets.extra") / "before_after.png"
+NO_LIMIT = 10.0**9  # seconds, which a whole number of milliseconds can hold many times over
 RUNNERS = 2  # batches run at one time: no operation fills all cores, and while one is written, the other is computed
 # Codes of TensorFlow → statuses, as in the source of TensorFlow Serving; all others are 500.
 STATUS = {1: 499, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
@@ -92,7 +93,8 @@ class Servable:
             DeadlineExceededError: That of TensorFlow, if it took longer.
         """
         values = [inputs[name] for name in self.definitions[signature].inputs]
-        left = 0 if deadline == math.inf else max(1, math.ceil(1000 * (deadline - time.monotonic())))  # 0 for no limit
+        seconds = deadline - time.monotonic()
+        left = 0 if seconds > NO_LIMIT else max(1, math.ceil(1000 * seconds))
         return self._calls[signature](*values, options=config_pb2.RunOptions(timeout_in_ms=left))
 
     def _callable(self, signature: Any) -> Callable[..., dict]:
