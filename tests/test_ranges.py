@@ -12,6 +12,7 @@ from tfgantl.models.structure import structure_of
 from tfgantl.pipelines.measurement import generate_with
 from tfgantl.pretrained import load_generator, open_source
 from tfgantl.pretrained.handles import load_model
+from tfgantl.pretrained.ranges import is_unit_range
 
 LATENTS = np.random.default_rng(1).standard_normal((5, 4), np.float32)
 
@@ -34,6 +35,8 @@ def generator(path, activation, scale=1.0, offset=0.0):
         ("sigmoid", 255.0, 0.0, lambda x: x / 127.5 - 1, "pixels in [0, 255]"),
         ("tanh", 0.5, 0.5, lambda x: 2 * x - 1, "pixels in [0, 1]"),
         ("tanh", 1.2, 0.0, lambda x: x, ""),
+        ("tanh", 0.58, 0.48, lambda x: 2 * x - 1, "pixels in [0, 1]"),  # as what ends in no activation
+        ("sigmoid", 1.6, 0.0, lambda x: 2 * x - 1, "pixels in [0, 1]"), ("tanh", 0.05, 0.0, lambda x: x, ""),
     ],
 )  # fmt: skip
 def test_what_generators_make_is_mapped(tmp_path, capsys, activation, scale, offset, expected, told):
@@ -176,3 +179,12 @@ def test_what_generators_of_presets_make_is_mapped_too(tmp_path, capsys):
     for load in (load_generator, lambda handle: open_source(handle)[0].generator):
         np.testing.assert_allclose(load(str(tmp_path / "preset"))(LATENTS), made / 127.5 - 1, atol=2e-2)
     assert "pixels in [0, 255]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("low", "high", "unit"), [
+    (0, 1, True), (0, 1.13, True), (-0.015, 1.0, True), (-0.107, 1.069, True), (0, 1.64, True), (-1, 1, False),
+    (-0.9, 0.4, False), (-0.05, 0.05, False), (0, 255, False), (-0.5, 1.0, False),
+])  # fmt: skip
+def test_what_goes_a_little_beyond_0_to_1_is_of_that_range(low, high, unit):
+    """It was taken for [0, 255], and came out black, or for [-1, 1], and came out pale."""
+    assert is_unit_range(low, high) == unit

@@ -11,13 +11,14 @@ from tfgantl.progress import log
 
 MAPPED = "to_network_range"  # the layer behind a generator that is mapped
 SAMPLES = 64
+BEYOND = 0.15  # times the brightest pixel, below black
 MOST = 10  # beyond which nothing is in [-1, 1], however little was trained
 
 
 def in_network_range(network: keras.Model, where: str) -> keras.Model:
     """A generator that makes images in [-1, 1]; what was mapped is said.
 
-    What it makes is measured on 64 latents: [0, 1] (a sigmoid) and [0, 255] are mapped.
+    What it makes is measured on 64 latents: [0, 1] (a sigmoid, or what goes a little beyond) and [0, 255] are mapped.
 
     Args:
         network: Any network; those of this package, and what are no generators, are given back as they are.
@@ -62,6 +63,14 @@ def pair_in_network_range(
     return mapped, both
 
 
+def is_unit_range(low: float, high: float) -> bool:
+    """Whether pixels between these are of [0, 1]: what was trained for it, and not clipped, goes a little beyond.
+
+    Where nothing is black, what was trained for [-1, 1] would make bright pictures only.
+    """
+    return (low >= 0 and high <= 2) or (low >= -BEYOND * high and 0.5 < high <= 1.5)
+
+
 def _generator(generator: keras.Model, where: str) -> keras.Model:
     activation = last_activation(generator)
     if activation == "tanh":
@@ -73,7 +82,7 @@ def _generator(generator: keras.Model, where: str) -> keras.Model:
     # The memory of a foreign network has been looked at for one image, and no more.
     images = predict(generator, given if len(given) > 1 else given[0], batch_size=1)
     low, high = float(images.min()), float(images.max())
-    if activation == "sigmoid" or (low >= 0 and high <= 1):
+    if activation == "sigmoid" or is_unit_range(low, high):
         return _after(generator, 2.0, "[0, 1]", where)
     if low >= 0 and 2 < high <= 256:
         return _after(generator, 1 / 127.5, "[0, 255]", where)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
+from tfgantl.pretrained.ranges import is_unit_range
 from tfgantl.untrusted.loading import load_saved_model
 
 SIGNATURES = ("generator", "default", "serving_default", "generate")
@@ -179,7 +180,9 @@ class SignatureLayer(keras.layers.Layer):
         noise = tf.math.erf(noise / np.float32(np.sqrt(2))) if latents == "uniform" else noise
         images = self._run(tf.constant(noise), tf.range(16) % (classes or 1)).numpy()
         low, high = images.min(), images.max()
-        for smallest, largest in ((0, 1), (-1, 1), (0, 255)):
+        if is_unit_range(low, high):
+            return 0, 1
+        for smallest, largest in ((-1, 1), (0, 255)):
             margin = 0.01 * (largest - smallest)
             if smallest - margin * (smallest < 0) <= low and high <= largest + margin:
                 return smallest, largest
