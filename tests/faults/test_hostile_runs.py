@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import TINY_MLP
 from modules import Swap
 from PIL import Image
 
@@ -25,6 +26,7 @@ from tfgantl.launch import free_ports, launch, main
 from tfgantl.models.presets import keep_half
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.own_modules import find_own_modules
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.describe.results import keep
 from tfgantl.pipelines.generate.plan import worker_of
 from tfgantl.pipelines.stylize import phrase_learning
@@ -38,6 +40,7 @@ from tfgantl.style.state import check_shapes, load_state, save_state
 from tfgantl.style.style_captions import StyleCaptions
 from tfgantl.training.run_directory import RunDirectory, read_result
 from tfgantl.training.run_facts import read_facts
+from tfgantl.transfer import TextDirection
 
 
 def test_a_restart_does_not_go_on_with_the_run_of_another_command(tmp_path, capfd, monkeypatch):
@@ -110,6 +113,24 @@ def encoders(*words):
     keras.utils.set_random_seed(len(words))
     image = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), keras.layers.UnitNormalization()])
     return TextImageEncoders(TextEncoder.of(words, dimension=4, width=2), image, 10.0, CaptionBank(words))
+
+
+def test_encoders_of_phrases_may_not_be_replaced_in_between(tmp_path):
+    """The run went on with others: it had kept their path alone."""
+    generator, discriminator = TINY_MLP.build(8, 1)
+    prepared = SimpleNamespace(
+        source=SimpleNamespace(generator=generator, discriminator=discriminator), examples={},
+        extractor=SimpleNamespace(id="x"), transfer=TextDirection(encoders=str(tmp_path / "encoders")),
+    )  # fmt: skip
+    found = []
+    for words in (("dark", "bright"), ("dark", "bright", "gray")):
+        shutil.rmtree(tmp_path / "encoders", ignore_errors=True)
+        encoders(*words).save(tmp_path / "encoders")
+        found.append(PreparedAdaptation.facts(prepared))
+    goes_on(tmp_path / "run", found[0])
+    goes_on(tmp_path / "run", found[0])
+    with pytest.raises(RunError, match="must be as they were.*Received: encoders of phrases "):
+        goes_on(tmp_path / "run", found[1])
 
 
 def test_a_preset_that_is_there_is_that_of_the_run_that_goes_on(tmp_path):

@@ -49,6 +49,10 @@ class Transfer(TrainStepHooks):
         """
         return self, ""
 
+    def facts(self) -> dict[str, str]:
+        """Hashes of networks that it looks at beside the source pair: a run that goes on must have the same."""
+        return {}
+
     def networks(self, source: GAN, dtype: str) -> tuple[keras.Model, keras.Model]:
         """Makes the generator and the discriminator to train, with fresh weights.
 

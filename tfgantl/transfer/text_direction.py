@@ -52,6 +52,11 @@ class TextDirection(FineTune):
         check_above(self, 0, "strength", "amount")
         check_at_least(self, 0, "keep")
 
+    def facts(self) -> dict[str, str]:
+        from tfgantl.crossmodal.encoders import TextImageEncoders
+
+        return {"encoders of phrases": TextImageEncoders.load(self.encoders).hash}
+
     def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         import numpy as np
 

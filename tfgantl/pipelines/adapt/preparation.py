@@ -80,6 +80,7 @@ class PreparedAdaptation:
             **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
             **{f"source {role}": weights_hash(network) for role, network in networks.items()},
             "extractor": self.extractor.id,
+            **self.transfer.facts(),
         }
 
 
