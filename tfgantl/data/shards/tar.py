@@ -173,9 +173,8 @@ class TarPictures(PictureList):
     def _member(self, index: int) -> str:
         if index in self._long:
             return self._long[index]
-        with open(self._files[self._shards[index]], "rb") as stream:
-            stream.seek(self._offsets[index] - BLOCK)
-            return _text(stream.read(MAX_NAME))
+        with open(self._files[self._shards[index]], "rb", 0) as stream:  # each sample is asked: no more is read
+            return _text(os.pread(stream.fileno(), MAX_NAME, self._offsets[index] - BLOCK))
 
     def _index(self, shard: int, file: Path) -> None:
         once = f"WebDataset: {printable(file)}: samples must have each of their files once"

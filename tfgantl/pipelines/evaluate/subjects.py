@@ -101,8 +101,9 @@ def generated(
         return generate_with(subject.generator, labels, samples, seed), labels
     _tell_of_sizes(subject, test_images.shape[1])
     _, side, _, channels = test_images.shape
-    images, _, _, notes, *_ = Folder(subject.handle, image_size=side, channels=channels, crop=crop).read()
-    log(*(f"{subject.name}: {note}" for note in notes))
+    content = Folder(subject.handle, image_size=side, channels=channels, crop=crop).read()
+    log(*(f"{subject.name}: {note}" for note in content.notes))
+    images = content.images
     if len(images) < LEAST:
         raise DataError(f"{subject.handle}: must hold at least {LEAST} generated pictures. Received: {len(images)}")
     if len(images) < samples:
