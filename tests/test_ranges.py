@@ -33,6 +33,7 @@ def generator(path, activation, scale=1.0, offset=0.0):
     [
         ("tanh", 1.0, 0.0, lambda x: x, ""), ("sigmoid", 1.0, 0.0, lambda x: 2 * x - 1, "pixels in [0, 1]"),
         ("sigmoid", 255.0, 0.0, lambda x: x / 127.5 - 1, "pixels in [0, 255]"),
+        ("tanh", 150.0, 125.0, lambda x: x / 127.5 - 1, "pixels in [0, 255]"),
         ("tanh", 0.5, 0.5, lambda x: 2 * x - 1, "pixels in [0, 1]"),
         ("tanh", 1.2, 0.0, lambda x: x, ""),
         ("tanh", 0.58, 0.48, lambda x: 2 * x - 1, "pixels in [0, 1]"),  # as what ends in no activation
@@ -62,10 +63,12 @@ def test_a_discriminator_sees_what_its_generator_made(tmp_path, capsys, scale):
     assert len(structure_of(gan.discriminator).blocks) == len(structure_of(judge).blocks) == 2
 
 
-def test_other_ranges_are_refused(tmp_path):
-    generator(tmp_path / "faces.keras", "tanh", 1000.0)
+@pytest.mark.parametrize(("activation", "scale", "received"), [("tanh", 1000.0, "-1000"), ("relu", 1.0, r"0, \d+")])
+def test_other_ranges_are_refused(tmp_path, activation, scale, received):
+    """Of 0 to 10, for one, which would be black if it was taken for [0, 255]."""
+    generator(tmp_path / "faces.keras", activation, scale)
     with pytest.raises(
-        ArtifactError, match=r"must make pixels in \[-1, 1\], \[0, 1\] or \[0, 255\]. Received: \[-1000"
+        ArtifactError, match=rf"must make pixels in \[-1, 1\], \[0, 1\] or \[0, 255\]. Received: \[{received}"
     ):
         load_generator(str(tmp_path / "faces.keras"))
 

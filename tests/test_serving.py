@@ -251,7 +251,8 @@ def test_any_json_is_arrays_or_an_invalid_argument(signature, value, row):
     ("dtype", "values", "expected"),
     [
         ("float32", [1, 2.5], [1.0, 2.5]),
-        ("uint8", [300, -1], [44, 255]),  # not range-checked there, either
+        ("uint8", [0, 255], [0, 255]),
+        ("uint64", [2**63 - 1], [2**63 - 1]),
         ("int64", [-(2**63)], [-(2**63)]),
         ("bool", [True, False], [True, False]),
         ("float32", [1e300], [np.inf]),
@@ -262,6 +263,14 @@ def test_numbers_become_what_the_signature_takes(dtype, values, expected):
         json.dumps({"signature_name": "x", "instances": values}).encode(), {"x": {"v": np.dtype(dtype)}}
     )
     assert request.inputs["v"].tolist() == expected and request.inputs["v"].dtype == dtype
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("uint8", 256), ("uint8", -1), ("int8", 128), ("int32", 2**31)])
+def test_numbers_beyond_a_type_are_not_wrapped(dtype, value):
+    with pytest.raises(InvalidArgument, match=f"JSON Value: {value} Type: Number is not of expected type: {dtype}"):
+        read_request(
+            json.dumps({"signature_name": "x", "instances": [1, value]}).encode(), {"x": {"v": np.dtype(dtype)}}
+        )
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 1), (2, 3, 1), (2, 1, 1, 1), (0, 3, 1), (2, 0, 1), (2, 3, 3), (1, 1)])

@@ -25,7 +25,8 @@ METHOD_OPTIONS = {
 # What run directories keep of a run and those of earlier versions do not, which is no change.
 LATER_FACTS = (
     "picture pixels", "mask pixels", "module variables", "show_training_pictures", "max_copies", "privacy.clip",
-    "privacy.delta", "encoders of phrases",
+    "privacy.delta", "encoders of phrases", "VGG16", "pictures are compared by", "layers of the generator",
+    "layers of the source generator", "layers of the source discriminator", "networks of methods",
 )  # fmt: skip
 # What was done before there was a setting for it, and is its default no longer: that of a run goes on.
 FORMER = {"optimization": {"reuse_fakes": False}}

@@ -18,16 +18,13 @@ def inversion(subject: Subject) -> dict:
     """Errors of an encoder, a search, both and a tuned generator, over those of the nearest training picture."""
     from tfgantl.editing.inversion import InversionSettings, Inverter
     from tfgantl.editing.latent_space import LatentSpace
-    from tfgantl.editing.reconstruction import reconstruction_for
     from tfgantl.editing.tuning import tuned_around
     from tfgantl.pipelines.edit.invert import InvertConfig
     from tfgantl.pipelines.edit.inverted import baselines_of
 
     model, pictures, seed = subject.model, subject.pictures, subject.seed
-    weights = None if subject.weights == "none" else subject.weights
-    reconstruction = reconstruction_for(model.space.image_shape, weights)
-    defaults = InvertConfig()
-    encoder = model.encoder(reconstruction, defaults.encoder_steps, seed)
+    defaults, reconstruction = InvertConfig(), model.reconstruction
+    encoder = model.encoder(defaults.encoder_steps, seed)
     mean, nearest = (reconstruction.measured(images, pictures) for images in baselines_of(model, pictures).values())
 
     compared = [key for key in ("l1", "perceptual") if key in mean]  # gray pictures have no perceptual distance

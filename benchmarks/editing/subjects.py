@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tfgantl.metrics.extractors import Extractor
     from tfgantl.pipelines.edit.model import EditedModel
 
+NO_VGG16 = "none"  # as `weights`: it would take hours
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -89,13 +91,13 @@ def photographs(config: EditingBenchmarkConfig, seed: int) -> Subject:
                 seed=seed, validate_every=500, samples=500, classifier_steps=1, **_begun(run),
             )
         )  # fmt: skip
-    model = _edited(run, seed)
+    model = _edited(run, seed, NO_VGG16)
     pictures, labels = model.held_out(config.count)
     if labels is None:
         raise ConfigError("`photographs` must have classes. Received: none")
     classifier = cached_extractor(source.load("train"), seed)
     model.classifier = classifier  # as if it were shipped
-    return Subject(model, to_unit(pictures), labels, classifier, seed, weights="none")  # VGG16 would take hours
+    return Subject(model, to_unit(pictures), labels, classifier, seed, NO_VGG16)
 
 
 def _begun(run: Path) -> dict[str, str]:
@@ -103,8 +105,8 @@ def _begun(run: Path) -> dict[str, str]:
     return {"resume": str(run)} if (run / "config.yaml").is_file() else {"run_dir": str(run)}
 
 
-def _edited(run: Path, seed: int) -> "EditedModel":
+def _edited(run: Path, seed: int, weights: str = "imagenet") -> "EditedModel":
     from tfgantl.pipelines.edit.invert import InvertConfig
     from tfgantl.pipelines.edit.model import EditedModel
 
-    return EditedModel(InvertConfig(model=str(run), seed=seed))
+    return EditedModel(InvertConfig(model=str(run), seed=seed, weights=weights))

@@ -387,6 +387,19 @@ def test_a_directory_that_is_gone_for_a_moment_serves_on(published, tmp_path, ca
     model.close()
 
 
+def test_a_version_that_is_gone_serves_on_where_no_other_can_and_says_so(published, tmp_path, capsys):
+    directory = tmp_path / "judge"
+    shutil.copytree(published / "1", directory / "2")
+    (directory / "1").mkdir()
+    (directory / "1" / "saved_model.pb").write_bytes(b"cut off")
+    model = ServedModel(directory, poll=0.02).start()
+    os.rename(directory / "2", tmp_path / "away")
+    until(lambda: "version 2 is gone, and no other can be loaded; what it was serves on" in capsys.readouterr().err)
+    time.sleep(0.1)
+    assert model.ready and "is gone" not in capsys.readouterr().err  # said once
+    model.close()
+
+
 def test_a_version_that_is_replaced_in_place_is_loaded_anew_or_kept(published, tmp_path, capsys):
     directory = shutil.copytree(published, tmp_path / "judge")
     keras.utils.set_random_seed(1)

@@ -19,7 +19,7 @@ from tfgantl.errors import ArtifactError, RunError
 from tfgantl.export import directory as versions
 from tfgantl.export import publish as publishing
 from tfgantl.export.directory import remove_leftovers, rename_to_next, temporary_version, versions_in
-from tfgantl.export.examples import read_examples
+from tfgantl.export.examples import differences, read_examples
 from tfgantl.export.manifest import read_manifest, verify_files
 from tfgantl.export.publish import publish
 from tfgantl.images import encode_png
@@ -441,3 +441,12 @@ def test_what_is_no_file_of_a_version_is_not_waited_for(generator, tmp_path, nam
     os.mkfifo(version / name)
     with pytest.raises(ArtifactError, match=f"{name}: must be a file or a folder. Received: neither"):
         verify_files(version)
+
+
+def test_outputs_of_a_stranger_are_compared_or_refused_whatever_their_type():
+    told = {"x": np.array([True, False])}
+    assert differences(told, told, "here") == 0.0
+    with pytest.raises(ArtifactError, match="here: x must be that of the Keras model"):
+        differences({"x": ~told["x"]}, told, "here")
+    with pytest.raises(ArtifactError, match="here: x must be numbers, texts or pictures. Received: complex64"):
+        differences({"x": np.zeros(1, np.complex64)}, {"x": np.zeros(1, np.complex64)}, "here")

@@ -15,7 +15,7 @@ from tfgantl.untrusted.chunks import needed
 from tfgantl.untrusted.pictures import refusal
 
 FILE = Path("assets.extra") / "examples.npz"
-TOLERANCE = {"f": 1e-5, "u": 1, "i": 0}  # by kind of number; pixels may be rounded the other way
+TOLERANCE = {"f": 1e-5, "u": 1, "i": 0, "b": 0}  # by kind of number; pixels may be rounded the other way
 TEXTS_APART = 0.1  # share
 ROWS = 8
 
@@ -132,6 +132,8 @@ def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], w
             raise ArtifactError(
                 f"{where}: {name} must be {wanted.dtype} {wanted.shape}. Received: {value.dtype} {value.shape}"
             )
+        if wanted.dtype.kind not in TOLERANCE:
+            raise ArtifactError(f"{where}: {name} must be numbers, texts or pictures. Received: {wanted.dtype}")
         difference = float(np.abs(value.astype(np.float64) - wanted).max())
         if not difference <= TOLERANCE[wanted.dtype.kind]:
             raise ArtifactError(

@@ -1,8 +1,10 @@
 """The same architecture again, with fresh weights or with the same ones, and a hash to tell these by."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -102,3 +104,31 @@ def weights_hash(network: keras.Model) -> str:
     for weight in network.weights:
         digest.update(weight.numpy().tobytes())
     return digest.hexdigest()[:12]
+
+
+def layers_hash(network: keras.Model) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of what its layers are, such as their activations.
+
+    Networks of equal weights compute something else where these differ. Names, which depend on what a process has built
+    before, and what layers start with are left out.
+    """
+    layers = [(type(layer).__name__, _computed_by(layer)) for layer in network._flatten_layers()]
+    return hashlib.sha256(json.dumps(layers, sort_keys=True, default=_name_of_kind).encode()).hexdigest()[:12]
+
+
+def _computed_by(layer: keras.layers.Layer) -> Any:
+    """The configuration of a layer; a network's is that of its layers."""
+    return None if isinstance(layer, keras.Model) else _without(keras.saving.serialize_keras_object(layer)["config"])
+
+
+def _name_of_kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _without(config: Any) -> Any:
+    if isinstance(config, list | tuple):
+        return [_without(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    kept = config.keys() - {"name", "trainable", "build_config", "compile_config"}
+    return {key: _without(config[key]) for key in kept if not key.endswith("initializer")}

@@ -1,5 +1,6 @@
 """VGG16 as a feature extractor: what ImageNet has taught, for losses, metrics and classifiers."""
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -163,7 +164,7 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
             continue
         for variable, rank in zip(layer.weights, (4, 1), strict=True):
             shape = tuple(variable.shape)
-            fitting = [a for name, a in arrays.items() if a.ndim == rank and layer.name in re.split(r"[/:.]", name)]
+            fitting = _arrays_of(arrays, layer.name, rank)
             is_one = len(fitting) == 1 and fitting[0].shape == shape and fitting[0].dtype.kind == "f"
             if not is_one or not np.isfinite(fitting[0]).all():
                 received = ", ".join(f"{a.dtype} {a.shape}" for a in fitting) or f"none among {len(arrays)} arrays"
@@ -174,10 +175,30 @@ def load_vgg16_weights(network: keras.Model, weights: str | Path) -> None:
         variable.assign(value)
 
 
+def vgg16_hash(weights: str | Path) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of the convolutions, whatever kind of file they are in.
+
+    Args:
+        weights: As for `vgg16`.
+
+    Raises:
+        ArtifactError: If the weights are missing or damaged.
+    """
+    arrays, digest = _read(weights)[0], hashlib.sha256()
+    for name in LAYERS:
+        for array in (*_arrays_of(arrays, name, 4), *_arrays_of(arrays, name, 1)):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
 def imagenet_is_here() -> bool:
     """Whether the weights `imagenet` are on this machine, so that nothing need be downloaded."""
     named = os.environ.get(VARIABLE)
     return Path(named).exists() if named else (_cache() / FILE).is_file()
+
+
+def _arrays_of(arrays: dict[str, np.ndarray], layer: str, rank: int) -> list[np.ndarray]:
+    return [array for name, array in arrays.items() if array.ndim == rank and layer in re.split(r"[/:.]", name)]
 
 
 def _read(weights: str | Path) -> tuple[dict[str, np.ndarray], str]:

@@ -5,7 +5,7 @@ from tfgantl.models import Networks
 from tfgantl.pretrained.adopt import adopt
 from tfgantl.pretrained.foreign import recognise
 from tfgantl.pretrained.foreign.roles import Opened, Pair, check_has_generator, find_pair
-from tfgantl.pretrained.layouts import check_order
+from tfgantl.pretrained.layouts import check_order, normalised_as_there
 from tfgantl.pretrained.load_report import LoadReport
 from tfgantl.pretrained.sizes import infer_sizes
 from tfgantl.pretrained.weights_h5 import with_names
@@ -48,11 +48,13 @@ def adopt_pair(pair: Pair, networks: Networks | None, where: str, generator_only
     for network in (pair.generator, pair.discriminator):
         if network is not None:
             check_order(network, where)
+    networks, notes = normalised_as_there(networks, of_generator)
     size, channels, classes = infer_sizes(networks, [a.shape for a in of_generator.values()], where)
     # Some may be missing, as `adopt` says; a discriminator that is not there is as `networks` says.
     parts = [of_generator, of_discriminator or None]
     generator, discriminator = build_for(lambda: networks.build(size, channels, classes), parts, where, present=0.8)
-    report = LoadReport(notes=pair.notes) + adopt(with_names(of_generator, generator), generator, where=where)
+    report = LoadReport(notes=[*pair.notes, *notes])
+    report += adopt(with_names(of_generator, generator), generator, where=where)
     if generator_only or not of_discriminator:
         return generator, None, report
     report += adopt(with_names(of_discriminator, discriminator), discriminator, where=where)

@@ -8,21 +8,39 @@ is flattened, PyTorch puts channels first and Keras last.
 """
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError
+from tfgantl.models import Networks
 from tfgantl.printing import printable
 from tfgantl.untrusted.foreign_checkpoints import ForeignNetwork
 
+EPSILON = 1e-5  # of PyTorch's batch normalisation, which state dicts do not keep
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
 def is_pytorch(arrays: dict[str, np.ndarray]) -> bool:
     """Whether the names are those of a PyTorch state dict: `main.0.weight`."""
     return bool(arrays) and all("." in name and "/" not in name for name in arrays)
+
+
+def normalised_as_there(networks: Networks, arrays: dict[str, np.ndarray]) -> tuple[Networks, list[str]]:
+    """Networks that add to variances what PyTorch adds, if they would add what is usual here, and a note if so.
+
+    Args:
+        networks: Specification, for the weights of a generator.
+        arrays: These weights.
+    """
+    usual = getattr(type(networks), "norm_epsilon", None)
+    has_norms = any(name.endswith(".running_var") for name in arrays)
+    if usual is None or not (is_pytorch(arrays) and has_norms) or vars(networks)["norm_epsilon"] != usual:
+        return networks, []
+    note = f"batch normalisation adds {EPSILON} to variances, as it does in PyTorch, and not {usual}"
+    return replace(networks, norm_epsilon=EPSILON), [note]
 
 
 def check_order(network: ForeignNetwork, where: str) -> None:

@@ -71,6 +71,11 @@ def is_unit_range(low: float, high: float) -> bool:
     return (low >= 0 and high <= 2) or (low >= -BEYOND * high and 0.5 < high <= 1.5)
 
 
+def is_byte_range(low: float, high: float) -> bool:
+    """The same for [0, 255]; where nothing reaches 16, neither it nor [0, 1] is likely."""
+    return (low >= 0 and 16 < high <= 256) or is_unit_range(low / 255, high / 255) and high > 127
+
+
 def _generator(generator: keras.Model, where: str) -> keras.Model:
     activation = last_activation(generator)
     if activation == "tanh":
@@ -84,9 +89,9 @@ def _generator(generator: keras.Model, where: str) -> keras.Model:
     low, high = float(images.min()), float(images.max())
     if activation == "sigmoid" or is_unit_range(low, high):
         return _after(generator, 2.0, "[0, 1]", where)
-    if low >= 0 and 2 < high <= 256:
+    if is_byte_range(low, high):
         return _after(generator, 1 / 127.5, "[0, 255]", where)
-    if max(-low, high) > MOST:
+    if max(-low, high) > MOST or low >= 0:
         raise ArtifactError(
             f"{where}: a generator must make pixels in [-1, 1], [0, 1] or [0, 255]. Received: [{low:g}, {high:g}]"
         )

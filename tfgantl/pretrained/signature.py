@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
-from tfgantl.pretrained.ranges import is_unit_range
+from tfgantl.pretrained.ranges import is_byte_range, is_unit_range
 from tfgantl.untrusted.loading import load_saved_model
 
 SIGNATURES = ("generator", "default", "serving_default", "generate")
@@ -19,6 +19,7 @@ LATENTS = ("z", "latents", "latent", "noise", "inputs", "default")
 ONE_HOT = re.compile("(?i)label|class|categor|cond|one_?hot|^(y|c)$")  # what labels (n, classes) are called
 IMAGES = ("images", "samples", "generated", "default", "output_0")
 STATISTICS = re.compile(r"moving|running|accu|ExponentialMovingAverage|/(mean|var(iance)?)(:0)?$|global_step")
+MARGIN = 0.02  # beyond [-1, 1], of pixels that are rounded
 _ALLOWED: dict[str, tuple[str, ...]] = {}  # digest of a graph → what the user of this process allowed it
 
 
@@ -182,10 +183,10 @@ class SignatureLayer(keras.layers.Layer):
         low, high = images.min(), images.max()
         if is_unit_range(low, high):
             return 0, 1
-        for smallest, largest in ((-1, 1), (0, 255)):
-            margin = 0.01 * (largest - smallest)
-            if smallest - margin * (smallest < 0) <= low and high <= largest + margin:
-                return smallest, largest
+        if is_byte_range(low, high):
+            return 0, 255
+        if -1 - MARGIN <= low < 0 and high <= 1 + MARGIN:
+            return -1, 1
         raise ArtifactError(f"{self.where}: `output_range` must be given. Received: pixels in [{low:g}, {high:g}]")
 
     def shuffle(self, rng: np.random.Generator) -> None:

@@ -50,6 +50,14 @@ class Recognizer:
         """
         return trainer.train(self, title)
 
+    def facts(self, seed: int) -> dict[str, str]:
+        """Hashes of networks that it starts from or looks at: a run that goes on must have the same.
+
+        Args:
+            seed: The first of the run, for what a source lacks.
+        """
+        return {}
+
     def streams(self, trainer: Trainer) -> dict[str, Examples]:
         """What batches are drawn from, by name."""
         return {name: part for name in self.uses if (part := getattr(trainer.task, name)) is not None}

@@ -183,9 +183,10 @@ def _numbers(items: list, dtype: np.dtype) -> np.ndarray:
             return numbers.astype(dtype)
     if dtype.kind == "b":
         return np.array(items, bool)
-    bound = 2 ** (63 if dtype.itemsize == 8 else 31)  # that of int32 for smaller types, too, as there
-    if items and not -bound <= min(items) <= max(items) < bound:
-        raise _wrong(next(item for item in items if not -bound <= item < bound), dtype)
+    bounds, largest = np.iinfo(dtype), np.iinfo(np.int64).max  # TensorFlow Serving would wrap numbers of 8 and 16 bits
+    beyond = [item for item in items if not int(bounds.min) <= item <= min(int(bounds.max), largest)]
+    if beyond:
+        raise _wrong(beyond[0], dtype)
     return np.array(items, np.int64).astype(dtype)
 
 

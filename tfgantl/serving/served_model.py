@@ -42,6 +42,7 @@ class ServedModel:
         self._states: dict[int, tuple[str, str]] = {}
         self._failed: dict[int, tuple[float, Stamp]] = {}
         self._stamp: Stamp = ()
+        self._gone: int | None = None  # what serves on, and has been said of
         self.busy = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -76,6 +77,7 @@ class ServedModel:
         for number in reversed(found):
             stamp = _stamp(self.directory / str(number))
             if number == current and stamp == self._stamp:
+                self._gone = None
                 return
             when, failed = self._failed.get(number, (-RETRY, None))
             if (stamp != failed or time.monotonic() - when >= RETRY) and self._load(number, stamp):
@@ -84,6 +86,9 @@ class ServedModel:
                 return
         if not found and current is not None:
             self._swap(None)
+        elif current is not None and current not in found and self._gone != current:
+            log(f"version {current} is gone, and no other can be loaded; what it was serves on")
+            self._gone = current
 
     def _load(self, number: int, stamp: Stamp) -> bool:
         directory = self.directory / str(number)
@@ -101,7 +106,7 @@ class ServedModel:
             kept = "; what it was serves on" if serves else ""
             log(f"version {number} cannot be loaded: {reason(error)}{kept}")
             return False
-        self._stamp = stamp
+        self._stamp, self._gone = stamp, None
         self._swap((number, servable))
         log(f"version {number} serves{', as it was replaced' if serves else ''}")
         return True

@@ -43,6 +43,11 @@ class Perceptual(ScaleShift):
         check_above(self, 0, "strength")
         check_at_least(self, 0, "pixel", "adversarial")
 
+    def facts(self) -> dict[str, str]:
+        from tfgantl.models.vgg import vgg16_hash
+
+        return {"VGG16": vgg16_hash(self.weights)}
+
     def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         from tfgantl.penalties.nearest_images import NearestImages
 

@@ -12,7 +12,7 @@ from tfgantl.gan import GAN
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.metrics.transferability import Transferability, estimate_transferability
-from tfgantl.models.copies import weights_hash
+from tfgantl.models.copies import layers_hash, weights_hash
 from tfgantl.models.families import specification_of
 from tfgantl.models.specifications.discriminators import Own
 from tfgantl.pipelines.adapt.discriminator import choose_discriminator, with_discriminator
@@ -79,6 +79,7 @@ class PreparedAdaptation:
         return {
             **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
             **{f"source {role}": weights_hash(network) for role, network in networks.items()},
+            **{f"layers of the source {role}": layers_hash(network) for role, network in networks.items()},
             "extractor": self.extractor.id,
             **self.transfer.facts(),
         }

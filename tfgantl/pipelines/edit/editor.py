@@ -9,7 +9,7 @@ from tfgantl.editing.class_switch import ClassSwitch
 from tfgantl.editing.directions import Directions, moved
 from tfgantl.editing.inversion import Inversion, InversionSettings, Inverter
 from tfgantl.editing.observations import Observation
-from tfgantl.editing.reconstruction import Reconstruction, reconstruction_for
+from tfgantl.editing.reconstruction import Reconstruction
 from tfgantl.editing.restoration import Restoration, Restorer
 from tfgantl.editing.walks import between
 from tfgantl.errors import ArtifactError, DataError
@@ -53,7 +53,6 @@ class Editor:
         self._config = configure(InvertConfig, "edit", {**handle, **settings})
         self._model = EditedModel(self._config)
         self.space, self.class_names = self._model.space, self._model.class_names
-        self._reconstruction: Reconstruction | None = None
         self._inverter: Inverter | None = None
         self._switch: ClassSwitch | None = None
 
@@ -73,7 +72,7 @@ class Editor:
         """
         images = self._checked(pictures)
         if self._inverter is None:
-            encoder = self._model.encoder(self.reconstruction, self._config.encoder_steps, self._config.seed)
+            encoder = self._model.encoder(self._config.encoder_steps, self._config.seed)
             self._inverter = Inverter(self.space, self.reconstruction, self._settings, encoder)
         return self._inverter(images, self._known(labels, len(images)))
 
@@ -133,10 +132,7 @@ class Editor:
     @property
     def reconstruction(self) -> Reconstruction:
         """What pictures are compared by."""
-        if self._reconstruction is None:
-            weights = None if self._config.weights == "none" else self._config.weights
-            self._reconstruction = reconstruction_for(self.space.image_shape, weights)
-        return self._reconstruction
+        return self._model.reconstruction
 
     @property
     def _settings(self) -> InversionSettings:

@@ -95,7 +95,7 @@ def find(config: FindConfig) -> "EditResult":
         check_comparable(model.space, other.space)
     attributes = chosen_attributes(config.attributes, model, config.seed) if _by_attributes(config) else []
     directions = _found(config, model, attributes)  # before there is a run: most mistakes show here
-    facts = {"generator": model.space.generator_hash}
+    facts = model.facts()
     with session.open(config.run_name, facts, f"directions in {model.space.name} of {model.handle}") as run:
 
         def measured() -> "EditResult":

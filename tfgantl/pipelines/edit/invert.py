@@ -53,12 +53,12 @@ def invert(config: InvertConfig) -> "EditResult":
     """
     from tfgantl.pipelines.edit.inverted import inverted, report_inversion
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.pictures import facts_of, read_pictures
+    from tfgantl.pipelines.edit.pictures import inversion_facts, read_pictures
 
     session = Session(config)
     model = EditedModel(config)
     pictures = read_pictures(config, model, config.count)
-    facts = facts_of(model, pictures)
+    facts = inversion_facts(model, pictures)
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures in {model.space.name}") as run:
         found = inverted(config, model, pictures, run)
         return session.by_chief(

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfgantl.editing.inversion import Inversion
 from tfgantl.editing.latent_space import LatentSpace
-from tfgantl.editing.reconstruction import Reconstruction, reconstruction_for
+from tfgantl.editing.reconstruction import Reconstruction
 from tfgantl.editing.tuning import tuned_around
 from tfgantl.errors import TfgantlError
 from tfgantl.images import to_uint8, to_unit
@@ -70,9 +70,7 @@ def inverted(config: "InversionConfig", model: "EditedModel", pictures: Pictures
         pictures: What to invert.
         run: Run directory.
     """
-    weights = None if config.weights == "none" else config.weights
-    reconstruction = reconstruction_for(model.space.image_shape, weights)
-    encoder = model.encoder(reconstruction, config.encoder_steps, config.seed)
+    reconstruction, encoder = model.reconstruction, model.encoder(config.encoder_steps, config.seed)
     inversion = invert_pictures(config, model.space, reconstruction, encoder, pictures, run)
     return Inverted(
         to_unit(pictures.images), pictures.names, inversion, images_of(model.space, inversion), model.space,

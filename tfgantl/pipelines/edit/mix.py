@@ -63,12 +63,12 @@ def mix(config: MixConfig) -> "EditResult":
     """
     from tfgantl.pipelines.edit.inverted import inverted
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.pictures import facts_of, read_pair
+    from tfgantl.pipelines.edit.pictures import inversion_facts, read_pair
 
     session = Session(config)
     model = EditedModel(config)
     pictures = read_pair(config, model)
-    facts = facts_of(model, pictures)
+    facts = inversion_facts(model, pictures)
     with session.open(config.run_name, facts, f"{' and '.join(pictures.names)} in {model.space.name}") as run:
         found = inverted(config, model, pictures, run)
         return session.by_chief(lambda: _finished(session, run, model, found))

@@ -25,10 +25,11 @@ from tfgantl.data import (
 from tfgantl.data.classes import label_of
 from tfgantl.editing.encoder import REAL, build_encoder, encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
+from tfgantl.editing.reconstruction import Reconstruction, reconstruction_for
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 from tfgantl.files import Replacing, cache_directory, check_no_link, make_folder
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.models.copies import assign_weights
+from tfgantl.models.copies import assign_weights, layers_hash
 from tfgantl.models.presets import directory_of
 from tfgantl.pretrained import load_generator, load_network
 from tfgantl.progress import log
@@ -38,7 +39,6 @@ from tfgantl.training.team import Team, current, errors_of_workers
 if TYPE_CHECKING:
     import keras
 
-    from tfgantl.editing.reconstruction import Reconstruction
     from tfgantl.pipelines.edit.settings import EditConfig
 
 PRESET = "rendered-digits"
@@ -71,12 +71,17 @@ class EditedModel:
         self.handle = config.model or default_model()
         self.generator = load_generator(self.handle, config.networks, config.allow_ops)
         self.space = LatentSpace(self.generator, config.space)
+        self._weights = None if config.weights == "none" else config.weights
         self.class_names = class_names_behind(self.handle, self.space.num_classes) if self.space.num_classes else None
         path = directory_of(self.handle)
         is_run = (path / "config.yaml").is_file() and (path / "generator.keras").is_file()
         self._root = path if is_run else cache_directory() / "editing" / self.space.generator_hash
         self.directory = self._root / EDITING
         check_no_link(self.directory, self._root)  # before anything is computed that would be kept there
+
+    def facts(self) -> dict[str, str]:
+        """Hashes of the generator: a run that goes on must have the same."""
+        return {"generator": self.space.generator_hash, "layers of the generator": layers_hash(self.generator)}
 
     def label(self, text: str) -> int:
         """The class that a name or a number stands for.
@@ -99,18 +104,17 @@ class EditedModel:
         """What a class is called, or its number."""
         return self.class_names[label] if self.class_names else str(label)
 
-    def encoder(self, reconstruction: "Reconstruction", steps: int, seed: int) -> "keras.Model | None":
+    def encoder(self, steps: int, seed: int) -> "keras.Model | None":
         """The encoder of the model: the one that is kept, or one that is trained, once.
 
         Args:
-            reconstruction: Distance of images.
             steps: Training steps; `None` is returned for 0.
             seed: Of its training.
         """
         if not steps:
             return None
         layers = self.space.generator.to_json()  # with equal weights, others compute something else
-        key = f"{self.space.generator_hash} {layers} {self.space.name} {reconstruction.identity} {steps} {seed}"
+        key = f"{self.space.generator_hash} {layers} {self.space.name} {self.reconstruction.identity} {steps} {seed}"
         training = hashlib.sha256(key.encode()).hexdigest()[:12]
         path = self.directory / encoder_name(self.space, training)
         team, encoder = current(), None
@@ -128,10 +132,10 @@ class EditedModel:
         with suppress(TfgantlError):
             pictures = self.target.load("train").subset(2000)[0]
         if REAL % team.replicas:
-            encoder = team.by_chief(lambda: train_encoder(self.space, reconstruction, steps, seed, pictures))
+            encoder = team.by_chief(lambda: train_encoder(self.space, self.reconstruction, steps, seed, pictures))
         else:
             with team.strategy.scope(), errors_of_workers():
-                encoder = train_encoder(self.space, reconstruction, steps, seed, pictures)
+                encoder = train_encoder(self.space, self.reconstruction, steps, seed, pictures)
         encoder = _of_chief(team, encoder, self.space)
         if team.is_chief:
             with suppress(OSError):  # a directory that cannot be written costs the time again
@@ -148,6 +152,11 @@ class EditedModel:
         """
         self._root.mkdir(parents=True, exist_ok=True)
         return make_folder(self._root, EDITING)
+
+    @cached_property
+    def reconstruction(self) -> Reconstruction:
+        """What its images and pictures are compared by."""
+        return reconstruction_for(self.space.image_shape, self._weights)
 
     @cached_property
     def target(self) -> Source:

@@ -93,7 +93,7 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     from tfgantl.pipelines.edit.directions import directions_of_run, kept_directions, row_of
     from tfgantl.pipelines.edit.inverted import inverted
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.pictures import facts_of, read_pictures
+    from tfgantl.pipelines.edit.pictures import inversion_facts, read_pictures
 
     session = Session(config)
     model = EditedModel(config)
@@ -104,7 +104,7 @@ def move(config: MoveConfig) -> "EditResult | DirectionList":
     if config.direction and kept and not config.resume:
         _chosen(config, kept)  # a name that is wrong is told before anything is computed
     pictures = read_pictures(config, model, config.count)
-    facts = facts_of(model, pictures)
+    facts = inversion_facts(model, pictures)
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures in {model.space.name}") as run:
         chosen = _chosen(config, directions_of_run(run, model, lambda: kept or _found(config, model)))
         found = inverted(config, model, pictures, run)

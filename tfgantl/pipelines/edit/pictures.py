@@ -83,8 +83,13 @@ def facts_of(model: "EditedModel", pictures: Pictures, mask: np.ndarray | None =
         pictures: What is edited.
         mask: What a picture says that is missing in them, bool (height, width).
     """
-    facts = {"generator": model.space.generator_hash, "picture pixels": _hash_of(pictures.images)}
+    facts = {**model.facts(), "picture pixels": _hash_of(pictures.images)}
     return facts if mask is None else {**facts, "mask pixels": _hash_of(mask)}
+
+
+def inversion_facts(model: "EditedModel", pictures: Pictures) -> dict[str, str]:
+    """The same of a run that searches codes of whole pictures, and compares images with these by a network."""
+    return {**facts_of(model, pictures), "pictures are compared by": model.reconstruction.identity}
 
 
 def read_pair(config: "MixConfig", model: "EditedModel") -> Pictures:

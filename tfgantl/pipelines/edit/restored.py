@@ -8,7 +8,6 @@ import numpy as np
 
 from tfgantl.editing.inversion import Inversion, InversionSettings
 from tfgantl.editing.observations import Observation
-from tfgantl.editing.reconstruction import reconstruction_for
 from tfgantl.editing.restoration import Restoration, Restorer
 from tfgantl.errors import DivergedError
 from tfgantl.files import fitted
@@ -99,7 +98,7 @@ def report_restoration(
     for name, some in zip(names, images, strict=True):
         for k, image in enumerate(some):
             run.write(f"{ANSWERS}/{fitted(name, f'-{k + 1}.png')}", encode_png(image, generated=True))
-    rows = rows_of_answers(model, damaged, answers, baselines, config.weights)
+    rows = rows_of_answers(model, damaged, answers, baselines)
     rows += [{"picture": name, "error": reason} for name, reason in damaged.pictures.refused.items()]
     columns = [shown, *(images[:, k] for k in range(config.answers))]
     titles = ["what was seen", f"{config.answers} answers, best first"]
@@ -120,7 +119,6 @@ def rows_of_answers(
     damaged: Damaged,
     answers: Restoration,
     baselines: dict[str, np.ndarray],
-    weights: str,
 ) -> list[dict[str, Any]]:
     """What was measured of each picture: of the first answer, of all, and of the baselines where there is an original.
 
@@ -132,9 +130,8 @@ def rows_of_answers(
     judge = None if wanted is None else model.classifier
     images = {"": answers.images[:, 0], **{f" of {name}": some for name, some in baselines.items()}}
     if originals is not None:
-        reconstruction = reconstruction_for(model.space.image_shape, None if weights == "none" else weights)
         for suffix, some in images.items():
-            measured = reconstruction.measured(some, originals)
+            measured = model.reconstruction.measured(some, originals)
             columns[f"l1{suffix}"] = np.abs(some - originals)[:, answers.unknown].mean(axis=(1, 2))
             columns |= {f"{key}{suffix}": values for key, values in measured.items() if key != "l1"}
         each = np.abs(answers.images - originals[:, None])[:, :, answers.unknown].mean(axis=(2, 3))

@@ -62,14 +62,14 @@ def switch(config: SwitchConfig) -> "EditResult":
     from tfgantl.editing.class_switch import ClassSwitch
     from tfgantl.pipelines.edit.inverted import inverted
     from tfgantl.pipelines.edit.model import EditedModel
-    from tfgantl.pipelines.edit.pictures import facts_of, read_pictures
+    from tfgantl.pipelines.edit.pictures import inversion_facts, read_pictures
 
     session = Session(config)
     model = EditedModel(config)
     switching = ClassSwitch(model.space)
     classes = range(switching.classes) if config.to is None else [model.label(config.to)]
     pictures = read_pictures(config, model, config.count)
-    facts = facts_of(model, pictures)
+    facts = inversion_facts(model, pictures)
     with session.open(config.run_name, facts, f"{len(pictures.names)} pictures as another class") as run:
         found = inverted(config, model, pictures, run)
         return session.by_chief(

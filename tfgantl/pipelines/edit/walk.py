@@ -62,7 +62,7 @@ def walk(config: WalkConfig) -> "EditResult":
     model = EditedModel(config)
     space = model.space
     labels = list(range(space.num_classes or 1)) if config.label is None else [model.label(config.label)]
-    with session.open(config.run_name, {"generator": space.generator_hash}, f"{config.frames} frames") as run:
+    with session.open(config.run_name, model.facts(), f"{config.frames} frames") as run:
         return session.by_chief(lambda: _finished(session, run, model, labels))
 
 

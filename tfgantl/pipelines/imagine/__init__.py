@@ -65,14 +65,15 @@ def imagine(config: ImagineConfig) -> "ImagineResult":
     from tfgantl.crossmodal.text_checks import check_text, told_unknown
     from tfgantl.crossmodal.text_to_image import load_text_to_image
     from tfgantl.images import encode_png, grid
-    from tfgantl.models.copies import weights_hash
+    from tfgantl.models.copies import layers_hash, weights_hash
     from tfgantl.pipelines.imagine.results import ImagineResult, imagine_report, scale_of
 
     session = Session(config)
     model = load_text_to_image(config.model)
     text = check_text(config.text, model.text_encoder)
     unknown = model.text_encoder.unknown_words(text)
-    facts = {"generator": weights_hash(model.generator), "text encoder": weights_hash(model.text_encoder)}
+    hashes = {"generator": weights_hash(model.generator), "text encoder": weights_hash(model.text_encoder)}
+    facts = {**hashes, "layers of the generator": layers_hash(model.generator)}
     with session.open(config.run_name, facts, f"{config.count} pictures of `{text}`", *told_unknown(unknown)) as run:
         seeds = [config.seed + i for i in range(config.count)]
         images = model.draw([text] * config.count, np.array(seeds))

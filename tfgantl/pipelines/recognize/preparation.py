@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tfgantl.errors import ConfigError
 from tfgantl.recognition.comparison import Trial, trials
 from tfgantl.recognition.domains import Domains
-from tfgantl.recognition.registry import by_label
+from tfgantl.recognition.registry import by_label, row_label
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.recognize import RecognizeConfig
@@ -25,9 +25,14 @@ class PreparedComparison:
     trials: list[Trial]
 
     def facts(self) -> dict[str, str]:
-        """What the results depend on, beside settings and packages: hashes of the data."""
+        """What the results depend on, beside settings and packages: hashes of the data, and of networks of methods."""
         sides = (("source", self.domains.source), ("target", self.domains.target))
-        return {f"{side} {split} data": part.fingerprint for side, parts in sides for split, part in parts.items()}
+        data = {f"{side} {split} data": part.fingerprint for side, parts in sides for split, part in parts.items()}
+        first = min(trial.seed for trial in self.trials)
+        methods = {row_label(trial.method): trial.method for trial in self.trials}
+        found = {row: method.facts(first) for row, method in methods.items()}
+        networks = {f"{of} of {row}": value for row, facts in found.items() for of, value in facts.items()}
+        return {**data, "networks of methods": ", ".join(f"{name} {networks[name]}" for name in sorted(networks))}
 
     def opening(self, config: "RecognizeConfig") -> str:
         """What is about to be done, for the log."""

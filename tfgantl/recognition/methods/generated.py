@@ -67,6 +67,15 @@ class GANImages(Recognizer):
         fitted.generated = fakes[: trainer.max_generated], labels[: trainer.max_generated]
         return fitted
 
+    def facts(self, seed: int) -> dict[str, str]:
+        from tfgantl.models.copies import layers_hash, weights_hash
+        from tfgantl.pretrained import open_source
+
+        source, _ = open_source(self.source, None, (), seed)
+        pair = source.generator, source.discriminator
+        gan = " ".join(f"{weights_hash(network)} {layers_hash(network)}" for network in pair)
+        return {"GAN": gan, **(self.labeller.facts(seed) if self.labeller else {})}
+
     def labelled(self, trainer: "Trainer", classifier: "DomainClassifier | None", title: str | None) -> "Examples":
         """Images of the target with given labels, and with confident ones of a classifier.
 

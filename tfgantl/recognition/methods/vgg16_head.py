@@ -58,6 +58,11 @@ class VGG16Head(Recognizer):
         )
         return unfrozen.train(TargetOnly(), title, fitted.model)
 
+    def facts(self, seed: int) -> dict[str, str]:
+        from tfgantl.models.vgg import vgg16_hash
+
+        return {} if self.weights == "random" else {"VGG16": vgg16_hash(self.weights)}
+
     def features(self, image_size: int, channels: int, trainable: tuple[str, ...] = ()) -> "keras.Model":
         """Images → features (batch, units), with some blocks of VGG16 to train."""
         import keras

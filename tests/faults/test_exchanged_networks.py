@@ -1,0 +1,109 @@
+"""Networks that a run depends on and its settings only name: exchanged while it was interrupted."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from conftest import TINY_MLP
+
+from tfgantl.editing.reconstruction import Reconstruction
+from tfgantl.errors import RunError
+from tfgantl.models.copies import layers_hash
+from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
+from tfgantl.pipelines.edit.pictures import Pictures, inversion_facts
+from tfgantl.pipelines.recognize.preparation import PreparedComparison
+from tfgantl.recognition import GANImages, VGG16Head
+from tfgantl.recognition.comparison import Trial
+from tfgantl.training.run_directory import RunDirectory
+from tfgantl.transfer import FineTune, Perceptual
+
+
+def begins(path, facts):
+    """Begins a run, and goes on with it."""
+    for resume in (False, True):
+        with RunDirectory(path, resume=resume) as run:
+            run.begin("steps: 3\n", facts)
+
+
+def is_refused(path, facts, name):
+    with (
+        pytest.raises(RunError, match=f"must be as they were.*Received: {name} "),
+        RunDirectory(path, resume=True) as run,
+    ):
+        run.begin("steps: 3\n", facts)
+
+
+def vgg16_file(path, value):
+    """Enough of VGG16 to be told by."""
+    np.savez(path, **{"block1_conv1/kernel:0": np.full((3, 3, 3, 2), value, np.float32)})
+    return str(path)
+
+
+def adaptation(transfer, pair=None):
+    generator, discriminator = pair or TINY_MLP.build(8, 1)
+    source = SimpleNamespace(generator=generator, discriminator=discriminator)
+    return SimpleNamespace(source=source, examples={}, extractor=SimpleNamespace(id="x"), transfer=transfer)
+
+
+def test_vgg16_of_a_method_may_not_be_exchanged(tmp_path):
+    prepared = adaptation(Perceptual(weights=vgg16_file(tmp_path / "w.npz", 1.0)))
+    begins(tmp_path / "run", PreparedAdaptation.facts(prepared))
+    vgg16_file(tmp_path / "w.npz", 2.0)
+    is_refused(tmp_path / "run", PreparedAdaptation.facts(prepared), "VGG16")
+
+
+def test_networks_of_equal_weights_may_not_be_exchanged(tmp_path):
+    """A slope, a rate or an epsilon is no weight, and other images come out."""
+
+    def pair(slope):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Dense(3), keras.layers.LeakyReLU(slope)]
+        inner = keras.Sequential([keras.Input((4,)), *layers], name="inner")
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.layers.Rescaling(0.5)(inner(inputs)), name="generator"), TINY_MLP.build(8, 1)[
+            1
+        ]
+
+    begins(tmp_path / "run", PreparedAdaptation.facts(adaptation(FineTune(), pair(0.2))))
+    first, again = (PreparedAdaptation.facts(adaptation(FineTune(), pair(0.2))) for _ in range(2))
+    assert first == again  # whatever Keras has called the layers
+    is_refused(
+        tmp_path / "run", PreparedAdaptation.facts(adaptation(FineTune(), pair(0.9))), "layers of the source gen.*"
+    )
+    names = {layers_hash(network) for network in (*TINY_MLP.build(8, 1), *TINY_MLP.build(8, 1))}
+    assert len(names) == 2
+
+
+def test_networks_of_recognition_methods_may_not_be_exchanged(make_gan, tmp_path):
+    """A row of a table would be of two GANs."""
+    handle = str(tmp_path / "gan.keras")
+    methods = (
+        GANImages(source=handle, labeller=VGG16Head(weights=vgg16_file(tmp_path / "w.npz", 1.0))),
+        VGG16Head(weights=str(tmp_path / "w.npz"), units=8),
+        VGG16Head(weights="random"),
+    )
+    comparison = SimpleNamespace(
+        domains=SimpleNamespace(source={}, target={}), trials=[Trial("x", method, 0, 0) for method in methods]
+    )
+    make_gan(TINY_MLP, seed=0).save(handle)
+    begins(tmp_path / "run", PreparedComparison.facts(comparison))
+    make_gan(TINY_MLP, seed=1).save(handle)
+    is_refused(tmp_path / "run", PreparedComparison.facts(comparison), "networks of methods")
+    make_gan(TINY_MLP, seed=0).save(handle)
+    begins(tmp_path / "other", PreparedComparison.facts(comparison))
+    vgg16_file(tmp_path / "w.npz", 2.0)
+    is_refused(tmp_path / "other", PreparedComparison.facts(comparison), "networks of methods")
+
+
+def test_what_pictures_are_compared_by_may_not_be_exchanged(tmp_path):
+    """Codes of some pictures would be those of another distance."""
+
+    def facts(seed):
+        keras.utils.set_random_seed(seed)
+        features = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+        model = SimpleNamespace(facts=dict, reconstruction=Reconstruction(features, "vgg16"))
+        return inversion_facts(model, Pictures(["a"], np.zeros((1, 8, 8, 3), np.uint8), None, {}))
+
+    begins(tmp_path / "run", facts(0))
+    is_refused(tmp_path / "run", facts(1), "pictures are compared by")
