@@ -51,7 +51,14 @@ def test_modules_in_the_cache_mix_styles_and_have_a_strength(run, cached):
     assert np.abs(bright[..., 0] - bright[..., 2]).max() <= 3  # gray as the content
 
 
+def test_modules_of_bytes_are_mapped_and_that_is_said(tmp_path, run):
+    """Every pixel was white."""
+    painted, told = run(arbitrary_style_module(tmp_path / "module", given=lambda x: [x * 255]), "red.png")
+    np.testing.assert_allclose(painted.mean((0, 1)), (200, 20, 20), atol=6)
+
+
 WRONG = {
+    "from -1 to 1": ({"given": lambda x: [x * 2 - 1]}, r"must give pixels in \[0, 1\]. Received: \[-"),
     "not finite": ({"given": lambda x: [x * float("nan")]}, "must give finite images"),
     "no picture": ({"given": lambda x: [x[..., :2]]}, "must give finite images"),
     "reads files": ({"given": lambda x: [x + tf.cast(tf.strings.length(tf.io.read_file("/etc/passwd")), tf.float32)]},

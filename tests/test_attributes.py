@@ -215,3 +215,15 @@ def test_classifiers_of_others_see_the_pixels_that_they_take(tmp_path, kind):
     np.testing.assert_allclose(seen, [0, 4] if kind == "255" else [-4, 4], atol=1e-3)
     opposite = class_attribute(tmp_path / "other.keras", "0", (8, 8, 1))
     np.testing.assert_allclose(opposite.measure(np.full((1, 8, 8, 1), 255, np.uint8)), [-4], atol=1e-3)
+
+
+def test_labels_side_by_side_are_each_there_or_not(tmp_path):
+    """A picture of both had not the first, and one of neither might have it."""
+    images = keras.Input((1, 1, 1))
+    logits = keras.layers.Dense(2, "sigmoid", kernel_initializer="ones")(keras.layers.Flatten()(images))
+    network = keras.Model(images, logits)
+    network.layers[-1].bias.assign([0.0, 2.0])
+    network.save(tmp_path / "labels.keras")
+    attribute = class_attribute(tmp_path / "labels.keras", "1", (1, 1, 1))
+    found = attribute(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1))
+    np.testing.assert_allclose(found, [1.0, 3.0], atol=1e-5)

@@ -433,9 +433,10 @@ def test_settings_of_the_default_class_do_not_go_over_to_another(how, tmp_path):
             f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True)
         ), "a recipe must have at most 100000 values. Received: [0-9]{8}"),
         ("steps: &a [*a, 1]\n", "a recipe must have at most 100000 values"),
+        ("steps: [" + "1," * 10**7 + "1]\n", "a recipe must have at most 100000 values. Received: more"),
         ("steps: " + "[" * 5000 + "]" * 5000, "a recipe must be nested less deeply"),
     ],
-    ids=["aliases", "circle", "depth"],
+    ids=["aliases", "circle", "length", "depth"],
 )  # fmt: skip
 def test_recipes_that_would_not_fit_into_memory_are_refused(tmp_path, capsys, recipe, message):
     (tmp_path / "recipe.yaml").write_text(recipe)

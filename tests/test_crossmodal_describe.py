@@ -162,6 +162,13 @@ def test_measured_captions_and_named_parts_are_learnt_from(tmp_path, monkeypatch
     assert set(TextImageEncoders.load("hats").bank.phrases) == {
         "a person with no hat", "a person with red hat hat", "a person with blue hat hat",
     }  # fmt: skip
+    hats = parts["attribute_hat"]
+    for other in (hats[np.arange(65) % 60], np.stack([hats, hats], axis=1), hats.astype(np.bytes_), hats == "redHat"):
+        np.savez(
+            tmp_path / "bars.npz", x=bars, y=np.arange(60) % 2, names=np.array(["bar", "beam"]), attribute_hat=other
+        )
+        assert describe([*common, "--captions", "parts", "--out_dir", "others"]) == 3
+        assert "attribute_hat must have a value for each picture of `x`" in capsys.readouterr().err
 
 
 # --- published --------------------------------------------------------------------------------------------------------

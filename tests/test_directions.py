@@ -221,7 +221,7 @@ def test_directions_of_another_model_or_space_are_refused_in_one_line(tmp_path):
         assert "\n" not in str(error.value) and space.generator_hash in str(error.value)
 
 
-@pytest.mark.parametrize("fault", ["text", "shape", "nan", "missing"])
+@pytest.mark.parametrize("fault", ["text", "shape", "nan", "missing", "fit", "name"])
 def test_damaged_files_are_refused(tmp_path, fault):
     space = space_of("MLP", "z", None)
     path = tmp_path / "directions.npz"
@@ -233,6 +233,10 @@ def test_damaged_files_are_refused(tmp_path, fault):
         arrays["vectors"] = arrays["vectors"][:, :-1]
     elif fault == "nan":
         arrays["plain"][0, 0] = np.nan
+    elif fault in ("fit", "name"):  # as JSON that nobody else reads, and as a line of its own in a list
+        about = json.loads(arrays["about"].tobytes())
+        about["directions"][0][fault] = {"fit": float("inf"), "name": "a\nb"}[fault]
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     else:
         del arrays["vectors"]
     np.savez(path, **arrays)

@@ -501,6 +501,9 @@ def test_formats_are_for_noise_and_pictures_and_have_a_name(generator, tmp_path,
     for network in (TwoTexts(), pair):
         with pytest.raises(ArtifactError, match=f"`format` {kind} must have a generator of noise, or a network of"):
             write_format(network, tmp_path / "x", kind)
+    anything = keras.Model(images := keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()(images))
+    with pytest.raises(ArtifactError, match=f"`format` {kind} must have a network of pictures of one size"):
+        write_format(anything, tmp_path / "x", kind)
     with pytest.raises(ConfigError, match="`name` must start with a letter or digit"):
         write_format(generator, tmp_path / "x" / "..", kind)
     assert not list(tmp_path.rglob("*"))

@@ -123,14 +123,14 @@ def test_weights_of_other_networks_are_refused_in_one_line(arrays, tmp_path, cha
         read_inception_weights(tmp_path / "other.npz")
 
 
-def test_only_the_address_of_the_published_module_is_taken_for_it():
-    assert weights.is_published("https://tfhub.dev/tfgan/eval/inception/1?tf-hub-format=compressed")
-    for other in (
-        "/data/tfgan/eval/inception/1",
-        "https://example.org/tfgan/eval/inception/1",
-        "https://tfhub.dev/me/x",
-    ):
-        assert not weights.is_published(other)
+@pytest.mark.parametrize("handle", ["https://tfhub.dev/tfgan/eval/inception/1", "/data/tfgan/eval/inception/1"])
+def test_no_module_is_taken_for_the_published_one(handle, monkeypatch, tmp_path):
+    """Neither a folder of its name, nor what somebody has put into the cache under its address."""
+    monkeypatch.setattr(weights.hub, "resolve", lambda *_: tmp_path)
+    monkeypatch.setattr(weights, "is_saved_model", lambda path: True)
+    monkeypatch.setattr(weights, "_of_saved_model", lambda path: {})
+    monkeypatch.setattr(weights, "_by_own_names", lambda arrays, origin: arrays)
+    assert not read_inception_weights(handle).published
 
 
 def test_a_constant_that_claims_more_than_it_has_is_not_unpacked(tmp_path):

@@ -142,6 +142,21 @@ def test_a_network_that_scales_its_pixels_gets_those_that_it_scales(network, tmp
     assert NetworkExtractor(str(tmp_path / "own.keras")).settings["std"] == [1 / 255] * 3  # a part of its hash
 
 
+def test_large_pictures_are_looked_at_a_few_at_a_time(tmp_path, monkeypatch):
+    images, seen = keras.Input((None, None, 3)), []
+    keras.Model(images, keras.layers.Conv2D(2, 3, 8)(images)).save(tmp_path / "own.keras")
+    (tmp_path / "own.keras.json").write_text('{"size": 2048}')
+    extractor = NetworkExtractor(str(tmp_path / "own.keras"))
+    found = extractor._pixels
+    monkeypatch.setattr(extractor, "_pixels", lambda batch: seen.append(len(batch)) or found(batch[:, :9, :9]))
+    monkeypatch.setattr(extractor, "_size", 2048)
+    extractor(tiny_images(3, 12, 3))
+    assert seen == [2, 1]
+    (tmp_path / "own.keras.json").write_text('{"size": 4096}')
+    with pytest.raises(ArtifactError, match=r"size 4096, not in \[1, 2048\]"):
+        tfgantl.load_extractor(str(tmp_path / "own.keras"))
+
+
 def test_what_stands_beside_a_network_is_heeded(network, tmp_path):
     network.save(tmp_path / "own.keras")
     beside = tmp_path / "own.keras.json"

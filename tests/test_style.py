@@ -21,7 +21,7 @@ from tfgantl.style import memory_budget
 from tfgantl.style.color import match_colors, with_colors_of
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS, content_loss, gram, style_loss
 from tfgantl.style.objective import Objective, Weights
-from tfgantl.style.pictures import split_shares
+from tfgantl.style.pictures import find_frames, split_shares
 
 
 def picture(seed=0, height=36, width=48):
@@ -308,3 +308,11 @@ def test_sizes_that_do_not_fit_are_refused_with_the_largest_that_does(paint, fil
 def test_large_pictures_are_optimised_in_float32(monkeypatch, precision, size, expected):
     monkeypatch.setattr(preparation, "dtype_policy", lambda asked: "mixed_bfloat16")
     assert preparation.style_policy(precision, size) == expected
+
+
+def test_frames_are_in_the_order_of_their_numbers(tmp_path):
+    names = ["007", "8", "a1b2", "frame1", "frame2", "frame10", "x"]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    found = [path.stem for path in find_frames(str(tmp_path))]
+    assert found == names

@@ -272,6 +272,20 @@ def test_captions_of_people_take_the_place_of_words(tmp_path):
         captions_of_styles(str(tmp_path / "captions.csv"), ["one", "two"], [], files, "skip")
 
 
+def test_captions_of_styles_in_several_folders_are_not_those_of_pictures_of_the_same_name(tmp_path):
+    files = [tmp_path / "impressionism" / "1.png", tmp_path / "fauvism" / "2.png"]
+    for file in files:
+        file.parent.mkdir()
+        Image.new("RGB", (8, 8)).save(file)
+    captions = tmp_path / "captions.csv"
+    captions.write_text("file,caption\ncubism/1.png,angular gray facets\nfauvism/2.png,wild bright colours\n")
+    with pytest.raises(DataError, match="every style must have a caption. Received: none of one"):
+        captions_of_styles(str(captions), ["one", "two"], [], files, "skip")
+    captions.write_text("file,caption\nimpressionism/1.png,soft light\nfauvism/2.png,wild bright colours\n")
+    found, _, _ = captions_of_styles(str(captions), ["one", "two"], [], files)
+    assert found.phrases == (("soft light",), ("wild bright colours",))
+
+
 def test_a_training_learns_phrases_and_leaves_a_preset(tmp_path, monkeypatch):
     from tfgantl.pipelines.stylize import train, training_results
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL import Image
 
+from tfgantl.errors import ArtifactError
 from tfgantl.provenance import marked
 
 if TYPE_CHECKING:
@@ -35,6 +36,21 @@ def to_unit(images: Pixels) -> Pixels:
     import tensorflow as tf
 
     return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def finite_pixels(images: np.ndarray, what: str = "a generator") -> np.ndarray:
+    """Maps images that a network has made to uint8, and refuses NaN, which would be black.
+
+    Args:
+        images: Array of any shape, in [-1, 1].
+        what: Made them, for messages.
+
+    Raises:
+        ArtifactError: If a pixel is not finite.
+    """
+    if not np.isfinite(images).all():
+        raise ArtifactError(f"{what} must make finite pixels. Received: NaN or infinity")
+    return to_uint8(images)
 
 
 def to_pixels(images: Pixels) -> Pixels:

@@ -50,13 +50,22 @@ def read_text(path: Path, most: int = MAX_BYTES) -> str:
 class _Loader(yaml.SafeLoader):
     """Without numbers that nobody means: 1:30 to base 60, whose value takes quadratic time, and 0100 to base 8.
 
-    Zeros in front count for nothing, as in YAML 1.2 and on the command line.
+    Zeros in front count for nothing, as in YAML 1.2 and on the command line. Values are counted as they are read.
     """
+
+    what = "YAML"
+    _values = 0
 
     yaml_implicit_resolvers = {
         first: [(tag, re.compile(_NUMBERS[tag]) if tag in _NUMBERS else pattern) for tag, pattern in some]
         for first, some in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._values += 1
+        if self._values > 2 * MAX_VALUES:  # keys among them
+            raise ArtifactError(f"{self.what} must have at most {MAX_VALUES} values. Received: more")
+        return super().compose_node(parent, index)
 
 
 def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -88,6 +97,7 @@ def load_yaml(text: str, what: str, texts: bool = False) -> Any:
         yaml.YAMLError: If it is no YAML.
     """
     loader = (_Texts if texts else _Loader)(text)
+    loader.what = what
     try:
         node = loader.get_single_node()
         if (values := _expanded(node, {}, what)) > MAX_VALUES:

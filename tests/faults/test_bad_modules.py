@@ -183,3 +183,33 @@ def test_modules_may_compute_in_any_type_of_floats(tmp_path, dtype):
     images = load_generator(str(tmp_path / "module"))(np.full((2, 4), -0.1, np.float32))
     assert images.dtype == tf.float32
     np.testing.assert_allclose(images, np.full((2, 2, 2, 1), np.tanh(-0.4)), atol=1e-2)
+
+
+def conditional(path, rows, known, gathers):
+    """A module of `known` classes, beside whose table another variable has `rows` rows and a name of labels."""
+    module, rng = tf.Module(), np.random.default_rng(0)
+    module.table = tf.Variable(rng.normal(size=(known, 16)).astype("f"), name="table")
+    module.other = tf.Variable(rng.normal(size=(rows, 16)).astype("f"), name="class_mix")
+    module.kernel = tf.Variable(rng.normal(size=(4, 16)).astype("f"), name="kernel")
+
+    def serve(z, label):
+        row = tf.gather(module.table, label) if gathers else tf.one_hot(label, known) @ module.table
+        mixed = 0 * tf.reduce_sum(module.other)
+        return {"images": tf.reshape(tf.tanh(z @ module.kernel + row + mixed), [-1, 4, 4, 1])}
+
+    specs = [tf.TensorSpec([None, 4], tf.float32, "z"), tf.TensorSpec([None], tf.int32, "label")]
+    module.serve = tf.function(serve, input_signature=specs)
+    tf.saved_model.save(module, str(path), signatures=module.serve)
+
+
+@pytest.mark.parametrize("gathers", [True, False])
+def test_labels_that_a_module_has_not_are_no_classes(tmp_path, gathers, capsys):
+    """Folders 3 to 7 had pictures of no class: the rows of any variable with such a name were taken for classes."""
+    conditional(tmp_path / "wrong", 8, 3, gathers)
+    with pytest.raises(
+        ArtifactError, match="`num_classes` of .* must be given, .* a label 7, of the rows of class_mix"
+    ):
+        load_generator(str(tmp_path / "wrong"))
+    conditional(tmp_path / "right", 3, 3, gathers)
+    assert load_generator(str(tmp_path / "right")).num_classes == 3
+    assert "3 classes, as many as class_mix has rows" in capsys.readouterr().err

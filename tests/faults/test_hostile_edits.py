@@ -25,6 +25,7 @@ from tfgantl.pipelines.edit.directions import strip
 from tfgantl.pipelines.edit.fill import FillConfig
 from tfgantl.pipelines.edit.inversion import found_before, read_codes, save_codes
 from tfgantl.pipelines.edit.invert import InvertConfig
+from tfgantl.pipelines.edit.inverted import baselines_of
 from tfgantl.pipelines.edit.mix import MixConfig
 from tfgantl.pipelines.edit.model import EditedModel, _target_of
 from tfgantl.pipelines.edit.pictures import read_pictures
@@ -100,6 +101,27 @@ def test_the_recipe_of_a_model_does_not_say_how_much_memory_pictures_take(tmp_pa
         assert found == Folder("pictures", image_size=8, channels=1)
     else:
         assert found == RenderedDigits()
+
+
+def test_pictures_of_a_folder_that_the_run_was_not_made_from_are_not_looked_at(tmp_path, make_gan):
+    """Whoever edited with the run of somebody else had pictures of any folder that it named in report and encoder."""
+    make_gan(TINY_MLP, num_classes=None).generator.save(tmp_path / "generator.keras")
+    (tmp_path / "pictures").mkdir()
+    for number in range(30):
+        square(tmp_path / "pictures" / f"{number}.png", 4, 100 + number)
+    source = Folder(str(tmp_path / "pictures"))
+    (tmp_path / "config.yaml").write_text(to_yaml(AdaptConfig(target=source)))
+    facts = {f"{split} data": source.sized(8, 1).load(split).fingerprint for split in ("train", "test")}
+    for known in (None, {"train data": "a" * 16}, facts):
+        if known is not None:
+            (tmp_path / "run.json").write_text(json.dumps(known))
+        model = EditedModel(InvertConfig(model=str(tmp_path)))
+        if known is facts:
+            assert len(model.held_out(2)[0]) == 2 and baselines_of(model, np.zeros((1, 8, 8, 1), np.float32))
+        else:
+            with pytest.raises(DataError, match="those of the target are not what the model was made from"):
+                model.held_out(2)
+            assert baselines_of(model, np.zeros((1, 8, 8, 1), np.float32)) == {}
 
 
 def test_what_is_white_is_decided_for_all_pictures_that_are_seen_together(tmp_path):

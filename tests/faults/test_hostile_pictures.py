@@ -36,9 +36,9 @@ def jpeg(size=(40, 30), **options):
     return stream.getvalue()
 
 
-def png(width, height):
+def png(width, height, mode="L"):
     stream = io.BytesIO()
-    Image.new("L", (width, height)).save(stream, "PNG")
+    Image.new(mode, (width, height)).save(stream, "PNG")
     return stream.getvalue()
 
 

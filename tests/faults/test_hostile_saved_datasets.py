@@ -1,9 +1,12 @@
 """Folders of `save_to_disk` that are half copied, damaged, or of two exports."""
 
+import gzip
 import io
 import json
 import os
+import re
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from conftest import tiny_images
 from PIL import Image
 
 from tfgantl.data import SPLITS, HFDataset
+from tfgantl.data.shards.dataset_folder import check_folder
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 
 datasets = pytest.importorskip("datasets", reason="needs `pip install 'tfgantl[hf]'`")
@@ -148,3 +152,54 @@ def test_a_row_without_a_picture_is_told_like_any_other(tmp_path):
     with pytest.raises(DataError, match="row 12.* is empty"):
         rows_of(tmp_path / "saved")
     assert rows_of(tmp_path / "saved", on_bad="skip") == 12
+
+
+def packed_member(folder):
+    with tarfile.open(folder / "train-0.tar", "w") as archive:
+        for name, content in (
+            ("0.png", (folder / "train" / "0.png").read_bytes()),
+            ("0.bin.gz", gzip.compress(bytes(9))),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def repeated_value(folder):
+    """A thousand rows that refer to one megabyte."""
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    table = pyarrow.table({"image": pyarrow.array([bytes(2**20)] * 1000)})
+    write_table(table, folder / "train.parquet", compression="zstd", use_dictionary=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (packed_member, "train-0.tar, one for the reader webdataset"),
+        (lambda folder: (folder / "LICENSE").write_bytes(gzip.compress(b"Any.")), "LICENSE, one that is packed, by gz"),
+        (repeated_value, "values that are repeated must come to at most 1000 times"),
+        (lambda folder: (folder / "a.png").symlink_to("/etc/hostname"), "links must lead to files within"),
+        (lambda folder: (folder / "test").symlink_to("/etc"), "links must lead to files within"),
+        (lambda folder: (folder / "test").symlink_to("train"), "links must lead to files. Received"),
+        (lambda folder: (folder / "a.h5").write_bytes(b"x"), "a.h5, one for the reader hdf5"),
+        (lambda folder: os.mkfifo(folder / "pipe.txt"), "pipe.txt, no file"),
+    ],
+    ids=["tar", "packed", "repeated", "link", "linked folder", "link within", "other reader", "pipe"],
+)  # fmt: skip
+def test_a_folder_is_looked_at_before_the_library_reads_it(tmp_path, change, told):
+    """It unpacks whatever is packed, follows links, and keeps each value of Parquet by itself."""
+    folder = tmp_path / "folder"
+    (folder / "train").mkdir(parents=True)
+    for number, image in enumerate(tiny_images(20)):
+        Image.fromarray(image.squeeze()).save(folder / "train" / f"{number}.png")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "pack.zip").write_bytes(b"PK")
+    (folder / "LICENSE").write_text("Any.")
+    (folder / "linked.png").symlink_to("train/0.png")
+    check_folder(folder, ())
+    change(folder)
+    with pytest.raises(DataError, match=re.escape(told)) as refusal:
+        HFDataset(str(folder), image_size=8, channels=1).load("train")
+    assert "\n" not in str(refusal.value)

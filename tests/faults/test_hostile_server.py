@@ -637,11 +637,10 @@ class Lying(BaseHTTPRequestHandler):
     """A classifier whose labels and probabilities are whatever is asked of it."""
 
     outputs: dict = {}
+    specs = {"label": {"dtype": "DT_INT32"}, "probabilities": {"dtype": "DT_FLOAT"}}
 
     def do_GET(self):
-        types = {"label": "DT_INT32", "probabilities": "DT_FLOAT"}
-        outputs = {name: {"dtype": kind} for name, kind in types.items()}
-        self.answer({"metadata": {"signature_def": {"signature_def": {"classify": {"outputs": outputs}}}}})
+        self.answer({"metadata": {"signature_def": {"signature_def": {"classify": {"outputs": self.specs}}}}})
 
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
@@ -687,6 +686,23 @@ def test_a_client_rounds_and_wraps_no_answer(monkeypatch, label, probability, me
             else:
                 with pytest.raises(ServingError, match=message):
                     client.classify([b""])
+        server.shutdown()
+
+
+def test_a_client_goes_on_with_the_signatures_of_the_next_version(monkeypatch):
+    """It kept those of the version that it had met first: names of outputs came back as if they were texts."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Lying) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with Client(f"http://127.0.0.1:{server.server_port}", "x") as client:
+            monkeypatch.setattr(Lying, "specs", {"captions": {"dtype": "DT_STRING"}})
+            monkeypatch.setattr(Lying, "outputs", ["a"])
+            assert client.predict("classify", {})["captions"].tolist() == [b"a"]
+            monkeypatch.setattr(Lying, "outputs", {"captions": ["b"], "scores": [0.5]})
+            with pytest.raises(ServingError, match="must answer as TensorFlow Serving"):
+                client.predict("classify", {})
+            monkeypatch.setattr(Lying, "specs", {"captions": {"dtype": "DT_STRING"}, "scores": {"dtype": "DT_FLOAT"}})
+            found = client.predict("classify", {})
+            assert found["captions"].tolist() == [b"b"] and found["scores"].tolist() == [0.5]
         server.shutdown()
 
 
@@ -763,6 +779,8 @@ def classifier_of_images():
 class Answered:
     """A stub of TensorFlow Serving whose tensor says much and holds little."""
 
+    dtype = 1
+
     def __init__(self, channel):
         pass
 
@@ -770,6 +788,7 @@ class Answered:
         answer = predict_pb2.PredictResponse()
         answer.outputs["png_bytes"].CopyFrom(tf.make_tensor_proto(np.zeros(1, np.float32)))
         answer.outputs["png_bytes"].tensor_shape.dim[0].size = 2**30
+        answer.outputs["png_bytes"].dtype = self.dtype
         return answer
 
 
@@ -780,6 +799,14 @@ def test_an_answer_holds_what_it_says(monkeypatch):
             client.generate([1])
 
 
+def test_answers_of_types_that_nobody_knows_are_one_line(monkeypatch):
+    monkeypatch.setattr(prediction_service_pb2_grpc, "PredictionServiceStub", Answered)
+    monkeypatch.setattr(Answered, "dtype", 200)
+    with Client("grpc://127.0.0.1:9", "x") as client:
+        with pytest.raises(ServingError, match="the server's answer cannot be used: png_bytes: "):
+            client.generate([1])
+
+
 def test_a_client_gets_as_many_pictures_as_it_asked_for(monkeypatch):
     client = Client("http://127.0.0.1:1", "x")
     files = np.array([png(4, 4)] * 3, object)
@@ -787,6 +814,10 @@ def test_a_client_gets_as_many_pictures_as_it_asked_for(monkeypatch):
     assert client.generate([1, 2, 3]).shape == (3, 4, 4, 1)
     with pytest.raises(ServingError, match="the server must answer 2 rows of png_bytes. Received: 3"):
         client.generate([1, 2])
+    for mode in ("P", "1", "I;16", "RGBA"):  # numbers of a palette came back as if they were pixels
+        files = np.array([png(4, 4, mode)], object)
+        with pytest.raises(ServingError, match="must answer pictures of 8 bits, gray or RGB. Received: "):
+            client.generate([1])
     client.close()
 
 

@@ -499,8 +499,10 @@ def test_splits_of_a_data_set_in_one_folder_are_told(tmp_path, capsys):
         ("configs:\n- config_name: a\n  data_files: http://127.0.0.1:1/a.parquet\n", "http://127"),
         ("configs:\n- config_name: a\n  data_dir: a/../../b\n", r"a/\.\./\.\./b"),
         ("configs:\n- config_name: a\n  data_files: {train: ['zip://a::http://b/c']}\n", "zip://"),
+        ("configs:\n- config_name: a\n  data_files: {train: 'file:/etc/a.parquet'}\n", "file:/etc/"),
+        ("configs:\n- config_name: a\n  data_files: 'local:../a.parquet'\n", "local:"),
     ],
-    ids=["absolute", "address", "above", "chained"],
+    ids=["absolute", "address", "above", "chained", "scheme without slashes", "scheme of this machine"],
 )
 def test_the_card_of_a_data_set_does_not_lead_out_of_its_folder(tmp_path, card, place):
     pytest.importorskip("huggingface_hub")

@@ -67,6 +67,12 @@ def test_nothing_is_painted_by_weights_that_are_not_finite(tmp_path, capsys):
     command = [str(tmp_path / "painter.keras"), str(tmp_path / "content.png"), "a", "--output", str(tmp_path / "x.png")]
     assert apply(command) == 4
     assert "weights must be finite" in capsys.readouterr().err and not (tmp_path / "x.png").exists()
+    large = painter()  # finite weights, of which something else comes
+    for weight in large.trainable_weights:
+        weight.assign(weight + 3e38)
+    large.save(tmp_path / "painter.keras")
+    assert apply(command) == 4
+    assert "a network of styles must make finite pixels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("styles", "length"), [(("a", "a"), 1), (("a", "b"), 1e30), (("a", "b"), 0)])

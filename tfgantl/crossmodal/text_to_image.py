@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfgantl.crossmodal.text_conditioning import from_vectors, is_text_conditional
 from tfgantl.crossmodal.text_encoder import read_phrases
 from tfgantl.errors import ArtifactError
-from tfgantl.images import to_uint8
+from tfgantl.images import finite_pixels
 from tfgantl.models import presets
 from tfgantl.models.inference import predict
 from tfgantl.pretrained.drawn import check_draws
@@ -67,7 +67,7 @@ class TextToImage(keras.Model):
             uint8 (n, height, width, channels).
         """
         latents = latents_of_seeds(tf.constant(np.asarray(seeds, np.int64)), self.latent_dim).numpy()
-        return to_uint8(predict(self.generator, [latents, read_phrases(self.text_encoder, phrases)], BATCH))
+        return finite_pixels(predict(self.generator, [latents, read_phrases(self.text_encoder, phrases)], BATCH))
 
 
 def is_text_to_image(handle: str) -> bool:

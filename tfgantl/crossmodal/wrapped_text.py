@@ -1,5 +1,6 @@
 """Text encoders of other programs, used as they are: only how their vectors are mapped to those of images is learnt."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tfgantl.crossmodal.text_checks import MAX_CHARACTERS
 from tfgantl.crossmodal.text_encoder import check_apart, read_phrases
 from tfgantl.errors import ArtifactError
 from tfgantl.files import expanded
-from tfgantl.pretrained.signature import allow, allowed_before, content_digest, digest
+from tfgantl.pretrained.module_hashes import allow, allowed_before, content_digest, digest
 from tfgantl.printing import printable
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.networks import load_network
@@ -180,6 +181,14 @@ def open_foreign_text(handle: str, dimension: int = 64, allow_ops: tuple[str, ..
     if is_saved_model(path):
         return WrappedTextEncoder(path, dimension, allow_ops)
     raise ArtifactError(f"`text_encoder` must be a .keras file, or the directory of a SavedModel. Received: {handle}")
+
+
+def text_encoder_hash(path: Path) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of a file, or of what a SavedModel computes with."""
+    if is_saved_model(path):
+        return content_digest(path)[:12]
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _checked(network: keras.Model) -> keras.Model:

@@ -13,6 +13,7 @@ from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.names import MAX_STRENGTH
 from tfgantl.errors import ArtifactError, ConfigError, intact
 from tfgantl.files import Replacing
+from tfgantl.printing import printable
 from tfgantl.untrusted.archives import read_npz
 from tfgantl.untrusted.unique_names import add
 
@@ -178,7 +179,9 @@ def read_directions(path: str | Path, space: LatentSpace) -> Directions:
             raise ValueError("numbers that are not finite")
         found: dict[str, Direction] = {}
         for entry, one, other in zip(entries, vectors, plain, strict=True):
-            name, kind, fit = str(entry["name"]), str(entry["kind"]), float(entry["fit"])
+            name, kind, fit = str(entry["name"]), str(entry["kind"]), _number(entry["fit"])
+            if printable(name) != name:
+                raise ValueError(f"a name with what cannot be seen: {printable(name)}")
             add(found, name, Direction(name, kind, one, other, fit, _effect(entry["effect"])))
     return Directions(own, where, tuple(found.values()), space.drawn)
 
@@ -238,12 +241,20 @@ def _effect(entry: dict | None) -> Effect | None:
     if entry is None:
         return None
     tables = {
-        key: {str(name): float(value) for name, value in entry[key].items()} for key in ("slopes", "relative", "before")
+        key: {str(name): _number(value) for name, value in entry[key].items()}
+        for key in ("slopes", "relative", "before")
     }
     stays, low, high = entry["class_stays"], float(entry["low"]), float(entry["high"])
     if not -MAX_STRENGTH <= low <= high <= MAX_STRENGTH:
         raise ValueError(f"a natural range from {low} to {high}")
     return Effect(
-        **tables, monotone=float(entry["monotone"]), class_stays=None if stays is None else float(stays),
+        **tables, monotone=_number(entry["monotone"]), class_stays=None if stays is None else _number(stays),
         low=low, high=high,
     )  # fmt: skip
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not np.isfinite(number):  # which JSON has no word for
+        raise ValueError("numbers that are not finite")
+    return number

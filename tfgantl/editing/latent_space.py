@@ -1,6 +1,5 @@
 """Codes: the vectors that a generator makes images of, be it noise or what its mapping makes of noise."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from tfgantl import random_streams
 from tfgantl.class_labels import checked_labels
+from tfgantl.editing.drawn_images import LOOKED_AT, alike, drawn_by
 from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.copies import weights_hash
@@ -17,8 +17,6 @@ from tfgantl.models.inference import predict
 from tfgantl.models.structure import structure_of
 from tfgantl.random_streams import Stream
 
-LOOKED_AT, COARSE = 4, 4  # images, and parts of a side, by which generators of equal weights are told apart
-ALIKE = 0.05  # of the largest one: other machines compute a little otherwise
 STATISTICS = 4096  # codes that mean and spread of a mapping's outputs are measured on
 
 
@@ -86,7 +84,7 @@ class LatentSpace:
 
     @cached_property
     def drawn(self) -> tuple[float, ...]:
-        """What the generator draws of some noise, coarsely: one of equal weights may draw something else of it."""
+        """What the generator draws of some noise: one of equal weights may draw something else of it."""
         return drawn_by(self.generator, self.labels(LOOKED_AT))
 
     def draws(self, drawn: Any) -> bool:
@@ -194,27 +192,6 @@ class LatentSpace:
         root = (vectors * spread) @ vectors.T
         mean = w.mean(0)
         return (mean if self.name == "w" else np.tile(mean, (self._layers, 1))), root.astype(np.float32)
-
-
-def drawn_by(generator: keras.Model, labels: np.ndarray | None) -> tuple[float, ...]:
-    """What a generator draws of some noise, coarsely.
-
-    Args:
-        generator: Latents, or latents and labels, to images.
-        labels: int (`LOOKED_AT`,) for one with classes.
-    """
-    noise = random_streams.latents(LOOKED_AT, generator.inputs[0].shape[-1], 0, Stream.CODES)
-    images = predict(generator, noise if labels is None else [noise, labels])
-    rows = [part.mean((1, 3)) for part in np.array_split(images, min(COARSE, images.shape[1]), axis=1)]
-    parts = [part.mean(-1) for row in rows for part in np.array_split(row, min(COARSE, row.shape[1]), axis=1)]
-    return tuple(np.stack(parts).ravel().round(6).tolist())
-
-
-def alike(drawn: Any, own: Sequence[float]) -> bool:
-    """Whether two generators of equal weights are the same, by what they draw; machines differ a little."""
-    if np.shape(drawn) != np.shape(own):
-        return False
-    return bool(np.allclose(drawn, own, rtol=0, atol=ALIKE * np.abs(own).max()))
 
 
 def atypical(u: tf.Tensor) -> tf.Tensor:

@@ -32,7 +32,7 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
 
     Args:
         path: `.keras` file: images, in [-1, 1] unless its first layers say otherwise, → logits, or probabilities; one
-            output is that of class 1 of two.
+            output is that of class 1 of two, and sigmoids side by side are labels of which each is there or not.
         wanted: Number of the class, or its name where it is known.
         image_shape: Of the images that it will look at.
 
@@ -51,11 +51,15 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
         known = f", or one of {', '.join(names)}" if names else ""
         raise ConfigError(f"{path}: a class must be a number from 0 to {classes - 1}{known}. Received: {wanted}")
 
+    are_shares = last_activation(network) in ("sigmoid", "hard_sigmoid")
+
     def log_odds(images: np.ndarray) -> np.ndarray:
         scores = predict(network, to_unit(images)).astype(np.float64)
+        if scores.shape[1] > 1 and are_shares:
+            shares = np.clip(scores[:, label], 1e-12, 1 - 1e-12)
+            return np.log(shares / (1 - shares))
         if scores.shape[1] == 1:
-            is_share = last_activation(network) == "sigmoid"
-            scores = np.hstack([1 - scores, scores] if is_share else [np.zeros_like(scores), scores])
+            scores = np.hstack([1 - scores, scores] if are_shares else [np.zeros_like(scores), scores])
         if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-3):  # probabilities
             scores = np.log(np.maximum(scores, 1e-12))
         others = np.delete(scores, label, axis=1)

@@ -15,6 +15,7 @@ from tfgantl.progress import log
 from tfgantl.text_files import read_text
 
 PICTURES = ("file", "file_name", "filename", "image", "picture", "photo", "path")  # what their column is called
+NO_VALUE = ("", "na", "n/a", "nan", "null", "-", "?")  # as tables have it
 LEAST = 20  # pictures that one learns from
 MAX_PIXELS = 64_000_000
 MAX_NAMED = 3  # rows that are left out, in a note
@@ -47,7 +48,7 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
     for row in rows:
         file, value = path.parent / row[names], row[at]
         image = decode_picture(file, side, channels, MAX_PIXELS, depth) if isfile(file) else "is not there"
-        if isinstance(image, str) or not value:
+        if isinstance(image, str) or value.strip().casefold() in NO_VALUE:
             left.append(f"{printable(row[names])[:40]} {image if isinstance(image, str) else 'has no value'}")
         else:
             images.append(image)

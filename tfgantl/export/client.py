@@ -174,7 +174,10 @@ def _decoded(file: bytes) -> np.ndarray:
     refused = refusal([file]) or ("" if file.startswith(PNG) else "a picture must be a PNG file. Received: another")
     if refused:
         raise ServingError(f"the server's answer cannot be used: {refused}")
-    image = np.asarray(Image.open(io.BytesIO(needed(file) or b""), formats=("PNG",)))
+    picture = Image.open(io.BytesIO(needed(file) or b""), formats=("PNG",))
+    if picture.mode not in ("L", "RGB"):  # numbers of a palette are no pixels
+        raise ServingError(f"the server must answer pictures of 8 bits, gray or RGB. Received: {picture.mode}")
+    image = np.asarray(picture)
     return image[..., None] if image.ndim == 2 else image
 
 

@@ -38,6 +38,8 @@ def write_format(network: keras.Model, directory: Path, kind: str) -> tuple[Path
             f"`format` {kind} must have a generator of noise, or a network of pictures. Received: "
             f"{type(network).__name__}, which takes something else"
         )
+    if any(side is None for shape in shapes for side in shape):
+        raise ArtifactError(f"`format` {kind} must have a network of pictures of one size. Received: one of any size")
     rng = np.random.default_rng(0)
     inputs = [rng.standard_normal((ROWS, *shapes[0]), np.float32)]
     if len(shapes) == 2:

@@ -76,7 +76,7 @@ class GrpcTransport:
         for name, tensor in answer.outputs.items():
             try:
                 check_size(tensor, answer.ByteSize(), f"{self._client.model}: {name} of the answer")
-            except ArtifactError as error:
-                raise ServingError(f"the server's answer cannot be used: {error}") from error
+            except (ArtifactError, TypeError) as error:  # of a type that TensorFlow does not know
+                raise ServingError(f"the server's answer cannot be used: {name}: {reason(error)}") from error
         with understood(self._client.model):
             return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}

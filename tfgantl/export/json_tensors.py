@@ -49,6 +49,8 @@ def from_json(value: list, dtype: str) -> np.ndarray:
 
 
 def _strings(value: list) -> np.ndarray:
+    if not isinstance(value, list):  # the names of several outputs are no texts
+        raise ValueError("DT_STRING must be a list")
     strings = np.empty(len(value), object)
     strings[:] = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one.encode() for one in value]
     return strings

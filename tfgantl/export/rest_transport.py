@@ -79,15 +79,26 @@ class RestTransport:
             Retry: If the next attempt may be answered.
             ServingError: If it cannot.
         """
-        if self._specs is None:
-            metadata = self._ask("GET", "/metadata")
-            with understood(self._url):
-                definitions = metadata["metadata"]["signature_def"]["signature_def"]
-                self._specs = {name: dict(spec["outputs"]) for name, spec in definitions.items()}
         columns = {name: to_json(array) for name, array in inputs.items()}
+        known, self._specs = self._specs, self._specs or self._asked_specs()
         answer = self._ask("POST", ":predict", json={"signature_name": signature, "inputs": columns})
+        if known is not None:
+            try:
+                return _outputs(answer, known[signature])
+            except (KeyError, ValueError, TypeError, AttributeError):  # another version may serve since they were read
+                self._specs = self._asked_specs()
         with understood(self._url):
-            outputs, specs = answer["outputs"], self._specs[signature]
-            if len(specs) == 1:
-                outputs = {next(iter(specs)): outputs}
-            return {name: from_json(outputs[name], spec["dtype"]) for name, spec in specs.items()}
+            return _outputs(answer, self._specs[signature])
+
+    def _asked_specs(self) -> dict[str, dict]:
+        metadata = self._ask("GET", "/metadata")
+        with understood(self._url):
+            definitions = metadata["metadata"]["signature_def"]["signature_def"]
+            return {name: dict(spec["outputs"]) for name, spec in definitions.items()}
+
+
+def _outputs(answer: dict, specs: dict[str, dict]) -> dict[str, np.ndarray]:
+    outputs = answer["outputs"]
+    if len(specs) == 1:  # which goes without its name
+        outputs = {next(iter(specs)): outputs}
+    return {name: from_json(outputs[name], spec["dtype"]) for name, spec in specs.items()}

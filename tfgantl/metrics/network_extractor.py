@@ -27,6 +27,8 @@ from tfgantl.untrusted.networks import load_network
 from tfgantl.untrusted.savedmodels import is_saved_model
 
 BATCH, SHOWN = 32, 200
+MAX_BATCH = BATCH * 512**2  # pixels: fewer images at one time, where they become larger
+MAX_SIZE = 2048  # pixels a side
 MAX_SETTINGS = 2**16  # bytes
 LONGEST_NAME = 127  # bytes of that of a file of weights
 SETTINGS = ("size", "mean", "std", "output")
@@ -96,8 +98,9 @@ class NetworkExtractor(Extractor):
         """
         parts = []
         with bar(len(images), f"{self.name} features", "image", shown=len(images) > SHOWN) as progress:
-            for start in range(0, len(images), BATCH):
-                batch = images[start : start + BATCH]
+            rows = min(BATCH, max(1, MAX_BATCH // (self._size or max(images.shape[1:3])) ** 2))
+            for start in range(0, len(images), rows):
+                batch = images[start : start + rows]
                 with intact(f"{self.path}: must map images to features"):
                     features = np.asarray(self._function(self._pixels(batch)), np.float32)
                 parts.append(self._flat(features, len(batch)))
@@ -195,6 +198,6 @@ def _settings(path: Path) -> dict[str, Any]:
                 raise ValueError(f"{name} {settings[name]}, not three numbers")
         if min(settings.get("std", [1])) <= 0:
             raise ValueError(f"std {settings['std']}, not above 0")
-        if type(settings.get("size", 1)) is not int or not 1 <= settings.get("size", 1) <= 4096:
-            raise ValueError(f"size {settings['size']}, not in [1, 4096]")
+        if type(settings.get("size", 1)) is not int or not 1 <= settings.get("size", 1) <= MAX_SIZE:
+            raise ValueError(f"size {settings['size']}, not in [1, {MAX_SIZE}]")
         return settings

@@ -1,5 +1,6 @@
 """A network that paints in many styles, in one pass: everything is shared but the rows of its normalisations."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,10 @@ from tfgantl.errors import ConfigError
 from tfgantl.printing import printable
 
 SMALLEST = 16  # pixels a side
-MAX_NAME = 100  # characters of the name of a style
+MAX_NAME, MAX_BYTES = (
+    100,
+    200,
+)  # characters, and bytes, of the name of a style, which file systems take less than 256 of
 
 
 def checked_styles(styles: Sequence[str], count: int) -> list[str]:
@@ -23,11 +27,12 @@ def checked_styles(styles: Sequence[str], count: int) -> list[str]:
     wrong = [
         style for style in styles
         if not isinstance(style, str) or not style.strip() or style.startswith(".") or len(style) > MAX_NAME
-        or set(style) & {"/", "\\", "\0", ",", ":"}
+        or len(os.fsencode(style)) > MAX_BYTES or printable(style) != style or set(style) & {"/", "\\", ",", ":"}
     ]  # fmt: skip
     if wrong or len(styles) != count or len(set(styles)) < count:
         raise ConfigError(
-            f"`styles` must be {count} different names without /, \\, commas and colons, that do not begin with a dot. "
+            f"`styles` must be {count} different names without /, \\, commas, colons and what cannot be seen, "
+            f"of at most {MAX_BYTES} bytes, that do not begin with a dot. "
             f"Received: {', '.join(printable(str(style)) for style in wrong or styles)}"
         )
     return list(styles)

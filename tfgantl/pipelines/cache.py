@@ -20,7 +20,7 @@ KINDS = {
     "datasets": "what Hugging Face's `datasets` has made of folders",
     "extractors": "features trained to measure a target",
     "discriminators": "discriminators rebuilt for sources without one",
-    "editing": "what `tfgantl edit` has learnt of generators",
+    "editing": "what `tfgantl edit` has learnt of generators; directions have to be found anew",
 }
 # What each of them calls what it keeps: `TFGANTL_CACHE_DIR` may name a disk with folders of other people's.
 NAMES = {

@@ -97,6 +97,14 @@ def _of_parts(source: Source, most: Mapping[str, int | None], seed: int, each: i
         raise ConfigError(f"`captions` may be parts for a target `Arrays`. Received: {type(source).__name__}")
     path = Path(source.path)
     names = tuple(name for name in shapes_in(path) if name.startswith(PREFIX))
+    shapes = shapes_in(path)
+    for name in names:
+        shape, dtype = shapes[name]
+        if shape != shapes.get(source.images, ((),))[0][:1] or dtype.kind != "U":
+            raise DataError(
+                f"`captions`: {name} must have a value for each picture of `{source.images}` in {path}, str (n,). "
+                f"Received: {dtype} {shape}, for {shapes.get(source.images, 'none')}"
+            )
     parts = named_parts(read_arrays(path, names, source.max_bytes))
     examples, captions, whole = {}, dict[str, Captions](), dict[str, Captions]()
     for split, limit in most.items():

@@ -7,9 +7,8 @@ import keras
 import numpy as np
 
 from tfgantl.data import Examples
-from tfgantl.errors import ArtifactError
 from tfgantl.gan import GAN
-from tfgantl.images import to_uint8
+from tfgantl.images import finite_pixels, to_uint8
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.models.inference import predict
@@ -133,10 +132,3 @@ def generate_with(generator: keras.Model, labels: np.ndarray | None, samples: in
     """
     noise = latents(samples, generator.inputs[0].shape[-1], seed)
     return finite_pixels(predict(generator, noise if labels is None else [noise, labels]))
-
-
-def finite_pixels(images: np.ndarray) -> np.ndarray:
-    """Maps generated images to uint8, and refuses NaN, which would be measured as black."""
-    if not np.isfinite(images).all():
-        raise ArtifactError("a generator must make finite pixels. Received: NaN or infinity")
-    return to_uint8(images)

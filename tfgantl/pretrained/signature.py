@@ -1,6 +1,5 @@
 """One signature of a SavedModel as a Keras layer: what goes in, what comes out, and the variables that it reads."""
 
-import hashlib
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
+from tfgantl.pretrained.module_hashes import allow, digest
 from tfgantl.pretrained.ranges import is_byte_range, is_unit_range
+from tfgantl.printing import printable
+from tfgantl.progress import log
 from tfgantl.untrusted.loading import load_saved_model
 
 SIGNATURES = ("generator", "default", "serving_default", "generate")
@@ -19,8 +21,8 @@ LATENTS = ("z", "latents", "latent", "noise", "inputs", "default")
 ONE_HOT = re.compile("(?i)label|class|categor|cond|one_?hot|^(y|c)$")  # what labels (n, classes) are called
 IMAGES = ("images", "samples", "generated", "default", "output_0")
 STATISTICS = re.compile(r"moving|running|accu|ExponentialMovingAverage|/(mean|var(iance)?)(:0)?$|global_step")
+BEYOND = 1000  # the number of classes: no label
 MARGIN = 0.02  # beyond [-1, 1], of pixels that are rounded
-_ALLOWED: dict[str, tuple[str, ...]] = {}  # digest of a graph → what the user of this process allowed it
 
 
 class SignatureLayer(keras.layers.Layer):
@@ -164,16 +166,30 @@ class SignatureLayer(keras.layers.Layer):
             variable.trainable = self.trainable and name in self._chosen
 
     def guess_classes(self) -> int:
-        """The rows of the only variable that looks like an embedding of labels."""
+        """The rows of the only variable that looks like an embedding of labels, if all of these draw something."""
         matching = {
-            variable.shape[0] for name, (variable, _) in self._names.items()
+            variable.shape[0]: name for name, (variable, _) in self._names.items()
             if len(variable.shape) == 2 and re.search("emb|label|class", name.lower())
         }  # fmt: skip
+        told = f"{self.where}: `num_classes` of WrappedGenerator must be given, as labels are integers. Received: none"
         if len(matching) != 1:
-            raise ArtifactError(
-                f"{self.where}: `num_classes` of WrappedGenerator must be given, as labels are integers. Received: none"
-            )
-        return matching.pop()
+            raise ArtifactError(told)
+        ((classes, name),) = matching.items()
+        first, last, beyond = (self._drawn(label) for label in (0, classes - 1, classes + BEYOND))
+        # Labels that there are not are an error, or draw as if there were none.
+        draws_as_none = beyond is not None and np.array_equal(last, beyond) and not np.array_equal(first, beyond)  # type: ignore[arg-type]
+        if last is None or draws_as_none:
+            raise ArtifactError(f"{told}, and a label {classes - 1}, of the rows of {printable(name)}, is none")
+        log(f"{self.where}: {classes} classes, as many as {printable(name)} has rows")
+        return classes
+
+    def _drawn(self, label: int) -> np.ndarray | None:
+        """An image of a label, or `None` where the module knows no such label."""
+        noise = np.random.default_rng(0).standard_normal((1, self.latent_dim), np.float32)
+        try:
+            return self._run(tf.constant(noise), tf.constant([label])).numpy()
+        except tf.errors.InvalidArgumentError:
+            return None
 
     def measure_range(self, latents: str, classes: int | None) -> tuple[int, int]:
         """The smallest of [-1, 1], [0, 1] and [0, 255] that holds 16 images."""
@@ -181,10 +197,10 @@ class SignatureLayer(keras.layers.Layer):
         noise = tf.math.erf(noise / np.float32(np.sqrt(2))) if latents == "uniform" else noise
         images = self._run(tf.constant(noise), tf.range(16) % (classes or 1)).numpy()
         low, high = images.min(), images.max()
-        if is_unit_range(low, high):
-            return 0, 1
-        if is_byte_range(low, high):
-            return 0, 255
+        found = (0, 1) if is_unit_range(low, high) else (0, 255) if is_byte_range(low, high) else None
+        if found is not None:
+            log(f"{self.where}: the module makes pixels in {list(found)}, which are mapped to [-1, 1]")
+            return found
         if -1 - MARGIN <= low < 0 and high <= 1 + MARGIN:
             return -1, 1
         raise ArtifactError(f"{self.where}: `output_range` must be given. Received: pixels in [{low:g}, {high:g}]")
@@ -226,29 +242,3 @@ def _captured(function: Any) -> set[int]:
             reached.add(id(tensor))
             queue += list(tensor.op.inputs)
     return {id(outer) for outer, inner in function.graph.captures if id(inner) in reached}
-
-
-def digest(directory: Path) -> str:
-    """SHA-256 of the graph of a SavedModel."""
-    return hashlib.sha256((directory / "saved_model.pb").read_bytes()).hexdigest()
-
-
-def content_digest(directory: Path) -> str:
-    """SHA-256 of everything that a SavedModel computes with: graph, variables and assets, with their names."""
-    found = hashlib.sha256(digest(directory).encode())
-    for path in sorted(path for part in ("variables", "assets") for path in (directory / part).rglob("*")):
-        if path.is_file():
-            with open(path, "rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            found.update(f"{path.relative_to(directory)} {content}\n".encode("utf-8", "surrogatepass"))
-    return found.hexdigest()
-
-
-def allow(directory: Path, operations: tuple[str, ...]) -> None:
-    """Remembers for this process which operations the user allowed a SavedModel."""
-    _ALLOWED[digest(directory)] = operations
-
-
-def allowed_before(graph_digest: str) -> tuple[str, ...]:
-    """Operations that the user of this process allowed the graph with this hash; a file cannot allow any."""
-    return _ALLOWED.get(graph_digest, ())

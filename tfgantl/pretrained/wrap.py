@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
-from tfgantl.pretrained.signature import SignatureLayer, allowed_before, digest
+from tfgantl.pretrained.module_hashes import allowed_before, digest
+from tfgantl.pretrained.signature import SignatureLayer
 
 ALL = ".*"
 

@@ -16,12 +16,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError, reason
+from tfgantl.pretrained.ranges import is_byte_range
+from tfgantl.progress import log
 from tfgantl.style.pictures import shape_at
 from tfgantl.untrusted import hub
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.savedmodels import is_saved_model
 
 STYLE_SIZE = 256  # pixels of the longer side: what such modules are trained on
+BEYOND, SOME = 0.1, 0.1  # what ends in no activation goes so far beyond [0, 1], in no more of its values
 
 
 def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[..., Any], dict[str, str]]:
@@ -85,4 +88,11 @@ def paint_with(module: Callable[..., Any], content: np.ndarray, style: np.ndarra
         raise ArtifactError(f"{where}: must give finite images (1, height, width, 3). Received: {painted.shape}")
     if painted.shape[1:3] != content.shape[:2]:  # networks that halve round to multiples of 4
         painted = tf.image.resize(painted, content.shape[:2]).numpy()
+    outside = np.mean((painted < -BEYOND) | (painted > 1 + BEYOND))
+    if outside > SOME:
+        low, high = float(painted.min()), float(painted.max())
+        if not is_byte_range(low, high):
+            raise ArtifactError(f"{where}: must give pixels in [0, 1]. Received: [{low:g}, {high:g}]")
+        log(f"{where}: the module gives pixels in [0, 255], which are mapped")
+        painted = painted / 255
     return np.clip(painted[0] * 2 - 1, -1, 1)

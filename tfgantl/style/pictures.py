@@ -1,5 +1,6 @@
 """Pictures to take content, style and regions from: named on the command line, checked, brought to size."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -76,6 +77,19 @@ def find_contents(handle: str) -> list[Path]:
     if twice:
         raise DataError(f"`content` must have pictures of different names. Received: {twice} twice in {handle}")
     return found
+
+
+def find_frames(handle: str) -> list[Path]:
+    """The same in the order of frames: numbers in names count as numbers, so that 2 comes before 10.
+
+    Raises:
+        DataError: If there is none.
+    """
+    return sorted(find_contents(handle), key=_as_frame)
+
+
+def _as_frame(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", path.stem)]
 
 
 def split_handles(text: str) -> list[str]:

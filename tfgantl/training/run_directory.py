@@ -1,8 +1,10 @@
 """The directory that holds everything one run wrote, and that only one run at a time may use."""
 
+import io
 import json
 import tempfile
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -242,21 +244,27 @@ def read_log(directory: Path) -> list[dict]:
     Raises:
         RunError: If it cannot be read, is no file, or larger than `MAX_LOG`.
     """
-    path, records = directory / "metrics.jsonl", []
+    return list(_records(directory))
+
+
+def _records(directory: Path) -> Iterator[dict]:
+    path = directory / "metrics.jsonl"
     if not path.exists():
-        return []
+        return
     try:
-        text = read_regular(path, MAX_LOG).decode(errors="replace")
+        content = read_regular(path, MAX_LOG)
     except OSError as error:
         raise RunError(f"{path}: must be a log that can be read. Received: {reason(error)}") from error
-    for line in text.splitlines():
+    for line in io.BytesIO(content):
         with suppress(ValueError, RecursionError):
-            record = json.loads(line)
+            record = json.loads(line.decode(errors="replace"))
             if isinstance(record, dict) and isinstance(record.get("run"), str):
-                records.append(record)
-    return records
+                yield record
 
 
 def read_result(directory: Path) -> dict:
     """What a run that has ended has logged as its result; empty for anything else."""
-    return next((record for record in reversed(read_log(directory)) if record["run"] == "result"), {})
+    found: dict = {}
+    for record in _records(directory):  # one at a time: a log may be anybody's, and long
+        found = record if record["run"] == "result" else found
+    return found

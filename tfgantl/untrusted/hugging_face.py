@@ -16,7 +16,8 @@ FORM = "hf://owner/repository[@revision][/file]"
 # What a network can be read from, the safest and most telling first.
 SUFFIXES = (".safetensors", ".keras", ".weights.h5", ".npz", ".pt", ".pth", ".pkl")
 OF_SAVED_MODEL = ("saved_model.pb", "variables/", "assets/")
-PAIR = ("generator.keras", "discriminator.keras")  # what runs of this package leave
+PAIR = ("generator.keras", "discriminator.keras")  # what runs of this package leave,
+RECORD = "together.json"  # and what says that both are of one training
 HANDLE = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@(\w[\w.-]*))?(?:/(.+))?", re.ASCII)
 
 
@@ -89,7 +90,7 @@ def _names(library: Any, repository: str, revision: str | None) -> list[str]:
 def _chosen(names: list[str], handle: str, argument: str) -> list[str]:
     """Which files are taken if none is named."""
     if PAIR[0] in names:
-        return [name for name in PAIR if name in names]
+        return [name for name in (*PAIR, RECORD) if name in names]
     if OF_SAVED_MODEL[0] in names:
         fitting = [name for name in names if name.startswith(OF_SAVED_MODEL) and _is_plain(name)]
         return sorted(fitting, key=lambda name: name != OF_SAVED_MODEL[0])  # first, as its folder is that of all

@@ -40,6 +40,18 @@ def unpacked(file: BinaryIO, start: int, length: int) -> tuple[int, int]:
     return total, values
 
 
+def first_unpacked(file: BinaryIO, start: int) -> int:
+    """Bytes that the page at a place unpacks to.
+
+    Raises:
+        DataError: If its header is damaged.
+    """
+    size = _header(file, start)[1].get(UNPACKED, -1)
+    if size < 0:
+        raise DataError("pages must have their sizes. Received: none")
+    return size
+
+
 def _header(file: BinaryIO, offset: int) -> tuple[int, dict[int, int]]:
     """Length of a header, and its fields that are numbers, or structs that begin with one."""
     size = WINDOW

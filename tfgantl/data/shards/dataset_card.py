@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from tfgantl.errors import DataError, reason
+from tfgantl.errors import ArtifactError, DataError, reason
 from tfgantl.printing import printable
 from tfgantl.regular_files import read_regular
+from tfgantl.text_files import load_yaml
 
 CARD, STANDALONE = "README.md", ".huggingface.yaml"
 MAX_CARD = 2**22  # bytes
@@ -34,14 +35,14 @@ def check_card(folder: Path) -> None:
             continue
         try:
             text = read_regular(file, MAX_CARD).decode()
-            told = _header(text) if name == CARD else yaml.safe_load(text)
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            told = _header(text) if name == CARD else load_yaml(text, str(file))
+        except (OSError, ValueError, RecursionError, ArtifactError, yaml.YAMLError) as error:
             raise DataError(
                 f"HFDataset: {file}: must be readable. Received: {printable(reason(error))[:200]}"
             ) from error
         for place in _places(told, False, set()):
             parts = PurePosixPath(place.replace("\\", "/")).parts
-            if ".." in parts or os.path.isabs(place) or "://" in place or "::" in place:
+            if ".." in parts or os.path.isabs(place) or ":" in place:  # `file:x` and `local:x` are paths to fsspec
                 raise DataError(
                     f"HFDataset: {file}: must name files within its folder. Received: {printable(place)[:200]}"
                 )
@@ -52,7 +53,7 @@ def _header(text: str) -> Any:
     from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
     found = REGEX_YAML_BLOCK.search(text)
-    return yaml.safe_load(found.group(2)) if found else None
+    return load_yaml(found.group(2), CARD) if found else None
 
 
 def _places(told: Any, of_files: bool, seen: set[tuple[int, bool]]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from tfgantl.data.base import stamp_of
 from tfgantl.data.opening import Refused, open_regular
 from tfgantl.data.pictures import Encoded, PictureList
-from tfgantl.data.shards.dataset_card import check_card
+from tfgantl.data.shards.dataset_folder import check_folder
 from tfgantl.data.shards.examples import check_unlabelled, opened
 from tfgantl.data.shards.saved_dataset import check_saved, is_saved
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
@@ -143,7 +143,7 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
             )
         check_saved(Path(source.dataset))
     elif Path(source.dataset).is_dir():
-        check_card(Path(source.dataset))
+        check_folder(Path(source.dataset), _cached_by_library())
     try:
         if saved:
             data = _chosen(datasets.load_from_disk(source.dataset), source.split)

@@ -14,7 +14,7 @@ from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.examples import check_unlabelled, opened, told_record
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
-from tfgantl.untrusted.parquet_pages import unpacked
+from tfgantl.untrusted.parquet_pages import first_unpacked, unpacked
 
 MAX_GROUP = 2**32  # bytes of a row group, unpacked: they are read at one time
 MAX_RATIO = 1000  # unpacked to packed
@@ -182,6 +182,40 @@ def _check_sizes(parquet: Any, names: list[str], label: str | None, file: Path) 
         raise DataError(
             f"Parquet: {printable(file)}: labels must unpack to at most {MAX_LABELS} bytes. Received: {labels}"
         )
+
+
+def check_parquet(file: Path) -> None:
+    """Checks all columns of a file that another reader gets: it may give each value memory of its own.
+
+    Args:
+        file: The file.
+
+    Raises:
+        DataError: If it is damaged, or unpacks to too much.
+    """
+    import pyarrow.parquet
+
+    with _whole(file):
+        parquet = pyarrow.parquet.ParquetFile(file)
+        _check_sizes(parquet, [column.path for column in parquet.schema], None, file)
+        size = file.stat().st_size
+        with open(file, "rb") as stream:
+            for group in range(parquet.num_row_groups):
+                metadata = parquet.metadata.row_group(group)
+                columns = [metadata.column(number) for number in range(metadata.num_columns)]
+                largest = sum(metadata.num_rows * _dictionary(stream, column) for column in columns)
+                if largest > MAX_RATIO * max(size, 2**16):
+                    raise DataError(
+                        f"Parquet: {printable(file)}: values that are repeated must come to at most {MAX_RATIO} times "
+                        f"the size of the file. Received: up to {largest} bytes in {size}"
+                    )
+
+
+def _dictionary(stream: BinaryIO, column: Any) -> int:
+    """Bytes of the values that rows of a column may all refer to."""
+    if not column.has_dictionary_page or column.dictionary_page_offset is None:
+        return 0
+    return first_unpacked(stream, column.dictionary_page_offset)
 
 
 def _is_read(column: Any, names: list[str]) -> bool:

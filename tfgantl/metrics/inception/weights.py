@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ FILE = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
 BYTES, SHA256 = 95_628_359, "6726825d"  # the first digits, as the name of the file has them
 MODULE = "tfgan/eval/inception"
-PUBLISHED = re.compile(rf"https://tfhub\.dev/{MODULE}/1(\?.*)?")
 EPSILON = 1e-3  # of the normalisations
 PARTS = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 HOW = (
@@ -64,7 +62,7 @@ def read_inception_weights(handle: str | Path | None = None) -> InceptionWeights
     origin = str(path) if handle is not None or not given else f"{VARIABLE}={given}"
     if is_saved_model(path):
         arrays = _of_saved_model(path)
-        return InceptionWeights(_by_own_names(arrays, origin), origin, bool(given) and is_published(str(given)))
+        return InceptionWeights(_by_own_names(arrays, origin), origin, False)
     if not path.is_file():
         raise ArtifactError(f"weights of Inception: {HOW}. Received: {origin}, which is not there")
     if path.suffix == ".pb":
@@ -76,16 +74,6 @@ def read_inception_weights(handle: str | Path | None = None) -> InceptionWeights
     if len(found) != 1:
         raise ArtifactError(f"{origin}: must hold the Inception network of 2015; {HOW}. Received: another network")
     return InceptionWeights(_by_own_names(found[0], origin), origin, published)
-
-
-def is_published(handle: str) -> bool:
-    """Whether a handle is the address of the module that published numbers are made with: any folder may have its name.
-
-    Example:
-        >>> is_published("https://tfhub.dev/tfgan/eval/inception/1"), is_published("/tmp/tfgan/eval/inception/1")
-        (True, False)
-    """
-    return PUBLISHED.fullmatch(handle) is not None
 
 
 def assign_inception_weights(network: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:

@@ -107,8 +107,9 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
         TfgantlError: If pictures, captions or directories cannot be used, or training diverges.
     """
     from tfgantl.crossmodal.contrastive import train_encoders
-    from tfgantl.crossmodal.wrapped_text import open_foreign_text
+    from tfgantl.crossmodal.wrapped_text import open_foreign_text, text_encoder_hash
     from tfgantl.export.publish import check_export_dir
+    from tfgantl.files import expanded
     from tfgantl.pipelines.describe.material import gather
     from tfgantl.pipelines.describe.measurement import measure
     from tfgantl.pipelines.describe.opening import ENCODERS
@@ -120,6 +121,8 @@ def describe_train(config: DescribeTrainConfig) -> "DescribeTrainResult":
     material = gather(config)
     current().check_batch(min(config.batch_size, len(material.images)))
     facts = {"pictures": material.fingerprint}
+    if config.text_encoder is not None:
+        facts["file of the text encoder"] = text_encoder_hash(expanded(config.text_encoder))
     opening = f"{len(material.images)} pictures with {len(material.captions.phrases)} different captions"
     with session.open(config.run_name, facts, opening, *material.notes) as run:
         with session.together():

@@ -116,7 +116,7 @@ def baselines_of(model: "EditedModel", pictures: np.ndarray) -> dict[str, np.nda
         Name → as many images; empty if the target of the model is not known.
     """
     try:
-        train = model.target.load("train").subset(MAX_TRAINING)[0]
+        train = model.trained_on("train").subset(MAX_TRAINING)[0]
     except TfgantlError:
         return {}
     if train.shape[1:] != pictures.shape[1:]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from tfgantl.data import (
     WebDataset,
 )
 from tfgantl.data.classes import label_of
+from tfgantl.data.examples import Examples
 from tfgantl.editing.encoder import REAL, build_encoder, encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.reconstruction import Reconstruction, reconstruction_for
@@ -34,6 +35,7 @@ from tfgantl.models.presets import directory_of
 from tfgantl.pretrained import load_generator, load_network
 from tfgantl.progress import log
 from tfgantl.training.class_names import class_names_behind
+from tfgantl.training.run_facts import read_facts
 from tfgantl.training.team import Team, current, errors_of_workers
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ class EditedModel:
         log(f"the encoder of the model is trained in {steps} steps, once, and kept in {path}")
         pictures = None
         with suppress(TfgantlError):
-            pictures = self.target.load("train").subset(2000)[0]
+            pictures = self.trained_on("train").subset(2000)[0]
         if REAL % team.replicas:
             encoder = team.by_chief(lambda: train_encoder(self.space, self.reconstruction, steps, seed, pictures))
         else:
@@ -189,6 +191,27 @@ class EditedModel:
         suits = extractor is not None and extractor.predicts_labels and extractor.input_shape == self.space.image_shape
         return extractor if suits else None
 
+    def trained_on(self, split: str) -> Examples:
+        """Pictures of the target, as the run had them: a stranger's run may name any folder of this machine.
+
+        Raises:
+            DataError: If the target is not known, or its pictures are not those that the run was made from.
+        """
+        examples, facts = self.target.load(split), directory_of(self.handle) / "run.json"
+        reads_files = not isinstance(self.target, HandwrittenDigits | RenderedDigits)
+        if reads_files and self._fingerprints.get(f"{split} data") != examples.fingerprint:
+            raise DataError(
+                f"`pictures` must be given where those of the target are not what the model was made from. "
+                f"Received: none, and others than {facts} knows"
+            )
+        return examples
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, Any]:
+        with suppress(TfgantlError):
+            return read_facts(directory_of(self.handle) / "run.json")
+        return {}
+
     def held_out(self, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Some pictures of the target that the model has not been trained on.
 
@@ -198,7 +221,7 @@ class EditedModel:
         Raises:
             DataError: If the target is not known, or has other images.
         """
-        examples = self.target.load("test")
+        examples = self.trained_on("test")
         images, labels = examples.subset(count)
         if images.shape[1:] != self.space.image_shape:
             raise DataError(

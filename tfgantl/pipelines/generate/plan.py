@@ -14,11 +14,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tfgantl.cluster import VARIABLE, Cluster
-from tfgantl.editing.latent_space import LOOKED_AT, alike, drawn_by
+from tfgantl.editing.drawn_images import LOOKED_AT, alike, drawn_by
 from tfgantl.errors import RunError
 from tfgantl.files import TEMPORARY, Replacing, make_folder
 from tfgantl.models.copies import weights_hash
-from tfgantl.pretrained.signature import digest
+from tfgantl.pretrained.module_hashes import digest
 from tfgantl.text_files import read_text
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tfgantl.data.classes import label_of, same_names
 from tfgantl.errors import ConfigError, reason
+from tfgantl.images import finite_pixels
 from tfgantl.models.inference import predict
 from tfgantl.pipelines.evaluate.subjects import is_conditional
-from tfgantl.pipelines.measurement import finite_pixels
 from tfgantl.pretrained import load_generator
 from tfgantl.random_streams import latents_of_seeds
 from tfgantl.training.class_names import class_names_behind

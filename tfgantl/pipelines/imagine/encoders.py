@@ -66,10 +66,15 @@ def choose_encoder(
     return train_encoders(images, some, steps=steps, seed=config.seed, text=text, **size).text, [told]
 
 
+def path_of(handle: str) -> Path:
+    """Where a text encoder is: a file, a directory of encoders, or a SavedModel."""
+    path = expanded(handle)
+    return path / TEXT if (path / TEXT).is_file() else path
+
+
 def _opened(handle: str, allow_ops: tuple[str, ...]) -> Any:
     """A text encoder of this package as it is, or one of another program behind a layer that is to learn."""
-    path = expanded(handle)
-    path = path / TEXT if (path / TEXT).is_file() else path
+    path = path_of(handle)
     if path.suffix == ".keras" and path.is_file():
         network = load_network(path)
         if isinstance(network, TextEncoder | WrappedTextEncoder):

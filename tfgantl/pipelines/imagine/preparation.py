@@ -12,6 +12,7 @@ from tfgantl.crossmodal.caption_templates import CaptionTemplates
 from tfgantl.crossmodal.captioned import CaptionedData, captioned, classes_named
 from tfgantl.crossmodal.text_conditioning import NONE, CaptionTable, is_text_conditional, text_conditional
 from tfgantl.crossmodal.text_to_image import ENCODER, is_text_to_image
+from tfgantl.crossmodal.wrapped_text import text_encoder_hash
 from tfgantl.data import Source
 from tfgantl.data.classes import same_names
 from tfgantl.data.examples import SPLITS, Examples, check_splits
@@ -23,7 +24,7 @@ from tfgantl.models.copies import weights_hash
 from tfgantl.models.families import specification_of
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.captioning import CaptionedSplits, caption_pictures
-from tfgantl.pipelines.imagine.encoders import choose_encoder, vectors_of
+from tfgantl.pipelines.imagine.encoders import choose_encoder, path_of, vectors_of
 from tfgantl.pipelines.measurement import MAX_IMAGES, EvaluationSet
 from tfgantl.pipelines.open_settings import settled
 from tfgantl.pretrained import fit_source, open_source
@@ -50,6 +51,7 @@ class PreparedCaptions(PreparedAdaptation):
         templates: What measured captions were made by, or `None`.
         deviations: Standard deviation of each measured attribute.
         notes: For the log.
+        encoder_hash: Of the file of `text_encoder`; empty for a shipped or a fresh one.
     """
 
     data: CaptionedData
@@ -58,6 +60,7 @@ class PreparedCaptions(PreparedAdaptation):
     templates: CaptionTemplates | None = None
     deviations: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    encoder_hash: str = ""
 
     def beside(self) -> dict[str, keras.Model]:
         return {ENCODER: self.text_encoder}
@@ -69,7 +72,8 @@ class PreparedCaptions(PreparedAdaptation):
     def facts(self) -> dict[str, str]:
         """What the results depend on, beside settings and packages: hashes of data, captions and weights."""
         captions = {f"{split} captions": part.fingerprint for split, part in self.data.splits.items()}
-        return {**super().facts(), **captions, "text encoder": weights_hash(self.text_encoder)}
+        encoder = {"text encoder": weights_hash(self.text_encoder), "file of the text encoder": self.encoder_hash}
+        return {**super().facts(), **captions, **encoder}
 
     def training_data(self) -> TrainingData:
         splits = self.data.splits
@@ -125,6 +129,7 @@ def prepare(config: "ImagineTrainConfig", name: str) -> PreparedCaptions:
         transferability=transferability, transfer=transfer, baseline=TextMatching(Scratch(), **terms), data=data,
         source_hash=source_hash, settings=settings, table=table, text_encoder=encoder, templates=splits.templates,
         deviations=splits.deviations, notes=_notes(splits, part),
+        encoder_hash="" if config.text_encoder is None else text_encoder_hash(path_of(config.text_encoder)),
     )  # fmt: skip
 
 

@@ -86,10 +86,10 @@ def apply_styles(config: StyleApplicationConfig) -> StyleApplicationResult:
     from tfgantl.pipelines.stylize.trained import load_phrases, load_stylizer
     from tfgantl.progress import bar, log
     from tfgantl.style.phrases import drawn_from
-    from tfgantl.style.pictures import find_contents
+    from tfgantl.style.pictures import find_frames
 
     network = load_stylizer(config.network)
-    paths = find_contents(config.content)
+    paths = find_frames(config.content)
     phrases = load_phrases(config.network, network) if is_phrase_for(config.styles, network.styles) else None
     if phrases is None:
         mixes = mixes_of(config.styles, network.styles)

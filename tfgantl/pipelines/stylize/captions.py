@@ -1,5 +1,6 @@
 """Captions of styles: what is measured of their pictures, in words, or what people wrote."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -53,13 +54,14 @@ def captions_of_styles(
         known = StyleCaptions(tuple(names), words)
         told = ", ".join(f"{name}: {known.full(i)}" for i, name in enumerate(names))
         return known, bank_of(known), (f"styles in words: {told}",)
-    folders = {file.parent for file in files}
-    folder = folders.pop() if len(folders) == 1 else None
-    found, notes = read_captions([file.name for file in files], captions, on_bad, folder=folder)
-    missing = [name for name, file in zip(names, files, strict=True) if file.name not in found]
+    whole = [os.path.abspath(file) for file in files]
+    folder = os.path.commonpath([os.path.dirname(file) for file in whole])
+    called = [os.path.relpath(file, folder) for file in whole]  # of two folders, pictures may have one name
+    found, notes = read_captions(called, captions, on_bad, folder=Path(folder))
+    missing = [name for name, file in zip(names, called, strict=True) if file not in found]
     if missing:
         raise DataError(f"{captions}: every style must have a caption. Received: none of {', '.join(missing)}")
-    phrases = tuple(tuple(found[file.name]) for file in files)
+    phrases = tuple(tuple(found[file]) for file in called)
     known = StyleCaptions(tuple(names), phrases=phrases)
     return known, CaptionBank.of_captions(Captions.of(phrases)), notes
 

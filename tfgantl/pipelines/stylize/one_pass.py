@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfgantl.errors import ConfigError
 from tfgantl.files import check_kept, fitted, make_folder
-from tfgantl.images import to_uint8, to_unit
+from tfgantl.images import finite_pixels, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
 from tfgantl.pipelines.stylize.preparation import check_output
 from tfgantl.style.color import with_colors_of
@@ -112,7 +112,7 @@ class OnePassPainter:
         if config.smooth and before is not None and before[0].shape == result.shape:
             result = held(result, image, before, config.smooth)
         self._before = result, image
-        save_picture(place, np.asarray(to_uint8(result)))
+        save_picture(place, finite_pixels(np.asarray(result), "a network of styles"))
 
     @property
     def images_per_second(self) -> float:

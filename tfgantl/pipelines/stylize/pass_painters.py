@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfgantl.crossmodal.text_checks import told_unknown
 from tfgantl.errors import ConfigError
-from tfgantl.images import to_uint8, to_unit
+from tfgantl.images import finite_pixels, to_unit
 from tfgantl.models.copies import weights_hash
 from tfgantl.models.stylizer import SMALLEST, paint
 from tfgantl.pipelines.stylize.painters import place, write_painted
@@ -60,7 +60,7 @@ class PassPainter(ABC):
             painted = with_colors_of(painted, content)
         if config.smooth and number:
             painted = self._smoothed(run, number, content, painted)
-        write_painted(run, place(run, path), to_uint8(painted))
+        write_painted(run, place(run, path), finite_pixels(np.asarray(painted), "a network of styles"))
         seconds = round(time.perf_counter() - start, 4)
         plain: dict[str, Any] = {
             "content_loss": None,

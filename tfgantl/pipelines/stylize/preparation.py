@@ -16,7 +16,7 @@ from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
 from tfgantl.style.pictures import (
     NONE,
-    find_contents,
+    find_frames,
     find_picture,
     is_phrase,
     read_picture,
@@ -77,7 +77,7 @@ def prepare(config: "StylizeConfig") -> Job:
         TfgantlError: If a picture cannot be used, masks do not fit, VGG16 cannot take a size, or memory does not do.
     """
     phrase = phrase_of(config)
-    contents: list[Path | None] = [None] if config.content == NONE else [*find_contents(config.content)]
+    contents: list[Path | None] = [None] if config.content == NONE else [*find_frames(config.content)]
     handles, shares = ([], []) if config.styles == NONE or phrase is not None else split_shares(config.styles)
     styles = [read_picture(handle, "styles") for handle in handles]
     masks = [read_picture(mask, "masks", 1) for mask in split_handles(config.masks)] if config.masks else None

@@ -1,0 +1,77 @@
+"""Whether a folder that `datasets` of Hugging Face reads as it is has nothing but what is read within limits.
+
+By their suffixes, the library hands files to some thirty readers; it unpacks archives whatever they are called, follows
+links, and gives each value of a Parquet file memory of its own, however often one is repeated.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tfgantl.data.layout import SUFFIXES
+from tfgantl.data.shards.dataset_card import check_card
+from tfgantl.data.shards.parquet import check_parquet
+from tfgantl.errors import DataError, reason
+from tfgantl.printing import printable
+
+PLAIN = ("csv", "imagefolder", "json", "parquet", "text")  # readers whose files are pictures, texts or looked at here
+
+
+def check_folder(folder: Path, roots: Sequence[Path]) -> None:
+    """Looks at a folder before the library does.
+
+    Args:
+        folder: The data set.
+        roots: Other folders that links may lead to, such as the cache of the library.
+
+    Raises:
+        DataError: If its card or a link leads out of it, or it has files that are packed, of other kinds than pictures,
+            Parquet and texts, or Parquet files that unpack to too much.
+    """
+    from datasets.packaged_modules import _EXTENSION_TO_MODULE
+    from datasets.utils.extract import Extractor
+
+    check_card(folder)
+    inside = [os.path.realpath(root) for root in (folder, *roots)]
+    for file in _files(folder, inside):
+        suffix = file.suffix.casefold()
+        if suffix in SUFFIXES:
+            continue
+        reader, *_ = _EXTENSION_TO_MODULE.get(suffix, ("text",))
+        if reader not in PLAIN or not file.is_file():
+            raise _refused(file, f"one for the reader {reader}" if file.is_file() else "no file")
+        try:
+            packed = Extractor.infer_extractor_format(str(file))
+        except Exception as error:  # its readers of archives raise what they like
+            raise _refused(file, printable(reason(error))[:200]) from error
+        if packed:
+            raise _refused(file, f"one that is packed, by {packed}")
+        if reader == "parquet":
+            check_parquet(file)
+
+
+def _files(folder: Path, inside: Sequence[str]) -> Iterator[Path]:
+    """All files but hidden ones, which the library leaves out, too; links are followed where they lead to `inside`."""
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.name.startswith((".", "__")):
+            continue
+        path = Path(entry.path)
+        if entry.is_symlink():
+            place = os.path.realpath(path)
+            if not any(place == root or place.startswith(root + os.sep) for root in inside):
+                raise DataError(f"HFDataset: links must lead to files within {folder}. Received: {printable(path)}")
+            if entry.is_dir():
+                raise DataError(f"HFDataset: links must lead to files. Received: {printable(path)}, a folder")
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(path, inside)
+        else:
+            yield path
+
+
+def _refused(file: Path, received: str) -> DataError:
+    return DataError(
+        "HFDataset: a folder must have pictures, Parquet files and texts (CSV, JSON), and nothing packed; `WebDataset` "
+        f"reads .tar files. Received: {printable(file)}, {received}"
+    )
