@@ -109,7 +109,7 @@ def test_pictures_of_a_folder_that_the_run_was_not_made_from_are_not_looked_at(t
     (tmp_path / "pictures").mkdir()
     for number in range(30):
         square(tmp_path / "pictures" / f"{number}.png", 4, 100 + number)
-    source = Folder(str(tmp_path / "pictures"))
+    source = Folder(str(tmp_path / "pictures"), max_bytes=100)  # on disk, where they have another fingerprint
     (tmp_path / "config.yaml").write_text(to_yaml(AdaptConfig(target=source)))
     facts = {f"{split} data": source.sized(8, 1).load(split).fingerprint for split in ("train", "test")}
     for known in (None, {"train data": "a" * 16}, facts):

@@ -48,7 +48,8 @@ EDITING = "editing"
 # What a run may name as its target: sources that read files of this machine, or none.
 LOCAL_SOURCES = (HandwrittenDigits, RenderedDigits, Arrays, Folder, WebDataset, TFRecords, ArrayRecords, Parquet)
 ADDRESS = "://"
-GIVEN = ("image_size", "channels", "max_bytes", "max_pixels")  # of a target: by the generator, and by this package
+GIVEN = ("image_size", "channels")  # of a target: by the generator,
+BOUNDS = ("max_bytes", "max_pixels")  # and by this package, unless the recipe has less
 DEFAULT_RUNS = Path("runs") / "handwritten-digits"
 
 
@@ -254,8 +255,11 @@ def default_model() -> str:
 
 def _within_bounds(source: Source | None) -> Source | None:
     """A target of somebody else, which may not say how much memory its pictures take."""
-    own = {field.name: field.default for field in fields(source) if field.name in GIVEN} if source else {}
-    return replace(source, **own) if source else None
+    if source is None:
+        return None
+    own = {field.name: field.default for field in fields(source)}
+    bounds = {name: min(getattr(source, name), own[name]) for name in BOUNDS if name in own}
+    return replace(source, **{name: own[name] for name in GIVEN if name in own}, **bounds)
 
 
 def _target_of(recipe: Path) -> Source | None:
