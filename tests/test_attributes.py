@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfgantl.editing import picture_tables
 from tfgantl.editing.attributes import MEASURED, NAMED, ink, measured_of
 from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
 from tfgantl.editing.picture_tables import read_column
@@ -227,3 +228,17 @@ def test_labels_side_by_side_are_each_there_or_not(tmp_path):
     attribute = class_attribute(tmp_path / "labels.keras", "1", (1, 1, 1))
     found = attribute(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1))
     np.testing.assert_allclose(found, [1.0, 3.0], atol=1e-5)
+
+
+def test_a_picture_of_many_rows_is_decoded_once_and_all_fit_into_memory(tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        picture_tables, "decode_picture", lambda path, *_: decoded.append(path) or np.zeros((8, 8, 1), "u1")
+    )
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("file,age\n" + "a.png,1\n" * 300)
+    images, values = picture_tables.read_column(tmp_path / "t.csv", "age", (8, 8, 1))
+    assert len(images) == len(values) == 300 and len(decoded) == 1
+    monkeypatch.setattr(picture_tables, "MAX_BYTES", 299 * 64)
+    with pytest.raises(DataError, match="pictures must take at most 19136 bytes of memory. Received: 19200"):
+        picture_tables.read_column(tmp_path / "t.csv", "age", (8, 8, 1))

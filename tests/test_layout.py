@@ -314,3 +314,21 @@ def test_few_pictures_leave_something_to_measure_on(tmp_path, count):
     sizes = [source.load(split).size for split in ("train", "validation", "test")]
     assert sum(sizes) == count and min(sizes) >= 2 and sizes[0] >= count / 2
     assert any("are few" in note for note in source.load("train").notes)
+
+
+def test_linked_folders_inside_of_classes_are_looked_at_once(tmp_path):
+    """Their pictures were left out without a word."""
+    (tmp_path / "elsewhere" / "more").mkdir(parents=True)
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "set" / name / "1.png")
+    Image.new("L", (8, 8)).save(tmp_path / "elsewhere" / "more" / "2.png")
+    for name in ("a", "b"):
+        (tmp_path / "set" / "cat" / name).symlink_to(tmp_path / "elsewhere" / "more")
+    (tmp_path / "elsewhere" / "more" / "round").symlink_to(tmp_path / "set" / "cat")
+    found = find_pictures(tmp_path / "set")
+    assert [str(path.relative_to(tmp_path / "set")) for path in found.files] == [
+        "cat/1.png",
+        "cat/a/2.png",
+        "dog/1.png",
+    ]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from conftest import interrupted_at
 from PIL import Image
 
+from tfgantl.data.depth import depth_of
 from tfgantl.errors import ConfigError
 from tfgantl.images import to_unit
 from tfgantl.models.vgg import vgg16
@@ -316,3 +317,16 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
         Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
     found = [path.stem for path in find_frames(str(tmp_path))]
     assert found == names
+
+
+def test_frames_of_more_than_8_bits_have_one_white(tmp_path, monkeypatch):
+    """Each had its own: a fade to black flickered."""
+    levels = (4095, 2000, 1000, 240)
+    for number, level in enumerate(levels):
+        pixels = np.random.default_rng(0).integers(0, level + 1, (24, 24)).astype(np.uint16)
+        pixels[0, 0] = level
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    contents = find_frames(str(tmp_path))
+    job = preparation.Job(contents, [], [], None, "content", "float32", {}, None, depth_of(contents, 64_000_000))
+    brightest = [int(job.read(path).max()) for path in contents]
+    np.testing.assert_allclose(brightest, [255 * level / 4095 for level in levels], atol=1)

@@ -556,3 +556,11 @@ def test_a_tar_is_no_source(tmp_path):
         member.size = 1
         archive.addfile(member, io.BytesIO(b"x"))
     refused(tmp_path / "module.tar.gz", "module.tar.gz: must be a checkpoint .* Received: a gzip archive")
+
+
+def test_latents_that_are_no_vectors_are_refused(tmp_path):
+    """As networks that were ported from PyTorch have them; `generate` ended in a traceback."""
+    latents = keras.Input((1, 1, 4))
+    keras.Model(latents, keras.layers.Conv2DTranspose(1, 8, activation="tanh")(latents)).save(tmp_path / "g.keras")
+    with pytest.raises(ArtifactError, match=r"latents must be vectors .* Received: an input of \(None, 1, 1, 4"):
+        load_generator(str(tmp_path / "g.keras"))

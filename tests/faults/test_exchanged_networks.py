@@ -7,15 +7,22 @@ import numpy as np
 import pytest
 from conftest import TINY_MLP
 
+from tfgantl.crossmodal.caption_bank import CaptionBank
+from tfgantl.crossmodal.encoders import TextImageEncoders
+from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.crossmodal.wrapped_text import text_encoder_hash
 from tfgantl.editing.reconstruction import Reconstruction
 from tfgantl.errors import RunError
 from tfgantl.models.copies import layers_hash
+from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
 from tfgantl.pipelines.edit.pictures import Pictures, inversion_facts
 from tfgantl.pipelines.recognize.preparation import PreparedComparison
+from tfgantl.pipelines.stylize import pass_painters
+from tfgantl.pipelines.stylize.pass_painters import PhrasePainter
 from tfgantl.recognition import GANImages, VGG16Head
 from tfgantl.recognition.comparison import Trial
+from tfgantl.style.phrases import StylePhrases
 from tfgantl.training.run_directory import RunDirectory
 from tfgantl.transfer import FineTune, Perceptual
 
@@ -121,3 +128,25 @@ def test_files_of_text_encoders_are_told_apart_by_all_that_they_hold(tmp_path):
         (tmp_path / "a.keras").write_text(word)
         found.add(text_encoder_hash(tmp_path / "a.keras"))
     assert len(found) in (4, 5)  # of a SavedModel that is made again, names of objects may differ
+
+
+def test_networks_of_styles_are_told_apart_by_the_names_of_these(tmp_path):
+    """The rest of a folder would be painted in another style."""
+    keras.utils.set_random_seed(0)
+    image = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.UnitNormalization()])
+    bank = CaptionBank(("dark", "blue"))
+    encoders = TextImageEncoders(TextEncoder.of(["dark", "blue"], dimension=4, width=2), image, 10.0, bank)
+    network = Stylizer(2, width=2, blocks=1, styles=["dark", "blue"])
+    phrases = StylePhrases(encoders, ("dark", "blue"), np.eye(2, 4, dtype=np.float32), 32)
+
+    def facts(network, phrases):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pass_painters, "load_with_phrases", lambda model: (network, phrases))
+            return PhrasePainter(SimpleNamespace(model="x"), None, "dark").facts
+
+    other = Stylizer(2, width=2, blocks=1, styles=["blue", "dark"])
+    other.set_weights(network.get_weights())
+    begins(tmp_path / "run", facts(network, phrases))
+    is_refused(tmp_path / "run", facts(other, phrases), "styles of the stylizer")
+    encoders.scale = 20.0
+    is_refused(tmp_path / "run", facts(network, phrases), "what phrases say")

@@ -59,6 +59,37 @@ def samples(label=lambda number: b"%d" % (number % 2)):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("label", [b"-1", b"+1", b"0.0", b"[0]", b"1e3"])
+def test_numbers_that_are_no_classes_are_not_taken_for_names(tmp_path, label):
+    """A class -1 moved all others by one."""
+    source = web_dataset(tmp_path / "a.tar", samples(lambda number: label if number == 3 else b"%d" % (number % 2)))
+    with pytest.raises(DataError, match="labels must be whole numbers from 0, or names. Received: "):
+        source.load("train")
+
+
+def test_names_that_the_list_beside_shards_has_not_are_no_classes(tmp_path):
+    """With one of them, the list was passed over without a word."""
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    names = (b"dog", b"cat")
+    source = web_dataset(tmp_path / "a.tar", samples(lambda number: names[number % 2]))
+    assert source.load("train").classes == ("cat", "dog")
+    source = web_dataset(tmp_path / "a.tar", samples(lambda number: b"Cat" if number == 3 else names[number % 2]))
+    with pytest.raises(DataError, match="labels must be names that classes.txt has. Received: Cat"):
+        source.load("train")
+
+
+@pytest.mark.parametrize("name", ["cls.txt", "label.txt", "json"])
+def test_labels_that_are_called_otherwise_are_told(tmp_path, name):
+    content = b'{"label": 1, "seed": 3}' if name == "json" else b"1"
+
+    def members():
+        return [one for n in range(12) for one in (member(f"{n:02}.png", png(n)), member(f"{n:02}.{name}", content))]
+
+    with pytest.raises(ConfigError, match="`label` must be what labels are called there, or null for none"):
+        web_dataset(tmp_path / "a.tar", members()).load("train")
+    assert replace(web_dataset(tmp_path / "a.tar", members()), label=None).load("train").num_classes is None
+
+
 def labels_by_picture(source):
     parts = [source.load(split).take() for split in ("train", "validation", "test")]
     numbers = {image.tobytes(): number for number, image in enumerate(tiny_images(12))}

@@ -340,6 +340,15 @@ def test_what_is_no_model_directory_is_told(tmp_path, capsys, monkeypatch, optio
     assert f"must hold numbered versions. Received: {path}, which {told}\n" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", ["[]", "5", '"a"', "null"])
+def test_a_manifest_that_is_no_list_of_names_is_one_line(tmp_path, content, capsys):
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"x")
+    (tmp_path / "model" / "1" / "manifest.json").write_text(content)
+    with pytest.raises(ArtifactError, match="must hold an intact manifest.json"):
+        read_manifest(tmp_path / "model" / "1")
+
+
 def edited_manifest(version, **facts):
     manifest = json.loads((version / "manifest.json").read_text())
     (version / "manifest.json").write_text(json.dumps({**manifest, **facts}))

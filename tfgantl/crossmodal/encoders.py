@@ -61,6 +61,11 @@ class TextImageEncoders:
         parts = [weights_hash(self.text), weights_hash(self.image), *self.text.vocabulary]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
+    @property
+    def facts_hash(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of all else: the scale, the captions, and what was measured."""
+        return _digest({"scale": self.scale, "bank": self.bank.to_json(), "metadata": self.metadata})[:12]
+
     def embed_texts(self, texts: Sequence[str], check: bool = True) -> np.ndarray:
         """Vectors float32 (n, dimension) of texts.
 

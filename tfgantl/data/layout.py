@@ -162,13 +162,18 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
 
 
 def _deep(folder: Path, others: list[Path]) -> list[Path]:
-    """Pictures of a class, at any depth."""
+    """Pictures of a class, at any depth, also behind links; each folder once, as links may go round in circles."""
 
     def refuse(error: OSError) -> None:  # which is passed over otherwise
         raise error
 
-    found = []
-    for directory, inner, _ in os.walk(folder, onerror=refuse):
+    found: list[Path] = []
+    seen: set[str] = set()
+    for directory, inner, _ in os.walk(folder, onerror=refuse, followlinks=True):
+        if (place := os.path.realpath(directory)) in seen:
+            inner.clear()
+            continue
+        seen.add(place)
         inner[:] = sorted(name for name in inner if not is_of_system(name))
         check_apart(Path(directory), inner, alone=False)
         found += pictures_in(Path(directory), others)

@@ -11,13 +11,15 @@ from tfgantl.data.decode import decode_picture
 from tfgantl.data.depth import depth_of
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
-from tfgantl.progress import log
+from tfgantl.progress import bar, log
 from tfgantl.text_files import read_text
 
 PICTURES = ("file", "file_name", "filename", "image", "picture", "photo", "path")  # what their column is called
 NO_VALUE = ("", "na", "n/a", "nan", "null", "-", "?")  # as tables have it
 LEAST = 20  # pictures that one learns from
 MAX_PIXELS = 64_000_000
+MAX_BYTES = 4 * 2**30  # of all pictures, as in sources
+SHOWN = 200  # pictures from which on a bar is shown
 MAX_NAMED = 3  # rows that are left out, in a note
 
 
@@ -45,14 +47,26 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
     images, values, left = [], [], []
     depth = depth_of([file for row in rows if isfile(file := path.parent / row[names])], MAX_PIXELS)
     side, _, channels = image_shape
+    if (size := len(rows) * side * side * channels) > MAX_BYTES:
+        raise DataError(f"{path}: pictures must take at most {MAX_BYTES} bytes of memory. Received: {size}")
+    decoded: dict[str, np.ndarray | str] = {}  # a row may repeat the picture of another
+
+    progress = bar(len(rows), f"pictures of {path.name}", "picture", shown=len(rows) > SHOWN)
     for row in rows:
-        file, value = path.parent / row[names], row[at]
-        image = decode_picture(file, side, channels, MAX_PIXELS, depth) if isfile(file) else "is not there"
+        progress.update()
+        name, value = row[names], row[at]
+        if name not in decoded:
+            is_there = isfile(path.parent / name)
+            decoded[name] = (
+                decode_picture(path.parent / name, side, channels, MAX_PIXELS, depth) if is_there else "is not there"
+            )
+        image = decoded[name]
         if isinstance(image, str) or value.strip().casefold() in NO_VALUE:
-            left.append(f"{printable(row[names])[:40]} {image if isinstance(image, str) else 'has no value'}")
+            left.append(f"{printable(name)[:40]} {image if isinstance(image, str) else 'has no value'}")
         else:
             images.append(image)
             values.append(value)
+    progress.close()
     if len(images) < LEAST:
         told = f"; {left[0]}" if left else ""
         raise DataError(f"{path}: must name at least {LEAST} pictures that can be read. Received: {len(images)}{told}")

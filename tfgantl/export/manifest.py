@@ -39,6 +39,8 @@ def read_manifest(directory: Path) -> dict:
     """
     try:
         manifest = json.loads(read_regular(directory / NAME), parse_constant=lambda name: None)
+        if not isinstance(manifest, dict):
+            raise TypeError(f"{type(manifest).__name__}, and no names with values")
         json.dumps(manifest, ensure_ascii=False, allow_nan=False).encode()  # or nobody could be told of it
         for key, kind in {"files": dict, "signatures": dict | None, **dict.fromkeys(TEXTS, str | None)}.items():
             if not isinstance(manifest.get(key), kind):

@@ -151,6 +151,10 @@ def check_generator(generator: keras.Model, where: str) -> keras.Model:
             f"{where}: a generator must map latents, or latents and labels, to images. Received: output shape {shape}"
         )
     _check_channels(generator, where)
+    if len(generator.inputs[0].shape) != 2:
+        raise ArtifactError(
+            f"{where}: latents must be vectors (batch, size). Received: an input of {generator.inputs[0].shape}"
+        )
     if len(generator.inputs) == 2 and getattr(generator, "num_classes", None) is None:
         raise ArtifactError(f"{where}: a conditional generator must say its `num_classes`. Received: none")
     return generator

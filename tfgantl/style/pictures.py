@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tfgantl.data.decode import decode_picture
+from tfgantl.data.depth import Depth
 from tfgantl.data.layout import SUFFIXES, pictures_in
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.data.textures import TEXTURES, texture
@@ -39,13 +40,14 @@ def find_picture(handle: str, argument: str) -> Path:
     )
 
 
-def read_picture(handle: str | Path, argument: str, channels: int = 3) -> np.ndarray:
+def read_picture(handle: str | Path, argument: str, channels: int = 3, depth: Depth | None = None) -> np.ndarray:
     """Reads a picture as a whole.
 
     Args:
         handle: Path, or the name of a shipped photograph.
         argument: Name of the option, for messages.
         channels: 1 for gray, 3 for RGB.
+        depth: What white is in pictures of more than 8 bits that belong together; `None` to decide by this one.
 
     Returns:
         uint8 (height, width, channels).
@@ -54,7 +56,7 @@ def read_picture(handle: str | Path, argument: str, channels: int = 3) -> np.nda
         DataError: If it is not there, damaged, or too large.
     """
     path = find_picture(str(handle), argument)
-    picture = decode_picture(path, None, channels, MAX_PIXELS)
+    picture = decode_picture(path, None, channels, MAX_PIXELS, depth)
     if isinstance(picture, str):
         raise DataError(f"`{argument}` must be a usable picture. Received: {printable(path)}, which {picture}")
     return picture

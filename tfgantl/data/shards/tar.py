@@ -4,7 +4,9 @@ Nothing is unpacked, so that names and links of an archive lead nowhere.
 """
 
 import io
+import json
 import os
+import re
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +35,8 @@ RECORD = 20 * BLOCK  # what an archive is filled up to with zeros, and GNU tar m
 RECORDS = tuple(2**power for power in range(14, 21))  # or by those for tapes
 MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
 MAX_LABEL = 2**12
+NUMBER = re.compile(rb"[\[(]?[-+]?[0-9]*[.]?[0-9]+[.]?(?:[eE][-+]?[0-9]+)?[\])]?")
+MAX_FACTS = 2**16  # bytes of a JSON that is asked whether it has labels
 MAX_NAME = 100  # bytes of the name in a header
 MAX_DIGITS = 10  # of the length of an entry of PAX, and the space behind them
 AHEAD = 2**20  # bytes that are read at one time
@@ -223,7 +227,10 @@ class TarPictures(PictureList):
         if picture is None or picture.offset is None:
             return False
         if self._label not in sample:
-            check_unlabelled(f"WebDataset: {printable(self._files[shard])}", self._label, sample)
+            parts = {part for suffix in sample for part in suffix.split(".")}
+            if not self._offsets:  # one sample tells how all are
+                parts |= _keys_of(sample.get("json"), stream)
+            check_unlabelled(f"WebDataset: {printable(self._files[shard])}", self._label, sorted(parts))
         if len(picture.name) > MAX_NAME or not picture.name.isascii():
             self._long[len(self._offsets)] = picture.name
         self._shards.append(shard)
@@ -256,7 +263,18 @@ class TarPictures(PictureList):
                 )
             return names, numbers
         known, given = class_names_beside(self._files), set(found.values())
-        if known is not None and given <= set(known):  # in the order in which they stand there
+        numbers_of_others = [text for text in found if NUMBER.fullmatch(text) and not text.isdigit()]
+        if numbers_of_others:  # such as -1 for none, which would be a class, and move all others
+            raise DataError(
+                "WebDataset: labels must be whole numbers from 0, or names. "
+                f"Received: {printable(found[numbers_of_others[0]])[:80]}"
+            )
+        if known is not None and given & set(known):  # in the order in which they stand there
+            if given - set(known):
+                raise DataError(
+                    "WebDataset: labels must be names that classes.txt has. "
+                    f"Received: {printable(min(given - set(known)))[:80]}"
+                )
             names = tuple(name for name in known if name in given)
             places = {name: place for place, name in enumerate(names)}
             return names, {text: places[name] for text, name in found.items()}
@@ -269,6 +287,18 @@ class TarPictures(PictureList):
         names = tuple(in_order(list(found.values())))
         by_name = {name: number for number, name in enumerate(names)}
         return names, {text: by_name[name] for text, name in found.items()}
+
+
+def _keys_of(member: Member | None, stream: BinaryIO) -> set[str]:
+    """Names of what the JSON of a sample says."""
+    if member is None or member.offset is None or member.size > MAX_FACTS:
+        return set()
+    stream.seek(member.offset)
+    try:
+        facts = json.loads(stream.read(member.size))
+    except (ValueError, RecursionError):
+        return set()
+    return set(facts) if isinstance(facts, dict) else set()
 
 
 def _read(file: Path, offset: int, size: int) -> BinaryIO:

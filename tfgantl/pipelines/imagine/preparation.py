@@ -73,6 +73,7 @@ class PreparedCaptions(PreparedAdaptation):
         """What the results depend on, beside settings and packages: hashes of data, captions and weights."""
         captions = {f"{split} captions": part.fingerprint for split, part in self.data.splits.items()}
         encoder = {"text encoder": weights_hash(self.text_encoder), "file of the text encoder": self.encoder_hash}
+        encoder["words of the text encoder"] = " ".join(self.text_encoder.vocabulary)
         return {**super().facts(), **captions, **encoder}
 
     def training_data(self) -> TrainingData:

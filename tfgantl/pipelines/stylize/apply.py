@@ -81,12 +81,13 @@ def apply_styles(config: StyleApplicationConfig) -> StyleApplicationResult:
     Raises:
         TfgantlError: If the network, a picture, a style or the output cannot be used.
     """
+    from tfgantl.data.depth import depth_of
     from tfgantl.files import name_from
     from tfgantl.pipelines.stylize.one_pass import OnePassPainter, places_for
     from tfgantl.pipelines.stylize.trained import load_phrases, load_stylizer
     from tfgantl.progress import bar, log
     from tfgantl.style.phrases import drawn_from
-    from tfgantl.style.pictures import find_frames
+    from tfgantl.style.pictures import MAX_PIXELS, find_frames
 
     network = load_stylizer(config.network)
     paths = find_frames(config.content)
@@ -96,7 +97,7 @@ def apply_styles(config: StyleApplicationConfig) -> StyleApplicationResult:
     else:
         mixes = {name_from(config.styles): phrases.mix(config.styles, network.styles)}
     output, places = places_for(config, paths, list(mixes))
-    painter = OnePassPainter(network, config)
+    painter = OnePassPainter(network, config, depth_of(paths, MAX_PIXELS))
     progress = bar(len(paths) * len(mixes), "painting", "picture")
     for name, mix in mixes.items():
         painter.begin()

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tfgantl.data.depth import depth_of
 from tfgantl.data.textures import PAINTED, TEXTURES
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.models.vgg import smallest_side
 from tfgantl.style.painting import STYLE, STYLE_SIZE
 from tfgantl.style.pictures import (
+    MAX_PIXELS,
     find_contents,
     find_picture,
     read_picture,
@@ -70,8 +72,9 @@ def read_materials(content: str | None, styles: str, size: int) -> Materials:
         raise ConfigError(f"`styles` must have different names. Received: {', '.join(names)}")
     files = [find_picture(handle, "styles") for handle in handles]
     contents, style_pictures = [], [read_picture(path, "styles") for path in files]
+    depth = depth_of(paths, MAX_PIXELS)
     for path in paths:
-        picture = read_picture(path, "content")
+        picture = read_picture(path, "content", depth=depth)
         shorter = min(picture.shape[:2])
         longer = round(max(picture.shape[:2]) * MAX_SCALE * size / shorter)
         contents.append(resized(picture, shape_at(picture, longer)) if shorter > MAX_SCALE * size else picture)

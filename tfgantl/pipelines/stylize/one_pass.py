@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from tfgantl.data.depth import Depth
 from tfgantl.errors import ConfigError
 from tfgantl.files import check_kept, fitted, make_folder
 from tfgantl.images import finite_pixels, to_unit
@@ -63,13 +64,14 @@ class OnePassPainter:
     Args:
         network: Trained network.
         config: The `StyleApplicationConfig`.
+        depth: What is white in pictures of more than 8 bits.
 
     Attributes:
         seconds: Of each picture, without reading and writing.
     """
 
-    def __init__(self, network: Stylizer, config: "StyleApplicationConfig") -> None:
-        self.config = config
+    def __init__(self, network: Stylizer, config: "StyleApplicationConfig", depth: Depth | None = None) -> None:
+        self.config, self.depth = config, depth
         self.seconds: list[float] = []
         self._before: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -94,7 +96,7 @@ class OnePassPainter:
         Raises:
             ConfigError: If it is too small for the network, or too large for the memory.
         """
-        config, picture = self.config, read_picture(path, "content")
+        config, picture = self.config, read_picture(path, "content", depth=self.depth)
         image = to_unit(resized(picture, shape_at(picture, config.size)) if config.size else picture)
         if min(shape := image.shape[:2]) < SMALLEST:
             raise ConfigError(f"`size` must give at least {SMALLEST} pixels a side. Received: {shape} for {path}")

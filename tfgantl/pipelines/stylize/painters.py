@@ -141,11 +141,12 @@ class OptimizingPainter:
         from tfgantl.style.objective import Weights
 
         config, job, before = self.config, self.job, None
+        path = job.contents[number]
         if config.smooth and number:
             earlier = cast(Path, job.contents[number - 1])  # frames are of a folder
-            before = read_picture(place(run, earlier), "content"), read_picture(earlier, "content")
+            before = read_picture(place(run, earlier), "content"), job.read(earlier)
         return PaintingTask(
-            job.read(job.contents[number]), job.styles, job.shares,
+            None if path is None else job.read(path), job.styles, job.shares,
             Weights(config.content_weight, config.style_weight, config.tv_weight, config.smooth), config.passed,
             config.steps, job.init, config.strength, config.preserve_color == "cov", job.masks, before,
             config.optimizer, config.learning_rate, config.seed,

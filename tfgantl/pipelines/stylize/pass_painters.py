@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfgantl.crossmodal.text_checks import told_unknown
 from tfgantl.errors import ConfigError
 from tfgantl.images import finite_pixels, to_unit
-from tfgantl.models.copies import weights_hash
+from tfgantl.models.copies import layers_hash, weights_hash
 from tfgantl.models.stylizer import SMALLEST, paint
 from tfgantl.pipelines.stylize.painters import place, write_painted
 from tfgantl.pipelines.stylize.preparation import Job
@@ -53,7 +53,7 @@ class PassPainter(ABC):
     def paint(self, run: RunDirectory, number: int) -> dict:
         """Paints one picture; losses are not known."""
         path, config = cast(Path, self.job.contents[number]), self.config  # one pass needs a content
-        picture, start = read_picture(path, "content"), time.perf_counter()
+        picture, start = self.job.read(path), time.perf_counter()
         content = to_unit(resized(picture, shape_at(picture, config.size)))
         painted = content + config.strength * (self.painted(content) - content)
         if config.preserve_color == "lum":
@@ -74,7 +74,8 @@ class PassPainter(ABC):
         """Mixed with the frame before where the content has not moved."""
         earlier = cast(Path, self.job.contents[number - 1])
         shape = content.shape[:2]
-        frame, result = (read_picture(path, "content") for path in (earlier, place(run, earlier)))
+        frame = self.job.read(earlier)
+        result = read_picture(place(run, earlier), "content")
         before = to_unit(resized(result, shape)), to_unit(resized(frame, shape))
         return held(painted, content, before, self.config.smooth)
 
@@ -122,7 +123,11 @@ class PhrasePainter(PassPainter):
         shares = drawn_from(self.network.styles, self.mix)
         unknown = phrases.unknown_words(phrase)
         self.told = {"phrase": phrase.strip(), "drawn_from": shares, "unknown_words": unknown}
-        self.facts = {"stylizer": weights_hash(self.network), "phrases": phrases.encoders.hash}
+        self.facts = {
+            "stylizer": weights_hash(self.network), "layers of the stylizer": layers_hash(self.network),
+            "styles of the stylizer": ", ".join(self.network.styles),
+            "phrases": phrases.encoders.hash, "what phrases say": phrases.encoders.facts_hash,
+        }  # fmt: skip
 
     def notes(self) -> list[str]:
         """Which styles are drawn from, and which words are not known."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfgantl.data.depth import Depth, depth_of
 from tfgantl.errors import ConfigError, DataError, RunError
 from tfgantl.files import check_kept, expanded, name_from
 from tfgantl.models.vgg import smallest_side
@@ -15,6 +16,7 @@ from tfgantl.printing import printable
 from tfgantl.style.losses import CONTENT_LAYER, STYLE_LAYERS
 from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
 from tfgantl.style.pictures import (
+    MAX_PIXELS,
     NONE,
     find_frames,
     find_picture,
@@ -48,6 +50,7 @@ class Job:
         dtype: Keras dtype policy of VGG16.
         facts: What results depend on, beside settings and packages.
         phrase: What to paint like, in place of styles; `None` if there are pictures of them.
+        depth: What is white in contents of more than 8 bits, of all of them.
     """
 
     contents: list[Path | None]
@@ -58,6 +61,7 @@ class Job:
     dtype: str
     facts: dict[str, str]
     phrase: str | None = None
+    depth: Depth | None = None
 
     def opening(self) -> str:
         """What is about to be painted, for the log."""
@@ -65,9 +69,9 @@ class Job:
             return f"pictures: {len(self.contents)}, by a phrase"
         return f"pictures: {len(self.contents)}, styles: {len(self.styles)}"
 
-    def read(self, path: Path | None) -> np.ndarray | None:
+    def read(self, path: Path) -> np.ndarray:
         """A picture of the content, uint8 (height, width, 3)."""
-        return None if path is None else read_picture(path, "content")
+        return read_picture(path, "content", depth=self.depth)
 
 
 def prepare(config: "StylizeConfig") -> Job:
@@ -78,6 +82,7 @@ def prepare(config: "StylizeConfig") -> Job:
     """
     phrase = phrase_of(config)
     contents: list[Path | None] = [None] if config.content == NONE else [*find_frames(config.content)]
+    depth = depth_of([path for path in contents if path], MAX_PIXELS)
     handles, shares = ([], []) if config.styles == NONE or phrase is not None else split_shares(config.styles)
     styles = [read_picture(handle, "styles") for handle in handles]
     masks = [read_picture(mask, "masks", 1) for mask in split_handles(config.masks)] if config.masks else None
@@ -96,7 +101,7 @@ def prepare(config: "StylizeConfig") -> Job:
         start = read_picture(init, "init")
     dtype = "float32" if config.optimizer == "lbfgs" else style_policy(config.precision, config.size)
     for path in contents:  # all of them: a folder is not to fail in the middle
-        picture = read_picture(path, "content") if path else styles[0]
+        picture = read_picture(path, "content", depth=depth) if path else styles[0]
         for mask in masks or ():
             if mask.shape[:2] != picture.shape[:2]:
                 raise DataError(
@@ -110,7 +115,7 @@ def prepare(config: "StylizeConfig") -> Job:
     if config.output:
         output = Path(config.output)
         check_kept([output, *(output / f"{path.stem}.png" for path in contents if path)], files)
-    return Job(contents, styles, shares, masks, start, dtype, hashes_of(files), phrase)
+    return Job(contents, styles, shares, masks, start, dtype, hashes_of(files), phrase, depth)
 
 
 def style_policy(precision: UnscaledPrecision, size: int) -> str:

@@ -73,7 +73,7 @@ def style_report(config: "StylizeConfig", job: Job, run: RunDirectory, history: 
     rows: list[list[np.ndarray | None]] = []
     for path in job.contents[:MAX_SHOWN]:
         shown = [read_picture(place(run, path), "content"), *job.styles]
-        pictures_of = [read_picture(path, "content"), *shown] if path else shown
+        pictures_of = [job.read(path), *shown] if path else shown
         rows.append([small(picture, SHOWN_SIZE) for picture in pictures_of])
     pictures = {"Content, result, styles": encode_png(table(rows))}
     steps = sorted((run.path / "steps").glob("*.png"))

@@ -71,7 +71,8 @@ class PreparedStyles:
         used = {"vgg16": self.loss.network, "base": self.base, "discriminator of the base": self.base_discriminator}
         weights = {name: weights_hash(network) for name, network in used.items() if network is not None}
         captions = {"captions": self.captions.fingerprint} if self.captions else {}
-        return {**self.materials.facts, **captions, **weights}
+        styles = {"styles of the base": ", ".join(self.base.styles)} if self.base else {}
+        return {**self.materials.facts, **captions, **weights, **styles}
 
 
 @dataclass(frozen=True)
