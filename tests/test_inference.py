@@ -11,6 +11,7 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 from tfgantl.data import Examples
 from tfgantl.metrics.extractors import Extractor
+from tfgantl.models import inference
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.inference import predict
 from tfgantl.training.optimization import Optimization
@@ -29,6 +30,17 @@ def tensorflow_log(caplog, monkeypatch):
     logger.addHandler(caplog.handler)
     yield caplog
     logger.removeHandler(caplog.handler)
+
+
+def test_large_images_are_made_a_few_at_a_time(monkeypatch):
+    """A network of 130 kB took 90 MB an image, and 256 of them at one time."""
+    latents, seen = keras.Input((2,)), []
+    wide = keras.layers.UpSampling2D((512, 512))(keras.layers.Reshape((1, 1, 2))(latents))
+    network = keras.Model(latents, wide)
+    concatenate = np.concatenate
+    monkeypatch.setattr(inference.np, "concatenate", lambda parts: seen.extend(map(len, parts)) or concatenate(parts))
+    assert predict(network, np.zeros((20, 2), np.float32)).shape == (20, 512, 512, 2)
+    assert seen == [16, 4]
 
 
 def test_numbers_are_those_of_keras_whatever_the_batch_size(make_gan):

@@ -15,7 +15,7 @@ from tfgantl.models import presets
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.batch_norm import recalibrate_batch_norm
 from tfgantl.models.copies import constant_layers
-from tfgantl.models.inference import BATCH_SIZE, in_batches, predict
+from tfgantl.models.inference import in_batches, predict, rows_of
 from tfgantl.models.outputs import check_discriminator, check_generator
 from tfgantl.models.structure import label_tables
 from tfgantl.random_streams import Stream
@@ -122,14 +122,14 @@ class NetworkPair(keras.Model):
         return random_streams.latents(count, self.latent_dim, seed, stream)
 
     def generate(
-        self, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int = BATCH_SIZE
+        self, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int | None = None
     ) -> np.ndarray:
         """Images of the averaged generator.
 
         Args:
             latents: float32 (n, latent_dim).
             labels: int (n,) for a conditional generator.
-            batch_size: Images at a time; does not change the result.
+            batch_size: Images at a time; does not change the result. 256 if not given, and fewer above 128 px.
 
         Returns:
             float32 (n, height, width, channels) in [-1, 1].
@@ -142,14 +142,14 @@ class NetworkPair(keras.Model):
             raise DataError(f"`latents` must be (n, {self.latent_dim}). Received: {latents.shape}")
         return predict(self.ema_generator, self.inputs(latents, self._checked(labels, len(latents))), batch_size)
 
-    def score(self, images: np.ndarray, labels: np.ndarray | None = None, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    def score(self, images: np.ndarray, labels: np.ndarray | None = None, batch_size: int | None = None) -> np.ndarray:
         """Logits (n,) of the discriminator, as it is outside of training; the mean where it gives several an image.
 
         Args:
             images: float32 (n, height, width, channels) in [-1, 1], not augmented; or integers in [0, 255].
             labels: int (n,) for a conditional discriminator.
-            batch_size: Images at a time; does not change the result, unless logits depend on the batch, as in
-                StyleGAN2.
+            batch_size: Images at a time, as for `generate`; does not change the result, unless logits depend on the
+                batch, as in StyleGAN2.
 
         Raises:
             DataError: If images have another size or range, or labels are no classes of the pair.
@@ -158,8 +158,9 @@ class NetworkPair(keras.Model):
         if np.shape(images)[1:] != expected:
             raise DataError(f"`images` must be (n, {', '.join(map(str, expected))}). Received: {np.shape(images)}")
         images, labels = in_unit_range(images), self._checked(labels, len(images))
+        rows = batch_size or rows_of(images.shape)
         # Not `predict`, whose graph would keep the adapters of the time when it was traced.
-        logits = in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], batch_size)
+        logits = in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], rows)
         return logits.reshape(len(logits), -1).mean(1)
 
     def _checked(self, labels: np.ndarray | None, count: int) -> np.ndarray | None:

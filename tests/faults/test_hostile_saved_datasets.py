@@ -165,13 +165,16 @@ def packed_member(folder):
             archive.addfile(member, io.BytesIO(content))
 
 
-def repeated_value(folder):
+CARD = "---\nconfigs:\n- config_name: default\n  data_files: '{}'\n---\n"
+
+
+def repeated_value(folder, name="train.parquet"):
     """A thousand rows that refer to one megabyte."""
     import pyarrow
     from pyarrow.parquet import write_table
 
     table = pyarrow.table({"image": pyarrow.array([bytes(2**20)] * 1000)})
-    write_table(table, folder / "train.parquet", compression="zstd", use_dictionary=True)
+    write_table(table, folder / name, compression="zstd", use_dictionary=True)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +188,14 @@ def repeated_value(folder):
         (lambda folder: (folder / "test").symlink_to("train"), "links must lead to files. Received"),
         (lambda folder: (folder / "a.h5").write_bytes(b"x"), "a.h5, one for the reader hdf5"),
         (lambda folder: os.mkfifo(folder / "pipe.txt"), "pipe.txt, no file"),
+        (lambda folder: os.mkfifo(folder / "pipe.png"), "pipe.png, no file"),
+        (lambda folder: (folder / "b.png").write_bytes(gzip.compress(b"1,2")), "b.png, one that is packed, by gz"),
+        (lambda folder: repeated_value(folder, "b.png"), "values that are repeated must come to at most 1000 times"),
+        (lambda folder: (folder / "README.md").write_text(CARD.format(".x/*.png")), "must name no hidden files"),
+        (lambda folder: (folder / "README.md").write_text(CARD.format("a/__b.parquet")), "must name no hidden files"),
     ],
-    ids=["tar", "packed", "repeated", "link", "linked folder", "link within", "other reader", "pipe"],
+    ids=["tar", "packed", "repeated", "link", "linked folder", "link within", "other reader", "pipe", "pipe as picture",
+         "packed picture", "Parquet picture", "hidden folder", "hidden file"],
 )  # fmt: skip
 def test_a_folder_is_looked_at_before_the_library_reads_it(tmp_path, change, told):
     """It unpacks whatever is packed, follows links, and keeps each value of Parquet by itself."""
@@ -196,7 +205,8 @@ def test_a_folder_is_looked_at_before_the_library_reads_it(tmp_path, change, tol
         Image.fromarray(image.squeeze()).save(folder / "train" / f"{number}.png")
     (folder / ".git").mkdir()
     (folder / ".git" / "pack.zip").write_bytes(b"PK")
-    (folder / "LICENSE").write_text("Any.")
+    for name in ("LICENSE", "README.md", "settings.toml"):
+        (folder / name).write_text("Any.")
     (folder / "linked.png").symlink_to("train/0.png")
     check_folder(folder, ())
     change(folder)

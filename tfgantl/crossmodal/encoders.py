@@ -21,7 +21,7 @@ from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
 from tfgantl.files import expanded, fitted
 from tfgantl.images import to_unit
 from tfgantl.models.copies import weights_hash
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict, rows_of
 from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.networks import load_network
 
@@ -85,7 +85,9 @@ class TextImageEncoders:
         """
         if images.shape[1:] != self.image_shape:
             raise ArtifactError(f"the image encoder takes images of {self.image_shape}. Received: {images.shape[1:]}")
-        return predict(self.image, to_unit(images))
+        rows = rows_of(images.shape)  # as floats they take four times the memory
+        parts = [predict(self.image, to_unit(images[i : i + rows])) for i in range(0, max(len(images), 1), rows)]
+        return np.concatenate(parts)
 
     def similarity(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Cosines float32 (images, texts), 1 where both are the same point.

@@ -154,7 +154,7 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
         if path.name == SHEET and (directory / "run.json").is_file():  # of what a command has drawn
             others.append(path)
             continue
-        if path.suffix.casefold() not in _RAW and (path.suffix.casefold() in SUFFIXES or _begins_like_a_picture(path)):
+        if path.suffix.casefold() not in _RAW and (path.suffix.casefold() in SUFFIXES or begins_like_a_picture(path)):
             found.append(path)  # those with the name of a picture are told if they are none
         else:
             others.append(path)
@@ -192,7 +192,8 @@ def is_of_system(name: str, names: Container[str] = _SYSTEM_FOLDERS) -> bool:
     return name.startswith(".") or name.casefold() in names
 
 
-def _begins_like_a_picture(path: Path) -> bool:
+def begins_like_a_picture(path: Path) -> bool:
+    """Whether a file is one, and its first bytes are those of a picture."""
     try:
         if not path.is_file():  # a pipe would keep whoever opens it
             return False

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 BATCH_SIZE = 256
+MAX_PIXELS = BATCH_SIZE * 128**2  # of what comes in or out at one time: fewer rows of larger images
 
 
 class _Traces:
@@ -17,7 +18,7 @@ class _Traces:
         self.graphs: dict[tuple, Callable] = {}
 
 
-def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_size: int = BATCH_SIZE) -> Any:
+def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_size: int | None = None) -> Any:
     """Outputs of a network outside of training.
 
     In place of `keras.Model.predict`, which traces anew for the last batch, and whose traces of many small networks
@@ -27,15 +28,30 @@ def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_s
         network: Any Keras model or layer.
         inputs: Array (n, …), or a list of such arrays. Floats are taken as float32, integers as int32, and arrays of
             objects as strings.
-        batch_size: Rows at a time; does not change the result beyond rounding.
+        batch_size: Rows at a time; does not change the result beyond rounding. 256 if not given, and fewer of images
+            of more than 128 px.
 
     Returns:
         Array (n, …), in the structure of the network's outputs.
     """
     arrays = [_plain(x) for x in (inputs if isinstance(inputs, list | tuple) else [inputs])]
+    outputs = getattr(network, "outputs", None) or ()
+    rows = batch_size or rows_of(*(x.shape for x in (*arrays, *outputs)))
     if not isinstance(inputs, list | tuple):
-        return in_batches(_graph(network, arrays), arrays, batch_size)
-    return in_batches(_graph(network, arrays, many=True), arrays, batch_size)
+        return in_batches(_graph(network, arrays), arrays, rows)
+    return in_batches(_graph(network, arrays, many=True), arrays, rows)
+
+
+def rows_of(*shapes: Sequence[int | None]) -> int:
+    """Rows at a time, by the sides of images that go in or come out.
+
+    Example:
+        >>> rows_of((10, 64, 64, 3)), rows_of((None, 16), (None, 1024, 1024, 3))
+        (256, 4)
+    """
+    images = [shape for shape in shapes if len(shape) == 4]
+    pixels = max((height * width for _, height, width, _ in images if height and width), default=1)
+    return min(BATCH_SIZE, max(1, MAX_PIXELS // pixels))
 
 
 def in_batches(function: Callable, arrays: Sequence[np.ndarray | None], batch_size: int = BATCH_SIZE) -> Any:

@@ -46,6 +46,8 @@ def check_card(folder: Path) -> None:
                 raise DataError(
                     f"HFDataset: {file}: must name files within its folder. Received: {printable(place)[:200]}"
                 )
+            if any(part.startswith((".", "__")) for part in parts):  # which nobody looks at otherwise
+                raise DataError(f"HFDataset: {file}: must name no hidden files. Received: {printable(place)[:200]}")
 
 
 def _header(text: str) -> Any:

@@ -1,20 +1,22 @@
 """Whether a folder that `datasets` of Hugging Face reads as it is has nothing but what is read within limits.
 
-By their suffixes, the library hands files to some thirty readers; it unpacks archives whatever they are called, follows
-links, and gives each value of a Parquet file memory of its own, however often one is repeated.
+By most of their suffixes, the library hands all files to one of some thirty readers; it unpacks archives whatever they
+are called, follows links, and gives each value of a Parquet file memory of its own, however often one is repeated.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tfgantl.data.layout import SUFFIXES
+from tfgantl.data.layout import SUFFIXES, begins_like_a_picture
 from tfgantl.data.shards.dataset_card import check_card
 from tfgantl.data.shards.parquet import check_parquet
 from tfgantl.errors import DataError, reason
 from tfgantl.printing import printable
 
 PLAIN = ("csv", "imagefolder", "json", "parquet", "text")  # readers whose files are pictures, texts or looked at here
+ABOUT = (".md", ".toml")  # texts about a data set, which other readers than `text` know
+PARQUET = b"PAR1"
 
 
 def check_folder(folder: Path, roots: Sequence[Path]) -> None:
@@ -35,23 +37,30 @@ def check_folder(folder: Path, roots: Sequence[Path]) -> None:
     inside = [os.path.realpath(root) for root in (folder, *roots)]
     for file in _files(folder, inside):
         suffix = file.suffix.casefold()
-        if suffix in SUFFIXES:
+        if suffix in SUFFIXES and begins_like_a_picture(file):
             continue
+        if not file.is_file():
+            raise _refused(file, "no file")
         reader, *_ = _EXTENSION_TO_MODULE.get(suffix, ("text",))
-        if reader not in PLAIN or not file.is_file():
-            raise _refused(file, f"one for the reader {reader}" if file.is_file() else "no file")
+        if reader not in PLAIN and suffix not in ABOUT:
+            raise _refused(file, f"one for the reader {reader}")
         try:
             packed = Extractor.infer_extractor_format(str(file))
         except Exception as error:  # its readers of archives raise what they like
             raise _refused(file, printable(reason(error))[:200]) from error
         if packed:
             raise _refused(file, f"one that is packed, by {packed}")
-        if reader == "parquet":
+        with open(file, "rb") as stream:
+            begins = stream.read(len(PARQUET))
+        if reader == "parquet" or begins == PARQUET:
             check_parquet(file)
 
 
 def _files(folder: Path, inside: Sequence[str]) -> Iterator[Path]:
-    """All files but hidden ones, which the library leaves out, too; links are followed where they lead to `inside`."""
+    """All files but hidden ones, which the library leaves out, too, as no card may ask for them.
+
+    Links are followed where they lead to `inside`.
+    """
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:

@@ -62,7 +62,7 @@ class HFPictures(PictureList):
             )
         self._data = data.select_columns([image]).cast_column(image, datasets.Image(decode=False))
         self._image, self._told = image, printable(source.dataset)
-        self._roots = (folder,) if folder.is_dir() else _cached_by_library()
+        self._roots = _roots_of(folder) if folder.is_dir() else _cached_by_library()
         classes, self._labels = None, None
         if label is not None and label in features:
             self._labels, classes = _labels_of(data, label, features[label])
@@ -96,10 +96,16 @@ def open_inside(roots: Sequence[Path], path: str) -> BinaryIO:
         Refused: If it is in none of them.
         OSError: If it cannot be opened.
     """
-    file = Path(os.path.abspath(path))
-    if not any(file.is_relative_to(os.path.abspath(root)) for root in roots):
+    file = Path(os.path.realpath(path))
+    if not any(file.is_relative_to(os.path.realpath(root)) for root in roots):
         raise Refused(f"lies outside of the data set, in {printable(file)[:200]}")
     return open_regular(file)
+
+
+def _roots_of(folder: Path) -> tuple[Path, ...]:
+    """Where the files of a folder may lie: in it or, of one in the cache of the library, elsewhere in this."""
+    cached, place = _cached_by_library(), Path(os.path.realpath(folder))
+    return folder, *(cached if any(place.is_relative_to(os.path.realpath(root)) for root in cached) else ())
 
 
 def _cached_by_library() -> tuple[Path, ...]:
@@ -143,7 +149,7 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
             )
         check_saved(Path(source.dataset))
     elif Path(source.dataset).is_dir():
-        check_folder(Path(source.dataset), _cached_by_library())
+        check_folder(Path(source.dataset), _roots_of(Path(source.dataset)))
     try:
         if saved:
             data = _chosen(datasets.load_from_disk(source.dataset), source.split)

@@ -198,11 +198,14 @@ class EditedModel:
         Raises:
             DataError: If the target is not known, or its pictures are not those that the run was made from.
         """
-        examples, facts = self.target.load(split), directory_of(self.handle) / "run.json"
-        reads_files = not isinstance(self.target, HandwrittenDigits | RenderedDigits)
-        if reads_files and self._fingerprints.get(f"{split} data") != examples.fingerprint:
+        if isinstance(self.target, HandwrittenDigits | RenderedDigits):  # which read no file
+            return self.target.load(split)
+        known = self._fingerprints.get(f"{split} data")
+        examples = self.target.load(split) if known else None
+        if examples is None or known != examples.fingerprint:
+            facts = directory_of(self.handle) / "run.json"
             raise DataError(
-                f"`pictures` must be given where those of the target are not what the model was made from. "
+                "`pictures` must be given where those of the target are not what the model was made from. "
                 f"Received: none, and others than {facts} knows"
             )
         return examples
