@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfgantl.editing import picture_tables
 from tfgantl.editing.attributes import MEASURED, NAMED, ink, measured_of
-from tfgantl.editing.learnt_attributes import class_attribute, table_attribute
+from tfgantl.editing.learnt_attributes import _held_out, class_attribute, table_attribute
 from tfgantl.editing.picture_tables import read_column
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import to_unit
@@ -135,6 +135,7 @@ def table(tmp_path):
         writer = csv.writer(file)
         writer.writerow(["note", "file", "width", "kind", "many"])
         for i, (width, drawing) in enumerate(zip(widths, bars(widths, 8, height=6), strict=True)):
+            drawing[0, 0] = i  # none is a copy of another
             Image.fromarray(drawing[..., 0]).save(tmp_path / "pictures" / f"{i}.png")
             writer.writerow(
                 [f"nothing {i}", f"pictures/{i}.png", width, "wide" if width > 4 else "narrow", f"word {i}"]
@@ -156,6 +157,7 @@ def test_columns_of_numbers_and_of_two_words_are_learnt(table):
 def test_of_two_numbers_the_larger_one_is_more(tmp_path, capsys):
     """By the alphabet, 10 comes before 9; rows that say nothing are told."""
     for i, drawing in enumerate(bars([2, 6] * 12, 8, height=6)):
+        drawing[0, 0] = i
         Image.fromarray(drawing[..., 0]).save(tmp_path / f"{i}.png")
     lines = [f"{i}.png,{(9, '1e1')[i % 2]}" for i in range(24)]
     (tmp_path / "t.csv").write_text("\n".join(["file,age", *lines, f"{'x' * 3000},9", "0.png,"]))
@@ -177,9 +179,11 @@ def test_tables_that_can_be_read_in_two_ways_are_refused(tmp_path, text, message
 
 def test_masks_of_a_table_are_no_pictures(tmp_path):
     """The column of which more files were there was taken: that of masks, as soon as a picture was missing."""
-    for name, drawing in zip(("photo", "mask"), bars([2, 6], 8, height=6), strict=True):
-        Image.fromarray(drawing[..., 0]).save(tmp_path / f"{name}.png")
-    rows = [f"mask.png,{'photo' if i else 'gone'}.png,{i}" for i in range(24)]
+    photo, mask = bars([2, 6], 8, height=6)
+    Image.fromarray(mask[..., 0]).save(tmp_path / "mask.png")
+    for i in range(1, 24):
+        Image.fromarray(photo[..., 0]).save(tmp_path / f"{i}.png")
+    rows = [f"mask.png,{i}.png,{i}" for i in range(24)]
     (tmp_path / "t.csv").write_text("\n".join(["mask,Image,age", *rows]))
     images, ages = read_column(tmp_path / "t.csv", "age", (8, 8, 1))
     assert len(ages) == 23 and np.array_equal(images[0], bars([2, 6], 8, height=6)[0])
@@ -230,15 +234,28 @@ def test_labels_side_by_side_are_each_there_or_not(tmp_path):
     np.testing.assert_allclose(found, [1.0, 3.0], atol=1e-5)
 
 
-def test_a_picture_of_many_rows_is_decoded_once_and_all_fit_into_memory(tmp_path, monkeypatch):
+def test_a_picture_of_many_rows_is_decoded_once_and_has_one_value(tmp_path, monkeypatch):
+    """It was in training and among what was held out."""
     decoded = []
     monkeypatch.setattr(
         picture_tables, "decode_picture", lambda path, *_: decoded.append(path) or np.zeros((8, 8, 1), "u1")
     )
-    Image.new("L", (8, 8)).save(tmp_path / "a.png")
-    (tmp_path / "t.csv").write_text("file,age\n" + "a.png,1\n" * 300)
+    for number in range(20):
+        Image.new("L", (8, 8)).save(tmp_path / f"{number}.png")
+    rows = [f"{number % 20}.png,{number % 20}" for number in range(300)]
+    (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows, "0.png, 0 "]))
     images, values = picture_tables.read_column(tmp_path / "t.csv", "age", (8, 8, 1))
-    assert len(images) == len(values) == 300 and len(decoded) == 1
-    monkeypatch.setattr(picture_tables, "MAX_BYTES", 299 * 64)
-    with pytest.raises(DataError, match="pictures must take at most 19136 bytes of memory. Received: 19200"):
+    assert len(images) == len(values) == len(decoded) == 20
+    (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows, "0.png,1"]))
+    with pytest.raises(DataError, match="a picture must have one value of age. Received: 0.png with 0 and 1"):
         picture_tables.read_column(tmp_path / "t.csv", "age", (8, 8, 1))
+    monkeypatch.setattr(picture_tables, "MAX_BYTES", 301 * 64)
+    (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows, "0.png,0", "1.png,1"]))
+    with pytest.raises(DataError, match="pictures must take at most 19264 bytes of memory. Received: 19328"):
+        picture_tables.read_column(tmp_path / "t.csv", "age", (8, 8, 1))
+
+
+def test_copies_of_a_picture_are_on_one_side():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1)
+    assert _held_out(images).tolist() == [True, False, False, False, False] * 2
+    assert _held_out(images[[0, 1, 0, 1, 2, 0]]).tolist() == [True, False, True, False, False, True]

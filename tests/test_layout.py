@@ -332,3 +332,20 @@ def test_linked_folders_inside_of_classes_are_looked_at_once(tmp_path):
         "cat/a/2.png",
         "dog/1.png",
     ]
+
+
+def test_splits_inside_of_classes_are_not_mixed(tmp_path):
+    """Test pictures were trained on, without a word."""
+    for name in ("cat/train", "cat/test", "dog/train", "dog/test"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
+    with pytest.raises(DataError, match="`path` must be one split, .* which holds test/, train/"):
+        find_pictures(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 50), (64, 64, 3), (40, 30, 3), (40, 30, 1)])
+def test_slices_of_an_array_are_no_pictures(tmp_path, shape):
+    """As MATLAB has them, and one picture alone."""
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
+    with pytest.raises(DataError, match=r"images must have the shape \(n, height, width\), .*Received: "):
+        Arrays(str(tmp_path / "a.npz"), labels=None).load("train")

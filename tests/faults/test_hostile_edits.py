@@ -1,6 +1,7 @@
 """Runs of `tfgantl edit` that go on with another mask or pictures, with codes and directions that nothing has found."""
 
 import json
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -136,7 +137,9 @@ def test_what_is_white_is_decided_for_all_pictures_that_are_seen_together(tmp_pa
     found = read_pictures(FillConfig(pictures=str(tmp_path / "pictures")), model, 1)
     np.testing.assert_array_equal(found.images[..., 0], wanted)
     np.testing.assert_array_equal(read_images(tmp_path / "pictures", (9, 9, 1), "centre")[1][..., 0], wanted)
-    rows = [f"pictures/{i % 3}.png,{i}" for i in range(24)]
+    for i in range(3, 24):
+        shutil.copy(tmp_path / "pictures" / f"{i % 3}.png", tmp_path / "pictures" / f"{i}.png")
+    rows = [f"pictures/{i}.png,{i}" for i in range(24)]
     (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows]))
     images, _ = read_column(tmp_path / "t.csv", "age", (9, 9, 1))
     np.testing.assert_array_equal(images[:3, ..., 0], wanted)

@@ -191,6 +191,15 @@ def table(path, columns, metadata=None, **options):
     return Parquet(str(path), **SIZES)
 
 
+@pytest.mark.parametrize("label", ["", " ", "-1", "1.0"])
+def test_texts_that_are_no_names_are_no_classes(tmp_path, label):
+    """A class without a name, or one that moved all others."""
+    labels = [label if number == 3 else "01"[number % 2] for number in range(12)]
+    table(tmp_path / "a.parquet", {"image": [png(number) for number in range(12)], "label": labels})
+    with pytest.raises(DataError, match="labels must be whole numbers from 0, or names. Received: "):
+        Parquet(str(tmp_path / "a.parquet"), **SIZES).load("train")
+
+
 def test_a_picture_that_a_million_rows_refer_to_is_in_memory_once(tmp_path):
     """Of a dictionary, only what stands in it counts as unpacked."""
     pyarrow = pytest.importorskip("pyarrow")

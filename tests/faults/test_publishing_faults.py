@@ -25,6 +25,7 @@ from tfgantl.export.publish import publish
 from tfgantl.images import encode_png
 from tfgantl.pipelines.export import main as export
 from tfgantl.pipelines.export.publishing import _edited
+from tfgantl.pipelines.export.results import VersionsResult
 from tfgantl.training.class_names import class_names_behind
 from tfgantl.training.run_directory import RunDirectory, read_log, read_result
 
@@ -347,6 +348,11 @@ def test_a_manifest_that_is_no_list_of_names_is_one_line(tmp_path, content, caps
     (tmp_path / "model" / "1" / "manifest.json").write_text(content)
     with pytest.raises(ArtifactError, match="must hold an intact manifest.json"):
         read_manifest(tmp_path / "model" / "1")
+
+
+def test_a_list_of_versions_has_a_line_for_each():
+    rows = [{"version": 1, "state": "newest", "created": "2026\n     9  newest", "verdict": "good\x1b[2K"}]
+    assert VersionsResult(model="m", versions=rows).text().isprintable()
 
 
 def edited_manifest(version, **facts):

@@ -123,12 +123,12 @@ def read_captions(
             without_picture[name] += 1
         elif picture not in wanted:
             continue
+        elif caption in found.get(picture, ()):
+            repeated += 1
         elif wrong := fault_of(caption):
             bad.append(f"{place}: a caption must be {wrong}")
-        elif caption in (captions := found.setdefault(picture, {})):
-            repeated += 1
         else:
-            captions[caption] = None
+            found.setdefault(picture, {})[caption] = None
     missing = [name for name in names if name not in found]
     problems = [
         *bad[:1],

@@ -93,12 +93,8 @@ def _layout(root: Path) -> Layout:
         notes.append(f"pictures of {printable(root.name)}/, the one folder there is")
     if not loose:
         check_apart(root, [folder.name for folder in folders], alone=True)
-    if not loose and are_splits([folder.name for folder in folders]):
-        names = ", ".join(sorted(f"{folder.name}/" for folder in folders))
-        raise DataError(
-            f"Folder: `path` must be one split, such as {root}/{sorted(folder.name for folder in folders)[-1]}: "
-            f"validation and test are cut from it. Received: {root}, which holds {names}"
-        )
+    if not loose:
+        check_no_splits(root, [folder.name for folder in folders])
     inside = {folder.name: _deep(folder, others) for folder in folders}
     if loose and any(inside.values()):
         raise DataError(
@@ -125,6 +121,15 @@ def _layout(root: Path) -> Layout:
     files = [file for name in classes for file in inside[name]]
     labels = [label for label, name in enumerate(classes) for _ in inside[name]]
     return Layout(files, classes, labels, notes)
+
+
+def check_no_splits(root: Path, names: list[str]) -> None:
+    """Raises `DataError` if folders beside each other are parts of a set: test pictures would be trained on."""
+    if are_splits(names):
+        raise DataError(
+            f"Folder: `path` must be one split, such as {root}/{max(names)}: validation and test are cut from it. "
+            f"Received: {root}, which holds {', '.join(sorted(f'{name}/' for name in names))}"
+        )
 
 
 def check_apart(root: Path, names: list[str], alone: bool) -> None:
@@ -176,6 +181,7 @@ def _deep(folder: Path, others: list[Path]) -> list[Path]:
         seen.add(place)
         inner[:] = sorted(name for name in inner if not is_of_system(name))
         check_apart(Path(directory), inner, alone=False)
+        check_no_splits(Path(directory), inner)
         found += pictures_in(Path(directory), others)
     return sorted(found)
 

@@ -147,6 +147,11 @@ class Arrays(PictureSource):
                 f"Arrays: {self.path} must hold an array `{self.images}`; `images` names another. "
                 f"Received: {', '.join(shapes)}"
             )
+        if images.ndim == 3 and (images.shape[2] in (1, 3, 4) or images.shape[0] == images.shape[1] != images.shape[2]):
+            raise DataError(  # one picture, or as MATLAB has them: slices of these are no pictures
+                f"Arrays: {self.path}: images must have the shape (n, height, width), or with 1 or 3 channels behind. "
+                f"Received: {images.shape}"
+            )
         images = images[..., None] if images.ndim == 3 else images
         check_images(images, f"Arrays: {self.path}")
         forms = (len(images),), (len(images), 1)

@@ -49,20 +49,26 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
     side, _, channels = image_shape
     if (size := len(rows) * side * side * channels) > MAX_BYTES:
         raise DataError(f"{path}: pictures must take at most {MAX_BYTES} bytes of memory. Received: {size}")
-    decoded: dict[str, np.ndarray | str] = {}  # a row may repeat the picture of another
-
+    said: dict[str, str] = {}  # picture → value: a row may repeat another
     progress = bar(len(rows), f"pictures of {path.name}", "picture", shown=len(rows) > SHOWN)
     for row in rows:
         progress.update()
-        name, value = row[names], row[at]
-        if name not in decoded:
-            is_there = isfile(path.parent / name)
-            decoded[name] = (
-                decode_picture(path.parent / name, side, channels, MAX_PIXELS, depth) if is_there else "is not there"
+        name, value = row[names], row[at].strip()
+        if value.casefold() in NO_VALUE:
+            left.append(f"{printable(name)[:40]} has no value")
+            continue
+        is_new = name not in said
+        if said.setdefault(name, value) != value:
+            raise DataError(
+                f"{path}: a picture must have one value of {printable(column)[:40]}. Received: "
+                f"{printable(name)[:40]} with {printable(said[name])[:40]} and {printable(value)[:40]}"
             )
-        image = decoded[name]
-        if isinstance(image, str) or value.strip().casefold() in NO_VALUE:
-            left.append(f"{printable(name)[:40]} {image if isinstance(image, str) else 'has no value'}")
+        if not is_new:
+            continue
+        file = path.parent / name
+        image = decode_picture(file, side, channels, MAX_PIXELS, depth) if isfile(file) else "is not there"
+        if isinstance(image, str):
+            left.append(f"{printable(name)[:40]} {image}")
         else:
             images.append(image)
             values.append(value)

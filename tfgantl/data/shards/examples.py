@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from tfgantl.data.classes import LABELS
+from tfgantl.data.classes import LABELS, is_other_number
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded
 from tfgantl.errors import ConfigError, DataError
@@ -26,6 +26,19 @@ def check_unlabelled(where: str, label: str | None, names: Iterable[str]) -> Non
         raise ConfigError(
             f"{where}: `label` must be what labels are called there, or null for none. "
             f"Received: {label}, which is not there, beside {', '.join(map(printable, others))}"
+        )
+
+
+def check_names(where: str, names: Iterable[str]) -> None:
+    """Refuses texts as labels of which one is no name: such as -1 for none, which would be a class.
+
+    Raises:
+        DataError: If one is a number that is no class.
+    """
+    wrong = next((name for name in sorted(names) if is_other_number(name)), None)
+    if wrong is not None:
+        raise DataError(
+            f"{where}: labels must be whole numbers from 0, or names. Received: {printable(wrong)[:80] or 'no text'}"
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfgantl.data.classes import in_order
 from tfgantl.data.pictures import Encoded, PictureList
-from tfgantl.data.shards.examples import check_unlabelled, opened, told_record
+from tfgantl.data.shards.examples import check_names, check_unlabelled, opened, told_record
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
 from tfgantl.untrusted.parquet_pages import first_unpacked, unpacked
@@ -232,6 +232,9 @@ def _unpacked(stream: BinaryIO, column: Any) -> tuple[int, int]:
 def _labels_of(values: list, class_names: set[tuple[str, ...] | None]) -> tuple[tuple[str, ...] | None, np.ndarray]:
     """Names of classes, if there are any, and labels int64 (n,)."""
     if all(isinstance(value, str) for value in values):
+        if not all(map(str.strip, values)):
+            raise DataError("Parquet: labels must be whole numbers from 0, or names. Received: an empty text")
+        check_names("Parquet", set(values))
         found = in_order(list(set(values)))
         numbers = {name: number for number, name in enumerate(found)}
         return tuple(found), np.array([numbers[value] for value in values])

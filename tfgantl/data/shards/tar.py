@@ -6,7 +6,6 @@ Nothing is unpacked, so that names and links of an archive lead nowhere.
 import io
 import json
 import os
-import re
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ import numpy as np
 from tfgantl.data.classes import in_order
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded, PictureList
-from tfgantl.data.shards.examples import check_unlabelled
+from tfgantl.data.shards.examples import check_names, check_unlabelled
 from tfgantl.data.shards.files import class_names_beside
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.printing import printable
@@ -35,7 +34,6 @@ RECORD = 20 * BLOCK  # what an archive is filled up to with zeros, and GNU tar m
 RECORDS = tuple(2**power for power in range(14, 21))  # or by those for tapes
 MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
 MAX_LABEL = 2**12
-NUMBER = re.compile(rb"[\[(]?[-+]?[0-9]*[.]?[0-9]+[.]?(?:[eE][-+]?[0-9]+)?[\])]?")
 MAX_FACTS = 2**16  # bytes of a JSON that is asked whether it has labels
 MAX_NAME = 100  # bytes of the name in a header
 MAX_DIGITS = 10  # of the length of an entry of PAX, and the space behind them
@@ -263,12 +261,7 @@ class TarPictures(PictureList):
                 )
             return names, numbers
         known, given = class_names_beside(self._files), set(found.values())
-        numbers_of_others = [text for text in found if NUMBER.fullmatch(text) and not text.isdigit()]
-        if numbers_of_others:  # such as -1 for none, which would be a class, and move all others
-            raise DataError(
-                "WebDataset: labels must be whole numbers from 0, or names. "
-                f"Received: {printable(found[numbers_of_others[0]])[:80]}"
-            )
+        check_names("WebDataset", given)
         if known is not None and given & set(known):  # in the order in which they stand there
             if given - set(known):
                 raise DataError(

@@ -61,8 +61,10 @@ class DescribeResult(Result):
 
     def text(self) -> str:
         """What the command line prints: a paragraph for each picture."""
-        told = zip(self.pictures, self.descriptions, strict=True)
-        return "\n".join("\n".join([f"{printable(name)}: {one.lines()[0]}", *one.lines()[1:]]) for name, one in told)
+        told = [map(printable, one.lines()) for one in self.descriptions]  # captions are anybody's
+        return "\n".join(
+            f"{printable(name)}: " + "\n".join(lines) for name, lines in zip(self.pictures, told, strict=True)
+        )
 
 
 def describe(config: DescribeConfig) -> DescribeResult:

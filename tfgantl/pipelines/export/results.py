@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfgantl.pipelines.results import Result
+from tfgantl.printing import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,8 @@ class VersionsResult(Result):
     def text(self) -> str:
         """A table of the versions."""
         return "\n".join(
-            f"{row['version']:>6}  {row['state']:20}  {row['created'] or 'unknown date':25}  "
-            + (f"{row['verdict']} transfer" if row["verdict"] else "no verdict")
+            f"{row['version']:>6}  {row['state']:20}  {printable(row['created'] or 'unknown date'):25}  "
+            + (f"{printable(row['verdict'])} transfer" if row["verdict"] else "no verdict")
             for row in self.versions
         )
 
@@ -42,7 +43,7 @@ class VerifyResult(Result):
     def text(self) -> str:
         """A line for each signature."""
         return "\n".join(
-            f"{signature}: largest difference from the Keras model {difference:.2g}"
+            f"{printable(signature)}: largest difference from the Keras model {difference:.2g}"
             for signature, difference in self.differences.items()
         )
 

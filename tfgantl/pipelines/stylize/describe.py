@@ -11,6 +11,7 @@ from tfgantl.errors import DataError
 from tfgantl.pipelines.results import Result
 from tfgantl.pipelines.settings import VerbConfig, resolve_paths
 from tfgantl.pipelines.stylize.arguments import named
+from tfgantl.printing import printable
 
 LEAST = 0.6  # belief from which on a word is said
 
@@ -53,9 +54,9 @@ class StyleDescriptionResult(Result):
 
     def text(self) -> str:
         """What the command line prints."""
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.near_to.items())
+        shares = ", ".join(f"{printable(name)} {share:.0%}" for name, share in self.near_to.items())
         said = ", ".join(self.words) or self.nearest[0][0]
-        return f"{self.picture}: {said}\n  near to {shares}"
+        return f"{self.picture}: {printable(said)}\n  near to {shares}"
 
 
 def describe_style(config: StyleDescriptionConfig) -> StyleDescriptionResult:
