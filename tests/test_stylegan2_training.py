@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_FASTGAN, TINY_MLP, TINY_STYLEGAN2, adapted_gan, tiny_images
+from conftest import TINY_DCGAN, TINY_FASTGAN, TINY_MLP, TINY_STYLEGAN2, adapted_gan, tiny_images
 
 from tfgantl import transfer as methods
 from tfgantl.errors import ConfigError
@@ -155,6 +155,18 @@ def test_a_family_says_how_its_authors_trained_it():
     ]
     assert [(one.ema_decay, one.augment) for one in fast] == [(0.995, "translation"), (0.999, "translation")]
     assert settings.differences(replace(settings, r1=1.0, augment="")) == "augment translation,cutout,color, r1 0.0256"
+
+
+@pytest.mark.parametrize(("networks", "method", "rate"), [
+    (TINY_STYLEGAN2, methods.ScaleShift(), 0.006), (TINY_STYLEGAN2, methods.FineTune(), 0.0025),
+    (TINY_DCGAN, methods.ScaleShift(), 0.006), (TINY_STYLEGAN2, methods.ScaleShift(g_lr_multiplier=0.5), 0.00125),
+    (TINY_STYLEGAN2, methods.ScaleShift(g_lr_multiplier=5), 0.0025),
+])  # fmt: skip
+def test_few_weights_take_no_larger_steps_than_in_other_families(make_gan, networks, method, rate):
+    """Its own rate is 12.5 times as high, and 30 times that destroyed generators."""
+    gan = make_gan(networks, None)
+    Optimization(decay=False).settled(networks, 8, 4).compile(gan, 10, method)
+    assert float(gan.optimizer.learning_rate) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(("images", "augment"), [(1000, AUGMENT_FEW), (1001, AUGMENT_MANY), (None, AUGMENT_MANY)])

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from tfgantl.errors import ConfigError, check_above, check_at_least, check_within
 
 if TYPE_CHECKING:
+    import keras
+
     from tfgantl.gan import GAN
     from tfgantl.models import Discriminators, Networks
     from tfgantl.private_step import PrivateGradients
@@ -229,7 +231,10 @@ class Optimization:
                 adapters.insert(0, LabelRamp(network, lambda: step, *settings.label_ramp))
 
         gan.compile(
-            adam(settings.g_learning_rate * (transfer.g_lr_multiplier if transfer else 1.0)),
+            adam(
+                settings.g_learning_rate
+                * (multiplier_for(gan.generator, transfer.g_lr_multiplier) if transfer else 1.0)
+            ),
             adam(settings.d_learning_rate * (transfer.d_lr_multiplier if transfer else 1.0)),
             loss=settings.loss,
             augment=augment,
@@ -242,6 +247,27 @@ class Optimization:
             transfer=transfer,
             private=private,
         )
+
+
+def multiplier_for(generator: "keras.Model", multiplier: float) -> float:
+    """What the rate of a generator is multiplied by for a method that trains few of its weights.
+
+    Multipliers are for networks whose usual rate is 2e-4. That of a StyleGAN2 is higher, as its weights are scaled when
+    they are used; what methods add to it is not, and gets no more than elsewhere.
+
+    Args:
+        generator: That is trained.
+        multiplier: Of the method.
+
+    Example:
+        >>> multiplier_for(StyleGAN2().build(64, 3)[0], 30.0), multiplier_for(DCGAN().build(28, 1)[0], 30.0)
+        (2.4, 30.0)
+    """
+    from tfgantl.models.families import specification_of
+
+    networks, usual = specification_of(generator), cast(float, USUAL.g_learning_rate)
+    own = networks.training(generator.output_shape[1], 1).get("g_learning_rate", usual) if networks else usual
+    return max(min(multiplier, 1.0), multiplier * min(1.0, usual / own))
 
 
 def _given(settings: Optimization | None) -> dict[str, Any]:
