@@ -339,7 +339,9 @@ def test_splits_inside_of_classes_are_not_mixed(tmp_path):
     for name in ("cat/train", "cat/test", "dog/train", "dog/test"):
         (tmp_path / name).mkdir(parents=True)
         Image.new("L", (8, 8)).save(tmp_path / name / "1.png")
-    with pytest.raises(DataError, match="`path` must be one split, .* which holds test/, train/"):
+    with pytest.raises(
+        DataError, match="splits must lie above classes, as train/(cat|dog)/: .* which holds test/, train/"
+    ):
         find_pictures(tmp_path)
 
 
@@ -347,5 +349,5 @@ def test_splits_inside_of_classes_are_not_mixed(tmp_path):
 def test_slices_of_an_array_are_no_pictures(tmp_path, shape):
     """As MATLAB has them, and one picture alone."""
     np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
-    with pytest.raises(DataError, match=r"images must have the shape \(n, height, width\), .*Received: "):
+    with pytest.raises(DataError, match=r"images must have the shape \(n, height, width, 1\) where .*Received: "):
         Arrays(str(tmp_path / "a.npz"), labels=None).load("train")

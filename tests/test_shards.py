@@ -16,6 +16,7 @@ from PIL import Image
 from tfgantl.crossmodal.caption_files import load_captioned
 from tfgantl.data import SPLITS, ArrayRecords, Folder, HFDataset, Parquet, TFRecords, WebDataset
 from tfgantl.data.shards.files import expanded
+from tfgantl.data.shards.parquet import check_parquet
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.images import encode_png
 
@@ -388,3 +389,14 @@ def test_samples_are_called_as_they_are_in_their_shard(tmp_path):
     (tmp_path / "captions.csv").write_text("\n".join(["file,caption", *(f"{n},picture" for n in range(COUNT))]))
     with pytest.raises(DataError, match="must hold captions of the pictures"):
         load_captioned(source, tmp_path / "captions.csv")
+
+
+def test_parquet_files_of_a_folder_may_have_dictionaries(tmp_path):
+    """As pyarrow writes them: of pictures that are all different, the dictionary has many, and each is there once."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    rng = np.random.default_rng(0)
+    pictures = [{"bytes": rng.bytes(300), "path": None} for _ in range(4000)]
+    write_table(pyarrow.table({"image": pictures, "age": rng.normal(size=4000)}), tmp_path / "a.parquet")
+    check_parquet(tmp_path / "a.parquet")

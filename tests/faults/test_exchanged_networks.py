@@ -5,14 +5,16 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import TINY_MLP
+from modules import tf2_module
 
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.crossmodal.encoders import TextImageEncoders
 from tfgantl.crossmodal.text_encoder import TextEncoder
 from tfgantl.crossmodal.wrapped_text import text_encoder_hash
 from tfgantl.editing.reconstruction import Reconstruction
-from tfgantl.errors import RunError
+from tfgantl.errors import ArtifactError, RunError
 from tfgantl.models.copies import layers_hash
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines.adapt.preparation import PreparedAdaptation
@@ -20,6 +22,7 @@ from tfgantl.pipelines.edit.pictures import Pictures, inversion_facts
 from tfgantl.pipelines.recognize.preparation import PreparedComparison
 from tfgantl.pipelines.stylize import pass_painters
 from tfgantl.pipelines.stylize.pass_painters import PhrasePainter
+from tfgantl.pretrained import load_generator
 from tfgantl.recognition import GANImages, VGG16Head
 from tfgantl.recognition.comparison import Trial
 from tfgantl.style.phrases import StylePhrases
@@ -83,6 +86,30 @@ def test_networks_of_equal_weights_may_not_be_exchanged(tmp_path):
     assert len(names) == 2
 
 
+def test_layers_are_told_apart_by_all_that_they_compute(tmp_path):
+    """Operations and joints are no layers; modules, and what wraps a network, have no configuration of their own."""
+
+    def ended(end, skip=False):
+        inputs = keras.Input((4,))
+        x = keras.layers.Dense(4)(keras.layers.Dense(4)(inputs))
+        return keras.Model(inputs, end(x + inputs if skip else x + x))
+
+    found = [layers_hash(ended(end, skip)) for end in (keras.ops.tanh, keras.ops.sigmoid) for skip in (False, True)]
+    again = [layers_hash(ended(end, skip)) for end in (keras.ops.tanh, keras.ops.sigmoid) for skip in (False, True)]
+    assert found == again and len(set(found)) == 4
+
+    def wrapped():
+        inputs = keras.Input((4,))
+        inner = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+        frames = keras.Input((3, 4))
+        return keras.Model(frames, keras.layers.TimeDistributed(inner)(frames))
+
+    assert layers_hash(wrapped()) == layers_hash(wrapped())
+    module = load_generator(str(tf2_module(tmp_path / "module")))
+    other = load_generator(str(tf2_module(tmp_path / "other", extra=lambda z: tf.tanh(z))))
+    assert layers_hash(module) == layers_hash(load_generator(str(tmp_path / "module"))) != layers_hash(other)
+
+
 def test_networks_of_recognition_methods_may_not_be_exchanged(make_gan, tmp_path):
     """A row of a table would be of two GANs."""
     handle = str(tmp_path / "gan.keras")
@@ -118,16 +145,17 @@ def test_what_pictures_are_compared_by_may_not_be_exchanged(tmp_path):
 
 
 def test_files_of_text_encoders_are_told_apart_by_all_that_they_hold(tmp_path):
-    """Words of a `TextVectorization` are in no weights."""
-    found = set()
-    for word in ("dark", "bright", "dark"):
-        words = keras.layers.TextVectorization(vocabulary=[word])
-        network = keras.Sequential([keras.Input((), dtype="string"), words, keras.layers.Embedding(3, 2)])
-        network.export(str(tmp_path / "module"), verbose=False)
-        found.add(text_encoder_hash(tmp_path / "module"))
-        (tmp_path / "a.keras").write_text(word)
-        found.add(text_encoder_hash(tmp_path / "a.keras"))
-    assert len(found) in (4, 5)  # of a SavedModel that is made again, names of objects may differ
+    """Words of a `TextVectorization` are in no weights, but in the graph."""
+    words = keras.layers.TextVectorization(vocabulary=["dark"])
+    network = keras.Sequential([keras.Input((), dtype="string"), words, keras.layers.Embedding(3, 2)])
+    network.export(str(tmp_path / "module"), verbose=False)
+    found = [text_encoder_hash(tmp_path / "module")]
+    for file in (tmp_path / "module" / "saved_model.pb", max((tmp_path / "module" / "variables").iterdir())):
+        file.write_bytes(file.read_bytes() + b" ")
+        found += [text_encoder_hash(tmp_path / "module")] * 2
+    assert len(set(found)) == len(found[::2])
+    with pytest.raises(ArtifactError, match="`text_encoder` must be a .keras file, or the directory of a SavedModel"):
+        text_encoder_hash(tmp_path / "missing.keras")
 
 
 def test_networks_of_styles_are_told_apart_by_the_names_of_these(tmp_path):
@@ -147,6 +175,6 @@ def test_networks_of_styles_are_told_apart_by_the_names_of_these(tmp_path):
     other = Stylizer(2, width=2, blocks=1, styles=["blue", "dark"])
     other.set_weights(network.get_weights())
     begins(tmp_path / "run", facts(network, phrases))
-    is_refused(tmp_path / "run", facts(other, phrases), "styles of the stylizer")
+    is_refused(tmp_path / "run", facts(other, phrases), "layers of the stylizer .*; styles of the stylizer")
     encoders.scale = 20.0
     is_refused(tmp_path / "run", facts(network, phrases), "what phrases say")

@@ -182,7 +182,7 @@ def repeated_value(folder, name="train.parquet"):
     [
         (packed_member, "train-0.tar, one for the reader webdataset"),
         (lambda folder: (folder / "LICENSE").write_bytes(gzip.compress(b"Any.")), "LICENSE, one that is packed, by gz"),
-        (repeated_value, "values that are repeated must come to at most 1000 times"),
+        (repeated_value, "values must come to at most 1000 times the size"),
         (lambda folder: (folder / "a.png").symlink_to("/etc/hostname"), "links must lead to files within"),
         (lambda folder: (folder / "test").symlink_to("/etc"), "links must lead to files within"),
         (lambda folder: (folder / "test").symlink_to("train"), "links must lead to files. Received"),
@@ -190,7 +190,7 @@ def repeated_value(folder, name="train.parquet"):
         (lambda folder: os.mkfifo(folder / "pipe.txt"), "pipe.txt, no file"),
         (lambda folder: os.mkfifo(folder / "pipe.png"), "pipe.png, no file"),
         (lambda folder: (folder / "b.png").write_bytes(gzip.compress(b"1,2")), "b.png, one that is packed, by gz"),
-        (lambda folder: repeated_value(folder, "b.png"), "values that are repeated must come to at most 1000 times"),
+        (lambda folder: repeated_value(folder, "b.png"), "values must come to at most 1000 times the size"),
         (lambda folder: (folder / "README.md").write_text(CARD.format(".x/*.png")), "must name no hidden files"),
         (lambda folder: (folder / "README.md").write_text(CARD.format("a/__b.parquet")), "must name no hidden files"),
     ],

@@ -59,7 +59,7 @@ def samples(label=lambda number: b"%d" % (number % 2)):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("label", [b"-1", b"+1", b"0.0", b"[0]", b"1e3"])
+@pytest.mark.parametrize("label", [b"-1", b"+1", b"[0]"])
 def test_numbers_that_are_no_classes_are_not_taken_for_names(tmp_path, label):
     """A class -1 moved all others by one."""
     source = web_dataset(tmp_path / "a.tar", samples(lambda number: label if number == 3 else b"%d" % (number % 2)))
@@ -85,7 +85,7 @@ def test_labels_that_are_called_otherwise_are_told(tmp_path, name):
     def members():
         return [one for n in range(12) for one in (member(f"{n:02}.png", png(n)), member(f"{n:02}.{name}", content))]
 
-    with pytest.raises(ConfigError, match="`label` must be what labels are called there, or null for none"):
+    with pytest.raises(ConfigError, match="`label` must be null, or .*Received: cls, beside (label in )?.?"):
         web_dataset(tmp_path / "a.tar", members()).load("train")
     assert replace(web_dataset(tmp_path / "a.tar", members()), label=None).load("train").num_classes is None
 
@@ -191,7 +191,7 @@ def table(path, columns, metadata=None, **options):
     return Parquet(str(path), **SIZES)
 
 
-@pytest.mark.parametrize("label", ["", " ", "-1", "1.0"])
+@pytest.mark.parametrize("label", ["", " ", "-1", "[1]"])
 def test_texts_that_are_no_names_are_no_classes(tmp_path, label):
     """A class without a name, or one that moved all others."""
     labels = [label if number == 3 else "01"[number % 2] for number in range(12)]

@@ -23,6 +23,8 @@ from tfgantl.untrusted.savedmodels import is_saved_model
 # Outputs with the vector of a whole text, where there are others, such as those of its words.
 OF_A_TEXT = ("vectors", "default", "embedding", "embeddings", "pooled_output", "text_embeds")
 
+ALLOWED = "`text_encoder` must be a .keras file, or the directory of a SavedModel"
+
 
 class TextModule(layers.Layer):
     """A signature of a SavedModel that takes strings and gives vectors; it never changes.
@@ -180,13 +182,15 @@ def open_foreign_text(handle: str, dimension: int = 64, allow_ops: tuple[str, ..
         return WrappedTextEncoder(load_network(path), dimension)
     if is_saved_model(path):
         return WrappedTextEncoder(path, dimension, allow_ops)
-    raise ArtifactError(f"`text_encoder` must be a .keras file, or the directory of a SavedModel. Received: {handle}")
+    raise ArtifactError(f"{ALLOWED}. Received: {handle}")
 
 
 def text_encoder_hash(path: Path) -> str:
     """First 12 hexadecimal digits of the SHA-256 of a file, or of what a SavedModel computes with."""
     if is_saved_model(path):
         return content_digest(path)[:12]
+    if not path.is_file():
+        raise ArtifactError(f"{ALLOWED}. Received: {path}")
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 

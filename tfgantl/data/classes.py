@@ -17,17 +17,17 @@ LABELS = {
     "category", "category_id", "class", "class_id", "class_label", "classes", "cls", "coarse_label", "coarse_labels",
     "fine_label", "fine_labels", "label", "label_id", "labels", "target", "targets",
 }  # fmt: skip
-_NUMBER = re.compile(r"[\[(]?[-+]?[0-9]*[.]?[0-9]+[.]?(?:[eE][-+]?[0-9]+)?[\])]?")
+_NUMBER = re.compile(r"[-+][0-9.]+|[\[(][-+]?[0-9.]+[\])]")
 
 
 def is_other_number(name: str) -> bool:
-    """Whether a text is a number that no class has: -1, 1.0, [0].
+    """Whether a text is a number that no class has: -1, +1, [0].
 
     Example:
-        >>> [is_other_number(name) for name in ("-1", "0.5", "[3]", "7", "0042", "cat", "v-1")]
-        [True, True, True, False, False, False, False]
+        >>> [is_other_number(name) for name in ("-1", "[3]", "7", "0042", "0.5", "cat", "v-1")]
+        [True, True, False, False, False, False, False]
     """
-    return _NUMBER.fullmatch(name) is not None and not name.isdigit()
+    return _NUMBER.fullmatch(name) is not None
 
 
 def in_order(names: Sequence[str]) -> list[str]:

@@ -179,11 +179,25 @@ def _deep(folder: Path, others: list[Path]) -> list[Path]:
             inner.clear()
             continue
         seen.add(place)
-        inner[:] = sorted(name for name in inner if not is_of_system(name))
+        inner[:] = sorted(
+            name for name in inner if not is_of_system(name) and not _leaves(folder, Path(directory, name))
+        )
         check_apart(Path(directory), inner, alone=False)
-        check_no_splits(Path(directory), inner)
+        if are_splits(inner) and all(are_splits([name, "train"]) or are_splits([name, "test"]) for name in inner):
+            raise DataError(
+                f"Folder: splits must lie above classes, as train/{folder.name}/: test pictures would be trained on. "
+                f"Received: {directory}, which holds {', '.join(f'{name}/' for name in inner)}"
+            )
         found += pictures_in(Path(directory), others)
     return sorted(found)
+
+
+def _leaves(folder: Path, link: Path) -> bool:
+    """Whether a folder is a link from a class to another class, or to the set itself."""
+    if not link.is_symlink():
+        return False
+    place, own, whole = (Path(os.path.realpath(path)) for path in (link, folder, folder.parent))
+    return whole.is_relative_to(place) or (place.is_relative_to(whole) and not place.is_relative_to(own))
 
 
 def is_made_here(folder: Path) -> bool:

@@ -98,6 +98,11 @@ class HandwrittenDigits(FiniteSource):
         return Content(images, digits.target, 10, keys=digests_of(image.tobytes() for image in small), classes=DIGITS)
 
 
+def _may_be_slices(shape: tuple[int, ...]) -> bool:
+    """Whether an array is one picture rather than many, or has them as MATLAB does: its rows would be no pictures."""
+    return shape[2] in (1, 3, 4) or shape[0] == shape[1] != shape[2]
+
+
 @dataclass(frozen=True)
 class Arrays(PictureSource):
     """Images, and labels if there are any, in a NumPy `.npz` archive, or images in a `.npy` file.
@@ -147,10 +152,11 @@ class Arrays(PictureSource):
                 f"Arrays: {self.path} must hold an array `{self.images}`; `images` names another. "
                 f"Received: {', '.join(shapes)}"
             )
-        if images.ndim == 3 and (images.shape[2] in (1, 3, 4) or images.shape[0] == images.shape[1] != images.shape[2]):
-            raise DataError(  # one picture, or as MATLAB has them: slices of these are no pictures
-                f"Arrays: {self.path}: images must have the shape (n, height, width), or with 1 or 3 channels behind. "
-                f"Received: {images.shape}"
+        are_told_apart = labels is not None and len(labels) == len(images)
+        if images.ndim == 3 and not are_told_apart and _may_be_slices(images.shape):
+            raise DataError(
+                f"Arrays: {self.path}: images must have the shape (n, height, width, 1) where (n, height, width) could "
+                f"be one picture, or (height, width, n). Received: {images.shape}"
             )
         images = images[..., None] if images.ndim == 3 else images
         check_images(images, f"Arrays: {self.path}")

@@ -15,7 +15,7 @@ from tfgantl.progress import bar, log
 from tfgantl.text_files import read_text
 
 PICTURES = ("file", "file_name", "filename", "image", "picture", "photo", "path")  # what their column is called
-NO_VALUE = ("", "na", "n/a", "nan", "null", "-", "?")  # as tables have it
+NO_VALUE = ("", "na", "n/a", "nan", "null")  # as tables have it
 LEAST = 20  # pictures that one learns from
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 4 * 2**30  # of all pictures, as in sources
@@ -45,34 +45,35 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
         raise ConfigError(f"{path}: a column must be one of {known}. Received: {told}")
     at, names = heading.index(column), _pictures_column(path, heading, rows)
     images, values, left = [], [], []
-    depth = depth_of([file for row in rows if isfile(file := path.parent / row[names])], MAX_PIXELS)
+    depth = depth_of(
+        [file for name in dict.fromkeys(row[names] for row in rows) if isfile(file := path.parent / name)], MAX_PIXELS
+    )
     side, _, channels = image_shape
     if (size := len(rows) * side * side * channels) > MAX_BYTES:
         raise DataError(f"{path}: pictures must take at most {MAX_BYTES} bytes of memory. Received: {size}")
     said: dict[str, str] = {}  # picture → value: a row may repeat another
-    progress = bar(len(rows), f"pictures of {path.name}", "picture", shown=len(rows) > SHOWN)
-    for row in rows:
-        progress.update()
-        name, value = row[names], row[at].strip()
-        if value.casefold() in NO_VALUE:
-            left.append(f"{printable(name)[:40]} has no value")
-            continue
-        is_new = name not in said
-        if said.setdefault(name, value) != value:
-            raise DataError(
-                f"{path}: a picture must have one value of {printable(column)[:40]}. Received: "
-                f"{printable(name)[:40]} with {printable(said[name])[:40]} and {printable(value)[:40]}"
-            )
-        if not is_new:
-            continue
-        file = path.parent / name
-        image = decode_picture(file, side, channels, MAX_PIXELS, depth) if isfile(file) else "is not there"
-        if isinstance(image, str):
-            left.append(f"{printable(name)[:40]} {image}")
-        else:
-            images.append(image)
-            values.append(value)
-    progress.close()
+    with bar(len(rows), f"pictures of {path.name}", "picture", shown=len(rows) > SHOWN) as progress:
+        for row in rows:
+            progress.update()
+            name, value = row[names], row[at].strip()
+            if value.casefold() in NO_VALUE:
+                left.append(f"{printable(name)[:40]} has no value")
+                continue
+            is_new = name not in said
+            if not _agree(said.setdefault(name, value), value):
+                raise DataError(
+                    f"{path}: a picture must have one value of {printable(column)[:40]}. Received: "
+                    f"{printable(name)[:40]} with {printable(said[name])[:40]} and {printable(value)[:40]}"
+                )
+            if not is_new:
+                continue
+            file = path.parent / name
+            image = decode_picture(file, side, channels, MAX_PIXELS, depth) if isfile(file) else "is not there"
+            if isinstance(image, str):
+                left.append(f"{printable(name)[:40]} {image}")
+            else:
+                images.append(image)
+                values.append(value)
     if len(images) < LEAST:
         told = f"; {left[0]}" if left else ""
         raise DataError(f"{path}: must name at least {LEAST} pictures that can be read. Received: {len(images)}{told}")
@@ -80,6 +81,14 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
         more = f" and {len(left) - MAX_NAMED} more" if len(left) > MAX_NAMED else ""
         log(f"{path}: left out {len(left)} of {len(rows)} rows: {', '.join(left[:MAX_NAMED])}{more}")
     return np.stack(images), values
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether two values are the same text, or the same number."""
+    try:
+        return one == other or float(one) == float(other)
+    except ValueError:
+        return False
 
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -107,28 +107,42 @@ def weights_hash(network: keras.Model) -> str:
 
 
 def layers_hash(network: keras.Model) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of what its layers are, such as their activations.
+    """First 12 hexadecimal digits of the SHA-256 of its layers, such as their activations, and of how they are joined.
 
-    Networks of equal weights compute something else where these differ. Names, which depend on what a process has built
-    before, and what layers start with are left out.
+    Networks of equal weights compute something else where these differ. What Keras calls layers by itself, which
+    depends on what a process has built before, and what they start with are left out.
     """
-    layers = [(type(layer).__name__, _computed_by(layer)) for layer in network._flatten_layers()]
-    return hashlib.sha256(json.dumps(layers, sort_keys=True, default=_name_of_kind).encode()).hexdigest()[:12]
+    try:
+        told = keras.saving.serialize_keras_object(network)["config"]
+    except (NotImplementedError, TypeError, ValueError):  # of layers of others, such as the signature of a module
+        told = [(type(layer).__name__, str(getattr(layer, "digest", ""))) for layer in network._flatten_layers()]
+    names: dict[str, str] = {}
+    _number_names(told, names)
+    plain = json.dumps(_without(told, names), sort_keys=True, default=_name_of_kind)
+    return hashlib.sha256(plain.encode()).hexdigest()[:12]
 
 
-def _computed_by(layer: keras.layers.Layer) -> Any:
-    """The configuration of a layer; a network's is that of its layers."""
-    return None if isinstance(layer, keras.Model) else _without(keras.saving.serialize_keras_object(layer)["config"])
+def _number_names(config: Any, names: dict[str, str]) -> None:
+    """Gives each name of a layer the number in which it comes."""
+    parts = config.values() if isinstance(config, dict) else config if isinstance(config, list | tuple) else ()
+    if isinstance(config, dict) and isinstance(name := config.get("name"), str):
+        names.setdefault(name, f"#{len(names)}")
+    for part in parts:
+        _number_names(part, names)
+
+
+def _without(config: Any, names: dict[str, str]) -> Any:
+    """A configuration with numbers for names, and without what computes nothing."""
+    if isinstance(config, list | tuple):
+        return [_without(part, names) for part in config]
+    if isinstance(config, str):
+        return names.get(config, config)
+    if not isinstance(config, dict):
+        return config
+    left = ("trainable", "build_config", "compile_config")
+    kept = {str(key): value for key, value in config.items() if str(key) not in left}
+    return {key: _without(value, names) for key, value in kept.items() if not key.endswith("initializer")}
 
 
 def _name_of_kind(value: object) -> str:
     return type(value).__name__
-
-
-def _without(config: Any) -> Any:
-    if isinstance(config, list | tuple):
-        return [_without(part) for part in config]
-    if not isinstance(config, dict):
-        return config
-    kept = config.keys() - {"name", "trainable", "build_config", "compile_config"}
-    return {key: _without(config[key]) for key in kept if not key.endswith("initializer")}

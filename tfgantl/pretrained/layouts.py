@@ -29,18 +29,16 @@ def is_pytorch(arrays: dict[str, np.ndarray]) -> bool:
 
 
 def normalised_as_there(networks: Networks, arrays: dict[str, np.ndarray]) -> tuple[Networks, list[str]]:
-    """Networks that add to variances what PyTorch adds, if they would add what is usual here, and a note if so.
+    """Networks that add to variances what PyTorch adds, unless they say what they add, and a note if so.
 
     Args:
         networks: Specification, for the weights of a generator.
         arrays: These weights.
     """
-    usual = getattr(type(networks), "norm_epsilon", None)
     has_norms = any(name.endswith(".running_var") for name in arrays)
-    if usual is None or not (is_pytorch(arrays) and has_norms) or vars(networks)["norm_epsilon"] != usual:
+    if vars(networks).get("norm_epsilon", EPSILON) is not None or not (is_pytorch(arrays) and has_norms):
         return networks, []
-    note = f"batch normalisation adds {EPSILON} to variances, as it does in PyTorch, and not {usual}"
-    return replace(networks, norm_epsilon=EPSILON), [note]
+    return replace(networks, norm_epsilon=EPSILON), [f"batch normalisation adds {EPSILON} to variances, as in PyTorch"]
 
 
 def check_order(network: ForeignNetwork, where: str) -> None:

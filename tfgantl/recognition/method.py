@@ -50,12 +50,8 @@ class Recognizer:
         """
         return trainer.train(self, title)
 
-    def facts(self, seed: int) -> dict[str, str]:
-        """Hashes of networks that it starts from or looks at: a run that goes on must have the same.
-
-        Args:
-            seed: The first of the run, for what a source lacks.
-        """
+    def facts(self) -> dict[str, str]:
+        """Hashes of networks that it starts from or looks at: a run that goes on must have the same."""
         return {}
 
     def streams(self, trainer: Trainer) -> dict[str, Examples]:

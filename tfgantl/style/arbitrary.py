@@ -23,6 +23,7 @@ from tfgantl.untrusted import hub
 from tfgantl.untrusted.loading import load_saved_model
 from tfgantl.untrusted.savedmodels import is_saved_model
 
+PROBE = 64  # pixels a side of what a module is tried with
 STYLE_SIZE = 256  # pixels of the longer side: what such modules are trained on
 BEYOND, SOME = 0.1, 0.1  # what ends in no activation goes so far beyond [0, 1], in no more of its values
 
@@ -38,7 +39,7 @@ def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[
         The module, and hashes of its graph and of its variables, by what they are called in a run.
 
     Raises:
-        ArtifactError: If it is missing, damaged, unsafe, or cannot be called.
+        ArtifactError: If it is missing, damaged, unsafe, cannot be called, or gives other pixels.
     """
     path = hub.resolve(handle, "hub") if hub.is_remote(handle) else Path(handle)
     if not is_saved_model(path):
@@ -48,7 +49,30 @@ def load_module(handle: str, allow_ops: tuple[str, ...] = ()) -> tuple[Callable[
         raise ArtifactError(f"{handle}: must be a module to call with content and style. Received: signatures only")
     variables = sorted(file for file in (path / "variables").glob("*") if file.is_file())
     facts = {"module": [path / "saved_model.pb"], "module variables": variables}
+    module = _in_unit_range(module, handle)
     return module, {name: _hash(files) for name, files in facts.items()}
+
+
+def _in_unit_range(module: Callable[..., Any], where: str) -> Callable[..., Any]:
+    """A module that gives pixels in [0, 1], looked at with noise of all brightnesses; what was mapped is said.
+
+    Raises:
+        ArtifactError: If it gives other pixels than those of [0, 1] or [0, 255].
+    """
+    rng = np.random.default_rng(0)
+    content, style = (rng.uniform(size=(1, side, side, 3)).astype(np.float32) for side in (PROBE, STYLE_SIZE))
+    try:
+        pixels = np.asarray(module(tf.constant(content), tf.constant(style))[0], np.float32)
+    except Exception:  # whatever it raises, `paint_with` says
+        return module
+    outside = np.mean((pixels < -BEYOND) | (pixels > 1 + BEYOND)) if np.isfinite(pixels).all() else 0.0
+    if outside <= SOME:
+        return module
+    low, high = float(pixels.min()), float(pixels.max())
+    if not is_byte_range(low, high):
+        raise ArtifactError(f"{where}: must give pixels in [0, 1]. Received: [{low:g}, {high:g}]")
+    log(f"{where}: the module gives pixels in [0, 255], which are mapped")
+    return lambda content, style: [module(content, style)[0] / 255]
 
 
 def _hash(files: Sequence[Path]) -> str:
@@ -88,11 +112,4 @@ def paint_with(module: Callable[..., Any], content: np.ndarray, style: np.ndarra
         raise ArtifactError(f"{where}: must give finite images (1, height, width, 3). Received: {painted.shape}")
     if painted.shape[1:3] != content.shape[:2]:  # networks that halve round to multiples of 4
         painted = tf.image.resize(painted, content.shape[:2]).numpy()
-    outside = np.mean((painted < -BEYOND) | (painted > 1 + BEYOND))
-    if outside > SOME:
-        low, high = float(painted.min()), float(painted.max())
-        if not is_byte_range(low, high):
-            raise ArtifactError(f"{where}: must give pixels in [0, 1]. Received: [{low:g}, {high:g}]")
-        log(f"{where}: the module gives pixels in [0, 255], which are mapped")
-        painted = painted / 255
     return np.clip(painted[0] * 2 - 1, -1, 1)

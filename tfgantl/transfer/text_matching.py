@@ -48,6 +48,9 @@ class TextMatching(Transfer):
         method, why = self.method.resolve(transferability)
         return TextMatching(method, self.mismatch, self.blending), why
 
+    def facts(self) -> dict[str, str]:
+        return self.method.facts()
+
     def networks(self, source: "GAN", dtype: str) -> tuple[keras.Model, keras.Model]:
         return self.method.networks(source, dtype)
 

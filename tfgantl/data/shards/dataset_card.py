@@ -4,6 +4,7 @@ The folder of a stranger may name any Parquet file of this machine, or an addres
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +17,7 @@ from tfgantl.regular_files import read_regular
 from tfgantl.text_files import load_yaml
 
 CARD, STANDALONE = "README.md", ".huggingface.yaml"
+SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")  # also without slashes: `file:x` and `local:x` are paths to fsspec
 MAX_CARD = 2**22  # bytes
 OF_FILES = ("data_files", "data_dir")
 
@@ -42,7 +44,9 @@ def check_card(folder: Path) -> None:
             ) from error
         for place in _places(told, False, set()):
             parts = PurePosixPath(place.replace("\\", "/")).parts
-            if ".." in parts or os.path.isabs(place) or ":" in place:  # `file:x` and `local:x` are paths to fsspec
+            if (
+                ".." in parts or os.path.isabs(place) or "::" in place or SCHEME.match(place)
+            ):  # `file:x` and `local:x` are paths to fsspec
                 raise DataError(
                     f"HFDataset: {file}: must name files within its folder. Received: {printable(place)[:200]}"
                 )

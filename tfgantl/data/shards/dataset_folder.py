@@ -15,7 +15,7 @@ from tfgantl.errors import DataError, reason
 from tfgantl.printing import printable
 
 PLAIN = ("csv", "imagefolder", "json", "parquet", "text")  # readers whose files are pictures, texts or looked at here
-ABOUT = (".md", ".toml")  # texts about a data set, which other readers than `text` know
+ABOUT = (".md", ".toml", ".xml")  # texts about a data set, which other readers than `text` know
 PARQUET = b"PAR1"
 
 
@@ -30,11 +30,19 @@ def check_folder(folder: Path, roots: Sequence[Path]) -> None:
         DataError: If its card or a link leads out of it, or it has files that are packed, of other kinds than pictures,
             Parquet and texts, or Parquet files that unpack to too much.
     """
+    check_card(folder)
+    try:
+        _check_files(folder, [os.path.realpath(root) for root in (folder, *roots)])
+    except OSError as error:
+        raise DataError(
+            f"HFDataset: {printable(error.filename)}: must be readable. Received: {error.strerror}"
+        ) from error
+
+
+def _check_files(folder: Path, inside: list[str]) -> None:
     from datasets.packaged_modules import _EXTENSION_TO_MODULE
     from datasets.utils.extract import Extractor
 
-    check_card(folder)
-    inside = [os.path.realpath(root) for root in (folder, *roots)]
     for file in _files(folder, inside):
         suffix = file.suffix.casefold()
         if suffix in SUFFIXES and begins_like_a_picture(file):

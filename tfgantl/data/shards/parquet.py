@@ -197,18 +197,25 @@ def check_parquet(file: Path) -> None:
 
     with _whole(file):
         parquet = pyarrow.parquet.ParquetFile(file)
-        _check_sizes(parquet, [column.path for column in parquet.schema], None, file)
-        size = file.stat().st_size
+        names, most = [column.path for column in parquet.schema], MAX_RATIO * max(file.stat().st_size, 2**16)
+        _check_sizes(parquet, names, None, file)
+        metadata = [parquet.metadata.row_group(group) for group in range(parquet.num_row_groups)]
+        columns = [(group.num_rows, group.column(n)) for group in metadata for n in range(group.num_columns)]
         with open(file, "rb") as stream:
-            for group in range(parquet.num_row_groups):
-                metadata = parquet.metadata.row_group(group)
-                columns = [metadata.column(number) for number in range(metadata.num_columns)]
-                largest = sum(metadata.num_rows * _dictionary(stream, column) for column in columns)
-                if largest > MAX_RATIO * max(size, 2**16):
-                    raise DataError(
-                        f"Parquet: {printable(file)}: values that are repeated must come to at most {MAX_RATIO} times "
-                        f"the size of the file. Received: up to {largest} bytes in {size}"
-                    )
+            if sum(rows * _dictionary(stream, column) for rows, column in columns) <= most:
+                return
+        # Values may be repeated without end, or all be different: they are counted, each of them in memory once.
+        texts = sorted({column.path_in_schema for _, column in columns if column.physical_type == "BYTE_ARRAY"})
+        lengths = {column.path: max(column.length, 0) for column in parquet.schema}
+        size = sum(rows * lengths[column.path_in_schema] for rows, column in columns)
+        repeated = pyarrow.parquet.ParquetFile(file, read_dictionary=texts)
+        for group in range(repeated.num_row_groups):
+            size += sum(_length_of(column) for column in repeated.read_row_group(group, texts).columns) if texts else 0
+        if size > most:
+            raise DataError(
+                f"Parquet: {printable(file)}: values must come to at most {MAX_RATIO} times the size of the file. "
+                f"Received: {size} bytes in {file.stat().st_size}"
+            )
 
 
 def _dictionary(stream: BinaryIO, column: Any) -> int:
@@ -216,6 +223,23 @@ def _dictionary(stream: BinaryIO, column: Any) -> int:
     if not column.has_dictionary_page or column.dictionary_page_offset is None:
         return 0
     return first_unpacked(stream, column.dictionary_page_offset)
+
+
+def _length_of(column: Any) -> int:
+    """Bytes of all values of a column, those that are repeated as often as they are."""
+    import pyarrow.compute as pc
+
+    total, waiting = 0, list(column.chunks)
+    while waiting:
+        part = waiting.pop()
+        if hasattr(part, "dictionary"):
+            lengths = pc.binary_length(part.dictionary).take(part.indices)
+            total += pc.sum(lengths).as_py() or 0
+        elif hasattr(part, "field"):  # of structs
+            waiting += [part.field(n) for n in range(part.type.num_fields)]
+        elif hasattr(part, "values"):  # of lists
+            waiting.append(part.values)
+    return total
 
 
 def _is_read(column: Any, names: list[str]) -> bool:

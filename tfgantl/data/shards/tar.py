@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from tfgantl.data.classes import in_order
+from tfgantl.data.classes import LABELS, in_order
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.examples import check_names, check_unlabelled
@@ -225,10 +225,7 @@ class TarPictures(PictureList):
         if picture is None or picture.offset is None:
             return False
         if self._label not in sample:
-            parts = {part for suffix in sample for part in suffix.split(".")}
-            if not self._offsets:  # one sample tells how all are
-                parts |= _keys_of(sample.get("json"), stream)
-            check_unlabelled(f"WebDataset: {printable(self._files[shard])}", self._label, sorted(parts))
+            self._check_unlabelled(shard, sample, stream)
         if len(picture.name) > MAX_NAME or not picture.name.isascii():
             self._long[len(self._offsets)] = picture.name
         self._shards.append(shard)
@@ -247,6 +244,22 @@ class TarPictures(PictureList):
             text = self._same.setdefault(text, text)
         self._labels.append(text)
         return True
+
+    def _check_unlabelled(self, shard: int, sample: dict[str, Member], stream: BinaryIO) -> None:
+        """Raises `ConfigError` if labels are called otherwise than they are asked for."""
+        where, known = f"WebDataset: {printable(self._files[shard])}", sorted(sample)
+        check_unlabelled(where, self._label, known)
+        joined = [suffix for suffix in known if {*suffix.split(".")} & LABELS]  # such as cls.txt
+        inside = sorted(_keys_of(sample.get("json"), stream) & LABELS) if not self._offsets else []  # one tells of all
+        if self._label is not None and joined:
+            raise ConfigError(
+                f"{where}: `label` must be null, or the suffix of labels. Received: {self._label}, beside {joined[0]}"
+            )
+        if self._label is not None and inside:
+            raise ConfigError(
+                f"{where}: labels inside of .json are not read: `label` must be null, or shards have a .cls. "
+                f"Received: {self._label}, beside {inside[0]} in .json"
+            )
 
     def _classes(self) -> tuple[tuple[str, ...] | None, dict[bytes, int]]:
         """Names of classes, if there are any, and the number of each label."""

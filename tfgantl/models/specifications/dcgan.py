@@ -1,9 +1,9 @@
 """The specification of a DCGAN."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tfgantl.errors import ConfigError
 from tfgantl.models.specifications.base import Networks, Shapes, Sizes, check_images, first_layers, possible_classes
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import keras
 
 
+EPSILON = 1e-3  # of batch normalisations
 MOST = 256  # channels of the first maps of networks that are made for a size
 
 
@@ -37,7 +38,8 @@ class DCGAN(Networks):
         discriminator_filters: Channels of the discriminator blocks, from the image on; if not given, those of the
             generator but the first, in reverse.
         discriminator_norm: Normalise every discriminator block but the first; the blocks then have no bias.
-        norm_epsilon: Added to the variance in batch normalisations.
+        norm_epsilon: Added to the variance in batch normalisations; if not given, 1e-3, as Keras does, and 1e-5 for
+            weights of PyTorch, as it does.
         norm_momentum: Share of the old moving statistics that a training step keeps.
     """
 
@@ -55,7 +57,7 @@ class DCGAN(Networks):
     norm_per_channel: bool = False
     discriminator_filters: tuple[int, ...] | None = None
     discriminator_norm: bool = False
-    norm_epsilon: float = 1e-3
+    norm_epsilon: float | None = None
     norm_momentum: float = 0.99
 
     def __post_init__(self) -> None:
@@ -106,6 +108,11 @@ class DCGAN(Networks):
             norm_momentum=0.9,
         )  # fmt: skip
 
+    @classmethod
+    def from_generator(cls, generator: "keras.Model") -> Networks:
+        found = cast(DCGAN, super().from_generator(generator))
+        return replace(found, norm_epsilon=None) if found.norm_epsilon == EPSILON else found
+
     def training(self, image_size: int, batch_size: int) -> dict[str, Any]:
         """Not of the authors, but measured: no worse, and up to a fifth faster (docs/methods.md)."""
         return {"reuse_fakes": True}
@@ -120,7 +127,10 @@ class DCGAN(Networks):
                 f"Received: {list(self.strides)} (product {prod(self.strides)})"
             )
         common = {"image_size": image_size, "channels": channels, "num_classes": num_classes, "dtype": dtype}
-        norm = {"norm_epsilon": self.norm_epsilon, "norm_momentum": self.norm_momentum}
+        norm = {
+            "norm_epsilon": EPSILON if self.norm_epsilon is None else self.norm_epsilon,
+            "norm_momentum": self.norm_momentum,
+        }
         generator_class, discriminator_class = self.keras_classes()
         generator = generator_class(
             **common,

@@ -79,7 +79,7 @@ class PreparedAdaptation:
         return {
             **{f"{split} data": part.fingerprint for split, part in self.examples.items()},
             **{f"source {role}": weights_hash(network) for role, network in networks.items()},
-            **{f"layers of the source {role}": layers_hash(network) for role, network in networks.items()},
+            **{f"layers of the source {role}": layers_hash(network) for role, network in pair.items()},
             "extractor": self.extractor.id,
             **self.transfer.facts(),
         }

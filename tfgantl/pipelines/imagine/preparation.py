@@ -1,5 +1,6 @@
 """What a training on captions starts with: pictures, vectors of captions, and a source that is made to read them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,9 @@ class PreparedCaptions(PreparedAdaptation):
         """What the results depend on, beside settings and packages: hashes of data, captions and weights."""
         captions = {f"{split} captions": part.fingerprint for split, part in self.data.splits.items()}
         encoder = {"text encoder": weights_hash(self.text_encoder), "file of the text encoder": self.encoder_hash}
-        encoder["words of the text encoder"] = " ".join(self.text_encoder.vocabulary)
+        encoder["words of the text encoder"] = hashlib.sha256(
+            "\n".join(self.text_encoder.vocabulary).encode()
+        ).hexdigest()[:12]
         return {**super().facts(), **captions, **encoder}
 
     def training_data(self) -> TrainingData:

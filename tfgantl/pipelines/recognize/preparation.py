@@ -28,9 +28,8 @@ class PreparedComparison:
         """What the results depend on, beside settings and packages: hashes of the data, and of networks of methods."""
         sides = (("source", self.domains.source), ("target", self.domains.target))
         data = {f"{side} {split} data": part.fingerprint for side, parts in sides for split, part in parts.items()}
-        first = min(trial.seed for trial in self.trials)
         methods = {row_label(trial.method): trial.method for trial in self.trials}
-        found = {row: method.facts(first) for row, method in methods.items()}
+        found = {row: method.facts() for row, method in methods.items()}
         networks = {f"{of} of {row}": value for row, facts in found.items() for of, value in facts.items()}
         return {**data, "networks of methods": ", ".join(f"{name} {networks[name]}" for name in sorted(networks))}
 

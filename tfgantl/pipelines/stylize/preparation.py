@@ -18,6 +18,7 @@ from tfgantl.style.memory_budget import bytes_per_pixel, check_memory
 from tfgantl.style.pictures import (
     MAX_PIXELS,
     NONE,
+    find_contents,
     find_frames,
     find_picture,
     is_phrase,
@@ -27,6 +28,7 @@ from tfgantl.style.pictures import (
     split_shares,
 )
 from tfgantl.training.precision import UnscaledPrecision, dtype_policy
+from tfgantl.training.run_facts import read_facts
 
 if TYPE_CHECKING:
     from tfgantl.pipelines.stylize import StylizeConfig
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 OUTPUTS = (".png", ".jpg", ".jpeg", ".webp")
 INITS = ("auto", "content", "style", "noise")
 FINE = 512  # pixels of the longer side, from which bfloat16 ends higher than rounding explains (docs/style.md)
+
+ORDER = "order of contents"
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,12 @@ class Job:
         return read_picture(path, "content", depth=self.depth)
 
 
+def _began_before(config: "StylizeConfig") -> bool:
+    """Whether a run goes on that an earlier version began: frame 10 came before 2 there, and each had its own white."""
+    path = Path(config.resume or "") / "run.json"
+    return config.resume is not None and path.is_file() and ORDER not in read_facts(path)
+
+
 def prepare(config: "StylizeConfig") -> Job:
     """Reads and checks what a `StylizeConfig` asks for.
 
@@ -81,8 +91,10 @@ def prepare(config: "StylizeConfig") -> Job:
         TfgantlError: If a picture cannot be used, masks do not fit, VGG16 cannot take a size, or memory does not do.
     """
     phrase = phrase_of(config)
-    contents: list[Path | None] = [None] if config.content == NONE else [*find_frames(config.content)]
-    depth = depth_of([path for path in contents if path], MAX_PIXELS)
+    former = _began_before(config)
+    find = find_contents if former else find_frames
+    contents: list[Path | None] = [None] if config.content == NONE else [*find(config.content)]
+    depth = None if former else depth_of([path for path in contents if path], MAX_PIXELS)
     handles, shares = ([], []) if config.styles == NONE or phrase is not None else split_shares(config.styles)
     styles = [read_picture(handle, "styles") for handle in handles]
     masks = [read_picture(mask, "masks", 1) for mask in split_handles(config.masks)] if config.masks else None
@@ -115,7 +127,8 @@ def prepare(config: "StylizeConfig") -> Job:
     if config.output:
         output = Path(config.output)
         check_kept([output, *(output / f"{path.stem}.png" for path in contents if path)], files)
-    return Job(contents, styles, shares, masks, start, dtype, hashes_of(files), phrase, depth)
+    facts = hashes_of(files) if former else {**hashes_of(files), ORDER: "by numbers, with one white"}
+    return Job(contents, styles, shares, masks, start, dtype, facts, phrase, depth)
 
 
 def style_policy(precision: UnscaledPrecision, size: int) -> str:

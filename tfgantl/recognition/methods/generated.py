@@ -67,14 +67,13 @@ class GANImages(Recognizer):
         fitted.generated = fakes[: trainer.max_generated], labels[: trainer.max_generated]
         return fitted
 
-    def facts(self, seed: int) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
         from tfgantl.models.copies import layers_hash, weights_hash
-        from tfgantl.pretrained import open_source
+        from tfgantl.pretrained import load_generator
 
-        source, _ = open_source(self.source, None, (), seed)
-        pair = source.generator, source.discriminator
-        gan = " ".join(f"{weights_hash(network)} {layers_hash(network)}" for network in pair)
-        return {"GAN": gan, **(self.labeller.facts(seed) if self.labeller else {})}
+        generator = load_generator(self.source)  # a discriminator that it has not would be rebuilt, a little otherwise
+        gan = f"{weights_hash(generator)} {layers_hash(generator)}"
+        return {"GAN": gan, **(self.labeller.facts() if self.labeller else {})}
 
     def labelled(self, trainer: "Trainer", classifier: "DomainClassifier | None", title: str | None) -> "Examples":
         """Images of the target with given labels, and with confident ones of a classifier.

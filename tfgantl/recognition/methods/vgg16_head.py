@@ -58,7 +58,7 @@ class VGG16Head(Recognizer):
         )
         return unfrozen.train(TargetOnly(), title, fitted.model)
 
-    def facts(self, seed: int) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
         from tfgantl.models.vgg import vgg16_hash
 
         return {} if self.weights == "random" else {"VGG16": vgg16_hash(self.weights)}
