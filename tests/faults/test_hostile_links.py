@@ -73,7 +73,7 @@ def checkpoint_of_a_training(run, make_gan, data):
 def directions_of_a_model(run, make_gan, _):
     run.write("config.yaml", "steps: 3\n")
     make_gan().generator.save(run.path / "generator.keras")
-    EditedModel(SimpleNamespace(model=str(run.path), networks=None, allow_ops=(), space="auto"))
+    EditedModel(SimpleNamespace(model=str(run.path), networks=None, allow_ops=(), space="auto", weights="none"))
 
 
 FOLDERS = {
