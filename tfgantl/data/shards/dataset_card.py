@@ -44,9 +44,7 @@ def check_card(folder: Path) -> None:
             ) from error
         for place in _places(told, False, set()):
             parts = PurePosixPath(place.replace("\\", "/")).parts
-            if (
-                ".." in parts or os.path.isabs(place) or "::" in place or SCHEME.match(place)
-            ):  # `file:x` and `local:x` are paths to fsspec
+            if ".." in parts or os.path.isabs(place) or "::" in place or SCHEME.match(place):
                 raise DataError(
                     f"HFDataset: {file}: must name files within its folder. Received: {printable(place)[:200]}"
                 )

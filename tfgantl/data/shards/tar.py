@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from tfgantl.data.classes import LABELS, in_order
+from tfgantl.data.layout import SUFFIXES
 from tfgantl.data.opening import MAX_FILE, Refused
 from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.shards.examples import check_names, check_unlabelled
@@ -249,7 +250,10 @@ class TarPictures(PictureList):
         """Raises `ConfigError` if labels are called otherwise than they are asked for."""
         where, known = f"WebDataset: {printable(self._files[shard])}", sorted(sample)
         check_unlabelled(where, self._label, known)
-        joined = [suffix for suffix in known if {*suffix.split(".")} & LABELS]  # such as cls.txt
+        others = [
+            suffix for suffix in known if f".{suffix.rpartition('.')[2]}" not in SUFFIXES
+        ]  # input.png, target.png
+        joined = [suffix for suffix in others if {*suffix.split(".")} & LABELS]  # such as cls.txt
         inside = sorted(_keys_of(sample.get("json"), stream) & LABELS) if not self._offsets else []  # one tells of all
         if self._label is not None and joined:
             raise ConfigError(
