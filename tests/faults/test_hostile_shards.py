@@ -88,7 +88,7 @@ def test_labels_that_are_called_otherwise_are_told(tmp_path, name):
     with pytest.raises(ConfigError, match="`label` must be null, or .*Received: cls, beside (label in )?.?"):
         web_dataset(tmp_path / "a.tar", members()).load("train")
     pairs = [one for n in range(12) for one in (member(f"{n:02}.a.png", png(n)), member(f"{n:02}.target.png", png(n)))]
-    assert replace(web_dataset(tmp_path / "b.tar", pairs), image="a.png").load("train").num_classes is None
+    assert replace(web_dataset(tmp_path / "b.tar", pairs), image=("a.png",)).load("train").num_classes is None
     assert replace(web_dataset(tmp_path / "a.tar", members()), label=None).load("train").num_classes is None
 
 
