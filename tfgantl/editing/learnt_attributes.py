@@ -1,12 +1,12 @@
 """Attributes that are learnt: a column of a table about pictures, or a class of a classifier."""
 
-import hashlib
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from tfgantl.data.classes import label_of
+from tfgantl.data.splits import digests_of
 from tfgantl.editing.attributes import Attribute
 from tfgantl.editing.picture_tables import read_column
 from tfgantl.errors import ConfigError, DataError
@@ -56,11 +56,11 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
 
     def log_odds(images: np.ndarray) -> np.ndarray:
         scores = predict(network, to_unit(images)).astype(np.float64)
-        if scores.shape[1] > 1 and are_shares:
-            shares = np.clip(scores[:, label], 1e-12, 1 - 1e-12)
-            return np.log(shares / (1 - shares))
         if scores.shape[1] == 1:
             scores = np.hstack([1 - scores, scores] if are_shares else [np.zeros_like(scores), scores])
+        if are_shares:
+            shares = np.clip(scores[:, label], 1e-12, 1 - 1e-12)
+            return np.log(shares / (1 - shares))
         if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-3):  # probabilities
             scores = np.log(np.maximum(scores, 1e-12))
         others = np.delete(scores, label, axis=1)
@@ -143,7 +143,8 @@ def _regressed(name: str, images: np.ndarray, values: np.ndarray, seed: int, ste
 def _held_out(images: np.ndarray) -> np.ndarray:
     """Which images are measured on, bool (n,): every fifth; copies of an image are where it is."""
     number: dict[bytes, int] = {}
-    places = [number.setdefault(hashlib.sha256(image.tobytes()).digest(), len(number)) for image in images]
+    keys = map(bytes, digests_of(image.tobytes() for image in images))
+    places = [number.setdefault(key, len(number)) for key in keys]
     if len(number) < 2:
         raise DataError("pictures of a table must differ. Received: copies of one")
     return np.array(places) % HELD_OUT == 0

@@ -250,10 +250,9 @@ class TarPictures(PictureList):
         """Raises `ConfigError` if labels are called otherwise than they are asked for."""
         where, known = f"WebDataset: {printable(self._files[shard])}", sorted(sample)
         check_unlabelled(where, self._label, known)
-        others = [
-            suffix for suffix in known if f".{suffix.rpartition('.')[2]}" not in SUFFIXES
-        ]  # input.png, target.png
-        joined = [suffix for suffix in others if {*suffix.split(".")} & LABELS]  # such as cls.txt
+        # Such as cls.txt; target.png is a picture.
+        others = [suffix for suffix in known if f".{suffix.rpartition('.')[2]}" not in SUFFIXES]
+        joined = [suffix for suffix in others if {*suffix.split(".")} & LABELS]
         inside = sorted(_keys_of(sample.get("json"), stream) & LABELS) if not self._offsets else []  # one tells of all
         if self._label is not None and joined:
             raise ConfigError(
