@@ -336,3 +336,10 @@ def test_a_layer_of_another_shape_is_left_to_the_report(network, arrays):
     colour = {"c/kernel": np.ones((3, 3, 3, 4), np.float32), "c/bias": np.ones(4, np.float32)}
     report = adopt(colour, gray, min_share=0.05)
     assert list(report.of("initial")) == [f"{gray.name}/c/kernel"]
+
+
+@pytest.mark.parametrize("name", ["u_var", "u"])
+def test_kernels_that_are_divided_by_their_norm_are_refused(network, arrays, name):
+    """As they are, they are those of another network."""
+    with pytest.raises(ArtifactError, match="kernels with a spectral norm must be those of a layer that has one"):
+        adopt({**arrays, f"block0_dense/{name}": np.ones((1, 8), np.float32)}, network)

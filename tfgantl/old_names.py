@@ -28,7 +28,8 @@ LATER_FACTS = (
     "privacy.delta", "encoders of phrases", "VGG16", "pictures are compared by", "layers of the generator",
     "layers of the source generator", "layers of the source discriminator", "networks of methods",
     "file of the text encoder", "layers of the stylizer", "styles of the stylizer", "what phrases say",
-    "styles of the base", "words of the text encoder",
+    "styles of the base", "words of the text encoder", "layers of the encoders of phrases", "layers of the base",
+    "layers of the discriminator of the base",
 )  # fmt: skip
 # What was done before there was a setting for it, and is its default no longer: that of a run goes on.
 FORMER = {"optimization": {"reuse_fakes": False}}

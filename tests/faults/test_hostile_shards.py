@@ -14,6 +14,7 @@ import pytest
 from conftest import growth_below, tiny_images
 from PIL import Image
 
+from tfgantl.crossmodal.caption_lines import caption_pairs
 from tfgantl.data import SPLITS, ArrayRecords, Folder, Parquet, WebDataset, reading
 from tfgantl.data.depth import Depth
 from tfgantl.data.opening import Refused
@@ -570,3 +571,40 @@ def test_lists_of_names_that_are_more_are_told(tmp_path):
     table(tmp_path / "a.parquet", columns, {b"huggingface": json.dumps(feature).encode()})
     with pytest.raises(DataError, match=r"names of classes must be different texts. Received: \['cat', 'cat'\]"):
         Parquet(str(tmp_path / "a.parquet"), **SIZES).load("train")
+
+
+def test_pictures_of_an_archive_have_captions_within_their_folder_alone(tmp_path):
+    (tmp_path / "captions").mkdir()
+    (tmp_path / "diary.txt").write_text("my secret\n")
+    with pytest.raises(DataError, match="pictures must lie in their folder for captions beside them"):
+        list(caption_pairs(tmp_path / "captions", ["a.tar/../../diary.png"]))
+
+
+def test_shards_of_one_name_in_several_folders_are_told_apart(tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        web_dataset(tmp_path / folder / "s.tar", samples())
+    paths = sorted(tmp_path.glob("*/s.tar"))
+    pictures = tar.TarPictures(paths, ("png",), "cls")
+    assert [pictures.called(number) for number in (0, 12)] == ["a/s.tar/00.png", "b/s.tar/00.png"]
+
+
+def test_row_groups_have_bytes_of_their_own(tmp_path):
+    """A group of a few bytes, listed again and again, took hours."""
+    table(tmp_path / "a.parquet", {"image": [png(n) for n in range(12)]}, row_group_size=4, use_dictionary=False)
+    import pyarrow.parquet
+
+    parquet = pyarrow.parquet.ParquetFile(tmp_path / "a.parquet")
+
+    class Repeated:
+        """A footer that lists the first group a thousand times."""
+
+        num_row_groups, schema = 1000, parquet.metadata.schema
+        num_rows = 1000 * parquet.metadata.row_group(0).num_rows
+
+        def row_group(self, number):
+            return parquet.metadata.row_group(0)
+
+    footer = type("Footer", (), {"metadata": Repeated(), "num_row_groups": 1000})()
+    with pytest.raises(DataError, match="every row group must have bytes of its own"):
+        parquet_shards._check_sizes(footer, ["image"], None, tmp_path / "a.parquet")

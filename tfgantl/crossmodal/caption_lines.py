@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfgantl.crossmodal.text_checks import fault_of
@@ -140,6 +140,8 @@ def _beside(folder: Path, names: Sequence[str]) -> Pairs:
     """Lines of the text file beside each picture."""
     told: dict[Path, str] = {}
     for name in names:
+        if ".." in PurePosixPath(name).parts:  # of a member of an archive, which leads nowhere there
+            raise DataError(f"{printable(name)[:200]}: pictures must lie in their folder for captions beside them")
         file = (folder / name).with_suffix(".txt")
         if file.is_file():
             add(told, file, name, f"{folder}: a text file must be beside one picture", DataError)

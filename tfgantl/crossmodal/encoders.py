@@ -20,7 +20,7 @@ from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
 from tfgantl.files import expanded, fitted
 from tfgantl.images import to_unit
-from tfgantl.models.copies import weights_hash
+from tfgantl.models.copies import layers_hash, weights_hash
 from tfgantl.models.inference import predict, rows_of
 from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.networks import load_network
@@ -62,6 +62,12 @@ class TextImageEncoders:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
     @property
+    def layers_hash(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the layers of both, which weights do not tell apart."""
+        parts = [layers_hash(self.text), layers_hash(self.image)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+    @property
     def facts_hash(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of all else: the scale, the captions, and what was measured."""
         return _digest({"scale": self.scale, "bank": self.bank.to_json(), "metadata": self.metadata})[:12]
@@ -99,12 +105,12 @@ class TextImageEncoders:
         return self.embed_images(images) @ self.embed_texts(texts).T
 
     def are_in(self, directory: Path) -> bool:
-        """Whether they were saved into a directory: the same weights, words, captions and scale."""
+        """Whether they were saved into a directory: the same weights, layers, words, captions and scale."""
         try:
             saved = TextImageEncoders.load(directory)
         except TfgantlError:
             return False
-        mine, theirs = ((one.hash, one.scale, json.dumps(one.bank.to_json())) for one in (self, saved))
+        mine, theirs = ((one.hash, one.layers_hash, one.scale, json.dumps(one.bank.to_json())) for one in (self, saved))
         return mine == theirs
 
     def save(self, directory: str | Path) -> None:

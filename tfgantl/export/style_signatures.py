@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfgantl.export.picture_decoding import checked_files, decode_file, pixels_of
-from tfgantl.export.signatures import check_finite, check_labels, check_rows
+from tfgantl.export.signatures import check_finite, check_labels, check_rows, finite_images
 from tfgantl.export.text_inputs import TEXTS, checked_texts
 from tfgantl.images import to_uint8, to_unit
 from tfgantl.models.stylizer import SMALLEST, Stylizer, paint
@@ -89,4 +89,4 @@ def _painted(network: Stylizer, file: tf.Tensor, mix: tf.Tensor, strength: tf.Te
     wanted = tf.maximum(tf.cast(tf.round(sides * factor), tf.int32), SMALLEST)
     image = tf.cond(factor < 1.0, lambda: tf.image.resize(image, wanted, "bicubic", antialias=True), lambda: image)
     image = to_unit(tf.clip_by_value(tf.reshape(image, (wanted[0], wanted[1], 3)), 0.0, 255.0))
-    return tf.io.encode_png(to_uint8(paint(network, image, mix, strength)))
+    return tf.io.encode_png(to_uint8(finite_images(paint(network, image, mix, strength))))

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 
 from tfgantl.errors import ArtifactError
-from tfgantl.pretrained.weight_roles import NO_WEIGHTS, plain, role_of, with_role
+from tfgantl.pretrained.weight_roles import NO_WEIGHTS, SPECTRAL, plain, role_of, with_role
 
+DIRECTION = "direction"  # of the layers of this package that have a spectral norm
 Plan = dict[str, tuple[np.ndarray, str, str]]
 
 
@@ -54,7 +55,12 @@ def check_layers(
     """
     taken = {name.rpartition("/")[0] for name in arrays if name not in left and not NO_WEIGHTS.search(name)}
     for name, array in left.items():
-        layer = name.rpartition("/")[0]
+        layer, _, last = name.removesuffix(":0").rpartition("/")
+        if layer in taken and last in SPECTRAL and f"{plain(layer, prefix)}/{DIRECTION}".lower() not in known:
+            raise ArtifactError(
+                f"{where}: kernels with a spectral norm must be those of a layer that has one. Received: {name}, which "
+                "says that a kernel is divided by its norm"
+            )
         has_place = with_role(plain(name, prefix)) in known  # of another shape, which the report tells
         if layer in taken and role_of(name) is not None and array.any() and not has_place:
             raise ArtifactError(

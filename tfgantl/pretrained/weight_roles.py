@@ -11,9 +11,11 @@ ROLES = {
     "moving_variance": "variance", "running_var": "variance", "accu_variance": "variance", "variance": "variance",
 }  # fmt: skip
 NO_WEIGHTS = re.compile(
-    r"(^|/)(global_step|seed_generator_state|num_batches_tracked|beta[12]_power|u_var|ema_step|step)$"
+    r"(^|/)(global_step|seed_generator_state|num_batches_tracked|beta[12]_power|ema_step|step)$"
     r"|/(Adam|Adam_1|Momentum|RMSProp|RMSProp_1)$|(^|/)(seed_generator\w*|optimizer)/"
 )
+
+SPECTRAL = ("u_var", "u")  # of compare_gan and of others: a kernel beside it is divided by its norm
 
 
 def plain(path: str, prefix: str) -> str:

@@ -55,7 +55,8 @@ class TextDirection(FineTune):
     def facts(self) -> dict[str, str]:
         from tfgantl.crossmodal.encoders import TextImageEncoders
 
-        return {"encoders of phrases": TextImageEncoders.load(self.encoders).hash}
+        encoders = TextImageEncoders.load(self.encoders)
+        return {"encoders of phrases": encoders.hash, "layers of the encoders of phrases": encoders.layers_hash}
 
     def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         import numpy as np

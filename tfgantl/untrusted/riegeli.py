@@ -20,22 +20,29 @@ MAX_RATIO = 1000  # unpacked to packed
 LEAST = 2**16  # bytes that a chunk counts as, at least
 
 
-def check_chunks(path: Path) -> None:
+def check_chunks(path: Path) -> int:
     """Refuses a file of which a chunk would unpack to far more than it has, and one that two were put together to.
 
     Args:
         path: The file.
 
+    Returns:
+        Bytes that the largest chunk unpacks to.
+
     Raises:
-        ValueError: If one would, or is not whole.
+        ValueError: If one would, or is not whole, or all together would.
     """
     size, position = path.stat().st_size, 0
+    largest = total = 0
     with open(path, "rb") as file:
         while position < size:
             content = _read(file, position, CHUNK_HEADER.size)
             _, packed, _, kind_and_records, unpacked = CHUNK_HEADER.unpack(content)
             if unpacked > min(MAX_CHUNK, MAX_RATIO * max(packed, LEAST)):
                 raise ValueError(f"a chunk of {packed} bytes that unpacks to {unpacked}")
+            largest, total = max(largest, unpacked), total + unpacked
+            if total > MAX_RATIO * max(size, LEAST):
+                raise ValueError(f"chunks of {size} bytes that unpack to {total} and more")
             end = _behind(_behind(position, CHUNK_HEADER.size), packed)
             if position and kind_and_records % 256 == SIGNATURE:  # places in its footer are those of the file it was
                 raise ValueError(f"another file that begins at byte {position}")
@@ -44,6 +51,7 @@ def check_chunks(path: Path) -> None:
             # Every record has a place of its own, be it empty.
             place = position + (kind_and_records >> 8)
             position = max(end, place + max(0, BLOCK_HEADER - place % BLOCK) if place % BLOCK else place)
+    return largest
 
 
 def _read(file: BinaryIO, position: int, count: int) -> bytes:

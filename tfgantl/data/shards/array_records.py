@@ -11,7 +11,7 @@ from tfgantl.errors import ConfigError, DataError, not_installed, reason
 from tfgantl.printing import printable
 from tfgantl.untrusted.riegeli import check_chunks
 
-AT_A_TIME = 32  # records in memory
+AT_A_TIME, MOST = 32, 2**28  # records in memory, and bytes of the chunks that they lie in
 
 
 class ArrayRecordPictures(PictureList):
@@ -36,12 +36,14 @@ class ArrayRecordPictures(PictureList):
             raise ConfigError(not_installed("ArrayRecords", "array-record", "arrayrecord", error)) from error
         self._files, self._image, self._label = files, image, label
         self._readers: list[Any] = []
+        largest = 1
         for file in files:
             with _whole(file):
-                check_chunks(file)
+                largest = max(largest, check_chunks(file))
                 self._readers.append(ArrayRecordReader(str(file)))
                 if not self._readers[-1].num_records():  # also what is no ArrayRecord at all
                     raise ValueError("no records")
+        self._at_a_time = min(AT_A_TIME, max(1, MOST // largest))
         self._counts = [reader.num_records() for reader in self._readers]
         super().__init__(
             "ArrayRecords", sum(self._counts), label is not None, class_names_beside(files) if label else None
@@ -51,7 +53,8 @@ class ArrayRecordPictures(PictureList):
         first = 0
         for file, reader, count in zip(self._files, self._readers, self._counts, strict=True):
             numbers = range(max(0, start - first), min(count, stop - first))
-            for some in (numbers[at : at + AT_A_TIME] for at in range(0, len(numbers), AT_A_TIME)):
+            for at in range(0, len(numbers), self._at_a_time):
+                some = numbers[at : at + self._at_a_time]
                 with _whole(file):
                     records = reader.read(list(some))
                 for number, record in zip(some, records, strict=True):

@@ -151,7 +151,7 @@ def _values(column: Any) -> list:
 
 def _check_sizes(parquet: Any, names: list[str], label: str | None, file: Path) -> None:
     """Raises `DataError` if a row group, or all labels, would take more memory than there may be, or rows differ."""
-    labels, rows, schema = 0, 0, parquet.metadata.schema
+    labels, rows, there, schema = 0, 0, 0, parquet.metadata.schema
     with open(file, "rb") as stream:
         for group in range(parquet.num_row_groups):
             metadata = parquet.metadata.row_group(group)
@@ -159,7 +159,13 @@ def _check_sizes(parquet: Any, names: list[str], label: str | None, file: Path) 
             packed = sum(column.total_compressed_size for column in columns)
             found = {column.path_in_schema: _unpacked(stream, column) for column in columns if _is_read(column, names)}
             size = sum(size for size, _ in found.values())
-            if size > min(MAX_GROUP, MAX_RATIO * max(packed, 2**16)) or packed > file.stat().st_size:
+            there += packed
+            if there > file.stat().st_size:
+                raise DataError(
+                    f"Parquet: {printable(file)}: every row group must have bytes of its own. "
+                    f"Received: {there} in {file.stat().st_size}"
+                )
+            if size > min(MAX_GROUP, MAX_RATIO * max(packed, 2**16)):
                 raise DataError(
                     f"Parquet: {printable(file)}: a row group must unpack to at most {MAX_GROUP} bytes, and "
                     f"{MAX_RATIO} times what it has. Received: {size} from {packed}"

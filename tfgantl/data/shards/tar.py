@@ -138,6 +138,7 @@ class TarPictures(PictureList):
         self._labels: list[bytes | None] = []  # few different ones
         self._same: dict[bytes, bytes] = {}
         self._long: dict[int, str] = {}  # names that are not in the header alone
+        self._shard_names = _different_names(files)
         self._without = self._links = 0
         with _bar(files) as show:
             for shard, file in enumerate(files):
@@ -171,7 +172,7 @@ class TarPictures(PictureList):
 
     def called(self, index: int) -> str:
         """The shard, as samples of several may have one name, and the picture in it."""
-        return f"{self._files[self._shards[index]].name}/{self._member(index)}"
+        return f"{self._shard_names[self._shards[index]]}/{self._member(index)}"
 
     def _member(self, index: int) -> str:
         if index in self._long:
@@ -296,6 +297,15 @@ class TarPictures(PictureList):
         names = tuple(in_order(list(found.values())))
         by_name = {name: number for number, name in enumerate(names)}
         return names, {text: by_name[name] for text, name in found.items()}
+
+
+def _different_names(files: list[Path]) -> list[str]:
+    """Names of shards, with their folders where several have one name."""
+    names = [file.name for file in files]
+    if len(set(names)) == len(names):
+        return names
+    folder = os.path.commonpath([file.absolute().parent for file in files])
+    return [file.absolute().relative_to(folder).as_posix() for file in files]
 
 
 def _keys_of(member: Member | None, stream: BinaryIO) -> set[str]:

@@ -127,6 +127,7 @@ class PhrasePainter(PassPainter):
             "stylizer": weights_hash(self.network), "layers of the stylizer": layers_hash(self.network),
             "styles of the stylizer": ", ".join(self.network.styles),
             "phrases": phrases.encoders.hash, "what phrases say": phrases.encoders.facts_hash,
+            "layers of the encoders of phrases": phrases.encoders.layers_hash,
         }  # fmt: skip
 
     def notes(self) -> list[str]:

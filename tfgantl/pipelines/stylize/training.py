@@ -8,7 +8,7 @@ import numpy as np
 
 from tfgantl.crossmodal.caption_bank import CaptionBank
 from tfgantl.errors import ConfigError
-from tfgantl.models.copies import weights_hash
+from tfgantl.models.copies import layers_hash, weights_hash
 from tfgantl.models.style_discriminator import StyleDiscriminator
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines.stylize.captions import captions_of_styles
@@ -69,10 +69,12 @@ class PreparedStyles:
     def facts(self) -> dict[str, str]:
         """What the results depend on, beside settings and packages: hashes of pictures, captions and weights."""
         used = {"vgg16": self.loss.network, "base": self.base, "discriminator of the base": self.base_discriminator}
-        weights = {name: weights_hash(network) for name, network in used.items() if network is not None}
+        known = {name: network for name, network in used.items() if network is not None}
+        weights = {name: weights_hash(network) for name, network in known.items()}
+        layers = {f"layers of the {name}": layers_hash(network) for name, network in known.items() if name != "vgg16"}
         captions = {"captions": self.captions.fingerprint} if self.captions else {}
         styles = {"styles of the base": ", ".join(self.base.styles)} if self.base else {}
-        return {**self.materials.facts, **captions, **weights, **styles}
+        return {**self.materials.facts, **captions, **weights, **layers, **styles}
 
 
 @dataclass(frozen=True)
