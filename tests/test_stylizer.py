@@ -271,6 +271,15 @@ def test_a_gan_of_styles_is_trained_moved_to_a_new_style_and_resumed(folder, cap
     assert "`style_weight` or `adversarial` must be above 0. Received: 0 for both" in capsys.readouterr().err
 
 
+def test_what_is_no_picture_is_not_served_as_a_black_one():
+    network = tiny()
+    for weight in network.weights:
+        weight.assign(tf.fill(weight.shape, 1e25))
+    file = tf.io.encode_png(np.arange(18 * 22 * 3, dtype=np.uint8).reshape(18, 22, 3))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images must be finite: weights are too large"):
+        style_signatures(network)["serving_default"](tf.stack([file]), tf.constant([0]), tf.ones(1))
+
+
 def test_the_served_network_paints_files_of_any_size(tmp_path):
     network = tiny()
     version = publish(network, tmp_path / "styles", style_signatures)

@@ -27,7 +27,7 @@ from tfgantl.recognition import GANImages, VGG16Head
 from tfgantl.recognition.comparison import Trial
 from tfgantl.style.phrases import StylePhrases
 from tfgantl.training.run_directory import RunDirectory
-from tfgantl.transfer import FineTune, Perceptual
+from tfgantl.transfer import FineTune, Perceptual, TextDirection
 
 
 def begins(path, facts):
@@ -178,3 +178,19 @@ def test_networks_of_styles_are_told_apart_by_the_names_of_these(tmp_path):
     is_refused(tmp_path / "run", facts(other, phrases), "layers of the stylizer .*; styles of the stylizer")
     encoders.scale = 20.0
     is_refused(tmp_path / "run", facts(network, phrases), "what phrases say")
+
+
+def test_encoders_of_equal_weights_and_other_layers_may_not_be_exchanged(tmp_path):
+    def facts(activation):
+        keras.utils.set_random_seed(0)
+        ends = keras.layers.Dense(4, activation), keras.layers.UnitNormalization()
+        image = keras.Sequential([keras.Input((6,)), *ends])
+        text = TextEncoder.of(["dark"], dimension=4, width=2)
+        encoders = TextImageEncoders(text, image, 10.0, CaptionBank(("dark",)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TextImageEncoders, "load", lambda handle: encoders)
+            return TextDirection().facts()
+
+    begins(tmp_path / "run", facts("relu"))
+    assert facts("relu") == facts("relu")
+    is_refused(tmp_path / "run", facts("tanh"), "layers of the encoders of phrases")

@@ -20,8 +20,9 @@ from tfgantl.data.depth import Depth
 from tfgantl.data.opening import Refused
 from tfgantl.data.pictures import Encoded, PictureList
 from tfgantl.data.reading import Form, MemoryStore
-from tfgantl.data.shards import files, hugging_face, tar
+from tfgantl.data.shards import array_records, files, hugging_face, tar
 from tfgantl.data.shards import parquet as parquet_shards
+from tfgantl.data.shards.array_records import ArrayRecordPictures
 from tfgantl.data.shards.dataset_card import check_card
 from tfgantl.data.shards.examples import opened
 from tfgantl.data.shards.parquet import ParquetPictures
@@ -316,6 +317,19 @@ def test_a_kilobyte_of_an_array_record_does_not_unpack_to_gigabytes(tmp_path):
         pytest.raises(DataError, match="must be a whole shard. Received: a chunk of .* unpacks to 13"),
     ):
         source.load("train")
+
+
+def test_chunks_of_an_array_record_do_not_unpack_to_much_together(tmp_path, monkeypatch):
+    """Each had as much as one may, and 32 were in memory at one time."""
+    source = array_record(tmp_path / "a.array_record", [bytes(2**20)] * 30, "group_size:1,brotli:1")
+    monkeypatch.setattr(riegeli, "MAX_RATIO", 20)
+    with pytest.raises(DataError, match="must be a whole shard. Received: chunks of .* bytes that unpack to"):
+        source.load("train")
+    monkeypatch.setattr(riegeli, "MAX_RATIO", 1000)
+    opened = ArrayRecordPictures([tmp_path / "a.array_record"], "image", None)
+    assert opened._at_a_time == 32
+    monkeypatch.setattr(array_records, "MOST", 3 * 2**20)
+    assert ArrayRecordPictures([tmp_path / "a.array_record"], "image", None)._at_a_time == 3
 
 
 @pytest.mark.parametrize("options", ["group_size:1", "group_size:700,zstd:3", "group_size:3,uncompressed"])

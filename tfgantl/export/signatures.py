@@ -97,10 +97,10 @@ def check_unit(images: tf.Tensor) -> tf.Operation:
     return tf.debugging.Assert(inside, ["images must be in [-1, 1]; files may be sent as they are"])
 
 
-def finite_images(images: tf.Tensor) -> tf.Tensor:
+def finite_images(images: tf.Tensor, why: str = "latents are too large") -> tf.Tensor:
     """Images as they are; fails in the graph where they are none, which would be black as pixels."""
     is_finite = tf.reduce_all(tf.math.is_finite(images))
-    with tf.control_dependencies([tf.debugging.Assert(is_finite, ["images must be finite: latents are too large"])]):
+    with tf.control_dependencies([tf.debugging.Assert(is_finite, [f"images must be finite: {why}"])]):
         return tf.identity(images)
 
 

@@ -89,4 +89,5 @@ def _painted(network: Stylizer, file: tf.Tensor, mix: tf.Tensor, strength: tf.Te
     wanted = tf.maximum(tf.cast(tf.round(sides * factor), tf.int32), SMALLEST)
     image = tf.cond(factor < 1.0, lambda: tf.image.resize(image, wanted, "bicubic", antialias=True), lambda: image)
     image = to_unit(tf.clip_by_value(tf.reshape(image, (wanted[0], wanted[1], 3)), 0.0, 255.0))
-    return tf.io.encode_png(to_uint8(finite_images(paint(network, image, mix, strength))))
+    painted = finite_images(paint(network, image, mix, strength), "weights are too large")
+    return tf.io.encode_png(to_uint8(painted))
