@@ -21,8 +21,8 @@ from tfgantl.export.check import check, check_in_fresh_process
 from tfgantl.export.directory import describe, keep_newest, rename_to_next, roll_back, versions_in
 from tfgantl.export.formats import write_format
 from tfgantl.export.image_signatures import classifier_signatures
+from tfgantl.export.parts import MAX_ROWS
 from tfgantl.export.publish import check_export_dir, publish
-from tfgantl.export.signatures import MAX_IMAGES
 from tfgantl.export.warmup import BATCHES, read_warmup
 from tfgantl.gan import GAN
 from tfgantl.images import encode_png, to_uint8, to_unit
@@ -277,9 +277,9 @@ def test_negative_transfer_is_published_only_if_forced(generator, tmp_path):
 def test_a_bad_warmup_request_keeps_a_version_from_its_number(generator, tmp_path, monkeypatch):
     write = publishing.write_warmup
 
-    def spoilt(directory, name, inputs):
+    def spoilt(directory, name, inputs, batches):
         inputs["generate"] = {**inputs["generate"], "seed": np.zeros((3, 3), np.int64)}
-        write(directory, name, inputs)
+        write(directory, name, inputs, batches)
 
     monkeypatch.setattr(publishing, "write_warmup", spoilt)
     with pytest.raises(ArtifactError, match="generate must run"):
@@ -290,7 +290,7 @@ def test_a_bad_warmup_request_keeps_a_version_from_its_number(generator, tmp_pat
 def test_warmup_has_every_signature_and_size_of_batch(published):
     found = {(name, len(next(iter(inputs.values())))) for name, inputs in read_warmup(published[1])}
     assert found == {(name, n) for name in ("serving_default", "generate", "generate_png") for n in BATCHES}
-    assert BATCHES[-1] == MAX_IMAGES  # a server that batches refuses whatever is larger than its largest batch
+    assert BATCHES[-1] == MAX_ROWS  # a server that batches refuses whatever is larger than its largest batch
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tfgantl.data.decode import decode_picture, size_of
 from tfgantl.export import png_chunks
-from tfgantl.export.image_signatures import decode_pictures
+from tfgantl.export.image_signatures import from_pictures
 from tfgantl.export.orientation import exif_of_jpeg, orientation_of
 from tfgantl.export.picture_decoding import checked_files, pixels_of
 from tfgantl.untrusted import chunks
@@ -182,7 +182,10 @@ FILES = {
 @pytest.fixture(scope="module")
 def decoders():
     spec = [tf.TensorSpec([None], tf.string)]
-    return {n: tf.function(lambda files, n=n: decode_pictures(files, 28, n), input_signature=spec) for n in (1, 3)}
+    return {
+        n: tf.function(lambda files, n=n: from_pictures(tf.identity, files, (28, 28, n)), input_signature=spec)
+        for n in (1, 3)
+    }
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -194,3 +194,20 @@ def test_encoders_of_equal_weights_and_other_layers_may_not_be_exchanged(tmp_pat
     begins(tmp_path / "run", facts("relu"))
     assert facts("relu") == facts("relu")
     is_refused(tmp_path / "run", facts("tanh"), "layers of the encoders of phrases")
+
+
+def test_what_is_trained_with_are_the_encoders_that_are_told(make_gan, monkeypatch):
+    """They were opened twice: what was hashed need not have been what the images were moved by."""
+    opened = []
+
+    def load(handle):
+        text = TextEncoder.of(["dark", "light"], dimension=4, width=2)
+        image = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(4)])
+        opened.append(TextImageEncoders(text, image, 10.0, CaptionBank(("dark",))))
+        return opened[-1]
+
+    monkeypatch.setattr(TextImageEncoders, "load", load)
+    method = TextDirection(source_text="dark", target_text="light")
+    told = method.facts()
+    method.prepare(make_gan(TINY_MLP), make_gan(TINY_MLP))
+    assert len(opened) == 1 and told["encoders of phrases"] == opened[0].hash

@@ -16,7 +16,7 @@ from tfgantl.data.decode import decode_picture
 from tfgantl.data.depth import deep_range
 from tfgantl.errors import DataError
 from tfgantl.export.client import Client
-from tfgantl.export.image_signatures import decode_pictures
+from tfgantl.export.image_signatures import from_pictures
 from tfgantl.untrusted.chunks import CHUNK, MAX_CHUNKS, PNG, needed
 from tfgantl.untrusted.pictures import refusal
 
@@ -47,11 +47,11 @@ TEXTS = {
 @pytest.mark.parametrize("place", ["before", "behind"])
 def test_what_is_packed_beside_the_pixels_is_not_unpacked(kind, place):
     file = png(**{place: TEXTS[kind] * 30})  # 240 MB
-    served = decode_pictures(tf.constant([png()]), 28, 1)
+    served = from_pictures(tf.identity, tf.constant([png()]), (28, 28, 1))
     start = time.process_time()
     with growth_below(40):
         np.testing.assert_array_equal(decode_picture(io.BytesIO(file), None, 1, 10**6)[..., 0], PIXELS)
-        np.testing.assert_array_equal(decode_pictures(tf.constant([file]), 28, 1), served)
+        np.testing.assert_array_equal(from_pictures(tf.identity, tf.constant([file]), (28, 28, 1)), served)
     assert time.process_time() - start < 1
     assert refusal([file]) is None
 
@@ -75,11 +75,11 @@ def test_chunks_are_counted_alike_in_training_and_serving():
         decoded, refused = decode_picture(io.BytesIO(file), None, 1, 10**6), refusal([file])
         if few:
             assert not isinstance(decoded, str) and refused is None
-            assert decode_pictures(tf.constant([file]), 8, 1).shape == (1, 8, 8, 1)
+            assert from_pictures(tf.identity, tf.constant([file]), (8, 8, 1)).shape == (1, 8, 8, 1)
             continue
         assert "has more than 128 chunks, and one for each 512 bytes" in refused and decoded in refused
         with pytest.raises(tf.errors.InvalidArgumentError, match="at most 128 chunks, and one for each 512 bytes"):
-            decode_pictures(tf.constant([file]), 8, 1)
+            from_pictures(tf.identity, tf.constant([file]), (8, 8, 1))
     assert deep_range(io.BytesIO(png(pieces=300)), 10**6) is None
     assert "more than 128 chunks" in refusal([png(), png(pieces=300)])
 
@@ -92,7 +92,7 @@ def test_segments_are_counted_alike_in_training_and_serving():
     assert decode_picture(io.BytesIO(many), None, 1, 10**6) == "has more than 256 segments ahead of its pixels"
     assert "has more than 256 segments ahead of its pixels" in refusal([plain, many])
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 256 segments"):
-        decode_pictures(tf.constant([many]), 8, 1)
+        from_pictures(tf.identity, tf.constant([many]), (8, 8, 1))
 
 
 def bmp_of_runs(width):

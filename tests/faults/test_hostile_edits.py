@@ -281,3 +281,18 @@ def test_the_target_of_a_run_is_known_if_it_is_here(tmp_path):
     for source in (HandwrittenDigits(shots=3), Folder(str(tmp_path), image_size=8), Arrays(str(tmp_path / "x.npz"))):
         (tmp_path / "config.yaml").write_text(to_yaml(AdaptConfig(target=source)))
         assert _target_of(tmp_path / "config.yaml") == source
+
+
+@pytest.mark.parametrize("names", [None, ["T-shirt", *"123456789"], [*"0123456789"]])
+def test_pictures_of_28_px_in_ten_classes_are_no_digits_by_that(tmp_path, names):
+    """Clothes were compared with digits, and told apart by a classifier of these."""
+    TINY_MLP.build(28, 1, 10)[0].save(tmp_path / "generator.keras")
+    if names is not None:
+        (tmp_path / "metrics.jsonl").write_text(json.dumps({"run": "result", "class_names": names}) + "\n")
+    model = EditedModel(InvertConfig(model=str(tmp_path / "generator.keras")))
+    if names == [*"0123456789"]:
+        assert model.target == HandwrittenDigits() and model.classifier is not None
+    else:
+        assert model.classifier is None
+        with pytest.raises(DataError, match="`pictures` must be given for a model that does not say"):
+            model.held_out(2)

@@ -18,7 +18,7 @@ from tfgantl.data.decoding_budget import DecodingBudget
 from tfgantl.data.depth import Depth, deep_range
 from tfgantl.errors import DataError, ServingError
 from tfgantl.export.client import Client
-from tfgantl.export.image_signatures import decode_pictures
+from tfgantl.export.image_signatures import from_pictures
 from tfgantl.images import encode_png
 from tfgantl.models.stylizer import Stylizer
 from tfgantl.pipelines import stylize
@@ -77,10 +77,10 @@ def test_a_jpeg_of_many_scans_is_refused_wherever_pictures_are_read(tmp_path):
     with pytest.raises(DataError, match="which has 65 scans"):
         read_picture(folder / "evil.jpg", "style")
     with pytest.raises(tf.errors.InvalidArgumentError, match="at most 64 scans"):
-        decode_pictures(tf.constant([jpeg(), with_scans(MAX_SCANS + 1)]), 8, 3)
+        from_pictures(tf.identity, tf.constant([jpeg(), with_scans(MAX_SCANS + 1)]), (8, 8, 3))
     (folder / "evil.jpg").write_bytes(with_scans(MAX_SCANS))
     assert len(source.read().images) == 4
-    assert decode_pictures(tf.constant([jpeg(progressive=True)]), 8, 3).shape == (1, 8, 8, 3)
+    assert from_pictures(tf.identity, tf.constant([jpeg(progressive=True)]), (8, 8, 3)).shape == (1, 8, 8, 3)
 
 
 def test_counting_takes_no_time_whatever_fills_the_space_between_segments():
@@ -122,7 +122,7 @@ def test_the_pixels_of_a_request_are_limited_together():
     assert "the pictures of a request must have at most 64000000 pixels. Received: 80000000" in refusal([large] * 5)
     assert "a picture must have at most 16000000 pixels" in refusal([png(4001, 4000)])
     with pytest.raises(tf.errors.InvalidArgumentError, match="all image_bytes of a request must have at most 64000000"):
-        decode_pictures(tf.constant([large] * 5), 8, 1)
+        from_pictures(tf.identity, tf.constant([large] * 5), (8, 8, 1))
 
 
 def test_a_picture_of_16_bits_needs_no_multiple_of_its_size():

@@ -213,3 +213,19 @@ def test_a_folder_is_looked_at_before_the_library_reads_it(tmp_path, change, tol
     with pytest.raises(DataError, match=re.escape(told)) as refusal:
         HFDataset(str(folder), image_size=8, channels=1).load("train")
     assert "\n" not in str(refusal.value)
+
+
+def test_what_a_table_beside_pictures_leaves_out_is_told(tmp_path):
+    """The library takes `metadata.csv` for all that is known: classes of folders, or pictures, were gone."""
+    for number in range(12):
+        path = tmp_path / "set" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(tiny_images(12)[number].squeeze()).save(path)
+    source = HFDataset(str(tmp_path / "set"), image_size=8, channels=1, validation=0.2, test=0.2)
+    assert source.pictures().notes == () and source.load("train").classes == ("a", "b")
+    rows = [f"{'ab'[number % 2]}/{number}.png,{number}" for number in range(10)]
+    (tmp_path / "set" / "metadata.csv").write_text("\n".join(["file_name,age", *rows]))
+    assert source.pictures().notes == (
+        "2 of 12 pictures are not in metadata.csv", "metadata.csv has no column label, so there are no classes",
+    )  # fmt: skip
+    assert source.load("train").classes is None

@@ -14,6 +14,7 @@ import pytest
 from conftest import growth_below, tiny_images
 from PIL import Image
 
+from tfgantl.crossmodal.caption_files import load_captioned
 from tfgantl.crossmodal.caption_lines import caption_pairs
 from tfgantl.data import SPLITS, ArrayRecords, Folder, Parquet, WebDataset, reading
 from tfgantl.data.depth import Depth
@@ -28,6 +29,7 @@ from tfgantl.data.shards.examples import opened
 from tfgantl.data.shards.parquet import ParquetPictures
 from tfgantl.data.shards.records import TFRecordPictures
 from tfgantl.errors import ConfigError, DataError
+from tfgantl.recognition.domains import Domains
 from tfgantl.untrusted import riegeli
 from tfgantl.untrusted.parquet_pages import unpacked
 
@@ -140,7 +142,7 @@ def test_thousands_of_labels_are_numbered_in_one_pass():
     pictures = object.__new__(tar.TarPictures)
     pictures._files, pictures._same = [Path("a.tar")], {b"class %d" % number: b"" for number in range(60_000)}
     start = time.process_time()
-    names, numbers = pictures._classes()
+    names, numbers = pictures._classes(None)
     assert all(names[number].encode() == text for text, number in numbers.items())
     assert time.process_time() - start < 5
 
@@ -622,3 +624,54 @@ def test_row_groups_have_bytes_of_their_own(tmp_path):
     footer = type("Footer", (), {"metadata": Repeated(), "num_row_groups": 1000})()
     with pytest.raises(DataError, match="every row group must have bytes of its own"):
         parquet_shards._check_sizes(footer, ["image"], None, tmp_path / "a.parquet")
+
+
+def test_a_picture_that_many_rows_have_is_decoded_once(tmp_path, monkeypatch):
+    """A picture of a few kilobytes that took a fifth of a second, in as many rows as there are bytes: days."""
+    seen, decode = [], reading._decoded
+    monkeypatch.setattr(reading, "_decoded", lambda opener, *rest: seen.append(1) or decode(opener, *rest))
+    pictures = [png(n % 6) for n in range(60)]
+    source = table(tmp_path / "a.parquet", {"image": pictures}, {"pad": "x" * 1000})
+    assert sum(part.size for part in source.splits().values()) == 60 and len(seen) == 6
+
+
+def test_a_list_of_classes_that_has_none_of_the_labels_is_told(tmp_path):
+    """Numbers of classes were others than the file said, and it did not say so."""
+    source = web_dataset(tmp_path / "a.tar", samples(lambda n: [b"Cat", b"Dog"][n % 2]))
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    listed = source.pictures()
+    assert listed.classes == ("Cat", "Dog")
+    assert listed.notes == ("classes.txt (dog, cat) has no name of a label (Cat, Dog), and is passed over",)
+
+
+def test_two_samples_of_one_name_have_no_caption_together(tmp_path):
+    pairs = [member(f"{n % 11:02}.png", png(n)) for n in range(12)]
+    source = web_dataset(tmp_path / "a.tar", pairs)
+    rows = [f"{n:02}.png,picture {n}" for n in range(11)]
+    (tmp_path / "captions.csv").write_text("\n".join(["file,caption", *rows]))
+    for one in (source, replace(source, shots=1)):
+        with pytest.raises(DataError, match=r"pictures of different names. Received: a.tar/00.png, twice"):
+            load_captioned(one, tmp_path / "captions.csv")
+
+
+@pytest.mark.parametrize(
+    "loads", [lambda source: source.splits(), lambda source: Domains.load(source, source, 8, 1).target]
+)
+def test_the_parts_of_a_folder_to_which_pictures_come_share_nothing(tmp_path, monkeypatch, loads):
+    """They were cut anew for each part: what was validated on was trained on, too."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    for number in range(12):
+        (tmp_path / "ab"[number % 2] / f"{number}.png").write_bytes(png(number))
+    stamp, calls = Folder.stamp, []
+
+    def grows(source):
+        found = stamp(source)
+        calls.append(1)
+        (tmp_path / "ab"[len(calls) % 2] / f"new {len(calls)}.png").write_bytes(png(len(calls) % 12, 8 + len(calls)))
+        return found
+
+    monkeypatch.setattr(Folder, "stamp", grows)
+    parts = loads(Folder(str(tmp_path), **SIZES))
+    images = [{image.tobytes() for image in part.take()[0]} for part in parts.values()]
+    assert sum(map(len, images)) == len(set.union(*images)) >= 12

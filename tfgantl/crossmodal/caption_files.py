@@ -13,7 +13,7 @@ from tfgantl.crossmodal.captions import Captions
 from tfgantl.crossmodal.picture_names import PictureNames
 from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.data.base import FiniteSource, Source
-from tfgantl.data.examples import SPLITS, Examples
+from tfgantl.data.examples import Examples
 from tfgantl.errors import DataError
 from tfgantl.files import expanded
 from tfgantl.printing import printable
@@ -29,11 +29,11 @@ def load_captioned(
 
     Captions of pictures that are in no split, as shots are few, are no mistake.
     """
-    splits = {split: source.load(split) for split in SPLITS}
+    splits = source.splits()
     everything = source
     if isinstance(source, FiniteSource) and source.shots is not None:
         everything = replace(source, shots=None)
-    idle = [name for split in SPLITS for name in everything.load(split).files or ()]
+    idle = [name for part in everything.splits().values() for name in part.files or ()]
     return caption_splits(splits, where, on_bad, idle, folder=getattr(source, "path", None))
 
 
@@ -70,6 +70,12 @@ def caption_splits(
         ('a dark pattern', 'noise')
     """
     names = [name for examples in splits.values() for name in names_of(examples)]
+    for known in (names, others):
+        name, count = next(iter(Counter(known).most_common(1)), ("", 0))
+        if count > 1:  # a caption would be given to each
+            raise DataError(
+                f"captions must be of pictures of different names. Received: {printable(name)[:200]}, twice"
+            )
     found, notes = read_captions(names, where, on_bad, others, folder)
     kept, captions = {}, {}
     for split, examples in splits.items():

@@ -41,6 +41,14 @@ class Source(ABC):
             DataError: If the images or labels cannot be used.
         """
 
+    def splits(self) -> dict[str, Examples]:
+        """Gives all three, of the same images: files may come and go while one after the other is loaded.
+
+        Raises:
+            DataError: If the images or labels cannot be used.
+        """
+        return {split: self.load(split) for split in SPLITS}
+
     def check_files(self) -> None:  # noqa: B027 - most sources have none
         """Refuses, before anything that takes time, what is not there.
 
@@ -91,7 +99,15 @@ class FiniteSource(Source):
     def load(self, split: str) -> Examples:
         if split not in SPLITS:
             raise ConfigError(f"`split` must be one of {', '.join(SPLITS)}. Received: {split}")
-        return _splits(self, self.stamp())[split]
+        return self.cut(split, self.stamp())
+
+    def splits(self) -> dict[str, Examples]:
+        stamp = self.stamp()
+        return {split: self.cut(split, stamp) for split in SPLITS}
+
+    def cut(self, split: str, stamp: Hashable) -> Examples:
+        """Gives a split, where `stamp` is known to be that of the files as they are."""
+        return _splits(self, stamp)[split]
 
     def stamp(self) -> Hashable:
         """What tells whether files behind the source are those of before; what was read of them is kept meanwhile."""

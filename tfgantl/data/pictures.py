@@ -14,11 +14,13 @@ class Encoded(NamedTuple):
         open: Gives the picture as an open binary file; raises `Refused` or `OSError` where there is none.
         label: Number of its class; `None` without classes.
         held: Bytes of it that are in memory until it is opened.
+        same: What tells pictures that are the same file from others, where a small file can hold masses of them.
     """
 
     open: Opener
     label: int | None = None
     held: int = 0
+    same: bytes | None = None
 
 
 class PictureList(ABC):

@@ -170,9 +170,15 @@ def _decode_chunks(
         for start in starts:
             labels: list[int | None] = []
             futures: list[Future] = []
+            begun: dict[bytes, Future] = {}
             for one in pictures.chunk(start, min(start + CHUNK, pictures.count)):
                 labels.append(one.label)
+                if one.same in begun:
+                    futures.append(begun[one.same])
+                    continue
                 futures.append(pool.submit(_decoded, one.open, form, depth, depth_is_known))
+                if one.same is not None:
+                    begun[one.same] = futures[-1]
                 waiting.append((futures[-1], one.held))
                 held += one.held
                 while waiting and (held > MAX_HELD or waiting[0][0].done()):  # no more is read ahead of decoding

@@ -263,10 +263,10 @@ class Tfds(PictureSource):
             files=[file for file, stays in zip(files, new, strict=True) if stays],
         )
 
-    def load(self, split: str) -> Examples:
+    def cut(self, split: str, stamp: Hashable) -> Examples:
         if split == "test" and self.test_split is not None:
-            return _tfds_test(self, self.test_split, self.stamp())
-        return super().load(split)
+            return _tfds_test(self, self.test_split, stamp)
+        return super().cut(split, stamp)
 
     def stamp(self) -> Hashable:
         root = self.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"

@@ -1,6 +1,7 @@
 """Files that TensorFlow Serving is started with, written once beside the versions for the user to edit."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
@@ -15,11 +16,12 @@ WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 IMAGE = "tensorflow/serving:2.20.0"
 
 
-def write_deployment(directory: Path) -> Path:
+def write_deployment(directory: Path, batches: Sequence[int] = BATCHES) -> Path:
     """Writes `directory/deploy/`; files that are there already stay as they are.
 
     Args:
         directory: Model directory, whose name is that of the model.
+        batches: Sizes of batches that a server may make of requests.
     """
     target, name = directory / "deploy", directory.absolute().name
     target.mkdir(exist_ok=True)
@@ -27,7 +29,7 @@ def write_deployment(directory: Path) -> Path:
     for file in FILES:
         if not (target / file).is_file():
             page = environment.get_template(f"{file}.j2").render(
-                name=name, batches=BATCHES, image=IMAGE, dns=_dns(name)
+                name=name, batches=batches, image=IMAGE, dns=_dns(name)
             )
             with Replacing(target / file) as temporary:
                 temporary.write_text(page)

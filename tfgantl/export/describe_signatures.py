@@ -1,14 +1,13 @@
 """Endpoints of a text and an image encoder: what pictures show in words, and how well a text fits a picture."""
 
-from functools import partial
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfgantl.crossmodal.encoders import TextImageEncoders
 from tfgantl.export.examples import ROWS
-from tfgantl.export.image_signatures import checked_images, decode_pictures
+from tfgantl.export.image_signatures import checked_images, from_pictures
+from tfgantl.export.parts import in_parts
 from tfgantl.export.signatures import check_rows
 from tfgantl.export.text_inputs import TEXTS, checked_texts
 
@@ -46,27 +45,29 @@ def describe_signatures(
         network: From `network_of`.
         encoders: The same encoders.
     """
-    side, _, channels = encoders.image_shape
-    decode = partial(decode_pictures, side=side, channels=channels)
+    shape = encoders.image_shape
     phrases = tf.constant(encoders.bank.phrases)
     bank = tf.constant(encoders.scale * encoders.embed_texts(encoders.bank.phrases, check=False).T)
     preference = tf.constant(encoders.bank.preference)
     top = min(TOP, len(encoders.bank.phrases))
-    images = tf.TensorSpec([None, *encoders.image_shape], tf.float32, "images")
+    images = tf.TensorSpec([None, *shape], tf.float32, "images")
     files = tf.TensorSpec([None], tf.string, "image_bytes")
 
-    def described(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        shares = tf.nn.softmax(tf.matmul(encoders.image(images, training=False), bank) + preference)
+    def vectors_of(images: tf.Tensor) -> tf.Tensor:
+        return encoders.image(images, training=False)
+
+    def described(vectors: tf.Tensor) -> dict[str, tf.Tensor]:
+        shares = tf.nn.softmax(tf.matmul(vectors, bank) + preference)
         scores, places = tf.math.top_k(shares, top)
         return {"captions": tf.gather(phrases, places), "scores": scores}
 
     @tf.function(autograph=False, input_signature=[images])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return described(checked_images(images))
+        return described(in_parts(vectors_of, [checked_images(images)], shape))
 
     @tf.function(autograph=False, input_signature=[files])
     def describe(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return described(decode(image_bytes))
+        return described(from_pictures(vectors_of, image_bytes, shape))
 
     @tf.function(autograph=False, input_signature=[files, TEXTS])
     def match(image_bytes: tf.Tensor, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -74,12 +75,12 @@ def describe_signatures(
             text = tf.identity(text)
         texts = encoders.text(checked_texts(text, encoders.text), training=False)
         with tf.control_dependencies([texts]):
-            pictures = encoders.image(decode(tf.identity(image_bytes)), training=False)
+            pictures = from_pictures(vectors_of, tf.identity(image_bytes), shape)
         return {"scores": tf.reduce_sum(pictures * texts, 1)}
 
     @tf.function(autograph=False, input_signature=[files])
     def embed_images(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"vectors": encoders.image(decode(image_bytes), training=False)}
+        return {"vectors": from_pictures(vectors_of, image_bytes, shape)}
 
     @tf.function(autograph=False, input_signature=[TEXTS])
     def embed_texts(text: tf.Tensor) -> dict[str, tf.Tensor]:

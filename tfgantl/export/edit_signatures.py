@@ -9,7 +9,8 @@ import tensorflow as tf
 from tfgantl.editing.directions import Directions
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.errors import ArtifactError
-from tfgantl.export.image_signatures import decode_pictures
+from tfgantl.export.image_signatures import from_pictures
+from tfgantl.export.parts import in_parts
 from tfgantl.export.signatures import (
     check_finite,
     check_labels,
@@ -64,8 +65,10 @@ def editing_signatures(
     def pictures(codes: tf.Tensor, strengths: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_finite(strengths), check_rows(codes, strengths)]):
             moved = codes + tf.tensordot(strengths, steps, 1)
-        images = space.decode(moved, labels[0] if labels else None)
-        return {"png_bytes": encode_pngs(to_uint8(finite_images(images)))}
+        return {"png_bytes": in_parts(drawn, [moved, *labels], space.image_shape)}
+
+    def drawn(codes: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
+        return encode_pngs(to_uint8(finite_images(space.decode(codes, labels[0] if labels else None))))
 
     direction = tf.TensorSpec([None], tf.string, name="direction")
     strength = tf.TensorSpec([None], tf.float32, name="strength")
@@ -98,11 +101,13 @@ def editing_signatures(
 
 def _inversion(space: LatentSpace, encoder: keras.Model) -> tf.types.experimental.PolymorphicFunction:
     """The endpoint that gives codes of pictures, by the encoder alone."""
-    height, _, channels = space.image_shape
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def invert(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        u, *logits = tf.nest.flatten(encoder(decode_pictures(image_bytes, height, channels), training=False))
+        return from_pictures(coded, image_bytes, space.image_shape)
+
+    def coded(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        u, *logits = tf.nest.flatten(encoder(images, training=False))
         label = {"label": tf.argmax(logits[0], 1, tf.int32)} if logits else {}
         return {"codes": space.from_whitened(u), **label}
 

@@ -1,12 +1,15 @@
 """Endpoints that take pictures as files: decoded in the graph, after a look at their headers."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfgantl.data.decode import FINER
 from tfgantl.errors import ArtifactError
+from tfgantl.export.parts import in_parts
 from tfgantl.export.picture_decoding import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_rows, check_some, check_unit
 from tfgantl.images import to_unit
@@ -30,6 +33,7 @@ def classifier_signatures(
         ArtifactError: If it is not such a network.
     """
     pictures, files = _specs(classifier)
+    shape = classifier.inputs[0].shape[1:]
     softmax = _gives_softmax(classifier)
     if features is None and (vectors := last_dense_inputs(classifier)) is not None:
         features = keras.Model(classifier.inputs, vectors)
@@ -43,11 +47,11 @@ def classifier_signatures(
 
     @tf.function(autograph=False, input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return predictions(checked_images(images))
+        return in_parts(predictions, [checked_images(images)], shape)
 
     @tf.function(autograph=False, input_signature=[files])
     def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return predictions(decode_pictures(image_bytes, *classifier.inputs[0].shape[2:]))
+        return from_pictures(predictions, image_bytes, shape)
 
     more = {} if features is None else {"features": feature_signatures(features)["features"]}
     return {"serving_default": serving_default, "classify": classify, **more}
@@ -66,38 +70,43 @@ def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimenta
         ArtifactError: If its images are not square, or neither gray nor RGB.
     """
     pictures, files = _specs(extractor)
+    shape = extractor.inputs[0].shape[1:]
 
     def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"features": tf.cast(extractor(images, training=False), tf.float32)}
 
     @tf.function(autograph=False, input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return embed(checked_images(images))
+        return in_parts(embed, [checked_images(images)], shape)
 
     @tf.function(autograph=False, input_signature=[files])
     def features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return embed(decode_pictures(image_bytes, *extractor.inputs[0].shape[2:]))
+        return from_pictures(embed, image_bytes, shape)
 
     return {"serving_default": serving_default, "features": features}
 
 
-def decode_pictures(files: tf.Tensor, side: int, channels: int) -> tf.Tensor:
-    """Decodes files, cuts their centred squares, and resizes them with antialiasing.
+def from_pictures(function: Callable[[tf.Tensor], Any], files: tf.Tensor, shape: tuple[int, int, int]) -> Any:
+    """What a function makes of pictures: decoded, cut to their centred squares, and resized with antialiasing.
 
     Args:
-        files: string (batch,): PNG or JPEG.
-        side: Height and width of the result.
-        channels: 1 or 3.
+        function: float32 (batch, side, side, channels) in [-1, 1] → tensors (batch, …).
+        files: string (batch,): PNG or JPEG, all of which are checked before any is decoded.
+        shape: (side, side, channels), with 1 or 3 channels.
 
     Returns:
-        float32 (batch, side, side, channels) in [-1, 1].
+        Tensors (batch, …), in the structure that the function gives.
     """
-    spec = tf.TensorSpec([side, side, channels], tf.float32)
     with tf.control_dependencies([check_rows(files), check_some(files)]):
         files = tf.identity(files)
     # One at a time: each may take 200 MB while it is decoded.
-    decode = partial(_decoded, side=side, channels=channels)
-    return tf.map_fn(decode, checked_files(files), parallel_iterations=1, fn_output_signature=spec)
+    decode = partial(_decoded, side=shape[0], channels=shape[2])
+    spec = tf.TensorSpec(shape, tf.float32)
+
+    def seen(rows: tf.Tensor) -> Any:
+        return function(tf.map_fn(decode, rows, parallel_iterations=1, fn_output_signature=spec))
+
+    return in_parts(seen, [checked_files(files)], shape)
 
 
 def _decoded(file: tf.Tensor, side: int, channels: int) -> tf.Tensor:

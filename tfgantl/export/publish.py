@@ -26,7 +26,7 @@ from tfgantl.export.manifest import read_manifest, write_manifest
 from tfgantl.export.model_card import write_model_card
 from tfgantl.export.origin import without_places
 from tfgantl.export.rows import rows_are_independent, same_alone
-from tfgantl.export.warmup import write_warmup
+from tfgantl.export.warmup import batches_of, write_warmup
 from tfgantl.files import check_name, expanded
 from tfgantl.models.copies import weights_hash
 from tfgantl.printing import printable
@@ -92,7 +92,7 @@ def publish(
                 check_in_fresh_process(temporary)
                 _flush(temporary)
                 version = rename_to_next(temporary, directory)
-        write_deployment(directory)
+        write_deployment(directory, batches_of(endpoints))
         return version
     except tf.errors.InvalidArgumentError as error:
         told = next((line for line in str(error).splitlines() if line.startswith("assertion")), plain(error))
@@ -221,7 +221,8 @@ def _write(
     write_saved_model(network, endpoints, directory)
     examples = _examples(network, endpoints, facts.get("directions") or {}, facts.get("texts") or ())
     write_examples(directory, examples)
-    write_warmup(directory, name, {signature: inputs for signature, (inputs, _) in examples.items()})
+    inputs = {signature: inputs for signature, (inputs, _) in examples.items()}
+    write_warmup(directory, name, inputs, batches_of(endpoints))
     if before_after is not None:
         (directory / "assets.extra" / "before_after.png").write_bytes(before_after)
     contract = _contract(endpoints)

@@ -6,12 +6,12 @@ import keras
 import tensorflow as tf
 
 from tfgantl.editing.names import MAX_NUMBER
+from tfgantl.export.parts import MAX_ROWS, in_parts, most_rows
 from tfgantl.images import to_uint8
 from tfgantl.provenance import FIRST, GENERATED
 from tfgantl.random_streams import latents_of_seeds
 
 OVERSHOOT = 0.01  # of resized images beyond [-1, 1], by rounding
-MAX_IMAGES = 256  # of one request; a server without batching has no other limit
 
 
 def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimental.PolymorphicFunction]:
@@ -23,7 +23,7 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
       TensorFlow Serving needs it to write base64 in JSON.
 
     An image depends on its own row alone. Labels outside of the classes, latents that are not finite, and more than
-    256 rows are errors.
+    256 rows, or than 2²⁴ numbers in an answer, are errors. Large images are made some at a time.
 
     Args:
         generator: Latents (batch, latent_dim) [, labels (batch,)] → images.
@@ -34,32 +34,42 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
     labels = [tf.TensorSpec([None], tf.int32, name="labels")] if len(generator.inputs) == 2 else []
     classes: Any = getattr(generator, "num_classes", None)
 
-    def images_of(latents: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
+    shape = generator.outputs[0].shape
+    most = min(MAX_ROWS, most_rows(shape))
+
+    def checked(latents: tf.Tensor, *labels: tf.Tensor) -> list[tf.Tensor]:
         checks = [
             check_rows(latents, *labels),
             check_finite(latents),
             *(check_labels(rows, classes) for rows in labels),
         ]
         with tf.control_dependencies(checks):
-            inputs = [tf.identity(rows) for rows in (latents, *labels)]
-        return finite_images(generator(inputs if labels else inputs[0], training=False))
+            return [tf.identity(rows) for rows in (latents, *labels)]
 
-    def pixels_of(seed: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
+    def drawn(seed: tf.Tensor, *labels: tf.Tensor, most: int = MAX_ROWS) -> list[tf.Tensor]:
+        with tf.control_dependencies([check_rows(seed, most=most)]):  # before any noise is drawn
             seed = tf.identity(seed)
-        return to_uint8(images_of(latents_of_seeds(seed, latent_dim), *labels))
+        return checked(latents_of_seeds(seed, latent_dim), *labels)
+
+    def images_of(*rows: tf.Tensor) -> tf.Tensor:
+        return finite_images(generator(list(rows) if len(rows) > 1 else rows[0], training=False))
+
+    def pixels_of(*rows: tf.Tensor) -> tf.Tensor:
+        return to_uint8(images_of(*rows))
 
     @tf.function(autograph=False, input_signature=[latents, *labels])
     def serving_default(latents: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": images_of(latents, *labels)}
+        with tf.control_dependencies([check_rows(latents, most=most)]):
+            latents = tf.identity(latents)
+        return {"images": in_parts(images_of, checked(latents, *labels), shape[1:])}
 
     @tf.function(autograph=False, input_signature=[seed, *labels])
     def generate(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": pixels_of(seed, *labels)}
+        return {"images": in_parts(pixels_of, drawn(seed, *labels, most=most), shape[1:])}
 
     @tf.function(autograph=False, input_signature=[seed, *labels])
     def generate_png(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"png_bytes": encode_pngs(pixels_of(seed, *labels))}
+        return {"png_bytes": in_parts(lambda *rows: encode_pngs(pixels_of(*rows)), drawn(seed, *labels), shape[1:])}
 
     return {"serving_default": serving_default, "generate": generate, "generate_png": generate_png}
 
@@ -71,10 +81,10 @@ def encode_pngs(images: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([first, GENERATED, tf.strings.substr(files, FIRST, 2**31 - 1)])
 
 
-def check_rows(tensor: tf.Tensor, *others: tf.Tensor) -> tf.Operation:
+def check_rows(tensor: tf.Tensor, *others: tf.Tensor, most: int = MAX_ROWS) -> tf.Operation:
     """Fails in the graph for a batch that is too large, and where other tensors have another number of rows."""
     rows = tf.shape(tensor)[0]
-    few = tf.debugging.assert_less_equal(rows, MAX_IMAGES, message=f"a request must have at most {MAX_IMAGES} rows")
+    few = tf.debugging.assert_less_equal(rows, most, message=f"a request must have at most {most} rows")
     counts = tf.stack([tf.shape(other)[0] for other in (tensor, *others)])
     same = tf.debugging.Assert(tf.reduce_all(counts == rows), ["inputs must have as many rows. Received:", counts])
     return tf.group(few, same) if others else few

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfgantl.crossmodal.text_to_image import TextToImage
+from tfgantl.export.parts import MAX_ROWS, in_parts, most_rows
 from tfgantl.export.signatures import check_finite, check_rows, encode_pngs, finite_images
 from tfgantl.export.text_inputs import TEXTS, checked_texts
 from tfgantl.images import to_uint8
@@ -16,7 +17,8 @@ def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.Po
     - `imagine(text, seed) → png_bytes`: PNG files.
 
     A picture depends on its own row alone. Texts that are empty, too long, not UTF-8 or without any known word, latents
-    that are not finite, and more than 256 rows are errors.
+    that are not finite, and more than 256 rows, or than 2²⁴ numbers in an answer, are errors. Large pictures are made
+    some at a time.
 
     Args:
         model: The generator with its text encoder.
@@ -24,19 +26,25 @@ def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.Po
     latents = tf.TensorSpec([None, model.latent_dim], tf.float32, name="latents")
     seed = tf.TensorSpec([None], tf.int64, name="seed")
 
-    def images_of(text: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([check_rows(latents, text), check_finite(latents)]):
+    shape = model.generator.outputs[0].shape
+
+    def checked(text: tf.Tensor, latents: tf.Tensor, most: int = MAX_ROWS) -> list[tf.Tensor]:
+        with tf.control_dependencies([check_rows(latents, text, most=most), check_finite(latents)]):
             latents = tf.identity(latents)
-        return finite_images(model((latents, checked_texts(text, model.text_encoder))))
+        return [latents, checked_texts(text, model.text_encoder)]
+
+    def images_of(latents: tf.Tensor, text: tf.Tensor) -> tf.Tensor:
+        return finite_images(model((latents, text)))
 
     @tf.function(autograph=False, input_signature=[TEXTS, latents])
     def serving_default(text: tf.Tensor, latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": images_of(text, latents)}
+        return {"images": in_parts(images_of, checked(text, latents, min(MAX_ROWS, most_rows(shape))), shape[1:])}
 
     @tf.function(autograph=False, input_signature=[TEXTS, seed])
     def imagine(text: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
             seed = tf.identity(seed)
-        return {"png_bytes": encode_pngs(to_uint8(images_of(text, latents_of_seeds(seed, model.latent_dim))))}
+        rows = checked(text, latents_of_seeds(seed, model.latent_dim))
+        return {"png_bytes": in_parts(lambda *rows: encode_pngs(to_uint8(images_of(*rows))), rows, shape[1:])}
 
     return {"serving_default": serving_default, "imagine": imagine}

@@ -4,7 +4,7 @@ One bad record keeps the version from loading, so all of them are run before any
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,39 @@ import numpy as np
 import tensorflow as tf
 
 from tfgantl.errors import ArtifactError
-from tfgantl.export.signatures import MAX_IMAGES
+from tfgantl.export.parts import MAX_ROWS, most_rows
 
 # Those of batching.config. A server that puts requests together takes none with more rows than the last.
-BATCHES = (1, 4, 16, 64, MAX_IMAGES)
+BATCHES = (1, 4, 16, 64, MAX_ROWS)
 MAX_RECORD = 2**28  # bytes
 SMALL = 4096  # bytes of a tensor that a single number may stand for
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
-def write_warmup(directory: Path, name: str, inputs: dict[str, dict[str, np.ndarray]]) -> None:
+def batches_of(endpoints: dict[str, Any]) -> list[int]:
+    """Sizes of batches that every endpoint answers, by its name: fewer rows where images are large."""
+    outputs = [function.get_concrete_function().structured_outputs for function in endpoints.values()]
+    most = most_rows(*(spec.shape for spec in tf.nest.flatten(outputs)))
+    return [size for size in BATCHES if size <= most]
+
+
+def write_warmup(
+    directory: Path, name: str, inputs: dict[str, dict[str, np.ndarray]], batches: Sequence[int] = BATCHES
+) -> None:
     """Writes one record for each signature and size of batch.
 
     Args:
         directory: The SavedModel.
         name: Name of the model.
         inputs: Signature → name of an input → rows, which are repeated to fill a batch.
+        batches: The sizes.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     (directory / FILE).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(directory / FILE)) as writer:
         for signature, rows in inputs.items():
-            for count in BATCHES:
+            for count in batches:
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name, request.model_spec.signature_name = name, signature
                 for key, values in rows.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfgantl.data import SPLITS, Examples, Source
+from tfgantl.data import Examples, Source
 from tfgantl.data.classes import matched
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.progress import log
@@ -48,9 +48,7 @@ class Domains:
         Raises:
             DataError: If the source has no labels, a class of the target is missing, or classes differ.
         """
-        parts = [
-            {split: domain.sized(image_size, channels).load(split) for split in SPLITS} for domain in (source, target)
-        ]
+        parts = [domain.sized(image_size, channels).splits() for domain in (source, target)]
         if (names := parts[0]["train"].classes) is not None:
             parts[1] = {split: matched(part, names, renamed_classes) for split, part in parts[1].items()}
         sides = [part["train"] for part in parts]

@@ -18,7 +18,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from tfgantl.errors import ArtifactError
 from tfgantl.export.manifest import read_manifest
-from tfgantl.export.signatures import MAX_IMAGES
+from tfgantl.export.parts import MAX_ROWS, most_rows
 from tfgantl.export.warmup import FILE, read_warmup
 from tfgantl.serving.request_error import Closed, InvalidArgument, RequestError
 from tfgantl.untrusted.loading import load_into_session
@@ -63,6 +63,9 @@ class Servable:
         self.inputs = {
             name: {key: _dtype(spec) for key, spec in signature.inputs.items()}
             for name, signature in self.definitions.items()
+        }
+        self._most = {
+            name: most_rows(*map(_shape, signature.outputs.values())) for name, signature in self.definitions.items()
         }
         # Whether rows depend on each other cannot be seen in a graph: only networks of this package are known not to.
         self._joins = _has_independent_rows(directory)
@@ -175,7 +178,10 @@ class Servable:
                 counts.add(shape[0])
         if len(counts) != 1:
             raise InvalidArgument(f"inputs must have equal 0th-dimension size. Received: {sorted(counts)}")
-        return counts.pop()
+        rows, most = counts.pop(), self._most[signature]
+        if rows > most:  # before any of it is computed
+            raise InvalidArgument(f"a request of {signature} must have at most {most} rows. Received: {rows}")
+        return rows
 
     def _work(self) -> None:
         while True:
@@ -199,7 +205,8 @@ class Servable:
         rows, share = 0, math.ceil(len(self._waiting) / self._idle)
         while self._waiting and len(batch) < share:
             item = self._waiting.popleft()
-            joins = self._joins and batch and item.signature == batch[0].signature and rows + item.rows <= MAX_IMAGES
+            most = min(MAX_ROWS, self._most[item.signature])
+            joins = self._joins and batch and item.signature == batch[0].signature and rows + item.rows <= most
             if batch and not joins:
                 others.append(item)
             else:
@@ -262,6 +269,11 @@ def _is_late(item: Item) -> bool:
         return False
     item.future.set_exception(TimeoutError())
     return True
+
+
+def _shape(spec: Any) -> list[int | None]:
+    """Sides of a tensor, `None` where they are not known."""
+    return [dim.size if dim.size >= 0 else None for dim in spec.tensor_shape.dim]
 
 
 def _dtype(spec: Any) -> np.dtype:

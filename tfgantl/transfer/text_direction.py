@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tfgantl.errors import ConfigError, check_above, check_at_least
@@ -12,6 +13,7 @@ from tfgantl.transfer.finetune import FineTune
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tfgantl.crossmodal.encoders import TextImageEncoders
     from tfgantl.gan import GAN
 
 LEAST_DIFFERENCE = 0.05  # between the vectors of two phrases that mean different things
@@ -53,19 +55,23 @@ class TextDirection(FineTune):
         check_at_least(self, 0, "keep")
 
     def facts(self) -> dict[str, str]:
+        encoders = self._encoders
+        return {"encoders of phrases": encoders.hash, "layers of the encoders of phrases": encoders.layers_hash}
+
+    @cached_property
+    def _encoders(self) -> "TextImageEncoders":
+        """Those of which the facts are, whatever comes to lie there before training."""
         from tfgantl.crossmodal.encoders import TextImageEncoders
 
-        encoders = TextImageEncoders.load(self.encoders)
-        return {"encoders of phrases": encoders.hash, "layers of the encoders of phrases": encoders.layers_hash}
+        return TextImageEncoders.load(self.encoders)
 
     def prepare(self, gan: "GAN", source: "GAN | None") -> None:
         import numpy as np
 
-        from tfgantl.crossmodal.encoders import TextImageEncoders
         from tfgantl.penalties.embedding_direction import EmbeddingDirection
 
         super().prepare(gan, source)
-        encoders = TextImageEncoders.load(self.encoders)
+        encoders = self._encoders
         before, after = encoders.embed_texts([self.source_text, self.target_text])
         length = float(np.linalg.norm(after - before))
         if length < LEAST_DIFFERENCE:

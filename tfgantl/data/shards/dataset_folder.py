@@ -7,6 +7,7 @@ are called, follows links, and gives each value of a Parquet file memory of its 
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tfgantl.data.layout import SUFFIXES, begins_like_a_picture
 from tfgantl.data.shards.dataset_card import check_card
@@ -17,6 +18,7 @@ from tfgantl.printing import printable
 PLAIN = ("csv", "imagefolder", "json", "parquet", "text")  # readers whose files are pictures, texts or looked at here
 ABOUT = (".md", ".toml", ".xml")  # texts about a data set, which other readers than `text` know
 PARQUET = b"PAR1"
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # that take the place of folders for classes
 
 
 def check_folder(folder: Path, roots: Sequence[Path]) -> None:
@@ -37,6 +39,28 @@ def check_folder(folder: Path, roots: Sequence[Path]) -> None:
         raise DataError(
             f"HFDataset: {printable(error.filename)}: must be readable. Received: {error.strerror}"
         ) from error
+
+
+def told_of_metadata(folder: Path, data: Any, label: str | None) -> tuple[str, ...]:
+    """What the library leaves out by itself where a table beside the pictures says what they are.
+
+    Args:
+        folder: The data set, which `check_folder` has looked at.
+        data: A split of it, as the library has read it.
+        label: Name of the feature with labels, if they are asked for.
+    """
+    names = [name for _, _, some in os.walk(folder) for name in some]
+    tables = sorted({name for name in names if name in METADATA})
+    if not tables or not data.info.splits:
+        return ()
+    pictures, rows = (
+        sum(os.path.splitext(name)[1].casefold() in SUFFIXES for name in names),
+        sum(split.num_examples for split in data.info.splits.values()),
+    )
+    found = [f"{pictures - rows} of {pictures} pictures are not in {tables[0]}"] if pictures > rows else []
+    if label is not None and label not in data.features:
+        found.append(f"{tables[0]} has no column {printable(label)}, so there are no classes")
+    return tuple(found)
 
 
 def _check_files(folder: Path, inside: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What shards of `tf.train.Example` have in common: a picture and a label in each record."""
 
+import hashlib
 import io
 from collections.abc import Iterable
 from functools import partial
@@ -75,7 +76,12 @@ def encoded_of(record: bytes, image: str, label: str | None, told: str) -> Encod
     if len(pictures) != 1:
         names = ", ".join(sorted(features)[:20])
         return Encoded(partial(_refuse, f"has no feature `{image}` with a picture; there are {names}"), number)
-    return Encoded(partial(opened, pictures[0]), number, len(pictures[0]))
+    return in_memory(pictures[0], number)
+
+
+def in_memory(content: bytes, label: int | None) -> Encoded:
+    """A picture whose file is in memory."""
+    return Encoded(partial(opened, content), label, len(content), hashlib.sha256(content).digest())
 
 
 def opened(content: bytes) -> BinaryIO:

@@ -14,8 +14,8 @@ import numpy as np
 from tfgantl.data.base import stamp_of
 from tfgantl.data.opening import Refused, open_regular
 from tfgantl.data.pictures import Encoded, PictureList
-from tfgantl.data.shards.dataset_folder import check_folder
-from tfgantl.data.shards.examples import check_unlabelled, opened
+from tfgantl.data.shards.dataset_folder import check_folder, told_of_metadata
+from tfgantl.data.shards.examples import check_unlabelled, in_memory
 from tfgantl.data.shards.saved_dataset import check_saved, is_saved
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.files import cache_directory
@@ -68,7 +68,8 @@ class HFPictures(PictureList):
             self._labels, classes = _labels_of(data, label, features[label])
         else:
             check_unlabelled(f"HFDataset: {printable(source.dataset)}", label, features)
-        super().__init__("HFDataset", len(data), self._labels is not None, classes)
+        notes = told_of_metadata(folder, data, label) if folder.is_dir() else ()
+        super().__init__("HFDataset", len(data), self._labels is not None, classes, notes)
 
     def chunk(self, start: int, stop: int) -> Iterator[Encoded]:
         for first in range(start, stop, AT_A_TIME):
@@ -79,7 +80,7 @@ class HFPictures(PictureList):
                 if content is None and path:
                     yield Encoded(partial(open_inside, self._roots, path), label)
                 else:
-                    yield Encoded(partial(opened, content or b""), label, len(content or b""))
+                    yield in_memory(content or b"", label)
 
     def told(self, index: int) -> str:
         return f"{self._told}: row {index}"

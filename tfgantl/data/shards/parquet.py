@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from tfgantl.data.classes import in_order
 from tfgantl.data.pictures import Encoded, PictureList
-from tfgantl.data.shards.examples import check_names, check_unlabelled, opened, told_record
+from tfgantl.data.shards.examples import check_names, check_unlabelled, in_memory, told_record
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
 from tfgantl.printing import printable
 from tfgantl.untrusted.parquet_pages import first_unpacked, unpacked
@@ -103,7 +102,7 @@ class ParquetPictures(PictureList):
                     value = column[row - first].as_py()
                     content = (value.get("bytes") if isinstance(value, dict) else value) or b""
                     label = None if self._labels is None else int(self._labels[row])
-                    yield Encoded(partial(opened, content), label, len(content))
+                    yield in_memory(content, label)
 
     def told(self, index: int) -> str:
         file, number = told_record(self._files, self._counts, index)

@@ -37,6 +37,7 @@ MAX_HEADER = 2**20  # bytes of a long name, or of a header of PAX
 MAX_LABEL = 2**12
 MAX_FACTS = 2**16  # bytes of a JSON that is asked whether it has labels
 MAX_NAME = 100  # bytes of the name in a header
+MAX_NAMED = 3  # classes in a note
 MAX_DIGITS = 10  # of the length of an entry of PAX, and the space behind them
 AHEAD = 2**20  # bytes that are read at one time
 LONG = 2**30  # bytes of shards that take a few seconds to list
@@ -155,9 +156,13 @@ class TarPictures(PictureList):
                 f"WebDataset: every sample must have a label (.{label}), or none. Received: {unlabelled} of "
                 f"{len(self._labels)} samples without, the first at {self.told(self._labels.index(None))}"
             )
-        classes, numbers = (None, None) if unlabelled else self._classes()
+        known = None if unlabelled else class_names_beside(files)
+        classes, numbers = (None, None) if unlabelled else self._classes(known)
         counts = {"samples without a picture": self._without, "links in the place of files": self._links}
         notes = [f"left out {count} {what}" for what, count in counts.items() if count]
+        if known and classes and not {*classes} & {*known}:
+            some = [", ".join(map(printable, names[:MAX_NAMED])) for names in (known, classes)]
+            notes.append(f"classes.txt ({some[0]}) has no name of a label ({some[1]}), and is passed over")
         super().__init__("WebDataset", len(self._offsets), not unlabelled, classes, notes)
         self._numbers = numbers
 
@@ -265,19 +270,18 @@ class TarPictures(PictureList):
                 f"Received: {self._label}, beside {inside[0]} in .json"
             )
 
-    def _classes(self) -> tuple[tuple[str, ...] | None, dict[bytes, int]]:
+    def _classes(self, known: tuple[str, ...] | None) -> tuple[tuple[str, ...] | None, dict[bytes, int]]:
         """Names of classes, if there are any, and the number of each label."""
         found = {text: text.decode("utf-8", "replace") for text in self._same}
         if all(text.isdigit() and len(text) < 10 for text in found):
-            names = class_names_beside(self._files)
             numbers = {text: int(text) for text in found}
-            if names is not None and max(numbers.values()) >= len(names):
+            if known is not None and max(numbers.values()) >= len(known):
                 raise DataError(
-                    f"WebDataset: labels must be in [0, {len(names) - 1}], as classes.txt says. "
+                    f"WebDataset: labels must be in [0, {len(known) - 1}], as classes.txt says. "
                     f"Received: {max(numbers.values())}"
                 )
-            return names, numbers
-        known, given = class_names_beside(self._files), set(found.values())
+            return known, numbers
+        given = set(found.values())
         check_names("WebDataset", given)
         if known is not None and given & set(known):  # in the order in which they stand there
             if given - set(known):

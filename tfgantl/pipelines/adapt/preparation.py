@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from tfgantl.data import SPLITS, Examples
+from tfgantl.data import Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.errors import ConfigError
 from tfgantl.gan import GAN
@@ -99,7 +99,7 @@ def prepare(config: "AdaptConfig", name: str) -> PreparedAdaptation:
     loaded, source_hash = report.lines(), weights_hash(source.generator)
     _, size, _, channels = source.generator.output_shape
     target = config.target.sized(size, channels)
-    examples = {split: target.load(split) for split in SPLITS}
+    examples = target.splits()
     part = examples["train"]
     check_splits(examples)
     if config.source == SHIPPED and target.extractor is None:  # pictures of the user's own

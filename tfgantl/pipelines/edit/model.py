@@ -24,6 +24,7 @@ from tfgantl.data import (
 )
 from tfgantl.data.classes import label_of
 from tfgantl.data.examples import Examples
+from tfgantl.data.sources import DIGITS
 from tfgantl.editing.encoder import REAL, build_encoder, encoder_name, suits, train_encoder
 from tfgantl.editing.latent_space import LatentSpace
 from tfgantl.editing.reconstruction import Reconstruction, reconstruction_for
@@ -172,7 +173,7 @@ class EditedModel:
         height, _, channels = self.space.image_shape
         if path.is_file():
             found = _within_bounds(_target_of(path))
-        elif (self.space.image_shape, self.space.num_classes) == ((28, 28, 1), 10):
+        elif self.space.image_shape == (28, 28, 1) and class_names_behind(self.handle) == [*DIGITS]:
             found = HandwrittenDigits()
         if found is None:
             raise DataError(

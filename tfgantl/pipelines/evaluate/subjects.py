@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from tfgantl.data import SPLITS, Examples, Source
+from tfgantl.data import Examples, Source
 from tfgantl.data.classes import matched
 from tfgantl.data.decode import Crop, decode_picture
 from tfgantl.data.examples import check_splits
@@ -132,7 +132,7 @@ def load_target(target: Source, subjects: list[Subject]) -> tuple[Source, Exampl
     """
     size, channels = _image_size(subjects)
     target = target.sized(size, channels)
-    examples = {split: target.load(split) for split in SPLITS}
+    examples = target.splits()
     conditional = [subject for subject in subjects if subject.conditional]
     named = [names for subject in conditional if (names := class_names_behind(subject.handle))]
     if conditional and not (len(named) == len(conditional) and examples["train"].classes):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfgantl.data import SPLITS, Examples
+from tfgantl.data import Examples
 from tfgantl.data.examples import check_splits
 from tfgantl.metrics.extractor_choice import choose_extractor
 from tfgantl.metrics.extractors import Extractor
@@ -60,7 +60,7 @@ def prepare(config: "PretrainConfig") -> PreparedPretraining:
         TfgantlError: If the images cannot be used, or the settings do not fit them.
     """
     target = config.target.sized(config.networks.default_size if config.networks else IMAGE_SIZE, COLOUR)
-    examples = {split: target.load(split) for split in SPLITS}
+    examples = target.splits()
     check_splits(examples)
     networks = config.networks or suited_to(examples["train"].image_size, examples["train"].channels)
     num_classes = examples["train"].num_classes if config.conditional else None
