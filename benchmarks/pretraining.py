@@ -21,7 +21,7 @@ from tfgantl.training.durations import seconds_of
 if TYPE_CHECKING:
     from tfgantl.pipelines.pretrain import PretrainConfig
 
-HEADING = "# What trains best from nothing"
+HEADING = "# What trains best from nothing in"  # a given time
 COLUMNS = {"KID × 1000": ("ckid", 1000.0, 1), "coverage": ("coverage", 1.0, 3), "NN ratio": ("nn_ratio", 1.0, 2)}
 MEASURED, VALIDATIONS = 2000, 4
 
@@ -112,7 +112,7 @@ def benchmark_pretraining(config: PretrainingBenchmarkConfig) -> dict:
     """
     steps = {row: steps_of(config, row) for row in config.rows}
     found = {row: [trained(config, row, seed, steps[row]) for seed in config.seeds] for row in config.rows}
-    replace_part(Path(config.report), HEADING, lines(config, found))
+    replace_part(Path(config.report), f"{HEADING} {config.budget}", lines(config, found))
     return found
 
 
@@ -184,7 +184,7 @@ def lines(config: PretrainingBenchmarkConfig, found: dict[str, list[dict]]) -> l
         cells += [cell([one["steps"] for one in results], 1.0, 0), str(ROWS[row].batch_size)]
         table.append(f"| {row} | {' | '.join(cells)} |")
     return [
-        HEADING, "",
+        f"{HEADING} {config.budget}", "",
         f"{config.budget} of training each, at {config.image_size} px, on {Path(config.images).name}; "
         f"{MEASURED} generated images against held-out ones, by features of VGG16; the state is the one that validates "
         f"best. Seeds {', '.join(map(str, config.seeds))}. Regenerate with `python -m benchmarks.pretraining --images "
