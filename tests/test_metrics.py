@@ -366,21 +366,24 @@ def test_an_extractor_trained_on_several_domains_matches_classes_by_name(tmp_pat
     np.savez(tmp_path / "other.npz", x=images, y=turned, names=np.array(["TWO", "nought", "one"]))
     np.savez(tmp_path / "bare.npz", x=images, y=labels)
     one, other, bare = (Arrays(str(tmp_path / f"{n}.npz"), image_size=8, channels=1) for n in ("one", "other", "bare"))
-    parts = same_classes([one, other], "train", {})
+    parts = same_classes([one, other], [source.load("train") for source in (one, other)], {})
     first, second = (part.take() for part in parts)
     label_of = {image.tobytes(): label for image, label in zip(*first, strict=True)}
     both = [(label_of[x.tobytes()], y) for x, y in zip(*second, strict=True) if x.tobytes() in label_of]
     assert both and all(a == b for a, b in both) and parts[1].classes == WORDS
     assert not capsys.readouterr().err
-    same_classes([one, bare], "train", {})
+    same_classes([one, bare], [source.load("train") for source in (one, bare)], {})
     assert "bare: classes are matched by number" in capsys.readouterr().err
     np.savez(tmp_path / "zero.npz", x=images, y=labels, names=np.array(["zero", "one", "two"]))
     zero = Arrays(str(tmp_path / "zero.npz"), image_size=8, channels=1)
     with pytest.raises(
         DataError, match="zero must have the same classes, by name; `renamed_classes` .*: zero, one, two"
     ):
-        same_classes([one, zero], "train", {})
-    assert same_classes([one, zero], "test", {"zero": "nought"})[1].classes == WORDS
+        same_classes([one, zero], [source.load("train") for source in (one, zero)], {})
+    assert (
+        same_classes([one, zero], [source.load("test") for source in (one, zero)], {"zero": "nought"})[1].classes
+        == WORDS
+    )
 
 
 # --- What verdicts rest on ---

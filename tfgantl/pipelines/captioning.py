@@ -75,7 +75,8 @@ def caption_pictures(
         ConfigError: If an attribute is not known, or parts are asked for that the source cannot name.
     """
     if captions == MEASURED_CAPTIONS:
-        examples = {split: _united(sources, split, limit) for split, limit in most.items()}
+        loaded = [source.splits() for source in sources]
+        examples = {split: _united(sources, [parts[split] for parts in loaded], limit) for split, limit in most.items()}
         return _measured(examples, attributes, held_out, seed, each)
     (source,) = sources
     if captions == PART_CAPTIONS:
@@ -107,8 +108,9 @@ def _of_parts(source: Source, most: Mapping[str, int | None], seed: int, each: i
             )
     parts = named_parts(read_arrays(path, names, source.max_bytes))
     examples, captions, whole = {}, dict[str, Captions](), dict[str, Captions]()
+    splits = source.splits()
     for split, limit in most.items():
-        part = source.load(split)
+        part = splits[split]
         some = examples[split] = part.some(part.places(_limit(part, limit)))
         rows = np.array([int(name) for name in names_of(some)])
         own = tuple(NamedPart(part.name, part.words, part.of_pictures[rows]) for part in parts)
@@ -141,12 +143,12 @@ def _measured(examples: dict[str, Examples], attributes: str, held_out: int, see
     return CaptionedSplits(examples, captions, whole, bank, notes, templates, facts, deviations)
 
 
-def _united(sources: Sequence[Source], split: str, most: int | None) -> Examples:
-    """Some pictures of each source, with labels that mean what they mean in the first."""
-    parts = [source.load(split) for source in sources]
+def _united(sources: Sequence[Source], parts: Sequence[Examples], most: int | None) -> Examples:
+    """Some pictures of a part of each source, with labels that mean what they mean in the first."""
     first = parts[0]
     if first.classes is not None:
-        parts = [first] + [matched(part, first.classes, None, type(part).__name__) for part in parts[1:]]
+        others = zip(sources[1:], parts[1:], strict=True)
+        parts = [first, *(matched(part, first.classes, None, type(source).__name__) for source, part in others)]
     parts = [part.some(part.places(_limit(part, most))) for part in parts]
     if len(parts) == 1:
         return parts[0]

@@ -102,7 +102,8 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
 
     team = form(config.devices, config.batch_size)
     domains = [domain.sized(config.image_size, config.channels) for domain in config.domains]
-    parts = same_classes(domains, "train", config.renamed_classes)
+    loaded = [domain.splits() for domain in domains]  # before training: pictures may come meanwhile
+    parts = same_classes(domains, [splits["train"] for splits in loaded], config.renamed_classes)
     images, labels, num_classes = training_images(parts, config.samples)
     data = {f"data of domain {number}": part.fingerprint for number, part in enumerate(parts)}
     team.compare({**versions(), **data, **compared_settings(to_yaml(config))})
@@ -112,7 +113,7 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
     def measured_and_saved() -> ExtractorResult:
         trained = shared if team.replicas == 1 else shared.on_one_device()
         trained.classes = parts[0].classes
-        measure(trained, domains, same_classes(domains, "test", config.renamed_classes))
+        measure(trained, domains, same_classes(domains, [splits["test"] for splits in loaded], config.renamed_classes))
         trained.save(config.out_dir)
         (Path(config.out_dir) / "recipe.yaml").write_text(to_yaml(config))
         return ExtractorResult(
@@ -122,15 +123,15 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
     return team.by_chief(measured_and_saved)
 
 
-def same_classes(domains: list[Source], split: str, renamed: dict[str, str]) -> list[Examples]:
-    """A split of each domain, with labels that mean what they mean in the first: classes are matched by name.
+def same_classes(domains: list[Source], loaded: list[Examples], renamed: dict[str, str]) -> list[Examples]:
+    """A split of each domain, `loaded`, with labels that mean what they mean in the first, matched by names.
 
     Raises:
         DataError: If a domain has other classes than the first.
     """
     from tfgantl.progress import log
 
-    first, *others = (domain.load(split) for domain in domains)
+    first, *others = loaded
     parts = [first]
     for domain, part in zip(domains[1:], others, strict=True):
         if first.classes is None or part.classes is None:
