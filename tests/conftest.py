@@ -8,6 +8,7 @@ import signal
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,6 +24,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, settings
+from tensorflow.python.eager.polymorphic_function import function_context
 from tensorflow.python.util import tf_stack
 
 from tfgantl.data import Examples
@@ -46,6 +48,9 @@ from tfgantl.training.validation import Validate
 # Every node of a graph keeps where in Python it was made, which takes a tenth of all tracing; here, one place does.
 HERE = tf_stack.extract_stack()
 tf_stack.extract_stack = lambda stacklevel=1: HERE
+
+# A function is traced once more while it is saved, for options of saving that nothing here sets.
+function_context.save_context = SimpleNamespace(in_save_context=lambda: False)
 
 # Steps that two devices share need both before TensorFlow computes anything, in a process that test_replicas.py starts.
 TWO_DEVICES = "TESTS_HAVE_TWO_DEVICES"
