@@ -249,6 +249,9 @@ def test_a_picture_of_many_rows_is_decoded_once_and_has_one_value(tmp_path, monk
     (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows, "0.png,1"]))
     with pytest.raises(DataError, match="a picture must have one value of age. Received: 0.png with 0 and 1"):
         picture_tables.read_column(tmp_path / "t.csv", "age", (8, 8, 1))
+    (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows, "././0.png,1"]))
+    with pytest.raises(DataError, match="a picture must have one value of age. Received: ././0.png with 0 and 1"):
+        picture_tables.read_column(tmp_path / "t.csv", "age", (8, 8, 1))
     monkeypatch.setattr(picture_tables, "MAX_BYTES", 301 * 64)
     (tmp_path / "t.csv").write_text("\n".join(["file,age", *rows, "0.png,0", "1.png,1"]))
     with pytest.raises(DataError, match="pictures must take at most 19264 bytes of memory. Received: 19328"):

@@ -10,6 +10,7 @@ from conftest import TINY_MLP, tiny_images
 from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 from tfgantl.data import Examples
+from tfgantl.images import to_unit
 from tfgantl.metrics.extractors import Extractor
 from tfgantl.models import inference
 from tfgantl.models.classifier import small_cnn
@@ -122,3 +123,25 @@ def test_pretraining_and_adapting_on_any_number_of_images_warn_of_no_retracing(m
         settings = TrainingSettings(steps=2, batch_size=8, validate_every=1, optimization=Optimization(augment=""))
         train(make_gan(TINY_MLP), method, source, TrainingData(shots, validation, extractor), settings)
     assert "retracing" not in tensorflow_log.text
+
+
+def test_wide_networks_are_given_few_rows(monkeypatch):
+    """A network of 34 kB that enlarges inside, or StyleGAN2 of 128 px, took 11 GB for images that are small."""
+    inputs = keras.Input((8, 8, 1))
+    inside = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.UpSampling2D(64), keras.layers.AveragePooling2D(64)]
+    )
+    network = keras.Model(inputs, inside(inputs))
+    assert inference.rows_at_a_time(network) == 256
+    monkeypatch.setattr(inference, "MAX_NUMBERS", 5 * 512**2)
+    wide = keras.Model(inputs, inside(inputs))
+    assert inference.rows_at_a_time(wide) == 5
+    seen, concatenate = [], np.concatenate
+    monkeypatch.setattr(
+        inference.np, "concatenate", lambda parts: seen.append([*map(len, parts)]) or concatenate(parts)
+    )
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), dtype=np.uint8)
+    found = inference.predict_pixels(wide, images)
+    np.testing.assert_allclose(found, to_unit(images), atol=1e-3)  # means of thousands
+    assert seen[-1] == [5, 5, 2] and predict(wide, to_unit(images), batch_size=256).shape == found.shape
+    assert seen[-1] == [5, 5, 2]  # a size of batches that is given is the most

@@ -76,6 +76,7 @@ def test_folders_that_are_splits_are_named(tmp_path):
     ("train", "test", "unlabeled"), ("trainA", "trainB", "testA", "testB"), ("trainset", "testset"),
     ("trainval", "test"), ("TrainImages", "TestImages"), ("imagesTr", "imagesTs"), ("train", "test_public"),
     ("training", "hold-out"), ("train 80%", "Holdout"), ("valset", "testset"), ("tr", "ts"), ("train", "extra"),
+    ("train", "validate"), ("train", "evaluation"), ("train", "held_out"), ("trn", "tst"),
 ], ids=lambda names: names[0])  # fmt: skip
 def test_splits_are_known_whatever_is_beside_them(tmp_path, names):
     for name in names:

@@ -5,12 +5,12 @@ import os
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os.path import exists  # which a name that is too long does not, without an error
 from pathlib import Path
 from types import TracebackType
 
-from tfgantl.errors import ConfigError, RunError
+from tfgantl.errors import ConfigError, DataError, RunError
 from tfgantl.printing import printable
 
 # Names that `Replacing` gives while it writes.
@@ -51,6 +51,27 @@ def check_no_link(folder: Path, root: Path) -> None:
     """
     if folder.is_symlink():
         raise RunError(f"{folder}: must be a folder of {root} itself. Received: a link")
+
+
+def check_place(file: Path, folder: Path, beside: Sequence[Path] = ()) -> None:
+    """Refuses what is found beside data, and leads out of their folder: it would be learnt, reported and published.
+
+    Where data are links, too, as in caches of hubs, it may lie beside what they lead to.
+
+    Args:
+        file: What is found there.
+        folder: Of the data.
+        beside: Some of the data.
+
+    Raises:
+        DataError: If it is a link to somewhere else.
+    """
+    if file.is_symlink():
+        place = file.resolve()
+        known = [one.resolve().parent for one in beside if one.is_symlink()]
+        if not place.is_relative_to(folder.resolve()) and place.parent not in known:
+            told = f"a link to {printable(place)}"
+            raise DataError(f"{printable(file)}: must lie in the folder of the data. Received: {told}")
 
 
 def make_folder(root: Path, name: str) -> Path:

@@ -15,7 +15,7 @@ from tfgantl.models import presets
 from tfgantl.models.adapters.base import Adapter, run
 from tfgantl.models.batch_norm import recalibrate_batch_norm
 from tfgantl.models.copies import constant_layers
-from tfgantl.models.inference import in_batches, predict, rows_of
+from tfgantl.models.inference import BATCH_SIZE, in_batches, predict, rows_at_a_time, rows_of
 from tfgantl.models.outputs import check_discriminator, check_generator
 from tfgantl.models.structure import label_tables
 from tfgantl.random_streams import Stream
@@ -158,7 +158,7 @@ class NetworkPair(keras.Model):
         if np.shape(images)[1:] != expected:
             raise DataError(f"`images` must be (n, {', '.join(map(str, expected))}). Received: {np.shape(images)}")
         images, labels = in_unit_range(images), self._checked(labels, len(images))
-        rows = batch_size or rows_of(images.shape)
+        rows = min(batch_size or BATCH_SIZE, rows_of(images.shape), rows_at_a_time(self.discriminator))
         # Not `predict`, whose graph would keep the adapters of the time when it was traced.
         logits = in_batches(lambda x, y: self.discriminate(x, y, training=False), [images, labels], rows)
         return logits.reshape(len(logits), -1).mean(1)

@@ -13,7 +13,8 @@ import pytest
 from conftest import tiny_images
 from PIL import Image
 
-from tfgantl.data import SPLITS, HFDataset
+from tfgantl.data import SPLITS, HFDataset, reading
+from tfgantl.data.shards import hugging_face
 from tfgantl.data.shards.dataset_folder import check_folder
 from tfgantl.errors import ConfigError, DataError, TfgantlError
 
@@ -229,3 +230,54 @@ def test_what_a_table_beside_pictures_leaves_out_is_told(tmp_path):
         "2 of 12 pictures are not in metadata.csv", "metadata.csv has no column label, so there are no classes",
     )  # fmt: skip
     assert source.load("train").classes is None
+    (tmp_path / "set" / "metadata.csv").write_text("\n".join(["file_name,age", *rows, *rows]))
+    assert "2 of 12 pictures are not in metadata.csv" in source.pictures().notes  # a picture in two rows is one
+
+
+def test_files_of_a_saved_data_set_are_no_links_out_of_it(saved, tmp_path):
+    made(count=12).save_to_disk(str(tmp_path / "private"), num_shards=2)
+    (saved / FIRST).unlink()
+    (saved / FIRST).symlink_to(tmp_path / "private" / FIRST)
+    with pytest.raises(DataError, match="must lie within .*saved. Received: a link to .*private"):
+        rows_of(saved)
+
+
+def test_a_picture_that_many_rows_name_is_decoded_once(tmp_path, monkeypatch):
+    """Rows of a few bytes each, of which each took as long as the largest picture: hours."""
+    (tmp_path / "set").mkdir()
+    images = tiny_images(6)
+    for number in range(6):
+        Image.fromarray(images[number].squeeze()).save(tmp_path / "set" / f"{number}.png")
+    rows = [{"bytes": None, "path": str(tmp_path / "set" / f"{number % 6}.png")} for number in range(60)]
+    found = datasets.Dataset.from_dict({"image": rows}, datasets.Features({"image": datasets.Image()}))
+    found.save_to_disk(str(tmp_path / "saved"))
+    for file in (tmp_path / "set").iterdir():
+        shutil.copy(file, tmp_path / "saved")
+    seen, decode = [], reading._decoded
+    monkeypatch.setattr(reading, "_decoded", lambda opener, *rest: seen.append(1) or decode(opener, *rest))
+    source = HFDataset(str(tmp_path / "saved"), image_size=8, channels=1, validation=0.2, test=0.2)
+    monkeypatch.setattr(hugging_face, "_roots_of", lambda folder: (folder, tmp_path / "set"))
+    assert sum(part.size for part in source.splits().values()) == 60 and len(seen) <= 6
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (
+            ["bus/{}.png", "car/{}.png", "train/{}.png"],
+            "8 of 12 pictures are left out by `datasets`, as names of splits",
+        ),
+        (["a/{}.png", "more/b/{}.png"], "pictures lie in several folders .*, and have no classes by `datasets`"),
+        (["cat/a/{}.png", "dog/a/{}.png", "dog/b/{}.png"], "folders called a are one class"),
+        (["train/cat/{}.png", "train/dog/{}.png"], None),
+    ],
+)
+def test_what_the_library_makes_of_folders_is_told(tmp_path, places, told):
+    """A class called train took the place of all others, and classes at two depths were none, without a word."""
+    for number in range(12):
+        path = tmp_path / "set" / places[number % len(places)].format(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(tiny_images(12)[number].squeeze()).save(path)
+    source = HFDataset(str(tmp_path / "set"), image_size=8, channels=1, validation=0.2, test=0.2)
+    notes = source.pictures().notes
+    assert (not notes) if told is None else re.search(told, "; ".join(notes))

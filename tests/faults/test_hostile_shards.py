@@ -675,3 +675,51 @@ def test_the_parts_of_a_folder_to_which_pictures_come_share_nothing(tmp_path, mo
     parts = loads(Folder(str(tmp_path), **SIZES))
     images = [{image.tobytes() for image in part.take()[0]} for part in parts.values()]
     assert sum(map(len, images)) == len(set.union(*images)) >= 12
+
+
+def test_classes_and_captions_beside_data_are_no_links_to_elsewhere(tmp_path):
+    """Lines of any file of the user were names of classes, or captions, which are published."""
+    secret = tmp_path / "home" / "secret"
+    secret.parent.mkdir()
+    secret.write_text("[default]\nkey = 42\n")
+    (tmp_path / "set").mkdir()
+    source = web_dataset(tmp_path / "set" / "a.tar", samples())
+    (tmp_path / "set" / "classes.txt").symlink_to(secret)
+    with pytest.raises(DataError, match="must lie in the folder of the data. Received: a link to .*secret") as error:
+        source.load("train")
+    assert "key" not in str(error.value)
+    blobs = tmp_path / "blobs"  # a cache of a hub, where all files are links to one folder
+    blobs.mkdir()
+    for name in ("a.tar", "classes.txt"):
+        (tmp_path / "set" / name).rename(blobs / name) if name == "a.tar" else (blobs / name).write_text("cat\ndog\n")
+        (tmp_path / "set" / name).unlink(missing_ok=True)
+        (tmp_path / "set" / name).symlink_to(blobs / name)
+    assert source.load("train").classes == ("cat", "dog")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(png(0))
+    (tmp_path / "home" / "private.jsonl").write_text('{"file_name": "a.png", "text": "a secret"}\n')
+    (tmp_path / "pictures" / "metadata.jsonl").symlink_to(tmp_path / "home" / "private.jsonl")
+    with pytest.raises(DataError, match="must lie in the folder of the data"):
+        list(caption_pairs(tmp_path / "pictures", ["a.png"]))
+
+
+def test_members_are_called_as_other_programs_call_them(tmp_path):
+    """The header says another name than PAX in front of it, or is only its end: captions changed places."""
+    names = [f"{n:02}.png" for n in range(6)]
+    members = [
+        member(name, png(n), pax_headers={"path": names[n]}) for n, name in enumerate(reversed(names))
+    ]  # fmt: skip
+    listed = web_dataset(tmp_path / "a.tar", members, tarfile.PAX_FORMAT).pictures()
+    assert [listed.called(n) for n in range(6)] == [f"a.tar/{name}" for name in names]
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert archive.getnames() == names
+    deep = [member(f"{'d' * 90}/{n}/{'e' * 20}.png", png(n)) for n in range(3)]  # in two parts
+    listed = web_dataset(tmp_path / "b.tar", deep, tarfile.USTAR_FORMAT).pictures()
+    assert listed.called(2) == f"b.tar/{'d' * 90}/2/{'e' * 20}.png"
+
+
+def test_pictures_with_a_full_stop_in_their_names_are_counted(tmp_path):
+    """All of cat.0.png, cat.1.png … are one sample: a hundred were lost, and one was told."""
+    members = [member(f"cat.{n}.png", png(n)) for n in range(6)] + [member(f"{n}.png", png(n)) for n in range(6)]
+    notes = web_dataset(tmp_path / "a.tar", members).pictures().notes
+    assert "left out 6 pictures such as cat.0.png: names end at their first full stop" in notes

@@ -10,6 +10,7 @@ from typing import Any
 
 from tfgantl.crossmodal.text_checks import fault_of
 from tfgantl.errors import DataError, TfgantlError, reason
+from tfgantl.files import check_place
 from tfgantl.printing import printable
 from tfgantl.text_files import read_text
 from tfgantl.untrusted.unique_names import add
@@ -49,6 +50,7 @@ def caption_pairs(path: Path, names: Sequence[str]) -> Pairs:
     """Whatever captions there are."""
     if path.is_dir():
         if (path / METADATA).is_file():
+            check_place(path / METADATA, path, [path / name for name in names[:1]])
             yield from _of_lines(path / METADATA)
         else:
             yield from _beside(path, names)
@@ -145,19 +147,7 @@ def _beside(folder: Path, names: Sequence[str]) -> Pairs:
         file = (folder / name).with_suffix(".txt")
         if file.is_file():
             add(told, file, name, f"{folder}: a text file must be beside one picture", DataError)
-            _check_place(file, folder, folder / name)
+            check_place(file, folder, [folder / name])
             for number, line in enumerate(_lines(file), 1):
                 if line.strip():
                     yield name, line, f"{printable(file.name)}, line {number}"
-
-
-def _check_place(file: Path, folder: Path, picture: Path) -> None:
-    """Refuses a text that is a link to somewhere else: it would be learnt, reported and published.
-
-    Where pictures are links, too, as in caches of hubs, it may lie beside what they lead to.
-    """
-    if file.is_symlink():
-        place = file.resolve()
-        if not place.is_relative_to(folder.resolve()) and place.parent != picture.resolve().parent:
-            told = f"a link to {printable(place)}"
-            raise DataError(f"{printable(file)}: must lie in the folder of captions. Received: {told}")

@@ -19,9 +19,8 @@ from tfgantl.crossmodal.text_encoder import TextEncoder, read_phrases
 from tfgantl.crossmodal.wrapped_text import WrappedTextEncoder
 from tfgantl.errors import ArtifactError, RunError, TfgantlError, intact
 from tfgantl.files import expanded, fitted
-from tfgantl.images import to_unit
 from tfgantl.models.copies import layers_hash, weights_hash
-from tfgantl.models.inference import predict, rows_of
+from tfgantl.models.inference import predict_pixels
 from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.networks import load_network
 
@@ -91,9 +90,7 @@ class TextImageEncoders:
         """
         if images.shape[1:] != self.image_shape:
             raise ArtifactError(f"the image encoder takes images of {self.image_shape}. Received: {images.shape[1:]}")
-        rows = rows_of(images.shape)  # as floats they take four times the memory
-        parts = [predict(self.image, to_unit(images[i : i + rows])) for i in range(0, max(len(images), 1), rows)]
-        return np.concatenate(parts)
+        return predict_pixels(self.image, images)
 
     def similarity(self, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Cosines float32 (images, texts), 1 where both are the same point.

@@ -1,5 +1,6 @@
 """Examples: what every data source gives for a split, finite or without end; and the checks all of them share."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -164,6 +165,20 @@ class Examples:
         images, labels = self.read(at)
         files = None if self.files is None else [self.files[int(i)] for i in at]
         return Examples.from_arrays(images, labels, self.num_classes, self.notes, self.classes, files)
+
+    def only(self, at: np.ndarray, *notes: str) -> "Examples":
+        """Some of the examples, which stay where they are.
+
+        Args:
+            at: Indices int64.
+            *notes: Further remarks for the report.
+        """
+        digest = hashlib.sha256(self.fingerprint.encode() + np.ascontiguousarray(at, np.int64).tobytes())
+        files = None if self.files is None else tuple(self.files[int(i)] for i in at)
+        return dataclasses.replace(
+            self, read=lambda indices: self.read(at[indices]), size=len(at), files=files,
+            notes=(*self.notes, *notes), fingerprint=digest.hexdigest()[:16],
+        )  # fmt: skip
 
 
 class Content(NamedTuple):

@@ -13,6 +13,7 @@ from tfgantl.data.classes import in_order
 from tfgantl.data.set_folders import are_splits, check_undrawn, drawn_beside
 from tfgantl.errors import DataError
 from tfgantl.printing import printable
+from tfgantl.progress import log
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _BEGINNINGS = (
@@ -163,6 +164,22 @@ def pictures_in(directory: Path, others: list[Path]) -> list[Path]:
             found.append(path)  # those with the name of a picture are told if they are none
         else:
             others.append(path)
+    return found
+
+
+def pictures_beside(directory: Path) -> list[Path]:
+    """Pictures that lie in a directory itself; that others lie further down, or are left out, is told."""
+    others: list[Path] = []
+    found = pictures_in(directory, others)
+    inner = [
+        path.name
+        for path in sorted(directory.iterdir())
+        if path.is_dir() and not is_of_system(path.name) and not is_made_here(path) and pictures_in(path, [])
+    ]
+    left = [f"{len(others)} files that are no pictures, such as {printable(others[0].name)}"] if others else []
+    left += [f"pictures further down, in {printable(inner[0])}/"] if inner else []
+    if left:
+        log(f"{printable(directory)}: left out {' and '.join(left)}")
     return found
 
 

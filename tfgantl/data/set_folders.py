@@ -5,8 +5,10 @@ from pathlib import Path
 
 from tfgantl.errors import DataError
 
-_TRAINING = {"train", "training", "trainval"}
-_HELD_OUT = {"val", "valid", "validation", "dev", "test", "testing", "eval", "holdout"}
+_TRAINING = {"train", "training", "trainval", "trn"}
+_HELD_OUT = {
+    "val", "valid", "validate", "validation", "dev", "test", "testing", "tst", "eval", "evaluation", "holdout",
+}  # fmt: skip
 _SHORT = {"tr", "ts", "extra", "unlabeled", "unlabelled"}  # where all others are splits, too
 _OF_ANY = {"a", "b", "set", "data", "dataset", "image", "images", "img", "imgs", "public", "private", "split"}
 _JOINED = re.compile(r"(train|test|val|valid|eval)(?:set|data|images?|imgs?|a|b)")  # as in `trainset` and `testb`
@@ -41,7 +43,7 @@ def _words(name: str) -> list[str]:
     """The words of a name that tell: of `trainA`, `TrainImages`, `train_set` and `imagesTr`, train."""
     divided = _divided(name)
     whole = divided.replace(" Tr", " train").replace(" Ts", " test") if divided.endswith((" Tr", " Ts")) else divided
-    found = re.findall("[a-z]+", re.sub("hold[^a-z]?out", "holdout", whole.casefold()))
+    found = re.findall("[a-z]+", re.sub("h[eo]ld[^a-z]?out", "holdout", whole.casefold()))
     single = [joined[1] if (joined := _JOINED.fullmatch(word)) else word for word in found]
     return [word for word in single if word not in _OF_ANY]
 

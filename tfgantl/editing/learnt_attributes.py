@@ -15,7 +15,7 @@ from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.models.classifier import small_cnn
 from tfgantl.models.classifier_pixels import in_our_range
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict_pixels
 from tfgantl.models.outputs import last_activation
 from tfgantl.optimizers import Adam
 from tfgantl.progress import bar, log
@@ -55,7 +55,7 @@ def class_attribute(path: str | Path, wanted: str, image_shape: tuple[int, int, 
     are_shares = last_activation(network) in ("sigmoid", "hard_sigmoid")
 
     def log_odds(images: np.ndarray) -> np.ndarray:
-        scores = predict(network, to_unit(images)).astype(np.float64)
+        scores = predict_pixels(network, images).astype(np.float64)
         if scores.shape[1] == 1:
             scores = np.hstack([1 - scores, scores] if are_shares else [np.zeros_like(scores), scores])
         if are_shares:
@@ -109,7 +109,7 @@ def _two_valued(
     )
 
     def log_odds(x: np.ndarray) -> np.ndarray:
-        logits = predict(network, to_unit(x)).astype(np.float64)
+        logits = predict_pixels(network, x).astype(np.float64)
         return logits[:, 1] - logits[:, 0]
 
     share = float(((log_odds(images[test]) > 0) == labels[test]).mean())
@@ -133,7 +133,7 @@ def _regressed(name: str, images: np.ndarray, values: np.ndarray, seed: int, ste
     progress.close()
 
     def regressed(x: np.ndarray) -> np.ndarray:
-        return predict(network, to_unit(x))[:, 0].astype(np.float64) * scale + mean
+        return predict_pixels(network, x)[:, 0].astype(np.float64) * scale + mean
 
     error = np.square(regressed(images[test]) - values[test]).mean() / max(float(values[test].var()), 1e-12)
     log(f"{name}: is told of {test.sum()} held-out pictures with R² {1 - error:.2f}")

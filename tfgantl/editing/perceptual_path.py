@@ -12,6 +12,7 @@ from tfgantl.errors import ArtifactError, ConfigError
 from tfgantl.metrics.intervals import NORMAL, Estimate
 from tfgantl.metrics.lpips import LPIPS
 from tfgantl.metrics.perceptual import LAYERS, perceptual_distance
+from tfgantl.models.inference import rows_of
 from tfgantl.models.vgg import smallest_side, vgg16
 from tfgantl.progress import bar
 from tfgantl.random_streams import Stream
@@ -104,11 +105,11 @@ def perceptual_path_length(
     def changed(here: tf.Tensor, there: tf.Tensor, classes: tf.Tensor | None) -> tf.Tensor:
         return distance(space.decode(here, classes), space.decode(there, classes)) / epsilon**2
 
-    lengths = []
+    lengths, size = [], min(BATCH, rows_of((None, *space.image_shape)))
     known = labels if space.reads_labels else None
     with bar(pairs, title or "", "pair", shown=title is not None) as progress:
-        for start in range(0, pairs, BATCH):
-            rows = slice(start, start + BATCH)
+        for start in range(0, pairs, size):
+            rows = slice(start, start + size)
             classes = None if known is None else tf.constant(known[rows])
             lengths.append(changed(tf.constant(steps[0][rows]), tf.constant(steps[1][rows]), classes).numpy())
             progress.update(len(lengths[-1]))

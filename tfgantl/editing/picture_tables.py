@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from os.path import isfile  # which a name that is too long is not, without an error
 from pathlib import Path
 
@@ -45,29 +46,27 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
         raise ConfigError(f"{path}: a column must be one of {known}. Received: {told}")
     at, names = heading.index(column), _pictures_column(path, heading, rows)
     images, values, left = [], [], []
-    depth = depth_of(
-        [file for name in dict.fromkeys(row[names] for row in rows) if isfile(file := path.parent / name)], MAX_PIXELS
-    )
+    files = [_place(path.parent / row[names]) for row in rows]
+    depth = depth_of([file for file in dict.fromkeys(files) if isfile(file)], MAX_PIXELS)
     side, _, channels = image_shape
     if (size := len(rows) * side * side * channels) > MAX_BYTES:
         raise DataError(f"{path}: pictures must take at most {MAX_BYTES} bytes of memory. Received: {size}")
-    said: dict[str, str] = {}  # picture → value: a row may repeat another
+    said: dict[Path, str] = {}  # picture → value: a row may repeat another, by another spelling
     with bar(len(rows), f"pictures of {path.name}", "picture", shown=len(rows) > SHOWN) as progress:
-        for row in rows:
+        for row, file in zip(rows, files, strict=True):
             progress.update()
             name, value = row[names], row[at].strip()
             if value.casefold() in NO_VALUE:
                 left.append(f"{printable(name)[:40]} has no value")
                 continue
-            is_new = name not in said
-            if not _agree(said.setdefault(name, value), value):
+            is_new = file not in said
+            if not _agree(said.setdefault(file, value), value):
                 raise DataError(
                     f"{path}: a picture must have one value of {printable(column)[:40]}. Received: "
-                    f"{printable(name)[:40]} with {printable(said[name])[:40]} and {printable(value)[:40]}"
+                    f"{printable(name)[:40]} with {printable(said[file])[:40]} and {printable(value)[:40]}"
                 )
             if not is_new:
                 continue
-            file = path.parent / name
             image = decode_picture(file, side, channels, MAX_PIXELS, depth) if isfile(file) else "is not there"
             if isinstance(image, str):
                 left.append(f"{printable(name)[:40]} {image}")
@@ -81,6 +80,14 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
         more = f" and {len(left) - MAX_NAMED} more" if len(left) > MAX_NAMED else ""
         log(f"{path}: left out {len(left)} of {len(rows)} rows: {', '.join(left[:MAX_NAMED])}{more}")
     return np.stack(images), values
+
+
+def _place(file: Path) -> Path:
+    """Where a file is, whatever ways there are to spell it."""
+    try:
+        return Path(os.path.realpath(file))
+    except (OSError, ValueError):  # no name of a file, which is told as one that is not there
+        return file
 
 
 def _agree(one: str, other: str) -> bool:

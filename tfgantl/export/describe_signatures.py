@@ -10,6 +10,7 @@ from tfgantl.export.image_signatures import checked_images, from_pictures
 from tfgantl.export.parts import in_parts
 from tfgantl.export.signatures import check_rows
 from tfgantl.export.text_inputs import TEXTS, checked_texts
+from tfgantl.models.inference import rows_at_a_time
 
 TOP = 5  # captions of a picture
 
@@ -45,7 +46,7 @@ def describe_signatures(
         network: From `network_of`.
         encoders: The same encoders.
     """
-    shape = encoders.image_shape
+    shape, size = encoders.image_shape, rows_at_a_time(encoders.image)
     phrases = tf.constant(encoders.bank.phrases)
     bank = tf.constant(encoders.scale * encoders.embed_texts(encoders.bank.phrases, check=False).T)
     preference = tf.constant(encoders.bank.preference)
@@ -63,11 +64,11 @@ def describe_signatures(
 
     @tf.function(autograph=False, input_signature=[images])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return described(in_parts(vectors_of, [checked_images(images)], shape))
+        return described(in_parts(vectors_of, [checked_images(images)], size))
 
     @tf.function(autograph=False, input_signature=[files])
     def describe(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return described(from_pictures(vectors_of, image_bytes, shape))
+        return described(from_pictures(vectors_of, image_bytes, shape, size))
 
     @tf.function(autograph=False, input_signature=[files, TEXTS])
     def match(image_bytes: tf.Tensor, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -75,12 +76,12 @@ def describe_signatures(
             text = tf.identity(text)
         texts = encoders.text(checked_texts(text, encoders.text), training=False)
         with tf.control_dependencies([texts]):
-            pictures = from_pictures(vectors_of, tf.identity(image_bytes), shape)
+            pictures = from_pictures(vectors_of, tf.identity(image_bytes), shape, size)
         return {"scores": tf.reduce_sum(pictures * texts, 1)}
 
     @tf.function(autograph=False, input_signature=[files])
     def embed_images(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"vectors": from_pictures(vectors_of, image_bytes, shape)}
+        return {"vectors": from_pictures(vectors_of, image_bytes, shape, size)}
 
     @tf.function(autograph=False, input_signature=[TEXTS])
     def embed_texts(text: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -20,6 +20,7 @@ from tfgantl.export.signatures import (
     generator_signatures,
 )
 from tfgantl.images import to_uint8
+from tfgantl.models.inference import rows_at_a_time
 
 
 def editing_signatures(
@@ -56,6 +57,7 @@ def editing_signatures(
     labels = [tf.TensorSpec([None], tf.int32, name="labels")] if space.num_classes else []
     of_codes = labels if space.reads_labels else []
     classes: Any = space.num_classes
+    size = rows_at_a_time(generator)
 
     def checked(rows: tf.Tensor, *labels: tf.Tensor) -> list[tf.Tensor]:
         checks = [check_rows(rows, *labels), check_finite(rows), *(check_labels(some, classes) for some in labels)]
@@ -65,7 +67,7 @@ def editing_signatures(
     def pictures(codes: tf.Tensor, strengths: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_finite(strengths), check_rows(codes, strengths)]):
             moved = codes + tf.tensordot(strengths, steps, 1)
-        return {"png_bytes": in_parts(drawn, [moved, *labels], space.image_shape)}
+        return {"png_bytes": in_parts(drawn, [moved, *labels], size)}
 
     def drawn(codes: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
         return encode_pngs(to_uint8(finite_images(space.decode(codes, labels[0] if labels else None))))
@@ -104,7 +106,7 @@ def _inversion(space: LatentSpace, encoder: keras.Model) -> tf.types.experimenta
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def invert(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return from_pictures(coded, image_bytes, space.image_shape)
+        return from_pictures(coded, image_bytes, space.image_shape, rows_at_a_time(encoder))
 
     def coded(images: tf.Tensor) -> dict[str, tf.Tensor]:
         u, *logits = tf.nest.flatten(encoder(images, training=False))

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from tfgantl.data.decode import FINER
 from tfgantl.errors import ArtifactError
-from tfgantl.export.parts import in_parts
+from tfgantl.export.parts import MAX_ROWS, in_parts
 from tfgantl.export.picture_decoding import checked_files, decode_file
 from tfgantl.export.signatures import check_finite, check_rows, check_some, check_unit
 from tfgantl.images import to_unit
+from tfgantl.models.inference import rows_at_a_time
 from tfgantl.models.outputs import gives_probabilities, last_activation, last_dense_inputs
 
 
@@ -33,7 +34,7 @@ def classifier_signatures(
         ArtifactError: If it is not such a network.
     """
     pictures, files = _specs(classifier)
-    shape = classifier.inputs[0].shape[1:]
+    shape, size = classifier.inputs[0].shape[1:], rows_at_a_time(classifier)
     softmax = _gives_softmax(classifier)
     if features is None and (vectors := last_dense_inputs(classifier)) is not None:
         features = keras.Model(classifier.inputs, vectors)
@@ -47,11 +48,11 @@ def classifier_signatures(
 
     @tf.function(autograph=False, input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return in_parts(predictions, [checked_images(images)], shape)
+        return in_parts(predictions, [checked_images(images)], size)
 
     @tf.function(autograph=False, input_signature=[files])
     def classify(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return from_pictures(predictions, image_bytes, shape)
+        return from_pictures(predictions, image_bytes, shape, size)
 
     more = {} if features is None else {"features": feature_signatures(features)["features"]}
     return {"serving_default": serving_default, "classify": classify, **more}
@@ -70,29 +71,32 @@ def feature_signatures(extractor: keras.Model) -> dict[str, tf.types.experimenta
         ArtifactError: If its images are not square, or neither gray nor RGB.
     """
     pictures, files = _specs(extractor)
-    shape = extractor.inputs[0].shape[1:]
+    shape, size = extractor.inputs[0].shape[1:], rows_at_a_time(extractor)
 
     def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"features": tf.cast(extractor(images, training=False), tf.float32)}
 
     @tf.function(autograph=False, input_signature=[pictures])
     def serving_default(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return in_parts(embed, [checked_images(images)], shape)
+        return in_parts(embed, [checked_images(images)], size)
 
     @tf.function(autograph=False, input_signature=[files])
     def features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return from_pictures(embed, image_bytes, shape)
+        return from_pictures(embed, image_bytes, shape, size)
 
     return {"serving_default": serving_default, "features": features}
 
 
-def from_pictures(function: Callable[[tf.Tensor], Any], files: tf.Tensor, shape: tuple[int, int, int]) -> Any:
+def from_pictures(
+    function: Callable[[tf.Tensor], Any], files: tf.Tensor, shape: tuple[int, int, int], size: int = MAX_ROWS
+) -> Any:
     """What a function makes of pictures: decoded, cut to their centred squares, and resized with antialiasing.
 
     Args:
         function: float32 (batch, side, side, channels) in [-1, 1] → tensors (batch, …).
         files: string (batch,): PNG or JPEG, all of which are checked before any is decoded.
         shape: (side, side, channels), with 1 or 3 channels.
+        size: Pictures at a time, as for `in_parts`.
 
     Returns:
         Tensors (batch, …), in the structure that the function gives.
@@ -106,7 +110,7 @@ def from_pictures(function: Callable[[tf.Tensor], Any], files: tf.Tensor, shape:
     def seen(rows: tf.Tensor) -> Any:
         return function(tf.map_fn(decode, rows, parallel_iterations=1, fn_output_signature=spec))
 
-    return in_parts(seen, [checked_files(files)], shape)
+    return in_parts(seen, [checked_files(files)], size)
 
 
 def _decoded(file: tf.Tensor, side: int, channels: int) -> tf.Tensor:

@@ -6,8 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgantl.models.inference import rows_of
-
 MAX_ROWS = 256  # of one request; a server without batching has no other limit
 MAX_NUMBERS = 2**24  # of an answer: 64 MB as floats, and about the 256 MB of text that clients take
 
@@ -26,18 +24,17 @@ def most_rows(*shapes: Sequence[int | None]) -> int:
     return max(1, MAX_NUMBERS // numbers)
 
 
-def in_parts(function: Callable[..., Any], rows: Sequence[tf.Tensor], image_shape: Sequence[int | None]) -> Any:
-    """What a function makes of rows, called with as many at a time as images of this shape allow for.
+def in_parts(function: Callable[..., Any], rows: Sequence[tf.Tensor], size: int) -> Any:
+    """What a function makes of rows, called with some at a time.
 
     Args:
         function: Tensors (batch, …), one for each of `rows` → tensors (batch, …); a row depends on its own row alone.
         rows: Tensors (batch, …), with as many rows.
-        image_shape: (height, width, …) of the images that it makes or looks at.
+        size: As many, by `rows_at_a_time` of a network.
 
     Returns:
         Tensors (batch, …), in the structure that the function gives.
     """
-    size = rows_of((None, *image_shape[:2], 1))
     if size >= MAX_ROWS:
         return function(*rows)
     specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in rows]

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfgantl.editing.names import MAX_NUMBER
 from tfgantl.export.parts import MAX_ROWS, in_parts, most_rows
 from tfgantl.images import to_uint8
+from tfgantl.models.inference import rows_at_a_time
 from tfgantl.provenance import FIRST, GENERATED
 from tfgantl.random_streams import latents_of_seeds
 
@@ -34,8 +35,7 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
     labels = [tf.TensorSpec([None], tf.int32, name="labels")] if len(generator.inputs) == 2 else []
     classes: Any = getattr(generator, "num_classes", None)
 
-    shape = generator.outputs[0].shape
-    most = min(MAX_ROWS, most_rows(shape))
+    most, size = min(MAX_ROWS, most_rows(generator.outputs[0].shape)), rows_at_a_time(generator)
 
     def checked(latents: tf.Tensor, *labels: tf.Tensor) -> list[tf.Tensor]:
         checks = [
@@ -61,15 +61,15 @@ def generator_signatures(generator: keras.Model) -> dict[str, tf.types.experimen
     def serving_default(latents: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_rows(latents, most=most)]):
             latents = tf.identity(latents)
-        return {"images": in_parts(images_of, checked(latents, *labels), shape[1:])}
+        return {"images": in_parts(images_of, checked(latents, *labels), size)}
 
     @tf.function(autograph=False, input_signature=[seed, *labels])
     def generate(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": in_parts(pixels_of, drawn(seed, *labels, most=most), shape[1:])}
+        return {"images": in_parts(pixels_of, drawn(seed, *labels, most=most), size)}
 
     @tf.function(autograph=False, input_signature=[seed, *labels])
     def generate_png(seed: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"png_bytes": in_parts(lambda *rows: encode_pngs(pixels_of(*rows)), drawn(seed, *labels), shape[1:])}
+        return {"png_bytes": in_parts(lambda *rows: encode_pngs(pixels_of(*rows)), drawn(seed, *labels), size)}
 
     return {"serving_default": serving_default, "generate": generate, "generate_png": generate_png}
 

@@ -7,6 +7,7 @@ from tfgantl.export.parts import MAX_ROWS, in_parts, most_rows
 from tfgantl.export.signatures import check_finite, check_rows, encode_pngs, finite_images
 from tfgantl.export.text_inputs import TEXTS, checked_texts
 from tfgantl.images import to_uint8
+from tfgantl.models.inference import rows_at_a_time
 from tfgantl.random_streams import latents_of_seeds
 
 
@@ -26,7 +27,7 @@ def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.Po
     latents = tf.TensorSpec([None, model.latent_dim], tf.float32, name="latents")
     seed = tf.TensorSpec([None], tf.int64, name="seed")
 
-    shape = model.generator.outputs[0].shape
+    most, size = most_rows(model.generator.outputs[0].shape), rows_at_a_time(model.generator)
 
     def checked(text: tf.Tensor, latents: tf.Tensor, most: int = MAX_ROWS) -> list[tf.Tensor]:
         with tf.control_dependencies([check_rows(latents, text, most=most), check_finite(latents)]):
@@ -38,13 +39,13 @@ def imagine_signatures(model: TextToImage) -> dict[str, tf.types.experimental.Po
 
     @tf.function(autograph=False, input_signature=[TEXTS, latents])
     def serving_default(text: tf.Tensor, latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": in_parts(images_of, checked(text, latents, min(MAX_ROWS, most_rows(shape))), shape[1:])}
+        return {"images": in_parts(images_of, checked(text, latents, min(MAX_ROWS, most)), size)}
 
     @tf.function(autograph=False, input_signature=[TEXTS, seed])
     def imagine(text: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.control_dependencies([check_rows(seed)]):  # before any noise is drawn
             seed = tf.identity(seed)
         rows = checked(text, latents_of_seeds(seed, model.latent_dim))
-        return {"png_bytes": in_parts(lambda *rows: encode_pngs(to_uint8(images_of(*rows))), rows, shape[1:])}
+        return {"png_bytes": in_parts(lambda *rows: encode_pngs(to_uint8(images_of(*rows))), rows, size)}
 
     return {"serving_default": serving_default, "imagine": imagine}

@@ -9,9 +9,8 @@ import tensorflow as tf
 from tfgantl import replicas
 from tfgantl.data.examples import Examples
 from tfgantl.data.pipeline import batches
-from tfgantl.images import to_unit
 from tfgantl.models.classifier import small_cnn
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict_pixels
 from tfgantl.optimizers import Adam
 from tfgantl.progress import bar
 from tfgantl.shared_step import shared
@@ -101,5 +100,5 @@ class SmallClassifier:
 
 def accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
     """Share of uint8 images (n, side, side, channels) whose largest logit is that of their label."""
-    logits = predict(model, to_unit(images))
+    logits = predict_pixels(model, images)
     return float((logits.argmax(1) == labels).mean())

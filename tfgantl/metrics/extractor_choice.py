@@ -11,13 +11,12 @@ import numpy as np
 from tfgantl.data.examples import Examples
 from tfgantl.errors import ArtifactError
 from tfgantl.files import cache_directory
-from tfgantl.images import to_unit
 from tfgantl.metrics.classification import SmallClassifier, affine_augmentation
 from tfgantl.metrics.extractors import RUN, Extractor, pooled_blocks
 from tfgantl.metrics.inception.extractor import InceptionExtractor, is_inception
 from tfgantl.metrics.network_extractor import NetworkExtractor, is_network
 from tfgantl.metrics.perceptual import PerceptualExtractor
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict_pixels
 from tfgantl.progress import log
 from tfgantl.versions import versions
 
@@ -170,4 +169,4 @@ def train_extractor(
 
 def _root_mean_square(classifier: keras.Model, images: np.ndarray) -> float:
     features = keras.Model(classifier.inputs, pooled_blocks(classifier))
-    return float(np.sqrt(np.mean(np.square(predict(features, to_unit(images))))))
+    return float(np.sqrt(np.mean(np.square(predict_pixels(features, images)))))

@@ -21,10 +21,9 @@ import numpy as np
 
 from tfgantl.errors import ArtifactError, intact
 from tfgantl.files import fitted
-from tfgantl.images import to_unit
 from tfgantl.models.classifier import differing_layers
 from tfgantl.models.copies import same_copy, weights_hash
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict_pixels
 from tfgantl.models.structure import structure_of
 from tfgantl.regular_files import read_regular
 from tfgantl.untrusted.networks import load_network
@@ -106,7 +105,7 @@ class Extractor:
             raise ArtifactError(
                 f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"
             )
-        features, logits = predict(self._both, to_unit(images))
+        features, logits = predict_pixels(self._both, images)
         return features / self.scale, logits.argmax(1)
 
     @property

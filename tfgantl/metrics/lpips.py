@@ -12,7 +12,7 @@ from tfgantl.errors import ArtifactError, reason
 from tfgantl.images import to_unit
 from tfgantl.metrics.diversity import Clusters
 from tfgantl.metrics.perceptual import LAYERS
-from tfgantl.models.inference import in_batches
+from tfgantl.models.inference import in_batches, rows_of
 from tfgantl.models.vgg import BLOCKS, smallest_side, vgg16
 from tfgantl.progress import bar
 from tfgantl.random_streams import Stream
@@ -86,7 +86,7 @@ class LPIPS:
             b, _ = self._embed(other)
             return tf.reduce_sum(tf.square(a - b) * signs, axis=1)
 
-        return in_batches(both, [images, others], BATCH)
+        return in_batches(both, [images, others], min(BATCH, rows_of(images.shape)))
 
     def distance(self, images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
         """The same for pictures that are not rounded: float32 (n,) of float32 (n, height, width, 1 or 3) in [-1, 1]."""
@@ -101,7 +101,7 @@ class LPIPS:
             ArtifactError: If the images are too small.
         """
         _check(images)
-        vectors = in_batches(lambda batch: self._embed(batch)[0], [images], BATCH)
+        vectors = in_batches(lambda batch: self._embed(batch)[0], [images], min(BATCH, rows_of(images.shape)))
         return vectors, self._embed(tf.constant(images[:1]))[1].numpy()
 
     def _embedded(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

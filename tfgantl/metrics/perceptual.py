@@ -7,12 +7,12 @@ import tensorflow as tf
 from tfgantl.data.decode import decode_picture
 from tfgantl.data.photographs import photograph
 from tfgantl.errors import ArtifactError, ConfigError
-from tfgantl.images import to_unit
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict_pixels
 from tfgantl.models.vgg import smallest_side, vgg16
 
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
+BATCH = 32
 # What the features of an extractor are scaled on.
 SCALED_ON = ("astronaut", "chelsea", "china", "coffee", "flower", "motorcycle_left", "rocket")
 
@@ -74,7 +74,7 @@ class PerceptualExtractor(Extractor):
         self.classifier = vgg16(LAYERS, weights, shape, pooling="avg")
         self.name, self.predicts_labels, self.classes = "vgg16", False, None
         photographs = np.stack([_square(name, shape[0]) for name in SCALED_ON])
-        means = predict(self.classifier, to_unit(photographs), batch_size=32)
+        means = predict_pixels(self.classifier, photographs, BATCH)
         self.scale = np.concatenate([np.full(m.shape[1], np.sqrt(np.mean(np.square(m)))) for m in means])
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +82,7 @@ class PerceptualExtractor(Extractor):
             raise ArtifactError(
                 f"extractor `{self.name}` takes images of {self.input_shape}. Received: {images.shape[1:]}"
             )
-        means = predict(self.classifier, to_unit(images), batch_size=32)
+        means = predict_pixels(self.classifier, images, BATCH)
         features = np.concatenate(means, axis=1) / np.asarray(self.scale, np.float32)
         return features, np.zeros(len(images), np.int64)
 

@@ -1,5 +1,6 @@
 """Networks applied to many inputs, batch by batch. Each is traced once, whatever the number of inputs."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,8 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgantl.images import to_unit
+
 BATCH_SIZE = 256
-MAX_PIXELS = BATCH_SIZE * 128**2  # of what comes in or out at one time: fewer rows of larger images
+MAX_PIXELS = BATCH_SIZE * 128**2  # of what comes in or out at one time: fewer rows of larger images,
+MAX_NUMBERS = 2**28  # and of what a layer gives for all rows: fewer rows of wide networks
 
 
 class _Traces:
@@ -16,6 +20,7 @@ class _Traces:
 
     def __init__(self) -> None:
         self.graphs: dict[tuple, Callable] = {}
+        self.rows: int | None = None  # that the network is given at one time
 
 
 def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_size: int | None = None) -> Any:
@@ -28,18 +33,61 @@ def predict(network: keras.Model, inputs: np.ndarray | list[np.ndarray], batch_s
         network: Any Keras model or layer.
         inputs: Array (n, …), or a list of such arrays. Floats are taken as float32, integers as int32, and arrays of
             objects as strings.
-        batch_size: Rows at a time; does not change the result beyond rounding. 256 if not given, and fewer of images
-            of more than 128 px.
+        batch_size: Rows at a time, at most; does not change the result beyond rounding. 256 if not given, and always
+            fewer of images of more than 128 px, and in wide networks.
 
     Returns:
         Array (n, …), in the structure of the network's outputs.
     """
     arrays = [_plain(x) for x in (inputs if isinstance(inputs, list | tuple) else [inputs])]
-    outputs = getattr(network, "outputs", None) or ()
-    rows = batch_size or rows_of(*(x.shape for x in (*arrays, *outputs)))
+    rows = min(batch_size or BATCH_SIZE, rows_of(*(x.shape for x in arrays)), rows_at_a_time(network))
     if not isinstance(inputs, list | tuple):
         return in_batches(_graph(network, arrays), arrays, rows)
     return in_batches(_graph(network, arrays, many=True), arrays, rows)
+
+
+def predict_pixels(network: keras.Model, images: np.ndarray, batch_size: int = BATCH_SIZE) -> Any:
+    """Outputs of a network for uint8 images (n, height, width, channels), which as floats take four times the memory.
+
+    Args:
+        network: Takes images in [-1, 1].
+        images: The images.
+        batch_size: As for `predict`.
+
+    Returns:
+        As `predict`.
+    """
+    rows = min(batch_size, rows_of(images.shape), rows_at_a_time(network))
+    starts = range(0, max(len(images), 1), rows)
+    parts = [predict(network, to_unit(images[start : start + rows])) for start in starts]
+    return tf.nest.map_structure(lambda *x: np.concatenate(x), *parts)
+
+
+def rows_at_a_time(network: keras.Model) -> int:
+    """Rows that a network is given at one time, by the images that go in or come out, and its widest layer.
+
+    Example:
+        >>> inputs = keras.Input((64, 64, 3))
+        >>> rows_at_a_time(keras.Model(inputs, keras.layers.Conv2D(1024, 3, padding="same")(inputs)))
+        64
+    """
+    traces = _traces_of(network)
+    if traces.rows is None:
+        ends = [
+            x.shape for x in (*(getattr(network, "inputs", None) or ()), *(getattr(network, "outputs", None) or ()))
+        ]
+        traces.rows = min(rows_of(*ends), max(1, MAX_NUMBERS // max(1, _widest(network))))
+    return traces.rows
+
+
+def _widest(network: keras.layers.Layer) -> int:
+    """Numbers that the widest layer gives for one row; networks of open sides count as far as these are known."""
+    widest, layers = 0, list(network._flatten_layers(include_self=True))
+    for layer in layers:
+        for node in layer._inbound_nodes:
+            for tensor in node.output_tensors:
+                widest = max(widest, math.prod(side or 1 for side in tensor.shape[1:]))
+    return widest
 
 
 def rows_of(*shapes: Sequence[int | None]) -> int:
@@ -77,8 +125,12 @@ def in_batches(function: Callable, arrays: Sequence[np.ndarray | None], batch_si
     return tf.nest.map_structure(lambda *x: np.concatenate(x), *parts)
 
 
+def _traces_of(network: keras.Model) -> _Traces:
+    return network.__dict__.get("_inference") or network.__dict__.setdefault("_inference", _Traces())
+
+
 def _graph(network: keras.Model, arrays: list[np.ndarray], many: bool = False) -> Callable:
-    traces = network.__dict__.get("_inference") or network.__dict__.setdefault("_inference", _Traces())
+    traces = _traces_of(network)
     key = (many, *((x.shape[1:], x.dtype.str) for x in arrays))
     if key not in traces.graphs:
 

@@ -13,6 +13,7 @@ from tfgantl.crossmodal.caption_templates import CaptionTemplates, describe_attr
 from tfgantl.crossmodal.captions import MEASURED_CAPTIONS, PART_CAPTIONS, Captions
 from tfgantl.crossmodal.part_captions import PREFIX, NamedPart, describe_parts, named_parts, whole_descriptions
 from tfgantl.data import Examples, Source
+from tfgantl.data.apart import kept_apart
 from tfgantl.data.archives import read_arrays, shapes_in
 from tfgantl.data.classes import matched
 from tfgantl.data.sources import Arrays
@@ -75,7 +76,7 @@ def caption_pictures(
         ConfigError: If an attribute is not known, or parts are asked for that the source cannot name.
     """
     if captions == MEASURED_CAPTIONS:
-        loaded = [source.splits() for source in sources]
+        loaded = kept_apart([source.splits() for source in sources])
         examples = {split: _united(sources, [parts[split] for parts in loaded], limit) for split, limit in most.items()}
         return _measured(examples, attributes, held_out, seed, each)
     (source,) = sources

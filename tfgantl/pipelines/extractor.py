@@ -97,12 +97,13 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
     Raises:
         DataError: If the domains have no labels, or other classes.
     """
+    from tfgantl.data.apart import kept_apart
     from tfgantl.metrics.extractor_choice import train_extractor
     from tfgantl.training.team import errors_of_workers, form
 
     team = form(config.devices, config.batch_size)
     domains = [domain.sized(config.image_size, config.channels) for domain in config.domains]
-    loaded = [domain.splits() for domain in domains]  # before training: pictures may come meanwhile
+    loaded = kept_apart([domain.splits() for domain in domains])  # before training: pictures may come meanwhile
     parts = same_classes(domains, [splits["train"] for splits in loaded], config.renamed_classes)
     images, labels, num_classes = training_images(parts, config.samples)
     data = {f"data of domain {number}": part.fingerprint for number, part in enumerate(parts)}

@@ -1,5 +1,6 @@
 """On what generators are measured and shown: images, latents and labels, drawn in this one place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,7 +12,7 @@ from tfgantl.gan import GAN
 from tfgantl.images import finite_pixels, to_uint8
 from tfgantl.metrics.evaluation import Evaluator, labels_like
 from tfgantl.metrics.extractors import Extractor
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import BATCH_SIZE, predict
 from tfgantl.privacy.audit import Audit, audit_privacy
 from tfgantl.random_streams import Stream, latents
 
@@ -32,6 +33,7 @@ class EvaluationSet:
         classes: Name of each class by its label, or `None`.
         endless: Whether the training images were drawn as they were needed, and are nobody's pictures.
         asked: What a generator is asked for, if that is not the labels: int (samples,), numbers of captions.
+        of: Number of training images, if `train` is a sample of them.
     """
 
     train: tuple[np.ndarray, np.ndarray | None]
@@ -42,6 +44,7 @@ class EvaluationSet:
     classes: tuple[str, ...] | None = None
     endless: bool = False
     asked: np.ndarray | None = None
+    of: int | None = None
 
     @classmethod
     def draw(
@@ -59,7 +62,8 @@ class EvaluationSet:
         train, test = examples["train"].subset(max_images), examples["test"].different(max_images)
         labels = None if gan.num_classes is None else labels_like(test[1], samples, seed)
         noise, of_train = gan.latents(samples, seed, Stream.EVALUATION), examples["train"]
-        return cls(train, test, noise, labels, gan.num_classes, of_train.classes, of_train.size is None)
+        endless = of_train.size is None
+        return cls(train, test, noise, labels, gan.num_classes, of_train.classes, endless, of=of_train.size)
 
     def generate(self, gan: GAN) -> np.ndarray:
         """The images that are measured, uint8 (samples, side, side, channels).
@@ -67,7 +71,10 @@ class EvaluationSet:
         Raises:
             ArtifactError: If a pixel is not finite.
         """
-        return finite_pixels(gan.generate(self.latents, self.labels if self.asked is None else self.asked))
+        asked = self.labels if self.asked is None else self.asked
+        return _in_pixels(
+            lambda rows: gan.generate(self.latents[rows], None if asked is None else asked[rows]), len(self.latents)
+        )
 
     def evaluator(self, extractor: Extractor, seed: int, classifier_steps: int) -> Evaluator:
         """Measures generated images against these."""
@@ -85,12 +92,12 @@ class EvaluationSet:
         if self.endless:
             return Audit("unknown", "the training images were drawn without end, and are nobody's pictures")
         if self.asked is not None:  # attacks would have to know what each picture is called
-            return audit_privacy(images, self.train, self.test, extractor, seed=seed)
+            return audit_privacy(images, self.train, self.test, extractor, seed=seed, of=self.of)
 
         def score(real: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
             return gan.score(real, None if gan.num_classes is None else labels)  # a target may have labels all the same
 
-        return audit_privacy(images, self.train, self.test, extractor, gan.ema_generator, score, seed)
+        return audit_privacy(images, self.train, self.test, extractor, gan.ema_generator, score, seed, self.of)
 
 
 def probe_inputs(gan: GAN, labels: np.ndarray | None, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -131,4 +138,12 @@ def generate_with(generator: keras.Model, labels: np.ndarray | None, samples: in
         ArtifactError: If a pixel is not finite.
     """
     noise = latents(samples, generator.inputs[0].shape[-1], seed)
-    return finite_pixels(predict(generator, noise if labels is None else [noise, labels]))
+    return _in_pixels(
+        lambda rows: predict(generator, noise[rows] if labels is None else [noise[rows], labels[rows]]), samples
+    )
+
+
+def _in_pixels(draw: Callable[[slice], np.ndarray], count: int) -> np.ndarray:
+    """Images as bytes, of which no more are floats at one time than a network makes at one time."""
+    starts = range(0, count, BATCH_SIZE)
+    return np.concatenate([finite_pixels(draw(slice(start, start + BATCH_SIZE))) for start in starts])

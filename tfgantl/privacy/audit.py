@@ -54,7 +54,11 @@ class Audit:
 
     def record(self) -> dict[str, Any]:
         """What JSON, logs and model cards keep."""
-        copies = {k: v for k, v in asdict(self.copies).items() if k not in ("worst", "twins")} if self.copies else None
+        copies = (
+            {k: v for k, v in asdict(self.copies).items() if k not in ("worst", "twins") and v is not None}
+            if self.copies
+            else None
+        )
         attacks = {name: asdict(rates) for name, rates in self.attacks.items()}
         return {"level": self.level, "reason": self.reason, "rule": RULE, "copies": copies, "attacks": attacks}
 
@@ -78,6 +82,7 @@ def audit_privacy(
     generator: keras.Model | None = None,
     discriminator: Callable[[np.ndarray, np.ndarray | None], np.ndarray] | None = None,
     seed: int = 0,
+    of: int | None = None,
 ) -> Audit:
     """Looks for copies, runs the attacks, and judges.
 
@@ -89,9 +94,11 @@ def audit_privacy(
         generator: Latents, or [latents, labels] → images; `None` to leave the recovery of latents out.
         discriminator: Images in [-1, 1] and labels → logits, as `GAN.score`; `None` if it is not at hand.
         seed: Chooses members, starts and resamples.
+        of: Number of training pictures, where `train` is a sample of them.
 
     Returns:
-        The audit; of `unknown` level for less than 20 training or held-out pictures.
+        The audit; of `unknown` level for less than 20 training or held-out pictures, and where a sample is so small a
+        part of the training pictures that a generator with many copies would seem to have none.
 
     Example:
         >>> from tfgantl.metrics.extractors import Extractor
@@ -109,7 +116,7 @@ def audit_privacy(
     spaces = spaces_for(remembering(extractor))
     # Among all training pictures, as those of a class may lie behind each other.
     compared = Stream.MEMBERS.generator(seed).permutation(len(held_out[0]))[:MOST]
-    copies = find_copies(generated[:MOST], train[0], held_out[0][np.sort(compared)], spaces)
+    copies = find_copies(generated[:MOST], train[0], held_out[0][np.sort(compared)], spaces, of)
     attacks = attacks_on(members, others, generated, spaces, generator, discriminator, seed)
     return judged(copies, attacks)
 
@@ -124,6 +131,10 @@ def judged(copies: Copies, attacks: dict[str, AttackRates]) -> Audit:
     seen = [name for name, rates in counted.items() if rates.auc_interval[0] > 0.5]
     high = strong or (copies.found and copies.share > HIGH_SHARE)
     level = "high" if high else "elevated" if seen or copies.found else "low"
+    if (
+        level == "low" and copies.of and HIGH_SHARE * copies.sampled <= copies.chance
+    ):  # as many copies would be as few as by chance
+        level = "unknown"
     best = max(counted, key=lambda name: counted[name].auc_interval[0])
     reason = f"{copies}; best attack on the generator: {best}, {counted[best]}"
     return Audit(level, reason, copies, attacks)

@@ -29,13 +29,14 @@ class Copies:
     """How many generated pictures are copies.
 
     Args:
-        share: Of the generated pictures, that are copies in any of the spaces.
+        share: Of the generated pictures, that are copies in any of the spaces; where only some of the training pictures
+            were looked at, of as many more copies as there are training pictures more.
         chance: What a generator that never saw the training pictures does not exceed in any space, in 95 % of all
             cases; it follows from the numbers of pictures and of spaces alone.
         by_space: Space → share of copies in it.
         copied: Number of training pictures with a copy.
         generated: Number of generated pictures.
-        train: Number of training pictures.
+        train: Number of training pictures that were looked at.
         held_out: Number of held-out pictures.
         worst: Indices of up to twenty generated pictures, no two with the same twin, the worst first.
         twins: Index of the training picture that each of them is nearest to.
@@ -50,6 +51,12 @@ class Copies:
     held_out: int
     worst: np.ndarray
     twins: np.ndarray
+    of: int | None = None  # training pictures that there are, if more
+
+    @property
+    def sampled(self) -> float:
+        """Share of the training pictures that were looked at."""
+        return self.train / self.of if self.of else 1.0
 
     @property
     def found(self) -> bool:
@@ -57,13 +64,17 @@ class Copies:
         return max(self.by_space.values()) > self.chance
 
     def __str__(self) -> str:
+        sample = f", a sample of {self.of}," if self.of else ""
         return (
             f"copies: {self.share:.2%} of {self.generated} generated pictures, of {self.copied} of {self.train} "
-            f"training pictures (by chance up to {self.chance:.2%} in a space, with {self.held_out} held-out pictures)"
+            f"training pictures{sample} (by chance up to {self.chance:.2%} in a space, with {self.held_out} "
+            "held-out pictures)"
         )
 
 
-def find_copies(generated: np.ndarray, train: np.ndarray, held_out: np.ndarray, spaces: Sequence[Space]) -> Copies:
+def find_copies(
+    generated: np.ndarray, train: np.ndarray, held_out: np.ndarray, spaces: Sequence[Space], of: int | None = None
+) -> Copies:
     """Looks for copies of training pictures.
 
     A generated picture is a copy in a space if its distance to the nearest training picture, over that to the nearest
@@ -75,6 +86,8 @@ def find_copies(generated: np.ndarray, train: np.ndarray, held_out: np.ndarray, 
         train: The same of training pictures, at least one.
         held_out: The same of pictures of the same kind that training did not see, at least two.
         spaces: Where to look.
+        of: Number of training pictures, where `train` is a sample of them: copies of others are not found, and are
+            counted as those that are.
 
     Example:
         >>> from tfgantl.privacy.spaces import AlignedSpace
@@ -98,8 +111,9 @@ def find_copies(generated: np.ndarray, train: np.ndarray, held_out: np.ndarray, 
     twin, score = twins[space_of, rows], nearness.min(0)
     order = np.argsort(score, kind="stable")
     first = np.sort(np.unique(twin[order], return_index=True)[1])[:WORST]  # the nearest picture to each twin
+    more = max(1.0, (of or 0) / len(train))
     return Copies(
-        share=float(is_copy.any(0).mean()),
+        share=min(1.0, more * float(is_copy.any(0).mean())),
         # Of pictures that are distributed as the held-out ones, the number below the k-th of these is beta-binomial.
         chance=float(
             betabinom.ppf(1.0 - RISK / len(spaces), len(generated), spared + 1, len(held_out) - spared) / len(generated)
@@ -111,4 +125,5 @@ def find_copies(generated: np.ndarray, train: np.ndarray, held_out: np.ndarray, 
         held_out=len(held_out),
         worst=order[first],
         twins=twin[order[first]],
+        of=of if more > 1.0 else None,
     )

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from tfgantl.data import Examples, Source
+from tfgantl.data.apart import kept_apart
 from tfgantl.data.classes import matched
 from tfgantl.errors import ConfigError, DataError
 from tfgantl.progress import log
 from tfgantl.recognition.task import Task, with_labels
 
-MAX_IMAGES = 10_000  # of an endless target
+MAX_IMAGES = 10_000  # of the target
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Domains:
         Raises:
             DataError: If the source has no labels, a class of the target is missing, or classes differ.
         """
-        parts = [domain.sized(image_size, channels).splits() for domain in (source, target)]
+        parts = kept_apart([domain.sized(image_size, channels).splits() for domain in (source, target)])
         if (names := parts[0]["train"].classes) is not None:
             parts[1] = {split: matched(part, names, renamed_classes) for split, part in parts[1].items()}
         sides = [part["train"] for part in parts]
@@ -97,6 +98,8 @@ class Domains:
         """
         train = self.target["train"]
         images, known_labels = train.subset(MAX_IMAGES)
+        if train.size is not None and train.size > MAX_IMAGES:
+            log(f"{MAX_IMAGES} of {train.size} training images of the target are taken")
         labelled = None
         if labels is None:
             labelled = train

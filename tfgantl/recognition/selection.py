@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import softmax
 
-from tfgantl.images import to_unit
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict_pixels
 
 if TYPE_CHECKING:
     from tfgantl.recognition.domain_classifier import DomainClassifier
@@ -47,12 +46,12 @@ def soft_neighbourhood_density(probabilities: np.ndarray, temperature: float = 0
 
 def probabilities(model: "DomainClassifier", images: np.ndarray) -> np.ndarray:
     """Float32 (n, classes) of uint8 images."""
-    return softmax(predict(model.classifier, to_unit(images)), axis=1)
+    return softmax(predict_pixels(model.classifier, images), axis=1)
 
 
 def unit_features(model: "DomainClassifier", images: np.ndarray) -> np.ndarray:
     """Float32 (n, d) features of uint8 images, each divided by its length."""
-    return unit(predict(model.features, to_unit(images)))
+    return unit(predict_pixels(model.features, images))
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

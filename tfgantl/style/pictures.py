@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfgantl.data.decode import decode_picture
 from tfgantl.data.depth import Depth
-from tfgantl.data.layout import SUFFIXES, pictures_in
+from tfgantl.data.layout import SUFFIXES, pictures_beside
 from tfgantl.data.photographs import PHOTOGRAPHS, photograph
 from tfgantl.data.textures import TEXTURES, texture
 from tfgantl.errors import ConfigError, DataError
@@ -71,7 +71,7 @@ def find_contents(handle: str) -> list[Path]:
     folder = expanded(handle)
     if not folder.is_dir():
         return [find_picture(handle, "content")]
-    found = pictures_in(folder, [])
+    found = pictures_beside(folder)
     if not found:
         raise DataError(f"`content` must be a folder with pictures ({', '.join(SUFFIXES)}). Received: {handle}")
     stems = Counter(path.stem for path in found)

@@ -5,11 +5,13 @@ are called, follows links, and gives each value of a Parquet file memory of its 
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfgantl.data.layout import SUFFIXES, begins_like_a_picture
+from tfgantl.data.set_folders import are_splits
 from tfgantl.data.shards.dataset_card import check_card
 from tfgantl.data.shards.parquet import check_parquet
 from tfgantl.errors import DataError, reason
@@ -17,6 +19,7 @@ from tfgantl.printing import printable
 
 PLAIN = ("csv", "imagefolder", "json", "parquet", "text")  # readers whose files are pictures, texts or looked at here
 ABOUT = (".md", ".toml", ".xml")  # texts about a data set, which other readers than `text` know
+MAX_NAMED = 3  # folders in a note
 PARQUET = b"PAR1"
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # that take the place of folders for classes
 
@@ -41,26 +44,62 @@ def check_folder(folder: Path, roots: Sequence[Path]) -> None:
         ) from error
 
 
-def told_of_metadata(folder: Path, data: Any, label: str | None) -> tuple[str, ...]:
-    """What the library leaves out by itself where a table beside the pictures says what they are.
+def told_of_folder(folder: Path, data: Any, label: str | None) -> tuple[str, ...]:
+    """What the library leaves out by itself, of pictures and of the folders that they lie in.
+
+    It takes split names anywhere in a path for splits, and the innermost folder for the class, if all pictures lie as
+    deep; a table beside the pictures takes the place of folders.
 
     Args:
         folder: The data set, which `check_folder` has looked at.
         data: A split of it, as the library has read it.
         label: Name of the feature with labels, if they are asked for.
     """
-    names = [name for _, _, some in os.walk(folder) for name in some]
-    tables = sorted({name for name in names if name in METADATA})
-    if not tables or not data.info.splits:
+    if not data.info.splits:
         return ()
-    pictures, rows = (
-        sum(os.path.splitext(name)[1].casefold() in SUFFIXES for name in names),
-        sum(split.num_examples for split in data.info.splits.values()),
-    )
-    found = [f"{pictures - rows} of {pictures} pictures are not in {tables[0]}"] if pictures > rows else []
-    if label is not None and label not in data.features:
+    places = [
+        Path(directory, name).relative_to(folder)
+        for directory, _, names in os.walk(folder)
+        for name in names
+        if os.path.splitext(name)[1].casefold() in SUFFIXES
+    ]
+    tables = sorted({name for _, _, names in os.walk(folder) for name in names if name in METADATA})
+    rows = sum(split.num_examples for split in data.info.splits.values())
+    if tables and len(data.info.splits) == 1 and len(data) == rows:  # which may name a picture twice
+        rows = min(rows, _pictures_of(data))
+    found = []
+    if len(places) > rows:
+        why = f"not in {tables[0]}" if tables else "left out by `datasets`, as names of splits are in their paths"
+        found.append(f"{len(places) - rows} of {len(places)} pictures are {why}")
+    inside = {place.parent for place in places}
+    if label is not None and label not in data.features and tables:
         found.append(f"{tables[0]} has no column {printable(label)}, so there are no classes")
+    elif label is not None and label not in data.features and len(inside) > 1:
+        told = ", ".join(sorted(printable(place.as_posix()) for place in inside)[:MAX_NAMED])
+        found.append(f"pictures lie in several folders ({told}), and have no classes by `datasets`")
+    elif label in data.features and not tables:
+        ways = {Path(*(part for part in place.parts if not _is_split(part))) for place in inside}
+        names = Counter(place.name for place in ways)
+        found += [f"folders called {printable(name)} are one class" for name, count in names.items() if count > 1]
     return tuple(found)
+
+
+def _is_split(name: str) -> bool:
+    return are_splits([name, "test"]) or are_splits([name, "train"])
+
+
+def _pictures_of(data: Any) -> int:
+    """Number of different pictures that rows of a split name; of rows that hold theirs, that of rows."""
+    import datasets
+
+    columns = [name for name, feature in data.features.items() if isinstance(feature, datasets.Image)]
+    if len(columns) != 1:
+        return len(data)
+    paths = data.select_columns(columns).cast_column(columns[0], datasets.Image(decode=False)).with_format("arrow")
+    names = {
+        path for batch in paths.iter(1000) for path in batch[columns[0]].combine_chunks().field("path").to_pylist()
+    }
+    return len(names) if None not in names else len(data)
 
 
 def _check_files(folder: Path, inside: list[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from tfgantl.data.base import stamp_of
 from tfgantl.data.classes import check_look_different
 from tfgantl.errors import ConfigError, DataError, RunError, TfgantlError, not_installed, reason
-from tfgantl.files import Replacing, cache_directory
+from tfgantl.files import Replacing, cache_directory, check_place
 from tfgantl.printing import printable
 from tfgantl.text_files import read_text
 
@@ -106,7 +106,10 @@ def class_names_beside(files: list[Path]) -> tuple[str, ...] | None:
     Raises:
         DataError: If it is no list of different names, or not the same in all folders.
     """
-    found = {folder: _class_names(folder / CLASS_NAMES) for folder in _folders(files)}
+    found = {}
+    for folder in _folders(files):
+        check_place(folder / CLASS_NAMES, folder, [file for file in files if file.parent == folder][:1])
+        found[folder] = _class_names(folder / CLASS_NAMES)
     first = next(iter(found))
     for folder, names in found.items():
         if names != found[first]:  # a number would be another class

@@ -14,7 +14,7 @@ import numpy as np
 from tfgantl.data.base import stamp_of
 from tfgantl.data.opening import Refused, open_regular
 from tfgantl.data.pictures import Encoded, PictureList
-from tfgantl.data.shards.dataset_folder import check_folder, told_of_metadata
+from tfgantl.data.shards.dataset_folder import check_folder, told_of_folder
 from tfgantl.data.shards.examples import check_unlabelled, in_memory
 from tfgantl.data.shards.saved_dataset import check_saved, is_saved
 from tfgantl.errors import ConfigError, DataError, TfgantlError, not_installed, reason
@@ -68,7 +68,7 @@ class HFPictures(PictureList):
             self._labels, classes = _labels_of(data, label, features[label])
         else:
             check_unlabelled(f"HFDataset: {printable(source.dataset)}", label, features)
-        notes = told_of_metadata(folder, data, label) if folder.is_dir() else ()
+        notes = told_of_folder(folder, data, label) if folder.is_dir() else ()
         super().__init__("HFDataset", len(data), self._labels is not None, classes, notes)
 
     def chunk(self, start: int, stop: int) -> Iterator[Encoded]:
@@ -78,7 +78,9 @@ class HFPictures(PictureList):
                 label = None if self._labels is None else int(self._labels[number])
                 content, path = (value["bytes"], value["path"]) if value else (None, None)
                 if content is None and path:
-                    yield Encoded(partial(open_inside, self._roots, path), label)
+                    yield Encoded(
+                        partial(open_inside, self._roots, path), label, same=os.fsencode(os.path.realpath(path))
+                    )
                 else:
                     yield in_memory(content or b"", label)
 
@@ -148,7 +150,7 @@ def _loaded(source: "HFDataset", files: Hashable) -> Any:
                 "HFDataset: `config` and `revision` must be null for a folder of `save_to_disk`. Received: "
                 f"{source.config}, {source.revision}"
             )
-        check_saved(Path(source.dataset))
+        check_saved(Path(source.dataset), _roots_of(Path(source.dataset)))
     elif Path(source.dataset).is_dir():
         check_folder(Path(source.dataset), _roots_of(Path(source.dataset)))
     try:

@@ -7,6 +7,7 @@ one to it. Offsets are used as they are.
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ def is_saved(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (INFORMATION, PARTS, STATE))
 
 
-def check_saved(folder: Path) -> None:
+def check_saved(folder: Path, roots: Sequence[Path]) -> None:
     """Checks all splits of a folder.
 
     Args:
         folder: Of a `Dataset` or a `DatasetDict`.
+        roots: Folders that links may lead to.
 
     Raises:
         DataError: If a file is missing, cut off, listed twice, or of a data set with other features.
@@ -43,12 +45,12 @@ def check_saved(folder: Path) -> None:
         if not isinstance(splits, list) or not all(map(_is_plain, splits)) or len(set(splits)) < len(splits):
             raise DataError(f"{folder / PARTS}: must list the names of splits. Received: other content")
         for split in splits:
-            _check_split(folder / split)
+            _check_split(folder / split, roots)
     else:
-        _check_split(folder)
+        _check_split(folder, roots)
 
 
-def _check_split(folder: Path) -> None:
+def _check_split(folder: Path, roots: Sequence[Path]) -> None:
     listed = _read(folder / STATE).get("_data_files")
     names = [str(one.get("filename")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     if not isinstance(listed, list) or len(names) < len(listed) or not all(map(_is_plain, names)):
@@ -61,7 +63,11 @@ def _check_split(folder: Path) -> None:
         )
     check_complete("HFDataset", str(folder), names)
     features = _without_null(_read(folder / INFORMATION).get("features"))
+    inside = [os.path.realpath(root) for root in roots]
     for name in there:
+        place = Path(os.path.realpath(folder / name))
+        if not any(place.is_relative_to(root) for root in inside):
+            raise DataError(f"{folder / name}: must lie within {inside[0]}. Received: a link to {printable(place)}")
         found = _features(folder / name)
         if found is not None and found != features:
             raise DataError(f"{folder / name}: must have the features that {INFORMATION} tells. Received: others")

@@ -44,11 +44,15 @@ LONG = 2**30  # bytes of shards that take a few seconds to list
 
 
 class Member(NamedTuple):
-    """A file in an archive: its name, and where its content lies; `None` of a link, which is not followed."""
+    """A file in an archive: its name, and where its content lies; `None` of a link, which is not followed.
+
+    A name is plain if it is what the first bytes of its header say, and nothing else says otherwise.
+    """
 
     name: str
     offset: int | None
     size: int
+    plain: bool = True
 
 
 def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
@@ -97,7 +101,7 @@ def members_of(file: BinaryIO, size: int, told: str) -> Iterator[Member]:
                     f"{told}: must be whole. Received: {printable(name)[:200]} of {length} bytes, {size - content} left"
                 )
             else:
-                yield Member(name, content, length)
+                yield Member(name, content, length, plain=name_ahead is None and not prefix)
         if kind not in ABOUT_NEXT:  # that of a folder is not that of the file behind it
             name_ahead = None
         if kind in WITHOUT_CONTENT:
@@ -141,6 +145,7 @@ class TarPictures(PictureList):
         self._long: dict[int, str] = {}  # names that are not in the header alone
         self._shard_names = _different_names(files)
         self._without = self._links = 0
+        self._dotted: list[str] = []  # pictures of samples without one
         with _bar(files) as show:
             for shard, file in enumerate(files):
                 self._index(shard, file)
@@ -160,6 +165,9 @@ class TarPictures(PictureList):
         classes, numbers = (None, None) if unlabelled else self._classes(known)
         counts = {"samples without a picture": self._without, "links in the place of files": self._links}
         notes = [f"left out {count} {what}" for what, count in counts.items() if count]
+        if len(self._dotted) > self._without:  # or each is told as a sample
+            told = printable(self._dotted[0])[:200]
+            notes.append(f"left out {len(self._dotted)} pictures such as {told}: names end at their first full stop")
         if known and classes and not {*classes} & {*known}:
             some = [", ".join(map(printable, names[:MAX_NAMED])) for names in (known, classes)]
             notes.append(f"classes.txt ({some[0]}) has no name of a label ({some[1]}), and is passed over")
@@ -197,6 +205,8 @@ class TarPictures(PictureList):
                     keys.append(hash(key))
                     if not self._add(shard, sample, stream):
                         without.append(hash(key))
+                        known = (suffix for suffix in sample if suffix.rpartition(".")[2] in self._images)
+                        self._dotted += [sample[suffix].name for suffix in known]
 
             for member in members_of(stream, os.fstat(stream.fileno()).st_size, f"WebDataset: {printable(file)}"):
                 folder, _, base = member.name.rpartition("/")
@@ -233,7 +243,7 @@ class TarPictures(PictureList):
             return False
         if self._label not in sample:
             self._check_unlabelled(shard, sample, stream)
-        if len(picture.name) > MAX_NAME or not picture.name.isascii():
+        if not picture.plain:
             self._long[len(self._offsets)] = picture.name
         self._shards.append(shard)
         self._offsets.append(picture.offset)

@@ -7,7 +7,7 @@ import numpy as np
 from tfgantl.crossmodal.encoders import FACTS, NAME, TextImageEncoders
 from tfgantl.data.decode import Crop, decode_picture
 from tfgantl.data.depth import depth_of
-from tfgantl.data.layout import pictures_in
+from tfgantl.data.layout import pictures_beside
 from tfgantl.errors import DataError
 from tfgantl.files import expanded
 from tfgantl.printing import printable
@@ -54,7 +54,7 @@ def read_images(
         DataError: If there is no picture that can be used.
     """
     where = expanded(where)
-    files = pictures_in(where, []) if where.is_dir() else [where]
+    files = pictures_beside(where) if where.is_dir() else [where]
     if not where.exists() or not files:
         raise DataError(f"`pictures` must be a picture, or a folder with some. Received: {where}")
     depth = depth_of(files, MAX_PIXELS)

@@ -120,7 +120,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateResult:
         if train.size is not None:
             audits[subject.name] = audit_privacy(
                 images, train.subset(MAX_IMAGES), (test_images, test_labels), evaluator.extractor,
-                subject.generator, seed=config.seed,
+                subject.generator, seed=config.seed, of=train.size,
             )  # fmt: skip
     first = evaluations[subjects[0].name]
     result = EvaluateResult(

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfgantl.data.classes import label_of, same_names
 from tfgantl.errors import ConfigError, reason
 from tfgantl.images import finite_pixels
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict, rows_at_a_time
 from tfgantl.pipelines.evaluate.subjects import is_conditional
 from tfgantl.pretrained import load_generator
 from tfgantl.random_streams import latents_of_seeds
@@ -68,7 +68,7 @@ class Sampler:
             labels = tuple(range(count)) if config.classes is None else _labels_of(config.classes, names, count)
         elif config.classes is not None:
             raise ConfigError(f"`classes` must be none for a generator without. Received: {', '.join(config.classes)}")
-        return cls(generator, config.seed, labels, names, config.batch_size)
+        return cls(generator, config.seed, labels, names, min(config.batch_size, rows_at_a_time(generator)))
 
     def draw(self, start: int, stop: int) -> Drawn:
         """Images `start` to `stop` of the set, at most `batch_size` of them.

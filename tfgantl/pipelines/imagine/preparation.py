@@ -91,7 +91,9 @@ class PreparedCaptions(PreparedAdaptation):
         order = np.resize(Stream.LABELS.generator(seed).permutation(len(asked)), samples)
         labels = None if test[1] is None else test[1][order]
         noise, part = self.source.latents(samples, seed, Stream.EVALUATION), self.examples["train"]
-        return EvaluationSet(train, test, noise, labels, part.num_classes, part.classes, asked=asked[order])
+        return EvaluationSet(
+            train, test, noise, labels, part.num_classes, part.classes, asked=asked[order], of=part.size
+        )
 
 
 def prepare(config: "ImagineTrainConfig", name: str) -> PreparedCaptions:

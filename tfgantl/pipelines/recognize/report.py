@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfgantl.configuration import to_yaml
-from tfgantl.images import to_unit
-from tfgantl.models.inference import predict
+from tfgantl.models.inference import predict_pixels
 from tfgantl.recognition.comparison import SOURCE_ONLY, TARGET_ONLY, row_name
 from tfgantl.recognition.domains import Domains
 from tfgantl.recognition.summary import Summary, percent, spread
@@ -107,7 +106,7 @@ def embedding(classifier: "keras.Model", domains: Domains) -> bytes:
 
     parts = [domains.source["validation"].subset(MAX_EMBEDDED), domains.target["test"].subset(MAX_EMBEDDED)]
     features = keras.Model(classifier.inputs[0], classifier.layers[-2].output)  # what the head sees
-    found = [predict(features, to_unit(images)) for images, _ in parts]
+    found = [predict_pixels(features, images) for images, _ in parts]
     together = np.concatenate(found)
     flat = TSNE(perplexity=min(30, len(together) // 4), init="pca", random_state=0).fit_transform(together)
     figure = Figure(figsize=(5, 4.2), layout="constrained")

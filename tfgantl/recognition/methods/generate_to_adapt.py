@@ -93,11 +93,11 @@ class GenerateToAdapt(Recognizer):
         """Images generated from target features, labelled by the predictions of the classifier."""
         import numpy as np
 
-        from tfgantl.images import to_uint8, to_unit
-        from tfgantl.models.inference import predict
+        from tfgantl.images import to_uint8
+        from tfgantl.models.inference import predict, predict_pixels
 
         images = trainer.target_pool[:count]
-        features = predict(model.features, to_unit(images))
+        features = predict_pixels(model.features, images)
         classes = trainer.task.num_classes
         code = np.eye(classes + 1, dtype=np.float32)[np.full(len(images), classes)]
         noise = np.random.default_rng(trainer.task.seed).standard_normal((len(images), self.latent_dim), np.float32)
