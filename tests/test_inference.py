@@ -133,7 +133,7 @@ def test_wide_networks_are_given_few_rows(monkeypatch):
     )
     network = keras.Model(inputs, inside(inputs))
     assert inference.rows_at_a_time(network) == 256
-    monkeypatch.setattr(inference, "MAX_NUMBERS", 5 * 512**2)
+    monkeypatch.setattr(inference, "MAX_ACTIVATION", 5 * 512**2)
     wide = keras.Model(inputs, inside(inputs))
     assert inference.rows_at_a_time(wide) == 5
     seen, concatenate = [], np.concatenate

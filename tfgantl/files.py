@@ -67,11 +67,13 @@ def check_place(file: Path, folder: Path, beside: Sequence[Path] = ()) -> None:
         DataError: If it is a link to somewhere else.
     """
     if file.is_symlink():
-        place = file.resolve()
-        known = [one.resolve().parent for one in beside if one.is_symlink()]
-        if not place.is_relative_to(folder.resolve()) and place.parent not in known:
-            told = f"a link to {printable(place)}"
-            raise DataError(f"{printable(file)}: must lie in the folder of the data. Received: {told}")
+        place = Path(os.path.realpath(file))
+        known = [Path(os.path.realpath(one)).parent for one in beside if one.is_symlink()]
+        if not place.is_relative_to(os.path.realpath(folder)) and place.parent not in known:
+            raise DataError(
+                f"{printable(file)}: must lie in the folder of the data. Received: a link to {printable(place)}; a copy "
+                "of it may"
+            )
 
 
 def make_folder(root: Path, name: str) -> Path:

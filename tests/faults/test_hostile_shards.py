@@ -650,7 +650,7 @@ def test_two_samples_of_one_name_have_no_caption_together(tmp_path):
     rows = [f"{n:02}.png,picture {n}" for n in range(11)]
     (tmp_path / "captions.csv").write_text("\n".join(["file,caption", *rows]))
     for one in (source, replace(source, shots=1)):
-        with pytest.raises(DataError, match=r"pictures of different names. Received: a.tar/00.png, twice"):
+        with pytest.raises(DataError, match=r"pictures of different names. Received: 2 called a.tar/00.png"):
             load_captioned(one, tmp_path / "captions.csv")
 
 

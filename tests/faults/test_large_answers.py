@@ -8,10 +8,13 @@ from conftest import TINY_DCGAN
 from test_hostile_pictures import png
 
 from tfgantl.export import parts
+from tfgantl.export import publish as publishing
+from tfgantl.export.check import check
+from tfgantl.export.examples import read_examples
 from tfgantl.export.image_signatures import classifier_signatures
-from tfgantl.export.publish import write_saved_model
+from tfgantl.export.publish import publish, write_saved_model
 from tfgantl.export.signatures import generator_signatures
-from tfgantl.export.warmup import BATCHES, batches_of
+from tfgantl.export.warmup import BATCHES, batches_of, read_warmup
 from tfgantl.gan import GAN
 from tfgantl.models import inference
 from tfgantl.models.classifier import small_cnn
@@ -71,7 +74,7 @@ def test_large_images_are_made_and_looked_at_some_at_a_time_in_the_graph(kind, r
 def test_answers_have_no_more_numbers_than_clients_take(tmp_path, monkeypatch):
     """256 images of 512 px are gigabytes of JSON; as files they are few."""
     monkeypatch.setattr(inference, "MAX_PIXELS", AT_A_TIME * 8 * 8)
-    monkeypatch.setattr(parts, "MAX_NUMBERS", 5 * 8 * 8)
+    monkeypatch.setattr(parts, "MAX_ANSWER", 5 * 8 * 8)
     generator = GAN(*TINY_DCGAN.build(8, 1), seed=0).ema_generator
     endpoints = generator_signatures(generator)
     assert batches_of(endpoints) == [1, 4] == list(BATCHES[:2])
@@ -85,3 +88,18 @@ def test_answers_have_no_more_numbers_than_clients_take(tmp_path, monkeypatch):
     assert len(servable.predict("generate_png", {"seed": np.arange(40)}).result()["png_bytes"]) == 40
     assert len(servable.predict("generate_png", {"seed": np.arange(0)}).result()["png_bytes"]) == 0
     servable.close()
+
+
+def test_a_model_of_which_a_request_may_ask_for_few_images_is_published(tmp_path, monkeypatch, capsys):
+    """Its examples were eight, and it answers five: no generator of 1,024 px could be published."""
+    monkeypatch.setattr(parts, "MAX_ANSWER", 5 * 8 * 8)
+    monkeypatch.setattr(publishing, "check_in_fresh_process", check)
+    generator = GAN(*TINY_DCGAN.build(8, 1), seed=0).ema_generator
+    version = publish(generator, tmp_path / "model")
+    assert {len(next(iter(inputs.values()))) for _, inputs in read_warmup(version)} == {1, 4}
+    assert {len(inputs) for sides in read_examples(version).values() for inputs in sides[0].values()} == {5, 8}
+    batching = tmp_path / "model" / "deploy" / "batching.config"
+    assert "max_batch_size { value: 4 }" in batching.read_text() and not capsys.readouterr().err
+    batching.write_text("max_batch_size { value: 64 }")  # of a version with smaller images
+    publish(generator, tmp_path / "model")
+    assert "puts up to 64 rows together, and the model answers 4" in capsys.readouterr().err

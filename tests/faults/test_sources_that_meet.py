@@ -16,6 +16,7 @@ from tfgantl.pipelines import extractor as extractor_pipeline
 from tfgantl.pipelines.captioning import caption_pictures
 from tfgantl.pipelines.extractor import ExtractorConfig, extractor
 from tfgantl.privacy.audit import audit_privacy
+from tfgantl.privacy.records import read_audit
 from tfgantl.recognition.domains import Domains
 
 SIZES = {"image_size": 8, "channels": 1, "validation": 0.2, "test": 0.2}
@@ -44,7 +45,7 @@ def test_no_source_trains_on_what_another_one_is_tested_with(sharing, capsys):
     """Test pictures of the target were labelled training pictures of the source."""
     one, other, _ = sharing
     assert pixels(one.load("train")) & pixels(other.load("test"))
-    first, second = kept_apart([one.splits(), other.splits()])
+    first, second = kept_apart([one.splits(), other.splits()], "ab")
     for here, there in ((first, second), (second, first)):
         for held_out in ("validation", "test"):
             assert not pixels(here["train"]) & pixels(there[held_out])
@@ -52,19 +53,28 @@ def test_no_source_trains_on_what_another_one_is_tested_with(sharing, capsys):
         assert here["test"].size and any("another source holds them out" in note for note in here["train"].notes)
     assert "are left out of `train`: another source holds them out" in capsys.readouterr().err
     same = one.splits()
-    assert [part.fingerprint for part in kept_apart([same, same])[0].values()] == [
+    assert [part.fingerprint for part in kept_apart([same, same], "ab")[0].values()] == [
         part.fingerprint for part in same.values()
     ]
-    with pytest.raises(DataError, match="`train` of a source must have a picture that no other source holds out"):
-        kept_apart([{**same, "test": same["train"]}, {**same, "train": same["train"]}])
+    with pytest.raises(DataError, match="b: `train` must have a picture that no other source holds out"):
+        kept_apart([{**same, "test": same["train"]}, same], "ab")
+    images, labels = same["train"].take()
+    of_class = Examples.from_arrays(images[labels == 1], None)
+    with pytest.raises(DataError, match="b: `train` must have pictures of every class .* Received: none of class b"):
+        kept_apart([{**same, "test": of_class}, same], "ab")
+    on_disk = Folder(one.path, **SIZES, max_bytes=100)
+    stored = kept_apart([on_disk.splits(), other.splits()], "ab")[0]
+    assert pixels(stored["train"]) == pixels(first["train"]) and stored["train"].digests is not None
 
 
 def test_domains_extractors_and_captions_keep_sources_apart(sharing, monkeypatch):
-    one, other, path = sharing
+    one, _, path = sharing
     domains = Domains.load(one, save(path / "of both", range(0, 60, 3), ".bmp"), 8, 1)
     assert not pixels(domains.source["train"]) & pixels(domains.target["test"])
-    splits = caption_pictures([one, one], "measured", dict.fromkeys(SPLITS), 0).examples
+    both = [one, save(path / "of two", range(0, 60, 3), ".bmp")]
+    splits = caption_pictures(both, "measured", dict.fromkeys(SPLITS), 0).examples
     assert not pixels(splits["train"]) & pixels(splits["test"])
+    assert splits["train"].size < one.load("train").size + both[1].load("train").size
     seen = {}
     monkeypatch.setattr(
         extractor_pipeline, "measure", lambda trained, domains, parts: seen.update(test=[pixels(p) for p in parts])
@@ -74,7 +84,6 @@ def test_domains_extractors_and_captions_keep_sources_apart(sharing, monkeypatch
         extractor_pipeline, "training_images",
         lambda parts, samples: seen.update(train=[pixels(p) for p in parts]) or make(parts, samples),
     )  # fmt: skip
-    both = [one, save(path / "of two", range(0, 60, 3), ".bmp")]
     extractor(ExtractorConfig(domains=both, image_size=8, channels=1, samples=40, steps=1, out_dir=str(path / "x")))
     assert not set.union(*seen["train"]) & set.union(*seen["test"])
 
@@ -127,6 +136,7 @@ def test_copies_of_pictures_that_were_not_looked_at_count(monkeypatch):
     assert "of 100 training pictures, a sample of 400, (by chance" in str(found)
     assert excess_copies({"privacy": found.record()}, 0.3) == found.copies.share
     new = rng.integers(0, 256, (400, 8, 8, 1), dtype=np.uint8)
+    assert found.record()["copies"]["of"] == read_audit(found.record())["copies"]["of"] == 400
     levels = {of: audit_privacy(new, (train, None), (held_out, None), OfPixels(), of=of).level for of in (400, 400_000)}
     assert levels == {400: "low", 400_000: "unknown"}
 

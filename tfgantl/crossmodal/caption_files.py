@@ -30,10 +30,10 @@ def load_captioned(
     Captions of pictures that are in no split, as shots are few, are no mistake.
     """
     splits = source.splits()
-    everything = source
+    everything = splits
     if isinstance(source, FiniteSource) and source.shots is not None:
-        everything = replace(source, shots=None)
-    idle = [name for part in everything.splits().values() for name in part.files or ()]
+        everything = replace(source, shots=None).splits()
+    idle = [name for part in everything.values() for name in part.files or ()]
     return caption_splits(splits, where, on_bad, idle, folder=getattr(source, "path", None))
 
 
@@ -74,7 +74,7 @@ def caption_splits(
         name, count = next(iter(Counter(known).most_common(1)), ("", 0))
         if count > 1:  # a caption would be given to each
             raise DataError(
-                f"captions must be of pictures of different names. Received: {printable(name)[:200]}, twice"
+                f"captions must be of pictures of different names. Received: {count} called {printable(name)[:200]}"
             )
     found, notes = read_captions(names, where, on_bad, others, folder)
     kept, captions = {}, {}

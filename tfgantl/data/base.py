@@ -42,7 +42,7 @@ class Source(ABC):
         """
 
     def splits(self) -> dict[str, Examples]:
-        """Gives all three, of the same images: files may come and go while one after the other is loaded.
+        """Gives all three; those of a finite source are of one state of its files, which may come and go meanwhile.
 
         Raises:
             DataError: If the images or labels cannot be used.
@@ -113,7 +113,7 @@ class FiniteSource(Source):
 
     def stamp(self) -> Hashable:
         """What tells whether files behind the source are those of before; what was read of them is kept meanwhile."""
-        return stamp_of(Path(self.path)) if hasattr(self, "path") else None
+        return stamp_of(Path(self.path), follows=True) if hasattr(self, "path") else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,10 +135,13 @@ class PictureSource(FiniteSource):
         return {"validation": self.validation, "test": self.test}
 
 
-def stamp_of(path: Path) -> Hashable:
+def stamp_of(path: Path, follows: bool = False) -> Hashable:
     """A hash of names, sizes and times of a file, or of all files in a folder; there may be millions.
 
-    Links to folders are followed, as `Folder` follows them, but for those to folders above: each folder counts once.
+    Args:
+        path: File or folder.
+        follows: Whether links to folders are followed further down than in the folder itself, as `Folder` does; each
+            folder counts once, and those above are passed over.
     """
     digest = hashlib.sha256()
     if not path.is_dir():
@@ -150,8 +153,9 @@ def stamp_of(path: Path) -> Hashable:
         entries: list[os.DirEntry] = []
         with suppress(OSError), os.scandir(folder) as found:  # what may not be read is told once pictures are
             entries = sorted(found, key=lambda entry: entry.name)
-        inside = [entry for entry in entries if _is_folder(entry)]
-        if folder == str(path):
+        is_top = folder == str(path)
+        inside = [entry for entry in entries if _is_folder(entry, is_top or follows)]
+        if is_top:
             with suppress(OSError):
                 inside = [entry for entry in inside if not is_made_here(Path(entry.path))]
         for entry in inside:
@@ -170,9 +174,9 @@ def stamp_of(path: Path) -> Hashable:
     return digest.hexdigest()
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def _is_folder(entry: os.DirEntry, follows: bool) -> bool:
     try:
-        return entry.is_dir()
+        return entry.is_dir(follow_symlinks=follows)
     except OSError:
         return False
 

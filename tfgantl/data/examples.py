@@ -35,6 +35,7 @@ class Examples:
         notes: Remarks for the report, such as files that were left out.
         classes: Name of each class, by its label; `None` if they have none.
         files: What each example is called where it is from, such as its file in a folder; `None` if it has no end.
+        digests: uint8 (n, 32), SHA-256 of the pixels of each, where they are known; they are for those on disk.
     """
 
     read: Reader
@@ -46,6 +47,7 @@ class Examples:
     notes: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
     files: tuple[str, ...] | None = None
+    digests: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_arrays(
@@ -103,8 +105,9 @@ class Examples:
             return images[indices], None if labels is None else labels[indices]
 
         side, channels = images.shape[2:]
-        fingerprint = _digest(images.digests[images.at], labels)
-        return cls(read, len(images), side, channels, num_classes, fingerprint, tuple(notes), names)
+        digests = images.digests[images.at]
+        fingerprint = _digest(digests, labels)
+        return cls(read, len(images), side, channels, num_classes, fingerprint, tuple(notes), names, digests=digests)
 
     @classmethod
     def endless(
@@ -170,7 +173,7 @@ class Examples:
         """Some of the examples, which stay where they are.
 
         Args:
-            at: Indices int64.
+            at: Indices int64 (n,), each at least 0.
             *notes: Further remarks for the report.
         """
         digest = hashlib.sha256(self.fingerprint.encode() + np.ascontiguousarray(at, np.int64).tobytes())
@@ -178,6 +181,7 @@ class Examples:
         return dataclasses.replace(
             self, read=lambda indices: self.read(at[indices]), size=len(at), files=files,
             notes=(*self.notes, *notes), fingerprint=digest.hexdigest()[:16],
+            digests=None if self.digests is None else self.digests[at],
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Pictures are known by their first bytes, whatever they are called.
 
 import os
 from collections.abc import Container
+from contextlib import suppress
 from os.path import isdir  # which a name that is too long is not, without an error
 from pathlib import Path
 from typing import NamedTuple
@@ -171,16 +172,20 @@ def pictures_beside(directory: Path) -> list[Path]:
     """Pictures that lie in a directory itself; that others lie further down, or are left out, is told."""
     others: list[Path] = []
     found = pictures_in(directory, others)
-    inner = [
-        path.name
-        for path in sorted(directory.iterdir())
-        if path.is_dir() and not is_of_system(path.name) and not is_made_here(path) and pictures_in(path, [])
-    ]
-    left = [f"{len(others)} files that are no pictures, such as {printable(others[0].name)}"] if others else []
-    left += [f"pictures further down, in {printable(inner[0])}/"] if inner else []
+    inner = next((path.name for path in sorted(directory.iterdir()) if _has_pictures(path)), None)
+    left = [f"{len(others)} other file{'s'[: len(others) > 1]}, such as {printable(others[0].name)}"] if others else []
+    left += [f"pictures further down, in {printable(inner)}/"] if inner else []
     if left:
         log(f"{printable(directory)}: left out {' and '.join(left)}")
     return found
+
+
+def _has_pictures(folder: Path) -> bool:
+    """Whether a folder of the user's own has pictures, by their names."""
+    with suppress(OSError):
+        is_own = folder.is_dir() and not is_of_system(folder.name) and not is_made_here(folder)
+        return is_own and any(path.suffix.casefold() in SUFFIXES for path in folder.iterdir())
+    return False
 
 
 def _deep(folder: Path, others: list[Path]) -> list[Path]:

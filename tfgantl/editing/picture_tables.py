@@ -46,7 +46,7 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
         raise ConfigError(f"{path}: a column must be one of {known}. Received: {told}")
     at, names = heading.index(column), _pictures_column(path, heading, rows)
     images, values, left = [], [], []
-    files = [_place(path.parent / row[names]) for row in rows]
+    files = [Path(os.path.normpath(path.parent / row[names])) for row in rows]
     depth = depth_of([file for file in dict.fromkeys(files) if isfile(file)], MAX_PIXELS)
     side, _, channels = image_shape
     if (size := len(rows) * side * side * channels) > MAX_BYTES:
@@ -80,14 +80,6 @@ def read_column(path: Path, column: str, image_shape: tuple[int, int, int]) -> t
         more = f" and {len(left) - MAX_NAMED} more" if len(left) > MAX_NAMED else ""
         log(f"{path}: left out {len(left)} of {len(rows)} rows: {', '.join(left[:MAX_NAMED])}{more}")
     return np.stack(images), values
-
-
-def _place(file: Path) -> Path:
-    """Where a file is, whatever ways there are to spell it."""
-    try:
-        return Path(os.path.realpath(file))
-    except (OSError, ValueError):  # no name of a file, which is told as one that is not there
-        return file
 
 
 def _agree(one: str, other: str) -> bool:

@@ -1,6 +1,7 @@
 """Files that TensorFlow Serving is started with, written once beside the versions for the user to edit."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from jinja2 import Environment, PackageLoader
 from tfgantl.errors import RunError
 from tfgantl.export.warmup import BATCHES
 from tfgantl.files import Replacing
+from tfgantl.progress import log
+from tfgantl.text_files import read_text
 
 FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml", "kubernetes.yaml")
 LONGEST = 50  # letters
@@ -33,6 +36,12 @@ def write_deployment(directory: Path, batches: Sequence[int] = BATCHES) -> Path:
             )
             with Replacing(target / file) as temporary:
                 temporary.write_text(page)
+    most = re.search(r"max_batch_size\s*\{\s*value:\s*(\d+)", read_text(target / "batching.config"))
+    if most and int(most[1]) > batches[-1]:
+        log(
+            f"{target / 'batching.config'} puts up to {most[1]} rows together, and the model answers {batches[-1]}: "
+            "the file is yours to change"
+        )
     return target
 
 

@@ -1,4 +1,4 @@
-"""How much one request may ask for, and large images some at a time in the graph: memory is that of few rows."""
+"""How many rows one request may have, and how many of them the graph works on at a time, which bounds its memory."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 MAX_ROWS = 256  # of one request; a server without batching has no other limit
-MAX_NUMBERS = 2**24  # of an answer: 64 MB as floats, and about the 256 MB of text that clients take
+MAX_ANSWER = 2**24  # of an answer: 64 MB as floats, and about the 256 MB of text that clients take
 
 
 def most_rows(*shapes: Sequence[int | None]) -> int:
@@ -21,7 +21,7 @@ def most_rows(*shapes: Sequence[int | None]) -> int:
         (21, 16777216)
     """
     numbers = max((prod(side or 1 for side in shape[1:]) for shape in shapes), default=1)
-    return max(1, MAX_NUMBERS // numbers)
+    return max(1, MAX_ANSWER // numbers)
 
 
 def in_parts(function: Callable[..., Any], rows: Sequence[tf.Tensor], size: int) -> Any:
@@ -30,7 +30,7 @@ def in_parts(function: Callable[..., Any], rows: Sequence[tf.Tensor], size: int)
     Args:
         function: Tensors (batch, …), one for each of `rows` → tensors (batch, …); a row depends on its own row alone.
         rows: Tensors (batch, …), with as many rows.
-        size: As many, by `rows_at_a_time` of a network.
+        size: Rows at a time, as `rows_at_a_time` gives them for a network.
 
     Returns:
         Tensors (batch, …), in the structure that the function gives.

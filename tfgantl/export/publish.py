@@ -25,6 +25,7 @@ from tfgantl.export.manifest import NAME as MANIFEST
 from tfgantl.export.manifest import read_manifest, write_manifest
 from tfgantl.export.model_card import write_model_card
 from tfgantl.export.origin import without_places
+from tfgantl.export.parts import most_rows
 from tfgantl.export.rows import rows_are_independent, same_alone
 from tfgantl.export.warmup import batches_of, write_warmup
 from tfgantl.files import check_name, expanded
@@ -257,7 +258,10 @@ def _examples(
     """What the Keras model gives, signature by signature."""
     examples = {}
     for signature, function in endpoints.items():
+        outputs = tf.nest.flatten(function.get_concrete_function().structured_outputs)
+        most = most_rows(*(spec.shape for spec in outputs))  # of large images
         inputs = example_inputs(_specs(function), getattr(network, "num_classes", None), list(directions), texts)
+        inputs = {name: value[:most] for name, value in inputs.items()}
         values = [tf.constant(list(v) if v.dtype == object else v) for v in inputs.values()]
         examples[signature] = inputs, {name: value.numpy() for name, value in function(*values).items()}
     return examples

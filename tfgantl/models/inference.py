@@ -12,7 +12,7 @@ from tfgantl.images import to_unit
 
 BATCH_SIZE = 256
 MAX_PIXELS = BATCH_SIZE * 128**2  # of what comes in or out at one time: fewer rows of larger images,
-MAX_NUMBERS = 2**28  # and of what a layer gives for all rows: fewer rows of wide networks
+MAX_ACTIVATION = 2**28  # and of what a layer gives for all rows: fewer rows of wide networks
 
 
 class _Traces:
@@ -72,22 +72,24 @@ def rows_at_a_time(network: keras.Model) -> int:
         64
     """
     traces = _traces_of(network)
-    if traces.rows is None:
+    if traces.rows is None or not network.built:
         ends = [
             x.shape for x in (*(getattr(network, "inputs", None) or ()), *(getattr(network, "outputs", None) or ()))
         ]
-        traces.rows = min(rows_of(*ends), max(1, MAX_NUMBERS // max(1, _widest(network))))
+        traces.rows = min(rows_of(*ends), max(1, MAX_ACTIVATION // max(1, _widest(network))))
     return traces.rows
 
 
 def _widest(network: keras.layers.Layer) -> int:
     """Numbers that the widest layer gives for one row; networks of open sides count as far as these are known."""
-    widest, layers = 0, list(network._flatten_layers(include_self=True))
-    for layer in layers:
-        for node in layer._inbound_nodes:
-            for tensor in node.output_tensors:
-                widest = max(widest, math.prod(side or 1 for side in tensor.shape[1:]))
-    return widest
+    by_depth = getattr(getattr(network, "_functional", None) or network, "_nodes_by_depth", None)
+    if by_depth is None:  # of a network that is no graph of layers
+        inner = network._flatten_layers(include_self=False, recursive=False)
+        return max((_widest(one) for one in inner if isinstance(one, keras.Model)), default=0)
+    nodes = [node for some in by_depth.values() for node in some]
+    outputs = [math.prod(side or 1 for side in x.shape[1:]) for node in nodes for x in node.output_tensors]
+    inside = {id(node.operation): node.operation for node in nodes if isinstance(node.operation, keras.Model)}
+    return max([*outputs, *map(_widest, inside.values())], default=0)
 
 
 def rows_of(*shapes: Sequence[int | None]) -> int:

@@ -76,7 +76,7 @@ def caption_pictures(
         ConfigError: If an attribute is not known, or parts are asked for that the source cannot name.
     """
     if captions == MEASURED_CAPTIONS:
-        loaded = kept_apart([source.splits() for source in sources])
+        loaded = kept_apart([one.splits() for one in sources], [one.name for one in sources])
         examples = {split: _united(sources, [parts[split] for parts in loaded], limit) for split, limit in most.items()}
         return _measured(examples, attributes, held_out, seed, each)
     (source,) = sources

@@ -29,7 +29,8 @@ HIGH_TPR = 0.1
 RULE = (
     f"high: more copies than by chance and than {HIGH_SHARE:.0%}, or an attack on the generator whose interval lies "
     f"above an AUC of {HIGH_AUC} or above {HIGH_TPR:.0%} true positives at 1 % false ones; elevated: more copies than "
-    "by chance, or an attack on the generator whose interval lies above an AUC of 0.5; low: neither"
+    "by chance, or an attack on the generator whose interval lies above an AUC of 0.5; low: neither; unknown: neither, "
+    f"in a sample of the training pictures in which {HIGH_SHARE:.0%} of copies would look like chance"
 )
 
 
@@ -131,10 +132,8 @@ def judged(copies: Copies, attacks: dict[str, AttackRates]) -> Audit:
     seen = [name for name, rates in counted.items() if rates.auc_interval[0] > 0.5]
     high = strong or (copies.found and copies.share > HIGH_SHARE)
     level = "high" if high else "elevated" if seen or copies.found else "low"
-    if (
-        level == "low" and copies.of and HIGH_SHARE * copies.sampled <= copies.chance
-    ):  # as many copies would be as few as by chance
-        level = "unknown"
+    if level == "low" and copies.of and HIGH_SHARE * copies.sampled <= copies.chance:
+        level = "unknown"  # that many copies, seen through this sample, would look like chance
     best = max(counted, key=lambda name: counted[name].auc_interval[0])
     reason = f"{copies}; best attack on the generator: {best}, {counted[best]}"
     return Audit(level, reason, copies, attacks)

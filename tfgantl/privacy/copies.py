@@ -29,8 +29,8 @@ class Copies:
     """How many generated pictures are copies.
 
     Args:
-        share: Of the generated pictures, that are copies in any of the spaces; where only some of the training pictures
-            were looked at, of as many more copies as there are training pictures more.
+        share: Of the generated pictures, that are copies in any of the spaces. Where only some of the training pictures
+            were looked at, and there are more copies than by chance, what is above chance counts for the others, too.
         chance: What a generator that never saw the training pictures does not exceed in any space, in 95 % of all
             cases; it follows from the numbers of pictures and of spaces alone.
         by_space: Space → share of copies in it.
@@ -40,6 +40,7 @@ class Copies:
         held_out: Number of held-out pictures.
         worst: Indices of up to twenty generated pictures, no two with the same twin, the worst first.
         twins: Index of the training picture that each of them is nearest to.
+        of: Number of training pictures that there are, if not all were looked at.
     """
 
     share: float
@@ -51,7 +52,7 @@ class Copies:
     held_out: int
     worst: np.ndarray
     twins: np.ndarray
-    of: int | None = None  # training pictures that there are, if more
+    of: int | None = None
 
     @property
     def sampled(self) -> float:
@@ -86,8 +87,7 @@ def find_copies(
         train: The same of training pictures, at least one.
         held_out: The same of pictures of the same kind that training did not see, at least two.
         spaces: Where to look.
-        of: Number of training pictures, where `train` is a sample of them: copies of others are not found, and are
-            counted as those that are.
+        of: Number of training pictures, where `train` is a sample of them.
 
     Example:
         >>> from tfgantl.privacy.spaces import AlignedSpace
@@ -111,14 +111,17 @@ def find_copies(
     twin, score = twins[space_of, rows], nearness.min(0)
     order = np.argsort(score, kind="stable")
     first = np.sort(np.unique(twin[order], return_index=True)[1])[:WORST]  # the nearest picture to each twin
+    by_space = {space.name: float(row.mean()) for space, row in zip(spaces, is_copy, strict=True)}
+    # Of pictures that are distributed as the held-out ones, the number below the k-th of these is beta-binomial.
+    chance = float(
+        betabinom.ppf(1.0 - RISK / len(spaces), len(generated), spared + 1, len(held_out) - spared) / len(generated)
+    )
     more = max(1.0, (of or 0) / len(train))
+    excess = max(0.0, max(by_space.values()) - chance)  # that each part of the training pictures would have as well
     return Copies(
-        share=min(1.0, more * float(is_copy.any(0).mean())),
-        # Of pictures that are distributed as the held-out ones, the number below the k-th of these is beta-binomial.
-        chance=float(
-            betabinom.ppf(1.0 - RISK / len(spaces), len(generated), spared + 1, len(held_out) - spared) / len(generated)
-        ),
-        by_space={space.name: float(row.mean()) for space, row in zip(spaces, is_copy, strict=True)},
+        share=min(1.0, float(is_copy.any(0).mean()) + (more - 1.0) * excess),
+        chance=chance,
+        by_space=by_space,
         copied=len(np.unique(twins[is_copy])),
         generated=len(generated),
         train=len(train),

@@ -37,6 +37,8 @@ def _copies(copies: dict) -> dict | None:
     numbers = {name: copies.get(name) for name in ("share", "chance", *_COUNTS)}
     if not all(map(_is_number, numbers.values())):
         return None
+    if _is_number(copies.get("of")):  # of a sample
+        numbers["of"] = copies["of"]
     return {**numbers, "by_space": {str(name): share for name, share in shares.items()}}
 
 

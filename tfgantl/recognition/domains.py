@@ -13,7 +13,7 @@ from tfgantl.errors import ConfigError, DataError
 from tfgantl.progress import log
 from tfgantl.recognition.task import Task, with_labels
 
-MAX_IMAGES = 10_000  # of the target
+MAX_IMAGES = 10_000  # of a target that is endless, or larger
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Domains:
         Raises:
             DataError: If the source has no labels, a class of the target is missing, or classes differ.
         """
-        parts = kept_apart([domain.sized(image_size, channels).splits() for domain in (source, target)])
+        parts = kept_apart([one.sized(image_size, channels).splits() for one in (source, target)], ("source", "target"))
         if (names := parts[0]["train"].classes) is not None:
             parts[1] = {split: matched(part, names, renamed_classes) for split, part in parts[1].items()}
         sides = [part["train"] for part in parts]

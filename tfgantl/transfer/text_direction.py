@@ -55,6 +55,7 @@ class TextDirection(FineTune):
         check_at_least(self, 0, "keep")
 
     def facts(self) -> dict[str, str]:
+        self.__dict__.pop("_encoders", None)  # those that are there now
         encoders = self._encoders
         return {"encoders of phrases": encoders.hash, "layers of the encoders of phrases": encoders.layers_hash}
 
@@ -72,6 +73,7 @@ class TextDirection(FineTune):
 
         super().prepare(gan, source)
         encoders = self._encoders
+        del self.__dict__["_encoders"]  # which would be copied along with the method
         before, after = encoders.embed_texts([self.source_text, self.target_text])
         length = float(np.linalg.norm(after - before))
         if length < LEAST_DIFFERENCE:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfgantl.data.layout import SUFFIXES, begins_like_a_picture
+from tfgantl.data.layout import SUFFIXES, begins_like_a_picture, is_of_system
 from tfgantl.data.set_folders import are_splits
 from tfgantl.data.shards.dataset_card import check_card
 from tfgantl.data.shards.parquet import check_parquet
@@ -55,32 +55,32 @@ def told_of_folder(folder: Path, data: Any, label: str | None) -> tuple[str, ...
         data: A split of it, as the library has read it.
         label: Name of the feature with labels, if they are asked for.
     """
-    if not data.info.splits:
+    if not data.info.splits or data.info.builder_name != "imagefolder":
         return ()
-    places = [
-        Path(directory, name).relative_to(folder)
-        for directory, _, names in os.walk(folder)
-        for name in names
-        if os.path.splitext(name)[1].casefold() in SUFFIXES
-    ]
-    tables = sorted({name for _, _, names in os.walk(folder) for name in names if name in METADATA})
+    pictures, tables = Counter[str](), set[str]()  # number of pictures in each folder
+    for directory, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if not is_of_system(name)]
+        tables |= {*names} & {*METADATA}
+        count = sum(os.path.splitext(name)[1].casefold() in SUFFIXES for name in names)
+        if count:
+            pictures[os.path.relpath(directory, folder)] += count
+    table, total = min(tables, default=None), pictures.total()
     rows = sum(split.num_examples for split in data.info.splits.values())
-    if tables and len(data.info.splits) == 1 and len(data) == rows:  # which may name a picture twice
+    if table and len(data.info.splits) == 1 and len(data) == rows:  # which may name a picture twice
         rows = min(rows, _pictures_of(data))
     found = []
-    if len(places) > rows:
-        why = f"not in {tables[0]}" if tables else "left out by `datasets`, as names of splits are in their paths"
-        found.append(f"{len(places) - rows} of {len(places)} pictures are {why}")
-    inside = {place.parent for place in places}
-    if label is not None and label not in data.features and tables:
-        found.append(f"{tables[0]} has no column {printable(label)}, so there are no classes")
-    elif label is not None and label not in data.features and len(inside) > 1:
-        told = ", ".join(sorted(printable(place.as_posix()) for place in inside)[:MAX_NAMED])
+    if total > rows:
+        why = f"not in {table}" if table else "left out by `datasets`, as names of splits are in their paths"
+        found.append(f"{total - rows} of {total} pictures are {why}")
+    if label is not None and label not in data.features and table:
+        found.append(f"{table} has no column {printable(label)}, so there are no classes")
+    elif label is not None and label not in data.features and len(pictures) > 1:
+        told = ", ".join(map(printable, sorted(pictures)[:MAX_NAMED]))
         found.append(f"pictures lie in several folders ({told}), and have no classes by `datasets`")
-    elif label in data.features and not tables:
-        ways = {Path(*(part for part in place.parts if not _is_split(part))) for place in inside}
-        names = Counter(place.name for place in ways)
-        found += [f"folders called {printable(name)} are one class" for name, count in names.items() if count > 1]
+    elif label in data.features and not table:
+        ways = {tuple(part for part in Path(place).parts if not _is_split(part)) for place in pictures}
+        names_of = Counter(way[-1] for way in ways if way)
+        found += [f"folders called {printable(name)} are one class" for name, count in names_of.items() if count > 1]
     return tuple(found)
 
 

@@ -145,15 +145,19 @@ class TarPictures(PictureList):
         self._long: dict[int, str] = {}  # names that are not in the header alone
         self._shard_names = _different_names(files)
         self._without = self._links = 0
-        self._dotted: list[str] = []  # pictures of samples without one
+        self._dotted, self._first_dotted = 0, ""  # pictures of samples that have several, and none by their suffixes
         with _bar(files) as show:
             for shard, file in enumerate(files):
                 self._index(shard, file)
                 show(file.stat().st_size)
+        dotted = ""
+        if self._dotted:
+            told = printable(self._first_dotted)[:200]
+            dotted = f"{self._dotted} pictures such as {told}: names end at their first full stop"
         if not self._offsets:
             raise DataError(
                 f"WebDataset: shards must hold pictures ({', '.join(images)}). Received: {files[0]}"
-                f"{f' and {len(files) - 1} more' if len(files) > 1 else ''}, without any"
+                f"{f' and {len(files) - 1} more' if len(files) > 1 else ''}, without any{dotted and f' but {dotted}'}"
             )
         unlabelled = sum(text is None for text in self._labels)
         if 0 < unlabelled < len(self._labels):
@@ -165,9 +169,7 @@ class TarPictures(PictureList):
         classes, numbers = (None, None) if unlabelled else self._classes(known)
         counts = {"samples without a picture": self._without, "links in the place of files": self._links}
         notes = [f"left out {count} {what}" for what, count in counts.items() if count]
-        if len(self._dotted) > self._without:  # or each is told as a sample
-            told = printable(self._dotted[0])[:200]
-            notes.append(f"left out {len(self._dotted)} pictures such as {told}: names end at their first full stop")
+        notes += [f"left out {dotted}"] if dotted else []
         if known and classes and not {*classes} & {*known}:
             some = [", ".join(map(printable, names[:MAX_NAMED])) for names in (known, classes)]
             notes.append(f"classes.txt ({some[0]}) has no name of a label ({some[1]}), and is passed over")
@@ -205,8 +207,10 @@ class TarPictures(PictureList):
                     keys.append(hash(key))
                     if not self._add(shard, sample, stream):
                         without.append(hash(key))
-                        known = (suffix for suffix in sample if suffix.rpartition(".")[2] in self._images)
-                        self._dotted += [sample[suffix].name for suffix in known]
+                        several = [suffix for suffix in sample if suffix.rpartition(".")[2] in self._images]
+                        if len(several) > 1:
+                            self._dotted += len(several)
+                            self._first_dotted = self._first_dotted or sample[several[0]].name
 
             for member in members_of(stream, os.fstat(stream.fileno()).st_size, f"WebDataset: {printable(file)}"):
                 folder, _, base = member.name.rpartition("/")

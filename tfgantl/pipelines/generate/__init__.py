@@ -38,7 +38,8 @@ class GenerateConfig(VerbConfig):
         shard_size: Images a shard; in a folder, images that are written before they count.
         shards: Numbers of the shards to write; all if not given. On a cluster with TF_CONFIG, each worker takes its
             part of them.
-        batch_size: Images that are computed at one time. Another number moves pixels by rounding.
+        batch_size: Images that are computed at one time, at most 256, and fewer of large images. Another number moves
+            pixels by rounding.
         beam: Options of Apache Beam, as in --beam="--runner=FlinkRunner --flink_master=host:8081", to generate as a
             Beam pipeline.
     """

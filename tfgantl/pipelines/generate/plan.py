@@ -65,7 +65,7 @@ class Plan:
             "count": config.count,
             "shard_size": config.shard_size,
             "seed": config.seed,
-            "batch_size": config.batch_size,
+            "batch_size": sampler.batch_size,
             "labels": None if sampler.labels is None else list(sampler.labels),
             "class_names": None if sampler.names is None else list(sampler.names),
             "image_shape": [int(side) for side in sampler.generator.output_shape[1:]],

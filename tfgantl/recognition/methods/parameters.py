@@ -103,11 +103,10 @@ class SHOT(Recognizer):
         import numpy as np
         from scipy.special import softmax
 
-        from tfgantl.images import to_unit
-        from tfgantl.models.inference import predict
+        from tfgantl.models.inference import predict, predict_pixels
         from tfgantl.recognition.selection import unit
 
-        features = predict(model.features, to_unit(trainer.target_pool))
+        features = predict_pixels(model.features, trainer.target_pool)
         shares = softmax(predict(model.head, features), axis=1)
         features = unit(features)
         for _ in range(2):

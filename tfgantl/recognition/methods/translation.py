@@ -184,10 +184,10 @@ class CyCADA(Recognizer):
 
     def generate(self, model: "DomainClassifier", trainer: "Trainer", count: int) -> "tuple[np.ndarray, np.ndarray]":
         """Translated source images, as in `PixelDA`."""
-        from tfgantl.images import to_uint8, to_unit
-        from tfgantl.models.inference import predict
+        from tfgantl.images import to_uint8
+        from tfgantl.models.inference import predict_pixels
         from tfgantl.recognition.task import with_labels
 
         images, labels = with_labels(trainer.task.source, count)
-        translated = predict(model.auxiliary_networks["to_target"], to_unit(images))
+        translated = predict_pixels(model.auxiliary_networks["to_target"], images)
         return to_uint8(translated), labels
