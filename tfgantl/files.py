@@ -53,7 +53,7 @@ def check_no_link(folder: Path, root: Path) -> None:
         raise RunError(f"{folder}: must be a folder of {root} itself. Received: a link")
 
 
-def check_place(file: Path, folder: Path, beside: Sequence[Path] = ()) -> None:
+def check_place(file: Path, folder: Path, beside: Sequence[Path] = (), what: str = "the data") -> None:
     """Refuses what is found beside data, and leads out of their folder: it would be learnt, reported and published.
 
     Where data are links, too, as in caches of hubs, it may lie beside what they lead to.
@@ -62,6 +62,7 @@ def check_place(file: Path, folder: Path, beside: Sequence[Path] = ()) -> None:
         file: What is found there.
         folder: Of the data.
         beside: Some of the data.
+        what: The folder is of, for messages.
 
     Raises:
         DataError: If it is a link to somewhere else.
@@ -71,8 +72,7 @@ def check_place(file: Path, folder: Path, beside: Sequence[Path] = ()) -> None:
         known = [Path(os.path.realpath(one)).parent for one in beside if one.is_symlink()]
         if not place.is_relative_to(os.path.realpath(folder)) and place.parent not in known:
             raise DataError(
-                f"{printable(file)}: must lie in the folder of the data. Received: a link to {printable(place)}; a copy "
-                "of it may"
+                f"{printable(file)}: must lie in the folder of {what}. Received: a link to {printable(place)}"
             )
 
 

@@ -699,7 +699,7 @@ def test_classes_and_captions_beside_data_are_no_links_to_elsewhere(tmp_path):
     (tmp_path / "pictures" / "a.png").write_bytes(png(0))
     (tmp_path / "home" / "private.jsonl").write_text('{"file_name": "a.png", "text": "a secret"}\n')
     (tmp_path / "pictures" / "metadata.jsonl").symlink_to(tmp_path / "home" / "private.jsonl")
-    with pytest.raises(DataError, match="must lie in the folder of the data"):
+    with pytest.raises(DataError, match="must lie in the folder of captions"):
         list(caption_pairs(tmp_path / "pictures", ["a.png"]))
 
 

@@ -50,7 +50,7 @@ def caption_pairs(path: Path, names: Sequence[str]) -> Pairs:
     """Whatever captions there are."""
     if path.is_dir():
         if (path / METADATA).is_file():
-            check_place(path / METADATA, path, [path / name for name in names[:1]])
+            check_place(path / METADATA, path, [path / name for name in names[:1]], "captions")
             yield from _of_lines(path / METADATA)
         else:
             yield from _beside(path, names)
@@ -147,7 +147,7 @@ def _beside(folder: Path, names: Sequence[str]) -> Pairs:
         file = (folder / name).with_suffix(".txt")
         if file.is_file():
             add(told, file, name, f"{folder}: a text file must be beside one picture", DataError)
-            check_place(file, folder, [folder / name])
+            check_place(file, folder, [folder / name], "captions")
             for number, line in enumerate(_lines(file), 1):
                 if line.strip():
                     yield name, line, f"{printable(file.name)}, line {number}"
