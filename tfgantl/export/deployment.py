@@ -3,11 +3,12 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
-from tfgantl.errors import RunError
+from tfgantl.errors import RunError, TfgantlError
 from tfgantl.export.warmup import BATCHES
 from tfgantl.files import Replacing
 from tfgantl.progress import log
@@ -36,7 +37,9 @@ def write_deployment(directory: Path, batches: Sequence[int] = BATCHES) -> Path:
             )
             with Replacing(target / file) as temporary:
                 temporary.write_text(page)
-    most = re.search(r"max_batch_size\s*\{\s*value:\s*(\d+)", read_text(target / "batching.config"))
+    most = None
+    with suppress(TfgantlError, OSError):  # of a file that somebody has made something else of
+        most = re.search(r"max_batch_size\s*\{\s*value:\s*(\d{1,9})\b", read_text(target / "batching.config"))
     if most and int(most[1]) > batches[-1]:
         log(
             f"{target / 'batching.config'} puts up to {most[1]} rows together, and the model answers {batches[-1]}: "
