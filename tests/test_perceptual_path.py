@@ -24,7 +24,7 @@ DIMENSION = 6
 class Straight:
     """A space whose images are its codes, of which all lengths are known."""
 
-    latent_dim, reads_labels = DIMENSION, False
+    latent_dim, reads_labels, image_shape = DIMENSION, False, (1, DIMENSION, 1)
 
     def __init__(self, name):
         self.name = name

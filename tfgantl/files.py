@@ -6,7 +6,10 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
-from os.path import exists  # which a name that is too long does not, without an error
+from os.path import (
+    exists,  # which a name that is too long does not, without an error
+    realpath,
+)
 from pathlib import Path
 from types import TracebackType
 
@@ -68,9 +71,9 @@ def check_place(file: Path, folder: Path, beside: Sequence[Path] = (), what: str
         DataError: If it is a link to somewhere else.
     """
     if file.is_symlink():
-        place = Path(os.path.realpath(file))
-        known = [Path(os.path.realpath(one)).parent for one in beside if one.is_symlink()]
-        if not place.is_relative_to(os.path.realpath(folder)) and place.parent not in known:
+        place = Path(realpath(file))
+        known = [Path(realpath(one)).parent for one in beside if one.is_symlink()]
+        if not place.is_relative_to(realpath(folder)) and place.parent not in known:
             raise DataError(
                 f"{printable(file)}: must lie in the folder of {what}. Received: a link to {printable(place)}"
             )

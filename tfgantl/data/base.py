@@ -113,7 +113,7 @@ class FiniteSource(Source):
 
     def stamp(self) -> Hashable:
         """What tells whether files behind the source are those of before; what was read of them is kept meanwhile."""
-        return stamp_of(Path(self.path), follows=True) if hasattr(self, "path") else None
+        return stamp_of(Path(self.path)) if hasattr(self, "path") else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ class PictureSource(FiniteSource):
         return {"validation": self.validation, "test": self.test}
 
 
-def stamp_of(path: Path, follows: bool = False) -> Hashable:
+def stamp_of(path: Path, follows: bool = True) -> Hashable:
     """A hash of names, sizes and times of a file, or of all files in a folder; there may be millions.
 
     Args:

@@ -271,7 +271,9 @@ class Tfds(PictureSource):
     def stamp(self) -> Hashable:
         root = self.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
         with suppress(OSError):  # while it is being prepared
-            return root, None if "://" in root else stamp_of(expanded(root) / re.split("[/:]", self.dataset)[0])
+            return root, None if "://" in root else stamp_of(
+                expanded(root) / re.split("[/:]", self.dataset)[0], follows=False
+            )
         return root
 
 

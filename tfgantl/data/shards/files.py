@@ -80,7 +80,7 @@ def stamp_of_files(where: str, path: str, suffixes: tuple[str, ...]) -> Hashable
         if all(_says_more_than_size(information) for _, information in shards):
             return tuple(versions)
         copies = map(Path, _copied(where, path, suffixes))
-        return (*versions, *(_digest(copy, stamp_of(copy)) for copy in copies))
+        return (*versions, *(_digest(copy, stamp_of(copy, follows=False)) for copy in copies))
     files = [Path(file) for file in _on_this_machine(where, path, suffixes)]
     return tuple(map(stamp_of, (*files, *(folder / CLASS_NAMES for folder in _folders(files)))))
 

@@ -31,7 +31,7 @@ AT_A_TIME = 32  # rows in memory
 def fingerprint_of(source: "HFDataset") -> tuple[str, Hashable]:
     """What `datasets` says of the content of a data set and, of a folder, names, sizes and times of its files."""
     folder = Path(source.dataset)
-    files = stamp_of(folder) if folder.is_dir() else None
+    files = stamp_of(folder, follows=False) if folder.is_dir() else None
     return str(_loaded(source, files)._fingerprint), files
 
 
