@@ -6,10 +6,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
-from os.path import (
-    exists,  # which a name that is too long does not, without an error
-    realpath,
-)
+from os.path import exists, realpath  # a name that is too long is not there, without an error
 from pathlib import Path
 from types import TracebackType
 

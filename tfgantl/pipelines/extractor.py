@@ -103,9 +103,8 @@ def extractor(config: ExtractorConfig) -> ExtractorResult:
 
     team = form(config.devices, config.batch_size)
     domains = [domain.sized(config.image_size, config.channels) for domain in config.domains]
-    loaded = kept_apart(
-        [one.splits() for one in domains], [one.name for one in domains]
-    )  # before training: pictures may come meanwhile
+    # Before training: pictures may come meanwhile.
+    loaded = kept_apart([one.splits() for one in domains], [one.name for one in domains])
     parts = same_classes(domains, [splits["train"] for splits in loaded], config.renamed_classes)
     images, labels, num_classes = training_images(parts, config.samples)
     data = {f"data of domain {number}": part.fingerprint for number, part in enumerate(parts)}
