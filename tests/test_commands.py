@@ -257,7 +257,7 @@ def given(request, workplace, monkeypatch, cached):
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.usefixtures("given", "eagerly")
+@pytest.mark.usefixtures("given")
 def test_commands_run(part, monkeypatch, capsys):
     """In the order of the pages, in one directory: what a command leaves behind, later ones work with."""
     failed = {}
