@@ -69,7 +69,7 @@ def check_place(file: Path, folder: Path, beside: Sequence[Path] = (), what: str
     """
     if file.is_symlink():
         place = Path(realpath(file))
-        known = [Path(realpath(one)).parent for one in beside if one.is_symlink()]
+        known = [Path(realpath(one)).parent for one in beside]
         if not place.is_relative_to(realpath(folder)) and place.parent not in known:
             raise DataError(
                 f"{printable(file)}: must lie in the folder of {what}. Received: a link to {printable(place)}"
